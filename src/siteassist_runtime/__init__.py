@@ -1,0 +1,1 @@
+"""What the generated client rests on; ordinary Python, tested by itself."""
