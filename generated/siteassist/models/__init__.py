@@ -1,0 +1,117 @@
+"""Contains all the data models used in inputs/outputs"""
+
+from .chat_completion_request import ChatCompletionRequest
+from .chat_message import ChatMessage
+from .chat_role import ChatRole
+from .chat_widget_config import ChatWidgetConfig
+from .close_conversation_request import CloseConversationRequest
+from .close_conversation_result import CloseConversationResult
+from .completion import Completion
+from .completion_step import CompletionStep
+from .conversation import Conversation
+from .conversation_context import ConversationContext
+from .conversation_list import ConversationList
+from .conversation_order_by import ConversationOrderBy
+from .conversation_status import ConversationStatus
+from .conversation_summary import ConversationSummary
+from .error_body import ErrorBody
+from .error_details import ErrorDetails
+from .error_payload import ErrorPayload
+from .error_response import ErrorResponse
+from .feedback import Feedback
+from .finish_payload import FinishPayload
+from .finish_step_payload import FinishStepPayload
+from .human_agent import HumanAgent
+from .init_request import InitRequest
+from .message import Message
+from .message_feedback import MessageFeedback
+from .message_feedback_request import MessageFeedbackRequest
+from .message_list import MessageList
+from .message_role import MessageRole
+from .message_status import MessageStatus
+from .order_direction import OrderDirection
+from .other_part import OtherPart
+from .other_payload import OtherPayload
+from .page_context import PageContext
+from .project import Project
+from .provider_metadata import ProviderMetadata
+from .qna import Qna
+from .qna_author import QnaAuthor
+from .qna_list import QnaList
+from .search_result import SearchResult
+from .search_results import SearchResults
+from .send_message_request import SendMessageRequest
+from .start_conversation_request import StartConversationRequest
+from .start_payload import StartPayload
+from .start_step_payload import StartStepPayload
+from .stream_event import StreamEvent
+from .text_delta_payload import TextDeltaPayload
+from .text_end_payload import TextEndPayload
+from .text_part import TextPart
+from .text_start_payload import TextStartPayload
+from .token_usage import TokenUsage
+from .tool_part import ToolPart
+from .visitor import Visitor
+from .visitor_session import VisitorSession
+from .visitor_type import VisitorType
+from .widget_offset import WidgetOffset
+from .widget_position import WidgetPosition
+
+__all__ = (
+    "ChatCompletionRequest",
+    "ChatMessage",
+    "ChatRole",
+    "ChatWidgetConfig",
+    "CloseConversationRequest",
+    "CloseConversationResult",
+    "Completion",
+    "CompletionStep",
+    "Conversation",
+    "ConversationContext",
+    "ConversationList",
+    "ConversationOrderBy",
+    "ConversationStatus",
+    "ConversationSummary",
+    "ErrorBody",
+    "ErrorDetails",
+    "ErrorPayload",
+    "ErrorResponse",
+    "Feedback",
+    "FinishPayload",
+    "FinishStepPayload",
+    "HumanAgent",
+    "InitRequest",
+    "Message",
+    "MessageFeedback",
+    "MessageFeedbackRequest",
+    "MessageList",
+    "MessageRole",
+    "MessageStatus",
+    "OrderDirection",
+    "OtherPart",
+    "OtherPayload",
+    "PageContext",
+    "Project",
+    "ProviderMetadata",
+    "Qna",
+    "QnaAuthor",
+    "QnaList",
+    "SearchResult",
+    "SearchResults",
+    "SendMessageRequest",
+    "StartConversationRequest",
+    "StartPayload",
+    "StartStepPayload",
+    "StreamEvent",
+    "TextDeltaPayload",
+    "TextEndPayload",
+    "TextPart",
+    "TextStartPayload",
+    "TokenUsage",
+    "ToolPart",
+    "Visitor",
+    "VisitorSession",
+    "VisitorType",
+    "WidgetOffset",
+    "WidgetPosition",
+)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.chat_message import ChatMessage
+
+
+T = TypeVar("T", bound="ChatCompletionRequest")
+
+
+@_attrs_define
+class ChatCompletionRequest:
+    """The messages to answer, and how."""
+
+    messages: list[ChatMessage]
+    """ The messages so far, oldest first. """
+    assistant_id: UUID | Unset = UNSET
+    """ Identifies an assistant. """
+    stream: bool | Unset = False
+    """ True asks for server-sent events, false for JSON. """
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        messages = []
+        for messages_item_data in self.messages:
+            messages_item = messages_item_data.to_dict()
+            messages.append(messages_item)
+
+        assistant_id: str | Unset = UNSET
+        if not isinstance(self.assistant_id, Unset):
+            assistant_id = str(self.assistant_id)
+
+        stream = self.stream
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "messages": messages,
+            }
+        )
+        if assistant_id is not UNSET:
+            field_dict["assistantId"] = assistant_id
+        if stream is not UNSET:
+            field_dict["stream"] = stream
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.chat_message import ChatMessage  # noqa: PLC0415
+
+        d = dict(src_dict)
+        messages = []
+        _messages = d.pop("messages")
+        for messages_item_data in _messages:
+            messages_item = ChatMessage.from_dict(messages_item_data)
+
+            messages.append(messages_item)
+
+        _assistant_id = d.pop("assistantId", UNSET)
+        assistant_id: UUID | Unset
+        if isinstance(_assistant_id, Unset):
+            assistant_id = UNSET
+        else:
+            assistant_id = UUID(_assistant_id)
+
+        stream = d.pop("stream", UNSET)
+
+        chat_completion_request = cls(
+            messages=messages,
+            assistant_id=assistant_id,
+            stream=stream,
+        )
+
+        chat_completion_request.additional_properties = d
+        return chat_completion_request
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

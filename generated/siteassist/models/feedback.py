@@ -1,0 +1,9 @@
+from enum import StrEnum
+
+
+class Feedback(StrEnum):
+    DISLIKE = "dislike"
+    LIKE = "like"
+
+    def __str__(self) -> str:
+        return str(self.value)

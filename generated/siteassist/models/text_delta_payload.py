@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+)
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="TextDeltaPayload")
+
+
+@_attrs_define
+class TextDeltaPayload:
+    """The next piece of a text that has begun."""
+
+    type_: Literal["text-delta"]
+    """ Names the type of this payload. """
+    id: str
+    """ Identifies a text within a stream. """
+    delta: str
+    """ The piece, to be appended to what came before. """
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        id = self.id
+
+        delta = self.delta
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "id": id,
+                "delta": delta,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        type_ = cast(Literal["text-delta"], d.pop("type"))
+        if type_ != "text-delta":
+            raise ValueError(f"type must match const 'text-delta', got '{type_}'")
+
+        id = d.pop("id")
+
+        delta = d.pop("delta")
+
+        text_delta_payload = cls(
+            type_=type_,
+            id=id,
+            delta=delta,
+        )
+
+        text_delta_payload.additional_properties = d
+        return text_delta_payload
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+)
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.provider_metadata import ProviderMetadata
+
+
+T = TypeVar("T", bound="TextStartPayload")
+
+
+@_attrs_define
+class TextStartPayload:
+    """A text begins; its deltas carry the same `id`."""
+
+    type_: Literal["text-start"]
+    """ Names the type of this payload. """
+    id: str
+    """ Identifies a text within a stream. """
+    provider_metadata: ProviderMetadata | Unset = UNSET
+    """ What the provider of the AI model adds, by provider. """
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        id = self.id
+
+        provider_metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.provider_metadata, Unset):
+            provider_metadata = self.provider_metadata.to_dict()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "id": id,
+            }
+        )
+        if provider_metadata is not UNSET:
+            field_dict["providerMetadata"] = provider_metadata
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.provider_metadata import ProviderMetadata  # noqa: PLC0415
+
+        d = dict(src_dict)
+        type_ = cast(Literal["text-start"], d.pop("type"))
+        if type_ != "text-start":
+            raise ValueError(f"type must match const 'text-start', got '{type_}'")
+
+        id = d.pop("id")
+
+        _provider_metadata = d.pop("providerMetadata", UNSET)
+        provider_metadata: ProviderMetadata | Unset
+        if isinstance(_provider_metadata, Unset):
+            provider_metadata = UNSET
+        else:
+            provider_metadata = ProviderMetadata.from_dict(_provider_metadata)
+
+        text_start_payload = cls(
+            type_=type_,
+            id=id,
+            provider_metadata=provider_metadata,
+        )
+
+        text_start_payload.additional_properties = d
+        return text_start_payload
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties
