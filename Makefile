@@ -1,0 +1,69 @@
+# The verbs of this repository. `make` alone lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# What a recipe needs of these travels by the environment: on a command line
+# every user of the machine could read it.
+export SITEASSIST_API_KEY := $(or $(API_KEY),$(SITEASSIST_API_KEY))
+export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
+export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
+
+.DEFAULT_GOAL := help
+.PHONY: help contract test mock generate check-generated lint lint-spec format lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the verbs
+	@echo 'Usage: make VERB'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'To hold a server of yours to the contract:'
+	@echo '  make contract BASE_URL=https://host/v2 API_KEY=pk_... TOKEN=...'
+
+contract: $(READY) ## hold the embedded mock, or the server at BASE_URL, to the contract
+	@$(BIN)/python scripts/contract.py
+
+test: $(READY) ## run all tests, with coverage
+	@$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(ARGS)
+
+mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
+	@$(BIN)/siteassist-mock $(ARGS)
+
+generate: $(READY) ## make generated/ anew from openapi.yaml
+	@$(BIN)/python scripts/generate.py
+
+check-generated: $(READY) ## fail if generated/ is not what openapi.yaml makes
+	@$(BIN)/python scripts/generate.py --check
+
+lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI standard
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/python -c 'import sys, siteassist_spec as s; s.load_spec()' && $(BIN)/openapi-spec-validator openapi.yaml
+
+lint-spec: ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
+	@npm ci --silent --no-fund --no-audit
+	@npx redocly lint openapi.yaml
+	@npx openapi-typescript openapi.yaml --output reports/types.ts
+	@npx tsc --strict --noEmit reports/types.ts
+
+format: $(READY) ## format the hand-written code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(READY) ## compile requirements/dev.txt anew from pyproject.toml
+	@$(BIN)/python scripts/lock.py
+
+clean: ## remove what can be made again
+	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@echo 'Setting up .venv (once) ...'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,101 @@
+"""Turns a target and a few choices into the files that schemathesis reads.
+
+Credentials go into files that only their owner can read, in a folder that is
+gone when the run is over; never into arguments, which every user of a machine
+can see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from siteassist_contract.preflight import Target
+
+VISITOR = "visitor"
+STRANGER = "stranger"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may choose about a run."""
+
+    reports: Path
+    """The folder that the reports are written to."""
+    examples: int
+    """How many requests to make up per operation and phase, at most."""
+    seed: int
+    """Where the random numbers begin; the same seed repeats a run."""
+
+
+def write(folder: Path, target: Target, choices: Choices) -> Path:
+    """Write all that a run needs into ``folder`` and return the configuration file."""
+    config = tomllib.loads(files("siteassist_contract").joinpath("schemathesis.toml").read_text())
+    config["base-url"] = target.base_url
+    config["seed"] = choices.seed
+    config["generation"]["max-examples"] = choices.examples
+    config["reports"] = {
+        "junit": {"path": str(choices.reports / "junit.xml")},
+        "html": {"path": str(choices.reports / "html")},
+        "json": {"path": str(choices.reports / "summary.json")},
+    }
+    entries = identities(target)
+    # Pinned: an identity that is refused somewhere is a finding, not a reason
+    # to try another one.
+    wfc: dict[str, Any] = {"path": str(folder / "identities.json"), "user": VISITOR}
+    if len(entries) > 1:
+        wfc["peers"] = [VISITOR, STRANGER]
+    config["auth"] = {"wfc": wfc, "auto-signup": False}
+    if target.api_key is not None:
+        # Most requests carry the key, so that they get past it; some do not.
+        config["dictionaries"] = {"keys": {"values": [target.api_key]}}
+        binding = {"dictionary": "keys", "probability": 0.9}
+        config["parameters"] = {"query.apiKey": binding, "body.apiKey": binding}
+    _write_private(folder / "identities.json", json.dumps({"auth": entries}))
+    path = folder / "schemathesis.toml"
+    _write_private(path, tomli_w.dumps(config))
+    return path
+
+
+def identities(target: Target) -> list[dict[str, Any]]:
+    """Describe the visitors of a run as Web Fuzzing Commons authentication entries.
+
+    A second one, who must not see what is the first one's, takes an API key.
+    """
+    sessions = [] if target.api_key is None else [_session(target, d) for d in target.devices]
+    if target.token is not None:
+        header = {"name": "Authorization", "value": f"Bearer {target.token}"}
+        sessions = [{"fixedHeaders": [header]}, *sessions[1:]]
+    names = (VISITOR, STRANGER)
+    return [{"name": name, **entry} for name, entry in zip(names, sessions, strict=False)]
+
+
+def _session(target: Target, device: str) -> dict[str, Any]:
+    return {
+        "loginEndpointAuth": {
+            "verb": "POST",
+            "externalEndpointURL": f"{target.base_url}/identity/init",
+            "contentType": "application/json",
+            "payloadRaw": json.dumps({"apiKey": target.api_key, "saVid": device}),
+            "token": {
+                "extractFrom": "body",
+                "extractSelector": "/sessionToken",
+                "sendIn": "header",
+                "sendName": "Authorization",
+                "sendTemplate": "Bearer {token}",
+            },
+        }
+    }
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

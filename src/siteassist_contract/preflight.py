@@ -1,0 +1,126 @@
+"""Makes sure that a server is there and takes the credentials, before any test runs.
+
+Without this, a typing mistake would come back as hundreds of broken promises.
+Speaks plain HTTP, not through the generated client, so that an answer that
+breaks the contract can still be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from siteassist_contract.outcome import CannotRunError, ContractBrokenError
+
+TIMEOUT = 8.0
+"""How long, in seconds, the server may take for one of these requests."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server and what gives access to it."""
+
+    base_url: str
+    """Where the API is, with its version and without a slash at the end."""
+    api_key: str | None = field(default=None, repr=False)
+    """A publishable key; gives two visitors, and access to what takes no bearer."""
+    token: str | None = field(default=None, repr=False)
+    """A session token or a private key; gives one visitor."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    """Tells the devices of this run from those of any other."""
+
+    @property
+    def devices(self) -> tuple[str, str]:
+        """The two devices that a publishable key starts sessions for."""
+        return f"siteassist-contract-{self.run}-1", f"siteassist-contract-{self.run}-2"
+
+
+def check(target: Target) -> None:
+    """Send one request per credential.
+
+    Raises `CannotRunError` if there is no server, no such API, or a credential
+    is refused, and `ContractBrokenError` if an answer makes testing pointless.
+    """
+    if target.api_key is None and target.token is None:
+        raise CannotRunError(
+            "no credentials: give --api-key or --token (or SITEASSIST_API_KEY or SITEASSIST_TOKEN)"
+        )
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+        if target.api_key is not None:
+            _start_session(client, target, target.api_key)
+        if target.token is not None:
+            _read_visitor(client, target, target.token)
+
+
+def _start_session(client: httpx.Client, target: Target, api_key: str) -> None:
+    body = {"apiKey": api_key, "saVid": target.devices[0]}
+    response = _send(client, "POST", f"{target.base_url}/identity/init", json=body)
+    _must_be_admitted(response, "the API key", "POST /identity/init")
+    try:
+        token = response.json()["sessionToken"]
+    except (ValueError, KeyError, TypeError):
+        token = None
+    if response.status_code not in (200, 201) or not isinstance(token, str):
+        shown = json.dumps({**body, "apiKey": "[Filtered]"})
+        raise ContractBrokenError(
+            "POST /identity/init (init)\n"
+            "  expected: 200 or 201 with a JSON object that has a string `sessionToken`\n"
+            f"  received: {response.status_code} {_excerpt(response)}\n"
+            f"  curl -X POST -H 'Content-Type: application/json' -d {shlex.quote(shown)} "
+            f"{target.base_url}/identity/init"
+        )
+
+
+def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
+    try:
+        headers = httpx.Headers({"Authorization": f"Bearer {token}"}, encoding="ascii")
+    except UnicodeEncodeError:
+        raise CannotRunError("the token has characters that no HTTP header can carry") from None
+    response = _send(client, "GET", f"{target.base_url}/identity/me", headers=headers)
+    _must_be_admitted(response, "the token", "GET /identity/me")
+
+
+def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:
+    try:
+        return client.request(method, url, **content)
+    except httpx.TimeoutException:
+        raise CannotRunError(f"{url} did not answer within {TIMEOUT:.0f} s") from None
+    except httpx.InvalidURL as error:
+        raise CannotRunError(f"{url} is no usable address: {error}") from None
+    except (httpx.HTTPError, OSError) as error:
+        # Some transport errors repeat what was sent, so only the kind is told.
+        reason = str(error) if isinstance(error, httpx.ConnectError) else type(error).__name__
+        raise CannotRunError(f"no server at {url}: {reason}") from None
+
+
+def _must_be_admitted(response: httpx.Response, credential: str, request: str) -> None:
+    status = response.status_code
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise CannotRunError(
+            f"{credential} was refused: {request} answered {status} {_excerpt(response)}"
+        )
+    if status == httpx.codes.NOT_FOUND:
+        raise CannotRunError(
+            f"no SiteAssist API there: {request} answered 404; "
+            f"a base URL looks like https://host/v2"
+        )
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
+        raise CannotRunError(
+            f"the server is not ready: {request} answered {status} {_excerpt(response)}"
+        )
+
+
+def _excerpt(response: httpx.Response) -> str:
+    """Return the server's own words, or the start of its answer, on one line."""
+    try:
+        text = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        text = response.text
+    text = " ".join(text.split())
+    limit = 120
+    return f"({text[:limit]}{'…' if len(text) > limit else ''})" if text else "(empty)"
