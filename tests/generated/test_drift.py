@@ -1,0 +1,127 @@
+"""The committed client is what ``openapi.yaml`` makes: nothing else, nothing missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "generate.py"
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """Load ``scripts/generate.py``."""
+    spec = importlib.util.spec_from_file_location("generate", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def fresh(generate: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generate the client into a folder of its own."""
+    target = tmp_path_factory.mktemp("generated") / "siteassist"
+    generate.generate(target)
+    return target
+
+
+def test_committed_client_is_what_the_description_makes(generate: ModuleType, fresh: Path) -> None:
+    """Generating anew changes no byte, adds no file and leaves none out."""
+    assert [] == generate.differences(fresh, ROOT / "generated" / "siteassist")
+
+
+def test_generation_is_reproducible(generate: ModuleType, fresh: Path, tmp_path: Path) -> None:
+    """Two runs make the same files."""
+    again = tmp_path / "again" / "siteassist"
+    generate.generate(again)
+    assert [] == generate.differences(fresh, again)
+
+
+def test_every_kind_of_drift_is_found(generate: ModuleType, fresh: Path, tmp_path: Path) -> None:
+    """A changed, a missing and an extra file each count, caches do not."""
+    copy = tmp_path / "siteassist"
+    shutil.copytree(fresh, copy)
+    (copy / "client.py").write_text("changed")
+    (copy / "py.typed").unlink()
+    (copy / "extra.py").touch()
+    (copy / "__pycache__").mkdir(exist_ok=True)
+    (copy / "__pycache__" / "client.pyc").touch()
+    expected = ["differs   client.py", "extra     extra.py", "missing   py.typed"]
+    assert expected == generate.differences(fresh, copy)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Copy what generating takes, so that a test may break it."""
+    for name in ("openapi.yaml", "generator-config.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copytree(ROOT / "src" / "siteassist_spec", tmp_path / "src" / "siteassist_spec")
+    shutil.copytree(ROOT / "generated", tmp_path / "generated")
+    return tmp_path
+
+
+def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the script of ``checkout`` on the files of ``checkout``."""
+    return subprocess.run(
+        [sys.executable, "scripts/generate.py", *arguments],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout / "src"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_check_fails_on_drift_and_generate_mends_it(checkout: Path) -> None:
+    """The check names the file and changes nothing; generating mends it."""
+    client = checkout / "generated" / "siteassist" / "client.py"
+    expected = client.read_text()
+    client.write_text("changed")
+    checked = run(checkout, "--check")
+    assert (1, "changed") == (checked.returncode, client.read_text())
+    assert "differs   client.py" in checked.stderr
+    assert (0, expected) == (run(checkout).returncode, client.read_text())
+    assert 0 == run(checkout, "--check").returncode
+
+
+def test_renamed_operation_reaches_the_client(checkout: Path) -> None:
+    """A new operationId makes a new module and takes the old one away."""
+    description = checkout / "openapi.yaml"
+    description.write_text(description.read_text().replace("getMe\n", "whoAmI\n"))
+    assert 0 == run(checkout).returncode
+    modules = {path.stem for path in (checkout / "generated/siteassist/api/identity").iterdir()}
+    assert {"__init__", "init", "who_am_i"} == modules
+
+
+def test_syntax_error_names_file_line_and_problem(checkout: Path) -> None:
+    """A description that is no YAML is one clear line, and exit status 2."""
+    description = checkout / "openapi.yaml"
+    lines = description.read_text().splitlines()
+    lines[9] = "  title: [broken"
+    description.write_text("\n".join(lines))
+    done = run(checkout)
+    assert 2 == done.returncode
+    assert 1 == len(done.stderr.splitlines())
+    assert f"{description}:" in done.stderr
+    assert "expected ',' or ']'" in done.stderr
+
+
+def test_generator_failure_is_reported(checkout: Path) -> None:
+    """A description that the generator cannot use gives its words and exit status 2."""
+    (checkout / "openapi.yaml").write_text(
+        "openapi: 4.0.0\ninfo: {title: x, version: x}\npaths: {}\n"
+    )
+    done = run(checkout)
+    assert 2 == done.returncode
+    assert "4.0.0" in done.stderr
+    assert "Traceback" not in done.stderr
