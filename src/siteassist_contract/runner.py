@@ -13,7 +13,6 @@ from typing import Any
 from siteassist_contract import configuration
 from siteassist_contract.outcome import ExitStatus
 from siteassist_contract.preflight import Target
-from siteassist_spec import SPEC_PATH
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,12 @@ class Verdict:
 
 
 def run(target: Target, choices: configuration.Choices) -> Verdict:
-    """Run every phase; progress and breaks are printed as they come.
-
-    In a process of its own, because schemathesis keeps its hooks for the life
-    of a process.
-    """
+    """Run every phase; progress and breaks are printed as they come."""
     summary = choices.reports / "summary.json"
     summary.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
         config = configuration.write(Path(name), target, choices)
-        command = [
-            *(sys.executable, "-m", "schemathesis.cli"),
-            *("--config-file", str(config)),
-            *("run", str(SPEC_PATH)),
-        ]
+        command = [sys.executable, "-m", "siteassist_contract.engine", str(config)]
         code = subprocess.run(command, check=False).returncode  # noqa: S603  # ours
     return verdict(code, _read(summary))
 

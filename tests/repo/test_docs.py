@@ -1,0 +1,171 @@
+"""Every command and every snippet of the README and the docs works as printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from siteassist_mock.testing import mock_server
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTED_URL = "http://127.0.0.1:8787/v2"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return page and text of each block in ``language``."""
+    return [
+        (page.name, text)
+        for page in PAGES
+        for found, text in FENCE.findall(page.read_text())
+        if found == language
+    ]
+
+
+def commands() -> dict[str, str]:
+    """Return each printed command, by itself and where it stands."""
+    lines = [(page, line) for page, text in blocks("sh") for line in text.splitlines()]
+    bare = [(page, line.partition("  # ")[0].strip()) for page, line in lines]
+    return {f"{page}: {line}": line for page, line in bare if line}
+
+
+COMMANDS = commands()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Run a mock of our own."""
+    with mock_server() as base_url:
+        yield base_url
+
+
+def starting_with(*words: str) -> list[str]:
+    """Return the keys of the commands that call one of ``words``."""
+    return [key for key, line in COMMANDS.items() if line.startswith(words)]
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    """A command of another kind needs a test of its own."""
+    kinds = ("make ", "curl ", "siteassist-mock ", "siteassist-contract ")
+    assert [] == [line for line in COMMANDS.values() if not line.startswith(kinds)]
+
+
+@pytest.mark.parametrize("key", starting_with("make "))
+def test_make_verb_exists(key: str) -> None:
+    """Make knows what to do; `contract` and `test` themselves are run by `.ci/run`."""
+    done = subprocess.run(
+        [*shlex.split(COMMANDS[key]), "--dry-run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_make_alone_lists_every_verb() -> None:
+    """`make` teaches what there is to call."""
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony is not None
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    verbs = re.findall(r"^  ([a-z-]+) {2,}\S", listed, re.MULTILINE)
+    assert sorted(phony[1].split()) == sorted(verbs)
+
+
+@pytest.mark.parametrize("key", starting_with("curl "))
+def test_curl_command_is_answered(key: str, url: str) -> None:
+    """Each printed request succeeds on the mock."""
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("no curl on this machine")
+    command = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))[1:]
+    done = subprocess.run(
+        [curl, "--silent", "--show-error", "--fail", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("key", starting_with("siteassist-mock "))
+def test_mock_command_starts(key: str, tmp_path: Path) -> None:
+    """Each printed way to start the mock leads to a server (or to its help)."""
+    words = shlex.split(COMMANDS[key].replace("8787", "0"))
+    command = [str(TOOLS / words[0]), *words[1:]]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as mock:
+        assert mock.stdout is not None
+        line = mock.stdout.readline()
+        if "--help" not in words:
+            assert line.startswith("SiteAssist mock on http://127.0.0.1:")
+            mock.terminate()
+        mock.stdout.read()
+    assert 0 == mock.returncode
+
+
+@pytest.mark.parametrize("key", starting_with(f"siteassist-contract {DOCUMENTED_URL}"))
+def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
+    """The printed way to test the mock finds that it keeps the contract."""
+    words = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))
+    done = subprocess.run(
+        [str(TOOLS / words[0]), *words[1:], "--examples", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert (tmp_path / "reports" / "html" / "index.html").exists()
+
+
+@pytest.mark.parametrize(("page", "snippet"), blocks("python"))
+def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
+    """Each printed program runs on the mock and prints something."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", snippet.replace(DOCUMENTED_URL, url)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr), page
+    assert done.stdout.strip()
+
+
+def test_snippet_of_the_readme_has_ten_lines() -> None:
+    """The README promises ten lines; imports, which editors write, are besides."""
+    _, snippet = blocks("python")[0]
+    lines = [
+        line for line in snippet.splitlines() if line and not line.startswith(("from ", "import "))
+    ]
+    assert len(lines) <= 10
+
+
+def test_links_lead_somewhere() -> None:
+    """No page refers to a file that is not there."""
+    missing = {
+        f"{page.name}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    }
+    assert set() == missing
+
+
+def test_extras_that_the_docs_name_exist() -> None:
+    """`pip install 'siteassist[…]'` names extras of the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        extra for page in PAGES for extra in re.findall(r"siteassist\[(\w+)\]", page.read_text())
+    }
+    assert named
+    assert named <= set(project["optional-dependencies"])

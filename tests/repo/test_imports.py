@@ -1,0 +1,57 @@
+"""The packages import each other in the documented directions only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAY_IMPORT = {
+    "siteassist": {"siteassist_runtime"},
+    "siteassist_contract": {"siteassist", "siteassist_spec"},
+    "siteassist_mock": {"siteassist_spec"},
+    "siteassist_runtime": set[str](),
+    "siteassist_spec": set[str](),
+}
+
+
+def imported(source: str) -> set[str]:
+    """Return the top-level packages that ``source`` imports by name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def folder(package: str) -> Path:
+    """Return where ``package`` is."""
+    return ROOT / ("generated" if package == "siteassist" else "src") / package
+
+
+def test_every_package_is_listed() -> None:
+    """A new package needs a decision on what it may import."""
+    shipped = {path.name for path in (*ROOT.glob("src/*"), *ROOT.glob("generated/*"))}
+    assert set(MAY_IMPORT) == shipped
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_keep_their_direction(package: str) -> None:
+    """A package imports itself, what it may, and nothing else of ours."""
+    allowed = MAY_IMPORT[package] | {package}
+    faults = {
+        path.relative_to(ROOT).as_posix(): ours - allowed
+        for path in folder(package).rglob("*.py")
+        if (ours := imported(path.read_text()) & set(MAY_IMPORT)) - allowed
+    }
+    assert {} == faults
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    """Imports inside functions and of submodules count as well."""
+    source = "def f():\n    import siteassist.models\n    from siteassist_mock.app import x\n"
+    assert {"siteassist", "siteassist_mock"} == imported(source)

@@ -1,0 +1,108 @@
+"""What the tests of ``openapi.yaml`` share: lookups, validation, the evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from siteassist_spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+@pytest.fixture(scope="session")
+def spec() -> dict[str, Any]:
+    """``openapi.yaml``; a test that changes it works on a copy."""
+    return load_spec()
+
+
+@pytest.fixture(scope="session")
+def resolve(spec: dict[str, Any]) -> Callable[[Any], Any]:
+    """Follow the ``$ref`` of a node, if it is one."""
+
+    def resolve(node: Any) -> Any:
+        while isinstance(node, dict) and "$ref" in node:
+            target: Any = spec
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                target = target[key]
+            node = target
+        return node
+
+    return resolve
+
+
+@pytest.fixture(scope="session")
+def operations(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every operation by its id, with its ``method`` and ``path``."""
+    return {
+        operation["operationId"]: {"method": method, "path": path, **operation}
+        for path, item in spec["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
+@pytest.fixture(scope="session")
+def errors_of(spec: dict[str, Any]) -> Callable[[Any, Any], list[str]]:
+    """Say what is wrong with a value under a schema; formats count."""
+
+    def errors_of(schema: Any, value: Any) -> list[str]:
+        whole = {"components": spec["components"], "allOf": [schema]}
+        validator = Draft202012Validator(whole, validate_formats=True)
+        return [error.message for error in validator.iter_errors(value)]
+
+    return errors_of
+
+
+@pytest.fixture(scope="session")
+def event_errors(errors_of: Callable[[Any, Any], list[str]]) -> Callable[[Any, Any], list[str]]:
+    """Say what is wrong with an event under a schema, its payload included.
+
+    JSON Schema treats the content of a string as an annotation, so the payload
+    needs a validation of its own.
+    """
+
+    def event_errors(schema: Any, event: Any) -> list[str]:
+        problems = errors_of(schema, event)
+        if problems or not errors_of(
+            {"$ref": "#/components/schemas/StreamTerminator"}, event["data"]
+        ):
+            return problems
+        try:
+            payload = json.loads(event["data"])
+        except ValueError as error:
+            return [f"the payload is no JSON: {error}"]
+        return errors_of({"$ref": "#/components/schemas/StreamPayload"}, payload)
+
+    return event_errors
+
+
+@pytest.fixture(scope="session")
+def evidence() -> str:
+    """Read the text of ``docs/evidence.md``."""
+    return (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def evidence_table(evidence: str) -> Callable[[str], list[list[str]]]:
+    """Read the rows of the table under a heading, without its head."""
+
+    def evidence_table(heading: str) -> list[list[str]]:
+        sections = re.split(r"^#+ (.+)$", evidence, flags=re.MULTILINE)
+        assert sections.count(heading) == 1, f"one heading {heading!r}"
+        lines = sections[sections.index(heading) + 1].splitlines()
+        rows = [line for line in lines if line.startswith("|")]
+        cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+        assert {len(row) for row in cells} == {len(cells[0])}, f"ragged table under {heading!r}"
+        return cells[2:]
+
+    return evidence_table

@@ -1,0 +1,214 @@
+"""``docs/evidence.md`` and ``docs/extensions.md`` cover ``openapi.yaml`` exactly."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from siteassist_spec import SPEC_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+ENTRY = re.compile(r"\b(?:C-\d\d|[RO]-\d+)\b")
+PAGE = re.compile(r"\b(?:P\d|F-[a-z]+)\b")
+SECTIONS = {
+    "schemas": "Schemas",
+    "securitySchemes": "Security schemes",
+    "parameters": "Parameters",
+    "responses": "Responses",
+}
+
+
+@pytest.fixture
+def entries(evidence: str, evidence_table: Callable[[str], list[list[str]]]) -> list[str]:
+    """List the ids of all contradictions, readings and open questions, in order."""
+    contradictions = re.findall(r"^### (C-\d\d) ", evidence, flags=re.MULTILINE)
+    readings = [row[0] for row in evidence_table("Readings")]
+    questions = [row[0] for row in evidence_table("Open questions")]
+    return contradictions + readings + questions
+
+
+@pytest.fixture
+def extensions() -> str:
+    """Read the text of ``docs/extensions.md``."""
+    return (ROOT / "docs" / "extensions.md").read_text(encoding="utf-8")
+
+
+def extension_keys(node: Any) -> Iterator[str]:
+    """Find every key that begins with ``x-``, at any depth."""
+    if isinstance(node, dict):
+        yield from (key for key in node if str(key).startswith("x-"))
+        for value in node.values():
+            yield from extension_keys(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from extension_keys(value)
+
+
+def test_every_operation_has_its_row(
+    operations: dict[str, dict[str, Any]],
+    evidence_table: Callable[[str], list[list[str]]],
+) -> None:
+    """The table has each operation once, with its method and path, and no other."""
+    assert sorted(row[:2] for row in evidence_table("Operations")) == sorted(
+        [f"`{name}`", f"`{operation['method'].upper()} {operation['path']}`"]
+        for name, operation in operations.items()
+    )
+
+
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_every_component_has_its_row(
+    kind: str,
+    spec: dict[str, Any],
+    evidence_table: Callable[[str], list[list[str]]],
+) -> None:
+    """The table has each component once, in the order of the file, and no other."""
+    names = [row[0] for row in evidence_table(SECTIONS[kind])]
+    assert names == [f"`{name}`" for name in spec["components"][kind]]
+
+
+def test_every_row_names_a_page(evidence_table: Callable[[str], list[list[str]]]) -> None:
+    """No operation and no component is without a document to rest on."""
+    rows = [row[2:3] for row in evidence_table("Operations")]
+    for heading in ("Schemas", "Security schemes", "Parameters"):
+        rows += [row[1:2] for row in evidence_table(heading)]
+    for (pages,) in rows:
+        assert all(PAGE.fullmatch(page) for page in pages.split(", "))
+
+
+def test_responses_have_their_status(
+    operations: dict[str, dict[str, Any]],
+    evidence_table: Callable[[str], list[list[str]]],
+) -> None:
+    """The table pairs each shared response with the status that refers to it."""
+    used = {
+        (f"`{response['$ref'].rpartition('/')[2]}`", status)
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if "$ref" in response
+    }
+    assert {(row[0], row[1]) for row in evidence_table("Responses")} == used
+
+
+def test_every_page_is_defined(
+    evidence: str,
+    evidence_table: Callable[[str], list[list[str]]],
+) -> None:
+    """Every page id in the text is in the list of documents, and every listed one is used."""
+    defined = [row[0] for row in evidence_table("Documents")]
+    assert len(set(defined)) == len(defined)
+    after = evidence.partition("## Operations")[2]
+    used = set(PAGE.findall(after))
+    assert used - set(defined) == set()
+    assert set(defined) - used == {"F-start"}  # what the API is for; no single statement
+
+
+def test_entries_are_numbered(entries: list[str]) -> None:
+    """Contradictions, readings and open questions are each numbered without a gap."""
+    for letter in "CRO":
+        numbers = [int(entry[2:]) for entry in entries if entry.startswith(letter)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_contradiction_has_two_readings_and_a_decision(evidence: str) -> None:
+    """Each contradiction names pages for both readings and states the decision."""
+    chapter = evidence.partition("## Contradictions")[2].partition("\n## ")[0]
+    for section in chapter.split("\n### ")[1:]:
+        assert (
+            len(re.findall(r"^- [^:]*\bP\d\b|^- [^:]*\bF-[a-z]+\b", section, flags=re.MULTILINE))
+            >= 2
+        )
+        assert section.count("**Decision:** ") == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        SPEC_PATH,
+        ROOT / "docs" / "evidence.md",
+        *sorted((ROOT / "tests" / "spec" / "data").iterdir()),
+    ],
+    ids=lambda path: path.name,
+)
+def test_every_entry_referred_to_exists(path: Path, entries: list[str]) -> None:
+    """No file refers to a contradiction, reading or open question that is not there."""
+    used = set(ENTRY.findall(path.read_text(encoding="utf-8")))
+    assert used
+    assert used - set(entries) == set()
+
+
+def test_every_extension_is_documented(spec: dict[str, Any], extensions: str) -> None:
+    """``docs/extensions.md`` has a chapter for each ``x-`` key in use, and no other."""
+    documented = re.findall(r"^## `(x-[a-z-]+)`$", extensions, flags=re.MULTILINE)
+    assert documented == sorted(set(extension_keys(spec)))
+
+
+def test_the_extension_stands_on_event_streams(
+    operations: dict[str, dict[str, Any]],
+    resolve: Callable[[Any], Any],
+    spec: dict[str, Any],
+) -> None:
+    """``x-event-stream`` is on each response with events, and nowhere else."""
+    responses = [
+        resolve(response)
+        for operation in operations.values()
+        for response in operation["responses"].values()
+    ]
+    streams = [response for response in responses if "text/event-stream" in response["content"]]
+    assert len(streams) == 2
+    assert all("x-event-stream" in response for response in streams)
+    assert list(extension_keys(spec)) == ["x-event-stream"] * len(streams)
+
+
+@pytest.mark.parametrize("name", ["sendMessage", "createChatCompletion"])
+def test_the_extension_is_as_documented(
+    name: str,
+    operations: dict[str, dict[str, Any]],
+    extensions: str,
+) -> None:
+    """The documented keys are those in use, and the documented response is the real one."""
+    response = operations[name]["responses"]["200"]
+    keys = re.findall(r"^\| `(\w+)` \| string \|", extensions, flags=re.MULTILINE)
+    assert keys == list(response["x-event-stream"])
+    (block,) = re.findall(r"```yaml\n(.*?)```", extensions, flags=re.DOTALL)
+    shown = YAML(typ="safe", pure=True).load(block)["200"]
+    content = {
+        media_type: {"schema": entry["schema"]} for media_type, entry in response["content"].items()
+    }
+    assert shown == {
+        "description": response["description"],
+        "content": content,
+        "x-event-stream": response["x-event-stream"],
+    }
+
+
+@pytest.mark.parametrize("name", ["sendMessage", "createChatCompletion"])
+def test_the_extension_agrees_with_the_schemas(
+    name: str,
+    operations: dict[str, dict[str, Any]],
+    resolve: Callable[[Any], Any],
+    spec: dict[str, Any],
+) -> None:
+    """The flag is a boolean of the body; terminator and error are those of the schemas."""
+    extension = operations[name]["responses"]["200"]["x-event-stream"]
+    body = operations[name]["requestBody"]["content"]["application/json"]["schema"]
+    schemas = spec["components"]["schemas"]
+    error = schemas["ErrorPayload"]
+    assert resolve(body)["properties"][extension["requestFlag"]]["type"] == "boolean"
+    assert extension["terminator"] == schemas["StreamTerminator"]["const"]
+    assert extension["errorType"] == error["properties"]["type"]["const"]
+    assert extension["errorText"] in error["required"]
+
+
+def test_paths_in_the_documents_exist(evidence: str, extensions: str) -> None:
+    """Every path of the repository that the two documents name is there."""
+    named = re.findall(r"`((?:tests|docs)/[^`]*)`|\]\((\.\./[^)]*)\)", evidence + extensions)
+    paths = [ROOT / plain if plain else ROOT / "docs" / linked for plain, linked in named]
+    assert paths
+    assert [path for path in paths if not path.exists()] == []

@@ -1,0 +1,242 @@
+"""The examples in ``openapi.yaml`` are valid where they stand, and tell one story."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from siteassist_spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Use(NamedTuple):
+    """One example at one place."""
+
+    place: str
+    media_type: str
+    schema: Any
+    example: Any
+
+
+def uses(node: Any, path: tuple[str, ...] = ()) -> Iterator[Use]:
+    """Find every example that stands beside a schema."""
+    if isinstance(node, dict):
+        if "schema" in node and "examples" in node:
+            for name, example in node["examples"].items():
+                yield Use("/".join((*path, name)), path[-1], node["schema"], example)
+        for key, value in node.items():
+            yield from uses(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from uses(
+                value,
+                (*path, str(value.get("name", index)) if isinstance(value, dict) else str(index)),
+            )
+
+
+USES = list(uses(load_spec()))
+EVENTS = [use for use in USES if use.media_type == "text/event-stream"]
+
+
+@pytest.fixture
+def value_of(spec: dict[str, Any]) -> Callable[[str], Any]:
+    """Look up the value of a named example, as a copy."""
+    return lambda name: copy.deepcopy(spec["components"]["examples"][name]["value"])
+
+
+@pytest.fixture
+def parameter_value(spec: dict[str, Any]) -> Callable[[str], Any]:
+    """Look up the one example of a shared parameter."""
+
+    def parameter_value(name: str) -> Any:
+        (example,) = spec["components"]["parameters"][name]["examples"].values()
+        return example["value"]
+
+    return parameter_value
+
+
+@pytest.fixture
+def conversation_id(value_of: Callable[[str], Any]) -> str:
+    """Take the id of the conversation that the story is about."""
+    return str(value_of("NewConversation")["id"])
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
+def test_an_example_is_valid(
+    use: Use,
+    resolve: Callable[[Any], Any],
+    errors_of: Callable[[Any, Any], list[str]],
+    event_errors: Callable[[Any, Any], list[str]],
+) -> None:
+    """The example has a summary, and its value is valid at this place."""
+    example = resolve(use.example)
+    check = event_errors if use in EVENTS else errors_of
+    assert set(example) == {"summary", "value"}
+    assert check(use.schema, example["value"]) == []
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
+def test_an_example_could_be_invalid(
+    use: Use,
+    errors_of: Callable[[Any, Any], list[str]],
+) -> None:
+    """The schema at this place refuses something, so that being valid means something."""
+    assert errors_of(use.schema, [None]) != []
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["Hello", "[]", "{}", '{"type":"text-delta","id":"1"}', '{"type":"error"}', '{"type":1}'],
+)
+def test_a_wrong_payload_is_noticed(
+    data: str,
+    event_errors: Callable[[Any, Any], list[str]],
+) -> None:
+    """The payload of an event is validated, not only the event around it."""
+    for use in EVENTS:
+        assert event_errors(use.schema, {"data": data}) != []
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ("ConversationId", "123e4567-e89b-12d3-a456-42661417400"),
+        ("ConversationContext", {"pageUrl": "no uri"}),
+    ],
+)
+def test_formats_count(
+    schema: str,
+    value: Any,
+    errors_of: Callable[[Any, Any], list[str]],
+) -> None:
+    """A value of the wrong format is invalid."""
+    assert errors_of({"$ref": f"#/components/schemas/{schema}"}, value) != []
+
+
+def test_everything_has_an_example(spec: dict[str, Any]) -> None:
+    """Each parameter and each body has at least one example."""
+
+    def bare(node: Any, path: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            if "schema" in node and not node.get("examples"):
+                yield path
+            for key, value in node.items():
+                yield from bare(value, f"{path}/{key}")
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                yield from bare(value, f"{path}/{index}")
+
+    assert list(bare(spec, "")) == []
+
+
+def test_the_conversation_is_the_same_everywhere(
+    conversation_id: str,
+    value_of: Callable[[str], Any],
+    parameter_value: Callable[[str], Any],
+) -> None:
+    """The conversation that is started is the one that is addressed, read and listed."""
+    assert parameter_value("ConversationId") == conversation_id
+    assert value_of("AnsweredConversation")["id"] == conversation_id
+    assert [entry["id"] for entry in value_of("OneConversation")["data"]] == [conversation_id]
+    assert value_of("NotFound")["error"]["details"] == {"conversationId": conversation_id}
+
+
+def test_the_listed_conversation_is_the_started_one(value_of: Callable[[str], Any]) -> None:
+    """The list shows the started conversation, with a last message for its messages."""
+    started = value_of("NewConversation")
+    (listed,) = value_of("OneConversation")["data"]
+    assert started.pop("messages") == []
+    assert listed.pop("lastMessage") is None
+    assert listed == started
+
+
+def test_the_messages_belong_to_the_conversation(
+    conversation_id: str,
+    value_of: Callable[[str], Any],
+) -> None:
+    """Every message carries the conversation's id, and the conversation carries them all."""
+    read = value_of("AnsweredConversation")["messages"]
+    listed = value_of("QuestionAndAnswer")["data"]
+    assert {message["chatId"] for message in read + listed} == {conversation_id}
+    rated = [message for message in listed if message["feedback"] is not None]
+    for message in rated:
+        message |= {"feedback": None, "feedbackAt": None}
+    assert len(rated) == 1
+    assert listed == read
+
+
+def test_the_question_is_the_one_that_was_sent(value_of: Callable[[str], Any]) -> None:
+    """The visitor's message is the one that the request sends, with its page."""
+    question, _ = value_of("QuestionAndAnswer")["data"]
+    sent = value_of("AskQuestion")
+    assert question["role"] == "user"
+    assert question["parts"] == [{"type": "text", "text": sent["content"]}]
+    assert question["pageUrl"] == sent["pageContext"]["url"]
+    assert question["pageTitle"] == sent["pageContext"]["title"]
+    assert value_of("AskQuestionStreamed")["content"] == sent["content"]
+
+
+def test_the_answer_is_the_one_that_was_given(value_of: Callable[[str], Any]) -> None:
+    """The assistant's message is the JSON answer, and the stream begins it."""
+    _, answer = value_of("QuestionAndAnswer")["data"]
+    (step,) = value_of("Answer")["steps"]
+    assert answer["role"] == "assistant"
+    assert answer["parts"] == step["content"]
+    assert '"delta":"Hello! "' in value_of("StreamedDelta")["data"]
+    assert answer["parts"][0]["text"].startswith("Hello! ")
+
+
+def test_the_feedback_is_the_one_that_was_submitted(
+    value_of: Callable[[str], Any],
+    parameter_value: Callable[[str], Any],
+) -> None:
+    """The answer is rated, and the history shows the rating with its time."""
+    _, answer = value_of("QuestionAndAnswer")["data"]
+    assert parameter_value("MessageId") == answer["id"]
+    assert value_of("LikeMessage") == value_of("LikedMessage") == {"feedback": answer["feedback"]}
+    assert value_of("RemoveFeedback") == value_of("RemovedFeedback")
+    assert answer["feedbackAt"] > answer["createdAt"]
+
+
+def test_the_conversation_goes_forward(value_of: Callable[[str], Any]) -> None:
+    """The times of the story are in order, oldest message first."""
+    conversation = value_of("AnsweredConversation")
+    times = [message["createdAt"] for message in conversation["messages"]]
+    assert value_of("NewConversation")["createdAt"] == conversation["createdAt"]
+    assert sorted(times) == times
+    assert conversation["createdAt"] <= times[0]
+    assert conversation["lastInteractionAt"] == times[-1]
+
+
+def test_the_visitor_is_the_same_everywhere(value_of: Callable[[str], Any]) -> None:
+    """The session is that of the visitor who is read afterwards."""
+    assert value_of("AnonymousSession")["visitor"] == value_of("AnonymousVisitor")
+    assert value_of("IdentifiedVisitor")["id"] != value_of("AnonymousVisitor")["id"]
+
+
+def test_the_project_is_the_same_everywhere(
+    value_of: Callable[[str], Any],
+    parameter_value: Callable[[str], Any],
+) -> None:
+    """One key opens one project, whose Q&A is listed and read."""
+    assert parameter_value("ApiKey") == value_of("InitDevice")["apiKey"]
+    assert parameter_value("ProjectId") == value_of("DemoProject")["id"]
+    assert parameter_value("QnaId") == value_of("ShippingQna")["id"]
+    assert value_of("OneQna")["data"] == [value_of("ShippingQna")]
+
+
+@pytest.mark.parametrize("name", ["OneConversation", "OneQna"])
+def test_a_page_fits_its_query(
+    name: str,
+    value_of: Callable[[str], Any],
+    parameter_value: Callable[[str], Any],
+) -> None:
+    """A page repeats the limit and the offset that its query has."""
+    page = value_of(name)
+    assert page["limit"] == parameter_value("Limit")
+    assert page["offset"] == parameter_value("Offset")
+    assert page["total"] == len(page["data"])
