@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import Any
 
 import schemathesis
+from schemathesis.core.failures import Failure
 
 from siteassist_contract import checks, tolerance
 
-if TYPE_CHECKING:
-    from schemathesis.core.failures import Failure
+_memory = tolerance.Memory()
+
+
+@schemathesis.hook
+def after_call(
+    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    case: schemathesis.Case[Any],
+    response: schemathesis.Response,
+) -> None:
+    """Remember what the answer tells."""
+    _memory.observe(_exchange(case, response))
 
 
 @schemathesis.hook
@@ -20,12 +31,7 @@ def filter_failure(
     response: schemathesis.Response,
 ) -> bool:
     """Drop failures that the documents give no ground for."""
-    return not tolerance.is_tolerated(
-        failure,
-        str(response.request.url),
-        response.status_code,
-        tolerance.altered_query(case),
-    )
+    return not _memory.is_tolerated(failure, _exchange(case, response))
 
 
 @schemathesis.check
@@ -35,8 +41,9 @@ def event_stream(
     case: schemathesis.Case[Any],
 ) -> None:
     """Find streams that come unasked, stay out, or do not end as documented."""
-    extension = _extension(case)
-    if extension is None or response.status_code != 200:  # noqa: PLR2004  # where it stands
+    definition = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    extension = definition.get("x-event-stream")
+    if extension is None:
         return
     content_type = next(iter(response.headers.get("content-type") or ()), "")
     fault = checks.wrong_form(extension, case.body, content_type)
@@ -46,8 +53,17 @@ def event_stream(
         raise AssertionError(fault)
 
 
-def _extension(case: schemathesis.Case[Any]) -> dict[str, Any] | None:
-    """Return what ``openapi.yaml`` says of the stream that the operation can answer with."""
-    definition = case.operation.definition.raw["responses"].get("200", {})
-    extension: dict[str, Any] | None = definition.get("x-event-stream")
-    return extension
+def _exchange(case: schemathesis.Case[Any], response: schemathesis.Response) -> tolerance.Exchange:
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        answer = None
+    return tolerance.Exchange(
+        operation_id=case.operation.definition.raw["operationId"],
+        url=str(response.request.url),
+        path=case.path_parameters or {},
+        body=case.body,
+        altered=tolerance.altered_query(case),
+        status=response.status_code,
+        answer=answer,
+    )

@@ -7,7 +7,8 @@ choose between are in ``schemathesis.toml``, beside the checks they belong to.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,19 +20,67 @@ NULLABLE = ("offset",)
 REFUSALS = (400, 422)
 
 
-def is_tolerated(failure: Failure, url: str, status: int, altered: frozenset[str] | None) -> bool:
-    """Whether the documents leave open what ``failure`` finds fault with.
+@dataclass(frozen=True)
+class Exchange:
+    """A request that was made up, and what the server answered."""
 
-    ``url`` is what was requested, ``status`` what came, and ``altered`` the
-    query parameters that were made invalid on purpose (``None``: something
-    other than a query parameter was, or that is not known).
-    """
-    free = set(_free_parameters(url))
-    if isinstance(failure, RejectedPositiveData):
-        return bool(free) and status in REFUSALS
-    if isinstance(failure, AcceptedNegativeData):
-        return altered is not None and bool(altered) and altered <= free
-    return False
+    operation_id: str
+    url: str
+    """What was requested, with its query as it was sent."""
+    path: Mapping[str, Any]
+    """The parameters in the path."""
+    body: object
+    """The request's body, before it became JSON."""
+    altered: frozenset[str] | None
+    """The query parameters that are wrong on purpose; ``None`` if another part
+    of the request is, or nothing is known."""
+    status: int
+    answer: object
+    """The answer's body if it is JSON, else ``None``."""
+
+
+@dataclass
+class Memory:
+    """What earlier answers told of the objects that requests are about."""
+
+    closed: set[str] = field(default_factory=set)
+    """Conversations that were closed."""
+    own: set[str] = field(default_factory=set)
+    """Messages that a visitor wrote."""
+
+    def observe(self, exchange: Exchange) -> None:
+        """Remember what ``exchange`` tells."""
+        if exchange.status != 200:  # noqa: PLR2004  # the documented success
+            return
+        if exchange.operation_id == "closeConversation":
+            self.closed.add(str(exchange.path.get("conversationId")).lower())
+        answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
+        lists = [answer.get(name) for name in ("messages", "data")]
+        for message in (item for items in lists if isinstance(items, list) for item in items):
+            if isinstance(message, Mapping) and message.get("role") == "user":
+                self.own.add(str(message.get("id")).lower())
+
+    def is_tolerated(self, failure: Failure, exchange: Exchange) -> bool:
+        """Whether the documents leave open what ``failure`` finds fault with."""
+        if isinstance(failure, RejectedPositiveData):
+            return exchange.status in REFUSALS and self._may_be_refused(exchange)
+        if isinstance(failure, AcceptedNegativeData):
+            free = frozenset(_free_parameters(exchange.url))
+            return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
+        return False
+
+    def _may_be_refused(self, exchange: Exchange) -> bool:
+        """Whether a valid request may get 400 or 422 all the same."""
+        if any(_free_parameters(exchange.url)):
+            return True
+        match exchange.operation_id:
+            case "sendMessage":  # O-3
+                return str(exchange.path.get("conversationId")).lower() in self.closed
+            case "createChatCompletion":  # O-9
+                return isinstance(exchange.body, Mapping) and exchange.body.get("messages") == []
+            case "sendMessageFeedback":  # O-18
+                return str(exchange.path.get("messageId")).lower() in self.own
+        return False
 
 
 def _free_parameters(url: str) -> Iterator[str]:

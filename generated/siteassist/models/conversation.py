@@ -31,23 +31,17 @@ class Conversation:
     id: UUID
     """ Identifies a conversation. """
     created_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the conversation was started. """
     updated_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the conversation last changed. """
     status: ConversationStatus
-    """ Whether a conversation still takes messages. """
+    """ Whether a conversation is open or closed. """
     closed_at: None | str
     """ When the conversation was closed; null while it is open. """
     close_reason: None | str
     """ Why the conversation was closed, if a reason was given. """
     last_interaction_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the visitor and the assistant last exchanged messages. """
     title: None | str
     """ What the conversation is about, once that is known. """
     object_: Literal["conversation"] | Unset = "conversation"

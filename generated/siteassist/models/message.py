@@ -35,9 +35,7 @@ class Message:
     id: UUID
     """ Identifies a message. """
     created_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the message was written. """
     chat_id: UUID
     """ Identifies a conversation. """
     role: MessageRole

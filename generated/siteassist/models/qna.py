@@ -31,13 +31,9 @@ class Qna:
     id: UUID
     """ Identifies a question with its answer. """
     created_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the entry was written. """
     updated_at: str
-    """ A point in time. Every documented example is RFC 3339 in UTC with
-    milliseconds, such as `2024-01-15T10:30:00.000Z`.
-     """
+    """ When the entry last changed. """
     question: str
     """ The question. """
     answer: str

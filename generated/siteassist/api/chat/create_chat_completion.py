@@ -117,10 +117,10 @@ def sync_detailed(
 ) -> Response[Completion | ErrorResponse]:
     """Create a chat completion
 
-     Lets an assistant answer a list of messages that you keep yourself;
-    nothing is stored. The answer has the same two forms as a message's:
-    JSON with the token usage, or, with `stream` set to true, server-sent
-    events. The bearer is a private key or a session token.
+     Lets an assistant answer a list of messages that you keep yourself. The
+    answer has the same two forms as a message's: JSON with the token usage,
+    or, with `stream` set to true, server-sent events. The bearer is a
+    private key or a session token.
 
     Args:
         body (ChatCompletionRequest): The messages to answer, and how.
@@ -151,10 +151,10 @@ def sync(
 ) -> Completion | ErrorResponse | None:
     """Create a chat completion
 
-     Lets an assistant answer a list of messages that you keep yourself;
-    nothing is stored. The answer has the same two forms as a message's:
-    JSON with the token usage, or, with `stream` set to true, server-sent
-    events. The bearer is a private key or a session token.
+     Lets an assistant answer a list of messages that you keep yourself. The
+    answer has the same two forms as a message's: JSON with the token usage,
+    or, with `stream` set to true, server-sent events. The bearer is a
+    private key or a session token.
 
     Args:
         body (ChatCompletionRequest): The messages to answer, and how.
@@ -180,10 +180,10 @@ async def asyncio_detailed(
 ) -> Response[Completion | ErrorResponse]:
     """Create a chat completion
 
-     Lets an assistant answer a list of messages that you keep yourself;
-    nothing is stored. The answer has the same two forms as a message's:
-    JSON with the token usage, or, with `stream` set to true, server-sent
-    events. The bearer is a private key or a session token.
+     Lets an assistant answer a list of messages that you keep yourself. The
+    answer has the same two forms as a message's: JSON with the token usage,
+    or, with `stream` set to true, server-sent events. The bearer is a
+    private key or a session token.
 
     Args:
         body (ChatCompletionRequest): The messages to answer, and how.
@@ -212,10 +212,10 @@ async def asyncio(
 ) -> Completion | ErrorResponse | None:
     """Create a chat completion
 
-     Lets an assistant answer a list of messages that you keep yourself;
-    nothing is stored. The answer has the same two forms as a message's:
-    JSON with the token usage, or, with `stream` set to true, server-sent
-    events. The bearer is a private key or a session token.
+     Lets an assistant answer a list of messages that you keep yourself. The
+    answer has the same two forms as a message's: JSON with the token usage,
+    or, with `stream` set to true, server-sent events. The bearer is a
+    private key or a session token.
 
     Args:
         body (ChatCompletionRequest): The messages to answer, and how.

@@ -160,7 +160,7 @@ def sync_detailed(
     Args:
         limit (float | Unset):  Default: 10.0.
         offset (float | None | Unset):  Default: 0.0.
-        status (ConversationStatus | Unset): Whether a conversation still takes messages.
+        status (ConversationStatus | Unset): Whether a conversation is open or closed.
         order_by (ConversationOrderBy | Unset): A field that conversations can be sorted by.
         order_dir (OrderDirection | Unset): Smallest or earliest first (`asc`), or last (`desc`).
 
@@ -205,7 +205,7 @@ def sync(
     Args:
         limit (float | Unset):  Default: 10.0.
         offset (float | None | Unset):  Default: 0.0.
-        status (ConversationStatus | Unset): Whether a conversation still takes messages.
+        status (ConversationStatus | Unset): Whether a conversation is open or closed.
         order_by (ConversationOrderBy | Unset): A field that conversations can be sorted by.
         order_dir (OrderDirection | Unset): Smallest or earliest first (`asc`), or last (`desc`).
 
@@ -245,7 +245,7 @@ async def asyncio_detailed(
     Args:
         limit (float | Unset):  Default: 10.0.
         offset (float | None | Unset):  Default: 0.0.
-        status (ConversationStatus | Unset): Whether a conversation still takes messages.
+        status (ConversationStatus | Unset): Whether a conversation is open or closed.
         order_by (ConversationOrderBy | Unset): A field that conversations can be sorted by.
         order_dir (OrderDirection | Unset): Smallest or earliest first (`asc`), or last (`desc`).
 
@@ -288,7 +288,7 @@ async def asyncio(
     Args:
         limit (float | Unset):  Default: 10.0.
         offset (float | None | Unset):  Default: 0.0.
-        status (ConversationStatus | Unset): Whether a conversation still takes messages.
+        status (ConversationStatus | Unset): Whether a conversation is open or closed.
         order_by (ConversationOrderBy | Unset): A field that conversations can be sorted by.
         order_dir (OrderDirection | Unset): Smallest or earliest first (`asc`), or last (`desc`).
 
