@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -84,6 +85,8 @@ def main(  # noqa: PLR0913  # one parameter per option
     seed: int | None,
 ) -> None:
     """Run the command."""
+    # `kill` ends a run as Ctrl-C does, so that nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         target = preflight.Target(_base_url(url), api_key or None, token or None)
         load_spec()

@@ -28,6 +28,11 @@ _EXPECTED: dict[type[failures.Failure], str] = {
     checks.MissingHeaderNotRejected: "a request without its required header is refused",
     checks.ObjectLevelAuthorizationViolation: "nobody reads what is somebody else's",
 }
+_EXPECTED_BY_OURS = {
+    "accepted_query": "a query that breaks the description is refused",
+    "event_stream": "a stream when it is asked for, whole to its end",
+}
+"""What our own checks expect, by the names that `hooks` gives them."""
 _SCHEMA = re.compile(r"\n\s*Schema( at [^\n]*)?:\n.*?(?=\n\s*Value:|\Z)", flags=re.DOTALL)
 _FILTERED = "[Filtered]"
 _FILTERED_IN_URL = "%5BFiltered%5D"
@@ -57,7 +62,8 @@ def _expected(failure: failures.Failure) -> str:
     for kind in type(failure).__mro__:
         if kind in _EXPECTED:
             return _EXPECTED[kind]
-    return failure.title
+    name = failure.title.rpartition(": ")[2].strip("`")
+    return _EXPECTED_BY_OURS.get(name, failure.title)
 
 
 def _tidy(message: str) -> str:

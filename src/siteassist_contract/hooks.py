@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.failures import Failure
 
-from siteassist_contract import checks, tolerance
+from siteassist_contract import checks, parameters, tolerance
 
 _memory = tolerance.Memory()
 
@@ -53,13 +53,34 @@ def event_stream(
         raise AssertionError(fault)
 
 
+@schemathesis.check
+def accepted_query(
+    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
+) -> None:
+    """Find requests that were accepted with a query that the description forbids."""
+    url = str(response.request.url)
+    # A request may have been redirected, or sent with another method on purpose.
+    described = response.request.method == case.operation.method.upper()
+    if described and 200 <= response.status_code < 300:  # noqa: PLR2004  # accepted
+        faults = parameters.faults(_operation_id(case), url)
+        if faults:
+            raise AssertionError("accepted although " + "; ".join(faults))
+
+
+def _operation_id(case: schemathesis.Case[Any]) -> str:
+    name: str = case.operation.definition.raw["operationId"]
+    return name
+
+
 def _exchange(case: schemathesis.Case[Any], response: schemathesis.Response) -> tolerance.Exchange:
     try:
         answer = json.loads(response.content)
     except ValueError:
         answer = None
     return tolerance.Exchange(
-        operation_id=case.operation.definition.raw["operationId"],
+        operation_id=_operation_id(case),
         url=str(response.request.url),
         path=case.path_parameters or {},
         body=case.body,

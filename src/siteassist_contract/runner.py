@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,9 @@ from typing import Any
 from siteassist_contract import configuration
 from siteassist_contract.outcome import ExitStatus
 from siteassist_contract.preflight import Target
+
+PATIENCE = 10.0
+"""How long, in seconds, a run may take to stop when it is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,24 @@ def run(target: Target, choices: configuration.Choices) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
         config = configuration.write(Path(name), target, choices)
         command = [sys.executable, "-m", "siteassist_contract.engine", str(config)]
-        code = subprocess.run(command, check=False).returncode  # noqa: S603  # ours
+        # Hypothesis keeps a cache, by default in the folder that it is run in.
+        code = _run(command, {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": name})
     return verdict(code, _read(summary))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run ``command`` to its end and return its status; an interruption ends it first."""
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603  # ours
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # From a terminal it has had the signal already; a second one does no harm.
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            return ExitStatus.INTERRUPTED
 
 
 def verdict(code: int, summary: dict[str, Any] | None) -> Verdict:

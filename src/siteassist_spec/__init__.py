@@ -28,8 +28,8 @@ class SpecError(Exception):
 def load_spec(path: Path | None = None) -> dict[str, Any]:
     """Read the API description.
 
-    ``path`` defaults to `SPEC_PATH`. YAML 1.2 rules apply, so a time stays the
-    string that was written, and a key that occurs twice is an error.
+    ``path`` defaults to `SPEC_PATH`. YAML 1.2 rules apply, and a key that occurs
+    twice is an error.
 
     Raises `SpecError` if the file cannot be read, is no YAML, or is no mapping
     at its top.

@@ -62,7 +62,8 @@ def url() -> Iterator[str]:
 
 def sign_in(url: str, device: str) -> AuthenticatedClient:
     """Start a session for ``device``."""
-    session = init.sync(client=Client(url), body=InitRequest(api_key=KEY, sa_vid=device))
+    with Client(url) as client:
+        session = init.sync(client=client, body=InitRequest(api_key=KEY, sa_vid=device))
     assert isinstance(session, VisitorSession)
     return AuthenticatedClient(url, token=session.session_token)
 

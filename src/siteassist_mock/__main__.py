@@ -1,0 +1,114 @@
+"""The command ``siteassist-mock``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from siteassist_mock.seed import API_KEY, PRIVATE_KEY
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["main"]
+
+_EPILOG = """\b
+Examples:
+  siteassist-mock
+      serve on http://127.0.0.1:8787/v2 and forget everything at the end
+  siteassist-mock --port 0 --database mock.db
+      serve on a free port and keep the state in a file
+  curl http://127.0.0.1:8787/v2/identity/me \\
+      -H 'Authorization: Bearer sk_test_1234567890abcdef'
+      ask the server who the private key is
+"""
+
+
+@click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--database",
+    type=click.Path(path_type=Path),
+    help="SQLite file to keep the state in; it is created if it is missing."
+    "  [default: none, the state is in memory]",
+)
+@click.option(
+    "--api-key",
+    default=API_KEY,
+    show_default=True,
+    help="The publishable key, for `init` and the parameter `apiKey`.",
+)
+@click.option(
+    "--private-key",
+    default=PRIVATE_KEY,
+    show_default=True,
+    help="The private key, to send as the bearer token.",
+)
+def main(host: str, port: int, database: Path | None, api_key: str, private_key: str) -> None:
+    """Serve a stateful stand-in for the SiteAssist v2 API.
+
+    It checks every request against openapi.yaml, answers all of its operations
+    and remembers what it was told. Ctrl-C stops it.
+    """
+    # These take most of the start, and `--help` needs none of them.
+    from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
+    from siteassist_mock.serving import base_url, listen, make_server  # noqa: PLC0415 - see above
+    from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
+    from siteassist_mock.store import StoreError  # noqa: PLC0415 - see above
+    from siteassist_spec import SpecError  # noqa: PLC0415 - see above
+
+    settings = Settings(api_key=api_key, private_key=private_key, database=database)
+    try:
+        app = create_app(settings)
+    except (SpecError, StoreError) as error:
+        _fail(str(error))
+    try:
+        listening = listen(host, port)
+    except (OSError, UnicodeError) as error:
+        app.state.store.close()
+        _fail(f"cannot listen on {host}, port {port}: {_reason(error)}")
+    server = make_server(app)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # The server has handlers of its own while it runs, and then raises the
+    # signal again for whoever started it. That must end in exit status 0; and a
+    # signal before it runs must stop it, too.
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+    state = f"state in {database}" if database else "state in memory"
+    click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
+    click.echo(f"publishable key: {api_key}")
+    click.echo(f"private key:     {private_key}")
+    sys.stdout.flush()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        app.state.store.close()
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    # Python repeats the address, which the message has already.
+    return str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"siteassist-mock: {' '.join(message.split())}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main(prog_name="siteassist-mock")

@@ -1,0 +1,34 @@
+"""Time that never goes back, in the API's own notation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """A clock that stands still where the system's clock is set back.
+
+    Two readings may be equal, but a later one is never smaller: whoever sorts
+    by a timestamp gets the order of events.
+    """
+
+    def __init__(self, now: Callable[[], float], *, floor: str | None = None) -> None:
+        """Read ``now`` (seconds since 1970), but never before ``floor``, a timestamp."""
+        self._now = now
+        self._latest = datetime.fromisoformat(floor).timestamp() if floor else 0.0
+
+    def seconds(self) -> float:
+        """Return the seconds since 1970."""
+        self._latest = max(self._latest, self._now())
+        return self._latest
+
+    def timestamp(self) -> str:
+        """Return the time as RFC 3339 in UTC with milliseconds, such as ``…:00.000Z``."""
+        moment = datetime.fromtimestamp(self.seconds(), UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

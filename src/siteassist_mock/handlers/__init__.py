@@ -1,0 +1,32 @@
+"""One handler for each operation, under its ``operationId``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from siteassist_mock.handlers import chat, conversations, identity, knowledge, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from siteassist_mock.call import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: Mapping[str, Handler] = {
+    "init": identity.init,
+    "getMe": identity.get_me,
+    "getConversations": conversations.get_conversations,
+    "startConversation": conversations.start_conversation,
+    "getConversation": conversations.get_conversation,
+    "closeConversation": conversations.close_conversation,
+    "getMessages": messages.get_messages,
+    "sendMessage": messages.send_message,
+    "sendMessageFeedback": messages.send_message_feedback,
+    "createChatCompletion": chat.create_chat_completion,
+    "getProject": knowledge.get_project,
+    "getQnas": knowledge.get_qnas,
+    "getQna": knowledge.get_qna,
+    "search": knowledge.search,
+}
+"""Every handler; `siteassist_mock.app` refuses to start if one is missing or extra."""

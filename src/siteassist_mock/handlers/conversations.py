@@ -1,0 +1,92 @@
+"""A visitor's conversations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+from siteassist_mock import views
+from siteassist_mock.errors import ApiError
+
+if TYPE_CHECKING:
+    from siteassist_mock.call import Call
+    from siteassist_mock.store import Records
+    from siteassist_mock.tables import Conversation
+
+__all__ = [
+    "close_conversation",
+    "get_conversation",
+    "get_conversations",
+    "own_conversation",
+    "start_conversation",
+]
+
+
+def own_conversation(records: Records, call: Call) -> Conversation:
+    """Return the conversation that the path of ``call`` names.
+
+    Raises `ApiError` 404 if it is not the visitor's own. The documents leave
+    open whether somebody else's gives 403 or 404; with 404 nobody can find out
+    which identifiers exist.
+    """
+    conversation_id = call.path["conversationId"]
+    conversation = records.conversation(conversation_id, call.visitor.id)
+    if conversation is None:
+        raise ApiError(
+            404,
+            code="CONVERSATION_NOT_FOUND",
+            message="Conversation not found!",
+            details={"conversationId": conversation_id},
+        )
+    return conversation
+
+
+def start_conversation(call: Call) -> JSONResponse:
+    """Open a conversation; nothing shows the page that it starts on."""
+    with call.services.store.write() as records:
+        conversation = records.add_conversation(call.visitor.id)
+    return JSONResponse(views.conversation(conversation), status_code=201)
+
+
+def get_conversations(call: Call) -> JSONResponse:
+    """Return one page of the visitor's conversations, each with its last message."""
+    query = call.query
+    with call.services.store.read() as records:
+        total, page = records.conversations(
+            call.visitor.id,
+            status=query["status"],
+            order_by=query["orderBy"],
+            descending=query["orderDir"] == "desc",
+            limit=query["limit"],
+            offset=query["offset"],
+        )
+        last = records.last_messages([conversation.id for conversation in page])
+    return JSONResponse(
+        {
+            "object": "list",
+            "total": total,
+            "limit": query["limit"],
+            "offset": query["offset"],
+            "data": [
+                views.conversation_summary(conversation, last.get(conversation.id))
+                for conversation in page
+            ],
+        }
+    )
+
+
+def get_conversation(call: Call) -> JSONResponse:
+    """Return one conversation with all of its messages."""
+    with call.services.store.read() as records:
+        conversation = own_conversation(records, call)
+        messages = records.messages(conversation.id)
+    return JSONResponse(views.conversation(conversation, messages))
+
+
+def close_conversation(call: Call) -> JSONResponse:
+    """Close a conversation; closing it again keeps the first time and reason."""
+    with call.services.store.write() as records:
+        conversation = own_conversation(records, call)
+        records.close_conversation(conversation.id, (call.body or {}).get("closeReason"))
+    return JSONResponse({"success": True, "message": "Conversation closed successfully."})

@@ -1,0 +1,30 @@
+"""Sessions of a website's visitors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+from siteassist_mock import views
+
+if TYPE_CHECKING:
+    from siteassist_mock.call import Call
+
+__all__ = ["get_me", "init"]
+
+
+def init(call: Call) -> JSONResponse:
+    """Begin a session: 201 for a device that is new, 200 for a known one."""
+    authenticator = call.services.authenticator
+    authenticator.check_api_key(call.body["apiKey"])
+    token, visitor, new = authenticator.begin_session(call.body["saVid"])
+    return JSONResponse(
+        {"sessionToken": token, "visitor": views.visitor(visitor)},
+        status_code=201 if new else 200,
+    )
+
+
+def get_me(call: Call) -> JSONResponse:
+    """Return the visitor of the bearer."""
+    return JSONResponse(views.visitor(call.visitor))

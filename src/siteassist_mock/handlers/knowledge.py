@@ -1,0 +1,65 @@
+"""What a website publishes: its project, its Q&As and its pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+from siteassist_mock.errors import ApiError
+from siteassist_mock.knowledge import find_pages, find_qnas
+from siteassist_mock.seed import PROJECT, PROJECT_ID, QNAS
+
+if TYPE_CHECKING:
+    from siteassist_mock.call import Call
+
+__all__ = ["get_project", "get_qna", "get_qnas", "search"]
+
+
+def get_project(call: Call) -> JSONResponse:
+    """Return the project of a publishable key."""
+    call.services.authenticator.check_api_key(call.query["apiKey"])
+    return JSONResponse(PROJECT)
+
+
+def get_qnas(call: Call) -> JSONResponse:
+    """Return one page of the Q&As that match, oldest first."""
+    _check_project(call)
+    limit, offset = call.query["limit"], call.query["offset"]
+    found = find_qnas(call.query["query"])
+    return JSONResponse(
+        {
+            "object": "list",
+            "total": len(found),
+            "limit": limit,
+            "offset": offset,
+            "data": found[offset : offset + limit],
+        }
+    )
+
+
+def get_qna(call: Call) -> JSONResponse:
+    """Return one Q&A."""
+    _check_project(call)
+    qna_id = call.path["qnaId"]
+    for qna in QNAS:
+        if qna["id"] == qna_id:
+            return JSONResponse(qna)
+    raise ApiError(404, code="QNA_NOT_FOUND", message="Q&A not found!", details={"qnaId": qna_id})
+
+
+def search(call: Call) -> JSONResponse:
+    """Return the pages that are nearest to a query, best first."""
+    call.services.authenticator.check_api_key(call.query["apiKey"])
+    return JSONResponse({"results": find_pages(call.query["q"], call.query["size"])})
+
+
+def _check_project(call: Call) -> None:
+    project_id = call.path["projectId"]
+    if project_id != PROJECT_ID:
+        raise ApiError(
+            404,
+            code="PROJECT_NOT_FOUND",
+            message="Project not found!",
+            details={"projectId": project_id},
+        )

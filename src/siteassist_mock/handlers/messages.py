@@ -1,0 +1,110 @@
+"""The messages of a conversation, and what the visitor thinks of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from siteassist_mock import views
+from siteassist_mock.assistant import answer, title
+from siteassist_mock.errors import ApiError
+from siteassist_mock.handlers.conversations import own_conversation
+from siteassist_mock.stream import EventStream
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from siteassist_mock.call import Call
+    from siteassist_mock.store import Store
+
+__all__ = ["get_messages", "send_message", "send_message_feedback"]
+
+
+CONTEXT = ("url", "title", "content", "textSelection")
+"""The fields of a page context."""
+
+
+def get_messages(call: Call) -> JSONResponse:
+    """Return the messages of a conversation that match, oldest first."""
+    query = call.query
+    with call.services.store.read() as records:
+        conversation = own_conversation(records, call)
+        messages = records.messages(
+            conversation.id,
+            role=query["role"],
+            status=query["status"],
+            limit=query["limit"],
+            offset=query["offset"],
+        )
+    return JSONResponse({"object": "list", "data": [views.message(row) for row in messages]})
+
+
+def send_message(call: Call) -> ASGIApp:
+    """Store the visitor's message and answer it, whole or as a stream.
+
+    A conversation that a human agent handles gets no answer: 202. Raises
+    `ApiError` 409 for a closed one; what happens then is not documented, but
+    409 is the code for a conflict with the state of a resource.
+    """
+    content = call.body["content"]
+    page = call.body.get("pageContext") or {}
+    stream = call.body.get("stream", False)
+    store = call.services.store
+    with store.write() as records:
+        conversation = own_conversation(records, call)
+        if conversation.status == "closed":
+            raise ApiError(
+                409,
+                message="The conversation is closed",
+                details={"resource": "conversation", "conflictingField": "status"},
+            )
+        records.add_message(
+            conversation.id,
+            "user",
+            content,
+            page_url=page.get("url"),
+            page_title=page.get("title"),
+            text_selection=page.get("textSelection"),
+        )
+        if conversation.is_human_handled:
+            records.touch_conversation(conversation.id, title(content))
+            return PlainTextResponse("Message sent", status_code=202)
+        # Only what is described: further fields may hold anything.
+        reply = answer(content, [page.get(name) for name in CONTEXT])
+        stored = records.add_message(
+            conversation.id,
+            "assistant",
+            "" if stream else reply.text,
+            status="streaming" if stream else "complete",
+        )
+        records.touch_conversation(conversation.id, title(content))
+    if not stream:
+        return JSONResponse(views.completion(reply))
+
+    def settle(text: str, complete: bool) -> None:  # noqa: FBT001 - as `EventStream` calls it
+        _end(store, conversation.id, stored.id, text, complete=complete)
+
+    return EventStream(reply.pieces(), delay=call.services.settings.stream_delay, settle=settle)
+
+
+def send_message_feedback(call: Call) -> JSONResponse:
+    """Store feedback for a message of one of the visitor's own conversations."""
+    message_id, feedback = call.path["messageId"], call.body["feedback"]
+    with call.services.store.write() as records:
+        known = records.set_feedback(message_id, call.visitor.id, feedback)
+    if not known:
+        raise ApiError(
+            404,
+            code="MESSAGE_NOT_FOUND",
+            message="Message not found!",
+            details={"messageId": message_id},
+        )
+    return JSONResponse({"feedback": feedback})
+
+
+def _end(store: Store, conversation_id: str, message_id: str, text: str, *, complete: bool) -> None:
+    error = None if complete else "The connection was closed before the end of the answer"
+    with store.write() as records:
+        records.end_message(message_id, text, error=error)
+        records.touch_conversation(conversation_id)

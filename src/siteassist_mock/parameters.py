@@ -1,0 +1,63 @@
+"""Query strings: which values they hold, and what those values mean.
+
+How a null is written in a query is not documented. Both readings in use are
+taken, the word ``null`` and the empty value, and only where the schema allows
+null.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+__all__ = ["coerce", "parse_query"]
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = {"true": True, "false": False}
+
+
+def parse_query(raw: bytes) -> dict[str, list[str]]:
+    """Return every value of every name in the query string ``raw``.
+
+    Raises `ValueError` if it is not UTF-8, percent-encoded or not.
+    """
+    values: dict[str, list[str]] = {}
+    if raw:
+        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict")
+        for name, value in pairs:
+            values.setdefault(name, []).append(value)
+    return values
+
+
+def coerce(text: str, types: AbstractSet[str]) -> str | float | bool | None:
+    """Return the value of one of the JSON ``types`` that ``text`` spells.
+
+    A text that spells none of them comes back as it is, for the schema to
+    refuse. A number must be whole: the documents type ``limit``, ``offset`` and
+    ``size`` as number in one place and as integer in another and leave open
+    whether a fraction is refused, and half an entry has no meaning. It must also
+    fit a double, beyond which JSON numbers are not portable (RFC 8259, 6).
+    Raises `ValueError` with a reason for a number that is neither.
+    """
+    if "null" in types and text in {"null", ""}:
+        return None
+    if "boolean" in types and text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if types & {"integer", "number"} and _NUMBER.fullmatch(text):
+        return _whole(text)
+    return text
+
+
+def _whole(text: str) -> int:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("is out of range")
+    if not value.is_integer():
+        raise ValueError("is not a whole number")
+    # A double holds few of the digits of a long integer, so read those directly.
+    return int(text) if text.lstrip("-").isdecimal() else int(value)

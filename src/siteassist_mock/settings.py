@@ -1,0 +1,38 @@
+"""What a server can be told before it starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from siteassist_mock.seed import API_KEY, PRIVATE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one server behaves; every field has a default that suits a test."""
+
+    api_key: str = API_KEY
+    """The one publishable key, for ``init`` and the parameter ``apiKey``."""
+
+    private_key: str = PRIVATE_KEY
+    """The one private key; as a bearer it is a visitor of its own."""
+
+    database: Path | None = None
+    """The SQLite file that keeps the state; None keeps it in memory."""
+
+    session_seconds: float = 1800.0
+    """How long a session token lasts without being used."""
+
+    stream_delay: float = 0.0
+    """Seconds to wait after each event of a stream."""
+
+    now: Callable[[], float] = time.time
+    """The time as seconds since 1970; a test puts its own clock here."""

@@ -1,0 +1,118 @@
+"""An answer as server-sent events: the AI SDK's UI message stream.
+
+The order of the events is that of the page "Send a message in a conversation":
+an answer brackets its step, the step brackets its text, and ``[DONE]`` ends all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+__all__ = ["EventStream", "frame"]
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+]
+
+
+def frame(payload: dict[str, Any] | str) -> bytes:
+    """Return one event whose data is ``payload``, as JSON unless it is a text."""
+    data = (
+        payload
+        if isinstance(payload, str)
+        else json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    )
+    return f"data: {data}\n\n".encode()
+
+
+class EventStream:
+    """An ASGI response that writes an answer piece by piece."""
+
+    def __init__(
+        self,
+        pieces: Sequence[str],
+        *,
+        delay: float = 0.0,
+        settle: Callable[[str, bool], None] | None = None,
+    ) -> None:
+        """Write ``pieces`` with ``delay`` seconds after each event.
+
+        ``settle`` is called once, with the text that was sent and whether that
+        is all of it: before the closing events, so that whoever has read them
+        finds the text stored, or when the client leaves earlier.
+        """
+        self._pieces = pieces
+        self._delay = delay
+        self._settle = settle or _ignore
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Send the stream, and stop where the client leaves."""
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await self._send(send, leaving)
+        except OSError:
+            # A server by ASGI 2.4 raises this when it writes to a client that left.
+            return
+        finally:
+            leaving.cancel()
+
+    async def _send(self, send: Send, leaving: asyncio.Future[None]) -> None:
+        text_id = f"msg_{uuid.uuid4().hex}"
+        sent: list[str] = []
+        complete = False
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            for payload in _opening(text_id):
+                await self._write(send, payload)
+            for piece in self._pieces:
+                if leaving.done():
+                    return
+                await self._write(send, {"type": "text-delta", "id": text_id, "delta": piece})
+                sent.append(piece)
+            complete = True
+        finally:
+            self._settle("".join(sent), complete)
+        for last in _closing(text_id):
+            await self._write(send, last)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _write(self, send: Send, payload: dict[str, Any] | str) -> None:
+        await send({"type": "http.response.body", "body": frame(payload), "more_body": True})
+        # Even without a delay this lets the server put the event on the wire,
+        # notice that a client has left, and serve others.
+        await asyncio.sleep(self._delay)
+
+
+def _opening(text_id: str) -> Iterator[dict[str, Any]]:
+    yield {"type": "start"}
+    yield {"type": "start-step"}
+    yield {
+        "type": "text-start",
+        "id": text_id,
+        "providerMetadata": {"mock": {"itemId": text_id}},
+    }
+
+
+def _closing(text_id: str) -> Iterator[dict[str, Any] | str]:
+    yield {"type": "text-end", "id": text_id}
+    yield {"type": "finish-step"}
+    yield {"type": "finish"}
+    yield "[DONE]"
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _ignore(_text: str, _complete: bool) -> None:  # noqa: FBT001 - called by position as `settle`
+    """Keep nothing: the answer belongs to no conversation."""

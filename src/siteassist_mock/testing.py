@@ -1,0 +1,49 @@
+"""A server for tests: on a free port, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from siteassist_mock.app import create_app
+from siteassist_mock.serving import base_url, listen, make_server
+from siteassist_mock.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.applications import Starlette
+
+__all__ = ["mock_server", "serving"]
+
+
+@contextmanager
+def mock_server(**settings: Any) -> Iterator[str]:
+    """Run a server and yield its base URL, such as ``http://127.0.0.1:40123/v2``.
+
+    ``settings`` are the fields of `siteassist_mock.settings.Settings`. The
+    server and its state are gone when the block ends.
+    """
+    with serving(create_app(Settings(**settings))) as url:
+        yield url
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """Run ``app``, yield its base URL, and close its store in the end.
+
+    For tests that also need ``app.state.store``, which threads may share.
+    """
+    server = make_server(app)
+    listening = listen("127.0.0.1", 0)
+    # The socket listens already, so nobody has to wait for the thread.
+    thread = threading.Thread(target=server.run, args=([listening],), name="siteassist-mock")
+    thread.start()
+    try:
+        yield base_url(app, listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+        app.state.store.close()

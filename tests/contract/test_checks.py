@@ -1,0 +1,75 @@
+"""The checks that schemathesis does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from siteassist_contract import checks
+
+EXTENSION = {
+    "requestFlag": "stream",
+    "terminator": "[DONE]",
+    "errorType": "error",
+    "errorText": "errorText",
+}
+START = 'data: {"type":"start"}\n\n'
+DONE = "data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "fault"),
+    [
+        ({"stream": True}, "text/event-stream", False),
+        ({"stream": True}, "Text/Event-Stream; charset=utf-8", False),
+        ({"stream": True}, "application/json", True),
+        ({"stream": True}, "", True),
+        ({"stream": False}, "application/json", False),
+        ({"stream": False}, "text/event-stream", True),
+        ({}, "application/json", False),
+        ({}, "text/event-stream", False),
+        ({"stream": "true"}, "text/event-stream", False),
+        ("no object", "text/event-stream", False),
+    ],
+)
+def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:  # noqa: FBT001
+    """The flag decides between JSON and a stream; without it, either will do."""
+    assert fault == (checks.wrong_form(EXTENSION, body, content_type) is not None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        START + DONE,
+        f"{START}: keep-alive\n\n{DONE}",
+        (START + DONE).replace("\n", "\r\n"),
+        (START + DONE).replace("\n", "\r"),
+        (START + DONE).replace("data: ", "data:"),
+        f"{START}data: [DONE]",
+        START + 'data: {"type":"error","errorText":"no"}\n\n',
+        START + 'data: {"type":"error","errorText":"no"}\n\n' + DONE,
+    ],
+    ids=["plain", "comment", "crlf", "cr", "no space", "no last line", "error", "error, end"],
+)
+def test_whole_stream_passes(text: str) -> None:
+    """A stream with events and its terminator is whole, however it is framed."""
+    assert checks.wrong_end(EXTENSION, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "at least one event"),
+        (": nothing\n\n", "at least one event"),
+        (DONE, "at least one event"),
+        (START + START, 'this one with `data: {"type":"start"}`'),
+        (START + DONE + START, "this one with"),
+        (START + DONE + DONE, "nothing follows"),
+        (START + "data: [1, 2]\n\n" + START, "this one with"),
+    ],
+    ids=["empty", "comment", "end only", "no end", "after the end", "two ends", "no object"],
+)
+def test_broken_stream_is_told(text: str, fault: str) -> None:
+    """What is missing or too much is said in words."""
+    found = checks.wrong_end(EXTENSION, text)
+    assert found is not None
+    assert fault in found

@@ -1,0 +1,133 @@
+"""What the documents leave open is tolerated, and nothing else."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from schemathesis.core.failures import AcceptedNegativeData, Failure, ServerError
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from siteassist_contract.tolerance import Exchange, Memory, altered_query
+
+REJECTED = RejectedPositiveData(
+    operation="x", message="", status_code=400, allowed_statuses=["2xx"]
+)
+ACCEPTED = AcceptedNegativeData(
+    operation="x", message="", status_code=200, expected_statuses=["400"]
+)
+FAILED = ServerError(operation="x", status_code=500)
+ID = "123e4567-e89b-12d3-a456-426614174000"
+
+
+def exchange(operation: str = "getConversations", query: str = "", **rest: Any) -> Exchange:
+    """Make an exchange out of what matters for a test."""
+    defaults: dict[str, Any] = {
+        "path": {},
+        "body": None,
+        "altered": None,
+        "status": 400,
+        "answer": None,
+    }
+    url = f"http://127.0.0.1/v2/conversations?{query}"
+    return Exchange(operation, url, **{**defaults, **rest})
+
+
+@pytest.mark.parametrize("query", ["offset=null", "offset=", "limit=1.5", "limit=1e1", "size=2.0"])
+@pytest.mark.parametrize(("status", "tolerated"), [(400, True), (422, True), (409, False)])
+def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:  # noqa: FBT001
+    """O-5, O-6: a null or fractional paging value may get 400 or 422, nothing else."""
+    assert tolerated == Memory().is_tolerated(REJECTED, exchange(query=query, status=status))
+
+
+@pytest.mark.parametrize("query", ["", "limit=5", "offset=0", "limit=null", "q=1.5", "limit=x"])
+def test_plain_value_may_not_be_refused(query: str) -> None:
+    """A value that the documents allow is to be taken."""
+    assert not Memory().is_tolerated(REJECTED, exchange(query=query))
+
+
+@pytest.mark.parametrize(
+    ("query", "altered", "tolerated"),
+    [
+        ("offset=", {"offset"}, True),
+        ("offset=&limit=0", {"offset", "limit"}, False),
+        ("limit=0", {"limit"}, False),
+        ("offset=", None, False),
+        ("offset=", set[str](), False),
+    ],
+)
+def test_only_open_values_may_be_taken(
+    query: str,
+    altered: set[str] | None,
+    tolerated: bool,  # noqa: FBT001
+) -> None:
+    """A wrong request may be accepted only if all that is wrong with it is open."""
+    names = None if altered is None else frozenset(altered)
+    accepted = exchange(query=query, altered=names, status=200)
+    assert tolerated == Memory().is_tolerated(ACCEPTED, accepted)
+
+
+@pytest.mark.parametrize("failure", [FAILED, Failure(operation="x", message="")])
+def test_other_failures_are_never_tolerated(failure: Failure) -> None:
+    """A server error is a break whatever was asked."""
+    assert not Memory().is_tolerated(failure, exchange(query="offset=null"))
+
+
+def test_closed_conversation_may_refuse_messages() -> None:
+    """O-3: only a conversation that was closed may refuse a valid message."""
+    memory = Memory()
+    message = exchange("sendMessage", path={"conversationId": ID})
+    assert not memory.is_tolerated(REJECTED, message)
+    memory.observe(exchange("closeConversation", path={"conversationId": ID}, status=404))
+    assert not memory.is_tolerated(REJECTED, message)
+    memory.observe(exchange("closeConversation", path={"conversationId": ID.upper()}, status=200))
+    assert memory.is_tolerated(REJECTED, message)
+
+
+@pytest.mark.parametrize("name", ["data", "messages"])
+@pytest.mark.parametrize(("role", "tolerated"), [("user", True), ("assistant", False)])
+def test_own_message_may_refuse_feedback(name: str, role: str, tolerated: bool) -> None:  # noqa: FBT001
+    """O-18: feedback on an answer is to be taken, on a visitor's own message it need not be."""
+    memory = Memory()
+    answer = {name: [{"id": ID, "role": role}, "no message"], "other": 1}
+    memory.observe(exchange("getMessages", status=200, answer=answer))
+    rated = exchange("sendMessageFeedback", path={"messageId": ID})
+    assert tolerated == memory.is_tolerated(REJECTED, rated)
+
+
+@pytest.mark.parametrize(
+    ("body", "tolerated"), [({"messages": []}, True), ({"messages": [{}]}, False), (None, False)]
+)
+def test_empty_chat_may_be_refused(body: object, tolerated: bool) -> None:  # noqa: FBT001
+    """O-9: only an empty list of messages may be refused."""
+    chat = exchange("createChatCompletion", body=body)
+    assert tolerated == Memory().is_tolerated(REJECTED, chat)
+
+
+def place(location: str | None, parameter: str | None, *mutations: Any) -> SimpleNamespace:
+    """Make what schemathesis tells of a request's origin."""
+    return SimpleNamespace(parameter_location=location, parameter=parameter, mutations=mutations)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (place("query", "limit"), {"limit"}),
+        (place("query", None), None),
+        (place("body", "content"), None),
+        (place(None, None), None),
+        (place(None, None, place("query", "limit"), place("query", "offset")), {"limit", "offset"}),
+        (place(None, None, place("query", "limit"), place("path", "id")), None),
+        (None, set[str]()),
+    ],
+)
+def test_wrong_parameters_are_known(data: Any, expected: set[str] | None) -> None:
+    """Coverage names one place, fuzzing several; anything but a query is not judged here."""
+    case = SimpleNamespace(meta=SimpleNamespace(phase=SimpleNamespace(data=data)))
+    assert expected == altered_query(case)
+
+
+def test_handmade_request_has_nothing_wrong() -> None:
+    """A request without a known origin has no parameter that is wrong on purpose."""
+    assert frozenset() == altered_query(SimpleNamespace(meta=None))

@@ -1,0 +1,154 @@
+"""The command, in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MODULE = [sys.executable, "-m", "siteassist_mock"]
+BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Start the command on a free port; yield it with the lines that it printed."""
+    with subprocess.Popen(
+        [*MODULE, "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, [process.stdout.readline().rstrip("\n") for _ in range(3)]
+        finally:
+            process.kill()
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_it_says_where_it_is_and_what_it_knows() -> None:
+    """Once it says so it can be reached."""
+    with started() as (_, lines):
+        head, url, tail = lines[0].partition("http://127.0.0.1:")[0], lines[0].split()[3], lines[0]
+        assert head == "SiteAssist mock on "
+        assert tail.endswith("/v2 (state in memory)")
+        assert lines[1:] == [
+            "publishable key: sa_pk_1234567890abcdef",
+            "private key:     sk_test_1234567890abcdef",
+        ]
+        assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_it_is_told(number: signal.Signals) -> None:
+    """With status 0 and without a word, even before it has answered anything."""
+    with started() as (process, _):
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_a_file_survives(tmp_path: Path) -> None:
+    """What one run stored the next one knows."""
+    database = tmp_path / "mock.db"
+    totals = []
+    for _ in range(2):
+        with started("--database", str(database)) as (process, lines):
+            assert lines[0].endswith(f"/v2 (state in {database})")
+            url = lines[0].split()[3]
+            httpx.post(f"{url}/conversations", headers=BEARER)
+            totals.append(httpx.get(f"{url}/conversations", headers=BEARER).json()["total"])
+            process.terminate()
+            assert process.wait(30) == 0
+    assert totals == [1, 2]
+
+
+def test_keys_can_be_chosen() -> None:
+    """They are printed, and only they count."""
+    with started("--api-key", "pk_mine", "--private-key", "sk_mine") as (_, lines):
+        assert lines[1:] == ["publishable key: pk_mine", "private key:     sk_mine"]
+        url = lines[0].split()[3]
+        assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
+
+
+def refused(*command: str) -> str:
+    """Return the one line with which a command refuses to start."""
+    done = run(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    line, rest = done.stderr.split("\n", 1)
+    assert rest == ""
+    return line
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    """With the address and the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert refused(*MODULE, "--port", port) == (
+            f"siteassist-mock: cannot listen on 127.0.0.1, port {port}: Address already in use"
+        )
+
+
+@pytest.mark.parametrize("host", ["no..where", "256.256.256.256"])
+def test_an_impossible_host_is_one_line(host: str) -> None:
+    """Whether it cannot be a name or cannot be found."""
+    line = refused(*MODULE, "--host", host, "--port", "0")
+    assert line.startswith(f"siteassist-mock: cannot listen on {host}, port 0: ")
+
+
+def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
+    """A folder, a missing folder, and a file that is something else."""
+    junk = tmp_path / "junk.db"
+    junk.write_text("This is not a database. " * 100)
+    for database, reason in {
+        tmp_path: "unable to open database file",
+        tmp_path / "none" / "mock.db": "unable to open database file",
+        junk: "file is not a database",
+    }.items():
+        assert refused(*MODULE, "--port", "0", "--database", str(database)) == (
+            f"siteassist-mock: cannot use the database {database}: {reason}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("paths: [", "openapi.yaml:"),
+        ("paths: {}", "no operation for the handler init"),
+        ("servers: []", "`paths`"),
+    ],
+)
+def test_a_broken_description_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
+    """With the place of the problem."""
+    path = tmp_path / "openapi.yaml"
+    path.write_text(text)
+    program = (
+        "import pathlib, siteassist_spec\n"
+        f"siteassist_spec.SPEC_PATH = pathlib.Path({str(path)!r})\n"
+        "from siteassist_mock.__main__ import main\n"
+        "main(['--port', '0'])"
+    )
+    assert problem in refused(sys.executable, "-c", program)
+
+
+def test_help_teaches() -> None:
+    """Every option and some examples."""
+    done = run(*MODULE, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("--host", "--port", "--database", "--api-key", "--private-key", "Examples:"):
+        assert word in done.stdout

@@ -1,0 +1,74 @@
+"""Query strings."""
+
+from __future__ import annotations
+
+import pytest
+
+from siteassist_mock.parameters import coerce, parse_query
+
+
+@pytest.mark.parametrize(
+    ("raw", "values"),
+    [
+        (b"", {}),
+        (b"a=1&b=&a=2", {"a": ["1", "2"], "b": [""]}),
+        (b"a=%C3%A9+%26", {"a": ["é &"]}),
+        ("a=é".encode(), {"a": ["é"]}),
+    ],
+)
+def test_every_value_is_kept(raw: bytes, values: dict[str, list[str]]) -> None:
+    """Empty and repeated values count, and percent-encoding is undone."""
+    assert parse_query(raw) == values
+
+
+@pytest.mark.parametrize("raw", [b"a=%ff", b"a=\xff"])
+def test_what_is_not_utf_8_is_refused(raw: bytes) -> None:
+    """Neither encoded nor plain bytes are guessed at."""
+    with pytest.raises(ValueError, match="utf-8"):
+        parse_query(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "types", "value"),
+    [
+        ("null", {"number", "null"}, None),
+        ("", {"number", "null"}, None),
+        ("null", {"string"}, "null"),
+        ("", {"number"}, ""),
+        ("10", {"number"}, 10),
+        ("1e2", {"number"}, 100),
+        ("1.0", {"integer"}, 1),
+        ("-0", {"number"}, 0),
+        ("9007199254740993", {"integer"}, 9007199254740993),
+        ("1e308", {"number"}, int(1e308)),
+        ("01", {"number"}, "01"),
+        ("+1", {"number"}, "+1"),
+        ("1_0", {"number"}, "1_0"),
+        ("٣", {"number"}, "٣"),
+        ("nan", {"number"}, "nan"),
+        ("1", {"string"}, "1"),
+        ("true", {"boolean"}, True),
+        ("false", {"boolean"}, False),
+        ("yes", {"boolean"}, "yes"),
+    ],
+)
+def test_a_text_becomes_the_value_that_it_spells(text: str, types: set[str], value: object) -> None:
+    """Only the types of the schema count, and only JSON's own notation."""
+    actual = coerce(text, types)
+    assert (actual, type(actual)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1.5", "is not a whole number"),
+        ("1e-1", "is not a whole number"),
+        ("1e309", "is out of range"),
+        ("9" * 400, "is out of range"),
+        ("9" * 9000, "is out of range"),
+    ],
+)
+def test_a_number_without_a_meaning_is_refused(text: str, reason: str) -> None:
+    """Half an entry does not exist, and nor does a number beyond a double."""
+    with pytest.raises(ValueError, match=reason):
+        coerce(text, {"number"})

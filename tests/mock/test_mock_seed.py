@@ -1,0 +1,37 @@
+"""The data that every server starts with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from siteassist_mock.seed import API_KEY, ASSISTANT_ID, PAGES, PROJECT, PROJECT_ID, QNAS
+
+if TYPE_CHECKING:
+    from tests.mock.conftest import Client
+
+
+def test_the_seed_is_that_of_the_examples(spec: dict[str, Any]) -> None:
+    """The description's own examples can be sent as they are."""
+    examples = spec["components"]["examples"]
+    assert examples["InitDevice"]["value"]["apiKey"] == API_KEY
+    assert examples["DemoProject"]["value"] == PROJECT
+    assert examples["ShippingQna"]["value"] == QNAS[0]
+    assert spec["components"]["parameters"]["ProjectId"]["examples"]["project"]["value"] == (
+        PROJECT_ID
+    )
+
+
+def test_all_of_the_seed_is_valid(client: Client) -> None:
+    """Not only what a test happens to ask for fits the description."""
+    for name, values in {
+        "Qna": QNAS,
+        "SearchResult": [{"score": 1, **page} for page in PAGES],
+    }.items():
+        for value in values:
+            assert client.faults({"$ref": f"#/components/schemas/{name}"}, value) == []
+
+
+def test_identifiers_are_distinct() -> None:
+    """Nothing is there twice."""
+    ids = [PROJECT_ID, ASSISTANT_ID, *(qna["id"] for qna in QNAS)]
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,141 @@
+"""A server for tests, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_mock.app import create_app
+from siteassist_mock.serving import base_url, listen
+from siteassist_mock.testing import mock_server, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
+
+
+def test_a_server_answers_until_the_block_ends() -> None:
+    """On a free port of the loopback interface, and on none afterwards."""
+    with mock_server() as url:
+        assert url.startswith("http://127.0.0.1:")
+        assert url.endswith("/v2")
+        assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/identity/me", headers=BEARER)
+
+
+def test_a_server_takes_settings() -> None:
+    """The fields of `Settings`, and no others."""
+    with mock_server(private_key="sk_mine") as url:
+        assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
+    with pytest.raises(TypeError), mock_server(colour="red"):
+        pass
+
+
+def test_a_test_can_reach_the_store() -> None:
+    """From its own thread, while the server runs."""
+    app = create_app()
+    with serving(app) as url, httpx.Client(base_url=url, headers=BEARER) as client:
+        conversation_id = client.post("/conversations").json()["id"]
+        app.state.store.assign_human(conversation_id, "Sam")
+        reply = client.post(f"/conversations/{conversation_id}/messages", json={"content": "x"})
+        assert (reply.status_code, reply.text) == (202, "Message sent")
+
+
+def test_a_stream_arrives_event_by_event() -> None:
+    """As chunks, with the documented media type."""
+    with (
+        mock_server() as url,
+        httpx.stream(
+            "POST",
+            f"{url}/chat/completions",
+            json={"messages": [], "stream": True},
+            headers=BEARER,
+        ) as reply,
+    ):
+        assert reply.headers["content-type"] == "text/event-stream"
+        assert reply.headers["transfer-encoding"] == "chunked"
+        assert list(reply.iter_lines())[-2:] == ["data: [DONE]", ""]
+
+
+def test_a_client_that_hangs_up_breaks_its_answer_off() -> None:
+    """The server notices in the middle of a stream, and keeps what it has written."""
+    question = {"content": "How long does shipping take?", "stream": True}
+    with (
+        mock_server(stream_delay=0.02) as url,
+        httpx.Client(base_url=url, headers=BEARER) as client,
+    ):
+        path = f"/conversations/{client.post('/conversations').json()['id']}/messages"
+        with client.stream("POST", path, json=question) as reply:
+            for line in reply.iter_lines():
+                if "text-delta" in line:
+                    break
+        answer: dict[str, Any] = {"status": "streaming"}
+        while answer["status"] == "streaming":
+            answer = client.get(path, params={"role": "assistant"}).json()["data"][0]
+    assert answer["status"] == "error"
+    assert answer["parts"][0]["text"].startswith("**How ")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_large_body_gets_its_answer(*, chunked: bool) -> None:
+    """A client that sends everything first still reads the 413."""
+    body = b"x" * 5_000_000
+    pieces = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+    with mock_server() as url:
+        reply = httpx.post(
+            f"{url}/conversations", content=pieces if chunked else body, headers=BEARER
+        )
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_many_clients_at_once_lose_nothing(tmp_path: Path, *, in_file: bool) -> None:
+    """Every conversation is there, with every message in order."""
+    database = tmp_path / "mock.db" if in_file else None
+
+    def talk(url: str) -> list[int]:
+        with httpx.Client(base_url=url, headers=BEARER) as client:
+            statuses = []
+            path = f"/conversations/{client.post('/conversations').json()['id']}/messages"
+            for number in range(5):
+                body: dict[str, Any] = {"content": str(number), "stream": number % 2 == 1}
+                statuses.append(client.post(path, json=body).status_code)
+            asked = client.get(path, params={"role": "user"}).json()["data"]
+            assert [message["parts"][0]["text"] for message in asked] == list("01234")
+            return statuses
+
+    with mock_server(database=database) as url:
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(talk, [url] * 16)) == [[200] * 5] * 16
+        total = httpx.get(f"{url}/conversations", headers=BEARER).json()["total"]
+    assert total == 16
+
+
+def test_two_servers_share_a_file(tmp_path: Path) -> None:
+    """A token of one is good for the other."""
+    database = tmp_path / "mock.db"
+    with mock_server(database=database) as one, mock_server(database=database) as two:
+        body = {"apiKey": "sa_pk_1234567890abcdef", "saVid": "device-1"}
+        session = httpx.post(f"{one}/identity/init", json=body).json()
+        token = {"Authorization": f"Bearer {session['sessionToken']}"}
+        assert httpx.get(f"{two}/identity/me", headers=token).json() == session["visitor"]
+
+
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    """As an URL wants it."""
+    app = create_app()
+    app.state.store.close()
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        listening = listen("::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with listening:
+        assert base_url(app, listening) == f"http://[::1]:{listening.getsockname()[1]}/v2"
