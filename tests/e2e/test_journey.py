@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from siteassist_mock.testing import mock_server
 
 from siteassist import AuthenticatedClient, Client
 from siteassist.api.chat import create_chat_completion
@@ -49,6 +48,7 @@ from siteassist.models import (
     Visitor,
     VisitorSession,
 )
+from siteassist_mock.testing import mock_server
 
 KEY = "sa_pk_1234567890abcdef"
 
