@@ -67,7 +67,7 @@ all: point them at a server that is there to be tested.
 @click.option(
     "--examples",
     type=click.IntRange(1, 100_000),
-    default=100,
+    default=150,
     show_default=True,
     help="How many requests to make up per operation and phase, at most.",
 )

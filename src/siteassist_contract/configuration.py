@@ -18,7 +18,15 @@ from typing import Any
 import tomli_w
 
 from siteassist_contract.preflight import Target
+from siteassist_spec import load_spec
 
+Json = dict[str, Any]
+
+CONFIG = "schemathesis.toml"
+DESCRIPTION = "openapi.json"
+IDENTITIES = "identities.json"
+EXAMPLE_KEY = "sa_pk_1234567890abcdef"
+"""The publishable key in the examples of the description."""
 VISITOR = "visitor"
 STRANGER = "stranger"
 
@@ -35,8 +43,8 @@ class Choices:
     """Where the random numbers begin; the same seed repeats a run."""
 
 
-def write(folder: Path, target: Target, choices: Choices) -> Path:
-    """Write all that a run needs into ``folder`` and return the configuration file."""
+def write(folder: Path, target: Target, choices: Choices) -> None:
+    """Write all that a run needs into ``folder``."""
     config = tomllib.loads(files("siteassist_contract").joinpath("schemathesis.toml").read_text())
     config["base-url"] = target.base_url
     config["seed"] = choices.seed
@@ -49,7 +57,7 @@ def write(folder: Path, target: Target, choices: Choices) -> Path:
     entries = identities(target)
     # Pinned: an identity that is refused somewhere is a finding, not a reason
     # to try another one.
-    wfc: dict[str, Any] = {"path": str(folder / "identities.json"), "user": VISITOR}
+    wfc: Json = {"path": str(folder / IDENTITIES), "user": VISITOR}
     if len(entries) > 1:
         wfc["peers"] = [VISITOR, STRANGER]
     config["auth"] = {"wfc": wfc, "auto-signup": False}
@@ -58,13 +66,21 @@ def write(folder: Path, target: Target, choices: Choices) -> Path:
         config["dictionaries"] = {"keys": {"values": [target.api_key]}}
         binding = {"dictionary": "keys", "probability": 0.9}
         config["parameters"] = {"query.apiKey": binding, "body.apiKey": binding}
-    _write_private(folder / "identities.json", json.dumps({"auth": entries}))
-    path = folder / "schemathesis.toml"
-    _write_private(path, tomli_w.dumps(config))
-    return path
+    _write_private(folder / IDENTITIES, json.dumps({"auth": entries}))
+    _write_private(folder / CONFIG, tomli_w.dumps(config))
+    _write_private(folder / DESCRIPTION, json.dumps(description(target.api_key)))
 
 
-def identities(target: Target) -> list[dict[str, Any]]:
+def description(api_key: str | None) -> Json:
+    """Return the description, with ``api_key`` in place of the key of its examples."""
+    text = json.dumps(load_spec())
+    if api_key is not None:
+        text = text.replace(json.dumps(EXAMPLE_KEY), json.dumps(api_key))
+    document: Json = json.loads(text)
+    return document
+
+
+def identities(target: Target) -> list[Json]:
     """Describe the visitors of a run as Web Fuzzing Commons authentication entries.
 
     A second one, who must not see what is the first one's, takes an API key.
@@ -77,7 +93,7 @@ def identities(target: Target) -> list[dict[str, Any]]:
     return [{"name": name, **entry} for name, entry in zip(names, sessions, strict=False)]
 
 
-def _session(target: Target, device: str) -> dict[str, Any]:
+def _session(target: Target, device: str) -> Json:
     return {
         "loginEndpointAuth": {
             "verb": "POST",

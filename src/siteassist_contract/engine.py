@@ -1,6 +1,6 @@
-"""Runs schemathesis with a configuration file; in a process of its own.
+"""Runs schemathesis with the files in a folder; in a process of its own.
 
-``python -m siteassist_contract.engine FILE`` is what `runner` starts, because
+``python -m siteassist_contract.engine FOLDER`` is what `runner` starts, because
 schemathesis keeps its hooks for the life of a process. Its command line would
 do the same, but prints for people who know schemathesis, not for those who
 know their server.
@@ -8,7 +8,9 @@ know their server.
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from schemathesis import openapi
 from schemathesis.checks import load_all_checks
@@ -19,15 +21,16 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.schemas import BaseSchema
 
+from siteassist_contract.configuration import CONFIG, DESCRIPTION
 from siteassist_contract.output import Output
-from siteassist_spec import SPEC_PATH, load_spec
 
 
-def main(path: str) -> None:
+def main(folder: str) -> None:
     """Run all phases; exits with schemathesis's own status."""
     load_all_checks()
-    config = SchemathesisConfig.from_path(path)
-    schema = openapi.from_dict(load_spec(), config=config)
+    config = SchemathesisConfig.from_path(Path(folder, CONFIG))
+    description = json.loads(Path(folder, DESCRIPTION).read_text(encoding="utf-8"))
+    schema = openapi.from_dict(description, config=config)
     execute_event_loop(
         _events(schema),
         config=schema.config,
@@ -40,11 +43,11 @@ def main(path: str) -> None:
 
 def _events(schema: BaseSchema) -> events.EventGenerator:
     """Yield what the reports wait for: the description was read, then the run itself."""
-    started = LoadingStarted(location=SPEC_PATH.name)
+    started = LoadingStarted(location=DESCRIPTION)
     yield started
     yield LoadingFinished.from_schema(
         schema,
-        location=SPEC_PATH.name,
+        location=DESCRIPTION,
         start_time=started.timestamp,
         base_url=schema.get_base_url(),
     )

@@ -7,10 +7,30 @@ from typing import Any
 
 import schemathesis
 from schemathesis.core.failures import Failure
+from schemathesis.generation.meta import TestPhase
 
 from siteassist_contract import checks, parameters, tolerance
 
 _memory = tolerance.Memory()
+
+
+@schemathesis.hook
+def before_call(
+    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    case: schemathesis.Case[Any],
+    kwargs: dict[str, Any],  # noqa: ARG001  # likewise
+) -> None:
+    """Send random messages to conversations that are open.
+
+    Otherwise one closed conversation could swallow them all: what is drawn
+    from earlier answers is drawn again and again.
+    """
+    fuzzing = case.meta is not None and case.meta.phase.name == TestPhase.FUZZING
+    if fuzzing and _operation_id(case) == "sendMessage":
+        drawn = str(case.path_parameters.get("conversationId"))
+        instead = _memory.open_instead_of(drawn)
+        if instead is not None:
+            case.path_parameters["conversationId"] = instead
 
 
 @schemathesis.hook

@@ -34,8 +34,8 @@ def run(target: Target, choices: configuration.Choices) -> Verdict:
     summary = choices.reports / "summary.json"
     summary.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
-        config = configuration.write(Path(name), target, choices)
-        command = [sys.executable, "-m", "siteassist_contract.engine", str(config)]
+        configuration.write(Path(name), target, choices)
+        command = [sys.executable, "-m", "siteassist_contract.engine", name]
         # Hypothesis keeps a cache, by default in the folder that it is run in.
         code = _run(command, {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": name})
     return verdict(code, _read(summary))

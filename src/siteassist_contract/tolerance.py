@@ -18,6 +18,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 PAGING = ("limit", "offset", "size")
 NULLABLE = ("offset",)
 REFUSALS = (400, 422)
+OK, CREATED = 200, 201
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Exchange:
 class Memory:
     """What earlier answers told of the objects that requests are about."""
 
+    opened: list[str] = field(default_factory=list)
+    """Conversations that were started, the latest last."""
     closed: set[str] = field(default_factory=set)
     """Conversations that were closed."""
     own: set[str] = field(default_factory=set)
@@ -50,15 +53,25 @@ class Memory:
 
     def observe(self, exchange: Exchange) -> None:
         """Remember what ``exchange`` tells."""
-        if exchange.status != 200:  # noqa: PLR2004  # the documented success
+        answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
+        if exchange.operation_id == "startConversation" and exchange.status == CREATED:
+            self.opened.append(str(answer.get("id")).lower())
+        if exchange.status != OK:
             return
         if exchange.operation_id == "closeConversation":
             self.closed.add(str(exchange.path.get("conversationId")).lower())
-        answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
         lists = [answer.get(name) for name in ("messages", "data")]
         for message in (item for items in lists if isinstance(items, list) for item in items):
             if isinstance(message, Mapping) and message.get("role") == "user":
                 self.own.add(str(message.get("id")).lower())
+
+    def open_instead_of(self, conversation_id: str) -> str | None:
+        """Return an open conversation if this one is closed and there is another."""
+        if conversation_id.lower() not in self.closed:
+            return None
+        while self.opened and self.opened[-1] in self.closed:
+            self.opened.pop()
+        return self.opened[-1] if self.opened else None
 
     def is_tolerated(self, failure: Failure, exchange: Exchange) -> bool:
         """Whether the documents leave open what ``failure`` finds fault with."""

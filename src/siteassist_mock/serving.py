@@ -43,8 +43,10 @@ def make_server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            # Without a configuration of its own its warnings reach stderr plainly.
+            # Without a configuration of its own its errors reach stderr plainly;
+            # what a client did wrong, the client is told.
             log_config=None,
+            log_level="error",
             access_log=False,
             server_header=False,
             lifespan="off",

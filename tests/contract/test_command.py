@@ -341,8 +341,8 @@ def test_verdict_without_summary() -> None:
 def test_configuration(target: dict[str, str], names: list[str], tmp_path: Path) -> None:
     """Each credential gives its visitors; files with secrets are their owner's alone."""
     choices = configuration.Choices(tmp_path / "reports", examples=7, seed=42)
-    path = configuration.write(tmp_path, preflight.Target("http://127.0.0.1/v2", **target), choices)
-    config = tomllib.loads(path.read_text())
+    configuration.write(tmp_path, preflight.Target("http://127.0.0.1/v2", **target), choices)
+    config = tomllib.loads((tmp_path / "schemathesis.toml").read_text())
     identities = json.loads((tmp_path / "identities.json").read_text())["auth"]
     assert (42, 7) == (config["seed"], config["generation"]["max-examples"])
     assert names == [identity["name"] for identity in identities]
@@ -380,3 +380,11 @@ def test_help_teaches() -> None:
     shown = call("--help").stdout
     for words in ("Exit status", "Examples", "SITEASSIST_API_KEY", "SITEASSIST_TOKEN", "--seed"):
         assert words in shown
+
+
+@pytest.mark.parametrize("key", [None, "pk_other"])
+def test_description_carries_the_key(key: str | None) -> None:
+    """The examples work on the tested server, whose key is not that of the documents."""
+    text = json.dumps(configuration.description(key))
+    assert (key is not None) == (f'"{key}"' in text)
+    assert (key is None) == (f'"{configuration.EXAMPLE_KEY}"' in text)

@@ -131,3 +131,15 @@ def test_wrong_parameters_are_known(data: Any, expected: set[str] | None) -> Non
 def test_handmade_request_has_nothing_wrong() -> None:
     """A request without a known origin has no parameter that is wrong on purpose."""
     assert frozenset() == altered_query(SimpleNamespace(meta=None))
+
+
+def test_open_conversation_takes_the_place_of_a_closed_one() -> None:
+    """Only a closed conversation is replaced, and only by one that is open."""
+    memory = Memory()
+    for number in (1, 2):
+        memory.observe(exchange("startConversation", status=201, answer={"id": f"ID-{number}"}))
+    assert memory.open_instead_of("id-2") is None
+    memory.observe(exchange("closeConversation", path={"conversationId": "id-2"}, status=200))
+    assert "id-1" == memory.open_instead_of("ID-2")
+    memory.observe(exchange("closeConversation", path={"conversationId": "id-1"}, status=200))
+    assert memory.open_instead_of("id-2") is None
