@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from siteassist_contract import preflight, runner
+from siteassist_contract import preflight, runner, secrets
 from siteassist_contract.configuration import Choices
 from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_spec import SpecError, load_spec
@@ -45,14 +45,14 @@ all: point them at a server that is there to be tested.
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(
     "--api-key",
-    envvar="SITEASSIST_API_KEY",
+    envvar=secrets.API_KEY,
     show_envvar=True,
     metavar="KEY",
     help="A publishable key (pk_...).",
 )
 @click.option(
     "--token",
-    envvar="SITEASSIST_TOKEN",
+    envvar=secrets.TOKEN,
     show_envvar=True,
     metavar="TOKEN",
     help="A session token, or a private key (sk_...).",

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from schemathesis.core import failures
 from schemathesis.openapi import checks
 
+from siteassist_contract.secrets import FILTERED
+
 BODY_LIMIT = 300
 """How many characters of an answer are shown."""
 
@@ -34,8 +36,7 @@ _EXPECTED_BY_OURS = {
 }
 """What our own checks expect, by the names that `hooks` gives them."""
 _SCHEMA = re.compile(r"\n\s*Schema( at [^\n]*)?:\n.*?(?=\n\s*Value:|\Z)", flags=re.DOTALL)
-_FILTERED = "[Filtered]"
-_FILTERED_IN_URL = "%5BFiltered%5D"
+_IN_URL = "%5BFiltered%5D"
 
 
 def describe(
@@ -85,8 +86,8 @@ def runnable(command: str, *, real: bool) -> str:
     """
     token = "$SITEASSIST_TOKEN" if real else "made-up"
     command = command.replace(
-        f"'Authorization: {_FILTERED}'", f'"Authorization: Bearer {token}"'
-    ).replace(f"'Authorization: Bearer {_FILTERED}'", f'"Authorization: Bearer {token}"')
+        f"'Authorization: {FILTERED}'", f'"Authorization: Bearer {token}"'
+    ).replace(f"'Authorization: Bearer {FILTERED}'", f'"Authorization: Bearer {token}"')
     # Inside single quotes: leave them, let the shell put the key in, go on.
     key = "'\"$SITEASSIST_API_KEY\"'"
-    return command.replace(_FILTERED_IN_URL, key).replace(_FILTERED, key)
+    return command.replace(_IN_URL, key).replace(FILTERED, key)

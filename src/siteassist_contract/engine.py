@@ -17,10 +17,11 @@ from schemathesis.checks import load_all_checks
 from schemathesis.cli.commands.run.context import ExecutionContext
 from schemathesis.cli.events import LoadingFinished, LoadingStarted
 from schemathesis.cli.executor import execute_event_loop
-from schemathesis.config import SchemathesisConfig
+from schemathesis.config import ReportFormat, SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.schemas import BaseSchema
 
+from siteassist_contract import hooks
 from siteassist_contract.configuration import CONFIG, DESCRIPTION
 from siteassist_contract.output import Output
 
@@ -31,14 +32,19 @@ def main(folder: str) -> None:
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))
     description = json.loads(Path(folder, DESCRIPTION).read_text(encoding="utf-8"))
     schema = openapi.from_dict(description, config=config)
-    execute_event_loop(
-        _events(schema),
-        config=schema.config,
-        args=[],
-        params={},
-        output_handler=Output(),
-        context_factory=lambda project: ExecutionContext(config=project),
-    )
+    reports = schema.config.reports.get_path(ReportFormat.JSON).parent
+    try:
+        execute_event_loop(
+            _events(schema),
+            config=schema.config,
+            args=[],
+            params={},
+            output_handler=Output(hooks.secrets_of_run.text),
+            context_factory=lambda project: ExecutionContext(config=project),
+        )
+    finally:
+        # Some answers reach the reports past our hooks.
+        hooks.secrets_of_run.files(reports)
 
 
 def _events(schema: BaseSchema) -> events.EventGenerator:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import schemathesis
 from schemathesis.core.failures import Failure
 from schemathesis.generation.meta import TestPhase
 
-from siteassist_contract import checks, parameters, tolerance
+from siteassist_contract import checks, parameters, secrets, tolerance
 
 _memory = tolerance.Memory()
+secrets_of_run = secrets.Filter(map(os.environ.get, (secrets.API_KEY, secrets.TOKEN)))
+"""What is to be kept out of all output; grows as sessions are started."""
 
 
 @schemathesis.hook
@@ -39,7 +42,10 @@ def after_call(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> None:
-    """Remember what the answer tells."""
+    """Take secrets out of the answer, and remember what it tells."""
+    header = str(response.request.headers.get("Authorization") or "")
+    secrets_of_run.add(header.partition(" ")[2])
+    response.content = secrets_of_run.body(response.content)
     _memory.observe(_exchange(case, response))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -24,9 +24,10 @@ PHASES = {
 
 
 class Output(EventHandler[ExecutionContext]):
-    """Prints to standard output as the run goes on."""
+    """Prints to standard output as the run goes on; ``tidy`` takes secrets out."""
 
-    def __init__(self) -> None:
+    def __init__(self, tidy: Callable[[str], str]) -> None:
+        self._tidy = tidy
         self._started = 0.0
         self._requests = 0
 
@@ -40,19 +41,20 @@ class Output(EventHandler[ExecutionContext]):
         elif isinstance(event, events.PhaseFinished) and event.phase.name not in INTERNAL_PHASES:
             self._finish_phase(ctx, event)
         elif isinstance(event, events.NonFatalError):
-            click.echo(f"\n  {event.label}: {event.info.title}: {event.info.message}")
+            click.echo(self._tidy(f"\n  {event.label}: {event.info.title}: {event.info.message}"))
         elif isinstance(event, events.FatalError):
-            click.echo(f"\n  {type(event.exception).__name__}: {event.exception}")
+            click.echo(self._tidy(f"\n  {type(event.exception).__name__}: {event.exception}"))
         elif isinstance(event, events.EngineFinished):
             for text in _report(ctx):
-                click.echo(text)
+                click.echo(self._tidy(text))
 
     def _finish_phase(self, ctx: ExecutionContext, event: events.PhaseFinished) -> None:
         requests = ctx.statistic.total_cases - self._requests
         seconds = time.monotonic() - self._started
         words = {Status.SKIP: "left out", Status.INTERRUPTED: "interrupted"}
         found = len(ctx.statistic.unique_failures_map)
-        result = words.get(event.status, f"{requests:5} requests, {found} breaks so far")
+        noun = "break" if found == 1 else "breaks"
+        result = words.get(event.status, f"{requests:5} requests, {found} {noun} so far")
         click.echo(f" {result} ({seconds:.0f} s)")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from siteassist_contract.outcome import CannotRunError, ContractBrokenError
+from siteassist_contract.secrets import FILTERED, Filter
 
 TIMEOUT = 8.0
 """How long, in seconds, the server may take for one of these requests."""
@@ -60,17 +61,17 @@ def check(target: Target) -> None:
 def _start_session(client: httpx.Client, target: Target, api_key: str) -> None:
     body = {"apiKey": api_key, "saVid": target.devices[0]}
     response = _send(client, "POST", f"{target.base_url}/identity/init", json=body)
-    _must_be_admitted(response, "the API key", "POST /identity/init")
+    _must_be_admitted(response, "the API key", api_key)
     try:
         token = response.json()["sessionToken"]
     except (ValueError, KeyError, TypeError):
         token = None
     if response.status_code not in (200, 201) or not isinstance(token, str):
-        shown = json.dumps({**body, "apiKey": "[Filtered]"})
+        shown = json.dumps({**body, "apiKey": FILTERED})
         raise ContractBrokenError(
             "POST /identity/init (init)\n"
             "  expected: 200 or 201 with a JSON object that has a string `sessionToken`\n"
-            f"  received: {response.status_code} {_excerpt(response)}\n"
+            f"  received: {response.status_code} {_excerpt(response, api_key)}\n"
             f"  curl -X POST -H 'Content-Type: application/json' -d {shlex.quote(shown)} "
             f"{target.base_url}/identity/init"
         )
@@ -82,7 +83,7 @@ def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
     except UnicodeEncodeError:
         raise CannotRunError("the token has characters that no HTTP header can carry") from None
     response = _send(client, "GET", f"{target.base_url}/identity/me", headers=headers)
-    _must_be_admitted(response, "the token", "GET /identity/me")
+    _must_be_admitted(response, "the token", token)
 
 
 def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:
@@ -98,29 +99,28 @@ def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.
         raise CannotRunError(f"no server at {url}: {reason}") from None
 
 
-def _must_be_admitted(response: httpx.Response, credential: str, request: str) -> None:
+def _must_be_admitted(response: httpx.Response, name: str, credential: str) -> None:
     status = response.status_code
+    path = response.request.url.path
+    answered = f"{response.request.method} {path[path.rindex('/identity') :]} answered {status}"
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise CannotRunError(
-            f"{credential} was refused: {request} answered {status} {_excerpt(response)}"
-        )
+        raise CannotRunError(f"{name} was refused: {answered} {_excerpt(response, credential)}")
     if status == httpx.codes.NOT_FOUND:
         raise CannotRunError(
-            f"no SiteAssist API there: {request} answered 404; "
-            f"a base URL looks like https://host/v2"
+            f"no SiteAssist API there: {answered}; a base URL looks like https://host/v2"
         )
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
         raise CannotRunError(
-            f"the server is not ready: {request} answered {status} {_excerpt(response)}"
+            f"the server is not ready: {answered} {_excerpt(response, credential)}"
         )
 
 
-def _excerpt(response: httpx.Response) -> str:
+def _excerpt(response: httpx.Response, credential: str) -> str:
     """Return the server's own words, or the start of its answer, on one line."""
     try:
         text = str(response.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
         text = response.text
-    text = " ".join(text.split())
+    text = " ".join(Filter([credential]).text(text).split())
     limit = 120
     return f"({text[:limit]}{'…' if len(text) > limit else ''})" if text else "(empty)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siteassist_contract import configuration
+from siteassist_contract import configuration, secrets
 from siteassist_contract.outcome import ExitStatus
 from siteassist_contract.preflight import Target
 
@@ -36,8 +36,15 @@ def run(target: Target, choices: configuration.Choices) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
         configuration.write(Path(name), target, choices)
         command = [sys.executable, "-m", "siteassist_contract.engine", name]
-        # Hypothesis keeps a cache, by default in the folder that it is run in.
-        code = _run(command, {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": name})
+        environment = {
+            **os.environ,
+            # What the hooks have to keep out of the reports.
+            secrets.API_KEY: target.api_key or "",
+            secrets.TOKEN: target.token or "",
+            # Hypothesis keeps a cache, by default in the folder that it is run in.
+            "HYPOTHESIS_STORAGE_DIRECTORY": name,
+        }
+        code = _run(command, environment)
     return verdict(code, _read(summary))
 
 

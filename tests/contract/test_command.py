@@ -217,13 +217,24 @@ def test_token_alone_is_enough(mock: str, tmp_path: Path) -> None:
 
 
 def test_secrets_stay_out_of_all_output(tmp_path: Path) -> None:
-    """Neither text nor reports repeat a credential, though breaks are reported."""
-    with mock_server() as url:
+    """Neither text nor reports repeat a credential that a server gives away in its answers."""
+    secrets = (KEY, PRIVATE_KEY, "session-secret")
+    body = json.dumps({"sessionToken": "session-secret", "echo": PRIVATE_KEY})
+    with server(200, body) as url:
         done = run(url, tmp_path, SITEASSIST_TOKEN=PRIVATE_KEY, SITEASSIST_API_KEY=KEY)
-    assert 0 == done.returncode, done.stdout
+    assert 1 == done.returncode, done.stdout
     written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
     assert 3 == len(written)
-    assert [] == [text for text in (done.stdout, *written) if PRIVATE_KEY in text]
+    found = [(s, t[t.index(s) - 200 :]) for s in secrets for t in (done.stdout, *written) if s in t]
+    assert [] == found
+
+
+@pytest.mark.parametrize(("option", "secret"), [("--token", "t-secret"), ("--api-key", "k-secret")])
+def test_repeated_credential_is_filtered(option: str, secret: str) -> None:
+    """A server that repeats what it refuses gives nothing away."""
+    with server(401, json.dumps({"error": {"message": f"bad: {secret}"}})) as url:
+        line = fails_to_run(call(url, option, secret))
+    assert "answered 401 (bad: [Filtered])" in line
 
 
 def started(url: str, reports: Path) -> subprocess.Popen[str]:

@@ -1,0 +1,43 @@
+"""What a server gives away stays out of reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from siteassist_contract.secrets import Filter
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"sessionToken": "a.b"}', b'{"sessionToken": "[Filtered]"}'),
+        (b'{"sessionToken":"a\\"b","x":1}', b'{"sessionToken":"[Filtered]","x":1}'),
+        (b'{"sessionToken": 5}', b'{"sessionToken": 5}'),
+        (b"<p>key-1</p>", b"<p>[Filtered]</p>"),
+        (b"\xff key-1", b"\xff [Filtered]"),
+        (b"harmless", b"harmless"),
+    ],
+)
+def test_secrets_are_filtered(body: bytes, expected: bytes) -> None:
+    """Session tokens and known credentials go, everything else stays."""
+    assert expected == Filter(["key-1", "", None]).body(body)
+
+
+def test_text_keeps_what_is_no_secret() -> None:
+    """Any text can be filtered, lone surrogates included."""
+    secrets = Filter()
+    secrets.add("key-1")
+    assert "\ud800 [Filtered] ü" == secrets.text("\ud800 key-1 ü")
+
+
+def test_files_are_filtered(tmp_path: Path) -> None:
+    """Only files with secrets in them are written again."""
+    (tmp_path / "html").mkdir()
+    dirty, clean = tmp_path / "html" / "index.html", tmp_path / "junit.xml"
+    dirty.write_text("<b>key-1</b>")
+    clean.write_text("<b>clean</b>")
+    before = clean.stat().st_mtime_ns
+    Filter(["key-1"]).files(tmp_path)
+    assert ("<b>[Filtered]</b>", before) == (dirty.read_text(), clean.stat().st_mtime_ns)
