@@ -44,7 +44,7 @@ def after_call(
 ) -> None:
     """Take secrets out of the answer, and remember what it tells."""
     header = str(response.request.headers.get("Authorization") or "")
-    secrets_of_run.add(header.partition(" ")[2])
+    secrets_of_run.add_token(header.partition(" ")[2])
     response.content = secrets_of_run.body(response.content)
     _memory.observe(_exchange(case, response))
 

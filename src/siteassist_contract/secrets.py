@@ -17,9 +17,9 @@ TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # its name
 """The environment variables that credentials are in."""
 
 _SESSION_TOKEN = re.compile(rb'("sessionToken"\s*:\s*)"((?:[^"\\]|\\.)*)"')
-_LEAST = 8
-"""How long a session token has to be, in bytes, to be looked for elsewhere: the
-empty string, or a letter, is in every text."""
+_LEAST = 16
+"""How long, in bytes, what looks like a token has to be. Made-up ones, which are
+no secrets, are shorter, and may be in any text."""
 
 
 class Filter:
@@ -34,6 +34,11 @@ class Filter:
         """Remember another one; nothing is none."""
         if secret:
             self._secrets.add(secret.encode())
+
+    def add_token(self, token: str) -> None:
+        """Remember the token of a request, unless it is plainly made up."""
+        if len(token) >= _LEAST:
+            self.add(token)
 
     def body(self, body: bytes) -> bytes:
         """Return the body of an answer without secrets and session tokens.

@@ -92,7 +92,8 @@ def main(host: str, port: int, database: Path | None, api_key: str, private_key:
     state = f"state in {database}" if database else "state in memory"
     click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
     click.echo(f"publishable key: {api_key}")
-    click.echo(f"private key:     {private_key}")
+    # The known one is no secret; somebody's own may be.
+    click.echo(f"private key:     {PRIVATE_KEY if private_key == PRIVATE_KEY else 'as given'}")
     sys.stdout.flush()
     try:
         server.run(sockets=[listening])

@@ -218,8 +218,8 @@ def test_token_alone_is_enough(mock: str, tmp_path: Path) -> None:
 
 def test_secrets_stay_out_of_all_output(tmp_path: Path) -> None:
     """Neither text nor reports repeat a credential that a server gives away in its answers."""
-    secrets = (KEY, PRIVATE_KEY, "session-secret")
-    body = json.dumps({"sessionToken": "session-secret", "echo": PRIVATE_KEY})
+    secrets = (KEY, PRIVATE_KEY, "session-secret-of-the-server")
+    body = json.dumps({"sessionToken": "session-secret-of-the-server", "echo": PRIVATE_KEY})
     with server(200, body) as url:
         done = run(url, tmp_path, SITEASSIST_TOKEN=PRIVATE_KEY, SITEASSIST_API_KEY=KEY)
     assert 1 == done.returncode, done.stdout

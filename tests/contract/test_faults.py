@@ -25,6 +25,8 @@ from siteassist_mock.app import create_app
 from siteassist_mock.settings import Settings
 from siteassist_mock.testing import serving
 
+pytestmark = pytest.mark.suite
+
 KEY = "sa_pk_1234567890abcdef"
 PRIVATE_KEY = "sk_test_1234567890abcdef"
 SUITE = Path(sys.executable).with_name("siteassist-contract")
@@ -326,7 +328,7 @@ def run_suite(tmp_path: Path) -> Callable[[Fault], subprocess.CompletedProcess[s
     def run(broken: Fault) -> subprocess.CompletedProcess[str]:
         with serving(wrap(create_app(Settings()), broken)) as url:
             return subprocess.run(
-                [str(SUITE), url, "--examples", "20", "--seed", "1", "--reports", str(tmp_path)],
+                [str(SUITE), url, "--examples", "5", "--seed", "1", "--reports", str(tmp_path)],
                 env={"SITEASSIST_API_KEY": KEY, "PATH": "/usr/bin:/bin"},
                 capture_output=True,
                 text=True,
