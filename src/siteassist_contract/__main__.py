@@ -74,7 +74,7 @@ all: point them at a server that is there to be tested.
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    help="Repeat the requests of an earlier run, which printed its seed.",
+    help="Repeat an earlier run, which printed its seed, as far as answers allow.",
 )
 def main(  # noqa: PLR0913  # one parameter per option
     url: str,

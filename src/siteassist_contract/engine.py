@@ -14,16 +14,19 @@ from pathlib import Path
 
 from schemathesis import openapi
 from schemathesis.checks import load_all_checks
-from schemathesis.cli.commands.run.context import ExecutionContext
+from schemathesis.cli.commands.run.context import PHASE_STATUS_PRIORITY, ExecutionContext
 from schemathesis.cli.events import LoadingFinished, LoadingStarted
 from schemathesis.cli.executor import execute_event_loop
 from schemathesis.config import ReportFormat, SchemathesisConfig
-from schemathesis.engine import events, from_schema
+from schemathesis.engine import StopReason, events, from_schema
+from schemathesis.engine.run import PhaseName
 from schemathesis.schemas import BaseSchema
 
 from siteassist_contract import hooks
 from siteassist_contract.configuration import CONFIG, DESCRIPTION
 from siteassist_contract.output import Output
+
+WALKS = PhaseName.STATEFUL_TESTING
 
 
 def main(folder: str) -> None:
@@ -57,7 +60,47 @@ def _events(schema: BaseSchema) -> events.EventGenerator:
         start_time=started.timestamp,
         base_url=schema.get_base_url(),
     )
-    yield from from_schema(schema).execute()
+    yield from _run(schema)
+
+
+def _run(schema: BaseSchema) -> events.EventGenerator:
+    """Run all phases once, and the last one, the walks, until there were enough of them.
+
+    Hypothesis gives a series of walks up when it notices that the same choices
+    lead elsewhere than before, which a server that remembers is there for. So
+    another series begins, with the next seed, as if it were the same phase.
+    """
+    config = schema.config
+    seed, enough = config.seed, config.generation.max_examples or 0
+    walks, seconds = 0, 0.0
+    results: list[events.PhaseFinished] = []
+    while True:
+        first, before = not results, walks
+        for event in from_schema(schema).execute():
+            if isinstance(event, events.EngineFinished):
+                finished = event
+            elif isinstance(event, events.PhaseFinished) and _is_walk(event):
+                results.append(event)
+            elif isinstance(event, events.ScenarioFinished) and event.phase is WALKS:
+                walks += 1
+                yield event
+            elif first or isinstance(event, events.TestEvent | events.NonFatalError):
+                yield event
+        seconds += finished.running_time
+        stopped = finished.stop_reason is not StopReason.COMPLETED
+        if stopped or walks >= enough or walks == before:
+            break
+        for phase in (config.phases.examples, config.phases.coverage, config.phases.fuzzing):
+            phase.enabled = False
+        config.seed += 1
+    config.seed, finished.running_time = seed, seconds
+    if results:
+        yield max(results, key=lambda result: PHASE_STATUS_PRIORITY[result.status])
+    yield finished
+
+
+def _is_walk(event: events.PhaseEvent) -> bool:
+    return event.phase.name is WALKS
 
 
 if __name__ == "__main__":

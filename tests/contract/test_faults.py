@@ -328,7 +328,7 @@ def run_suite(tmp_path: Path) -> Callable[[Fault], subprocess.CompletedProcess[s
     def run(broken: Fault) -> subprocess.CompletedProcess[str]:
         with serving(wrap(create_app(Settings()), broken)) as url:
             return subprocess.run(
-                [str(SUITE), url, "--examples", "5", "--seed", "1", "--reports", str(tmp_path)],
+                [str(SUITE), url, "--examples", "20", "--seed", "1", "--reports", str(tmp_path)],
                 env={"SITEASSIST_API_KEY": KEY, "PATH": "/usr/bin:/bin"},
                 capture_output=True,
                 text=True,
