@@ -71,16 +71,17 @@ class Answer:
 
 
 Forward = Callable[[Request], Awaitable[Answer]]
+RunSuite = Callable[..., subprocess.CompletedProcess[str]]
 Fault = Callable[[Request, Forward], Awaitable[Answer]]
-FAULTS: dict[str, tuple[str, Fault]] = {}
+FAULTS: dict[str, tuple[str, Fault, int]] = {}
 ERROR = {"error": {"message": "An internal server error occurred"}}
 
 
-def fault(operation: str) -> Callable[[Fault], Fault]:
-    """Register a fault and the operation that it breaks."""
+def fault(operation: str, examples: int = 5) -> Callable[[Fault], Fault]:
+    """Register a fault, the operation that it breaks, and how many examples show it."""
 
     def register(function: Fault) -> Fault:
-        FAULTS[function.__name__] = (operation, function)
+        FAULTS[function.__name__] = (operation, function, examples)
         return function
 
     return register
@@ -102,7 +103,7 @@ async def drops_a_required_field(request: Request, forward: Forward) -> Answer:
     return answer
 
 
-@fault("getMessages")
+@fault("getMessages", examples=100)
 async def invents_a_role(request: Request, forward: Forward) -> Answer:
     answer = await forward(request)
     if request.method == "GET" and request.path.endswith("/messages") and answer.status == 200:
@@ -322,13 +323,22 @@ async def call(app: Starlette, scope: Message, request: Request) -> Answer:
 
 
 @pytest.fixture
-def run_suite(tmp_path: Path) -> Callable[[Fault], subprocess.CompletedProcess[str]]:
+def run_suite(tmp_path: Path) -> RunSuite:
     """Return a function that runs the suite on a server with one fault."""
 
-    def run(broken: Fault) -> subprocess.CompletedProcess[str]:
+    def run(broken: Fault, examples: int = 5) -> subprocess.CompletedProcess[str]:
         with serving(wrap(create_app(Settings()), broken)) as url:
             return subprocess.run(
-                [str(SUITE), url, "--examples", "20", "--seed", "1", "--reports", str(tmp_path)],
+                [
+                    str(SUITE),
+                    url,
+                    "--examples",
+                    str(examples),
+                    "--seed",
+                    "1",
+                    "--reports",
+                    str(tmp_path),
+                ],
                 env={"SITEASSIST_API_KEY": KEY, "PATH": "/usr/bin:/bin"},
                 capture_output=True,
                 text=True,
@@ -339,12 +349,10 @@ def run_suite(tmp_path: Path) -> Callable[[Fault], subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name not in MISSED])
-def test_fault_is_found(
-    name: str, run_suite: Callable[[Fault], subprocess.CompletedProcess[str]]
-) -> None:
+def test_fault_is_found(name: str, run_suite: RunSuite) -> None:
     """Exit status 1, the operation that breaks it, what came, and a curl command."""
-    operation, broken = FAULTS[name]
-    done = run_suite(broken)
+    operation, broken, examples = FAULTS[name]
+    done = run_suite(broken, examples)
     assert (1, "") == (done.returncode, done.stderr), done.stdout
     pattern = r"^Break \d+: \w+ \S+ \((\w+)\)\n(.*?)(?=^\S)"
     reports = re.findall(pattern, done.stdout, re.MULTILINE | re.DOTALL)
@@ -357,11 +365,9 @@ def test_fault_is_found(
 
 
 @pytest.mark.parametrize("name", MISSED, ids=lambda name: f"{name}: {MISSED[name]}")
-def test_fault_is_known_to_be_missed(
-    name: str, run_suite: Callable[[Fault], subprocess.CompletedProcess[str]]
-) -> None:
+def test_fault_is_known_to_be_missed(name: str, run_suite: RunSuite) -> None:
     """What shapes cannot see stays unseen; move the fault up once it is found."""
-    _, broken = FAULTS[name]
+    _, broken, _ = FAULTS[name]
     done = run_suite(broken)
     assert (0, "") == (done.returncode, done.stderr), done.stdout
 
@@ -371,9 +377,7 @@ async def changes_nothing(request: Request, forward: Forward) -> Answer:
     return await forward(request)
 
 
-def test_mock_keeps_the_contract(
-    run_suite: Callable[[Fault], subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_mock_keeps_the_contract(run_suite: RunSuite, tmp_path: Path) -> None:
     """Without a fault there is no break, and every operation is tested."""
     done = run_suite(changes_nothing)
     assert (0, "") == (done.returncode, done.stderr), done.stdout
