@@ -63,7 +63,13 @@ def server(status: int, body: str, delay: threading.Event | None = None) -> Iter
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # likewise
             pass
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        daemon_threads = False  # closing waits for what is going on
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Say nothing of clients that left."""
+
+    httpd = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
