@@ -59,10 +59,12 @@ def create_app(
     validators = {
         operation.operation_id: RequestValidator(operation, spec) for operation in operations
     }
+    served = _spec_response(spec)
+    # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
     services = Services(settings, store, Authenticator(store, settings))
 
-    paths: dict[str, dict[str, ASGIApp]] = {"/openapi": {"GET": _spec_response(spec)}}
+    paths: dict[str, dict[str, ASGIApp]] = {"/openapi": {"GET": served}}
     for operation in operations:
         handler = handlers[operation.operation_id]
         validator = validators[operation.operation_id]
