@@ -38,11 +38,11 @@ check-generated: $(READY) ## fail if generated/ is not what openapi.yaml makes
 	@$(BIN)/python scripts/generate.py --check
 
 lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI standard
+	@$(BIN)/python -m siteassist_spec && $(BIN)/openapi-spec-validator openapi.yaml
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright
-	@$(BIN)/python -c 'import sys, siteassist_spec as s; s.load_spec()' && $(BIN)/openapi-spec-validator openapi.yaml
 
 lint-spec: ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
 	@npm ci --silent --no-fund --no-audit

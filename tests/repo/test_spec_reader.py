@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from siteassist_spec import SPEC_PATH, SpecError, load_spec
+from siteassist_spec.__main__ import main
 
 
 def test_description_is_read() -> None:
@@ -54,3 +55,18 @@ def test_missing_description_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_spec(path)
     assert f"{path}: No such file or directory" == str(caught.value)
+
+
+def test_command_says_that_the_description_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit status 0."""
+    assert 0 == main()
+    assert ("openapi.yaml can be read.\n", "") == capsys.readouterr()
+
+
+def test_command_says_why_the_description_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One line on standard error, exit status 2."""
+    monkeypatch.setattr("siteassist_spec.SPEC_PATH", tmp_path)
+    assert 2 == main()
+    assert ("", f"{tmp_path}: Is a directory\n") == capsys.readouterr()

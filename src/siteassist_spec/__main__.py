@@ -1,0 +1,22 @@
+"""``python -m siteassist_spec`` says whether ``openapi.yaml`` can be read."""
+
+from __future__ import annotations
+
+import sys
+
+from siteassist_spec import SPEC_PATH, SpecError, load_spec
+
+
+def main() -> int:
+    """Return 0 if it can be read, or print why not and return 2."""
+    try:
+        load_spec()
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{SPEC_PATH.name} can be read.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
