@@ -26,7 +26,9 @@ def running_mock() -> Iterator[str]:
             assert mock.stdout is not None  # noqa: S101  # because of PIPE
             line = mock.stdout.readline()
             if not line.startswith(START):
-                sys.exit(mock.wait() or 2)
+                status = mock.wait()
+                print("The tests cannot run: the mock did not start.", file=sys.stderr)
+                sys.exit(status or 2)
             yield line.removeprefix(START).split()[0]
         finally:
             mock.terminate()

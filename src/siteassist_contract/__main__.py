@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -125,9 +126,8 @@ def _base_url(url: str) -> str:
 def _prepare(reports: Path) -> None:
     try:
         reports.mkdir(parents=True, exist_ok=True)
-        probe = reports / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=reports):
+            pass
     except OSError as error:
         raise CannotRunError(f"reports cannot go to {reports}: {error.strerror}") from None
 
