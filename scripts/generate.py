@@ -40,11 +40,10 @@ def generate(target: Path) -> None:
         f"--path={SPEC_PATH}",
         f"--config={CONFIG}",
         f"--output-path={target}",
+        f"--custom-template-path={TEMPLATES}",
         "--meta=none",
         "--fail-on-warning",
     ]
-    if TEMPLATES.is_dir():
-        command.append(f"--custom-template-path={TEMPLATES}")
     # The post-hooks find ruff by name.
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ __all__ = ["Settings"]
 class Settings:
     """How one server behaves; every field has a default that suits a test."""
 
-    api_key: str = API_KEY
+    api_key: str = field(default=API_KEY, repr=False)
     """The one publishable key, for ``init`` and the parameter ``apiKey``."""
 
-    private_key: str = PRIVATE_KEY
+    private_key: str = field(default=PRIVATE_KEY, repr=False)
     """The one private key; as a bearer it is a visitor of its own."""
 
     database: Path | None = None

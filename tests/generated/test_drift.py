@@ -66,7 +66,8 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     shutil.copytree(ROOT / "src" / "siteassist_spec", tmp_path / "src" / "siteassist_spec")
-    shutil.copytree(ROOT / "generated", tmp_path / "generated")
+    for name in ("generated", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
 

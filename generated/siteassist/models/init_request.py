@@ -13,7 +13,7 @@ T = TypeVar("T", bound="InitRequest")
 class InitRequest:
     """Which project and which device to start a session for."""
 
-    api_key: str
+    api_key: str = _attrs_field(repr=False)
     """ The project's publishable key. """
     sa_vid: str
     """ The device's own identifier. Choose it once, keep it on the device,

@@ -17,7 +17,7 @@ T = TypeVar("T", bound="VisitorSession")
 class VisitorSession:
     """A visitor and the token to act as that visitor."""
 
-    session_token: str
+    session_token: str = _attrs_field(repr=False)
     """ The bearer token of the session. It is short-lived and expires when
     it has not been used for a while.
      """

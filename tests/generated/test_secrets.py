@@ -1,0 +1,42 @@
+"""Secrets stay out of reprs, which end up in logs and tracebacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from siteassist import AuthenticatedClient, Client
+from siteassist.models import InitRequest, Visitor, VisitorSession, VisitorType
+from siteassist_mock.settings import Settings
+
+VISITOR = {
+    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
+    "type": VisitorType.ANONYMOUS,
+    "externalId": None,
+    "name": None,
+    "avatarUrl": None,
+}
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        AuthenticatedClient("http://127.0.0.1", token="the-secret"),
+        Client("http://127.0.0.1", headers={"Authorization": "Bearer the-secret"}),
+        Client("http://127.0.0.1", cookies={"session": "the-secret"}),
+        Client("http://127.0.0.1", httpx_args={"auth": ("user", "the-secret")}),
+        InitRequest(api_key="the-secret", sa_vid="device-1"),
+        VisitorSession(session_token="the-secret", visitor=Visitor.from_dict(VISITOR)),
+        Settings(api_key="the-secret", private_key="the-secret"),
+    ],
+    ids=["token", "header", "cookie", "auth", "key", "session", "mock"],
+)
+def test_repr_shows_no_secret(holder: object) -> None:
+    """The repr names the class and its plain fields only."""
+    assert "the-secret" not in repr(holder)
+    assert type(holder).__name__ in repr(holder)
+
+
+def test_used_client_shows_no_secret() -> None:
+    """Opening the connection pool puts the token among the headers, and there it stays hidden."""
+    with AuthenticatedClient("http://127.0.0.1", token="the-secret") as client:
+        assert "the-secret" not in repr(client)
