@@ -31,6 +31,7 @@ _EXPECTED: dict[type[failures.Failure], str] = {
     checks.ObjectLevelAuthorizationViolation: "nobody reads what is somebody else's",
 }
 _EXPECTED_BY_OURS = {
+    "fitting_answer": "an answer that fits its request",
     "accepted_query": "a query that breaks the description is refused",
     "event_stream": "a stream when it is asked for, whole to its end",
 }

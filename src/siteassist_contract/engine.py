@@ -74,6 +74,7 @@ def _run(schema: BaseSchema) -> events.EventGenerator:
     seed, enough = config.seed, config.generation.max_examples or 0
     walks, seconds = 0, 0.0
     results: list[events.PhaseFinished] = []
+    finished: events.EngineFinished | None = None
     while True:
         first, before = not results, walks
         for event in from_schema(schema).execute():
@@ -81,11 +82,11 @@ def _run(schema: BaseSchema) -> events.EventGenerator:
                 finished = event
             elif isinstance(event, events.PhaseFinished) and _is_walk(event):
                 results.append(event)
-            elif isinstance(event, events.ScenarioFinished) and event.phase is WALKS:
-                walks += 1
-                yield event
             elif first or isinstance(event, events.TestEvent | events.NonFatalError):
+                walks += isinstance(event, events.ScenarioFinished) and event.phase is WALKS
                 yield event
+        if finished is None:
+            return  # something went wrong, and was told
         seconds += finished.running_time
         stopped = finished.stop_reason is not StopReason.COMPLETED
         if stopped or walks >= enough or walks == before:

@@ -10,7 +10,7 @@ import schemathesis
 from schemathesis.core.failures import Failure
 from schemathesis.generation.meta import TestPhase
 
-from siteassist_contract import checks, parameters, secrets, tolerance
+from siteassist_contract import answers, checks, parameters, secrets, tolerance
 
 _memory = tolerance.Memory()
 secrets_of_run = secrets.Filter(map(os.environ.get, (secrets.API_KEY, secrets.TOKEN)))
@@ -86,13 +86,29 @@ def accepted_query(
     case: schemathesis.Case[Any],
 ) -> None:
     """Find requests that were accepted with a query that the description forbids."""
-    url = str(response.request.url)
-    # A request may have been redirected, or sent with another method on purpose.
-    described = response.request.method == case.operation.method.upper()
-    if described and 200 <= response.status_code < 300:  # noqa: PLR2004  # accepted
-        faults = parameters.faults(_operation_id(case), url)
+    if _is_accepted(case, response):
+        faults = parameters.faults(_operation_id(case), str(response.request.url))
         if faults:
             raise AssertionError("accepted although " + "; ".join(faults))
+
+
+@schemathesis.check
+def fitting_answer(
+    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
+) -> None:
+    """Find answers that do not fit their own request."""
+    if _is_accepted(case, response):
+        faults = answers.faults(_exchange(case, response))
+        if faults:
+            raise AssertionError("; ".join(faults))
+
+
+def _is_accepted(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
+    # A request may have been sent with another method on purpose.
+    described = response.request.method == case.operation.method.upper()
+    return described and 200 <= response.status_code < 300  # noqa: PLR2004  # accepted
 
 
 def _operation_id(case: schemathesis.Case[Any]) -> str:

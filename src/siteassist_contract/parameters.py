@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import jsonschema_rs
 
+from siteassist_contract.tolerance import sent_query
 from siteassist_spec import load_spec
 
 Json = dict[str, Any]
@@ -70,7 +70,7 @@ def query_parameters() -> Mapping[str, tuple[QueryParameter, ...]]:
 
 def faults(operation_id: str, url: str) -> list[str]:
     """Say what is wrong with the query of ``url``."""
-    sent = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    sent = sent_query(url)
     found = (p.fault(sent.get(p.name, [])) for p in query_parameters()[operation_id])
     return [fault for fault in found if fault is not None]
 

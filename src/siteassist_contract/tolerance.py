@@ -96,9 +96,14 @@ class Memory:
         return False
 
 
+def sent_query(url: str) -> dict[str, list[str]]:
+    """Return the query of ``url``, each name with all that was sent for it."""
+    return parse_qs(urlsplit(url).query, keep_blank_values=True)
+
+
 def _free_parameters(url: str) -> Iterator[str]:
     """Yield the query parameters whose values a server may take or refuse."""
-    for name, texts in parse_qs(urlsplit(url).query, keep_blank_values=True).items():
+    for name, texts in sent_query(url).items():
         # O-6: a null offset has no documented spelling on the wire.
         null = name in NULLABLE and texts in (["null"], [""])
         # O-5: a paging value is a "number"; whether 1.5 is one is not stated.

@@ -248,16 +248,16 @@ async def errors_say_nothing(request: Request, forward: Forward) -> Answer:
     return answer.saying({"error": {}}) if answer.status == 401 else answer
 
 
-# State and semantics: what a description of shapes cannot see.
+# State and semantics: what a description of shapes does not say.
 
 
-@fault("getConversations")
+@fault("getConversations", examples=100)
 async def ignores_the_status_filter(request: Request, forward: Forward) -> Answer:
     query = [(k, v) for k, v in request.query if (k, v) != ("status", "closed")]
     return await forward(replace(request, query=query))
 
 
-@fault("sendMessageFeedback")
+@fault("sendMessageFeedback", examples=100)
 async def forgets_feedback(request: Request, forward: Forward) -> Answer:
     answer = await forward(request)
     if request.path.endswith("/feedback") and answer.status == 200:
@@ -265,10 +265,23 @@ async def forgets_feedback(request: Request, forward: Forward) -> Answer:
     return answer
 
 
-MISSED = {
-    "forgets_feedback": "shapes do not say that the answer repeats the request",
-    "ignores_the_status_filter": "shapes do not say which conversations a filter leaves",
-}
+@fault("getMessages", examples=100)
+async def lists_the_newest_first(request: Request, forward: Forward) -> Answer:
+    answer = await forward(request)
+    if request.method == "GET" and request.path.endswith("/messages") and answer.status == 200:
+        return answer.saying({**answer.json(), "data": answer.json()["data"][::-1]})
+    return answer
+
+
+@fault("getConversation")
+async def forgets_what_was_said(request: Request, forward: Forward) -> Answer:
+    answer = await forward(request)
+    if request.method == "GET" and is_conversation(request.path) and answer.status == 200:
+        return answer.saying({**answer.json(), "messages": []})
+    return answer
+
+
+MISSED = {"forgets_what_was_said": "no single answer tells what an earlier request did"}
 
 
 def wrap(app: Starlette, broken: Fault) -> Starlette:
