@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    print(
+        "siteassist-contract needs more packages: pip install 'siteassist[contract]'",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from siteassist_contract import preflight, runner, secrets
 from siteassist_contract.configuration import Choices

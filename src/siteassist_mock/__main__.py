@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    print("siteassist-mock needs more packages: pip install 'siteassist[mock]'", file=sys.stderr)
+    sys.exit(2)
 
 from siteassist_mock.seed import API_KEY, PRIVATE_KEY
 

@@ -16,7 +16,6 @@ PACKAGES = {
     "siteassist",
     "siteassist_contract",
     "siteassist_mock",
-    "siteassist_runtime",
     "siteassist_spec",
 }
 
@@ -85,4 +84,18 @@ def test_client_imports_nothing_else() -> None:
     loaded = set(done.stdout.split())
     # Not click: httpx loads that itself if it is there.
     ours_only = {"jsonschema_rs", "jwt", "ruamel", "schemathesis", "sqlalchemy"}
-    assert set() == loaded & (ours_only | PACKAGES - {"siteassist", "siteassist_runtime"})
+    assert set() == loaded & (ours_only | PACKAGES - {"siteassist"})
+
+
+@pytest.mark.parametrize("name", ["mock", "contract"])
+def test_command_without_its_packages_says_what_to_install(name: str) -> None:
+    """Whoever installed the client alone gets one line instead of a traceback."""
+    program = (
+        "import runpy, sys; sys.modules['click'] = None\n"
+        f"runpy.run_module('siteassist_{name}', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    expected = f"siteassist-{name} needs more packages: pip install 'siteassist[{name}]'\n"
+    assert (2, "", expected) == (done.returncode, done.stdout, done.stderr)

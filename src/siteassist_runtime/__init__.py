@@ -1,1 +1,0 @@
-"""What the generated client rests on; ordinary Python, tested by itself."""
