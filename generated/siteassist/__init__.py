@@ -1,8 +1,201 @@
-"""A client library for accessing SiteAssist API"""
+"""A client library for accessing SiteAssist API.
 
-from .client import AuthenticatedClient, Client
+Begin with `SiteAssist` or `AsyncSiteAssist`; docs/client.md shows how. Everything
+here is imported when it is first used.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from siteassist_runtime.events import (
+        AbortPayload,
+        DataPayload,
+        FilePayload,
+        MessageMetadataPayload,
+        ReasoningDeltaPayload,
+        ReasoningEndPayload,
+        ReasoningStartPayload,
+        SourceDocumentPayload,
+        SourceUrlPayload,
+        ToolApprovalRequestPayload,
+        ToolInputAvailablePayload,
+        ToolInputDeltaPayload,
+        ToolInputErrorPayload,
+        ToolInputStartPayload,
+        ToolOutputAvailablePayload,
+        ToolOutputDeniedPayload,
+        ToolOutputErrorPayload,
+    )
+    from siteassist_runtime.notice import QueuedNotice
+    from siteassist_runtime.pages import AsyncPages, Pages
+    from siteassist_runtime.stream import AsyncStream, Stream
+    from siteassist_runtime.unset import UNSET, Unset
+
+    from .client import AsyncSiteAssist, AuthenticatedClient, Client, SiteAssist
+    from .errors import (
+        APIConnectionError,
+        APIResponseError,
+        APIStatusError,
+        APITimeoutError,
+        BadGatewayError,
+        BadRequestError,
+        ConflictError,
+        CredentialsError,
+        ForbiddenError,
+        InternalServerError,
+        NotFoundError,
+        PaymentRequiredError,
+        ServiceUnavailableError,
+        SiteAssistError,
+        StreamDecodeError,
+        StreamError,
+        StreamTruncatedError,
+        TooManyRequestsError,
+        UnauthorizedError,
+        UnprocessableEntityError,
+    )
+    from .models.error_payload import ErrorPayload
+    from .models.finish_payload import FinishPayload
+    from .models.finish_step_payload import FinishStepPayload
+    from .models.other_payload import OtherPayload
+    from .models.start_payload import StartPayload
+    from .models.start_step_payload import StartStepPayload
+    from .models.text_delta_payload import TextDeltaPayload
+    from .models.text_end_payload import TextEndPayload
+    from .models.text_start_payload import TextStartPayload
+
+_MODULES = {
+    "AsyncSiteAssist": ".client",
+    "AuthenticatedClient": ".client",
+    "Client": ".client",
+    "SiteAssist": ".client",
+    "APIConnectionError": ".errors",
+    "APIResponseError": ".errors",
+    "APIStatusError": ".errors",
+    "APITimeoutError": ".errors",
+    "CredentialsError": ".errors",
+    "SiteAssistError": ".errors",
+    "StreamDecodeError": ".errors",
+    "StreamError": ".errors",
+    "StreamTruncatedError": ".errors",
+    "BadRequestError": ".errors",
+    "UnauthorizedError": ".errors",
+    "PaymentRequiredError": ".errors",
+    "ForbiddenError": ".errors",
+    "NotFoundError": ".errors",
+    "ConflictError": ".errors",
+    "UnprocessableEntityError": ".errors",
+    "TooManyRequestsError": ".errors",
+    "InternalServerError": ".errors",
+    "BadGatewayError": ".errors",
+    "ServiceUnavailableError": ".errors",
+    "ErrorPayload": ".models.error_payload",
+    "FinishPayload": ".models.finish_payload",
+    "FinishStepPayload": ".models.finish_step_payload",
+    "OtherPayload": ".models.other_payload",
+    "StartPayload": ".models.start_payload",
+    "StartStepPayload": ".models.start_step_payload",
+    "TextDeltaPayload": ".models.text_delta_payload",
+    "TextEndPayload": ".models.text_end_payload",
+    "TextStartPayload": ".models.text_start_payload",
+    "AbortPayload": "siteassist_runtime.events",
+    "DataPayload": "siteassist_runtime.events",
+    "FilePayload": "siteassist_runtime.events",
+    "MessageMetadataPayload": "siteassist_runtime.events",
+    "ReasoningDeltaPayload": "siteassist_runtime.events",
+    "ReasoningEndPayload": "siteassist_runtime.events",
+    "ReasoningStartPayload": "siteassist_runtime.events",
+    "SourceDocumentPayload": "siteassist_runtime.events",
+    "SourceUrlPayload": "siteassist_runtime.events",
+    "ToolApprovalRequestPayload": "siteassist_runtime.events",
+    "ToolInputAvailablePayload": "siteassist_runtime.events",
+    "ToolInputDeltaPayload": "siteassist_runtime.events",
+    "ToolInputErrorPayload": "siteassist_runtime.events",
+    "ToolInputStartPayload": "siteassist_runtime.events",
+    "ToolOutputAvailablePayload": "siteassist_runtime.events",
+    "ToolOutputDeniedPayload": "siteassist_runtime.events",
+    "ToolOutputErrorPayload": "siteassist_runtime.events",
+    "QueuedNotice": "siteassist_runtime.notice",
+    "AsyncPages": "siteassist_runtime.pages",
+    "Pages": "siteassist_runtime.pages",
+    "AsyncStream": "siteassist_runtime.stream",
+    "Stream": "siteassist_runtime.stream",
+    "UNSET": "siteassist_runtime.unset",
+    "Unset": "siteassist_runtime.unset",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for."""
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_MODULES[name], __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what is not imported yet as well."""
+    return sorted({*globals(), *_MODULES})
+
 
 __all__ = (
+    "AsyncSiteAssist",
     "AuthenticatedClient",
     "Client",
+    "SiteAssist",
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "CredentialsError",
+    "SiteAssistError",
+    "StreamDecodeError",
+    "StreamError",
+    "StreamTruncatedError",
+    "BadRequestError",
+    "UnauthorizedError",
+    "PaymentRequiredError",
+    "ForbiddenError",
+    "NotFoundError",
+    "ConflictError",
+    "UnprocessableEntityError",
+    "TooManyRequestsError",
+    "InternalServerError",
+    "BadGatewayError",
+    "ServiceUnavailableError",
+    "ErrorPayload",
+    "FinishPayload",
+    "FinishStepPayload",
+    "OtherPayload",
+    "StartPayload",
+    "StartStepPayload",
+    "TextDeltaPayload",
+    "TextEndPayload",
+    "TextStartPayload",
+    "AbortPayload",
+    "DataPayload",
+    "FilePayload",
+    "MessageMetadataPayload",
+    "ReasoningDeltaPayload",
+    "ReasoningEndPayload",
+    "ReasoningStartPayload",
+    "SourceDocumentPayload",
+    "SourceUrlPayload",
+    "ToolApprovalRequestPayload",
+    "ToolInputAvailablePayload",
+    "ToolInputDeltaPayload",
+    "ToolInputErrorPayload",
+    "ToolInputStartPayload",
+    "ToolOutputAvailablePayload",
+    "ToolOutputDeniedPayload",
+    "ToolOutputErrorPayload",
+    "QueuedNotice",
+    "AsyncPages",
+    "Pages",
+    "AsyncStream",
+    "Stream",
+    "UNSET",
+    "Unset",
 )

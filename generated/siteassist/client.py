@@ -1,284 +1,2802 @@
+"""Clients of the SiteAssist API.
+
+`SiteAssist` and `AsyncSiteAssist` are what programs want: a method for every
+operation, errors as exceptions, retries, streams, pages and sessions.
+`Client` and `AuthenticatedClient` go with the low-level functions in `api`,
+which do one request each and nothing else.
+"""
+
+from __future__ import annotations
+
 import ssl
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import httpx
-from attrs import define, evolve, field
+from siteassist_runtime.blocking import Caller
+from siteassist_runtime.calls import Vocabulary
+from siteassist_runtime.notice import QueuedNotice
+from siteassist_runtime.operation import Operation
+from siteassist_runtime.settings import Settings
+from siteassist_runtime.stream import EventTable, StreamFormat
+from siteassist_runtime.unset import UNSET, Unset
+from siteassist_runtime.wire import segment
+
+from .errors import STATUS_ERRORS, CredentialsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from uuid import UUID
+
+    from siteassist_runtime import events
+    from siteassist_runtime.pages import AsyncPages, Pages
+    from siteassist_runtime.stream import AsyncStream, Stream
+
+    from .models.chat_message import ChatMessage
+    from .models.close_conversation_result import CloseConversationResult
+    from .models.completion import Completion
+    from .models.conversation import Conversation
+    from .models.conversation_context import ConversationContext
+    from .models.conversation_list import ConversationList
+    from .models.conversation_order_by import ConversationOrderBy
+    from .models.conversation_status import ConversationStatus
+    from .models.conversation_summary import ConversationSummary
+    from .models.error_payload import ErrorPayload
+    from .models.feedback import Feedback
+    from .models.finish_payload import FinishPayload
+    from .models.finish_step_payload import FinishStepPayload
+    from .models.message import Message
+    from .models.message_feedback import MessageFeedback
+    from .models.message_list import MessageList
+    from .models.message_role import MessageRole
+    from .models.message_status import MessageStatus
+    from .models.order_direction import OrderDirection
+    from .models.other_part import OtherPart
+    from .models.other_payload import OtherPayload
+    from .models.page_context import PageContext
+    from .models.project import Project
+    from .models.qna import Qna
+    from .models.qna_list import QnaList
+    from .models.search_results import SearchResults
+    from .models.start_payload import StartPayload
+    from .models.start_step_payload import StartStepPayload
+    from .models.text_delta_payload import TextDeltaPayload
+    from .models.text_end_payload import TextEndPayload
+    from .models.text_part import TextPart
+    from .models.text_start_payload import TextStartPayload
+    from .models.token_usage import TokenUsage
+    from .models.tool_part import ToolPart
+    from .models.visitor import Visitor
+    from .models.visitor_session import VisitorSession
+
+    AnswerEvent: TypeAlias = (
+        StartPayload
+        | StartStepPayload
+        | TextStartPayload
+        | TextDeltaPayload
+        | TextEndPayload
+        | FinishStepPayload
+        | FinishPayload
+        | ErrorPayload
+        | events.AbortPayload
+        | events.DataPayload
+        | events.FilePayload
+        | events.MessageMetadataPayload
+        | events.ReasoningDeltaPayload
+        | events.ReasoningEndPayload
+        | events.ReasoningStartPayload
+        | events.SourceDocumentPayload
+        | events.SourceUrlPayload
+        | events.ToolApprovalRequestPayload
+        | events.ToolInputAvailablePayload
+        | events.ToolInputDeltaPayload
+        | events.ToolInputErrorPayload
+        | events.ToolInputStartPayload
+        | events.ToolOutputAvailablePayload
+        | events.ToolOutputDeniedPayload
+        | events.ToolOutputErrorPayload
+        | OtherPayload
+    )
+    """What a stream gives: the documented events, those of the public protocol, and the rest."""
+    AnswerPart: TypeAlias = TextPart | ToolPart | OtherPart
+    """What an answer consists of."""
+
+DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
+_USER_AGENT = "siteassist-python/2.0.0"
+
+_INIT = Operation("init", "POST", False)
+_GET_ME = Operation("getMe", "GET", True)
+_GET_CONVERSATIONS = Operation("getConversations", "GET", True)
+_START_CONVERSATION = Operation("startConversation", "POST", True)
+_GET_CONVERSATION = Operation("getConversation", "GET", True)
+_CLOSE_CONVERSATION = Operation("closeConversation", "POST", True)
+_GET_MESSAGES = Operation("getMessages", "GET", True)
+_SEND_MESSAGE = Operation("sendMessage", "POST", True)
+_SEND_MESSAGE_FEEDBACK = Operation("sendMessageFeedback", "POST", True)
+_CREATE_CHAT_COMPLETION = Operation("createChatCompletion", "POST", True)
+_GET_PROJECT = Operation("getProject", "GET", False)
+_GET_QNAS = Operation("getQnas", "GET", False)
+_GET_QNA = Operation("getQna", "GET", False)
+_SEARCH = Operation("search", "GET", False)
+
+_VOCABULARY = Vocabulary(STATUS_ERRORS, _INIT, "/identity/init")
 
 
-@define
+def _read_init(response: httpx.Response) -> VisitorSession:
+    from .models.visitor_session import VisitorSession
+
+    return VisitorSession.from_dict(response.json())
+
+
+def _read_get_me(response: httpx.Response) -> Visitor:
+    from .models.visitor import Visitor
+
+    return Visitor.from_dict(response.json())
+
+
+def _read_get_conversations(response: httpx.Response) -> ConversationList:
+    from .models.conversation_list import ConversationList
+
+    return ConversationList.from_dict(response.json())
+
+
+def _read_start_conversation(response: httpx.Response) -> Conversation:
+    from .models.conversation import Conversation
+
+    return Conversation.from_dict(response.json())
+
+
+def _read_get_conversation(response: httpx.Response) -> Conversation:
+    from .models.conversation import Conversation
+
+    return Conversation.from_dict(response.json())
+
+
+def _read_close_conversation(response: httpx.Response) -> CloseConversationResult:
+    from .models.close_conversation_result import CloseConversationResult
+
+    return CloseConversationResult.from_dict(response.json())
+
+
+def _read_get_messages(response: httpx.Response) -> MessageList:
+    from .models.message_list import MessageList
+
+    return MessageList.from_dict(response.json())
+
+
+def _read_send_message(response: httpx.Response) -> Completion | QueuedNotice:
+    if response.status_code == 202:
+        return QueuedNotice(response.text)
+    from .models.completion import Completion
+
+    return Completion.from_dict(response.json())
+
+
+@cache
+def _send_message_format() -> StreamFormat:
+    from siteassist_runtime import events
+
+    from .models.error_payload import ErrorPayload
+    from .models.finish_payload import FinishPayload
+    from .models.finish_step_payload import FinishStepPayload
+    from .models.other_part import OtherPart
+    from .models.other_payload import OtherPayload
+    from .models.start_payload import StartPayload
+    from .models.start_step_payload import StartStepPayload
+    from .models.text_delta_payload import TextDeltaPayload
+    from .models.text_end_payload import TextEndPayload
+    from .models.text_part import TextPart
+    from .models.text_start_payload import TextStartPayload
+    from .models.token_usage import TokenUsage
+    from .models.tool_part import ToolPart
+
+    def other(event: dict[str, Any]) -> OtherPayload:
+        return OtherPayload.from_event(event)
+
+    def part(data: dict[str, Any]) -> AnswerPart:
+        kind = str(data["type"])
+        if kind == "text":
+            return TextPart.from_dict(data)
+        if kind.startswith("tool-"):
+            return ToolPart.from_dict(data)
+        return OtherPart.from_dict(data)
+
+    return StreamFormat(
+        terminator="[DONE]",
+        error_type="error",
+        error_text="errorText",
+        events=EventTable(
+            {
+                **events.readers(other),
+                "start": StartPayload.from_event,
+                "start-step": StartStepPayload.from_event,
+                "text-start": TextStartPayload.from_event,
+                "text-delta": TextDeltaPayload.from_event,
+                "text-end": TextEndPayload.from_event,
+                "finish-step": FinishStepPayload.from_event,
+                "finish": FinishPayload.from_event,
+                "error": ErrorPayload.from_event,
+            },
+            {"data-": events.reader(events.DataPayload, other)},
+            other,
+        ),
+        part=part,
+        usage=TokenUsage.from_dict,
+    )
+
+
+def _read_send_message_feedback(response: httpx.Response) -> MessageFeedback:
+    from .models.message_feedback import MessageFeedback
+
+    return MessageFeedback.from_dict(response.json())
+
+
+def _read_create_chat_completion(response: httpx.Response) -> Completion:
+    from .models.completion import Completion
+
+    return Completion.from_dict(response.json())
+
+
+@cache
+def _create_chat_completion_format() -> StreamFormat:
+    from siteassist_runtime import events
+
+    from .models.error_payload import ErrorPayload
+    from .models.finish_payload import FinishPayload
+    from .models.finish_step_payload import FinishStepPayload
+    from .models.other_part import OtherPart
+    from .models.other_payload import OtherPayload
+    from .models.start_payload import StartPayload
+    from .models.start_step_payload import StartStepPayload
+    from .models.text_delta_payload import TextDeltaPayload
+    from .models.text_end_payload import TextEndPayload
+    from .models.text_part import TextPart
+    from .models.text_start_payload import TextStartPayload
+    from .models.token_usage import TokenUsage
+    from .models.tool_part import ToolPart
+
+    def other(event: dict[str, Any]) -> OtherPayload:
+        return OtherPayload.from_event(event)
+
+    def part(data: dict[str, Any]) -> AnswerPart:
+        kind = str(data["type"])
+        if kind == "text":
+            return TextPart.from_dict(data)
+        if kind.startswith("tool-"):
+            return ToolPart.from_dict(data)
+        return OtherPart.from_dict(data)
+
+    return StreamFormat(
+        terminator="[DONE]",
+        error_type="error",
+        error_text="errorText",
+        events=EventTable(
+            {
+                **events.readers(other),
+                "start": StartPayload.from_event,
+                "start-step": StartStepPayload.from_event,
+                "text-start": TextStartPayload.from_event,
+                "text-delta": TextDeltaPayload.from_event,
+                "text-end": TextEndPayload.from_event,
+                "finish-step": FinishStepPayload.from_event,
+                "finish": FinishPayload.from_event,
+                "error": ErrorPayload.from_event,
+            },
+            {"data-": events.reader(events.DataPayload, other)},
+            other,
+        ),
+        part=part,
+        usage=TokenUsage.from_dict,
+    )
+
+
+def _read_get_project(response: httpx.Response) -> Project:
+    from .models.project import Project
+
+    return Project.from_dict(response.json())
+
+
+def _read_get_qnas(response: httpx.Response) -> QnaList:
+    from .models.qna_list import QnaList
+
+    return QnaList.from_dict(response.json())
+
+
+def _read_get_qna(response: httpx.Response) -> Qna:
+    from .models.qna import Qna
+
+    return Qna.from_dict(response.json())
+
+
+def _read_search(response: httpx.Response) -> SearchResults:
+    from .models.search_results import SearchResults
+
+    return SearchResults.from_dict(response.json())
+
+
+class SiteAssist:
+    """The SiteAssist API, a method for every operation.
+
+    Use it in a `with` block, or `close()` it. It may be shared by threads, and
+    used in both processes after a fork. Docs: docs/client.md.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        api_key: str | None = None,
+        device_id: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = 60.0,
+        idle_timeout: float | None = 60.0,
+        max_retries: int = 2,
+        max_retry_wait: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Say whom to talk to, as whom, and with how much patience.
+
+        Args:
+            token: A session token or a private key (`sk_…`), used as it is. `SITEASSIST_TOKEN` if
+                neither it nor a key is given.
+            api_key: A publishable key (`pk_…`): the client starts a visitor's session with it, and
+                a new one when that has expired. `SITEASSIST_API_KEY` if left out.
+            device_id: The device's own identifier, 1 to 100 characters: the same one gets the same
+                visitor back. A new one if left out; read it from `device_id` to keep it.
+            base_url: The address of the service, with its version. `SITEASSIST_BASE_URL`, or the
+                service itself, if left out.
+            timeout: Seconds for a whole call, retries included; None for no limit. Of a stream,
+                seconds until it begins.
+            idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
+            max_retries: How often to try again at most, where that is safe.
+            max_retry_wait: The longest wait that the service may ask for, in seconds. If it asks
+                for more, its error is raised at once.
+            headers: More headers for every call.
+            transport: What carries the requests, for example an `httpx.MockTransport`.
+
+        Raises:
+            SiteAssistError: A value cannot be used.
+        """
+        self._settings = Settings(
+            token=token,
+            api_key=api_key,
+            device_id=device_id,
+            base_url=base_url,
+            default_base_url=DEFAULT_BASE_URL,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            max_retry_wait=max_retry_wait,
+            headers=headers,
+            user_agent=_USER_AGENT,
+        )
+        self._caller = Caller(self._settings, _VOCABULARY, transport=transport)
+
+    @property
+    def device_id(self) -> str:
+        """The device's own identifier, given or made up."""
+        return self._settings.device_id
+
+    @property
+    def base_url(self) -> str:
+        """The address of the service, with its version."""
+        return self._settings.base_url
+
+    def __repr__(self) -> str:
+        """Name the address and the kind of credential, never the credential."""
+        return f"{type(self).__name__}({self._settings!r})"
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled."""
+        return self._caller.__reduce__()
+
+    def _own(self, name: str, value: str | None) -> str:
+        """Return what was given for one call, or what the client was told."""
+        found = getattr(self._settings, name) if value is None else value
+        if found is None:
+            msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
+            raise CredentialsError(msg)
+        return str(found)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; no call can be made any more."""
+        self._caller.close()
+
+    def init(
+        self,
+        *,
+        api_key: str | None = None,
+        sa_vid: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> VisitorSession:
+        """Initialize a visitor session.
+
+        Exchanges a publishable key and a device's own identifier for a session
+        token. The same device always gets the same visitor back: 201 when it
+        is seen for the first time, 200 from then on. Call it again when a
+        token has expired.
+
+        Args:
+            api_key: The project's publishable key. At least 1 character. The client's own if left out.
+            sa_vid: The device's own identifier. Choose it once, keep it on the device,
+                and send the same one every time. From 1 to 100 characters. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The device is known; its visitor has a new session.
+            201: The device is new; a visitor was created for it.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
+        """
+
+        session = self._caller.call(
+            _INIT,
+            "/identity/init",
+            _read_init,
+            body={
+                "apiKey": self._own("api_key", api_key),
+                "saVid": self._own("device_id", sa_vid),
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        # A session of the client's own device replaces the one in use.
+        self._caller.adopt(
+            session.session_token,
+            self._own("api_key", api_key),
+            self._own("device_id", sa_vid),
+        )
+        return session
+
+    def get_me(
+        self,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Visitor:
+        """Get the current visitor.
+
+        Returns the visitor that the bearer token stands for.
+
+        Args:
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The visitor.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /identity/me` (`getMe`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _GET_ME,
+            "/identity/me",
+            _read_get_me,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_conversations(
+        self,
+        *,
+        limit: float | Unset = UNSET,
+        offset: float | None | Unset = UNSET,
+        status: ConversationStatus | Literal["open", "closed"] | Unset = UNSET,
+        order_by: ConversationOrderBy
+        | Literal[
+            "id",
+            "createdAt",
+            "updatedAt",
+            "lastInteractionAt",
+            "status",
+            "closedAt",
+            "isHumanHandled",
+            "title",
+        ]
+        | Unset = UNSET,
+        order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pages[ConversationSummary, ConversationList]:
+        """List conversations.
+
+        Lists the visitor's own conversations in the current project, a page at
+        a time. `total` counts all that match, not only those on the page. The
+        order is by last interaction, latest first, unless you ask for another.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            limit: How many entries to return at most. From 1 to 100. `10` if left out.
+            offset: How many entries to skip. At least 0. `0` if left out.
+            status: Only conversations in this state.
+            order_by: The field to sort by. `lastInteractionAt` if left out.
+            order_dir: The direction to sort in. `desc` if left out.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations` (`getConversations`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_CONVERSATIONS,
+            "/conversations",
+            _read_get_conversations,
+            query={
+                "limit": limit,
+                "offset": offset,
+                "status": status,
+                "orderBy": order_by,
+                "orderDir": order_dir,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def start_conversation(
+        self,
+        *,
+        context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Conversation:
+        """Start a conversation.
+
+        Opens a conversation between the visitor and the project's assistant,
+        ready to take messages. The body may be left out.
+
+        Args:
+            context: Where on the website the conversation starts.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            201: The new conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations` (`startConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _START_CONVERSATION,
+            "/conversations",
+            _read_start_conversation,
+            body={
+                "context": context,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_conversation(
+        self,
+        conversation_id: UUID | str,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Conversation:
+        """Get a conversation.
+
+        Returns one of the visitor's own conversations with its messages and,
+        if one is assigned, its human agent.
+
+        Args:
+            conversation_id: The conversation.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations/{conversationId}` (`getConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _GET_CONVERSATION,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}",
+            _read_get_conversation,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def close_conversation(
+        self,
+        conversation_id: UUID | str,
+        *,
+        close_reason: str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> CloseConversationResult:
+        """Close a conversation.
+
+        Closes one of the visitor's own conversations for good: a closed
+        conversation cannot be reopened. Closing it again is no error. The body
+        may be left out.
+
+        Args:
+            conversation_id: The conversation.
+            close_reason: The reason, in your own words. At most 256 characters.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The conversation is closed, now or since before.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations/{conversationId}/close` (`closeConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _CLOSE_CONVERSATION,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/close",
+            _read_close_conversation,
+            body={
+                "closeReason": close_reason,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_messages(
+        self,
+        conversation_id: UUID | str,
+        *,
+        limit: int | Unset = UNSET,
+        offset: int | None | Unset = UNSET,
+        role: MessageRole | Literal["assistant", "human_agent", "user"] | Unset = UNSET,
+        status: MessageStatus
+        | Literal["streaming", "complete", "error"]
+        | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pages[Message, MessageList]:
+        """Retrieve messages from a conversation.
+
+        Lists the messages of one of the visitor's own conversations, oldest
+        first: all of them unless `limit` says otherwise.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            conversation_id: The conversation.
+            limit: How many messages to return at most. All if left out. From 1 to 1,000.
+            offset: How many messages to skip, counted from the oldest. At least 0. `0` if left out.
+            role: Only messages of this author.
+            status: Only messages in this state.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations/{conversationId}/messages` (`getMessages`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_MESSAGES,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _read_get_messages,
+            query={
+                "limit": limit,
+                "offset": offset,
+                "role": role,
+                "status": status,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def send_message(
+        self,
+        conversation_id: UUID | str,
+        *,
+        content: str,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Completion | QueuedNotice:
+        """Send a message in a conversation.
+
+        Sends the visitor's message. The assistant's answer comes back whole,
+        as JSON, or, with `stream` set to true, as server-sent events while it
+        is being written. While a human agent handles the conversation there is
+        no answer to wait for: the message is queued and acknowledged with 202.
+        Rate limits and usage quotas are counted per project.
+
+        `send_message_stream` reads the answer as it comes.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The assistant's answer.
+            202: The message is stored and waits for the human agent who handles the
+                conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _SEND_MESSAGE,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _read_send_message,
+            body={
+                "content": content,
+                "stream": False,
+                "pageContext": page_context,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def send_message_stream(
+        self,
+        conversation_id: UUID | str,
+        *,
+        content: str,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
+        """Send a message in a conversation, and read the answer as it comes.
+
+        Sends the visitor's message. The assistant's answer comes back whole,
+        as JSON, or, with `stream` set to true, as server-sent events while it
+        is being written. While a human agent handles the conversation there is
+        no answer to wait for: the message is queued and acknowledged with 202.
+        Rate limits and usage quotas are counted per project.
+
+        Nothing is sent before the `with` block is entered. A conversation that a
+        human agent handles gives an empty stream with `queued` set.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
+                own if left out.
+            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            A stream of the answer's events, to be opened with `with`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+            StreamError: While reading: the service reports that the answer broke off.
+            StreamTruncatedError: While reading: the stream ended without its terminal marker.
+            StreamDecodeError: While reading: the stream carries what is no event.
+
+        Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.stream(
+            _SEND_MESSAGE,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _send_message_format,
+            body={
+                "content": content,
+                "stream": True,
+                "pageContext": page_context,
+            },
+            body_required=True,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def send_message_feedback(
+        self,
+        message_id: UUID | str,
+        *,
+        feedback: Feedback | Literal["like", "dislike"] | None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> MessageFeedback:
+        """Submit feedback for a message.
+
+        Stores what the visitor thinks of a message in one of their own
+        conversations, and when they said so (`feedbackAt`). A new value
+        replaces the old one; null removes it.
+
+        Args:
+            message_id: The message.
+            feedback: The feedback; null takes it back.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The feedback as it is now stored.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /messages/{messageId}/feedback` (`sendMessageFeedback`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _SEND_MESSAGE_FEEDBACK,
+            f"/messages/{segment(message_id, 'message_id')}/feedback",
+            _read_send_message_feedback,
+            body={
+                "feedback": feedback,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def create_chat_completion(
+        self,
+        *,
+        messages: Sequence[ChatMessage | Mapping[str, Any]],
+        assistant_id: UUID | str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Completion:
+        """Create a chat completion.
+
+        Lets an assistant answer a list of messages that you keep yourself. The
+        answer has the same two forms as a message's: JSON with the token usage,
+        or, with `stream` set to true, server-sent events. The bearer is a
+        private key or a session token.
+
+        `create_chat_completion_stream` reads the answer as it comes.
+
+        Args:
+            messages: The messages so far, oldest first.
+            assistant_id: Identifies an assistant.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The assistant's answer.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _CREATE_CHAT_COMPLETION,
+            "/chat/completions",
+            _read_create_chat_completion,
+            body={
+                "messages": messages,
+                "assistantId": assistant_id,
+                "stream": False,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def create_chat_completion_stream(
+        self,
+        *,
+        messages: Sequence[ChatMessage | Mapping[str, Any]],
+        assistant_id: UUID | str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
+        """Create a chat completion, and read the answer as it comes.
+
+        Lets an assistant answer a list of messages that you keep yourself. The
+        answer has the same two forms as a message's: JSON with the token usage,
+        or, with `stream` set to true, server-sent events. The bearer is a
+        private key or a session token.
+
+        Nothing is sent before the `with` block is entered. A conversation that a
+        human agent handles gives an empty stream with `queued` set.
+
+        Args:
+            messages: The messages so far, oldest first.
+            assistant_id: Identifies an assistant.
+            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
+                own if left out.
+            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            A stream of the answer's events, to be opened with `with`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+            StreamError: While reading: the service reports that the answer broke off.
+            StreamTruncatedError: While reading: the stream ended without its terminal marker.
+            StreamDecodeError: While reading: the stream carries what is no event.
+
+        Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.stream(
+            _CREATE_CHAT_COMPLETION,
+            "/chat/completions",
+            _create_chat_completion_format,
+            body={
+                "messages": messages,
+                "assistantId": assistant_id,
+                "stream": True,
+            },
+            body_required=True,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_project(
+        self,
+        *,
+        api_key: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Get the current project.
+
+        Returns the project that a publishable key belongs to, with the
+        settings of its chat widget.
+
+        Args:
+            api_key: The project's publishable key. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The project.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            InternalServerError: 500. The service failed unexpectedly.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _GET_PROJECT,
+            "/projects/current",
+            _read_get_project,
+            query={
+                "apiKey": self._own("api_key", api_key),
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_qnas(
+        self,
+        project_id: UUID | str,
+        *,
+        query: str | Unset = UNSET,
+        limit: float | Unset = UNSET,
+        offset: float | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pages[Qna, QnaList]:
+        """List Q&As.
+
+        Lists the questions and answers that a project has published, a page at
+        a time, or those whose question matches a full-text query.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            project_id: The project.
+            query: Words to look for in the questions. At most 300 characters.
+            limit: How many entries to return at most. From 1 to 100. `10` if left out.
+            offset: How many entries to skip. At least 0. `0` if left out.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/{projectId}/qnas` (`getQnas`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_QNAS,
+            f"/projects/{segment(project_id, 'project_id')}/qnas",
+            _read_get_qnas,
+            query={
+                "query": query,
+                "limit": limit,
+                "offset": offset,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_qna(
+        self,
+        project_id: UUID | str,
+        qna_id: UUID | str,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Qna:
+        """Get a Q&A.
+
+        Returns one of a project's questions with its answer.
+
+        Args:
+            project_id: The project.
+            qna_id: The question with its answer.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The question and its answer.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/{projectId}/qnas/{qnaId}` (`getQna`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _GET_QNA,
+            f"/projects/{segment(project_id, 'project_id')}/qnas/{segment(qna_id, 'qna_id')}",
+            _read_get_qna,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def search(
+        self,
+        *,
+        q: str,
+        size: float | Unset = UNSET,
+        api_key: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> SearchResults:
+        """Search the knowledge base.
+
+        Finds the pages, and where a shop is connected the products, of a
+        project's knowledge base whose meaning is nearest to the query.
+
+        Args:
+            q: What to look for. From 1 to 500 characters.
+            size: How many results to return at most. From 1 to 50. `10` if left out.
+            api_key: The project's publishable key. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The results.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.call(
+            _SEARCH,
+            "/search",
+            _read_search,
+            query={
+                "q": q,
+                "size": size,
+                "apiKey": self._own("api_key", api_key),
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+
+class AsyncSiteAssist:
+    """The SiteAssist API, a method for every operation, to be awaited.
+
+    Use it in an `async with` block, or await `aclose()`. It may be shared by
+    tasks, and used from one event loop after another. Docs: docs/client.md.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        api_key: str | None = None,
+        device_id: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = 60.0,
+        idle_timeout: float | None = 60.0,
+        max_retries: int = 2,
+        max_retry_wait: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Say whom to talk to, as whom, and with how much patience.
+
+        Args:
+            token: A session token or a private key (`sk_…`), used as it is. `SITEASSIST_TOKEN` if
+                neither it nor a key is given.
+            api_key: A publishable key (`pk_…`): the client starts a visitor's session with it, and
+                a new one when that has expired. `SITEASSIST_API_KEY` if left out.
+            device_id: The device's own identifier, 1 to 100 characters: the same one gets the same
+                visitor back. A new one if left out; read it from `device_id` to keep it.
+            base_url: The address of the service, with its version. `SITEASSIST_BASE_URL`, or the
+                service itself, if left out.
+            timeout: Seconds for a whole call, retries included; None for no limit. Of a stream,
+                seconds until it begins.
+            idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
+            max_retries: How often to try again at most, where that is safe.
+            max_retry_wait: The longest wait that the service may ask for, in seconds. If it asks
+                for more, its error is raised at once.
+            headers: More headers for every call.
+            transport: What carries the requests, for example an `httpx.MockTransport`.
+
+        Raises:
+            SiteAssistError: A value cannot be used.
+        """
+        from siteassist_runtime.awaiting import AsyncCaller
+
+        self._settings = Settings(
+            token=token,
+            api_key=api_key,
+            device_id=device_id,
+            base_url=base_url,
+            default_base_url=DEFAULT_BASE_URL,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            max_retry_wait=max_retry_wait,
+            headers=headers,
+            user_agent=_USER_AGENT,
+        )
+        self._caller = AsyncCaller(self._settings, _VOCABULARY, transport=transport)
+
+    @property
+    def device_id(self) -> str:
+        """The device's own identifier, given or made up."""
+        return self._settings.device_id
+
+    @property
+    def base_url(self) -> str:
+        """The address of the service, with its version."""
+        return self._settings.base_url
+
+    def __repr__(self) -> str:
+        """Name the address and the kind of credential, never the credential."""
+        return f"{type(self).__name__}({self._settings!r})"
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled."""
+        return self._caller.__reduce__()
+
+    def _own(self, name: str, value: str | None) -> str:
+        """Return what was given for one call, or what the client was told."""
+        found = getattr(self._settings, name) if value is None else value
+        if found is None:
+            msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
+            raise CredentialsError(msg)
+        return str(found)
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; no call can be made any more."""
+        await self._caller.close()
+
+    async def init(
+        self,
+        *,
+        api_key: str | None = None,
+        sa_vid: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> VisitorSession:
+        """Initialize a visitor session.
+
+        Exchanges a publishable key and a device's own identifier for a session
+        token. The same device always gets the same visitor back: 201 when it
+        is seen for the first time, 200 from then on. Call it again when a
+        token has expired.
+
+        Args:
+            api_key: The project's publishable key. At least 1 character. The client's own if left out.
+            sa_vid: The device's own identifier. Choose it once, keep it on the device,
+                and send the same one every time. From 1 to 100 characters. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The device is known; its visitor has a new session.
+            201: The device is new; a visitor was created for it.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
+        """
+
+        session = await self._caller.call(
+            _INIT,
+            "/identity/init",
+            _read_init,
+            body={
+                "apiKey": self._own("api_key", api_key),
+                "saVid": self._own("device_id", sa_vid),
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        # A session of the client's own device replaces the one in use.
+        self._caller.adopt(
+            session.session_token,
+            self._own("api_key", api_key),
+            self._own("device_id", sa_vid),
+        )
+        return session
+
+    async def get_me(
+        self,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Visitor:
+        """Get the current visitor.
+
+        Returns the visitor that the bearer token stands for.
+
+        Args:
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The visitor.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /identity/me` (`getMe`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _GET_ME,
+            "/identity/me",
+            _read_get_me,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_conversations(
+        self,
+        *,
+        limit: float | Unset = UNSET,
+        offset: float | None | Unset = UNSET,
+        status: ConversationStatus | Literal["open", "closed"] | Unset = UNSET,
+        order_by: ConversationOrderBy
+        | Literal[
+            "id",
+            "createdAt",
+            "updatedAt",
+            "lastInteractionAt",
+            "status",
+            "closedAt",
+            "isHumanHandled",
+            "title",
+        ]
+        | Unset = UNSET,
+        order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncPages[ConversationSummary, ConversationList]:
+        """List conversations.
+
+        Lists the visitor's own conversations in the current project, a page at
+        a time. `total` counts all that match, not only those on the page. The
+        order is by last interaction, latest first, unless you ask for another.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            limit: How many entries to return at most. From 1 to 100. `10` if left out.
+            offset: How many entries to skip. At least 0. `0` if left out.
+            status: Only conversations in this state.
+            order_by: The field to sort by. `lastInteractionAt` if left out.
+            order_dir: The direction to sort in. `desc` if left out.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations` (`getConversations`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_CONVERSATIONS,
+            "/conversations",
+            _read_get_conversations,
+            query={
+                "limit": limit,
+                "offset": offset,
+                "status": status,
+                "orderBy": order_by,
+                "orderDir": order_dir,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def start_conversation(
+        self,
+        *,
+        context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Conversation:
+        """Start a conversation.
+
+        Opens a conversation between the visitor and the project's assistant,
+        ready to take messages. The body may be left out.
+
+        Args:
+            context: Where on the website the conversation starts.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            201: The new conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations` (`startConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _START_CONVERSATION,
+            "/conversations",
+            _read_start_conversation,
+            body={
+                "context": context,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def get_conversation(
+        self,
+        conversation_id: UUID | str,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Conversation:
+        """Get a conversation.
+
+        Returns one of the visitor's own conversations with its messages and,
+        if one is assigned, its human agent.
+
+        Args:
+            conversation_id: The conversation.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations/{conversationId}` (`getConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _GET_CONVERSATION,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}",
+            _read_get_conversation,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def close_conversation(
+        self,
+        conversation_id: UUID | str,
+        *,
+        close_reason: str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> CloseConversationResult:
+        """Close a conversation.
+
+        Closes one of the visitor's own conversations for good: a closed
+        conversation cannot be reopened. Closing it again is no error. The body
+        may be left out.
+
+        Args:
+            conversation_id: The conversation.
+            close_reason: The reason, in your own words. At most 256 characters.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The conversation is closed, now or since before.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations/{conversationId}/close` (`closeConversation`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _CLOSE_CONVERSATION,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/close",
+            _read_close_conversation,
+            body={
+                "closeReason": close_reason,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_messages(
+        self,
+        conversation_id: UUID | str,
+        *,
+        limit: int | Unset = UNSET,
+        offset: int | None | Unset = UNSET,
+        role: MessageRole | Literal["assistant", "human_agent", "user"] | Unset = UNSET,
+        status: MessageStatus
+        | Literal["streaming", "complete", "error"]
+        | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncPages[Message, MessageList]:
+        """Retrieve messages from a conversation.
+
+        Lists the messages of one of the visitor's own conversations, oldest
+        first: all of them unless `limit` says otherwise.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            conversation_id: The conversation.
+            limit: How many messages to return at most. All if left out. From 1 to 1,000.
+            offset: How many messages to skip, counted from the oldest. At least 0. `0` if left out.
+            role: Only messages of this author.
+            status: Only messages in this state.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `GET /conversations/{conversationId}/messages` (`getMessages`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_MESSAGES,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _read_get_messages,
+            query={
+                "limit": limit,
+                "offset": offset,
+                "role": role,
+                "status": status,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def send_message(
+        self,
+        conversation_id: UUID | str,
+        *,
+        content: str,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Completion | QueuedNotice:
+        """Send a message in a conversation.
+
+        Sends the visitor's message. The assistant's answer comes back whole,
+        as JSON, or, with `stream` set to true, as server-sent events while it
+        is being written. While a human agent handles the conversation there is
+        no answer to wait for: the message is queued and acknowledged with 202.
+        Rate limits and usage quotas are counted per project.
+
+        `send_message_stream` reads the answer as it comes.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The assistant's answer.
+            202: The message is stored and waits for the human agent who handles the
+                conversation.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _SEND_MESSAGE,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _read_send_message,
+            body={
+                "content": content,
+                "stream": False,
+                "pageContext": page_context,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def send_message_stream(
+        self,
+        conversation_id: UUID | str,
+        *,
+        content: str,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
+        """Send a message in a conversation, and read the answer as it comes.
+
+        Sends the visitor's message. The assistant's answer comes back whole,
+        as JSON, or, with `stream` set to true, as server-sent events while it
+        is being written. While a human agent handles the conversation there is
+        no answer to wait for: the message is queued and acknowledged with 202.
+        Rate limits and usage quotas are counted per project.
+
+        Nothing is sent before the `async with` block is entered. A conversation that a
+        human agent handles gives an empty stream with `queued` set.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
+                own if left out.
+            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            A stream of the answer's events, to be opened with `async with`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+            StreamError: While reading: the service reports that the answer broke off.
+            StreamTruncatedError: While reading: the stream ended without its terminal marker.
+            StreamDecodeError: While reading: the stream carries what is no event.
+
+        Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.stream(
+            _SEND_MESSAGE,
+            f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
+            _send_message_format,
+            body={
+                "content": content,
+                "stream": True,
+                "pageContext": page_context,
+            },
+            body_required=True,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def send_message_feedback(
+        self,
+        message_id: UUID | str,
+        *,
+        feedback: Feedback | Literal["like", "dislike"] | None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> MessageFeedback:
+        """Submit feedback for a message.
+
+        Stores what the visitor thinks of a message in one of their own
+        conversations, and when they said so (`feedbackAt`). A new value
+        replaces the old one; null removes it.
+
+        Args:
+            message_id: The message.
+            feedback: The feedback; null takes it back.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The feedback as it is now stored.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /messages/{messageId}/feedback` (`sendMessageFeedback`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _SEND_MESSAGE_FEEDBACK,
+            f"/messages/{segment(message_id, 'message_id')}/feedback",
+            _read_send_message_feedback,
+            body={
+                "feedback": feedback,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def create_chat_completion(
+        self,
+        *,
+        messages: Sequence[ChatMessage | Mapping[str, Any]],
+        assistant_id: UUID | str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Completion:
+        """Create a chat completion.
+
+        Lets an assistant answer a list of messages that you keep yourself. The
+        answer has the same two forms as a message's: JSON with the token usage,
+        or, with `stream` set to true, server-sent events. The bearer is a
+        private key or a session token.
+
+        `create_chat_completion_stream` reads the answer as it comes.
+
+        Args:
+            messages: The messages so far, oldest first.
+            assistant_id: Identifies an assistant.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The assistant's answer.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+
+        Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _CREATE_CHAT_COMPLETION,
+            "/chat/completions",
+            _read_create_chat_completion,
+            body={
+                "messages": messages,
+                "assistantId": assistant_id,
+                "stream": False,
+            },
+            body_required=True,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def create_chat_completion_stream(
+        self,
+        *,
+        messages: Sequence[ChatMessage | Mapping[str, Any]],
+        assistant_id: UUID | str | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
+        """Create a chat completion, and read the answer as it comes.
+
+        Lets an assistant answer a list of messages that you keep yourself. The
+        answer has the same two forms as a message's: JSON with the token usage,
+        or, with `stream` set to true, server-sent events. The bearer is a
+        private key or a session token.
+
+        Nothing is sent before the `async with` block is entered. A conversation that a
+        human agent handles gives an empty stream with `queued` set.
+
+        Args:
+            messages: The messages so far, oldest first.
+            assistant_id: Identifies an assistant.
+            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
+                own if left out.
+            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            A stream of the answer's events, to be opened with `async with`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a key.
+            StreamError: While reading: the service reports that the answer broke off.
+            StreamTruncatedError: While reading: the stream ended without its terminal marker.
+            StreamDecodeError: While reading: the stream carries what is no event.
+
+        Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.stream(
+            _CREATE_CHAT_COMPLETION,
+            "/chat/completions",
+            _create_chat_completion_format,
+            body={
+                "messages": messages,
+                "assistantId": assistant_id,
+                "stream": True,
+            },
+            body_required=True,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def get_project(
+        self,
+        *,
+        api_key: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Get the current project.
+
+        Returns the project that a publishable key belongs to, with the
+        settings of its chat widget.
+
+        Args:
+            api_key: The project's publishable key. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The project.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            InternalServerError: 500. The service failed unexpectedly.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _GET_PROJECT,
+            "/projects/current",
+            _read_get_project,
+            query={
+                "apiKey": self._own("api_key", api_key),
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def get_qnas(
+        self,
+        project_id: UUID | str,
+        *,
+        query: str | Unset = UNSET,
+        limit: float | Unset = UNSET,
+        offset: float | None | Unset = UNSET,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncPages[Qna, QnaList]:
+        """List Q&As.
+
+        Lists the questions and answers that a project has published, a page at
+        a time, or those whose question matches a full-text query.
+
+        Nothing is sent before the list is read: iterate over it for every item of every page, or take
+        its `page()` or its `total`.
+
+        Args:
+            project_id: The project.
+            query: Words to look for in the questions. At most 300 characters.
+            limit: How many entries to return at most. From 1 to 100. `10` if left out.
+            offset: How many entries to skip. At least 0. `0` if left out.
+            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            The list, which fetches its pages as they are needed.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/{projectId}/qnas` (`getQnas`) of the SiteAssist API 2.0.0.
+        """
+
+        return self._caller.pages(
+            _GET_QNAS,
+            f"/projects/{segment(project_id, 'project_id')}/qnas",
+            _read_get_qnas,
+            query={
+                "query": query,
+                "limit": limit,
+                "offset": offset,
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def get_qna(
+        self,
+        project_id: UUID | str,
+        qna_id: UUID | str,
+        *,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> Qna:
+        """Get a Q&A.
+
+        Returns one of a project's questions with its answer.
+
+        Args:
+            project_id: The project.
+            qna_id: The question with its answer.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The question and its answer.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /projects/{projectId}/qnas/{qnaId}` (`getQna`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _GET_QNA,
+            f"/projects/{segment(project_id, 'project_id')}/qnas/{segment(qna_id, 'qna_id')}",
+            _read_get_qna,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    async def search(
+        self,
+        *,
+        q: str,
+        size: float | Unset = UNSET,
+        api_key: str | None = None,
+        timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> SearchResults:
+        """Search the knowledge base.
+
+        Finds the pages, and where a shop is connected the products, of a
+        project's knowledge base whose meaning is nearest to the query.
+
+        Args:
+            q: What to look for. From 1 to 500 characters.
+            size: How many results to return at most. From 1 to 50. `10` if left out.
+            api_key: The project's publishable key. The client's own if left out.
+            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
+                if left out.
+            max_retries: How often to try again at most, where that is safe. The client's own if left out.
+            headers: More headers for this call.
+
+        Returns:
+            200: The results.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base of those above.
+            APIResponseError: A success whose answer is not what the description promises.
+            APITimeoutError: Time is up.
+            APIConnectionError: The service cannot be reached, or the connection broke.
+
+        Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
+        """
+
+        return await self._caller.call(
+            _SEARCH,
+            "/search",
+            _read_search,
+            query={
+                "q": q,
+                "size": size,
+                "apiKey": self._own("api_key", api_key),
+            },
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+
 class Client:
-    """A class for keeping track of data related to the API
+    """What the low-level functions in `api` take where no credential is needed.
 
-    The following are accepted as keyword arguments and will be used to construct httpx Clients internally:
-
-        ``base_url``: The base URL for the API, all requests are made to a relative path to this URL
-
-        ``cookies``: A dictionary of cookies to be sent with every request
-
-        ``headers``: A dictionary of headers to be sent with every request
-
-        ``timeout``: The maximum amount of a time a request can take. API functions will raise
-        httpx.TimeoutException if this is exceeded.
-
-        ``verify_ssl``: Whether or not to verify the SSL certificate of the API server. This should be True in production,
-        but can be set to False for testing purposes.
-
-        ``follow_redirects``: Whether or not to follow redirects. Default value is False.
-
-        ``httpx_args``: A dictionary of additional arguments to be passed to the ``httpx.Client`` and ``httpx.AsyncClient`` constructor.
-
+    It keeps one connection pool for blocking and one for asynchronous calls,
+    opened when they are first used.
     """
 
-    raise_on_unexpected_status: bool = field(default=False, kw_only=True)
-    """Whether or not to raise an errors.UnexpectedStatus if the API returns a status code that was not documented in the source OpenAPI document. Can also be provided as a keyword argument to the constructor."""
-    _base_url: str = field(alias="base_url")
-    _cookies: dict[str, str] = field(
-        factory=dict, kw_only=True, alias="cookies", repr=False
-    )
-    _headers: dict[str, str] = field(
-        factory=dict, kw_only=True, alias="headers", repr=False
-    )
-    _timeout: httpx.Timeout | None = field(default=None, kw_only=True, alias="timeout")
-    _verify_ssl: str | bool | ssl.SSLContext = field(
-        default=True, kw_only=True, alias="verify_ssl"
-    )
-    _follow_redirects: bool = field(
-        default=False, kw_only=True, alias="follow_redirects"
-    )
-    _httpx_args: dict[str, Any] = field(
-        factory=dict, kw_only=True, alias="httpx_args", repr=False
-    )
-    _client: httpx.Client | None = field(default=None, init=False)
-    _async_client: httpx.AsyncClient | None = field(default=None, init=False)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        raise_on_unexpected_status: bool = False,
+        cookies: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: httpx.Timeout | None = None,
+        verify_ssl: str | bool | ssl.SSLContext = True,
+        follow_redirects: bool = False,
+        httpx_args: dict[str, Any] | None = None,
+    ) -> None:
+        """Say whom to talk to, and how.
 
-    def with_headers(self, headers: dict[str, str]) -> "Client":
+        Args:
+            base_url: The address of the service, with its version.
+            raise_on_unexpected_status: Whether to raise `errors.UnexpectedStatus` for a status that
+                is not documented.
+            cookies: Cookies for every request.
+            headers: Headers for every request.
+            timeout: The limit on each step of a request; none if left out. A call that takes longer
+                raises `httpx.TimeoutException`.
+            verify_ssl: Whether, or with what, to verify the server's certificate.
+            follow_redirects: Whether to follow redirects.
+            httpx_args: More arguments for `httpx.Client` and `httpx.AsyncClient`.
+        """
+        self.raise_on_unexpected_status = raise_on_unexpected_status
+        self._base_url = base_url
+        self._cookies = dict(cookies or {})
+        self._headers = dict(headers or {})
+        self._timeout = timeout
+        self._verify_ssl = verify_ssl
+        self._follow_redirects = follow_redirects
+        self._httpx_args = dict(httpx_args or {})
+        self._client: httpx.Client | None = None
+        self._async_client: httpx.AsyncClient | None = None
+
+    def __repr__(self) -> str:
+        """Name the address, and nothing that may be a secret."""
+        return f"{type(self).__name__}(base_url={self._base_url!r})"
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled."""
+        msg = "a client holds credentials and open connections; make a new one instead"
+        raise TypeError(msg)
+
+    def _copy(self, **changes: Any) -> Self:
+        """Return a client with other settings and connections of its own."""
+        copy = type(self).__new__(type(self))
+        copy.__dict__.update(self.__dict__, _client=None, _async_client=None, **changes)
+        return copy
+
+    def with_headers(self, headers: dict[str, str]) -> Self:
         """Get a new client matching this one with additional headers"""
-        if self._client is not None:
-            self._client.headers.update(headers)
-        if self._async_client is not None:
-            self._async_client.headers.update(headers)
-        return evolve(self, headers={**self._headers, **headers})
+        return self._copy(_headers={**self._headers, **headers})
 
-    def with_cookies(self, cookies: dict[str, str]) -> "Client":
+    def with_cookies(self, cookies: dict[str, str]) -> Self:
         """Get a new client matching this one with additional cookies"""
-        if self._client is not None:
-            self._client.cookies.update(cookies)
-        if self._async_client is not None:
-            self._async_client.cookies.update(cookies)
-        return evolve(self, cookies={**self._cookies, **cookies})
+        return self._copy(_cookies={**self._cookies, **cookies})
 
-    def with_timeout(self, timeout: httpx.Timeout) -> "Client":
+    def with_timeout(self, timeout: httpx.Timeout) -> Self:
         """Get a new client matching this one with a new timeout configuration"""
-        if self._client is not None:
-            self._client.timeout = timeout
-        if self._async_client is not None:
-            self._async_client.timeout = timeout
-        return evolve(self, timeout=timeout)
+        return self._copy(_timeout=timeout)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "base_url": self._base_url,
+            "cookies": self._cookies,
+            "headers": self._headers,
+            "timeout": self._timeout,
+            "verify": self._verify_ssl,
+            "follow_redirects": self._follow_redirects,
+            **self._httpx_args,
+        }
 
     def set_httpx_client(self, client: httpx.Client) -> Self:
-        """Manually set the underlying httpx.Client
-
-        **NOTE**: This will override any other settings on the client, including cookies, headers, and timeout.
-        """
+        """Set the `httpx.Client` to use; it overrides all settings of this one."""
         self._client = client
         return self
 
     def get_httpx_client(self) -> httpx.Client:
-        """Get the underlying httpx.Client, constructing a new one if not previously set"""
+        """Get the `httpx.Client`, opening one if there is none."""
         if self._client is None:
-            self._client = httpx.Client(
-                base_url=self._base_url,
-                cookies=self._cookies,
-                headers=self._headers,
-                timeout=self._timeout,
-                verify=self._verify_ssl,
-                follow_redirects=self._follow_redirects,
-                **self._httpx_args,
-            )
+            self._client = httpx.Client(**self._arguments())
         return self._client
 
     def __enter__(self) -> Self:
-        """Enter a context manager for self.client—you cannot enter twice (see httpx docs)"""
+        """Open the connections; possible once (see httpx)."""
         self.get_httpx_client().__enter__()
         return self
 
     def __exit__(self, *args: Any, **kwargs: Any) -> None:
-        """Exit a context manager for internal httpx.Client (see httpx docs)"""
+        """Close the connections."""
         self.get_httpx_client().__exit__(*args, **kwargs)
 
     def set_async_httpx_client(self, async_client: httpx.AsyncClient) -> Self:
-        """Manually set the underlying httpx.AsyncClient
-
-        **NOTE**: This will override any other settings on the client, including cookies, headers, and timeout.
-        """
+        """Set the `httpx.AsyncClient` to use; it overrides all settings of this one."""
         self._async_client = async_client
         return self
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """Get the underlying httpx.AsyncClient, constructing a new one if not previously set"""
+        """Get the `httpx.AsyncClient`, opening one if there is none."""
         if self._async_client is None:
-            self._async_client = httpx.AsyncClient(
-                base_url=self._base_url,
-                cookies=self._cookies,
-                headers=self._headers,
-                timeout=self._timeout,
-                verify=self._verify_ssl,
-                follow_redirects=self._follow_redirects,
-                **self._httpx_args,
-            )
+            self._async_client = httpx.AsyncClient(**self._arguments())
         return self._async_client
 
     async def __aenter__(self) -> Self:
-        """Enter a context manager for underlying httpx.AsyncClient—you cannot enter twice (see httpx docs)"""
+        """Open the connections; possible once (see httpx)."""
         await self.get_async_httpx_client().__aenter__()
         return self
 
     async def __aexit__(self, *args: Any, **kwargs: Any) -> None:
-        """Exit a context manager for underlying httpx.AsyncClient (see httpx docs)"""
+        """Close the connections."""
         await self.get_async_httpx_client().__aexit__(*args, **kwargs)
 
 
-@define
-class AuthenticatedClient:
-    """A Client which has been authenticated for use on secured endpoints
+class AuthenticatedClient(Client):
+    """What the low-level functions in `api` take where a credential is needed."""
 
-    The following are accepted as keyword arguments and will be used to construct httpx Clients internally:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        prefix: str = "Bearer",
+        auth_header_name: str = "Authorization",
+        **settings: Any,
+    ) -> None:
+        """Say whom to talk to, as whom, and how.
 
-        ``base_url``: The base URL for the API, all requests are made to a relative path to this URL
-
-        ``cookies``: A dictionary of cookies to be sent with every request
-
-        ``headers``: A dictionary of headers to be sent with every request
-
-        ``timeout``: The maximum amount of a time a request can take. API functions will raise
-        httpx.TimeoutException if this is exceeded.
-
-        ``verify_ssl``: Whether or not to verify the SSL certificate of the API server. This should be True in production,
-        but can be set to False for testing purposes.
-
-        ``follow_redirects``: Whether or not to follow redirects. Default value is False.
-
-        ``httpx_args``: A dictionary of additional arguments to be passed to the ``httpx.Client`` and ``httpx.AsyncClient`` constructor.
-
-    """
-
-    raise_on_unexpected_status: bool = field(default=False, kw_only=True)
-    """Whether or not to raise an errors.UnexpectedStatus if the API returns a status code that was not documented in the source OpenAPI document. Can also be provided as a keyword argument to the constructor."""
-    _base_url: str = field(alias="base_url")
-    _cookies: dict[str, str] = field(
-        factory=dict, kw_only=True, alias="cookies", repr=False
-    )
-    _headers: dict[str, str] = field(
-        factory=dict, kw_only=True, alias="headers", repr=False
-    )
-    _timeout: httpx.Timeout | None = field(default=None, kw_only=True, alias="timeout")
-    _verify_ssl: str | bool | ssl.SSLContext = field(
-        default=True, kw_only=True, alias="verify_ssl"
-    )
-    _follow_redirects: bool = field(
-        default=False, kw_only=True, alias="follow_redirects"
-    )
-    _httpx_args: dict[str, Any] = field(
-        factory=dict, kw_only=True, alias="httpx_args", repr=False
-    )
-    _client: httpx.Client | None = field(default=None, init=False)
-    _async_client: httpx.AsyncClient | None = field(default=None, init=False)
-
-    token: str = field(repr=False)
-    """The token to use for authentication"""
-    prefix: str = "Bearer"
-    """The prefix to use for the Authorization header"""
-    auth_header_name: str = "Authorization"
-    """The name of the Authorization header"""
-
-    def with_headers(self, headers: dict[str, str]) -> "AuthenticatedClient":
-        """Get a new client matching this one with additional headers"""
-        if self._client is not None:
-            self._client.headers.update(headers)
-        if self._async_client is not None:
-            self._async_client.headers.update(headers)
-        return evolve(self, headers={**self._headers, **headers})
-
-    def with_cookies(self, cookies: dict[str, str]) -> "AuthenticatedClient":
-        """Get a new client matching this one with additional cookies"""
-        if self._client is not None:
-            self._client.cookies.update(cookies)
-        if self._async_client is not None:
-            self._async_client.cookies.update(cookies)
-        return evolve(self, cookies={**self._cookies, **cookies})
-
-    def with_timeout(self, timeout: httpx.Timeout) -> "AuthenticatedClient":
-        """Get a new client matching this one with a new timeout configuration"""
-        if self._client is not None:
-            self._client.timeout = timeout
-        if self._async_client is not None:
-            self._async_client.timeout = timeout
-        return evolve(self, timeout=timeout)
-
-    def set_httpx_client(self, client: httpx.Client) -> Self:
-        """Manually set the underlying httpx.Client
-
-        **NOTE**: This will override any other settings on the client, including cookies, headers, and timeout.
+        Args:
+            base_url: The address of the service, with its version.
+            token: A session token or a private key.
+            prefix: What to write before the token.
+            auth_header_name: The header to write it in.
+            settings: The keyword arguments of `Client`.
         """
-        self._client = client
-        return self
+        super().__init__(base_url, **settings)
+        self.token = token
+        self.prefix = prefix
+        self.auth_header_name = auth_header_name
 
-    def get_httpx_client(self) -> httpx.Client:
-        """Get the underlying httpx.Client, constructing a new one if not previously set"""
-        if self._client is None:
-            self._headers[self.auth_header_name] = (
-                f"{self.prefix} {self.token}" if self.prefix else self.token
-            )
-            self._client = httpx.Client(
-                base_url=self._base_url,
-                cookies=self._cookies,
-                headers=self._headers,
-                timeout=self._timeout,
-                verify=self._verify_ssl,
-                follow_redirects=self._follow_redirects,
-                **self._httpx_args,
-            )
-        return self._client
-
-    def __enter__(self) -> Self:
-        """Enter a context manager for self.client—you cannot enter twice (see httpx docs)"""
-        self.get_httpx_client().__enter__()
-        return self
-
-    def __exit__(self, *args: Any, **kwargs: Any) -> None:
-        """Exit a context manager for internal httpx.Client (see httpx docs)"""
-        self.get_httpx_client().__exit__(*args, **kwargs)
-
-    def set_async_httpx_client(self, async_client: httpx.AsyncClient) -> Self:
-        """Manually set the underlying httpx.AsyncClient
-
-        **NOTE**: This will override any other settings on the client, including cookies, headers, and timeout.
-        """
-        self._async_client = async_client
-        return self
-
-    def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """Get the underlying httpx.AsyncClient, constructing a new one if not previously set"""
-        if self._async_client is None:
-            self._headers[self.auth_header_name] = (
-                f"{self.prefix} {self.token}" if self.prefix else self.token
-            )
-            self._async_client = httpx.AsyncClient(
-                base_url=self._base_url,
-                cookies=self._cookies,
-                headers=self._headers,
-                timeout=self._timeout,
-                verify=self._verify_ssl,
-                follow_redirects=self._follow_redirects,
-                **self._httpx_args,
-            )
-        return self._async_client
-
-    async def __aenter__(self) -> Self:
-        """Enter a context manager for underlying httpx.AsyncClient—you cannot enter twice (see httpx docs)"""
-        await self.get_async_httpx_client().__aenter__()
-        return self
-
-    async def __aexit__(self, *args: Any, **kwargs: Any) -> None:
-        """Exit a context manager for underlying httpx.AsyncClient (see httpx docs)"""
-        await self.get_async_httpx_client().__aexit__(*args, **kwargs)
+    def _arguments(self) -> dict[str, Any]:
+        credential = f"{self.prefix} {self.token}" if self.prefix else self.token
+        arguments = super()._arguments()
+        return {
+            **arguments,
+            "headers": {**arguments["headers"], self.auth_header_name: credential},
+        }

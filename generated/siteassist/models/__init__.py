@@ -1,61 +1,139 @@
 """Contains all the data models used in inputs/outputs"""
 
-from .chat_completion_request import ChatCompletionRequest
-from .chat_message import ChatMessage
-from .chat_role import ChatRole
-from .chat_widget_config import ChatWidgetConfig
-from .close_conversation_request import CloseConversationRequest
-from .close_conversation_result import CloseConversationResult
-from .completion import Completion
-from .completion_step import CompletionStep
-from .conversation import Conversation
-from .conversation_context import ConversationContext
-from .conversation_list import ConversationList
-from .conversation_order_by import ConversationOrderBy
-from .conversation_status import ConversationStatus
-from .conversation_summary import ConversationSummary
-from .error_body import ErrorBody
-from .error_details import ErrorDetails
-from .error_payload import ErrorPayload
-from .error_response import ErrorResponse
-from .feedback import Feedback
-from .finish_payload import FinishPayload
-from .finish_step_payload import FinishStepPayload
-from .human_agent import HumanAgent
-from .init_request import InitRequest
-from .message import Message
-from .message_feedback import MessageFeedback
-from .message_feedback_request import MessageFeedbackRequest
-from .message_list import MessageList
-from .message_role import MessageRole
-from .message_status import MessageStatus
-from .order_direction import OrderDirection
-from .other_part import OtherPart
-from .other_payload import OtherPayload
-from .page_context import PageContext
-from .project import Project
-from .provider_metadata import ProviderMetadata
-from .qna import Qna
-from .qna_author import QnaAuthor
-from .qna_list import QnaList
-from .search_result import SearchResult
-from .search_results import SearchResults
-from .send_message_request import SendMessageRequest
-from .start_conversation_request import StartConversationRequest
-from .start_payload import StartPayload
-from .start_step_payload import StartStepPayload
-from .stream_event import StreamEvent
-from .text_delta_payload import TextDeltaPayload
-from .text_end_payload import TextEndPayload
-from .text_part import TextPart
-from .text_start_payload import TextStartPayload
-from .token_usage import TokenUsage
-from .tool_part import ToolPart
-from .visitor import Visitor
-from .visitor_session import VisitorSession
-from .visitor_type import VisitorType
-from .widget_offset import WidgetOffset
-from .widget_position import WidgetPosition
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .chat_completion_request import ChatCompletionRequest
+    from .chat_message import ChatMessage
+    from .chat_role import ChatRole
+    from .chat_widget_config import ChatWidgetConfig
+    from .close_conversation_request import CloseConversationRequest
+    from .close_conversation_result import CloseConversationResult
+    from .completion import Completion
+    from .completion_step import CompletionStep
+    from .conversation import Conversation
+    from .conversation_context import ConversationContext
+    from .conversation_list import ConversationList
+    from .conversation_order_by import ConversationOrderBy
+    from .conversation_status import ConversationStatus
+    from .conversation_summary import ConversationSummary
+    from .error_body import ErrorBody
+    from .error_details import ErrorDetails
+    from .error_payload import ErrorPayload
+    from .error_response import ErrorResponse
+    from .feedback import Feedback
+    from .finish_payload import FinishPayload
+    from .finish_step_payload import FinishStepPayload
+    from .human_agent import HumanAgent
+    from .init_request import InitRequest
+    from .message import Message
+    from .message_feedback import MessageFeedback
+    from .message_feedback_request import MessageFeedbackRequest
+    from .message_list import MessageList
+    from .message_role import MessageRole
+    from .message_status import MessageStatus
+    from .order_direction import OrderDirection
+    from .other_part import OtherPart
+    from .other_payload import OtherPayload
+    from .page_context import PageContext
+    from .project import Project
+    from .provider_metadata import ProviderMetadata
+    from .qna import Qna
+    from .qna_author import QnaAuthor
+    from .qna_list import QnaList
+    from .search_result import SearchResult
+    from .search_results import SearchResults
+    from .send_message_request import SendMessageRequest
+    from .start_conversation_request import StartConversationRequest
+    from .start_payload import StartPayload
+    from .start_step_payload import StartStepPayload
+    from .stream_event import StreamEvent
+    from .text_delta_payload import TextDeltaPayload
+    from .text_end_payload import TextEndPayload
+    from .text_part import TextPart
+    from .text_start_payload import TextStartPayload
+    from .token_usage import TokenUsage
+    from .tool_part import ToolPart
+    from .visitor import Visitor
+    from .visitor_session import VisitorSession
+    from .visitor_type import VisitorType
+    from .widget_offset import WidgetOffset
+    from .widget_position import WidgetPosition
+
+_MODULES = {
+    "ChatCompletionRequest": ".chat_completion_request",
+    "ChatMessage": ".chat_message",
+    "ChatRole": ".chat_role",
+    "ChatWidgetConfig": ".chat_widget_config",
+    "CloseConversationRequest": ".close_conversation_request",
+    "CloseConversationResult": ".close_conversation_result",
+    "Completion": ".completion",
+    "CompletionStep": ".completion_step",
+    "Conversation": ".conversation",
+    "ConversationContext": ".conversation_context",
+    "ConversationList": ".conversation_list",
+    "ConversationOrderBy": ".conversation_order_by",
+    "ConversationStatus": ".conversation_status",
+    "ConversationSummary": ".conversation_summary",
+    "ErrorBody": ".error_body",
+    "ErrorDetails": ".error_details",
+    "ErrorPayload": ".error_payload",
+    "ErrorResponse": ".error_response",
+    "Feedback": ".feedback",
+    "FinishPayload": ".finish_payload",
+    "FinishStepPayload": ".finish_step_payload",
+    "HumanAgent": ".human_agent",
+    "InitRequest": ".init_request",
+    "Message": ".message",
+    "MessageFeedback": ".message_feedback",
+    "MessageFeedbackRequest": ".message_feedback_request",
+    "MessageList": ".message_list",
+    "MessageRole": ".message_role",
+    "MessageStatus": ".message_status",
+    "OrderDirection": ".order_direction",
+    "OtherPart": ".other_part",
+    "OtherPayload": ".other_payload",
+    "PageContext": ".page_context",
+    "Project": ".project",
+    "ProviderMetadata": ".provider_metadata",
+    "Qna": ".qna",
+    "QnaAuthor": ".qna_author",
+    "QnaList": ".qna_list",
+    "SearchResult": ".search_result",
+    "SearchResults": ".search_results",
+    "SendMessageRequest": ".send_message_request",
+    "StartConversationRequest": ".start_conversation_request",
+    "StartPayload": ".start_payload",
+    "StartStepPayload": ".start_step_payload",
+    "StreamEvent": ".stream_event",
+    "TextDeltaPayload": ".text_delta_payload",
+    "TextEndPayload": ".text_end_payload",
+    "TextPart": ".text_part",
+    "TextStartPayload": ".text_start_payload",
+    "TokenUsage": ".token_usage",
+    "ToolPart": ".tool_part",
+    "Visitor": ".visitor",
+    "VisitorSession": ".visitor_session",
+    "VisitorType": ".visitor_type",
+    "WidgetOffset": ".widget_offset",
+    "WidgetPosition": ".widget_position",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a model when it is first asked for."""
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_MODULES[name], __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name the models that are not imported yet as well."""
+    return sorted({*globals(), *_MODULES})
+
 
 __all__ = (
     "ChatCompletionRequest",

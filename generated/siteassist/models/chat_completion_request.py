@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -18,14 +22,18 @@ T = TypeVar("T", bound="ChatCompletionRequest")
 
 @_attrs_define
 class ChatCompletionRequest:
-    """The messages to answer, and how."""
+    """The messages to answer, and how.
+
+    Reference: schema `ChatCompletionRequest` of the SiteAssist API 2.0.0.
+
+    """
 
     messages: list[ChatMessage]
     """ The messages so far, oldest first. """
     assistant_id: UUID | Unset = UNSET
     """ Identifies an assistant. """
     stream: bool | Unset = False
-    """ True asks for server-sent events, false for JSON. """
+    """ True asks for server-sent events, false for JSON. `false` if left out. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

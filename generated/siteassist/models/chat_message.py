@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="ChatMessage")
 
 @_attrs_define
 class ChatMessage:
-    """One message that the assistant is to answer."""
+    """One message that the assistant is to answer.
+
+    Reference: schema `ChatMessage` of the SiteAssist API 2.0.0.
+
+    """
 
     role: ChatRole
     """ Who speaks: instructions to the assistant (`system`), the person

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -18,20 +23,24 @@ T = TypeVar("T", bound="ChatWidgetConfig")
 
 @_attrs_define
 class ChatWidgetConfig:
-    """How the project's chat widget looks and behaves."""
+    """How the project's chat widget looks and behaves.
+
+    Reference: schema `ChatWidgetConfig` of the SiteAssist API 2.0.0.
+
+    """
 
     welcome_message: str
-    """ What the widget says first. """
+    """ What the widget says first. At most 500 characters. """
     input_placeholder: str
-    """ What an empty input box shows. """
+    """ What an empty input box shows. At most 100 characters. """
     user_message_bubble_color: str
-    """ The background of the visitor's messages. """
+    """ The background of the visitor's messages. At most 64 characters. """
     user_message_bubble_color_dark: None | str
-    """ The same in dark mode. """
+    """ The same in dark mode. At most 64 characters. """
     brand_color: str
-    """ The main colour. """
+    """ The main colour. At most 64 characters. """
     brand_color_dark: None | str
-    """ The same in dark mode. """
+    """ The same in dark mode. At most 64 characters. """
     display_name: None | str
     """ The name that the assistant goes by. """
     width: float
@@ -45,7 +54,7 @@ class ChatWidgetConfig:
     bubble_radius: float
     """ How round the corners of messages are. """
     base_font_size: float
-    """ The size of ordinary text. """
+    """ The size of ordinary text. From 8 to 32. """
     open_delay: float
     """ How long the widget waits before it opens by itself. """
     custom_css_styles: str
@@ -157,7 +166,7 @@ class ChatWidgetConfig:
             return cast(None | str, data)
 
         user_message_bubble_color_dark = _parse_user_message_bubble_color_dark(
-            d.pop("userMessageBubbleColorDark")
+            d.pop("userMessageBubbleColorDark", None)
         )
 
         brand_color = d.pop("brandColor")
@@ -167,14 +176,14 @@ class ChatWidgetConfig:
                 return data
             return cast(None | str, data)
 
-        brand_color_dark = _parse_brand_color_dark(d.pop("brandColorDark"))
+        brand_color_dark = _parse_brand_color_dark(d.pop("brandColorDark", None))
 
         def _parse_display_name(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        display_name = _parse_display_name(d.pop("displayName"))
+        display_name = _parse_display_name(d.pop("displayName", None))
 
         width = d.pop("width")
 

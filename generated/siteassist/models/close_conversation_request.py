@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,10 +16,14 @@ T = TypeVar("T", bound="CloseConversationRequest")
 
 @_attrs_define
 class CloseConversationRequest:
-    """Why the conversation is being closed."""
+    """Why the conversation is being closed.
+
+    Reference: schema `CloseConversationRequest` of the SiteAssist API 2.0.0.
+
+    """
 
     close_reason: str | Unset = UNSET
-    """ The reason, in your own words. """
+    """ The reason, in your own words. At most 256 characters. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="CloseConversationResult")
 
 @_attrs_define
 class CloseConversationResult:
-    """The confirmation that a conversation is closed."""
+    """The confirmation that a conversation is closed.
+
+    Reference: schema `CloseConversationResult` of the SiteAssist API 2.0.0.
+
+    """
 
     success: bool
     """ Whether the conversation is closed. """

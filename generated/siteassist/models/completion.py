@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
     from ..models.completion_step import CompletionStep
+    from ..models.token_usage import TokenUsage
 
 
 T = TypeVar("T", bound="Completion")
@@ -15,12 +21,15 @@ T = TypeVar("T", bound="Completion")
 
 @_attrs_define
 class Completion:
-    """A whole answer."""
+    """A whole answer.
+
+    Reference: schema `Completion` of the SiteAssist API 2.0.0.
+
+    """
 
     steps: list[CompletionStep]
     """ What the assistant did, in order: one step for an answer given at
-    once, more if it used tools in between.
-     """
+    once, more if it used tools in between. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,6 +66,32 @@ class Completion:
 
         completion.additional_properties = d
         return completion
+
+    @property
+    def text(self) -> str:
+        """The words: all texts, one after the other."""
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def queued(self) -> Literal[False]:
+        """False: this is an answer. What waits for a human agent is a `QueuedNotice`."""
+        return False
+
+    @property
+    def usage(self) -> TokenUsage:
+        """The tokens of all steps together."""
+        from ..models.token_usage import TokenUsage  # noqa: PLC0415
+
+        total: dict[str, Any] = {}
+        for step in self.steps:
+            for name, count in step.usage.to_dict().items():
+                known = total.get(name, 0)
+                total[name] = (
+                    known + count
+                    if isinstance(count, int) and isinstance(known, int)
+                    else count
+                )
+        return TokenUsage.from_dict(total)
 
     @property
     def additional_keys(self) -> list[str]:

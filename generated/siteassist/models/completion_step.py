@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,7 +24,11 @@ T = TypeVar("T", bound="CompletionStep")
 
 @_attrs_define
 class CompletionStep:
-    """One step towards an answer."""
+    """One step towards an answer.
+
+    Reference: schema `CompletionStep` of the SiteAssist API 2.0.0.
+
+    """
 
     content: list[OtherPart | TextPart | ToolPart]
     """ What the step produced. """
@@ -114,6 +122,13 @@ class CompletionStep:
 
         completion_step.additional_properties = d
         return completion_step
+
+    @property
+    def text(self) -> str:
+        """The words: all texts, one after the other."""
+        from ..models.text_part import TextPart  # noqa: PLC0415
+
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
 
     @property
     def additional_keys(self) -> list[str]:

@@ -26,7 +26,11 @@ T = TypeVar("T", bound="Conversation")
 
 @_attrs_define
 class Conversation:
-    """A conversation with its messages."""
+    """A conversation with its messages.
+
+    Reference: schema `Conversation` of the SiteAssist API 2.0.0.
+
+    """
 
     id: UUID
     """ Identifies a conversation. """
@@ -139,15 +143,17 @@ class Conversation:
                 return data
             return cast(None | str, data)
 
-        closed_at = _parse_closed_at(d.pop("closedAt"))
+        closed_at = _parse_closed_at(d.pop("closedAt", None))
 
         def _parse_close_reason(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        close_reason = _parse_close_reason(d.pop("closeReason"))
+        close_reason = _parse_close_reason(d.pop("closeReason", None))
 
+        if "lastInteractionAt" not in d and "lastInterationAt" in d:
+            d["lastInteractionAt"] = d.pop("lastInterationAt")
         last_interaction_at = d.pop("lastInteractionAt")
 
         def _parse_title(data: object) -> None | str:
@@ -155,7 +161,7 @@ class Conversation:
                 return data
             return cast(None | str, data)
 
-        title = _parse_title(d.pop("title"))
+        title = _parse_title(d.pop("title", None))
 
         object_ = cast(Literal["conversation"] | Unset, d.pop("object", UNSET))
         if object_ != "conversation" and not isinstance(object_, Unset):

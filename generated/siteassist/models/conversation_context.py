@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="ConversationContext")
 
 @_attrs_define
 class ConversationContext:
-    """Where on the website the conversation starts."""
+    """Where on the website the conversation starts.
+
+    Reference: schema `ConversationContext` of the SiteAssist API 2.0.0.
+
+    """
 
     page_url: str | Unset = UNSET
     """ The page that the visitor is on. """

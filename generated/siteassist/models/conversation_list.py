@@ -23,7 +23,11 @@ T = TypeVar("T", bound="ConversationList")
 
 @_attrs_define
 class ConversationList:
-    """A page of the visitor's conversations."""
+    """A page of the visitor's conversations.
+
+    Reference: schema `ConversationList` of the SiteAssist API 2.0.0.
+
+    """
 
     total: float
     """ How many conversations match, on all pages together. """

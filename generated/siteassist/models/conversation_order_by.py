@@ -1,7 +1,16 @@
 from enum import StrEnum
+from typing import Self
 
 
 class ConversationOrderBy(StrEnum):
+    """A field that conversations can be sorted by.
+
+    A value that is not listed here, because the service is newer than this
+    client, becomes a member without a constant: it equals its string.
+
+    Reference: schema `ConversationOrderBy` of the SiteAssist API 2.0.0.
+    """
+
     CLOSEDAT = "closedAt"
     CREATEDAT = "createdAt"
     ID = "id"
@@ -13,3 +22,11 @@ class ConversationOrderBy(StrEnum):
 
     def __str__(self) -> str:
         return str(self.value)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member

@@ -26,7 +26,11 @@ T = TypeVar("T", bound="ConversationSummary")
 
 @_attrs_define
 class ConversationSummary:
-    """A conversation in a list, with its last message only."""
+    """A conversation in a list, with its last message only.
+
+    Reference: schema `ConversationSummary` of the SiteAssist API 2.0.0.
+
+    """
 
     id: UUID
     """ Identifies a conversation. """
@@ -141,15 +145,17 @@ class ConversationSummary:
                 return data
             return cast(None | str, data)
 
-        closed_at = _parse_closed_at(d.pop("closedAt"))
+        closed_at = _parse_closed_at(d.pop("closedAt", None))
 
         def _parse_close_reason(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        close_reason = _parse_close_reason(d.pop("closeReason"))
+        close_reason = _parse_close_reason(d.pop("closeReason", None))
 
+        if "lastInteractionAt" not in d and "lastInterationAt" in d:
+            d["lastInteractionAt"] = d.pop("lastInterationAt")
         last_interaction_at = d.pop("lastInteractionAt")
 
         def _parse_title(data: object) -> None | str:
@@ -157,7 +163,7 @@ class ConversationSummary:
                 return data
             return cast(None | str, data)
 
-        title = _parse_title(d.pop("title"))
+        title = _parse_title(d.pop("title", None))
 
         object_ = cast(Literal["conversation"] | Unset, d.pop("object", UNSET))
         if object_ != "conversation" and not isinstance(object_, Unset):

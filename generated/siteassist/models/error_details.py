@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,6 +16,8 @@ T = TypeVar("T", bound="ErrorDetails")
 class ErrorDetails:
     """More about the problem, for example `field` and `reason`, or
     `retryAfter`, the seconds to wait. Any value may be null.
+
+        Reference: schema `ErrorDetails` of the SiteAssist API 2.0.0.
 
     """
 

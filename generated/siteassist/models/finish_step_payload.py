@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     Any,
     Literal,
+    Self,
     TypeVar,
     cast,
 )
@@ -16,7 +17,11 @@ T = TypeVar("T", bound="FinishStepPayload")
 
 @_attrs_define
 class FinishStepPayload:
-    """A step of the answer is complete."""
+    """A step of the answer is complete.
+
+    Reference: schema `FinishStepPayload` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["finish-step"]
     """ Names the type of this payload. """
@@ -48,6 +53,15 @@ class FinishStepPayload:
 
         finish_step_payload.additional_properties = d
         return finish_step_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        self = cls.__new__(cls)
+        pop = event.pop
+        self.type_ = pop("type")
+        self.additional_properties = event
+        return self
 
     @property
     def additional_keys(self) -> list[str]:

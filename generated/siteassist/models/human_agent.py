@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import (
+    Any,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -11,7 +15,11 @@ T = TypeVar("T", bound="HumanAgent")
 
 @_attrs_define
 class HumanAgent:
-    """A person who answers in the assistant's place."""
+    """A person who answers in the assistant's place.
+
+    Reference: schema `HumanAgent` of the SiteAssist API 2.0.0.
+
+    """
 
     name: None | str
     """ The agent's name. """
@@ -46,14 +54,14 @@ class HumanAgent:
                 return data
             return cast(None | str, data)
 
-        name = _parse_name(d.pop("name"))
+        name = _parse_name(d.pop("name", None))
 
         def _parse_image(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        image = _parse_image(d.pop("image"))
+        image = _parse_image(d.pop("image", None))
 
         human_agent = cls(
             name=name,

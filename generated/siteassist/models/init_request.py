@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -11,14 +14,17 @@ T = TypeVar("T", bound="InitRequest")
 
 @_attrs_define
 class InitRequest:
-    """Which project and which device to start a session for."""
+    """Which project and which device to start a session for.
+
+    Reference: schema `InitRequest` of the SiteAssist API 2.0.0.
+
+    """
 
     api_key: str = _attrs_field(repr=False)
-    """ The project's publishable key. """
+    """ The project's publishable key. At least 1 character. """
     sa_vid: str
     """ The device's own identifier. Choose it once, keep it on the device,
-    and send the same one every time.
-     """
+    and send the same one every time. From 1 to 100 characters. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,6 +57,17 @@ class InitRequest:
 
         init_request.additional_properties = d
         return init_request
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: secrets do not belong in files."""
+        msg = "InitRequest holds a secret and cannot be pickled"
+        raise TypeError(msg)
+
+    def __copy__(self: T) -> T:
+        return type(self).from_dict(self.to_dict())
+
+    def __deepcopy__(self: T, memo: dict[int, Any]) -> T:
+        return type(self).from_dict(self.to_dict())
 
     @property
     def additional_keys(self) -> list[str]:

@@ -30,7 +30,11 @@ T = TypeVar("T", bound="Message")
 
 @_attrs_define
 class Message:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    Reference: schema `Message` of the SiteAssist API 2.0.0.
+
+    """
 
     id: UUID
     """ Identifies a message. """
@@ -214,14 +218,14 @@ class Message:
                 pass
             return cast(MessageStatus | None, data)
 
-        status = _parse_status(d.pop("status"))
+        status = _parse_status(d.pop("status", None))
 
         def _parse_error(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        error = _parse_error(d.pop("error"))
+        error = _parse_error(d.pop("error", None))
 
         def _parse_feedback(data: object) -> Feedback | None:
             if data is None:
@@ -236,37 +240,37 @@ class Message:
                 pass
             return cast(Feedback | None, data)
 
-        feedback = _parse_feedback(d.pop("feedback"))
+        feedback = _parse_feedback(d.pop("feedback", None))
 
         def _parse_feedback_at(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        feedback_at = _parse_feedback_at(d.pop("feedbackAt"))
+        feedback_at = _parse_feedback_at(d.pop("feedbackAt", None))
 
-        metadata = d.pop("metadata")
+        metadata = d.pop("metadata", None)
 
         def _parse_page_url(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        page_url = _parse_page_url(d.pop("pageUrl"))
+        page_url = _parse_page_url(d.pop("pageUrl", None))
 
         def _parse_page_title(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        page_title = _parse_page_title(d.pop("pageTitle"))
+        page_title = _parse_page_title(d.pop("pageTitle", None))
 
         def _parse_text_selection(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        text_selection = _parse_text_selection(d.pop("textSelection"))
+        text_selection = _parse_text_selection(d.pop("textSelection", None))
 
         object_ = cast(Literal["message"] | Unset, d.pop("object", UNSET))
         if object_ != "message" and not isinstance(object_, Unset):
@@ -309,6 +313,13 @@ class Message:
 
         message.additional_properties = d
         return message
+
+    @property
+    def text(self) -> str:
+        """The words: all texts, one after the other."""
+        from ..models.text_part import TextPart  # noqa: PLC0415
+
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property
     def additional_keys(self) -> list[str]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import (
+    Any,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +17,11 @@ T = TypeVar("T", bound="MessageFeedback")
 
 @_attrs_define
 class MessageFeedback:
-    """The feedback that is stored with a message."""
+    """The feedback that is stored with a message.
+
+    Reference: schema `MessageFeedback` of the SiteAssist API 2.0.0.
+
+    """
 
     feedback: Feedback | None
     """ The feedback; null if there is none. """
@@ -53,7 +61,7 @@ class MessageFeedback:
                 pass
             return cast(Feedback | None, data)
 
-        feedback = _parse_feedback(d.pop("feedback"))
+        feedback = _parse_feedback(d.pop("feedback", None))
 
         message_feedback = cls(
             feedback=feedback,

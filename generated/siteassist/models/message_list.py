@@ -23,7 +23,11 @@ T = TypeVar("T", bound="MessageList")
 
 @_attrs_define
 class MessageList:
-    """Messages of a conversation."""
+    """Messages of a conversation.
+
+    Reference: schema `MessageList` of the SiteAssist API 2.0.0.
+
+    """
 
     data: list[Message]
     """ The messages, oldest first. """

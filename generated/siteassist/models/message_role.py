@@ -1,10 +1,27 @@
 from enum import StrEnum
+from typing import Self
 
 
 class MessageRole(StrEnum):
+    """Who wrote a message; `user` is the visitor.
+
+    A value that is not listed here, because the service is newer than this
+    client, becomes a member without a constant: it equals its string.
+
+    Reference: schema `MessageRole` of the SiteAssist API 2.0.0.
+    """
+
     ASSISTANT = "assistant"
     HUMAN_AGENT = "human_agent"
     USER = "user"
 
     def __str__(self) -> str:
         return str(self.value)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member

@@ -1,10 +1,27 @@
 from enum import StrEnum
+from typing import Self
 
 
 class MessageStatus(StrEnum):
+    """Whether a message is still being written, is finished, or broke off.
+
+    A value that is not listed here, because the service is newer than this
+    client, becomes a member without a constant: it equals its string.
+
+    Reference: schema `MessageStatus` of the SiteAssist API 2.0.0.
+    """
+
     COMPLETE = "complete"
     ERROR = "error"
     STREAMING = "streaming"
 
     def __str__(self) -> str:
         return str(self.value)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -11,7 +14,11 @@ T = TypeVar("T", bound="OtherPart")
 
 @_attrs_define
 class OtherPart:
-    """A part of a type that is not described here; pass it through."""
+    """A part of a type that is not described here; pass it through.
+
+    Reference: schema `OtherPart` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: str
     """ Names the type of this part. """

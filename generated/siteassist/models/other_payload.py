@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    Self,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -14,6 +18,8 @@ class OtherPayload:
     """A payload of a type that is not described here; pass it through. The
     UI message stream protocol has many more: `abort`, `reasoning-…`,
     `source-…`, `file`, `tool-…`, `data-…`, `message-metadata`.
+
+        Reference: schema `OtherPayload` of the SiteAssist API 2.0.0.
 
     """
 
@@ -45,6 +51,15 @@ class OtherPayload:
 
         other_payload.additional_properties = d
         return other_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        self = cls.__new__(cls)
+        pop = event.pop
+        self.type_ = pop("type")
+        self.additional_properties = event
+        return self
 
     @property
     def additional_keys(self) -> list[str]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import (
+    Any,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -15,6 +19,8 @@ T = TypeVar("T", bound="PageContext")
 class PageContext:
     """The page that the visitor is looking at. The assistant answers more to
     the point if it knows.
+
+        Reference: schema `PageContext` of the SiteAssist API 2.0.0.
 
     """
 

@@ -24,14 +24,18 @@ T = TypeVar("T", bound="Project")
 
 @_attrs_define
 class Project:
-    """A project, as far as its chat widget needs to know it."""
+    """A project, as far as its chat widget needs to know it.
+
+    Reference: schema `Project` of the SiteAssist API 2.0.0.
+
+    """
 
     id: UUID
     """ Identifies a project. """
     name: str
-    """ The name of the project. """
+    """ The name of the project. At most 100 characters. """
     description: None | str
-    """ What the project is for. """
+    """ What the project is for. At most 500 characters. """
     chat_widget_config: ChatWidgetConfig
     """ How the project's chat widget looks and behaves. """
     object_: Literal["project"] | Unset = UNSET
@@ -79,7 +83,7 @@ class Project:
                 return data
             return cast(None | str, data)
 
-        description = _parse_description(d.pop("description"))
+        description = _parse_description(d.pop("description", None))
 
         chat_widget_config = ChatWidgetConfig.from_dict(d.pop("chatWidgetConfig"))
 

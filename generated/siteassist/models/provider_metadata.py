@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -11,7 +14,11 @@ T = TypeVar("T", bound="ProviderMetadata")
 
 @_attrs_define
 class ProviderMetadata:
-    """What the provider of the AI model adds, by provider."""
+    """What the provider of the AI model adds, by provider.
+
+    Reference: schema `ProviderMetadata` of the SiteAssist API 2.0.0.
+
+    """
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

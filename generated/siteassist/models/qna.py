@@ -24,7 +24,11 @@ T = TypeVar("T", bound="Qna")
 
 @_attrs_define
 class Qna:
-    """A question and its answer."""
+    """A question and its answer.
+
+    Reference: schema `Qna` of the SiteAssist API 2.0.0.
+
+    """
 
     object_: Literal["qna"]
     """ Names the type of this object. """

@@ -21,7 +21,11 @@ T = TypeVar("T", bound="QnaList")
 
 @_attrs_define
 class QnaList:
-    """A page of a project's Q&As."""
+    """A page of a project's Q&As.
+
+    Reference: schema `QnaList` of the SiteAssist API 2.0.0.
+
+    """
 
     object_: Literal["list"]
     """ Names the type of this object. """

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="SearchResult")
 
 @_attrs_define
 class SearchResult:
-    """A page or a product that matches."""
+    """A page or a product that matches.
+
+    Reference: schema `SearchResult` of the SiteAssist API 2.0.0.
+
+    """
 
     score: float
     """ How well it matches; higher is better. """

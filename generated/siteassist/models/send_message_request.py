@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -17,14 +22,17 @@ T = TypeVar("T", bound="SendMessageRequest")
 
 @_attrs_define
 class SendMessageRequest:
-    """The visitor's message and how to answer it."""
+    """The visitor's message and how to answer it.
+
+    Reference: schema `SendMessageRequest` of the SiteAssist API 2.0.0.
+
+    """
 
     content: str
-    """ What the visitor says. """
+    """ What the visitor says. From 1 to 10,000 characters. """
     stream: bool | Unset = UNSET
     """ True asks for server-sent events, false for JSON. JSON is also what
-    comes if it is left out.
-     """
+    comes if it is left out. """
     page_context: None | PageContext | Unset = UNSET
     """ The page that the visitor is looking at, if known. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -17,7 +21,11 @@ T = TypeVar("T", bound="StartConversationRequest")
 
 @_attrs_define
 class StartConversationRequest:
-    """What the assistant may know before the first message."""
+    """What the assistant may know before the first message.
+
+    Reference: schema `StartConversationRequest` of the SiteAssist API 2.0.0.
+
+    """
 
     context: ConversationContext | Unset = UNSET
     """ Where on the website the conversation starts. """

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     Any,
     Literal,
+    Self,
     TypeVar,
     cast,
 )
@@ -16,7 +17,11 @@ T = TypeVar("T", bound="StartStepPayload")
 
 @_attrs_define
 class StartStepPayload:
-    """A step of the answer begins."""
+    """A step of the answer begins.
+
+    Reference: schema `StartStepPayload` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["start-step"]
     """ Names the type of this payload. """
@@ -48,6 +53,15 @@ class StartStepPayload:
 
         start_step_payload.additional_properties = d
         return start_step_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        self = cls.__new__(cls)
+        pop = event.pop
+        self.type_ = pop("type")
+        self.additional_properties = event
+        return self
 
     @property
     def additional_keys(self) -> list[str]:

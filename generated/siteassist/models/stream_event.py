@@ -19,6 +19,8 @@ class StreamEvent:
     """One server-sent event. `data` holds a payload as JSON, except in the
     last event, where it is the terminator.
 
+        Reference: schema `StreamEvent` of the SiteAssist API 2.0.0.
+
     """
 
     data: Literal["[DONE]"] | str

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     Any,
     Literal,
+    Self,
     TypeVar,
     cast,
 )
@@ -16,7 +17,11 @@ T = TypeVar("T", bound="TextDeltaPayload")
 
 @_attrs_define
 class TextDeltaPayload:
-    """The next piece of a text that has begun."""
+    """The next piece of a text that has begun.
+
+    Reference: schema `TextDeltaPayload` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["text-delta"]
     """ Names the type of this payload. """
@@ -64,6 +69,17 @@ class TextDeltaPayload:
 
         text_delta_payload.additional_properties = d
         return text_delta_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        self = cls.__new__(cls)
+        pop = event.pop
+        self.type_ = pop("type")
+        self.id = pop("id")
+        self.delta = pop("delta")
+        self.additional_properties = event
+        return self
 
     @property
     def additional_keys(self) -> list[str]:

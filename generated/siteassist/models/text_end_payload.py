@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     Any,
     Literal,
+    Self,
     TypeVar,
     cast,
 )
@@ -16,7 +17,11 @@ T = TypeVar("T", bound="TextEndPayload")
 
 @_attrs_define
 class TextEndPayload:
-    """A text is complete."""
+    """A text is complete.
+
+    Reference: schema `TextEndPayload` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["text-end"]
     """ Names the type of this payload. """
@@ -56,6 +61,16 @@ class TextEndPayload:
 
         text_end_payload.additional_properties = d
         return text_end_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        self = cls.__new__(cls)
+        pop = event.pop
+        self.type_ = pop("type")
+        self.id = pop("id")
+        self.additional_properties = event
+        return self
 
     @property
     def additional_keys(self) -> list[str]:

@@ -16,7 +16,11 @@ T = TypeVar("T", bound="TextPart")
 
 @_attrs_define
 class TextPart:
-    """Text; the assistant writes Markdown."""
+    """Text; the assistant writes Markdown.
+
+    Reference: schema `TextPart` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["text"]
     """ Names the type of this part. """

@@ -5,6 +5,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Literal,
+    Self,
     TypeVar,
     cast,
 )
@@ -23,7 +24,11 @@ T = TypeVar("T", bound="TextStartPayload")
 
 @_attrs_define
 class TextStartPayload:
-    """A text begins; its deltas carry the same `id`."""
+    """A text begins; its deltas carry the same `id`.
+
+    Reference: schema `TextStartPayload` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: Literal["text-start"]
     """ Names the type of this payload. """
@@ -81,6 +86,11 @@ class TextStartPayload:
 
         text_start_payload.additional_properties = d
         return text_start_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event that nobody else holds: what is known is taken out of it."""
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

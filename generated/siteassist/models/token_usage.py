@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="TokenUsage")
 
 @_attrs_define
 class TokenUsage:
-    """How many tokens a step used."""
+    """How many tokens a step used.
+
+    Reference: schema `TokenUsage` of the SiteAssist API 2.0.0.
+
+    """
 
     input_tokens: int | Unset = UNSET
     """ Tokens that the model read. """

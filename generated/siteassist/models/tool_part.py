@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -13,7 +16,11 @@ T = TypeVar("T", bound="ToolPart")
 
 @_attrs_define
 class ToolPart:
-    """The use of a tool by the assistant."""
+    """The use of a tool by the assistant.
+
+    Reference: schema `ToolPart` of the SiteAssist API 2.0.0.
+
+    """
 
     type_: str
     """ `tool-` and the name of the tool. """
@@ -48,6 +55,8 @@ class ToolPart:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
         type_ = d.pop("type")
+        if not str(type_).startswith("tool-"):
+            raise ValueError(f"type must begin with 'tool-', got '{type_}'")
 
         state = d.pop("state", UNSET)
 

@@ -20,7 +20,11 @@ T = TypeVar("T", bound="Visitor")
 
 @_attrs_define
 class Visitor:
-    """A person, or a device, that visits the website."""
+    """A person, or a device, that visits the website.
+
+    Reference: schema `Visitor` of the SiteAssist API 2.0.0.
+
+    """
 
     id: UUID
     """ Identifies a visitor. """
@@ -80,21 +84,21 @@ class Visitor:
                 return data
             return cast(None | str, data)
 
-        external_id = _parse_external_id(d.pop("externalId"))
+        external_id = _parse_external_id(d.pop("externalId", None))
 
         def _parse_name(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        name = _parse_name(d.pop("name"))
+        name = _parse_name(d.pop("name", None))
 
         def _parse_avatar_url(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
-        avatar_url = _parse_avatar_url(d.pop("avatarUrl"))
+        avatar_url = _parse_avatar_url(d.pop("avatarUrl", None))
 
         object_ = cast(Literal["visitor"] | Unset, d.pop("object", UNSET))
         if object_ != "visitor" and not isinstance(object_, Unset):

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -15,12 +19,15 @@ T = TypeVar("T", bound="VisitorSession")
 
 @_attrs_define
 class VisitorSession:
-    """A visitor and the token to act as that visitor."""
+    """A visitor and the token to act as that visitor.
+
+    Reference: schema `VisitorSession` of the SiteAssist API 2.0.0.
+
+    """
 
     session_token: str = _attrs_field(repr=False)
     """ The bearer token of the session. It is short-lived and expires when
-    it has not been used for a while.
-     """
+    it has not been used for a while. """
     visitor: Visitor
     """ A person, or a device, that visits the website. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -57,6 +64,17 @@ class VisitorSession:
 
         visitor_session.additional_properties = d
         return visitor_session
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: secrets do not belong in files."""
+        msg = "VisitorSession holds a secret and cannot be pickled"
+        raise TypeError(msg)
+
+    def __copy__(self: T) -> T:
+        return type(self).from_dict(self.to_dict())
+
+    def __deepcopy__(self: T, memo: dict[int, Any]) -> T:
+        return type(self).from_dict(self.to_dict())
 
     @property
     def additional_keys(self) -> list[str]:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import (
+    Any,
+    TypeVar,
+)
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -11,7 +14,11 @@ T = TypeVar("T", bound="WidgetOffset")
 
 @_attrs_define
 class WidgetOffset:
-    """The distance between the widget and its corner of the page."""
+    """The distance between the widget and its corner of the page.
+
+    Reference: schema `WidgetOffset` of the SiteAssist API 2.0.0.
+
+    """
 
     x: float
     """ The distance from the side. """

@@ -1,0 +1,128 @@
+"""An answer, put together from the events of a stream."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
+
+
+class Answer:
+    """What has arrived of an answer so far.
+
+    Texts are kept as text, not as the pieces that they came in: a long answer
+    takes the memory of its words.
+    """
+
+    def __init__(self) -> None:
+        """Begin an answer."""
+        # In the order of their first event; texts and reasoning are written to.
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._words: dict[str, io.StringIO] = {}
+        self._usage: dict[str, Any] | None = None
+        self.metadata: Any = None
+        """The message's metadata, as the service sent them last."""
+
+    @property
+    def text(self) -> str:
+        """The words of all texts, in order."""
+        return "".join(
+            self._words[key].getvalue()
+            for key, part in self._parts.items()
+            if part["type"] == "text"
+        )
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The parts of the message, in order, as they would be stored."""
+        return [
+            part | {"text": self._words[key].getvalue()} if key in self._words else dict(part)
+            for key, part in self._parts.items()
+        ]
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """The tokens that the answer used; None if the service does not say."""
+        if isinstance(self.metadata, Mapping) and isinstance(self.metadata.get("usage"), Mapping):
+            return dict(self.metadata["usage"])
+        return self._usage
+
+    def writer(self, kind: str, id_: str) -> Callable[[str], object]:
+        """Return what appends to the text or the reasoning with this id."""
+        key = f"{kind}:{id_}"
+        if key not in self._words:
+            self._parts[key] = {"type": kind}
+            self._words[key] = io.StringIO()
+        return self._words[key].write
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take an event that is no delta of a text."""
+        kind: str = event["type"]
+        if kind in {"text-start", "reasoning-start"}:
+            self.writer(kind.removesuffix("-start"), str(event["id"]))
+        elif kind == "reasoning-delta":
+            self.writer("reasoning", str(event["id"]))(str(event["delta"]))
+        elif kind.startswith("tool-") and "toolCallId" in event:
+            self._take_tool(kind, event)
+        elif kind.startswith("data-"):
+            if not event.get("transient"):
+                self._parts[f"{kind}:{event.get('id', len(self._parts))}"] = _without(
+                    event, "transient"
+                )
+        elif kind in {"source-url", "source-document", "file"}:
+            self._parts[f"{kind}:{len(self._parts)}"] = dict(event)
+        elif kind in _STEPS:
+            self._take_step(kind, event)
+
+    def _take_tool(self, kind: str, event: Mapping[str, Any]) -> None:
+        key = f"tool:{event['toolCallId']}"
+        part = self._parts.setdefault(
+            key, {"type": "tool-", "toolCallId": event["toolCallId"], "state": ""}
+        )
+        if "toolName" in event:
+            part["type"] = f"tool-{event['toolName']}"
+        state = _TOOL_STATES.get(kind)
+        if state:
+            part["state"] = state
+        part.update(
+            {name: event[name] for name in ("input", "output", "errorText") if name in event}
+        )
+
+    def _take_step(self, kind: str, event: Mapping[str, Any]) -> None:
+        if "messageMetadata" in event:
+            new = event["messageMetadata"]
+            both = isinstance(self.metadata, Mapping) and isinstance(new, Mapping)
+            self.metadata = {**self.metadata, **new} if both else new
+        usage = event.get("usage")
+        if not isinstance(usage, Mapping):
+            return
+        if kind == "finish" or self._usage is None:
+            self._usage = dict(usage)
+        else:
+            self._usage = _sum(self._usage, usage)
+
+
+_TOOL_STATES = {
+    "tool-input-start": "input-streaming",
+    "tool-input-available": "input-available",
+    "tool-input-error": "output-error",
+    "tool-approval-request": "approval-requested",
+    "tool-output-available": "output-available",
+    "tool-output-error": "output-error",
+    "tool-output-denied": "output-denied",
+}
+
+
+def _without(event: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key != name}
+
+
+def _sum(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(first)
+    for name, value in second.items():
+        before = total.get(name)
+        numbers = isinstance(before, (int, float)) and isinstance(value, (int, float))
+        total[name] = before + value if numbers else value
+    return total

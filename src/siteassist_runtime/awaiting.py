@@ -1,0 +1,204 @@
+"""Calls that are awaited, on asyncio or trio."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+from anyio import Lock, fail_after, sleep
+from anyio.lowlevel import current_token
+
+from .calls import BaseCaller, Call, Vocabulary
+from .operation import Operation
+from .pages import AsyncPages
+from .settings import Settings, seconds
+from .stream import AsyncStream, StreamFormat
+from .unset import UNSET, Unset
+
+ResultT = TypeVar("ResultT")
+
+
+def _loop() -> Any:
+    token = current_token()
+    # Newer versions of anyio wrap the loop in an object of the moment.
+    return getattr(token, "native_token", token)
+
+
+class _OnLoop:
+    """The connections of one event loop, which cannot be used from another."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
+        self.http = httpx.AsyncClient(transport=transport)
+        self.session_lock = Lock()
+        self._end: AsyncGenerator[None] | None = None
+
+    async def end_with_loop(self) -> None:
+        """See to it that the connections are closed when the loop ends, at the latest.
+
+        A loop that ends closes the asynchronous generators that were begun on it
+        (`loop.shutdown_asyncgens`, which `asyncio.run` calls; trio does the same).
+        """
+        self._end = self._hold()
+        await anext(self._end)
+
+    async def close(self) -> None:
+        if self._end is not None:
+            await self._end.aclose()
+
+    async def _hold(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.http.aclose()
+
+
+class AsyncCaller(BaseCaller):
+    """Makes calls, for any number of tasks at once, on one event loop after another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        vocabulary: Vocabulary,
+        *,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        """Take what the client was told; connect when there is something to say."""
+        super().__init__(settings, vocabulary)
+        self._transport = transport
+        self._loops: weakref.WeakKeyDictionary[Any, _OnLoop] = weakref.WeakKeyDictionary()
+        self._abandoned: list[object] = []
+
+    async def call(
+        self,
+        operation: Operation,
+        path: str,
+        reader: Callable[[httpx.Response], ResultT],
+        **rest: Any,
+    ) -> ResultT:
+        """Make a call and read its answer; ``rest`` is what `plan` takes."""
+        call = self.plan(operation, path, **rest)
+        response = await self._send_in_time(call)
+        return self.parse(operation, response, reader)
+
+    def stream(
+        self,
+        operation: Operation,
+        path: str,
+        form: Callable[[], StreamFormat],
+        *,
+        idle_timeout: float | Unset | None = UNSET,
+        **rest: Any,
+    ) -> AsyncStream[Any, Any, Any]:
+        """Prepare a call whose answer is read as it comes."""
+        idle = (
+            self.settings.idle_timeout
+            if isinstance(idle_timeout, Unset)
+            else seconds("idle_timeout", idle_timeout)
+        )
+
+        async def start() -> httpx.Response:
+            call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
+            response = await self._send_in_time(call)
+            # From here on the limit is on the time between events.
+            response.request.extensions["timeout"]["read"] = idle
+            return response
+
+        return AsyncStream(operation.name, form(), idle, start)
+
+    def pages(
+        self,
+        operation: Operation,
+        path: str,
+        reader: Callable[[httpx.Response], Any],
+        query: Mapping[str, Any],
+        **rest: Any,
+    ) -> AsyncPages[Any, Any]:
+        """Prepare calls for one page after the other."""
+
+        async def fetch(offset: int) -> Any:
+            return await self.call(
+                operation, path, reader, query={**query, "offset": offset}, **rest
+            )
+
+        return AsyncPages(fetch, query)
+
+    async def close(self) -> None:
+        """Close this loop's connections; no call can be made any more."""
+        self._closed = True
+        state = self._loops.pop(_loop(), None)
+        if state is not None:
+            await state.close()
+
+    def forget_connections(self) -> None:
+        """Leave the connections to the process that opened them (after a fork)."""
+        # Kept, since closing them would end the other process's connections.
+        self._abandoned.append(self._loops)
+        self._loops = weakref.WeakKeyDictionary()
+
+    async def _on_loop(self) -> _OnLoop:
+        loop = _loop()
+        state = self._loops.get(loop)
+        if state is None:
+            state = self._loops[loop] = _OnLoop(self._transport)
+            await state.end_with_loop()
+        return state
+
+    async def _send_in_time(self, call: Call) -> httpx.Response:
+        left = call.deadline.remaining()
+        try:
+            with fail_after(None if left == float("inf") else left):
+                return await self._send(call)
+        except TimeoutError as error:
+            raise self.timeout_error(call, 0) from error
+
+    async def _send(self, call: Call) -> httpx.Response:
+        """Make the call, again if need be; the answer is a success."""
+        self.check(call.operation)
+        session = self.needs_session(call.operation)
+        renewed = False
+        attempt = 0
+        while True:
+            state = await self._on_loop()
+            token = None
+            if call.operation.bearer:
+                token = await self._session(call, state) if session else self.settings.token
+            request = self.request(call, token)
+            sent = time.monotonic()
+            try:
+                response = await state.http.send(request, stream=call.streamed)
+                if response.is_success:
+                    self.log_answer(call, response, sent)
+                    return response
+                try:
+                    await response.aread()
+                finally:
+                    await response.aclose()
+            except httpx.HTTPError as caught:
+                error, repeat = self.connection_error(call, caught, attempt)
+                cause: Exception | None = caught
+            else:
+                self.log_answer(call, response, sent)
+                if not renewed and self.is_expired(call, response.status_code):
+                    renewed = True
+                    self.expire(token)
+                    continue
+                cause = None
+                failed = self.status_error(call, response)
+                repeat = self.repeats(call, failed)
+                error = failed
+            error.__cause__ = cause
+            await sleep(self.wait_after(call, error, attempt, repeat=repeat))
+            attempt += 1
+
+    async def _session(self, call: Call, state: _OnLoop) -> str:
+        if self.session_token is not None:
+            return self.session_token
+        # One starts the session, the others wait for it, each as long as it has time.
+        async with state.session_lock:
+            if self.session_token is None:
+                response = await self._send(self.plan_session(call.deadline))
+                return self.session_from(response)
+            return self.session_token

@@ -1,0 +1,345 @@
+"""The events of the UI message stream protocol that no page of this API describes.
+
+The service's reference names the protocol and documents seven types; the
+generated package has those, and `error`. These are the others of the public
+protocol (ai-sdk.dev, "Stream Protocols"). What lacks a required field, or is of
+yet another type, is passed through as `OtherPayload`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+from attrs import define, field, fields
+
+from .unset import UNSET, Unset
+
+
+@define
+class Payload:
+    """What all these events have in common."""
+
+    type_: str
+    """Names the type of this payload."""
+    additional_properties: dict[str, Any] = field(init=False, factory=dict)
+    """The fields that are not described here."""
+
+    wire_names: ClassVar[dict[str, str]] = {}
+    """The name of each field as it travels, by attribute."""
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        """Read the JSON object. Raises `KeyError` if a required field is missing."""
+        left = dict(src_dict)
+        values: dict[str, Any] = {}
+        for attribute in fields(cls):
+            if not attribute.init:
+                continue
+            wire = cls.wire_names.get(attribute.name, attribute.name)
+            required = attribute.default is not UNSET
+            values[attribute.name] = left.pop(wire) if required else left.pop(wire, UNSET)
+        payload = cls(**values)
+        payload.additional_properties = left
+        return payload
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object, unknown fields included."""
+        found: dict[str, Any] = dict(self.additional_properties)
+        for attribute in fields(type(self)):
+            value = getattr(self, attribute.name)
+            if attribute.init and value is not UNSET:
+                found[self.wire_names.get(attribute.name, attribute.name)] = value
+        return found
+
+
+_TYPE = {"type_": "type"}
+_PROVIDER = {"provider_metadata": "providerMetadata"}
+_CALL = {
+    **_TYPE,
+    **_PROVIDER,
+    "tool_call_id": "toolCallId",
+    "tool_name": "toolName",
+    "provider_executed": "providerExecuted",
+    "error_text": "errorText",
+    "input_text_delta": "inputTextDelta",
+    "input_": "input",
+    "approval_id": "approvalId",
+}
+
+
+@define
+class AbortPayload(Payload):
+    """The answer was stopped on purpose."""
+
+    reason: str | Unset = UNSET
+    """Why."""
+    wire_names = _TYPE
+
+
+@define
+class ReasoningStartPayload(Payload):
+    """A piece of the model's reasoning begins; its deltas carry the same `id`."""
+
+    id: str
+    """Identifies the piece within the stream."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER
+
+
+@define
+class ReasoningDeltaPayload(Payload):
+    """The next words of the reasoning."""
+
+    id: str
+    """Identifies the piece within the stream."""
+    delta: str
+    """The words, to be appended to what came before."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER
+
+
+@define
+class ReasoningEndPayload(Payload):
+    """A piece of reasoning is complete."""
+
+    id: str
+    """Identifies the piece within the stream."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER
+
+
+@define
+class SourceUrlPayload(Payload):
+    """A web page that the answer rests on."""
+
+    source_id: str
+    """Identifies the source within the answer."""
+    url: str
+    """The address of the page."""
+    title: str | Unset = UNSET
+    """The title of the page."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId"}
+
+
+@define
+class SourceDocumentPayload(Payload):
+    """A document that the answer rests on."""
+
+    source_id: str
+    """Identifies the source within the answer."""
+    media_type: str
+    """The media type of the document."""
+    title: str
+    """The title of the document."""
+    filename: str | Unset = UNSET
+    """The name of its file."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId", "media_type": "mediaType"}
+
+
+@define
+class FilePayload(Payload):
+    """A file that belongs to the answer."""
+
+    url: str
+    """Where to find the file; may be a data URL."""
+    media_type: str
+    """The media type of the file."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    wire_names = _TYPE | _PROVIDER | {"media_type": "mediaType"}
+
+
+@define
+class ToolInputStartPayload(Payload):
+    """The assistant begins to write the input of a tool."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    tool_name: str
+    """The name of the tool."""
+    provider_executed: bool | Unset = UNSET
+    """Whether the provider of the AI model runs the tool."""
+    dynamic: bool | Unset = UNSET
+    """Whether the tool is known only at run time."""
+    title: str | Unset = UNSET
+    """What to call the tool in front of people."""
+    wire_names = _CALL
+
+
+@define
+class ToolInputDeltaPayload(Payload):
+    """The next piece of a tool's input, which is JSON."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    input_text_delta: str
+    """The piece, to be appended to what came before."""
+    wire_names = _CALL
+
+
+@define
+class ToolInputAvailablePayload(Payload):
+    """The input of a tool is complete."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    tool_name: str
+    """The name of the tool."""
+    input_: Any
+    """The input."""
+    provider_executed: bool | Unset = UNSET
+    """Whether the provider of the AI model runs the tool."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    dynamic: bool | Unset = UNSET
+    """Whether the tool is known only at run time."""
+    title: str | Unset = UNSET
+    """What to call the tool in front of people."""
+    wire_names = _CALL
+
+
+@define
+class ToolInputErrorPayload(Payload):
+    """The input of a tool cannot be used."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    tool_name: str
+    """The name of the tool."""
+    input_: Any
+    """The input."""
+    error_text: str
+    """What is wrong with it."""
+    provider_executed: bool | Unset = UNSET
+    """Whether the provider of the AI model runs the tool."""
+    provider_metadata: dict[str, Any] | Unset = UNSET
+    """What the provider of the AI model adds, by provider."""
+    dynamic: bool | Unset = UNSET
+    """Whether the tool is known only at run time."""
+    title: str | Unset = UNSET
+    """What to call the tool in front of people."""
+    wire_names = _CALL
+
+
+@define
+class ToolApprovalRequestPayload(Payload):
+    """Somebody has to approve of the use of a tool."""
+
+    approval_id: str
+    """Identifies the request."""
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    wire_names = _CALL
+
+
+@define
+class ToolOutputAvailablePayload(Payload):
+    """A tool has returned something."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    output: Any
+    """What it returned."""
+    provider_executed: bool | Unset = UNSET
+    """Whether the provider of the AI model runs the tool."""
+    dynamic: bool | Unset = UNSET
+    """Whether the tool is known only at run time."""
+    preliminary: bool | Unset = UNSET
+    """Whether more is to come."""
+    wire_names = _CALL
+
+
+@define
+class ToolOutputErrorPayload(Payload):
+    """A tool has failed."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    error_text: str
+    """What went wrong."""
+    provider_executed: bool | Unset = UNSET
+    """Whether the provider of the AI model runs the tool."""
+    dynamic: bool | Unset = UNSET
+    """Whether the tool is known only at run time."""
+    wire_names = _CALL
+
+
+@define
+class ToolOutputDeniedPayload(Payload):
+    """The use of a tool was not approved."""
+
+    tool_call_id: str
+    """Identifies the use of the tool within the answer."""
+    wire_names = _CALL
+
+
+@define
+class DataPayload(Payload):
+    """Data of the website's own; the type is `data-` and a name."""
+
+    data: Any
+    """The data."""
+    id: str | Unset = UNSET
+    """Identifies the data: later data of this type and id replace it."""
+    transient: bool | Unset = UNSET
+    """Whether the data are for now only, and no part of the message."""
+    wire_names = _TYPE
+
+
+@define
+class MessageMetadataPayload(Payload):
+    """More about the message."""
+
+    message_metadata: Any
+    """Whatever the service keeps with the message."""
+    wire_names = _TYPE | {"message_metadata": "messageMetadata"}
+
+
+BY_TYPE: dict[str, type[Payload]] = {
+    "abort": AbortPayload,
+    "reasoning-start": ReasoningStartPayload,
+    "reasoning-delta": ReasoningDeltaPayload,
+    "reasoning-end": ReasoningEndPayload,
+    "source-url": SourceUrlPayload,
+    "source-document": SourceDocumentPayload,
+    "file": FilePayload,
+    "tool-input-start": ToolInputStartPayload,
+    "tool-input-delta": ToolInputDeltaPayload,
+    "tool-input-available": ToolInputAvailablePayload,
+    "tool-input-error": ToolInputErrorPayload,
+    "tool-approval-request": ToolApprovalRequestPayload,
+    "tool-output-available": ToolOutputAvailablePayload,
+    "tool-output-error": ToolOutputErrorPayload,
+    "tool-output-denied": ToolOutputDeniedPayload,
+    "message-metadata": MessageMetadataPayload,
+}
+"""The class of each type; a type that begins with `data-` is a `DataPayload`."""
+
+
+def reader(
+    cls: type[Payload], other: Callable[[dict[str, Any]], Any]
+) -> Callable[[dict[str, Any]], Any]:
+    """Return what reads an event as ``cls``, or as ``other`` if a required field is missing."""
+
+    def read(event: dict[str, Any]) -> Any:
+        try:
+            return cls.from_dict(event)
+        except KeyError:
+            return other(event)
+
+    return read
+
+
+def readers(
+    other: Callable[[dict[str, Any]], Any],
+) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """Return what reads the events of each type in `BY_TYPE`."""
+    return {kind: reader(cls, other) for kind, cls in BY_TYPE.items()}

@@ -1,0 +1,170 @@
+"""Lists that come in pages, read as one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from .unset import UNSET
+
+ItemT = TypeVar("ItemT")
+PageT = TypeVar("PageT")
+
+
+class _Walk:
+    """Where to read on, and what was seen already.
+
+    The list may change while it is read. An item that moved to a later page is
+    not given twice; when the total shrinks, reading goes back as far, so that
+    items which moved up are not missed; and a page that brings nothing new is
+    the last one, so that a service which ignores the offset is not asked for
+    ever.
+    """
+
+    def __init__(self, offset: int, limit: float | None) -> None:
+        self.offset = offset
+        self._limit = limit
+        self._back = False
+        self._total: int | None = None
+        self._seen: set[Hashable] = set()
+        self.ended = False
+
+    def take(self, page: Any) -> list[Any]:
+        """Return the items of ``page`` that are new, and decide where to read on."""
+        total = total_of(page)
+        items = list(page.data)
+        shrunk = 0 if None in (total, self._total) else max(0, self._total - total)  # type: ignore[operator]  # neither is None
+        self._total = total
+        new = [item for item in items if self._is_new(item)]
+        again, self._back = self._back, bool(shrunk)
+        if shrunk:
+            # A total cannot shrink for ever, so neither does this.
+            self.offset = max(0, self.offset - shrunk)
+            return new
+        self.offset += len(items)
+        if not items or not (new or again):
+            self.ended = True
+        elif total is not None:
+            self.ended = self.offset >= total
+        else:
+            # Without a total, the page that is not full is the last one.
+            self.ended = self._limit is None or len(items) < self._limit
+        return new
+
+    def _is_new(self, item: Any) -> bool:
+        key = getattr(item, "id", None)
+        if key is None:
+            return True
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+
+def total_of(page: Any) -> int | None:
+    """Return the total that a page states; None if it states none."""
+    total = getattr(page, "total", None)
+    return None if total is None or total is UNSET else int(total)
+
+
+class _BasePages(Generic[ItemT, PageT]):
+    def __init__(self, query: Mapping[str, Any]) -> None:
+        given = query.get("offset", UNSET)
+        self._offset = 0 if given is UNSET or given is None else int(given)
+        limit = query.get("limit", UNSET)
+        self._limit: float | None = None if limit is UNSET else limit
+        self._last: PageT | None = None
+
+    def _walk(self) -> _Walk:
+        return _Walk(self._offset, self._limit)
+
+    def __repr__(self) -> str:
+        """Tell where the list begins and how long it is, as far as that is known."""
+        total = None if self._last is None else total_of(self._last)
+        return f"<{type(self).__name__} from {self._offset}, total {total}>"
+
+
+class Pages(_BasePages[ItemT, PageT]):
+    """A list in pages. Nothing is asked for before it is needed.
+
+    Iterate over it for every item of every page; ``limit`` is the size of a
+    page, ``offset`` where to begin.
+    """
+
+    def __init__(self, fetch: Callable[[int], PageT], query: Mapping[str, Any]) -> None:
+        """Take what fetches the page at an offset."""
+        super().__init__(query)
+        self._fetch = fetch
+
+    def page(self, offset: int | None = None) -> PageT:
+        """Fetch one page: the first, or the one at ``offset``."""
+        self._last = self._fetch(self._offset if offset is None else offset)
+        return self._last
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are on all pages, as the page last read says.
+
+        Fetches the first page if none was read; None if the service does not
+        say.
+        """
+        return total_of(self._last if self._last is not None else self.page())
+
+    def pages(self) -> Iterator[PageT]:
+        """Fetch one page after the other, as they are; items may come twice."""
+        walk = self._walk()
+        while not walk.ended:
+            page = self.page(walk.offset)
+            walk.take(page)
+            yield page
+
+    def __iter__(self) -> Iterator[ItemT]:
+        """Yield every item once, fetching pages as needed."""
+        walk = self._walk()
+        while not walk.ended:
+            yield from walk.take(self.page(walk.offset))
+
+
+class AsyncPages(_BasePages[ItemT, PageT]):
+    """A list in pages. Nothing is asked for before it is needed.
+
+    Iterate over it with ``async for`` for every item of every page; ``limit``
+    is the size of a page, ``offset`` where to begin.
+    """
+
+    def __init__(self, fetch: Callable[[int], Awaitable[PageT]], query: Mapping[str, Any]) -> None:
+        """Take what fetches the page at an offset."""
+        super().__init__(query)
+        self._fetch = fetch
+
+    async def page(self, offset: int | None = None) -> PageT:
+        """Fetch one page: the first, or the one at ``offset``."""
+        self._last = await self._fetch(self._offset if offset is None else offset)
+        return self._last
+
+    @property
+    def total(self) -> Awaitable[int | None]:
+        """How many items there are on all pages, as the page last read says; await it.
+
+        Fetches the first page if none was read; None if the service does not
+        say.
+        """
+        return self._count()
+
+    async def _count(self) -> int | None:
+        return total_of(self._last if self._last is not None else await self.page())
+
+    async def pages(self) -> AsyncIterator[PageT]:
+        """Fetch one page after the other, as they are; items may come twice."""
+        walk = self._walk()
+        while not walk.ended:
+            page = await self.page(walk.offset)
+            walk.take(page)
+            yield page
+
+    async def __aiter__(self) -> AsyncIterator[ItemT]:
+        """Yield every item once, fetching pages as needed."""
+        walk = self._walk()
+        while not walk.ended:
+            for item in walk.take(await self.page(walk.offset)):
+                yield item

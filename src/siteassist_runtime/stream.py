@@ -1,0 +1,458 @@
+"""An answer that is read while it is being written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+
+import httpx
+
+from .answer import Answer
+from .deadline import Deadline
+from .errors import (
+    APIResponseError,
+    APITimeoutError,
+    SiteAssistError,
+    StreamDecodeError,
+    StreamError,
+    StreamTruncatedError,
+)
+from .notice import QueuedNotice
+from .redaction import redact
+from .sse import EventDecoder
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+EventT = TypeVar("EventT")
+PartT = TypeVar("PartT")
+UsageT = TypeVar("UsageT")
+
+_QUEUED = 202
+_DRAIN = 0.1  # Seconds that the connection gets to end after the terminal marker.
+_SHOWN = 100  # Characters of a faulty event that an error repeats.
+
+
+_scan = json.JSONDecoder().raw_decode
+
+
+def _standard_loads(text: str) -> Any:
+    # Half the time of `json.loads`, which does the same with more ceremony.
+    value, end = _scan(text)
+    return value if end == len(text) else json.loads(text)
+
+
+_loads: Callable[[str], Any]
+try:
+    from orjson import loads as _loads
+except ImportError:
+    _loads = _standard_loads
+
+
+class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
+    """What reads an event, by its type; what is not in it is passed through."""
+
+    def __init__(
+        self,
+        known: Mapping[str, Callable[[dict[str, Any]], Any]],
+        prefixes: Mapping[str, Callable[[dict[str, Any]], Any]],
+        other: Callable[[dict[str, Any]], Any],
+    ) -> None:
+        """Take the readers of known types, of families of types, and of the rest."""
+        super().__init__(known)
+        self._prefixes = prefixes
+        self._other = other
+
+    def __missing__(self, kind: str) -> Callable[[dict[str, Any]], Any]:
+        """Return the reader of a family, or that of the rest."""
+        for prefix, reader in self._prefixes.items():
+            if isinstance(kind, str) and kind.startswith(prefix):
+                return reader
+        return self._other
+
+
+class StreamFormat(NamedTuple):
+    """How to read the stream of an operation; the generated client knows."""
+
+    terminator: str
+    """The data of the last event."""
+    error_type: str
+    """The type of the event that reports a failure."""
+    error_text: str
+    """The field of that event with the words."""
+    events: EventTable
+    """What reads an event, by its type."""
+    part: Callable[[dict[str, Any]], Any]
+    """What reads a part of a message."""
+    usage: Callable[[dict[str, Any]], Any]
+    """What reads a count of tokens."""
+
+
+class _Reader(Generic[EventT]):
+    """Turns chunks into events, and keeps the answer."""
+
+    def __init__(self, operation: str, form: StreamFormat) -> None:
+        self.answer = Answer()
+        self.done = False
+        self._operation = operation
+        self._form = form
+        self._decoder = EventDecoder()
+
+    def read(self, chunk: bytes) -> Generator[EventT]:
+        """Yield the events that ``chunk`` completes."""
+        table = self._form.events
+        terminator = self._form.terminator
+        loads = _loads
+        text_id = write = None
+        try:
+            for data in self._decoder.feed(chunk):
+                if data == terminator:
+                    self.done = True
+                    return
+                if not data:
+                    continue
+                try:
+                    payload = loads(data)
+                except ValueError:
+                    # The accelerator is stricter, for one with half a surrogate pair.
+                    payload = json.loads(data)
+                kind = payload["type"]
+                event = table[kind](payload)
+                if kind == "text-delta":
+                    if event.id != text_id or write is None:
+                        text_id = event.id
+                        write = self.answer.writer("text", text_id)
+                    write(event.delta)
+                else:
+                    self._take(event)
+                yield event
+        except StreamError as error:
+            error.operation = self._operation
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            shown = redact(data[:_SHOWN]) + ("…" if len(data) > _SHOWN else "")
+            msg = f"the stream carries what is no event of the protocol: {shown}"
+            raise StreamDecodeError(msg, operation=self._operation) from error
+
+    def _take(self, event: Any) -> None:
+        whole = event.to_dict()
+        if whole["type"] == self._form.error_type:
+            words = redact(str(whole.get(self._form.error_text) or "no reason given"))
+            msg = f"the answer broke off: {words}"
+            raise StreamError(msg)
+        self.answer.take(whole)
+
+    def truncated(self, error: httpx.HTTPError | None) -> StreamTruncatedError:
+        cause = f" ({redact(str(error))})" if error and str(error) else ""
+        msg = f"the stream ended without its terminal marker{cause}; the answer may be incomplete"
+        return StreamTruncatedError(msg, operation=self._operation)
+
+
+class _BaseStream(Generic[EventT, PartT, UsageT]):
+    """What both kinds of stream have in common."""
+
+    def __init__(self, operation: str, form: StreamFormat, idle_timeout: float | None) -> None:
+        self._operation = operation
+        self._form = form
+        self._idle = idle_timeout
+        self._reader: _Reader[EventT] = _Reader(operation, form)
+        self._response: httpx.Response | None = None
+        self._queued: QueuedNotice | None = None
+
+    @property
+    def text(self) -> str:
+        """The words of the answer that have arrived so far."""
+        return self._reader.answer.text
+
+    @property
+    def parts(self) -> list[PartT]:
+        """The parts of the answer so far, in order; of each text, what has arrived."""
+        return [self._form.part(part) for part in self._reader.answer.parts]
+
+    @property
+    def usage(self) -> UsageT | None:
+        """The tokens that the answer used; None as long as the service has not said."""
+        usage = self._reader.answer.usage
+        return None if usage is None else self._form.usage(usage)
+
+    @property
+    def metadata(self) -> Any:
+        """The metadata of the message as last sent; None if there are none."""
+        return self._reader.answer.metadata
+
+    @property
+    def queued(self) -> QueuedNotice | None:
+        """The service's words if a human agent will answer (202); None otherwise."""
+        return self._queued
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is complete: its terminal marker has arrived."""
+        return self._reader.done
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status; None before the stream is open."""
+        return None if self._response is None else self._response.status_code
+
+    @property
+    def request_id(self) -> str | None:
+        """The ``X-Request-Id`` header; None if there is none."""
+        return None if self._response is None else self._response.headers.get("x-request-id")
+
+    def __repr__(self) -> str:
+        """Tell the operation and the state."""
+        state = "done" if self.done else "queued" if self._queued else "not done"
+        return f"<{type(self).__name__} {self._operation}: {state}>"
+
+    def _check(self, response: httpx.Response) -> None:
+        found = str(response.headers.get("content-type", "nothing"))
+        if response.status_code != _QUEUED and not found.lower().startswith("text/event-stream"):
+            msg = f"expected text/event-stream, got {redact(found)}"
+            raise APIResponseError(msg, operation=self._operation, response=None, text="")
+
+    def _next_deadline(self, deadline: Deadline, *, silent: bool) -> Deadline:
+        # What is no event, a comment for one, is no sign of life.
+        if not silent:
+            return Deadline(self._idle)
+        if not deadline.remaining():
+            raise self._idle_error()
+        return deadline
+
+    def _idle_error(self) -> APITimeoutError:
+        msg = f"no event arrived for {self._idle:g} s"
+        return APITimeoutError(msg, operation=self._operation)
+
+    def _not_open(self) -> SiteAssistError:
+        way = "async with" if isinstance(self, AsyncStream) else "with"
+        msg = f"a stream is read inside a `{way}` block, which opens and closes it"
+        return SiteAssistError(msg, operation=self._operation)
+
+
+class Stream(_BaseStream[EventT, PartT, UsageT]):
+    """An answer, event by event, with what it adds up to.
+
+    Open it with ``with``, which sends the request and raises if the service
+    refuses; leave the block early to hang up. Iterating raises `StreamError`
+    if the service reports a failure, `StreamTruncatedError` if the stream ends
+    without its terminal marker, `StreamDecodeError` if it carries something
+    else, and `APITimeoutError` if no event arrives for ``idle_timeout``
+    seconds; comments that keep the connection alive do not count as events.
+    `text` and `parts` keep what had arrived.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        form: StreamFormat,
+        idle_timeout: float | None,
+        start: Callable[[], httpx.Response],
+    ) -> None:
+        """Take what sends the request; it returns the open response."""
+        super().__init__(operation, form, idle_timeout)
+        self._start = start
+        self._events: Generator[EventT] | None = None
+
+    def __enter__(self) -> Self:
+        """Send the request."""
+        response = self._response = self._start()
+        try:
+            self._check(response)
+            if response.status_code == _QUEUED:
+                self._queued = QueuedNotice(response.read().decode("utf-8", "replace"))
+        except httpx.HTTPError as error:
+            response.close()
+            raise self._reader.truncated(error) from error
+        except BaseException:
+            response.close()
+            raise
+        self._events = self._read(response)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection, wherever the answer stands."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; what has arrived stays."""
+        if self._events is not None:
+            self._events.close()
+        if self._response is not None:
+            self._response.close()
+
+    def __iter__(self) -> Iterator[EventT]:
+        """Read on from where reading stopped."""
+        if self._events is None:
+            raise self._not_open()
+        return self._events
+
+    def __next__(self) -> EventT:
+        """Return the next event."""
+        return next(iter(self))
+
+    def text_deltas(self) -> Iterator[str]:
+        """Yield the words of the answer as they arrive."""
+        for event in self:
+            if getattr(event, "type_", None) == "text-delta":
+                yield event.delta  # type: ignore[attr-defined]  # what the type says
+
+    def until_done(self) -> Self:
+        """Read to the end, and return the stream with everything in it."""
+        for _ in self:
+            pass
+        return self
+
+    def _read(self, response: httpx.Response) -> Generator[EventT]:
+        if self._queued is not None:
+            return
+        reader = self._reader
+        chunks = response.iter_bytes()
+        deadline = Deadline(self._idle)
+        while not reader.done:
+            try:
+                with deadline:
+                    chunk = next(chunks)
+            except StopIteration:
+                raise reader.truncated(None) from None
+            except httpx.TimeoutException as error:
+                raise self._idle_error() from error
+            except httpx.HTTPError as error:
+                raise reader.truncated(error) from error
+            silent = True
+            for event in reader.read(chunk):
+                silent = False
+                yield event
+            deadline = self._next_deadline(deadline, silent=silent)
+        _drain(chunks)
+
+
+def _drain(chunks: Iterator[bytes]) -> None:
+    """Read to the end of the response, so that its connection can be used again."""
+    try:
+        with Deadline(_DRAIN) as deadline:
+            while deadline.remaining():
+                next(chunks)
+    except (StopIteration, httpx.HTTPError):
+        pass
+
+
+class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
+    """An answer, event by event, with what it adds up to.
+
+    Open it with ``async with``, which sends the request and raises if the
+    service refuses; leave the block early to hang up. Iterating raises
+    `StreamError` if the service reports a failure, `StreamTruncatedError` if
+    the stream ends without its terminal marker, `StreamDecodeError` if it
+    carries something else, and `APITimeoutError` if no event arrives for
+    ``idle_timeout`` seconds; comments that keep the connection alive do not
+    count as events. `text` and `parts` keep what had arrived.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        form: StreamFormat,
+        idle_timeout: float | None,
+        start: Callable[[], Awaitable[httpx.Response]],
+    ) -> None:
+        """Take what sends the request; it returns the open response."""
+        super().__init__(operation, form, idle_timeout)
+        self._start = start
+        self._events: AsyncIterator[EventT] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Send the request."""
+        response = self._response = await self._start()
+        try:
+            self._check(response)
+            if response.status_code == _QUEUED:
+                self._queued = QueuedNotice((await response.aread()).decode("utf-8", "replace"))
+        except httpx.HTTPError as error:
+            await response.aclose()
+            raise self._reader.truncated(error) from error
+        except BaseException:
+            await response.aclose()
+            raise
+        self._events = self._read(response)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection, wherever the answer stands."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection; what has arrived stays."""
+        if self._events is not None:
+            await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
+        if self._response is not None:
+            await self._response.aclose()
+
+    def __aiter__(self) -> AsyncIterator[EventT]:
+        """Read on from where reading stopped."""
+        if self._events is None:
+            raise self._not_open()
+        return self._events
+
+    async def __anext__(self) -> EventT:
+        """Return the next event."""
+        return await anext(aiter(self))
+
+    async def text_deltas(self) -> AsyncIterator[str]:
+        """Yield the words of the answer as they arrive."""
+        async for event in self:
+            if getattr(event, "type_", None) == "text-delta":
+                yield event.delta  # type: ignore[attr-defined]  # what the type says
+
+    async def until_done(self) -> Self:
+        """Read to the end, and return the stream with everything in it."""
+        async for _ in self:
+            pass
+        return self
+
+    async def _read(self, response: httpx.Response) -> AsyncIterator[EventT]:
+        if self._queued is not None:
+            return
+        from anyio import fail_after  # noqa: PLC0415  # only asynchronous programs need it
+
+        reader = self._reader
+        chunks = response.aiter_bytes()
+        deadline = Deadline(self._idle)
+        while not reader.done:
+            try:
+                with fail_after(deadline.remaining()):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                raise reader.truncated(None) from None
+            except (TimeoutError, httpx.TimeoutException) as error:
+                raise self._idle_error() from error
+            except httpx.HTTPError as error:
+                raise reader.truncated(error) from error
+            silent = True
+            for event in reader.read(chunk):
+                silent = False
+                yield event
+            deadline = self._next_deadline(deadline, silent=silent)
+        await _drain_async(chunks)
+
+
+async def _drain_async(chunks: AsyncIterator[bytes]) -> None:
+    """Read to the end of the response, so that its connection can be used again."""
+    from anyio import move_on_after  # noqa: PLC0415  # only asynchronous programs need it
+
+    try:
+        with move_on_after(_DRAIN):
+            async for _ in chunks:
+                pass
+    except httpx.HTTPError:
+        pass

@@ -1,0 +1,67 @@
+"""Python values as they travel: path segments, queries and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import quote
+
+from .unset import UNSET
+
+
+@runtime_checkable
+class _Model(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def segment(value: object, name: str) -> str:
+    """Return ``value`` as one segment of a path.
+
+    Raises `ValueError` for what would address another resource: nothing, a
+    dot or two.
+    """
+    text = str(value)
+    if text in {"", ".", ".."}:
+        msg = f"{name} must identify something, not {text!r}"
+        raise ValueError(msg)
+    return quote(text, safe="")
+
+
+def jsonable(value: Any) -> Any:
+    """Return ``value`` with models and enums as plain JSON values."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        # Also an enum of strings, whose value is what travels.
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items() if item is not UNSET}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, _Model):
+        return value.to_dict()
+    return str(value)
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are set, as plain JSON values."""
+    return {name: jsonable(value) for name, value in fields.items() if value is not UNSET}
+
+
+def query_values(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters that are set, as text; null is not sent."""
+    return {
+        name: _text(value)
+        for name, value in fields.items()
+        if value is not UNSET and value is not None
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        # `limit` and `offset` are numbers; 10.0 is a stranger to many parsers.
+        return str(int(value))
+    return str(jsonable(value))
