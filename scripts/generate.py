@@ -1,4 +1,6 @@
-"""Generate the client package from ``openapi.yaml``, or check that it is up to date.
+"""Generate the client from ``openapi.yaml``, with its reference and a program that calls it all.
+
+With ``--check``, only tell whether they are up to date.
 
 Exit status: 0 done or up to date, 1 out of date (``--check``), 2 the generator
 could not do its work.
@@ -24,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "generator-config.yml"
 TEMPLATES = ROOT / "templates"
 PACKAGE = ROOT / "generated" / "siteassist"
+PAGE = ROOT / "docs" / "client-reference.md"
+PROGRAM = ROOT / "tests" / "generated" / "every_method.py"
 
 
 class GenerationError(Exception):
@@ -47,7 +51,7 @@ def prepare(description: dict[str, Any]) -> dict[str, Any]:
     their type, and the descriptions of properties get their bounds.
     """
     prepared = copy.deepcopy(description)
-    schemas = prepared["components"]["schemas"]
+    schemas = prepared.get("components", {}).get("schemas", {})
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             if "$ref" not in field:
@@ -166,6 +170,35 @@ def _run_generator(prepared: Path, target: Path) -> None:
     (target / "py.typed").touch()
 
 
+def describe(package: Path, page: Path, program: Path) -> None:
+    """Write the reference of the client in ``package``, and the program that calls it all.
+
+    Raises `GenerationError` if that fails.
+    """
+    path = os.pathsep.join((str(package.parent), str(ROOT / "src")))
+    reference = Path(__file__).with_name("reference.py")
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    hooks = ("--isolated", "--no-cache", "--quiet", "--target-version=py311", "--line-length=100")
+    for command in (
+        [sys.executable, str(reference), str(page), str(program)],
+        [ruff, "check", "--fix-only", "--select=I", *hooks, str(program)],
+        [ruff, "format", *hooks, str(program)],
+    ):
+        done = subprocess.run(
+            command,
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise GenerationError(f"{done.stdout}{done.stderr}".strip())
+
+
 def differences(expected: Path, actual: Path) -> list[str]:
     """Describe how the files below ``actual`` differ from those below ``expected``."""
     wanted, found = _files(expected), _files(actual)
@@ -197,11 +230,23 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder) / "siteassist"
             generate(fresh)
+            described = [(Path(folder) / path.name, path) for path in (PAGE, PROGRAM)]
+            describe(fresh, *(new for new, _ in described))
             rows = differences(fresh, PACKAGE)
+            changed = [
+                (new, old)
+                for new, old in described
+                if not old.exists() or new.read_bytes() != old.read_bytes()
+            ]
             if rows and not check:
                 # Whole, so that what is no longer generated goes as well.
                 shutil.rmtree(PACKAGE, ignore_errors=True)
-                shutil.copytree(fresh, PACKAGE)
+                shutil.copytree(fresh, PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+            rows += [f"differs   {old.relative_to(ROOT)}" for _, old in changed]
+            if not check:
+                for new, old in changed:
+                    old.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(new, old)
     except (SpecError, GenerationError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -122,7 +122,9 @@ def _without(event: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _sum(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     total = dict(first)
     for name, value in second.items():
-        before = total.get(name)
-        numbers = isinstance(before, (int, float)) and isinstance(value, (int, float))
-        total[name] = before + value if numbers else value
+        before = total.get(name, 0)
+        if isinstance(before, (int, float)) and isinstance(value, (int, float)):
+            total[name] = before + value
+        else:
+            total[name] = value
     return total

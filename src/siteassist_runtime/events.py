@@ -36,9 +36,10 @@ class Payload:
         for attribute in fields(cls):
             if not attribute.init:
                 continue
-            wire = cls.wire_names.get(attribute.name, attribute.name)
+            name = str(attribute.name)
+            wire = cls.wire_names.get(name, name)
             required = attribute.default is not UNSET
-            values[attribute.name] = left.pop(wire) if required else left.pop(wire, UNSET)
+            values[name] = left.pop(wire) if required else left.pop(wire, UNSET)
         payload = cls(**values)
         payload.additional_properties = left
         return payload
@@ -49,7 +50,8 @@ class Payload:
         for attribute in fields(type(self)):
             value = getattr(self, attribute.name)
             if attribute.init and value is not UNSET:
-                found[self.wire_names.get(attribute.name, attribute.name)] = value
+                name = str(attribute.name)
+                found[self.wire_names.get(name, name)] = value
         return found
 
 

@@ -30,6 +30,7 @@ class Holder(Protocol):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
+        ...
 
 
 def configure() -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 REDACTED = "[redacted]"
 
 # Fields and query parameters whose value is a secret, whoever wrote it.
 _FIELDS = re.compile(r'("(?:apiKey|sessionToken)"\s*:\s*")(?:[^"\\]|\\.)*', re.DOTALL)
 _QUERY = re.compile(r"(?i)([?&]apiKey=)[^&#\s\"']*")
-_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+")
+# Shorter words after "bearer" are words.
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{16,}")
+_SHORTEST = 8  # Characters. What is shorter is no secret, and may be part of any word.
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return ``text`` without the ``secrets`` and without what looks like one."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= _SHORTEST:
             text = text.replace(secret, REDACTED)
     text = _FIELDS.sub(rf"\g<1>{REDACTED}", text)
     text = _QUERY.sub(rf"\g<1>{REDACTED}", text)
@@ -26,14 +28,13 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def redact_headers(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]], secrets: Iterable[str] = ()
+    headers: Iterable[tuple[str, str]], secrets: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
     """Return ``headers`` with every secret value replaced."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
     known = tuple(secrets)
     return [
         (name, REDACTED if name.lower() in _HEADERS else redact(value, known))
-        for name, value in pairs
+        for name, value in headers
     ]
 
 

@@ -98,17 +98,21 @@ def _credential(name: str, value: str | None) -> str | None:
 
 def _base_url(value: str) -> str:
     url = str(value).rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        parts.port  # noqa: B018  # raises ValueError if it is no port
-    except ValueError:
-        usable = False
     if "@" in url.partition("://")[2].partition("/")[0]:
         # Not repeated: what comes before the @ is a password as a rule.
         msg = "base_url must not hold a user name or a password"
         raise SiteAssistError(msg)
-    if not usable or parts.query or parts.fragment:
+    if not _is_base(url):
         msg = f"base_url must be like https://host/path, not {value!r}"
         raise SiteAssistError(msg)
     return url
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises ValueError if it is no port
+    except ValueError:
+        return False
+    known = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return known and not parts.query and not parts.fragment

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,8 +67,9 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("openapi.yaml", "generator-config.yml"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
-    shutil.copytree(ROOT / "src" / "siteassist_spec", tmp_path / "src" / "siteassist_spec")
-    for name in ("generated", "templates"):
+    for name in ("siteassist_runtime", "siteassist_spec"):
+        shutil.copytree(ROOT / "src" / name, tmp_path / "src" / name)
+    for name in ("docs", "generated", "templates", "tests/generated"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -95,13 +98,47 @@ def test_check_fails_on_drift_and_generate_mends_it(checkout: Path) -> None:
     assert 0 == run(checkout, "--check").returncode
 
 
-def test_renamed_operation_reaches_the_client(checkout: Path) -> None:
-    """A new operationId makes a new module and takes the old one away."""
+def test_renamed_operation_reaches_client_docs_and_tests(checkout: Path) -> None:
+    """A new operationId renames methods, modules, reference and tests, by generating alone."""
     description = checkout / "openapi.yaml"
-    description.write_text(description.read_text().replace("getMe\n", "whoAmI\n"))
+    description.write_text(re.sub(r"\bgetMe\b", "whoAmI", description.read_text()))
     assert 0 == run(checkout).returncode
-    modules = {path.stem for path in (checkout / "generated/siteassist/api/identity").iterdir()}
+    client = checkout / "generated" / "siteassist"
+    modules = {path.stem for path in (client / "api" / "identity").iterdir()}
     assert {"__init__", "init", "who_am_i"} == modules
+    for written in (
+        client / "client.py",
+        checkout / "docs" / "client-reference.md",
+        checkout / "tests" / "generated" / "every_method.py",
+    ):
+        text = written.read_text()
+        assert "who_am_i" in text
+        assert "get_me(" not in text
+    tests = [f"tests/generated/{name}.py" for name in ("test_names", "test_client_surface")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "whoAmI", *tests],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": f"{checkout / 'generated'}{os.pathsep}{checkout / 'src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout
+
+
+def test_new_schema_reaches_the_client(checkout: Path) -> None:
+    """A new field of an answer is read after generating, with its bounds in the docstring."""
+    description = checkout / "openapi.yaml"
+    text = description.read_text()
+    assert 1 == text.count("    TokenUsage:\n")
+    new = "        stars:\n          type: integer\n          maximum: 5\n          description: Stars.\n"
+    head, _, tail = text.partition("    TokenUsage:\n")
+    properties, rest = tail.split("      properties:\n", 1)
+    description.write_text(f"{head}    TokenUsage:\n{properties}      properties:\n{new}{rest}")
+    assert 0 == run(checkout).returncode
+    usage = (checkout / "generated/siteassist/models/token_usage.py").read_text()
+    assert "stars: int | Unset" in usage
+    assert "Stars. At most 5." in usage
 
 
 def test_syntax_error_names_file_line_and_problem(checkout: Path) -> None:

@@ -141,6 +141,23 @@ def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
     assert done.stdout.strip()
 
 
+def test_recipe_for_pytest_works(tmp_path: Path) -> None:
+    """Each printed test module passes, without a configuration of its own."""
+    recipe = re.compile(r'^```python title="(\w+\.py)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+    found = [match for page in PAGES for match in recipe.findall(page.read_text())]
+    assert found
+    for name, text in found:
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+
+
 def test_snippet_of_the_readme_has_ten_lines() -> None:
     """The README promises ten lines; imports, which editors write, are besides."""
     _, snippet = blocks("python")[0]

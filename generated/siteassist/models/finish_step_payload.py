@@ -56,11 +56,18 @@ class FinishStepPayload:
 
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
-        """Read an event that nobody else holds: what is known is taken out of it."""
+        """Read an event, faster than `from_dict` does."""
         self = cls.__new__(cls)
-        pop = event.pop
-        self.type_ = pop("type")
-        self.additional_properties = event
+        self.type_ = event["type"]
+        if len(event) == 1:
+            self.additional_properties = {}
+        else:
+            known = {
+                "type",
+            }
+            self.additional_properties = {
+                name: value for name, value in event.items() if name not in known
+            }
         return self
 
     @property

@@ -72,13 +72,22 @@ class TextDeltaPayload:
 
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
-        """Read an event that nobody else holds: what is known is taken out of it."""
+        """Read an event, faster than `from_dict` does."""
         self = cls.__new__(cls)
-        pop = event.pop
-        self.type_ = pop("type")
-        self.id = pop("id")
-        self.delta = pop("delta")
-        self.additional_properties = event
+        self.type_ = event["type"]
+        self.id = event["id"]
+        self.delta = event["delta"]
+        if len(event) == 3:
+            self.additional_properties = {}
+        else:
+            known = {
+                "type",
+                "id",
+                "delta",
+            }
+            self.additional_properties = {
+                name: value for name, value in event.items() if name not in known
+            }
         return self
 
     @property

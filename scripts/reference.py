@@ -1,0 +1,249 @@
+"""Write what follows from the generated client: its reference, and a program that calls it all.
+
+Run by ``scripts/generate.py``, with the client to describe first on the path:
+
+    reference.py PAGE PROGRAM
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import attrs
+
+import siteassist
+import siteassist.errors
+import siteassist.models
+from siteassist_spec import load_spec
+
+COMMON = ("timeout", "idle_timeout", "max_retries", "headers")
+SECTION = re.compile(r"^(Args|Returns|Raises):$")
+ENTRY = re.compile(r"^    (\S[^:]*): ?(.*)$")
+
+
+class Method(NamedTuple):
+    """A method of the client that makes an operation."""
+
+    name: str
+    signature: inspect.Signature
+    docstring: str
+
+
+def methods(cls: type[object], tag: str) -> list[Method]:
+    """Return the methods for the operations with this tag, in the order of the description."""
+    found = []
+    for item in load_spec()["paths"].values():
+        for operation in item.values():
+            if tag not in operation["tags"]:
+                continue
+            name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", operation["operationId"]).lower()
+            for full in (name, f"{name}_stream"):
+                function = getattr(cls, full, None)
+                if function is not None:
+                    found.append(
+                        Method(full, inspect.signature(function), inspect.getdoc(function) or "")
+                    )
+    return found
+
+
+def sections(docstring: str) -> dict[str, Any]:
+    """Split a docstring into its text and its named lists."""
+    text: list[str] = []
+    lists: dict[str, dict[str, str]] = {}
+    current: dict[str, str] | None = None
+    last = ""
+    for line in docstring.splitlines()[1:]:
+        heading = SECTION.match(line)
+        if heading:
+            current = lists.setdefault(heading[1], {})
+        elif line.startswith("    ") and current is not None:
+            entry = None if line.startswith("        ") else ENTRY.match(line)
+            if entry:
+                last = entry[1]
+                current[last] = entry[2]
+            else:
+                last = last if current else ""
+                current[last] = f"{current.get(last, '')} {line.strip()}".strip()
+        else:
+            if line.strip():
+                current = None
+            text.append(line)
+    return {"text": "\n".join(text).strip(), **lists}
+
+
+def short(signature: inspect.Signature) -> str:
+    """Return the parameters that the operation is about, and the result."""
+    shown = [
+        parameter
+        for name, parameter in signature.parameters.items()
+        if name not in (*COMMON, "self")
+    ]
+    words = [
+        f"{parameter.name}"
+        if parameter.default is inspect.Parameter.empty
+        # What may be left out, and what it then is, is told below.
+        else f"{parameter.name}=…"
+        for parameter in shown
+    ]
+    return f"({', '.join(words)}) -> {signature.return_annotation}"
+
+
+def page() -> str:
+    """Return the reference as Markdown."""
+    spec = load_spec()
+    lines = [
+        "# Reference of the client",
+        "",
+        "Made by `make generate` from `openapi.yaml`; [client.md](client.md) tells how to use it.",
+        "`SiteAssist` has these methods, and `AsyncSiteAssist` the same ones to be awaited.",
+        "Every method also takes `timeout`, `max_retries` and `headers`, a stream `idle_timeout`",
+        "as well; what may be left out is shown as `name=…`.",
+        "",
+    ]
+    for tag in spec["tags"]:
+        lines += [f"## {tag['name']}", "", tag["description"], ""]
+        for method in methods(siteassist.SiteAssist, tag["name"]):
+            lines += described(method)
+    lines += ["## Errors", ""]
+    for name in siteassist.errors.__all__:
+        cls = getattr(siteassist.errors, name)
+        if isinstance(cls, type):
+            text = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
+            base = f" (a `{cls.__bases__[0].__name__}`)"
+            lines.append(f"- `{name}`{base}: {text}")
+    lines += ["", "## Models", ""]
+    for name in siteassist.models.__all__:
+        lines += model(name)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def described(method: Method) -> list[str]:
+    """Return the part of the page about one method."""
+    told = sections(method.docstring)
+    text, _, reference = told["text"].rpartition("Reference: ")
+    lines = [
+        f"### `{method.name}`",
+        "",
+        method.docstring.splitlines()[0],
+        "",
+        "```text",
+        f"client.{method.name}{short(method.signature)}",
+        "```",
+        "",
+        text.strip(),
+        "",
+    ]
+    arguments = {name: said for name, said in told["Args"].items() if name not in COMMON}
+    if arguments:
+        lines += [f"- `{name}`: {said}" for name, said in arguments.items()]
+        lines.append("")
+    errors = [name for name in told["Raises"] if name in siteassist.errors.__all__]
+    lines += [
+        f"Reference: {reference}",
+        "",
+        f"Raises: {', '.join(f'`{name}`' for name in errors)}.",
+        "",
+    ]
+    return lines
+
+
+def model(name: str) -> list[str]:
+    """Return the part of the page about one model."""
+    cls = getattr(siteassist.models, name)
+    text = " ".join((inspect.getdoc(cls) or "").partition("Reference:")[0].split())
+    lines = [f"### `{name}`", "", text, ""]
+    if attrs.has(cls):
+        schemas = load_spec()["components"]["schemas"]
+        fields = schemas.get(name, {}).get("properties", {})
+        by_python = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wire).lower(): wire for wire in fields}
+        for field in attrs.fields(cls):
+            wire = by_python.get(field.name.rstrip("_"))
+            if wire is not None:
+                said = " ".join(fields[wire].get("description", "").split())
+                lines.append(f"- `{field.name}`: `{field.type}`. {said}".rstrip())
+    else:
+        lines.append(f"One of {', '.join(f'`{member.value}`' for member in cls)}.")
+    return [*lines, ""]
+
+
+def value(annotation: str, name: str) -> str:
+    """Return an expression of this type."""
+    literal = re.search(r"""Literal\[\s*[\"']([^\"']+)""", annotation)
+    if literal:
+        return f'"{literal[1]}"'
+    for part, expression in (
+        ("UUID", "UUID(int=1)"),
+        ("Sequence", "[{}]"),
+        ("Mapping", "{}"),
+        ("str", f'"{name}"'),
+        ("int", "1"),
+        ("float", "1.0"),
+        ("bool", "False"),
+    ):
+        if part in annotation:
+            return expression
+    msg = f"no value is known for {name}: {annotation}"
+    raise SystemExit(msg)
+
+
+def program() -> str:
+    """Return a program that calls every method with every argument, and states each result."""
+    bodies = []
+    used: set[str] = set()
+    for cls, awaited in ((siteassist.SiteAssist, False), (siteassist.AsyncSiteAssist, True)):
+        lines = []
+        for tag in load_spec()["tags"]:
+            for method in methods(cls, tag["name"]):
+                result = str(method.signature.return_annotation)
+                used |= set(re.findall(r"[A-Z]\w+", result))
+                arguments = [
+                    value(str(parameter.annotation), name)
+                    if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+                    else f"{name}={value(str(parameter.annotation), name)}"
+                    for name, parameter in method.signature.parameters.items()
+                    if name not in ("self", "headers")
+                ]
+                wait = "await " if inspect.iscoroutinefunction(getattr(cls, method.name)) else ""
+                call = f"{wait}client.{method.name}({', '.join([*arguments, 'headers={}'])})"
+                lines.append(f"    results.append(assert_type({call}, {quoted(result)}))")
+        start = "async def awaited" if awaited else "def blocking"
+        bodies.append(
+            f"{start}(client: {cls.__name__}) -> list[object]:\n"
+            f'    """Call every method of `{cls.__name__}`, and return what came of it."""\n'
+            "    results: list[object] = []\n" + "\n".join(lines) + "\n    return results\n"
+        )
+    ours = sorted(used & {"AsyncPages", "AsyncStream", "Pages", "QueuedNotice", "Stream"})
+    aliases = sorted(used & {"AnswerEvent", "AnswerPart"})
+    models = sorted(used & set(siteassist.models.__all__))
+    return "\n".join(
+        [
+            '"""Calls every method of the client. Made by `make generate`; do not edit."""',
+            "",
+            "from __future__ import annotations",
+            "",
+            "from typing import TYPE_CHECKING, assert_type",
+            "from uuid import UUID",
+            "",
+            "if TYPE_CHECKING:",
+            f"    from siteassist import {', '.join(['AsyncSiteAssist', *ours, 'SiteAssist'])}",
+            f"    from siteassist.client import {', '.join(aliases)}",
+            f"    from siteassist.models import {', '.join(models)}",
+            "",
+            "",
+            "\n\n".join(bodies),
+        ]
+    )
+
+
+def quoted(result: str) -> str:
+    """Return a type as a string, which is read by type checkers only."""
+    return f'"{result}"'
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    Path(sys.argv[2]).write_text(program(), encoding="utf-8")
