@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -116,6 +117,8 @@ class Caller(BaseCaller):
                 http = self._http
                 if http is None:
                     http = self._http = guard(httpx.Client(transport=self._transport))
+                    # For those who forget to: nothing is left open in the end.
+                    weakref.finalize(self, http.close)
         return http
 
     def _send(self, call: Call) -> httpx.Response:
