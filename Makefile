@@ -11,7 +11,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract test mock generate check-generated lint lint-spec format lock clean
+.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-mock clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -56,6 +56,9 @@ format: $(READY) ## format the hand-written code
 
 lock: $(READY) ## compile requirements/dev.txt anew from pyproject.toml
 	@$(BIN)/python scripts/lock.py
+
+bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in some minutes
+	@$(BIN)/python -m bench.mock $(ARGS)
 
 clean: ## remove what can be made again
 	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
     import click
@@ -13,6 +12,7 @@ except ModuleNotFoundError:
     print("siteassist-mock needs more packages: pip install 'siteassist[mock]'", file=sys.stderr)
     sys.exit(2)
 
+from siteassist_mock.options import failure_options
 from siteassist_mock.seed import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ Examples:
 )
 @click.option(
     "--database",
-    type=click.Path(path_type=Path),
-    help="SQLite file to keep the state in; it is created if it is missing."
+    metavar="FILE|URL",
+    help="Where to keep the state: an SQLite file, which is created if it is missing, or a URL"
+    " such as postgresql://host/name, which several servers can share."
     "  [default: none, the state is in memory]",
 )
 @click.option(
@@ -59,20 +60,51 @@ Examples:
     show_default=True,
     help="The private key, to send as the bearer token.",
 )
-def main(host: str, port: int, database: Path | None, api_key: str, private_key: str) -> None:
+@failure_options
+@click.option(
+    "--no-control",
+    is_flag=True,
+    help="Leave out the operator's page and all else under /_mock.",
+)
+@click.option("--quiet", is_flag=True, help="Do not log requests.")
+def main(  # noqa: PLR0913 - one argument per option
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    api_key: str,
+    private_key: str,
+    failures: dict[str, Any],
+    no_control: bool,
+    quiet: bool,
+) -> None:
     """Serve a stateful stand-in for the SiteAssist v2 API.
 
     It checks every request against openapi.yaml, answers all of its operations
     and remembers what it was told. Ctrl-C stops it.
     """
     # These take most of the start, and `--help` needs none of them.
+    from siteassist_mock.access_log import log_to_stderr  # noqa: PLC0415 - see above
     from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
-    from siteassist_mock.serving import base_url, listen, make_server  # noqa: PLC0415 - see above
+    from siteassist_mock.database import shown  # noqa: PLC0415 - see above
+    from siteassist_mock.serving import (  # noqa: PLC0415 - see above
+        base_url,
+        is_loopback,
+        listen,
+        make_server,
+        operator_url,
+    )
     from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
     from siteassist_mock.store import StoreError  # noqa: PLC0415 - see above
     from siteassist_spec import SpecError  # noqa: PLC0415 - see above
 
-    settings = Settings(api_key=api_key, private_key=private_key, database=database)
+    settings = Settings(
+        api_key=api_key,
+        private_key=private_key,
+        database=database,
+        control=not no_control,
+        **failures,
+    )
     try:
         app = create_app(settings)
     except (SpecError, StoreError) as error:
@@ -83,6 +115,14 @@ def main(host: str, port: int, database: Path | None, api_key: str, private_key:
         app.state.store.close()
         _fail(f"cannot listen on {host}, port {port}: {_reason(error)}")
     server = make_server(app)
+    if not quiet:
+        log_to_stderr()
+    if not is_loopback(listening):
+        click.echo(
+            f"siteassist-mock: {host} is no loopback address: whoever reaches this machine"
+            " can read and change everything here",
+            err=True,
+        )
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
@@ -93,11 +133,13 @@ def main(host: str, port: int, database: Path | None, api_key: str, private_key:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
 
-    state = f"state in {database}" if database else "state in memory"
+    state = f"state in {shown(database)}" if database else "state in memory"
     click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
     click.echo(f"publishable key: {api_key}")
     # The known one is no secret; somebody's own may be.
     click.echo(f"private key:     {PRIVATE_KEY if private_key == PRIVATE_KEY else 'as given'}")
+    if settings.control:
+        click.echo(f"operator's page: {operator_url(app, listening)}")
     sys.stdout.flush()
     try:
         server.run(sockets=[listening])

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from siteassist_mock.access_log import AccessLog
 from siteassist_mock.auth import Authenticator
 from siteassist_mock.call import Call, Services
+from siteassist_mock.control import control_paths, is_control
+from siteassist_mock.disturbance import Disturbance
+from siteassist_mock.documented import read_responses
 from siteassist_mock.errors import ApiError
+from siteassist_mock.faults import FAULTS_KEY, FaultPlan
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.limits import Limits
 from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
+from siteassist_mock.on_demand import OnDemand
 from siteassist_mock.operations import base_path, read_operations
+from siteassist_mock.rates import parse_rate
+from siteassist_mock.router import Router
 from siteassist_mock.settings import Settings
+from siteassist_mock.sockets import SOCKET_PATH, ConversationSockets
 from siteassist_mock.store import Store
+from siteassist_mock.strict import Strict
 from siteassist_mock.validation import RequestValidator
 from siteassist_spec import SpecError, load_spec
 
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.call import Handler
     from siteassist_mock.operations import Operation
+    from siteassist_mock.tables import Visitor
 
 __all__ = ["create_app"]
 
@@ -44,11 +53,13 @@ def create_app(
     """Return the server as an ASGI application.
 
     ``spec`` defaults to ``openapi.yaml``. The store is at ``app.state.store``,
-    the path under which the API is served at ``app.state.base_path``; whoever
-    stops the application closes the store.
+    the path under which the API is served at ``app.state.base_path``, the open
+    sockets at ``app.state.sockets``; whoever stops the application closes the
+    sockets and then the store.
 
     Raises `SpecError` if the description cannot be read or served, or if its
-    operations and ``handlers`` do not match one to one, and
+    operations and ``handlers`` do not match one to one, `ValueError` with a
+    sentence if a fault or a rate limit of ``settings`` is none, and
     `siteassist_mock.store.StoreError` if the database cannot be used.
     """
     settings = settings or Settings()
@@ -59,40 +70,50 @@ def create_app(
     validators = {
         operation.operation_id: RequestValidator(operation, spec) for operation in operations
     }
+    responses = {
+        operation.operation_id: read_responses(spec, operation) for operation in operations
+    }
+    strict = Strict(spec, responses) if settings.strict else None
+    plan = FaultPlan(settings.faults, settings.fault_seed)
+    rates = [parse_rate(text) for text in settings.rate_limits]
     served = _spec_response(spec)
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
-    services = Services(settings, store, Authenticator(store, settings))
+    services = Services(settings, store, Authenticator(store, settings), store.events)
+    limits = Limits(store, rates, settings.quota)
 
-    paths: dict[str, dict[str, ASGIApp]] = {"/openapi": {"GET": served}}
+    paths: dict[str, dict[str, ASGIApp]] = {f"{prefix}/openapi": {"GET": served}}
     for operation in operations:
         handler = handlers[operation.operation_id]
         validator = validators[operation.operation_id]
-        endpoint = _Endpoint(operation, validator, handler, services)
-        paths.setdefault(operation.path, {})[operation.method] = endpoint
-    app = Starlette(
-        # A path without parameters goes before one that has some.
-        routes=[
-            _ExactRoute(prefix + path, _Methods(methods))
-            for path, methods in sorted(paths.items(), key=lambda item: item[0].count("{"))
-        ],
-        middleware=[
-            # Browsers call the API from the pages of other websites.
-            Middleware(
-                CORSMiddleware,
-                allow_origins=["*"],
-                allow_methods=sorted({operation.method for operation in operations}),
-                allow_headers=["*"],
-            ),
-            Middleware(ErrorBoundary),
-            Middleware(BodyReader),
-        ],
-        exception_handlers={HTTPException: _not_found},
+        operation_id = operation.operation_id
+        endpoint: ASGIApp = _Endpoint(operation, validator, handler, services, limits)
+        endpoint = OnDemand(endpoint, operation_id, responses[operation_id])
+        if strict is not None:
+            endpoint = strict.guard(ErrorBoundary(endpoint), operation_id)
+        paths.setdefault(prefix + operation.path, {})[operation.method] = Disturbance(
+            endpoint, operation_id, plan
+        )
+    if settings.control:
+        paths |= control_paths(services, spec)
+    sockets = ConversationSockets(services, spec)
+    # Browsers call the API from the pages of other websites.
+    cors = _ApiCors if settings.control else CORSMiddleware
+    app = Starlette()
+    # In the place of Starlette's own stack: errors become answers in one place
+    # here, and its router would be the slowest part of most requests.
+    app.middleware_stack = AccessLog(
+        cors(
+            ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets}))),
+            allow_origins=["*"],
+            allow_methods=sorted({operation.method for operation in operations}),
+            allow_headers=["*"],
+        )
     )
-    # A path that differs by its last slash is another path, not a detour.
-    app.router.redirect_slashes = False
     app.state.store = store
     app.state.base_path = prefix
+    app.state.sockets = sockets
+    app.state.violations = strict.violations if strict is not None else None
     return app
 
 
@@ -117,33 +138,14 @@ def _spec_response(spec: Mapping[str, Any]) -> Response:
         raise SpecError("openapi.yaml: a value in it cannot be written as JSON") from None
 
 
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    raise ApiError(404)
-
-
-class _ExactRoute(Route):
-    """A route that matches its whole path.
-
-    Starlette ends its pattern with ``$``, which also matches before a newline.
-    """
-
-    def __init__(self, path: str, endpoint: _Methods) -> None:
-        super().__init__(path, endpoint)
-        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
-
-
-class _Methods:
-    """Answers one path: the endpoint of each method, and 405 for all others."""
-
-    def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
-        self._endpoints = endpoints
-        self._allow = {"Allow": ", ".join(sorted(endpoints))}
+class _ApiCors(CORSMiddleware):
+    """Answers what browsers ask about the API; the control endpoints are for no other website."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["method"])
-        if endpoint is None:
-            raise ApiError(405, headers=self._allow)
-        await endpoint(scope, receive, send)
+        if scope["type"] == "http" and is_control(scope["path"]):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class _Endpoint:
@@ -155,20 +157,20 @@ class _Endpoint:
         validator: RequestValidator,
         handler: Handler,
         services: Services,
+        limits: Limits,
     ) -> None:
+        self._operation_id = operation.operation_id
         self._needs_token = operation.needs_token
         self._validator = validator
         self._handler = handler
         self._services = services
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         headers = request.headers
-        signed_in = (
-            self._services.authenticator.visitor(headers.getlist("authorization"))
-            if self._needs_token
-            else None
-        )
+        signed_in = self._sign_in(scope, headers) if self._needs_token else None
+        self._limits.check(self._operation_id, scope, signed_in)
         body = scope[BODY]
         if body is None:
             raise ApiError(413)
@@ -180,3 +182,13 @@ class _Endpoint:
             body=self._validator.body(headers.get("content-type"), body),
         )
         await self._handler(call)(scope, receive, send)
+
+    def _sign_in(self, scope: Scope, headers: Headers) -> Visitor:
+        if "expired-session" in scope.get(FAULTS_KEY, ()):
+            raise ApiError(401)
+        try:
+            return self._services.authenticator.visitor(headers.getlist("authorization"))
+        except ApiError:
+            # Guessing tokens counts, too.
+            self._limits.check(self._operation_id, scope, None)
+            raise

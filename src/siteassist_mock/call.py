@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 if TYPE_CHECKING:
     from siteassist_mock.auth import Authenticator
+    from siteassist_mock.events import EventBus
     from siteassist_mock.settings import Settings
     from siteassist_mock.store import Store
     from siteassist_mock.tables import Visitor
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     store: Store
     authenticator: Authenticator
+    events: EventBus
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class Clock:
         self._now = now
         self._latest = datetime.fromisoformat(floor).timestamp() if floor else 0.0
 
+    def advance(self, timestamp: str) -> None:
+        """Go on from ``timestamp``, if the clock is not there yet."""
+        self._latest = max(self._latest, datetime.fromisoformat(timestamp).timestamp())
+
     def seconds(self) -> float:
         """Return the seconds since 1970."""
         self._latest = max(self._latest, self._now())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from siteassist_mock.access_log import loggable
 from siteassist_mock.errors import ApiError, error_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BODY", "MAX_BODY_BYTES", "BodyReader", "ErrorBoundary"]
+__all__ = ["BODY", "MAX_BODY_BYTES", "BodyReader", "CutOff", "ErrorBoundary"]
 
 BODY = "siteassist.body"
 """The scope's key of the body: bytes, or None for one that is too large."""
@@ -23,6 +24,10 @@ MAX_BODY_BYTES = 1024 * 1024
 _MAX_READ_BYTES = 16 * MAX_BODY_BYTES
 
 _logger = logging.getLogger("siteassist_mock")
+
+
+class CutOff(ConnectionAbortedError):  # noqa: N818 - it is no mistake
+    """A connection is cut on demand, but there is none: the application runs in-process."""
 
 
 class BodyReader:
@@ -84,8 +89,10 @@ class ErrorBoundary:
             await self._app(scope, receive, send_and_note)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
+        except CutOff:
+            raise
         except Exception:
             if started or scope["type"] != "http":
                 raise
-            _logger.exception("%s %s failed", scope["method"], scope["path"])
+            _logger.exception("%s %s failed", loggable(scope["method"]), loggable(scope["path"]))
             await error_response(ApiError(500))(scope, receive, send)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from siteassist_mock.connection import http_protocol
+from siteassist_mock.control import CONTROL_PATH
+from siteassist_mock.socket_protocol import SocketProtocol
+from siteassist_mock.sockets import MAX_SENT_BYTES
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["base_url", "listen", "make_server"]
+    from siteassist_mock.sockets import ConversationSockets
+
+__all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url"]
 
 # How long a stop waits for streams that are being written.
 _GRACE_SECONDS = 3
+# Below the 1,024 files that most systems let a process open.
+_MAX_CONNECTIONS = 800
+# How large the headers of a request may be; browsers and proxies send far less.
+_MAX_HEADER_BYTES = 32_768
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -38,9 +50,31 @@ def base_url(app: Starlette, listening: socket.socket) -> str:
     return f"http://{shown}:{port}{app.state.base_path}"
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
+def operator_url(app: Starlette, listening: socket.socket) -> str:
+    """Return the address of the operator's page."""
+    return f"{base_url(app, listening).removesuffix(app.state.base_path)}{CONTROL_PATH}/ui"
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Return whether only this machine can reach ``listening``."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+class _Server(uvicorn.Server):
+    """A server that says goodbye: uvicorn tells clients to reconnect, with the code 1012."""
+
+    def __init__(self, config: uvicorn.Config, sockets: ConversationSockets) -> None:
+        super().__init__(config)
+        self._sockets = sockets
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._sockets.close()
+        await super().shutdown(sockets)
+
+
+def make_server(app: Starlette, *, max_connections: int = _MAX_CONNECTIONS) -> uvicorn.Server:
     """Return a server that says nothing unless something goes wrong."""
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             # Without a configuration of its own its errors reach stderr plainly;
@@ -49,8 +83,19 @@ def make_server(app: Starlette) -> uvicorn.Server:
             log_level="error",
             access_log=False,
             server_header=False,
+            http=http_protocol(max_connections),
+            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            # Anybody could write any address into X-Forwarded-For, and so get
+            # around a rate limit.
+            proxy_headers=False,
             lifespan="off",
-            ws="none",
+            ws=SocketProtocol,
+            ws_max_size=MAX_SENT_BYTES,
+            # Clients ask for a sign of life themselves.
+            ws_ping_interval=None,
+            # Compressing some hundred bytes costs more memory than it spares.
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        ),
+        app.state.sockets,
     )

@@ -25,14 +25,35 @@ class Settings:
     private_key: str = field(default=PRIVATE_KEY, repr=False)
     """The one private key; as a bearer it is a visitor of its own."""
 
-    database: Path | None = None
-    """The SQLite file that keeps the state; None keeps it in memory."""
+    database: Path | str | None = field(default=None, repr=False)
+    """What keeps the state: an SQLite file, or a URL such as ``postgresql://host/name``.
+
+    None keeps it in memory.
+    """
 
     session_seconds: float = 1800.0
     """How long a session token lasts without being used."""
 
     stream_delay: float = 0.0
     """Seconds to wait after each event of a stream."""
+
+    faults: tuple[str, ...] = ()
+    """What goes wrong by itself, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults`."""
+
+    fault_seed: int = 0
+    """Chooses which requests get the faults; the same ones each time."""
+
+    rate_limits: tuple[str, ...] = ()
+    """How many requests one visitor or address may make, each such as ``60/m``."""
+
+    quota: int | None = None
+    """How many messages the project's visitors may send in all; None for any number."""
+
+    strict: bool = False
+    """Whether answers are checked against ``openapi.yaml``, too."""
+
+    control: bool = True
+    """Whether there are control endpoints and the operator's page, under ``/_mock``."""
 
     now: Callable[[], float] = time.time
     """The time as seconds since 1970; a test puts its own clock here."""

@@ -1,49 +1,43 @@
 """Everything that a server remembers, in a database.
 
 `Store` opens the database and hands out transactions; `Records` holds the
-queries that can be made in one. A lock lets one transaction run at a time:
-an in-memory database is one connection that threads cannot share otherwise, and
-a database file takes one writer at a time anyway.
+queries that can be made in one. There is one connection, and a lock lets one
+transaction run on it at a time: handlers run one after another anyway. Other
+processes may use the same database at the same time.
 """
 
 from __future__ import annotations
 
-import secrets
-import sqlite3
+import hashlib
 import threading
 import uuid
-from contextlib import contextmanager
-from dataclasses import fields
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    URL,
     Column,
     Connection,
-    Engine,
     Select,
-    StaticPool,
     bindparam,
-    create_engine,
-    event,
     func,
     insert,
-    inspect,
+    literal,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from siteassist_mock.clock import Clock
+from siteassist_mock.database import StoreError, open_database
+from siteassist_mock.migrations import prepare
+from siteassist_mock.statements import CONVERSATION, MESSAGE, VISITOR, statements
 from siteassist_mock.tables import (
     Conversation,
     Message,
     Visitor,
     conversations,
     messages,
-    metadata,
     sessions,
-    settings,
     visitors,
 )
 
@@ -51,13 +45,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Table
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
-__all__ = ["ORDERS", "Records", "Store", "StoreError"]
+    from siteassist_mock.database import Database
 
-_VERSION = "1"
-# How long to wait for another process that writes to the same file.
-_BUSY_MILLISECONDS = 10_000
+__all__ = ["ABANDONED", "ORDERS", "Records", "Store", "StoreError"]
+
+ABANDONED = "The server stopped before the end of the answer"
+"""The error of an answer that was being streamed by a process that has ended."""
+
 # The largest offset that SQLite and PostgreSQL take; no table has as many rows.
 _MAX_OFFSET = 2**63 - 1
 
@@ -74,64 +70,80 @@ ORDERS: dict[str, Column[Any]] = {
 """The column behind each value of ``ConversationOrderBy``."""
 
 
-class StoreError(Exception):
-    """The database cannot be used; the message says which and why, in one line."""
+# The words are the same in SQLite and in PostgreSQL. Another process may add the
+# same device at the same moment; then nothing is added here.
+_ADD_VISITOR = text(
+    "INSERT INTO visitors (id, project_id, device, type)"
+    " VALUES (:id, :project_id, :device, :type) ON CONFLICT (project_id, device) DO NOTHING"
+).bindparams(bindparam("device", type_=visitors.c.device.type))
 
-
-def _columns(table: Table, row: type) -> list[Column[Any]]:
-    return [table.c[field.name] for field in fields(row)]
-
-
-_VISITOR = select(*_columns(visitors, Visitor))
-_CONVERSATION = select(*_columns(conversations, Conversation))
-_MESSAGE = select(*_columns(messages, Message))
-# Nearly every request begins with this one, so it is put together only once.
-_SESSION = (
-    select(*_columns(visitors, Visitor), sessions.c.last_used)
-    .join(sessions, sessions.c.visitor_id == visitors.c.id)
-    .where(sessions.c.id == bindparam("session_id"))
-)
+# Written out, or SQLite does not see that an index holds exactly these.
+_STREAMING = messages.c.status == literal("streaming", literal_execute=True)
 
 
 class Store:
-    """The database of one server."""
+    """The database of one server, and at ``events`` what happens in it."""
 
-    def __init__(self, now: Callable[[], float], database: Path | None = None) -> None:
-        """Open the SQLite file ``database``, or a database in memory.
+    def __init__(self, now: Callable[[], float], database: Path | str | None = None) -> None:
+        """Open ``database``: an SQLite file, a URL, or None for one in memory.
 
-        A new file gets its tables and a secret of its own; ``now`` returns the
-        seconds since 1970. Raises `StoreError` if the file cannot be written or
-        is not a database of this server.
+        A new database gets its tables and a secret of its own, and one of an
+        earlier version is brought up to date; ``now`` returns the seconds since
+        1970. Answers that a process was streaming when it ended are errors from
+        here on. Raises `StoreError` if the database cannot be written or is not
+        one of this server.
         """
         self._lock = threading.Lock()
-        self._engine = _engine(database)
+        self._database = open_database(database)
+        errors: tuple[type[Exception], ...] = (StoreError, *self._database.errors)
         try:
-            with self._engine.execution_options(write=True).begin() as connection:
-                self.secret = _prepare(connection, database)
+            connection = self._database.connect()
+            with _closing_on_error(connection):
+                # Not by way of SQLAlchemy, which takes one statement at a time.
+                connection.connection.cursor().execute(self._database.begin_alone)
+                self.secret = prepare(self._database, connection)
+                self._database.claim(connection)
+                _settle_abandoned(self._database, connection)
                 latest = connection.scalar(select(func.max(conversations.c.updated_at)))
-            _write_ahead(self._engine)
-        # The driver's own errors come from opening a connection.
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            self._engine.dispose()
-            reason = getattr(error, "orig", None) or error
-            raise StoreError(f"cannot use the database {database}: {reason}") from None
-        except StoreError:
-            self._engine.dispose()
-            raise
+                connection.exec_driver_sql("COMMIT")
+                self._database.optimize(connection)
+        except errors as error:
+            self._database.close()
+            if isinstance(error, StoreError):
+                raise
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise StoreError(f"cannot use the database {self._database.name}: {reason}") from None
         self.clock = Clock(now, floor=latest)
-        self._writing = self._engine.execution_options(write=True)
+        # Only who knows the secret knows the name: they share the state.
+        self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
+        self._use(connection)
 
     @contextmanager
     def read(self) -> Iterator[Records]:
         """Begin a transaction that changes nothing."""
-        with self._lock, self._engine.begin() as connection:
-            yield Records(connection, self.clock)
+        with self._lock:
+            self._begin(self._database.begin_read)
+            with self._ending():
+                yield self._reading
 
     @contextmanager
     def write(self) -> Iterator[Records]:
         """Begin a transaction that is undone as a whole if the block raises."""
-        with self._lock, self._writing.begin() as connection:
-            yield Records(connection, self.clock)
+        with self._lock:
+            self._begin(self._database.begin_write)
+            with self._ending():
+                yield self._writing
+
+    def clear(self) -> None:
+        """Remove everything that clients have made, also by way of other servers.
+
+        What a server has from its start stays: its secret, and the private
+        key's own visitor.
+        """
+        with self._lock:
+            self._begin(self._database.begin_alone)
+            with self._ending():
+                self._writing.clear()
 
     def assign_human(
         self, conversation_id: str, name: str | None = None, image: str | None = None
@@ -146,30 +158,104 @@ class Store:
 
     def close(self) -> None:
         """Close the database; one in memory is gone then."""
-        self._engine.dispose()
+        with self._lock:
+            self._connection.close()
+            self._database.close()
+
+    def _use(self, connection: Connection) -> None:
+        self._connection = connection
+        self._driver = connection.connection.driver_connection
+        self._cursor = connection.connection.cursor()
+        owner = self._database.owner
+        self._reading = Records(connection, self._cursor, self.clock, owner, changing=False)
+        self._writing = Records(connection, self._cursor, self.clock, owner, changing=True)
+
+    def _begin(self, words: str) -> None:
+        try:
+            self._cursor.execute(words)
+        except self._database.errors:
+            # A database that was restarted is there again, on another connection.
+            if not getattr(self._driver, "closed", False):
+                raise
+            self._connection.invalidate()
+            self._connection.close()
+            self._use(self._database.connect())
+            self._database.claim(self._connection)
+            self._cursor.execute(words)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        try:
+            yield
+            self._cursor.execute("COMMIT")
+        except BaseException:
+            # It fails where the connection is lost, which ends it as well.
+            with suppress(*self._database.errors):
+                self._cursor.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def _closing_on_error(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _settle_abandoned(database: Database, connection: Connection) -> None:
+    owners = select(messages.c.owner).where(_STREAMING).distinct()
+    for owner in connection.scalars(owners).all():
+        # Version 1 noted no owners.
+        if owner is None or database.is_gone(connection, owner):
+            connection.execute(
+                update(messages)
+                .where(_STREAMING, messages.c.owner == owner)
+                .values(status="error", error=ABANDONED, owner=None)
+            )
 
 
 class Records:
     """The queries that can be made within one transaction."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        """Query through ``connection``; new rows get their times from ``clock``."""
+    def __init__(
+        self,
+        connection: Connection,
+        cursor: DBAPICursor,
+        clock: Clock,
+        owner: int,
+        *,
+        changing: bool,
+    ) -> None:
+        """Query through ``connection``, or for what is prepared through its ``cursor``.
+
+        New rows get their times from ``clock``, and streamed messages belong to
+        ``owner``. If ``changing``, what is read in order to change it stays as it
+        is until then.
+        """
         self._connection = connection
+        self._cursor = cursor
+        self._prepared = statements(connection.dialect)
         self._clock = clock
+        self._owner = owner
+        self._changing = changing
 
     def find_or_add_visitor(self, project_id: str, device: str) -> tuple[Visitor, bool]:
         """Return the visitor of a device, and whether it was added just now."""
-        query = _VISITOR.where(visitors.c.project_id == project_id, visitors.c.device == device)
+        query = VISITOR.where(visitors.c.project_id == project_id, visitors.c.device == device)
         row = self._connection.execute(query).mappings().first()
-        if row is not None:
-            return Visitor(**row), False
-        visitor = Visitor(_new_id(), "anonymous", None, None, None)
-        self._connection.execute(
-            insert(visitors).values(
-                id=visitor.id, project_id=project_id, device=device, type=visitor.type
-            )
-        )
-        return visitor, True
+        added = False
+        if row is None:
+            values = {
+                "id": _new_id(),
+                "project_id": project_id,
+                "device": device,
+                "type": "anonymous",
+            }
+            added = bool(self._connection.execute(_ADD_VISITOR, values).rowcount)
+            row = self._connection.execute(query).mappings().one()
+        return Visitor(**row), added
 
     def add_session(self, visitor_id: str, *, keep: float) -> str:
         """Begin a session and return its id.
@@ -190,19 +276,15 @@ class Records:
 
     def session(self, session_id: str) -> tuple[Visitor, float] | None:
         """Return a session's visitor and when it was last used, or None."""
-        row = self._connection.execute(_SESSION, {"session_id": session_id}).mappings().first()
-        if row is None:
-            return None
-        values = dict(row)
-        last_used = values.pop("last_used")
-        return Visitor(**values), last_used
+        return self._prepared.session.first(self._cursor, {"session_id": session_id})
 
     def touch_session(self, session_id: str) -> None:
-        """Note that a session is used now."""
+        """Note that a session is used now, unless another process noted a later use."""
+        now = self._clock.seconds()
         self._connection.execute(
             update(sessions)
-            .where(sessions.c.id == session_id)
-            .values(last_used=self._clock.seconds())
+            .where(sessions.c.id == session_id, sessions.c.last_used < now)
+            .values(last_used=now)
         )
 
     def add_conversation(self, visitor_id: str) -> Conversation:
@@ -221,16 +303,19 @@ class Records:
             human_agent=None,
             title=None,
         )
-        self._connection.execute(insert(conversations).values(_values(conversation)))
+        self._prepared.add_conversation.run(self._cursor, _values(conversation))
         return conversation
 
     def conversation(self, conversation_id: str, visitor_id: str) -> Conversation | None:
         """Return a visitor's own conversation; None for anybody else's."""
-        query = _CONVERSATION.where(
-            conversations.c.id == conversation_id, conversations.c.visitor_id == visitor_id
-        )
-        row = self._connection.execute(query).mappings().first()
-        return None if row is None else Conversation(**row)
+        values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
+        if not self._changing:
+            return self._prepared.conversation.first(self._cursor, values)
+        found = self._prepared.conversation_to_change.first(self._cursor, values)
+        if found is not None:
+            # Another process may have a clock that goes before this one.
+            self._clock.advance(found.updated_at)
+        return found
 
     def conversations(  # noqa: PLR0913 - one argument per documented query parameter
         self,
@@ -260,22 +345,18 @@ class Records:
         total = self._connection.scalar(
             select(func.count()).select_from(conversations).where(*matching)
         )
-        query = _CONVERSATION.where(*matching).order_by(*order)
+        query = CONVERSATION.where(*matching).order_by(*order)
         rows = self._connection.execute(_page(query, limit, offset)).mappings()
         return total or 0, [Conversation(**row) for row in rows]
 
     def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
         """Note that somebody said something; ``title`` only fills an empty one."""
-        now = self._clock.timestamp()
-        self._connection.execute(
-            update(conversations)
-            .where(conversations.c.id == conversation_id)
-            .values(
-                updated_at=now,
-                last_interaction_at=now,
-                title=func.coalesce(conversations.c.title, title),
-            )
-        )
+        values = {
+            "conversation_id": conversation_id,
+            "now": self._clock.timestamp(),
+            "new_title": title,
+        }
+        self._prepared.touch_conversation.run(self._cursor, values)
 
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
         """Close a conversation, unless it is closed: then nothing changes."""
@@ -308,6 +389,7 @@ class Records:
         page_url: str | None = None,
         page_title: str | None = None,
         text_selection: str | None = None,
+        human_agent: dict[str, Any] | None = None,
     ) -> Message:
         """Append a message to a conversation."""
         message = Message(
@@ -323,8 +405,10 @@ class Records:
             page_url=page_url,
             page_title=page_title,
             text_selection=text_selection,
+            human_agent=human_agent,
         )
-        self._connection.execute(insert(messages).values(_values(message)))
+        owner = self._owner if status == "streaming" else None
+        self._prepared.add_message.run(self._cursor, {**_values(message), "owner": owner})
         return message
 
     def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
@@ -332,7 +416,7 @@ class Records:
         self._connection.execute(
             update(messages)
             .where(messages.c.id == message_id)
-            .values(text=text, status="error" if error else "complete", error=error)
+            .values(text=text, status="error" if error else "complete", error=error, owner=None)
         )
 
     def messages(
@@ -345,7 +429,9 @@ class Records:
         offset: int = 0,
     ) -> list[Message]:
         """Return the messages of a conversation that match, oldest first."""
-        query = _MESSAGE.where(messages.c.conversation_id == conversation_id)
+        if (role, status, limit, offset) == (None, None, None, 0):
+            return self._prepared.messages.all(self._cursor, {"conversation_id": conversation_id})
+        query = MESSAGE.where(messages.c.conversation_id == conversation_id)
         if role is not None:
             query = query.where(messages.c.role == role)
         if status is not None:
@@ -360,7 +446,7 @@ class Records:
             .where(messages.c.conversation_id.in_(conversation_ids))
             .group_by(messages.c.conversation_id)
         )
-        rows = self._connection.execute(_MESSAGE.where(messages.c.seq.in_(latest))).mappings()
+        rows = self._connection.execute(MESSAGE.where(messages.c.seq.in_(latest))).mappings()
         return {row["conversation_id"]: Message(**row) for row in rows}
 
     def set_feedback(self, message_id: str, visitor_id: str, feedback: str | None) -> bool:
@@ -379,75 +465,78 @@ class Records:
         )
         return bool(changed.rowcount)
 
+    def count_questions(self, visitor_id: str, *, at_most: int) -> int:
+        """Return how many messages the visitors of a visitor's project have sent.
+
+        Counting ends at ``at_most``.
+        """
+        project = select(visitors.c.project_id).where(visitors.c.id == visitor_id).scalar_subquery()
+        asked = (
+            select(messages.c.id)
+            .join(conversations, conversations.c.id == messages.c.conversation_id)
+            .join(visitors, visitors.c.id == conversations.c.visitor_id)
+            .where(messages.c.role == "user", visitors.c.project_id == project)
+            .limit(at_most)
+        )
+        return self._connection.scalar(select(func.count()).select_from(asked.subquery())) or 0
+
+    def any_conversation(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation, whoever's it is; None if there is none."""
+        query = CONVERSATION.where(conversations.c.id == conversation_id)
+        if self._changing:
+            query = query.with_for_update(key_share=True)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        found = Conversation(**row)
+        if self._changing:
+            # Another process may have a clock that goes before this one.
+            self._clock.advance(found.updated_at)
+        return found
+
+    def message(self, message_id: str) -> Message | None:
+        """Return a message, whoever's it is; None if there is none."""
+        query = MESSAGE.where(messages.c.id == message_id)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else Message(**row)
+
+    def latest_conversations(self, limit: int) -> list[tuple[Conversation, list[Message]]]:
+        """Return everybody's conversations with all of their messages.
+
+        Those with the latest interaction come first, at most ``limit`` of them;
+        messages are oldest first.
+        """
+        query = CONVERSATION.order_by(
+            conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
+        ).limit(limit)
+        latest = [Conversation(**row) for row in self._connection.execute(query).mappings()]
+        said: dict[str, list[Message]] = {conversation.id: [] for conversation in latest}
+        query = MESSAGE.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
+        for row in self._connection.execute(query).mappings():
+            said[row["conversation_id"]].append(Message(**row))
+        return [(conversation, said[conversation.id]) for conversation in latest]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of what clients make, by its name."""
+        return {
+            table.name: self._connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in (visitors, sessions, conversations, messages)
+        }
+
+    def clear(self) -> None:
+        """Remove what `Store.clear` removes, in a transaction that is alone."""
+        for table in (messages, conversations, sessions):
+            self._connection.execute(table.delete())
+        self._connection.execute(visitors.delete().where(visitors.c.device != ""))
+
 
 def _new_id() -> str:
     return str(uuid.uuid4())
 
 
 def _values(row: Conversation | Message) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in fields(row)}
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _page(query: Select[Any], limit: int | None, offset: int) -> Select[Any]:
     return query.limit(limit).offset(min(offset, _MAX_OFFSET))
-
-
-def _engine(database: Path | None) -> Engine:
-    url = URL.create("sqlite", database=":memory:" if database is None else str(database))
-    engine = (
-        create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-        if database is None
-        else create_engine(url)
-    )
-
-    # Python's driver begins transactions late and never an immediate one, so
-    # that is switched off here and done below; SQLAlchemy's page on SQLite,
-    # "Enabling Non-Legacy SQLite Transactional Modes".
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that begins by reading and then writes cannot wait for
-        # another writer: SQLite has it fail at once. So writers queue up front.
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _write_ahead(engine: Engine) -> None:
-    """Let readers go on while another process writes.
-
-    SQLite notes this mode in the file, so it comes after the check that the
-    file is ours, and it cannot be changed within a transaction.
-    """
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-
-
-def _prepare(connection: Connection, database: Path | None) -> bytes:
-    """Create what is missing and return the secret for signing tokens."""
-    present = set(inspect(connection).get_table_names())
-    if not present:
-        metadata.create_all(connection)
-        connection.execute(
-            insert(settings),
-            [
-                {"name": "version", "value": _VERSION},
-                {"name": "secret", "value": secrets.token_hex(32)},
-            ],
-        )
-    elif settings.name not in present:
-        raise StoreError(f"cannot use the database {database}: it belongs to something else")
-    rows = connection.execute(select(settings.c.name, settings.c.value))
-    known = {name: value for name, value in rows}  # noqa: C416 - dict() wants rows typed as tuples
-    if known.get("version") != _VERSION:
-        raise StoreError(f"cannot use the database {database}: it is of another version")
-    return bytes.fromhex(known["secret"])

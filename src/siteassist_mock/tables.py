@@ -1,16 +1,19 @@
 """The tables of the database, and their rows as Python objects.
 
-Only what SQLite and PostgreSQL share is used. Timestamps are kept as the API
-shows them: fixed in width and in UTC, they sort as text.
+SQLite and PostgreSQL behave alike with them, also where their own ways differ:
+texts are sorted by code points and may have NUL characters. Timestamps are kept
+as the API shows them: fixed in width and in UTC, they sort as text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -20,11 +23,17 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
+    event,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
 
 __all__ = [
     "Conversation",
+    "EscapedText",
     "Message",
     "Visitor",
     "conversations",
@@ -38,6 +47,39 @@ __all__ = [
 metadata = MetaData()
 """All tables."""
 
+
+class EscapedText(TypeDecorator[str]):
+    """Text as PostgreSQL takes it, which refuses the character NUL.
+
+    JSON and this API allow it, so it is stored as two others, and what could be
+    mistaken for it as well. The order of two texts stays what it was.
+    """
+
+    impl = Text(collation="C")
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        """Return what is stored."""
+        return value and value.replace("\1", "\1\2").replace("\0", "\1\1")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as above
+        """Return what was meant."""
+        return value and value.replace("\1\1", "\0").replace("\1\2", "\1")
+
+
+def _ascii(length: int) -> String:
+    """Return the type of what this server writes itself, such as identifiers."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def _text(length: int | None = None) -> String:
+    """Return the type of what clients write."""
+    return String(length).with_variant(EscapedText(), "postgresql")
+
+
+# SQLite counts rows only in a column of exactly this type.
+_COUNTER = BigInteger().with_variant(Integer(), "sqlite")
+
 settings = Table(
     "settings",
     metadata,
@@ -49,14 +91,14 @@ settings = Table(
 visitors = Table(
     "visitors",
     metadata,
-    Column("id", String(36), primary_key=True),
-    Column("project_id", String(36), nullable=False),
+    Column("id", _ascii(36), primary_key=True),
+    Column("project_id", _ascii(36), nullable=False),
     # Empty for the private key's own visitor: a real device's is never empty.
-    Column("device", String(100), nullable=False),
-    Column("type", String(10), nullable=False),
-    Column("external_id", Text),
-    Column("name", Text),
-    Column("avatar_url", Text),
+    Column("device", _text(100), nullable=False),
+    Column("type", _ascii(10), nullable=False),
+    Column("external_id", _text()),
+    Column("name", _text()),
+    Column("avatar_url", _text()),
     UniqueConstraint("project_id", "device"),
 )
 """One row per device of a project."""
@@ -64,7 +106,7 @@ visitors = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", String(36), primary_key=True),
+    Column("id", _ascii(36), primary_key=True),
     Column("visitor_id", ForeignKey("visitors.id"), nullable=False, index=True),
     Column("last_used", Float, nullable=False),
 )
@@ -75,39 +117,53 @@ sessions = Table(
 conversations = Table(
     "conversations",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(36), nullable=False, unique=True),
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
+    Column("id", _ascii(36), nullable=False, unique=True),
     Column("visitor_id", ForeignKey("visitors.id"), nullable=False, index=True),
-    Column("created_at", String(24), nullable=False),
-    Column("updated_at", String(24), nullable=False),
-    Column("status", String(10), nullable=False),
-    Column("closed_at", String(24)),
-    Column("close_reason", Text),
-    Column("last_interaction_at", String(24), nullable=False),
+    Column("created_at", _ascii(24), nullable=False),
+    Column("updated_at", _ascii(24), nullable=False),
+    Column("status", _ascii(10), nullable=False),
+    Column("closed_at", _ascii(24)),
+    Column("close_reason", _text()),
+    Column("last_interaction_at", _ascii(24), nullable=False),
     Column("is_human_handled", Boolean, nullable=False),
     Column("human_agent", JSON(none_as_null=True)),
-    Column("title", Text),
+    Column("title", _text()),
 )
 """One row per conversation."""
 
 messages = Table(
     "messages",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(36), nullable=False, unique=True),
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
+    Column("id", _ascii(36), nullable=False, unique=True),
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False, index=True),
-    Column("created_at", String(24), nullable=False),
-    Column("role", String(12), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("status", String(10), nullable=False),
-    Column("error", Text),
-    Column("feedback", String(10)),
-    Column("feedback_at", String(24)),
-    Column("page_url", Text),
-    Column("page_title", Text),
-    Column("text_selection", Text),
+    Column("created_at", _ascii(24), nullable=False),
+    Column("role", _ascii(12), nullable=False),
+    Column("text", _text(), nullable=False),
+    Column("status", _ascii(10), nullable=False),
+    Column("error", _text()),
+    Column("feedback", _ascii(10)),
+    Column("feedback_at", _ascii(24)),
+    Column("page_url", _text()),
+    Column("page_title", _text()),
+    Column("text_selection", _text()),
+    # Who wrote it, of a human agent's message: the conversation's own may change.
+    Column("human_agent", JSON(none_as_null=True)),
+    # The process that writes a streamed answer, until it is complete.
+    Column("owner", BigInteger),
 )
 """One row per message."""
+
+# Only of few rows, so it costs others nothing. As an `Index` it would have
+# SQLAlchemy import all drivers for PostgreSQL, whatever the database is.
+event.listen(
+    messages,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call] # SQLAlchemy's own lack
+        "CREATE INDEX streaming ON messages (owner) WHERE status = 'streaming'"
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +196,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A row of `messages`; ``text`` is its one part."""
+    """A row of `messages`; ``text`` is its one part, ``human_agent`` who wrote it."""
 
     id: str
     conversation_id: str
@@ -154,3 +210,4 @@ class Message:
     page_url: str | None
     page_title: str | None
     text_selection: str | None
+    human_agent: dict[str, Any] | None

@@ -23,7 +23,9 @@ def mock_server(**settings: Any) -> Iterator[str]:
     """Run a server and yield its base URL, such as ``http://127.0.0.1:40123/v2``.
 
     ``settings`` are the fields of `siteassist_mock.settings.Settings`. The
-    server and its state are gone when the block ends.
+    server and its state are gone when the block ends. With ``strict=True`` the
+    end of the block raises `AssertionError` if an answer was not allowed by
+    ``openapi.yaml``.
     """
     with serving(create_app(Settings(**settings))) as url:
         yield url
@@ -33,7 +35,8 @@ def mock_server(**settings: Any) -> Iterator[str]:
 def serving(app: Starlette) -> Iterator[str]:
     """Run ``app``, yield its base URL, and close its store in the end.
 
-    For tests that also need ``app.state.store``, which threads may share.
+    For tests that also need ``app.state.store``, which threads may share. Raises
+    `AssertionError` in the end if ``app`` is strict and has made violations.
     """
     server = make_server(app)
     listening = listen("127.0.0.1", 0)
@@ -47,3 +50,6 @@ def serving(app: Starlette) -> Iterator[str]:
         thread.join()
         listening.close()
         app.state.store.close()
+    # Not in the `finally`: what a test raised itself tells more.
+    if app.state.violations is not None and (violations := app.state.violations.take()):
+        raise AssertionError("; ".join(violations))

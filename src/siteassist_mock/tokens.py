@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import jwt
@@ -15,6 +16,8 @@ MAX_SECONDS = 86_400
 """How long a token lasts at most, however busy its session is."""
 
 _ALGORITHM = "HS256"
+# How many tokens are remembered; a client sends the same one with each request.
+_REMEMBERED = 1024
 
 
 class Tokens:
@@ -24,6 +27,9 @@ class Tokens:
         """Sign with ``secret``, of at least 32 bytes, at the times of ``clock``."""
         self._secret = secret
         self._clock = clock
+        # To verify a token takes longer than to read a conversation. One that is
+        # forged raises, and so is not remembered.
+        self._verified = lru_cache(_REMEMBERED)(self._verify)
 
     def issue(self, session_id: str) -> str:
         """Return a token for a session.
@@ -38,20 +44,18 @@ class Tokens:
     def read(self, token: str) -> str | None:
         """Return the session that ``token`` names; None if it is forged or too old."""
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[_ALGORITHM],
-                # Times are compared below, with the clock that tests can set.
-                options={
-                    "require": ["jti", "exp"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
+            session_id, expires = self._verified(token)
         # What PyJWT does not wrap comes from the JSON of a hostile header.
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             return None
-        if claims["exp"] <= self._clock.seconds():
-            return None
-        return str(claims["jti"])
+        return None if expires <= self._clock.seconds() else session_id
+
+    def _verify(self, token: str) -> tuple[str, float]:
+        claims = jwt.decode(
+            token,
+            self._secret,
+            algorithms=[_ALGORITHM],
+            # Times are compared above, with the clock that tests can set.
+            options={"require": ["jti", "exp"], "verify_exp": False, "verify_iat": False},
+        )
+        return str(claims["jti"]), claims["exp"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.operations import Operation, Parameter
 
-__all__ = ["RequestValidator"]
+__all__ = ["RequestValidator", "compile_schema", "describe"]
 
 _LENGTHS = frozenset({"minLength", "maxLength"})
 
@@ -46,10 +46,11 @@ class RequestValidator:
             by_place[parameter.place].append(parameter)
         self._query_parameters = by_place["query"]
         self._body = operation.body
-        self._path_validator = _compile(operation, _object_schema(by_place["path"]), spec)
-        self._query_validator = _compile(operation, _object_schema(by_place["query"]), spec)
+        name = operation.operation_id
+        self._path_validator = compile_schema(name, _object_schema(by_place["path"]), spec)
+        self._query_validator = compile_schema(name, _object_schema(by_place["query"]), spec)
         self._body_validator = (
-            None if operation.body is None else _compile(operation, operation.body.schema, spec)
+            None if operation.body is None else compile_schema(name, operation.body.schema, spec)
         )
 
     def path(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -123,9 +124,13 @@ def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
     }
 
 
-def _compile(
-    operation: Operation, schema: Mapping[str, Any], spec: Mapping[str, Any]
+def compile_schema(
+    operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any]
 ) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of ``schema``, whose references lead into ``spec``.
+
+    Raises `SpecError`, which names the operation, if the schema is not valid.
+    """
     # The schemas travel along so that "#/components/schemas/…" resolves.
     components = {"schemas": spec.get("components", {}).get("schemas", {})}
     try:
@@ -134,7 +139,7 @@ def _compile(
         )
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise SpecError(f"openapi.yaml: {operation.operation_id}: {reason}") from None
+        raise SpecError(f"openapi.yaml: {operation_id}: {reason}") from None
 
 
 def _single(parameter: Parameter, values: list[str]) -> Any:
@@ -161,6 +166,11 @@ def _refuse_body(errors: Iterable[jsonschema_rs.ValidationError]) -> NoReturn:
     if first.kind.name in _LENGTHS:
         raise ApiError(422, details={"field": field, "reason": f"{_subject(field)} {reason}"})
     raise _invalid_body(field, f"{_subject(field)} {reason}")
+
+
+def describe(error: jsonschema_rs.ValidationError) -> str:
+    """Return what is wrong with which field, in words; the value is not repeated."""
+    return f"{_subject(_field(error))} {_reason(error)}"
 
 
 def _field(error: jsonschema_rs.ValidationError) -> str:

@@ -52,7 +52,7 @@ def message(row: Message) -> dict[str, Any]:
         "feedback": row.feedback,
         "feedbackAt": row.feedback_at,
         "metadata": None,
-        "humanAgent": None,
+        "humanAgent": row.human_agent,
         "pageUrl": row.page_url,
         "pageTitle": row.page_title,
         "textSelection": row.text_selection,

@@ -23,6 +23,12 @@ QUESTION = "How long does shipping take?"
 NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
 
 
+@pytest.fixture
+def make_client(make_client: Callable[..., Client], database: str | None) -> Callable[..., Client]:
+    """Make clients whose servers keep their state in memory and in PostgreSQL."""
+    return lambda **settings: make_client(**{"database": database, **settings})
+
+
 def send(client: Client, conversation: str, content: str = QUESTION, **more: Any) -> Reply:
     """Send a message."""
     return client.post(f"{conversation}/messages", {"content": content, **more})

@@ -21,8 +21,8 @@ BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Start the command on a free port; yield it with the lines that it printed."""
+def started(*arguments: str, count: int = 4) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Start the command on a free port; yield it with the first lines that it printed."""
     with subprocess.Popen(
         [*MODULE, "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -31,7 +31,7 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]
     ) as process:
         assert process.stdout is not None
         try:
-            yield process, [process.stdout.readline().rstrip("\n") for _ in range(3)]
+            yield process, [process.stdout.readline().rstrip("\n") for _ in range(count)]
         finally:
             process.kill()
 
@@ -50,8 +50,19 @@ def test_it_says_where_it_is_and_what_it_knows() -> None:
         assert lines[1:] == [
             "publishable key: sa_pk_1234567890abcdef",
             "private key:     sk_test_1234567890abcdef",
+            f"operator's page: {url.removesuffix('/v2')}/_mock/ui",
         ]
+        assert httpx.get(lines[3].split()[2]).status_code == 200
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 200
+
+
+def test_the_control_endpoints_can_be_left_out() -> None:
+    """Then they are no more than an unknown path, and not announced."""
+    with started("--no-control", count=3) as (process, lines):
+        root = lines[0].split()[3].removesuffix("/v2")
+        assert httpx.get(f"{root}/_mock/ui").status_code == 404
+        process.terminate()
+        assert process.communicate(timeout=30)[0] == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -81,7 +92,7 @@ def test_a_file_survives(tmp_path: Path) -> None:
 def test_keys_can_be_chosen() -> None:
     """Only they count, and a private one is not printed."""
     with started("--api-key", "pk_mine", "--private-key", "sk_mine") as (_, lines):
-        assert lines[1:] == ["publishable key: pk_mine", "private key:     as given"]
+        assert lines[1:3] == ["publishable key: pk_mine", "private key:     as given"]
         url = lines[0].split()[3]
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
 

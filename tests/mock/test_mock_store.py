@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def store(time: FakeTime) -> Iterator[Store]:
-    """Open a store in memory."""
-    store = Store(time)
+def store(time: FakeTime, database: str | None) -> Iterator[Store]:
+    """Open a store, in memory and in PostgreSQL."""
+    store = Store(time, database)
     yield store
     store.close()
 
@@ -298,15 +298,3 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path, time: FakeTime) -
     with pytest.raises(StoreError, match="it belongs to something else"):
         Store(time, path)
     assert path.read_bytes() == before
-
-
-def test_a_database_of_another_version_is_refused(tmp_path: Path, time: FakeTime) -> None:
-    """Tables that were made for other code would only fail later."""
-    path = tmp_path / "mock.db"
-    Store(time, path).close()
-    changed = sqlite3.connect(path)
-    changed.execute("UPDATE settings SET value = '0' WHERE name = 'version'")
-    changed.commit()
-    changed.close()
-    with pytest.raises(StoreError, match="it is of another version"):
-        Store(time, path)

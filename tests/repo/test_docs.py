@@ -88,7 +88,9 @@ def test_curl_command_is_answered(key: str, url: str) -> None:
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("no curl on this machine")
-    command = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))[1:]
+    # Some are outside of the API's own path.
+    documented, actual = DOCUMENTED_URL.removesuffix("/v2"), url.removesuffix("/v2")
+    command = shlex.split(COMMANDS[key].replace(documented, actual))[1:]
     done = subprocess.run(
         [curl, "--silent", "--show-error", "--fail", *command],
         capture_output=True,

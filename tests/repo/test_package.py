@@ -45,6 +45,7 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     assert (ROOT / "openapi.yaml").read_bytes() == archive.read("siteassist_spec/openapi.yaml")
     assert "siteassist_contract/schemathesis.toml" in archive.namelist()
+    assert "siteassist_mock/ui.html" in archive.namelist()
 
 
 def test_installed_packages_read_the_carried_description(wheel: Path, tmp_path: Path) -> None:

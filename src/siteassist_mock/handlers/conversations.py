@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from siteassist_mock.tables import Conversation
 
 __all__ = [
+    "check_open",
     "close_conversation",
     "get_conversation",
     "get_conversations",
+    "not_found",
     "own_conversation",
     "start_conversation",
 ]
@@ -33,13 +35,32 @@ def own_conversation(records: Records, call: Call) -> Conversation:
     conversation_id = call.path["conversationId"]
     conversation = records.conversation(conversation_id, call.visitor.id)
     if conversation is None:
-        raise ApiError(
-            404,
-            code="CONVERSATION_NOT_FOUND",
-            message="Conversation not found!",
-            details={"conversationId": conversation_id},
-        )
+        raise not_found(conversation_id)
     return conversation
+
+
+def not_found(conversation_id: str) -> ApiError:
+    """Return the error of a conversation that is not there."""
+    return ApiError(
+        404,
+        code="CONVERSATION_NOT_FOUND",
+        message="Conversation not found!",
+        details={"conversationId": conversation_id},
+    )
+
+
+def check_open(conversation: Conversation) -> None:
+    """Raise `ApiError` 409 for a closed conversation.
+
+    What a message to one does is not documented; 409 is the code for a conflict
+    with the state of a resource.
+    """
+    if conversation.status == "closed":
+        raise ApiError(
+            409,
+            message="The conversation is closed",
+            details={"resource": "conversation", "conflictingField": "status"},
+        )
 
 
 def start_conversation(call: Call) -> JSONResponse:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from siteassist_mock import views
 from siteassist_mock.assistant import answer, title
 from siteassist_mock.errors import ApiError
-from siteassist_mock.handlers.conversations import own_conversation
+from siteassist_mock.handlers.conversations import check_open, own_conversation
 from siteassist_mock.stream import EventStream
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def send_message(call: Call) -> ASGIApp:
     """Store the visitor's message and answer it, whole or as a stream.
 
     A conversation that a human agent handles gets no answer: 202. Raises
-    `ApiError` 409 for a closed one; what happens then is not documented, but
-    409 is the code for a conflict with the state of a resource.
+    `ApiError` 409 for a closed one.
     """
     content = call.body["content"]
     page = call.body.get("pageContext") or {}
@@ -53,12 +52,7 @@ def send_message(call: Call) -> ASGIApp:
     store = call.services.store
     with store.write() as records:
         conversation = own_conversation(records, call)
-        if conversation.status == "closed":
-            raise ApiError(
-                409,
-                message="The conversation is closed",
-                details={"resource": "conversation", "conflictingField": "status"},
-            )
+        check_open(conversation)
         records.add_message(
             conversation.id,
             "user",

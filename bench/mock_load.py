@@ -1,0 +1,137 @@
+"""The load: as many requests as a server answers, and many streams at once.
+
+Requests come from `wrk`, which is written in C, if there is one; otherwise from
+a process of this module that keeps several requests under way on each of its
+connections and does not look at the answers but for their number. Either way
+the server is what is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+CONNECTIONS = 16
+_PIPELINED = 4
+_STATUS = re.compile(rb"HTTP/1\.1 (\d)\d\d ")
+
+
+class Request(NamedTuple):
+    """What is sent again and again; ``body`` makes it a POST."""
+
+    url: str
+    headers: dict[str, str]
+    body: str | None = None
+
+
+def generator() -> str:
+    """Return what makes the load, for people."""
+    wrk = shutil.which("wrk")
+    return "wrk" if wrk else "an asyncio client (no wrk on this machine: apt-get install wrk)"
+
+
+def per_second(request: Request, seconds: float) -> float:
+    """Return how many requests per second a server answers.
+
+    Raises `RuntimeError` if an answer is no success.
+    """
+    if shutil.which("wrk") is None:
+        command = [sys.executable, "-m", "bench.mock_load", json.dumps(request), str(seconds)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        return float(done.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "post.lua"
+        method = "GET" if request.body is None else "POST"
+        script.write_text(f"wrk.method = '{method}'\nwrk.body = {json.dumps(request.body or '')}\n")
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}", "-s", str(script)]
+        for name, value in request.headers.items():
+            command += ["-H", f"{name}: {value}"]
+        done = subprocess.run(
+            [*command, request.url], stdout=subprocess.PIPE, text=True, check=True
+        )
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    if "Non-2xx" in done.stdout or rate is None:
+        raise RuntimeError(done.stdout)
+    return float(rate[1])
+
+
+def _wire(request: Request) -> tuple[str, int, bytes]:
+    url = urlsplit(request.url)
+    body = (request.body or "").encode()
+    headers = {**request.headers, "Host": url.netloc, "Content-Length": str(len(body))}
+    lines = [f"{'GET' if request.body is None else 'POST'} {url.path} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return str(url.hostname), url.port or 80, "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def _hammer(request: Request, seconds: float) -> float:
+    host, port, wire = _wire(request)
+    ends = time.perf_counter() + seconds
+    answered = 0
+
+    async def connection() -> None:
+        nonlocal answered
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(wire * _PIPELINED)
+        rest = b""
+        while time.perf_counter() < ends:
+            rest += await reader.read(65_536)
+            found = _STATUS.findall(rest)
+            if any(status != b"2" for status in found):
+                raise RuntimeError(rest)
+            writer.write(wire * len(found))
+            answered += len(found)
+            # A status line that is cut in two is found with its second part.
+            rest = rest[-12:] if not _STATUS.search(rest[-13:]) else b""
+        writer.close()
+
+    await asyncio.gather(*[connection() for _ in range(CONNECTIONS)])
+    return answered / seconds
+
+
+class Streams(NamedTuple):
+    """What became of many streams at once."""
+
+    complete: int
+    """How many ended with the documented marker after all of their deltas."""
+    gaps: list[float]
+    """The seconds between one delta and the next, of all streams, sorted."""
+
+
+async def stream_all(requests: list[Request], deltas: int) -> Streams:
+    """Send all requests at once and read their streams to the end."""
+    gaps: list[float] = []
+    complete = 0
+
+    async def read(request: Request) -> None:
+        nonlocal complete
+        host, port, wire = _wire(request)
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(wire)
+        seen, before = 0, 0.0
+        async for line in reader:
+            if b'"text-delta"' in line:
+                now = time.perf_counter()
+                if seen:
+                    gaps.append(now - before)
+                seen, before = seen + 1, now
+            elif line.startswith(b"data: [DONE]"):
+                complete += seen == deltas
+                break
+        writer.close()
+
+    await asyncio.gather(*map(read, requests))
+    return Streams(complete, sorted(gaps))
+
+
+if __name__ == "__main__":
+    print(asyncio.run(_hammer(Request(*json.loads(sys.argv[1])), float(sys.argv[2]))))

@@ -1,0 +1,61 @@
+"""Servers to compare with, each a process of its own: `bare` and `streaming`."""
+
+from __future__ import annotations
+
+import sys
+from itertools import cycle, islice
+from unittest.mock import patch
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from siteassist_mock.app import create_app
+from siteassist_mock.assistant import Answer
+from siteassist_mock.handlers import messages
+from siteassist_mock.serving import listen, make_server
+from siteassist_mock.settings import Settings
+
+DELTAS = 100
+
+
+def bare(port: int, body: bytes) -> None:
+    """Return the same bytes to whoever asks: no routes but two, no state, no checks.
+
+    It runs on the same server with the same protocol as the mock.
+    """
+
+    async def get(_request: Request) -> Response:
+        return Response(body, media_type="application/json")
+
+    async def post(request: Request) -> Response:
+        await request.body()
+        return Response(body, status_code=201, media_type="application/json")
+
+    app = Starlette(
+        routes=[
+            Route("/v2/conversations/{conversationId}", get),
+            Route("/v2/conversations", post, methods=["POST"]),
+        ]
+    )
+    config = uvicorn.Config(app, http="h11", log_config=None, log_level="error", access_log=False)
+    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", port)])
+
+
+def streaming(port: int, pace: float) -> None:
+    """Run the mock with answers of 100 words, and so of 100 deltas, at a pace in seconds."""
+    text = " ".join(islice(cycle(["Two", "to", "four", "working", "days."]), DELTAS))
+    reply = Answer(text=text, input_tokens=1, output_tokens=DELTAS)
+
+    with patch.object(messages, "answer", return_value=reply):
+        app = create_app(Settings(stream_delay=pace))
+        make_server(app).run(sockets=[listen("127.0.0.1", port)])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "bare":
+        bare(int(sys.argv[2]), sys.argv[3].encode())
+    else:
+        streaming(int(sys.argv[2]), float(sys.argv[3]))

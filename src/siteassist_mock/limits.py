@@ -1,0 +1,64 @@
+"""Who may send how much: rate limits and the quota of messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from siteassist_mock.errors import ApiError
+from siteassist_mock.rates import RateLimiter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import Scope
+
+    from siteassist_mock.rates import RateLimit
+    from siteassist_mock.store import Store
+    from siteassist_mock.tables import Visitor
+
+__all__ = ["Limits"]
+
+# Of all operations only this one stores what somebody says.
+_COUNTED = "sendMessage"
+
+
+class Limits:
+    """The limits of one server; those of another process on the same state are its own."""
+
+    def __init__(self, store: Store, rates: Sequence[RateLimit], quota: int | None) -> None:
+        """Hold everybody to ``rates``, and the project to ``quota`` messages in all."""
+        self._limiter = RateLimiter(rates, store.clock.seconds) if rates else None
+        self._quota = quota
+        self._store = store
+
+    def check(self, operation_id: str, scope: Scope, visitor: Visitor | None) -> None:
+        """Count a request; raises `ApiError` 429 if it is one too many.
+
+        Requests count for the visitor whose credential is valid, and for the
+        address that they come from otherwise: a token that is made up opens no
+        new account. So does a publishable key, which is no secret and the same
+        in every browser: by it one visitor could use up everybody's allowance.
+        """
+        if self._limiter is not None:
+            wait = self._limiter.wait(
+                f"visitor {visitor.id}" if visitor else f"address {_address(scope)}"
+            )
+            if wait:
+                raise ApiError(
+                    429, details={"retryAfter": wait}, headers={"Retry-After": str(wait)}
+                )
+        if self._quota is not None and operation_id == _COUNTED and visitor is not None:
+            with self._store.read() as records:
+                used = records.count_questions(visitor.id, at_most=self._quota)
+            if used >= self._quota:
+                raise ApiError(
+                    429,
+                    code="USAGE_QUOTA_EXCEEDED",
+                    message=f"The project has used up its quota of {self._quota} messages.",
+                    details={"quota": self._quota},
+                )
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

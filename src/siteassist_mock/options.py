@@ -1,0 +1,94 @@
+"""Options of the command that make a server fail, refuse or check more than usual."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from siteassist_mock.faults import FAULTS, parse_planned
+from siteassist_mock.rates import parse_rate
+
+__all__ = ["failure_options"]
+
+
+def _each(parse: Callable[[str], object]) -> Callable[..., tuple[str, ...]]:
+    """Return a callback that refuses what ``parse`` refuses, with its sentence."""
+
+    def check(_context: object, _parameter: object, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            try:
+                parse(text)
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from None
+        return texts
+
+    return check
+
+
+_OPTIONS = (
+    click.option(
+        "--fault",
+        "faults",
+        metavar="NAME[=VALUE][:RATE]",
+        multiple=True,
+        callback=_each(parse_planned),
+        help="What goes wrong by itself, and in which share of the requests, such as"
+        f" `truncate:0.1`; may be repeated. NAME is one of {', '.join(FAULTS)}.",
+    ),
+    click.option(
+        "--fault-seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Chooses which requests get the faults.",
+    ),
+    click.option(
+        "--rate-limit",
+        "rate_limits",
+        metavar="N/(s|m|h)",
+        multiple=True,
+        callback=_each(parse_rate),
+        help="How many requests each visitor or address may make, such as `60/m`;"
+        " may be repeated.  [default: any number]",
+    ),
+    click.option(
+        "--quota",
+        type=click.IntRange(0),
+        metavar="N",
+        help="How many messages may be sent in all.  [default: any number]",
+    ),
+    click.option("--strict", is_flag=True, help="Check answers against openapi.yaml, too."),
+)
+
+
+def failure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command, which gets them as ``failures``.
+
+    That is a dictionary of fields of `siteassist_mock.settings.Settings`.
+    """
+
+    @functools.wraps(command)
+    def called(
+        *,
+        faults: tuple[str, ...],
+        fault_seed: int,
+        rate_limits: tuple[str, ...],
+        quota: int | None,
+        strict: bool,
+        **others: Any,
+    ) -> Any:
+        failures = {
+            "faults": faults,
+            "fault_seed": fault_seed,
+            "rate_limits": rate_limits,
+            "quota": quota,
+            "strict": strict,
+        }
+        return command(failures=failures, **others)
+
+    for option in reversed(_OPTIONS):
+        called = option(called)
+    return called

@@ -1,0 +1,80 @@
+"""The names of faults, and which requests get them."""
+
+from __future__ import annotations
+
+import pytest
+
+from siteassist_mock.faults import FAULTS, Fault, FaultPlan, parse_fault, parse_planned
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "rate"),
+    [
+        ("truncate", Fault("truncate"), 1.0),
+        ("truncate:0.25", Fault("truncate"), 0.25),
+        ("delay=0.5:1", Fault("delay", 0.5), 1.0),
+        (" delay = 2 ", Fault("delay", 2.0), 1.0),
+        ("drip", Fault("drip", 0.0), 1.0),
+        ("drip=0.01", Fault("drip", 0.01), 1.0),
+        ("reset", Fault("reset", "start"), 1.0),
+        ("reset=middle:0.1", Fault("reset", "middle"), 0.1),
+        ("oversized-body", Fault("oversized-body", 16_777_216), 1.0),
+        ("oversized-body=10", Fault("oversized-body", 10), 1.0),
+    ],
+)
+def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: float) -> None:
+    """The last two may be left out, where that has a meaning."""
+    assert (fault, rate) == parse_planned(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "there is no fault ''; there is: delay, drip, reset"),
+        ("Truncate", "there is no fault 'Truncate'"),
+        ("delay", "the fault delay takes the seconds to wait, 0 to 3600, not ''"),
+        ("delay=nan", "the fault delay takes .*, not 'nan'"),
+        ("delay=3601", "the fault delay takes"),
+        ("drip=-1", "the fault drip takes"),
+        ("drip=x", "the fault drip takes"),
+        ("reset=now", "the fault reset takes 'start', 'middle' or nothing, not 'now'"),
+        ("truncate=1", "the fault truncate takes no value, not '1'"),
+        ("oversized-body=0", "the fault oversized-body takes"),
+        ("oversized-body=1073741825", "the fault oversized-body takes"),
+        ("truncate:", "the rate of a fault is a number above 0 and at most 1, not ''"),
+        ("truncate:0", "the rate of a fault"),
+        ("truncate:1.1", "the rate of a fault"),
+        ("truncate:nan", "the rate of a fault"),
+        ("truncate:x", "the rate of a fault"),
+    ],
+)
+def test_what_is_no_fault_is_said(text: str, problem: str) -> None:
+    """In one sentence, with what there is."""
+    with pytest.raises(ValueError, match=f"^{problem}"):
+        parse_planned(text)
+
+
+def test_every_fault_can_be_named() -> None:
+    """The one that needs a value says so."""
+    for name in FAULTS:
+        assert name == parse_fault(name, "1" if name == "delay" else "").name
+
+
+def test_a_seed_chooses_always_the_same() -> None:
+    """Another seed chooses others, about as many, and one fault does not shift another."""
+
+    def names(seed: int, *texts: str) -> list[list[str]]:
+        plan = FaultPlan(texts, seed)
+        return [[fault.name for fault in plan.choose()] for _ in range(1000)]
+
+    both = names(1, "truncate:0.2", "drip:0.5")
+    assert both == names(1, "truncate:0.2", "drip:0.5")
+    assert both != names(2, "truncate:0.2", "drip:0.5")
+    assert 150 < sum("truncate" in chosen for chosen in both) < 250
+    assert 450 < sum("drip" in chosen for chosen in both) < 550
+    assert [["drip"]] * 1000 == names(1, "drip")
+
+
+def test_without_a_plan_nothing_goes_wrong() -> None:
+    """As long as nobody asks for it."""
+    assert [] == FaultPlan(()).choose()

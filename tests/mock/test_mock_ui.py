@@ -1,0 +1,385 @@
+"""The operator's page, in a real browser that is driven over its debugging protocol."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from siteassist_mock.testing import mock_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
+
+BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
+KEY = "sa_pk_1234567890abcdef"
+HOSTILE = (
+    "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+)
+CHROMIUM = shutil.which("chromium")
+SECONDS = 20
+
+
+class Page:
+    """One tab of the browser."""
+
+    def __init__(self, socket: ClientConnection, session: str) -> None:
+        """Speak to the tab with the id ``session``."""
+        self._socket = socket
+        self._session = session
+        self._count = 0
+        self.problems: list[Any] = []
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call a method of the debugging protocol; what the page complains of is kept."""
+        self._count += 1
+        request = {
+            "id": self._count,
+            "method": method,
+            "params": params,
+            "sessionId": self._session,
+        }
+        self._socket.send(json.dumps(request))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=SECONDS))
+            if answer.get("method") in {"Runtime.exceptionThrown", "Log.entryAdded"}:
+                self.problems.append(answer["params"])
+            if answer.get("id") == self._count:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression, and of a promise what it becomes."""
+        result = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Return as soon as ``condition`` holds in the page."""
+        look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look);"
+        self.evaluate(f"new Promise((done) => {{ {look} look(); }})")
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Return as soon as some visible element that matches has exactly this text."""
+        self.wait(
+            f"[...document.querySelectorAll({json.dumps(selector)})].some((one) =>"
+            f" one.checkVisibility() && one.textContent === {json.dumps(text)})"
+        )
+
+    def click(self, selector: str) -> None:
+        """Press and release the mouse in the middle of an element."""
+        x, y = self.evaluate(
+            f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        """Press and release a key."""
+        text = {"Enter": "\r"}.get(key, "")
+        code = {"Enter": 13, "Tab": 9, "ArrowDown": 40, "Escape": 27}[key]
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                text=text if kind == "keyDown" else "",
+                windowsVirtualKeyCode=code,
+            )
+
+    def type(self, text: str) -> None:
+        """Write into the element that has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Give the page the size and the colours of a device."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientConnection]:
+    """Start a browser of our own, with a profile of its own and no way to other machines."""
+    if CHROMIUM is None:
+        pytest.skip("there is no `chromium` on this machine")
+    command = [
+        CHROMIUM,
+        "--headless=new",
+        # The sandbox needs rights that containers do not give; the page is ours.
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-extensions",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+        "about:blank",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            address = ""
+            for line in process.stderr:
+                _, _, address = line.strip().partition("DevTools listening on ")
+                if address:
+                    break
+            assert address, "the browser did not start"
+            with connect(address, max_size=None, proxy=None) as socket:
+                yield socket
+        finally:
+            process.terminate()
+            process.stderr.close()
+
+
+@contextmanager
+def opened(browser: ClientConnection, url: str) -> Iterator[Page]:
+    """Open ``url`` in a new tab and yield that, then close it."""
+
+    def call(method: str, **params: Any) -> Any:
+        browser.send(json.dumps({"id": 0, "method": method, "params": params}))
+        while (answer := json.loads(browser.recv(timeout=SECONDS))).get("id") != 0:
+            pass
+        return answer["result"]
+
+    context = call("Target.createBrowserContext")["browserContextId"]
+    target = call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+    session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    page = Page(browser, session)
+    page.call("Runtime.enable")
+    page.call("Log.enable")
+    page.resize(1280, 800)
+    page.call("Page.navigate", url=url)
+    page.wait_for_text("#live", "Live")
+    try:
+        yield page
+        assert page.problems == []
+    finally:
+        call("Target.disposeBrowserContext", browserContextId=context)
+
+
+class Visitor:
+    """Somebody who talks to the server by its API."""
+
+    def __init__(self, url: str) -> None:
+        """Be a visitor of the server at ``url``."""
+        self.url = url
+        self.control = f"{url.removesuffix('/v2')}/_mock"
+        self._client = httpx.Client(base_url=url, headers=BEARER)
+
+    def __enter__(self) -> Self:
+        """Keep a connection."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def start(self, *said: str) -> str:
+        """Begin a conversation and return its id."""
+        conversation_id = str(self._client.post("/conversations").json()["id"])
+        for content in said:
+            self.say(conversation_id, content)
+        return conversation_id
+
+    def say(self, conversation_id: str, content: str) -> int:
+        """Send a message and return the status."""
+        path = f"/conversations/{conversation_id}/messages"
+        return self._client.post(path, json={"content": content}).status_code
+
+    def operate(self, conversation_id: str, action: str, body: Any) -> None:
+        """Do in a conversation what the operator's console does."""
+        path = f"{self.control}/conversations/{conversation_id}/{action}"
+        httpx.post(path, json=body).raise_for_status()
+
+
+@pytest.fixture
+def visitor() -> Iterator[Visitor]:
+    """Start a server with one visitor."""
+    with mock_server() as url, Visitor(url) as visitor:
+        yield visitor
+
+
+def test_an_operator_takes_over_and_answers(browser: ClientConnection, visitor: Visitor) -> None:
+    """What the operator does in the page the visitor's socket hears of."""
+    one = visitor.start("How long does shipping take?")
+    address = f"{visitor.url.replace('http', 'ws')}/conversations/{one}/ws?apiKey={KEY}"
+    with (
+        connect(address, proxy=None) as socket,
+        opened(browser, f"{visitor.control}/ui") as page,
+    ):
+        page.wait_for_text("#list .title", "How long does shipping take?")
+        page.click("#list a")
+        page.wait_for_text("#messages .text", "How long does shipping take?")
+        page.click("#takeover input")
+        page.type("Sam")
+        page.press("Enter")
+        assigned = json.loads(socket.recv(timeout=SECONDS))
+        assert assigned == {"type": "human_assigned", "chatId": one}
+        page.wait("document.activeElement.name === 'content'")
+        page.type("Two days, I promise.")
+        page.press("Enter")
+        pushed = json.loads(socket.recv(timeout=SECONDS))
+        assert (pushed["type"], pushed["chatId"]) == ("new_message", one)
+        assert pushed["message"]["role"] == "human_agent"
+        assert pushed["message"]["humanAgent"] == {"name": "Sam", "image": None}
+        assert pushed["message"]["parts"] == [{"type": "text", "text": "Two days, I promise."}]
+        page.wait_for_text("#messages .human_agent .text", "Two days, I promise.")
+        page.wait("document.querySelector('#answer textarea').value === ''")
+        assert visitor.say(one, "Thanks!") == 202
+        page.wait_for_text("#messages .user .text", "Thanks!")
+        page.wait_for_text("#list .snippet", "Thanks!")
+
+
+def test_conversations_appear_by_themselves(browser: ClientConnection, visitor: Visitor) -> None:
+    """Also in a page that showed none, and with a mark if something in them is new."""
+    with opened(browser, f"{visitor.control}/ui") as page:
+        page.wait("document.querySelector('#empty').checkVisibility()")
+        visitor.start("hello")
+        page.wait_for_text("#list .unread .title", "hello")
+        page.wait_for_text("#count", "1")
+
+
+def test_what_people_say_is_text(browser: ClientConnection, visitor: Visitor) -> None:
+    """In the list, in the conversation, in names and in reasons: nothing becomes an element."""
+    one = visitor.start(HOSTILE)
+    visitor.operate(one, "handover", {"name": HOSTILE})
+    visitor.operate(one, "agent-messages", {"content": HOSTILE})
+    visitor.operate(one, "close", {"closeReason": HOSTILE})
+    with opened(browser, f"{visitor.control}/ui#{one}") as page:
+        page.wait_for_text("#list .snippet", HOSTILE)
+        page.wait_for_text("#messages .user .text", HOSTILE)
+        page.wait_for_text("#messages .human_agent .by b", HOSTILE)
+        page.wait_for_text("#closed", f"This conversation is closed: {HOSTILE}")
+        assert page.evaluate("document.querySelectorAll('img').length") == 0
+        assert page.evaluate("document.querySelectorAll('script').length") == 1
+        assert page.evaluate("document.title").startswith("<script>document.title")
+
+
+def test_the_page_may_make_nothing_of_text(browser: ClientConnection, visitor: Visitor) -> None:
+    """Should the script ever have a mistake, the browser refuses to follow it."""
+    with opened(browser, f"{visitor.control}/ui") as page:
+        names = page.evaluate(
+            "['innerHTML', 'outerHTML'].map((name) => {"
+            " try { document.body[name] = '<b>x</b>'; return 'written'; }"
+            " catch (error) { return error.name; } })"
+        )
+        assert names == ["TypeError", "TypeError"]
+        blocked = page.evaluate(
+            "new Promise((done) => {"
+            " addEventListener('securitypolicyviolation', (event) => done(event.blockedURI));"
+            " const image = document.createElement('img'); image.src = 'https://example.com/x';"
+            " document.body.append(image); })"
+        )
+        assert blocked == "https://example.com/x"
+        # What the browser says about these attempts.
+        assert page.problems
+        page.problems.clear()
+
+
+def test_a_phone_shows_one_thing_at_a_time(browser: ClientConnection, visitor: Visitor) -> None:
+    """By keyboard alone: along the list, into a conversation, and back."""
+    visitor.start("first")
+    visitor.start("second")
+    with opened(browser, f"{visitor.control}/ui") as page:
+        page.resize(390, 780, dark=True)
+        page.wait_for_text("#list .title", "first")
+        page.wait("!document.querySelector('#chat').checkVisibility()")
+        page.evaluate("document.querySelector('#list a').focus()")
+        page.press("ArrowDown")
+        page.press("Enter")
+        page.wait_for_text("#chat h2", "first")
+        page.wait("!document.querySelector('#list').checkVisibility()")
+        page.wait("document.activeElement.tagName === 'H2'")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.click("#back")
+        page.wait("document.querySelector('#list').checkVisibility()")
+        page.wait("!document.querySelector('#chat').checkVisibility()")
+
+
+def test_closing_asks_first(browser: ClientConnection, visitor: Visitor) -> None:
+    """With a reason, after which nothing can be said any more; Escape changes one's mind."""
+    one = visitor.start("hello")
+    with opened(browser, f"{visitor.control}/ui#{one}") as page:
+        page.wait_for_text("#chat h2", "hello")
+        page.click("#close")
+        page.wait("document.querySelector('#closing').open")
+        page.press("Escape")
+        page.wait("!document.querySelector('#closing').open")
+        page.click("#close")
+        page.wait("document.querySelector('#closing').open")
+        page.type("Resolved")
+        page.press("Enter")
+        page.wait_for_text("#closed", "This conversation is closed: Resolved")
+        page.wait_for_text("#list .badge", "closed")
+        assert visitor.say(one, "x") == 409
+
+
+def test_a_reset_asks_first(browser: ClientConnection, visitor: Visitor) -> None:
+    """And shows the empty server afterwards."""
+    one = visitor.start("hello")
+    with opened(browser, f"{visitor.control}/ui#{one}") as page:
+        page.wait_for_text("#chat h2", "hello")
+        page.click("#reset")
+        page.wait("document.querySelector('#resetting').open")
+        page.click("#resetting .primary")
+        page.wait("document.querySelector('#empty').checkVisibility()")
+        page.wait("document.querySelector('#nothing').checkVisibility()")
+        page.wait_for_text("#count", "0")
+
+
+def test_a_refusal_is_shown(browser: ClientConnection, visitor: Visitor) -> None:
+    """What is not sent stays in the box, with the server's own words below."""
+    one = visitor.start("hello")
+    visitor.operate(one, "handover", {})
+    with opened(browser, f"{visitor.control}/ui#{one}") as page:
+        page.wait("document.querySelector('#answer').checkVisibility()")
+        # From now on the page hears nothing of what changes elsewhere.
+        page.evaluate(
+            "{ const real = fetch; window.fetch = (path, more) =>"
+            " path.startsWith('state') ? new Promise(() => {}) : real(path, more); }"
+        )
+        visitor.operate(one, "close", {})
+        page.click("#answer textarea")
+        page.type("Too late")
+        page.press("Enter")
+        page.wait_for_text("#problem", "The conversation is closed")
+        assert page.evaluate("document.querySelector('#answer textarea').value") == "Too late"
+        # The browser notes every answer of 400 and over.
+        page.problems.clear()
+
+
+def test_a_lost_server_is_shown(browser: ClientConnection) -> None:
+    """What is shown stays, and does not pretend to be live."""
+    with ExitStack() as server:
+        visitor = server.enter_context(Visitor(server.enter_context(mock_server())))
+        one = visitor.start("hello")
+        with opened(browser, f"{visitor.control}/ui#{one}") as page:
+            page.wait_for_text("#chat h2", "hello")
+            server.close()
+            page.wait_for_text("#live", "Not connected, trying again")
+            page.wait_for_text("#chat h2", "hello")
+            # The browser notes every address that does not answer.
+            page.problems.clear()
