@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
 _STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
 
 
+_MANY = 1000  # Pieces of a text.
+
+
+class _Words:
+    """A text in pieces, and the blocks that earlier pieces were joined to."""
+
+    __slots__ = ("blocks", "pieces")
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.pieces: list[str] = []
+
+    def compact(self) -> None:
+        if len(self.pieces) > _MANY:
+            self.blocks.append("".join(self.pieces))
+            self.pieces.clear()
+
+    def text(self) -> str:
+        return "".join((*self.blocks, *self.pieces))
+
+
 class Answer:
     """What has arrived of an answer so far.
 
-    Texts are kept as text, not as the pieces that they came in: a long answer
-    takes the memory of its words.
+    Pieces of a text are joined as they get many: a long answer takes the memory
+    of its words.
     """
 
     def __init__(self) -> None:
         """Begin an answer."""
         # In the order of their first event; texts and reasoning are written to.
         self._parts: dict[str, dict[str, Any]] = {}
-        self._words: dict[str, io.StringIO] = {}
+        self._words: dict[str, _Words] = {}
         self._usage: dict[str, Any] | None = None
         self.metadata: Any = None
         """The message's metadata, as the service sent them last."""
@@ -29,16 +49,14 @@ class Answer:
     def text(self) -> str:
         """The words of all texts, in order."""
         return "".join(
-            self._words[key].getvalue()
-            for key, part in self._parts.items()
-            if part["type"] == "text"
+            self._words[key].text() for key, part in self._parts.items() if part["type"] == "text"
         )
 
     @property
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the message, in order, as they would be stored."""
         return [
-            part | {"text": self._words[key].getvalue()} if key in self._words else dict(part)
+            part | {"text": self._words[key].text()} if key in self._words else dict(part)
             for key, part in self._parts.items()
         ]
 
@@ -54,8 +72,13 @@ class Answer:
         key = f"{kind}:{id_}"
         if key not in self._words:
             self._parts[key] = {"type": kind}
-            self._words[key] = io.StringIO()
-        return self._words[key].write
+            self._words[key] = _Words()
+        return self._words[key].pieces.append
+
+    def compact(self) -> None:
+        """Join the pieces of each text that has many."""
+        for words in self._words.values():
+            words.compact()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take an event that is no delta of a text."""

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import httpx
 
 from .calls import BaseCaller, Call, Vocabulary
-from .deadline import guard
 from .operation import Operation
 from .pages import Pages
 from .settings import Settings, seconds
@@ -116,9 +115,18 @@ class Caller(BaseCaller):
             with self._opening:
                 http = self._http
                 if http is None:
-                    http = self._http = guard(httpx.Client(transport=self._transport))
+                    http = self._http = self._open()
                     # For those who forget to: nothing is left open in the end.
                     weakref.finalize(self, http.close)
+        return http
+
+    def _open(self) -> httpx.Client:
+        http = httpx.Client(transport=self._transport)
+        if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
+            # Not before there is something to guard: its import takes its time.
+            from .network import guard  # noqa: PLC0415
+
+            guard(http)
         return http
 
     def _send(self, call: Call) -> httpx.Response:

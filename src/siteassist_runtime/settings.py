@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -37,7 +36,7 @@ class Settings:
             api_key = os.environ.get("SITEASSIST_API_KEY") or None
         self.token = _credential("token", token)
         self.api_key = _credential("api_key", api_key)
-        self.device_id = str(uuid.uuid4()) if device_id is None else device_id
+        self.device_id = _new_device_id() if device_id is None else device_id
         self.base_url = _base_url(
             base_url or os.environ.get("SITEASSIST_BASE_URL") or default_base_url
         )
@@ -84,6 +83,12 @@ def retries(value: int) -> int:
         msg = f"max_retries is a number from 0 up, not {value!r}"
         raise SiteAssistError(msg)
     return value
+
+
+def _new_device_id() -> str:
+    from uuid import uuid4  # noqa: PLC0415  # most clients are told, and the import takes its time
+
+    return str(uuid4())
 
 
 def _credential(name: str, value: str | None) -> str | None:

@@ -31,7 +31,11 @@ class EventDecoder:
 
         Raises `StreamDecodeError` if an event is larger than `LARGEST_EVENT`.
         """
-        if b"\r" in chunk or self._after_cr:
+        carriage = b"\r" in chunk or self._after_cr
+        if self._started and not self._parts and not carriage and chunk.endswith(b"\n\n"):
+            # As nearly all chunks are: whole events, and nothing left of the one before.
+            return _events(chunk[:-2].decode("utf-8", "replace"))
+        if carriage:
             chunk = self._with_line_feeds(chunk)
         if b"\n" not in chunk and self._started:
             return self._keep(chunk)
@@ -74,6 +78,8 @@ def _events(text: str) -> list[str]:
     """Return the data of the events in ``text``, whose blocks are all complete."""
     if text.startswith("data: "):
         # Nearly every stream is nothing but blocks of one `data: ` line.
+        if "\n" not in text:
+            return [text[6:]]
         pieces = text[6:].split("\n\ndata: ")
         if text.count("\n") == 2 * (len(pieces) - 1):
             return pieces

@@ -31,6 +31,8 @@ UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
 _DRAIN = 0.1  # Seconds that the connection gets to end after the terminal marker.
+_LARGE = 16 * 1024  # Bytes of a chunk with many events.
+_OFTEN = 256  # Chunks.
 _SHOWN = 100  # Characters of a faulty event that an error repeats.
 
 
@@ -98,15 +100,19 @@ class _Reader(Generic[EventT]):
         self._operation = operation
         self._form = form
         self._decoder = EventDecoder()
+        # The text that grows, and what makes it grow.
+        self._text_id: str | None = None
+        self._write: Callable[[str], object] | None = None
+        self._chunks = 0
 
-    def read(self, chunk: bytes) -> Generator[EventT, None, bool]:
+    def read(self, chunk: bytes) -> Generator[EventT, None, bool]:  # noqa: C901  # calls cost time
         """Yield the events that ``chunk`` completes, and return whether there was none."""
         table = self._form.events
         terminator = self._form.terminator
         # Nearly all events are these, so they take the shortest way.
         read_delta = table["text-delta"]
         loads = _loads
-        text_id = write = None
+        text_id, write = self._text_id, self._write
         silent = True
         data = ""
         try:
@@ -127,7 +133,9 @@ class _Reader(Generic[EventT]):
                     if event.id != text_id or write is None:
                         text_id = event.id
                         write = self.answer.writer("text", text_id)
-                    write(event.delta)
+                        self._text_id, self._write = text_id, write
+                    # What is no text raises a TypeError here.
+                    write(event.delta + "")
                 else:
                     event = table[kind](payload)
                     self._take(event)
@@ -140,6 +148,9 @@ class _Reader(Generic[EventT]):
             shown = redact(data[:_SHOWN]) + ("…" if len(data) > _SHOWN else "")
             msg = f"the stream carries what is no event of the protocol: {shown}"
             raise StreamDecodeError(msg, operation=self._operation) from error
+        self._chunks += 1
+        if len(chunk) > _LARGE or not self._chunks % _OFTEN:
+            self.answer.compact()
         return silent
 
     def _take(self, event: Any) -> None:
@@ -222,7 +233,8 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
     def _next_deadline(self, deadline: Deadline, *, silent: bool) -> Deadline:
         # What is no event, a comment for one, is no sign of life.
         if not silent:
-            return Deadline(self._idle)
+            deadline.restart()
+            return deadline
         if not deadline.remaining():
             raise self._idle_error()
         return deadline
