@@ -105,7 +105,7 @@ class _Reader(Generic[EventT]):
         self._write: Callable[[str], object] | None = None
         self._chunks = 0
 
-    def read(self, chunk: bytes) -> Generator[EventT, None, bool]:  # noqa: C901  # calls cost time
+    def read(self, chunk: bytes) -> Generator[EventT, None, bool]:
         """Yield the events that ``chunk`` completes, and return whether there was none."""
         table = self._form.events
         terminator = self._form.terminator
