@@ -106,7 +106,7 @@ class AsyncCaller(BaseCaller):
             response.request.extensions["timeout"]["read"] = idle
             return response
 
-        return AsyncStream(operation.name, form(), idle, start)
+        return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets)
 
     def pages(
         self,

@@ -75,7 +75,7 @@ class Caller(BaseCaller):
             response.request.extensions["timeout"]["read"] = idle
             return response
 
-        return Stream(operation.name, form(), idle, start)
+        return Stream(operation.name, form(), idle, start, lambda: self.secrets)
 
     def pages(
         self,

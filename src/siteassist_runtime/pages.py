@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from .errors import SiteAssistError
 from .unset import UNSET
 
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
+
+
+# Pages in a row without anything new, after which a list that keeps changing is left.
+_BARREN = 1000
 
 
 class _Walk:
@@ -16,33 +21,41 @@ class _Walk:
 
     The list may change while it is read. An item that moved to a later page is
     not given twice; when the total shrinks, reading goes back as far, so that
-    items which moved up are not missed; and a page that brings nothing new is
-    the last one, so that a service which ignores the offset is not asked for
-    ever.
+    items which moved up are not missed; and a page that brings nothing new
+    where something new was to be expected is the last one, so that a service
+    which ignores the offset is not asked for ever.
     """
 
     def __init__(self, offset: int, limit: float | None) -> None:
         self.offset = offset
         self._limit = limit
-        self._back = False
         self._total: int | None = None
         self._seen: set[Hashable] = set()
+        # Up to here all may have been seen, so a page of nothing new tells nothing.
+        self._reach = 0
+        self._barren = 0
         self.ended = False
 
     def take(self, page: Any) -> list[Any]:
         """Return the items of ``page`` that are new, and decide where to read on."""
-        total = total_of(page)
+        before, self._total = self._total, total_of(page)
+        total = self._total
         items = list(page.data)
-        shrunk = 0 if None in (total, self._total) else max(0, self._total - total)  # type: ignore[operator]  # neither is None
-        self._total = total
         new = [item for item in items if self._is_new(item)]
-        again, self._back = self._back, bool(shrunk)
-        if shrunk:
-            # A total cannot shrink for ever, so neither does this.
-            self.offset = max(0, self.offset - shrunk)
-            return new
-        self.offset += len(items)
-        if not items or not (new or again):
+        self._barren = 0 if new else self._barren + 1
+        grown = 0 if before is None or total is None else total - before
+        start = self.offset
+        if grown > 0:
+            # New items at the front push the others on.
+            self._reach += grown
+        expected = start < self._reach
+        self._reach = max(self._reach, start + len(items))
+        if grown < 0:
+            # Items that were to come may have moved up.
+            self.offset = max(0, start + grown)
+        else:
+            self.offset = start + len(items)
+        if self._barren > _BARREN or (grown >= 0 and not (items and (new or expected))):
             self.ended = True
         elif total is not None:
             self.ended = self.offset >= total
@@ -53,7 +66,7 @@ class _Walk:
 
     def _is_new(self, item: Any) -> bool:
         key = getattr(item, "id", None)
-        if key is None:
+        if key is None or key is UNSET:
             return True
         if key in self._seen:
             return False
@@ -64,7 +77,13 @@ class _Walk:
 def total_of(page: Any) -> int | None:
     """Return the total that a page states; None if it states none."""
     total = getattr(page, "total", None)
-    return None if total is None or total is UNSET else int(total)
+    if total is None or total is UNSET:
+        return None
+    try:
+        return int(total)
+    except (ValueError, TypeError, OverflowError):
+        msg = f"the total of the list is no number: {total!r}"
+        raise SiteAssistError(msg) from None
 
 
 class _BasePages(Generic[ItemT, PageT]):

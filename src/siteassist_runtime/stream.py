@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import httpx
@@ -94,11 +103,14 @@ class StreamFormat(NamedTuple):
 class _Reader(Generic[EventT]):
     """Turns chunks into events, and keeps the answer."""
 
-    def __init__(self, operation: str, form: StreamFormat) -> None:
+    def __init__(
+        self, operation: str, form: StreamFormat, secrets: Callable[[], Iterable[str]]
+    ) -> None:
         self.answer = Answer()
         self.done = False
         self._operation = operation
         self._form = form
+        self._secrets = secrets
         self._decoder = EventDecoder()
         # The text that grows, and what makes it grow.
         self._text_id: str | None = None
@@ -139,13 +151,15 @@ class _Reader(Generic[EventT]):
                 else:
                     event = table[kind](payload)
                     self._take(event)
+                    # A text that begins again is another one.
+                    text_id = write = self._text_id = self._write = None
                 silent = False
                 yield event
         except StreamError as error:
             error.operation = self._operation
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            shown = redact(data[:_SHOWN]) + ("…" if len(data) > _SHOWN else "")
+            shown = redact(data, self._secrets())[:_SHOWN] + ("…" if len(data) > _SHOWN else "")
             msg = f"the stream carries what is no event of the protocol: {shown}"
             raise StreamDecodeError(msg, operation=self._operation) from error
         self._chunks += 1
@@ -156,13 +170,14 @@ class _Reader(Generic[EventT]):
     def _take(self, event: Any) -> None:
         whole = event.to_dict()
         if whole["type"] == self._form.error_type:
-            words = redact(str(whole.get(self._form.error_text) or "no reason given"))
+            said = str(whole.get(self._form.error_text) or "no reason given")
+            words = redact(said, self._secrets())
             msg = f"the answer broke off: {words}"
             raise StreamError(msg)
         self.answer.take(whole)
 
     def truncated(self, error: httpx.HTTPError | None) -> StreamTruncatedError:
-        cause = f" ({redact(str(error))})" if error and str(error) else ""
+        cause = f" ({redact(str(error), self._secrets())})" if error and str(error) else ""
         msg = f"the stream ended without its terminal marker{cause}; the answer may be incomplete"
         return StreamTruncatedError(msg, operation=self._operation)
 
@@ -170,11 +185,18 @@ class _Reader(Generic[EventT]):
 class _BaseStream(Generic[EventT, PartT, UsageT]):
     """What both kinds of stream have in common."""
 
-    def __init__(self, operation: str, form: StreamFormat, idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        operation: str,
+        form: StreamFormat,
+        idle_timeout: float | None,
+        secrets: Callable[[], Iterable[str]],
+    ) -> None:
         self._operation = operation
         self._form = form
         self._idle = idle_timeout
-        self._reader: _Reader[EventT] = _Reader(operation, form)
+        self._secrets = secrets
+        self._reader: _Reader[EventT] = _Reader(operation, form, secrets)
         self._response: httpx.Response | None = None
         self._queued: QueuedNotice | None = None
 
@@ -221,13 +243,14 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     def __repr__(self) -> str:
         """Tell the operation and the state."""
-        state = "done" if self.done else "queued" if self._queued else "not done"
+        state = "done" if self.done else "queued" if self._queued is not None else "not done"
         return f"<{type(self).__name__} {self._operation}: {state}>"
 
     def _check(self, response: httpx.Response) -> None:
         found = str(response.headers.get("content-type", "nothing"))
-        if response.status_code != _QUEUED and not found.lower().startswith("text/event-stream"):
-            msg = f"expected text/event-stream, got {redact(found)}"
+        kind = found.partition(";")[0].strip().lower()
+        if response.status_code != _QUEUED and kind != "text/event-stream":
+            msg = f"expected text/event-stream, got {redact(found, self._secrets())}"
             raise APIResponseError(msg, operation=self._operation, response=None, text="")
 
     def _next_deadline(self, deadline: Deadline, *, silent: bool) -> Deadline:
@@ -240,8 +263,14 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         return deadline
 
     def _idle_error(self) -> APITimeoutError:
-        msg = f"no event arrived for {self._idle:g} s"
+        # Without a limit of ours, a transport may still have one of its own.
+        limit = "in time" if self._idle is None else f"for {self._idle:g} s"
+        msg = f"no event arrived {limit}"
         return APITimeoutError(msg, operation=self._operation)
+
+    def _opened_before(self) -> SiteAssistError:
+        msg = "a stream is opened once; call the method again for another answer"
+        return SiteAssistError(msg, operation=self._operation)
 
     def _not_open(self) -> SiteAssistError:
         way = "async with" if isinstance(self, AsyncStream) else "with"
@@ -267,14 +296,17 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         form: StreamFormat,
         idle_timeout: float | None,
         start: Callable[[], httpx.Response],
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request; it returns the open response."""
-        super().__init__(operation, form, idle_timeout)
+        """Take what sends the request, and what must never be shown."""
+        super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: Generator[EventT] | None = None
 
     def __enter__(self) -> Self:
         """Send the request."""
+        if self._response is not None:
+            raise self._opened_before()
         response = self._response = self._start()
         try:
             self._check(response)
@@ -297,10 +329,12 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
 
     def close(self) -> None:
         """Close the connection; what has arrived stays."""
-        if self._events is not None:
-            self._events.close()
         if self._response is not None:
             self._response.close()
+        if self._events is not None:
+            # Another thread may be reading: that the response is closed ends its reading.
+            with suppress(ValueError):
+                self._events.close()
 
     def __iter__(self) -> Iterator[EventT]:
         """Read on from where reading stopped."""
@@ -382,14 +416,17 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         form: StreamFormat,
         idle_timeout: float | None,
         start: Callable[[], Awaitable[httpx.Response]],
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request; it returns the open response."""
-        super().__init__(operation, form, idle_timeout)
+        """Take what sends the request, and what must never be shown."""
+        super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: AsyncIterator[EventT] | None = None
 
     async def __aenter__(self) -> Self:
         """Send the request."""
+        if self._response is not None:
+            raise self._opened_before()
         response = self._response = await self._start()
         try:
             self._check(response)
@@ -412,10 +449,12 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
 
     async def aclose(self) -> None:
         """Close the connection; what has arrived stays."""
-        if self._events is not None:
-            await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
         if self._response is not None:
             await self._response.aclose()
+        if self._events is not None:
+            # Another task may be reading: that the response is closed ends its reading.
+            with suppress(RuntimeError):
+                await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     def __aiter__(self) -> AsyncIterator[EventT]:
         """Read on from where reading stopped."""

@@ -21,7 +21,7 @@ def segment(value: object, name: str) -> str:
     Raises `ValueError` for what would address another resource: nothing, a
     dot or two.
     """
-    text = str(value)
+    text = "" if value is None or value is UNSET else str(value)
     if text in {"", ".", ".."}:
         msg = f"{name} must identify something, not {text!r}"
         raise ValueError(msg)
@@ -29,19 +29,23 @@ def segment(value: object, name: str) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """Return ``value`` with models and enums as plain JSON values."""
-    if value is None or isinstance(value, (bool, int, float)):
+    """Return ``value`` with models, enums, identifiers and times as plain JSON values."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    if isinstance(value, str):
-        # Also an enum of strings, whose value is what travels.
-        return value.value if isinstance(value, Enum) else value
     if isinstance(value, Mapping):
         return {key: jsonable(item) for key, item in value.items() if item is not UNSET}
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
-    if isinstance(value, _Model):
-        return value.to_dict()
-    return str(value)
+    return value.to_dict() if isinstance(value, _Model) else _text_of(value)
+
+
+def _text_of(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    # Whatever else is no JSON is refused when it is written down.
+    return str(value) if type(value).__name__ == "UUID" else value
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
