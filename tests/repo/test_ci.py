@@ -44,7 +44,9 @@ def test_every_requirement_is_pinned_and_hashed(name: str, least: int) -> None:
     assert [] == [name for name, version, hashes in entries if not version or not hashes]
 
 
-@pytest.mark.parametrize("name", ["requirements/dev.txt", "requirements/bench.txt", "package-lock.json"])
+@pytest.mark.parametrize(
+    "name", ["requirements/dev.txt", "requirements/bench.txt", "package-lock.json"]
+)
 def test_lock_file_names_no_address(name: str) -> None:
     """Where packages come from is the user's business."""
     text = (ROOT / name).read_text()
