@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+import math
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Hashable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Generic, TypeVar
 
 from .errors import SiteAssistError
@@ -10,10 +20,6 @@ from .unset import UNSET
 
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
-
-
-# Pages in a row without anything new, after which a list that keeps changing is left.
-_BARREN = 1000
 
 
 class _Walk:
@@ -33,7 +39,8 @@ class _Walk:
         self._seen: set[Hashable] = set()
         # Up to here all may have been seen, so a page of nothing new tells nothing.
         self._reach = 0
-        self._barren = 0
+        self._fresh = False
+        self._least = math.inf
         self.ended = False
 
     def take(self, page: Any) -> list[Any]:
@@ -42,20 +49,26 @@ class _Walk:
         total = self._total
         items = list(page.data)
         new = [item for item in items if self._is_new(item)]
-        self._barren = 0 if new else self._barren + 1
+        self._fresh = self._fresh or bool(new)
         grown = 0 if before is None or total is None else total - before
+        # Going back pays if something came since the last time, or if the list was
+        # never as short; both can happen only so often.
+        back = grown < 0 and (self._fresh or total < self._least)  # type: ignore[operator]  # a number then
+        if total is not None:
+            self._least = min(self._least, total)
         start = self.offset
         if grown > 0:
             # New items at the front push the others on.
             self._reach += grown
         expected = start < self._reach
         self._reach = max(self._reach, start + len(items))
-        if grown < 0:
+        if back:
             # Items that were to come may have moved up.
+            self._fresh = False
             self.offset = max(0, start + grown)
         else:
             self.offset = start + len(items)
-        if self._barren > _BARREN or (grown >= 0 and not (items and (new or expected))):
+        if not back and not (items and (new or expected)):
             self.ended = True
         elif total is not None:
             self.ended = self.offset >= total
@@ -168,7 +181,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         Fetches the first page if none was read; None if the service does not
         say.
         """
-        return self._count()
+        return _Later(self._count)
 
     async def _count(self) -> int | None:
         return total_of(self._last if self._last is not None else await self.page())
@@ -187,3 +200,13 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         while not walk.ended:
             for item in walk.take(await self.page(walk.offset)):
                 yield item
+
+
+class _Later:
+    """Something to await that costs nothing if nobody does."""
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+        self._start = start
+
+    def __await__(self) -> Generator[Any, Any, int | None]:
+        return self._start().__await__()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from .unset import UNSET
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @runtime_checkable
@@ -26,6 +29,14 @@ def segment(value: object, name: str) -> str:
         msg = f"{name} must identify something, not {text!r}"
         raise ValueError(msg)
     return quote(text, safe="")
+
+
+def text_of(response: httpx.Response) -> str:
+    """Return the body as text, even if its charset is nonsense."""
+    try:
+        return response.text
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError):
+        return response.content.decode("utf-8", "replace")
 
 
 def jsonable(value: Any) -> Any:
