@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench
 
 # What a recipe needs of these travels by the environment: on a command line
 # every user of the machine could read it.
@@ -11,7 +12,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-mock clean
+.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-client bench-mock clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -54,14 +55,18 @@ format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: $(READY) ## compile requirements/dev.txt anew from pyproject.toml
-	@$(BIN)/python scripts/lock.py
+lock: $(READY) ## compile requirements/*.txt anew
+	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-client: $(BENCH)/.ready ## compare what the client costs with its peers, in some two minutes
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation .
+	@$(BENCH)/bin/python -m bench.client $(ARGS)
 
 bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in some minutes
 	@$(BIN)/python -m bench.mock $(ARGS)
 
 clean: ## remove what can be made again
-	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
+	rm -rf .venv $(BENCH) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) scripts/check_python.py
@@ -69,4 +74,11 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH)/.ready: requirements/bench.txt
+	@$(PYTHON) scripts/check_python.py
+	@echo 'Setting up $(BENCH) (once) ...'
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
 	@touch $@

@@ -1,1 +1,1 @@
-"""Benchmarks against peers that are measured in the same run; never part of the tests."""
+"""What the client and the mock cost, next to their peers, measured in the same run; no tests."""

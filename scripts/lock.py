@@ -1,7 +1,9 @@
-"""Compile ``requirements/dev.txt`` from ``pyproject.toml``, every version pinned and hashed.
+"""Compile the files in ``requirements``, every version pinned and hashed.
 
-Addresses of package indexes stay out of the file. Pass ``--upgrade`` to take
-newer versions than those that are pinned now.
+``dev.txt`` comes from ``pyproject.toml``; ``bench.txt`` has what the client is
+compared with besides, and of what both have the same versions. Addresses of
+package indexes stay out of the files. Pass ``--upgrade`` to take newer
+versions than those that are pinned now.
 """
 
 from __future__ import annotations
@@ -15,9 +17,25 @@ COMMAND = [
     *(str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet"),
     *("--universal", "--python-version=3.11", "--generate-hashes"),
     *("--no-emit-index-url", "--no-emit-find-links", "--no-header"),
+]
+DEV = [
     *("--extra=mock", "--extra=contract", "--group=dev"),
     *("pyproject.toml", "--output-file=requirements/dev.txt"),
 ]
+BENCH = [
+    *("--extra=fast", "--constraints=requirements/dev.txt"),
+    *("pyproject.toml", "bench/requirements.txt", "--output-file=requirements/bench.txt"),
+]
+
+
+def main() -> int:
+    """Compile both, in this order, and return the first exit status that is not 0."""
+    for words in (DEV, BENCH):
+        done = subprocess.run([*COMMAND, *words, *sys.argv[1:]], cwd=ROOT, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
 
 if __name__ == "__main__":
-    sys.exit(subprocess.run([*COMMAND, *sys.argv[1:]], cwd=ROOT, check=False).returncode)
+    sys.exit(main())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import attrs
+from openapi_python_client.strings import PythonIdentifier, snake_case
 
 import siteassist
 import siteassist.errors
@@ -40,14 +41,18 @@ def methods(cls: type[object], tag: str) -> list[Method]:
         for operation in item.values():
             if tag not in operation["tags"]:
                 continue
-            name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", operation["operationId"]).lower()
-            for full in (name, f"{name}_stream"):
-                function = getattr(cls, full, None)
-                if function is not None:
-                    found.append(
-                        Method(full, inspect.signature(function), inspect.getdoc(function) or "")
-                    )
+            name = python_name(operation["operationId"])
+            for full in (name, *([f"{name}_stream"] if hasattr(cls, f"{name}_stream") else [])):
+                function = getattr(cls, full)
+                found.append(
+                    Method(full, inspect.signature(function), inspect.getdoc(function) or "")
+                )
     return found
+
+
+def python_name(name: str) -> str:
+    """Return what the generator makes of a name."""
+    return str(PythonIdentifier(snake_case(name), ""))
 
 
 def sections(docstring: str) -> dict[str, Any]:
@@ -159,9 +164,9 @@ def model(name: str) -> list[str]:
     if attrs.has(cls):
         schemas = load_spec()["components"]["schemas"]
         fields = schemas.get(name, {}).get("properties", {})
-        by_python = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wire).lower(): wire for wire in fields}
+        by_python = {python_name(wire): wire for wire in fields}
         for field in attrs.fields(cls):
-            wire = by_python.get(field.name.rstrip("_"))
+            wire = by_python.get(field.name)
             if wire is not None:
                 said = " ".join(fields[wire].get("description", "").split())
                 lines.append(f"- `{field.name}`: `{field.type}`. {said}".rstrip())

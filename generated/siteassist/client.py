@@ -21,7 +21,7 @@ from siteassist_runtime.operation import Operation
 from siteassist_runtime.settings import Settings
 from siteassist_runtime.stream import EventTable, StreamFormat
 from siteassist_runtime.unset import UNSET, Unset
-from siteassist_runtime.wire import segment
+from siteassist_runtime.wire import segment, text_of
 
 from .errors import STATUS_ERRORS, CredentialsError
 
@@ -167,7 +167,7 @@ def _read_get_messages(response: httpx.Response) -> MessageList:
 
 def _read_send_message(response: httpx.Response) -> Completion | QueuedNotice:
     if response.status_code == 202:
-        return QueuedNotice(response.text)
+        return QueuedNotice(text_of(response))
     from .models.completion import Completion
 
     return Completion.from_dict(response.json())
@@ -332,7 +332,7 @@ class SiteAssist:
         timeout: float | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
-        max_retry_wait: float = 60.0,
+        max_retry_wait: float | None = 60.0,
         headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -351,8 +351,8 @@ class SiteAssist:
                 seconds until it begins.
             idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
             max_retries: How often to try again at most, where that is safe.
-            max_retry_wait: The longest wait that the service may ask for, in seconds. If it asks
-                for more, its error is raised at once.
+            max_retry_wait: The longest wait that the service may ask for, in seconds; None for no
+                limit. If it asks for more, its error is raised at once.
             headers: More headers for every call.
             transport: What carries the requests, for example an `httpx.MockTransport`.
 
@@ -392,12 +392,12 @@ class SiteAssist:
         """Refuse to be pickled."""
         return self._caller.__reduce__()
 
-    def _own(self, name: str, value: str | None) -> str:
+    def _own(self, operation: Operation, name: str, value: str | None) -> str:
         """Return what was given for one call, or what the client was told."""
         found = getattr(self._settings, name) if value is None else value
         if found is None:
             msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
-            raise CredentialsError(msg)
+            raise CredentialsError(msg, operation=operation.name)
         return str(found)
 
     def __enter__(self) -> Self:
@@ -465,6 +465,7 @@ class SiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
         """
@@ -474,8 +475,8 @@ class SiteAssist:
             "/identity/init",
             _read_init,
             body={
-                "apiKey": self._own("api_key", api_key),
-                "saVid": self._own("device_id", sa_vid),
+                "apiKey": self._own(_INIT, "api_key", api_key),
+                "saVid": self._own(_INIT, "device_id", sa_vid),
             },
             body_required=True,
             timeout=timeout,
@@ -485,8 +486,8 @@ class SiteAssist:
         # A session of the client's own device replaces the one in use.
         self._caller.adopt(
             session.session_token,
-            self._own("api_key", api_key),
-            self._own("device_id", sa_vid),
+            self._settings.api_key if api_key is None else api_key,
+            self._settings.device_id if sa_vid is None else sa_vid,
         )
         return session
 
@@ -1273,6 +1274,7 @@ class SiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
         """
@@ -1282,7 +1284,7 @@ class SiteAssist:
             "/projects/current",
             _read_get_project,
             query={
-                "apiKey": self._own("api_key", api_key),
+                "apiKey": self._own(_GET_PROJECT, "api_key", api_key),
             },
             timeout=timeout,
             max_retries=max_retries,
@@ -1460,6 +1462,7 @@ class SiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
         """
@@ -1471,7 +1474,7 @@ class SiteAssist:
             query={
                 "q": q,
                 "size": size,
-                "apiKey": self._own("api_key", api_key),
+                "apiKey": self._own(_SEARCH, "api_key", api_key),
             },
             timeout=timeout,
             max_retries=max_retries,
@@ -1496,7 +1499,7 @@ class AsyncSiteAssist:
         timeout: float | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
-        max_retry_wait: float = 60.0,
+        max_retry_wait: float | None = 60.0,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -1515,8 +1518,8 @@ class AsyncSiteAssist:
                 seconds until it begins.
             idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
             max_retries: How often to try again at most, where that is safe.
-            max_retry_wait: The longest wait that the service may ask for, in seconds. If it asks
-                for more, its error is raised at once.
+            max_retry_wait: The longest wait that the service may ask for, in seconds; None for no
+                limit. If it asks for more, its error is raised at once.
             headers: More headers for every call.
             transport: What carries the requests, for example an `httpx.MockTransport`.
 
@@ -1558,12 +1561,12 @@ class AsyncSiteAssist:
         """Refuse to be pickled."""
         return self._caller.__reduce__()
 
-    def _own(self, name: str, value: str | None) -> str:
+    def _own(self, operation: Operation, name: str, value: str | None) -> str:
         """Return what was given for one call, or what the client was told."""
         found = getattr(self._settings, name) if value is None else value
         if found is None:
             msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
-            raise CredentialsError(msg)
+            raise CredentialsError(msg, operation=operation.name)
         return str(found)
 
     async def __aenter__(self) -> Self:
@@ -1631,6 +1634,7 @@ class AsyncSiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
         """
@@ -1640,8 +1644,8 @@ class AsyncSiteAssist:
             "/identity/init",
             _read_init,
             body={
-                "apiKey": self._own("api_key", api_key),
-                "saVid": self._own("device_id", sa_vid),
+                "apiKey": self._own(_INIT, "api_key", api_key),
+                "saVid": self._own(_INIT, "device_id", sa_vid),
             },
             body_required=True,
             timeout=timeout,
@@ -1651,8 +1655,8 @@ class AsyncSiteAssist:
         # A session of the client's own device replaces the one in use.
         self._caller.adopt(
             session.session_token,
-            self._own("api_key", api_key),
-            self._own("device_id", sa_vid),
+            self._settings.api_key if api_key is None else api_key,
+            self._settings.device_id if sa_vid is None else sa_vid,
         )
         return session
 
@@ -2439,6 +2443,7 @@ class AsyncSiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
         """
@@ -2448,7 +2453,7 @@ class AsyncSiteAssist:
             "/projects/current",
             _read_get_project,
             query={
-                "apiKey": self._own("api_key", api_key),
+                "apiKey": self._own(_GET_PROJECT, "api_key", api_key),
             },
             timeout=timeout,
             max_retries=max_retries,
@@ -2626,6 +2631,7 @@ class AsyncSiteAssist:
             APIResponseError: A success whose answer is not what the description promises.
             APITimeoutError: Time is up.
             APIConnectionError: The service cannot be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a key.
 
         Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
         """
@@ -2637,7 +2643,7 @@ class AsyncSiteAssist:
             query={
                 "q": q,
                 "size": size,
-                "apiKey": self._own("api_key", api_key),
+                "apiKey": self._own(_SEARCH, "api_key", api_key),
             },
             timeout=timeout,
             max_retries=max_retries,

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
 _STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
 
 
+_MANY = 1000  # Pieces of a text.
+
+
+class _Words:
+    """A text in pieces, and the blocks that earlier pieces were joined to."""
+
+    __slots__ = ("blocks", "pieces")
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.pieces: list[str] = []
+
+    def compact(self) -> None:
+        if len(self.pieces) > _MANY:
+            self.blocks.append("".join(self.pieces))
+            self.pieces.clear()
+
+    def text(self) -> str:
+        return "".join((*self.blocks, *self.pieces))
+
+
 class Answer:
     """What has arrived of an answer so far.
 
-    Texts are kept as text, not as the pieces that they came in: a long answer
-    takes the memory of its words.
+    Pieces of a text are joined as they get many: a long answer takes the memory
+    of its words.
     """
 
     def __init__(self) -> None:
         """Begin an answer."""
         # In the order of their first event; texts and reasoning are written to.
         self._parts: dict[str, dict[str, Any]] = {}
-        self._words: dict[str, io.StringIO] = {}
+        self._words: dict[str, _Words] = {}
+        # The part that an id stands for now: an id may come again in another step.
+        self._open: dict[tuple[str, str], str] = {}
         self._usage: dict[str, Any] | None = None
         self.metadata: Any = None
         """The message's metadata, as the service sent them last."""
@@ -29,16 +51,14 @@ class Answer:
     def text(self) -> str:
         """The words of all texts, in order."""
         return "".join(
-            self._words[key].getvalue()
-            for key, part in self._parts.items()
-            if part["type"] == "text"
+            self._words[key].text() for key, part in self._parts.items() if part["type"] == "text"
         )
 
     @property
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the message, in order, as they would be stored."""
         return [
-            part | {"text": self._words[key].getvalue()} if key in self._words else dict(part)
+            part | {"text": self._words[key].text()} if key in self._words else dict(part)
             for key, part in self._parts.items()
         ]
 
@@ -50,27 +70,41 @@ class Answer:
         return self._usage
 
     def writer(self, kind: str, id_: str) -> Callable[[str], object]:
-        """Return what appends to the text or the reasoning with this id."""
-        key = f"{kind}:{id_}"
-        if key not in self._words:
+        """Return what appends to the text or the reasoning with this id.
+
+        Raises `TypeError` if the id is no string.
+        """
+        if not isinstance(id_, str):
+            msg = f"no id: {id_!r}"
+            raise TypeError(msg)
+        key = self._open.get((kind, id_))
+        if key is None:
+            key = self._open[kind, id_] = f"{kind}:{id_}:{len(self._parts)}"
             self._parts[key] = {"type": kind}
-            self._words[key] = io.StringIO()
-        return self._words[key].write
+            self._words[key] = _Words()
+        return self._words[key].pieces.append
+
+    def compact(self) -> None:
+        """Join the pieces of each text that has many."""
+        for words in self._words.values():
+            words.compact()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take an event that is no delta of a text."""
         kind: str = event["type"]
-        if kind in {"text-start", "reasoning-start"}:
-            self.writer(kind.removesuffix("-start"), str(event["id"]))
+        if kind == "text-start" or (kind == "reasoning-start" and "id" in event):
+            self._open.pop((kind.removesuffix("-start"), event["id"]), None)
+            self.writer(kind.removesuffix("-start"), event["id"])
         elif kind == "reasoning-delta":
-            self.writer("reasoning", str(event["id"]))(str(event["delta"]))
+            if "id" in event and "delta" in event:
+                self.writer("reasoning", str(event["id"]))(str(event["delta"]))
         elif kind.startswith("tool-") and "toolCallId" in event:
             self._take_tool(kind, event)
         elif kind.startswith("data-"):
             if not event.get("transient"):
-                self._parts[f"{kind}:{event.get('id', len(self._parts))}"] = _without(
-                    event, "transient"
-                )
+                id_ = event.get("id")
+                key = f"{kind}:{len(self._parts)}" if id_ is None else f"{kind}={id_}"
+                self._parts[key] = _without(event, "transient")
         elif kind in {"source-url", "source-document", "file"}:
             self._parts[f"{kind}:{len(self._parts)}"] = dict(event)
         elif kind in _STEPS:
@@ -91,10 +125,8 @@ class Answer:
         )
 
     def _take_step(self, kind: str, event: Mapping[str, Any]) -> None:
-        if "messageMetadata" in event:
-            new = event["messageMetadata"]
-            both = isinstance(self.metadata, Mapping) and isinstance(new, Mapping)
-            self.metadata = {**self.metadata, **new} if both else new
+        if event.get("messageMetadata") is not None:
+            self.metadata = _merged(self.metadata, event["messageMetadata"])
         usage = event.get("usage")
         if not isinstance(usage, Mapping):
             return
@@ -113,6 +145,13 @@ _TOOL_STATES = {
     "tool-output-error": "output-error",
     "tool-output-denied": "output-denied",
 }
+
+
+def _merged(first: Any, second: Any) -> Any:
+    """Return ``second`` on top of ``first``, objects within objects as well."""
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        return second
+    return {**first, **{key: _merged(first.get(key), value) for key, value in second.items()}}
 
 
 def _without(event: Mapping[str, Any], name: str) -> dict[str, Any]:

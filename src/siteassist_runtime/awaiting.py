@@ -11,7 +11,7 @@ import httpx
 from anyio import Lock, fail_after, sleep
 from anyio.lowlevel import current_token
 
-from .calls import BaseCaller, Call, Vocabulary
+from .calls import BROKEN, LIMITS, BaseCaller, Call, Vocabulary, no_cookies, opening
 from .operation import Operation
 from .pages import AsyncPages
 from .settings import Settings, seconds
@@ -31,7 +31,7 @@ class _OnLoop:
     """The connections of one event loop, which cannot be used from another."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
-        self.http = httpx.AsyncClient(transport=transport)
+        self.http = httpx.AsyncClient(transport=transport, limits=LIMITS, cookies=no_cookies())
         self.session_lock = Lock()
         self._end: AsyncGenerator[None] | None = None
 
@@ -52,6 +52,8 @@ class _OnLoop:
         try:
             yield
         finally:
+            # What ends it holds the loop, which is the key to all of this.
+            self._end = None
             await self.http.aclose()
 
 
@@ -81,7 +83,7 @@ class AsyncCaller(BaseCaller):
         """Make a call and read its answer; ``rest`` is what `plan` takes."""
         call = self.plan(operation, path, **rest)
         response = await self._send_in_time(call)
-        return self.parse(operation, response, reader)
+        return self.parse(call, response, reader)
 
     def stream(
         self,
@@ -106,7 +108,7 @@ class AsyncCaller(BaseCaller):
             response.request.extensions["timeout"]["read"] = idle
             return response
 
-        return AsyncStream(operation.name, form(), idle, start)
+        return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets)
 
     def pages(
         self,
@@ -138,11 +140,13 @@ class AsyncCaller(BaseCaller):
         self._abandoned.append(self._loops)
         self._loops = weakref.WeakKeyDictionary()
 
-    async def _on_loop(self) -> _OnLoop:
+    async def _on_loop(self, operation: Operation) -> _OnLoop:
+        self.check_open(operation)
         loop = _loop()
         state = self._loops.get(loop)
         if state is None:
-            state = self._loops[loop] = _OnLoop(self._transport)
+            with opening(operation):
+                state = self._loops[loop] = _OnLoop(self._transport)
             await state.end_with_loop()
         return state
 
@@ -161,44 +165,57 @@ class AsyncCaller(BaseCaller):
         renewed = False
         attempt = 0
         while True:
-            state = await self._on_loop()
+            state = await self._on_loop(call.operation)
             token = None
             if call.operation.bearer:
                 token = await self._session(call, state) if session else self.settings.token
             request = self.request(call, token)
             sent = time.monotonic()
             try:
-                response = await state.http.send(request, stream=call.streamed)
+                self.check_open(call.operation)
+                response = await state.http.send(request, stream=True)
+                if response.is_success and call.streamed:
+                    self.log_answer(call, response, sent)
+                    return response
+                await _read(response)
                 if response.is_success:
                     self.log_answer(call, response, sent)
                     return response
-                try:
-                    await response.aread()
-                finally:
-                    await response.aclose()
-            except httpx.HTTPError as caught:
+            except BROKEN as caught:
                 error, repeat = self.connection_error(call, caught, attempt)
-                cause: Exception | None = caught
             else:
                 self.log_answer(call, response, sent)
                 if not renewed and self.is_expired(call, response.status_code):
                     renewed = True
                     self.expire(token)
                     continue
-                cause = None
                 failed = self.status_error(call, response)
                 repeat = self.repeats(call, failed)
                 error = failed
-            error.__cause__ = cause
             await sleep(self.wait_after(call, error, attempt, repeat=repeat))
             attempt += 1
 
     async def _session(self, call: Call, state: _OnLoop) -> str:
-        if self.session_token is not None:
-            return self.session_token
+        token = self.session_token
+        if token is not None:
+            return token
         # One starts the session, the others wait for it, each as long as it has time.
         async with state.session_lock:
-            if self.session_token is None:
-                response = await self._send(self.plan_session(call.deadline))
-                return self.session_from(response)
-            return self.session_token
+            token = self.session_token
+            if token is None:
+                start = self.plan_session(call)
+                token = self.session_from(start, await self._send(start))
+            return token
+
+
+async def _read(response: httpx.Response) -> None:
+    """Read the body of an answer, and let go of its connection whatever happens."""
+    try:
+        await response.aread()
+    except httpx.DecodingError:
+        if response.is_success:
+            raise
+        # The status says enough.
+        response._content = b""  # noqa: SLF001  # there is no other way to give up a body
+    finally:
+        await response.aclose()

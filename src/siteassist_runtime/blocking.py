@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from .calls import BaseCaller, Call, Vocabulary
-from .deadline import guard
+from .calls import BROKEN, LIMITS, BaseCaller, Call, Vocabulary, no_cookies, opening
 from .operation import Operation
 from .pages import Pages
 from .settings import Settings, seconds
@@ -37,7 +36,7 @@ class Caller(BaseCaller):
         self._http: httpx.Client | None = None
         self._opening = threading.Lock()
         self._session_lock = threading.Lock()
-        self._abandoned: list[httpx.Client] = []
+        self._finalizer: weakref.finalize[Any, Any] | None = None
 
     def call(
         self,
@@ -50,7 +49,7 @@ class Caller(BaseCaller):
         call = self.plan(operation, path, **rest)
         with call.deadline:
             response = self._send(call)
-        return self.parse(operation, response, reader)
+        return self.parse(call, response, reader)
 
     def stream(
         self,
@@ -76,7 +75,7 @@ class Caller(BaseCaller):
             response.request.extensions["timeout"]["read"] = idle
             return response
 
-        return Stream(operation.name, form(), idle, start)
+        return Stream(operation.name, form(), idle, start, lambda: self.secrets)
 
     def pages(
         self,
@@ -102,23 +101,35 @@ class Caller(BaseCaller):
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
-        if self._http is not None:
-            # Kept, since closing them would end the other process's connections.
-            self._abandoned.append(self._http)
-            self._http = None
+        # Its sockets are closed by `network`, without the locks of the pool.
+        self._http = None
+        if self._finalizer is not None:
+            # At the end of this process it would wait for locks that nobody holds here.
+            self._finalizer.detach()
         # Whoever held these is not in this process.
         self._opening = threading.Lock()
         self._session_lock = threading.Lock()
 
-    def _client(self) -> httpx.Client:
+    def _client(self, operation: Operation) -> httpx.Client:
+        self.check_open(operation)
         http = self._http
         if http is None:
             with self._opening:
                 http = self._http
                 if http is None:
-                    http = self._http = guard(httpx.Client(transport=self._transport))
+                    with opening(operation):
+                        http = self._http = self._open()
                     # For those who forget to: nothing is left open in the end.
-                    weakref.finalize(self, http.close)
+                    self._finalizer = weakref.finalize(self, http.close)
+        return http
+
+    def _open(self) -> httpx.Client:
+        http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
+        if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
+            # Not before there is something to guard: its import takes its time.
+            from .network import guard  # noqa: PLC0415
+
+            guard(http)
         return http
 
     def _send(self, call: Call) -> httpx.Response:
@@ -134,28 +145,25 @@ class Caller(BaseCaller):
             request = self.request(call, token)
             sent = time.monotonic()
             try:
-                response = self._client().send(request, stream=call.streamed)
+                response = self._client(call.operation).send(request, stream=True)
+                if response.is_success and call.streamed:
+                    self.log_answer(call, response, sent)
+                    return response
+                _read(response)
                 if response.is_success:
                     self.log_answer(call, response, sent)
                     return response
-                try:
-                    response.read()
-                finally:
-                    response.close()
-            except httpx.HTTPError as caught:
+            except BROKEN as caught:
                 error, repeat = self.connection_error(call, caught, attempt)
-                cause: Exception | None = caught
             else:
                 self.log_answer(call, response, sent)
                 if not renewed and self.is_expired(call, response.status_code):
                     renewed = True
                     self.expire(token)
                     continue
-                cause = None
                 failed = self.status_error(call, response)
                 repeat = self.repeats(call, failed)
                 error = failed
-            error.__cause__ = cause
             time.sleep(self.wait_after(call, error, attempt, repeat=repeat))
             attempt += 1
 
@@ -165,12 +173,27 @@ class Caller(BaseCaller):
             return token
         # One starts the session, the others wait for it, each as long as it has time.
         left = call.deadline.remaining()
-        if not self._session_lock.acquire(timeout=-1 if left == float("inf") else left):
+        lock = self._session_lock
+        if not lock.acquire(timeout=-1 if left == float("inf") else left):
             raise self.timeout_error(call, 0)
         try:
-            if self.session_token is None:
-                response = self._send(self.plan_session(call.deadline))
-                return self.session_from(response)
-            return self.session_token
+            token = self.session_token
+            if token is None:
+                start = self.plan_session(call)
+                token = self.session_from(start, self._send(start))
+            return token
         finally:
-            self._session_lock.release()
+            lock.release()
+
+
+def _read(response: httpx.Response) -> None:
+    """Read the body of an answer, and let go of its connection whatever happens."""
+    try:
+        response.read()
+    except httpx.DecodingError:
+        if response.is_success:
+            raise
+        # The status says enough.
+        response._content = b""  # noqa: SLF001  # there is no other way to give up a body
+    finally:
+        response.close()

@@ -9,13 +9,17 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import httpx
 
 from . import log, retry
+from .causes import bare
 from .deadline import Deadline
 from .errors import (
     APIConnectionError,
@@ -26,17 +30,32 @@ from .errors import (
     SiteAssistError,
 )
 from .operation import Operation
-from .redaction import REDACTED, redact, redact_headers
-from .settings import Settings, retries, seconds
+from .redaction import REDACTED, Secret, redact, redact_headers, redact_value
+from .settings import Settings, is_credential, merged, retries, seconds, secrets_in
 from .unset import UNSET, Unset
-from .wire import present, query_values
+from .wire import present, query_values, text_of
 
 ResultT = TypeVar("ResultT")
 
 _UNAUTHORIZED = 401
 _SHOWN = 200  # Characters of a body without words that a message repeats.
 # The request never left: the service cannot have acted on it.
-_NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_OPENED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    # The proxy did not make the tunnel that the request was to go through.
+    httpx.ProxyError,
+)
+BROKEN = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, RuntimeError)
+"""What a call can end with instead of an answer: a host that is no name is a `UnicodeError`, a
+redirect to nowhere an `InvalidURL`, a client that was closed meanwhile a `RuntimeError`."""
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+"""How many connections a client has at most: streams keep theirs for long."""
+# What a reader raises for an answer that is not what was promised.
+_UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
+_KEPT = 8  # Former session tokens, which may still turn up in late failures.
+_KEY = "apiKey"
 
 
 class Vocabulary(NamedTuple):
@@ -61,6 +80,17 @@ class Call(NamedTuple):
     max_retries: int
     deadline: Deadline
     streamed: bool
+    secrets: tuple[str, ...]
+    """What this call alone carries and must never be shown."""
+
+    def __repr__(self) -> str:
+        """Name the operation; address, headers and body may hold secrets."""
+        return f"<Call {self.operation.name}>"
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: secrets do not belong in files."""
+        msg = "a call may hold secrets and cannot be pickled"
+        raise TypeError(msg)
 
 
 class BaseCaller:
@@ -71,8 +101,9 @@ class BaseCaller:
         self.settings = settings
         self.vocabulary = vocabulary
         self.session_token: str | None = None
+        self._former: deque[str] = deque(maxlen=_KEPT)
         self._closed = False
-        log.configure()
+        log.configure(_all_secrets)
         _callers.add(self)
 
     def forget_connections(self) -> None:
@@ -83,7 +114,7 @@ class BaseCaller:
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
         session = self.session_token
-        return (*self.settings.secrets, session) if session else self.settings.secrets
+        return (*self.settings.secrets, *self._former, *((session,) if session else ()))
 
     def plan(  # noqa: PLR0913  # one for each thing that a call can say
         self,
@@ -103,15 +134,10 @@ class BaseCaller:
         """Put a call together; its time runs from here."""
         settings = self.settings
         url = settings.base_url + path
+        key = (query or body or {}).get(_KEY)
         if query is not None:
-            values = query_values(query)
-            if values:
-                url = f"{url}?{urlencode(values)}"
-        content = None
-        if body is not None:
-            fields = present(body)
-            if fields or body_required:
-                content = _encode(operation, fields)
+            url += _query(operation, query)
+        content = None if body is None else _encode(operation, body, required=body_required)
         if deadline is None:
             limit = settings.timeout if timeout is UNSET else seconds("timeout", timeout)  # type: ignore[arg-type]  # not UNSET
             deadline = Deadline(limit)
@@ -119,20 +145,22 @@ class BaseCaller:
             operation,
             url,
             content,
-            headers,
+            _own_headers(operation, headers),
             accept,
             settings.max_retries if max_retries is UNSET else retries(max_retries),  # type: ignore[arg-type]  # not UNSET
             deadline,
             streamed,
+            ((key,) if isinstance(key, str) else ()) + secrets_in(headers or {}),
         )
 
-    def plan_session(self, deadline: Deadline) -> Call:
-        """Put the call together that starts a session."""
+    def plan_session(self, call: Call) -> Call:
+        """Put the call together that starts a session, with the patience of ``call``."""
         return self.plan(
             self.vocabulary.session,
             self.vocabulary.session_path,
             body={"apiKey": self.settings.api_key, "saVid": self.settings.device_id},
-            deadline=deadline,
+            max_retries=call.max_retries,
+            deadline=call.deadline,
         )
 
     def needs_session(self, operation: Operation) -> bool:
@@ -141,9 +169,7 @@ class BaseCaller:
 
     def check(self, operation: Operation) -> None:
         """Raise if the call cannot be made at all."""
-        if self._closed:
-            msg = "the client is closed"
-            raise SiteAssistError(msg, operation=operation.name)
+        self.check_open(operation)
         if self.needs_session(operation) and self.settings.api_key is None:
             msg = (
                 "a credential is needed: pass api_key= or token= to the client, or set "
@@ -151,41 +177,54 @@ class BaseCaller:
             )
             raise CredentialsError(msg, operation=operation.name)
 
+    def check_open(self, operation: Operation) -> None:
+        """Raise if the client was closed, be it while the call waited."""
+        if self._closed:
+            msg = "the client is closed"
+            raise SiteAssistError(msg, operation=operation.name)
+
     def request(self, call: Call, token: str | None) -> httpx.Request:
         """Write the request down."""
-        headers = {"Accept": call.accept, **self.settings.headers}
+        headers = {"Accept": call.accept}
         if call.content is not None:
             headers["Content-Type"] = "application/json"
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if call.headers:
-            given = {name.lower() for name in call.headers}
-            headers = {name: value for name, value in headers.items() if name.lower() not in given}
-            headers.update(call.headers)
+            headers["Authorization"] = Secret(f"Bearer {token}")
+        headers = merged(headers, self.settings.headers)
         try:
             request = httpx.Request(
                 call.operation.method,
                 call.url,
-                headers=headers,
+                headers=merged(headers, call.headers),
                 content=call.content,
                 extensions={"timeout": call.deadline.httpx_timeout()},
             )
         except (httpx.InvalidURL, UnicodeError, TypeError) as error:
-            msg = f"the request cannot be written: {redact(str(error), self.secrets)}"
+            msg = f"the request cannot be written: {redact(str(error), self.known(call))}"
             raise SiteAssistError(msg, operation=call.operation.name) from None
-        log.log_request(call.operation, request, self)
+        log.log_request(call.operation, request, self.known(call))
         return request
 
-    def session_from(self, response: httpx.Response) -> str:
+    def known(self, call: Call) -> tuple[str, ...]:
+        """Return what must never be shown of a call."""
+        return (*self.secrets, *call.secrets)
+
+    def session_from(self, call: Call, response: httpx.Response) -> str:
         """Take the token of a new session."""
         try:
             token = response.json()["sessionToken"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             token = None
-        if not isinstance(token, str) or not token:
-            raise self.response_error(self.vocabulary.session, response, "it has no sessionToken")
-        self.session_token = token
-        return token
+        if not is_credential(token):
+            problem = "it has no sessionToken that can be used"
+            raise self.response_error(call, response, problem)
+        self._use(str(token))
+        return str(token)
+
+    def _use(self, token: str | None) -> None:
+        if self.session_token is not None:
+            self._former.append(self.session_token)
+        self.session_token = None if token is None else Secret(token)
 
     def adopt(self, token: str, api_key: object, device_id: object) -> None:
         """Go on with a session that was started by hand, if it is this client's own."""
@@ -194,12 +233,15 @@ class BaseCaller:
             settings.api_key,
             settings.device_id,
         ):
-            self.session_token = token
+            if not is_credential(token):
+                msg = "the service started a session whose token cannot be sent"
+                raise SiteAssistError(msg, operation=self.vocabulary.session.name)
+            self._use(token)
 
     def expire(self, token: str | None) -> None:
         """Forget a session that the service no longer takes, unless it was renewed since."""
         if self.session_token == token:
-            self.session_token = None
+            self._use(None)
 
     def wait_after(
         self, call: Call, error: SiteAssistError, attempt: int, *, repeat: bool
@@ -220,18 +262,33 @@ class BaseCaller:
         return wait
 
     def connection_error(
-        self, call: Call, error: httpx.HTTPError | TimeoutError, attempt: int
+        self, call: Call, caught: Exception, attempt: int
     ) -> tuple[SiteAssistError, bool]:
         """Return what to raise, and whether the call may be made again."""
+        if isinstance(caught, RuntimeError):
+            self.check_open(call.operation)
+            raise caught
+        error, repeat = self._connection_error(call, caught, attempt)
+        # Not the exception itself: it holds the request, and what it came from.
+        error.__cause__ = bare(caught, self.known(call))
+        return error, repeat
+
+    def _connection_error(
+        self, call: Call, error: Exception, attempt: int
+    ) -> tuple[SiteAssistError, bool]:
         name = call.operation.name
         repeat = call.operation.safe or isinstance(error, _NEVER_OPENED)
-        if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            repeat = False  # It will not be another one.
+        if isinstance(error, httpx.TimeoutException):
             return self.timeout_error(call, attempt), repeat
-        words = redact(str(error), self.secrets) or type(error).__name__
+        words = redact(str(error), self.known(call)) or type(error).__name__
         if isinstance(error, httpx.DecodingError):
             msg = f"the answer cannot be read: {words}"
             return APIResponseError(msg, operation=name, response=None, text=""), False
-        did = "reach" if isinstance(error, _NEVER_OPENED) else "get an answer from"
+        # A host that is no name at all is a UnicodeError.
+        reached = not isinstance(error, (*_NEVER_OPENED, UnicodeError))
+        did = "get an answer from" if reached else "reach"
         msg = f"cannot {did} {self.settings.base_url}: {words}"
         return APIConnectionError(msg, operation=name), repeat
 
@@ -245,24 +302,20 @@ class BaseCaller:
 
     def status_error(self, call: Call, response: httpx.Response) -> APIStatusError:
         """Return what to raise for an answer with an error status, whatever its body."""
-        secrets = self.secrets
-        text = redact(response.text, secrets)
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            body = None
+        secrets = self.known(call)
+        text, body = _body(response, secrets)
         told = body.get("error") if isinstance(body, dict) else None
         told = told if isinstance(told, dict) else {}
         message, code, details = told.get("message"), told.get("code"), told.get("details")
         details = details if isinstance(details, dict) else None
-        safe = self._without_secrets(response, text)
+        safe = self._without_secrets(response, text, secrets)
         words = message if isinstance(message, str) and message else _shorten(text)
         cls = self.vocabulary.errors.get(response.status_code, APIStatusError)
         return cls(
             words or "the service gave no reason",
             operation=call.operation.name,
             status_code=response.status_code,
-            reason=response.reason_phrase,
+            reason=safe.reason_phrase,
             code=code if isinstance(code, str) else None,
             details=details,
             retry_after=retry.stated_wait(response.headers, details),
@@ -273,34 +326,32 @@ class BaseCaller:
         )
 
     def response_error(
-        self, operation: Operation, response: httpx.Response, problem: str
+        self, call: Call, response: httpx.Response, problem: str
     ) -> APIResponseError:
         """Return what to raise for a success that is not what the description promises."""
-        text = redact(response.text, self.secrets)
-        found = response.headers.get("content-type", "no type")
+        secrets = self.known(call)
+        text, _ = _body(response, secrets)
+        found = redact(response.headers.get("content-type", "no type"), secrets)
         shown = f": {_shorten(text)}" if text else ""
-        msg = f"{response.status_code} with an unexpected answer ({found}; {problem}){shown}"
+        problem = redact(problem, secrets)
         return APIResponseError(
-            redact(msg, self.secrets),
-            operation=operation.name,
-            response=self._without_secrets(response, text),
+            f"{response.status_code} with an unexpected answer ({found}; {problem}){shown}",
+            operation=call.operation.name,
+            response=self._without_secrets(response, text, secrets),
             text=text,
         )
 
     def parse(
-        self,
-        operation: Operation,
-        response: httpx.Response,
-        reader: Callable[[httpx.Response], ResultT],
+        self, call: Call, response: httpx.Response, reader: Callable[[httpx.Response], ResultT]
     ) -> ResultT:
         """Read an answer. Raises `APIResponseError` if it is not what was promised."""
         try:
             return reader(response)
         except KeyError as error:
             problem = f"it has no {error}"
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            problem = redact(str(error) or type(error).__name__, self.secrets)
-        raise self.response_error(operation, response, problem)
+        except _UNREADABLE as error:
+            problem = str(error) or type(error).__name__
+        raise self.response_error(call, response, problem)
 
     def repeats(self, call: Call, error: APIStatusError) -> bool:
         """Tell whether a call that was answered with ``error`` may be made again."""
@@ -312,29 +363,36 @@ class BaseCaller:
 
     def log_answer(self, call: Call, response: httpx.Response, sent: float) -> None:
         """Log the answer."""
-        log.log_response(call.operation, response, time.monotonic() - sent, self)
+        log.log_response(call.operation, response, time.monotonic() - sent, self.known(call))
 
-    def _without_secrets(self, response: httpx.Response, text: str) -> httpx.Response:
-        secrets = self.secrets
-        request = httpx.Request(
-            response.request.method,
-            redact(str(response.request.url), secrets).replace(REDACTED, "redacted"),
-            headers=redact_headers(response.request.headers.items(), secrets),
-        )
+    def _without_secrets(
+        self, response: httpx.Response, text: str, secrets: tuple[str, ...]
+    ) -> httpx.Response:
         # The body is whole and decoded here, whatever its headers said of the wire.
         headers = [
             pair
             for pair in redact_headers(response.headers.multi_items(), secrets)
             if pair[0] not in {"content-encoding", "content-length", "transfer-encoding"}
         ]
-        return httpx.Response(
+        reason = redact(response.reason_phrase, secrets)
+        safe = httpx.Response(
             response.status_code,
-            headers=headers,
+            headers=httpx.Headers(headers, encoding=response.headers.encoding),
             content=text.encode("utf-8", "surrogatepass"),
-            request=request,
-            extensions={"reason_phrase": response.extensions.get("reason_phrase", b"")}
-            if "reason_phrase" in response.extensions
-            else None,
+            request=self._request_without(response.request, secrets),
+            extensions={"reason_phrase": reason.encode("ascii", "replace")},
+        )
+        # Whatever charset the headers name.
+        safe.encoding = "utf-8"
+        return safe
+
+    def _request_without(self, request: httpx.Request, secrets: tuple[str, ...]) -> httpx.Request:
+        headers = redact_headers(request.headers.multi_items(), secrets)
+        return httpx.Request(
+            request.method,
+            # Brackets would be written as %5B and %5D.
+            redact(str(request.url), secrets).replace(REDACTED, REDACTED.strip("[]")),
+            headers=httpx.Headers(headers, encoding=request.headers.encoding),
         )
 
     def __reduce__(self) -> Any:
@@ -343,8 +401,47 @@ class BaseCaller:
         raise TypeError(msg)
 
 
-def _encode(operation: Operation, fields: dict[str, Any]) -> bytes:
+def _own_headers(operation: Operation, headers: Mapping[str, str] | None) -> dict[str, str]:
     try:
+        return merged({}, headers)
+    except SiteAssistError as error:
+        msg = f"the request cannot be written: {error}"
+        raise SiteAssistError(msg, operation=operation.name) from None
+
+
+@contextmanager
+def opening(operation: Operation) -> Iterator[None]:
+    """Say it in our own words if the environment does not let a client be opened.
+
+    A proxy of an unknown kind, a missing file of certificates: httpx reads both
+    from the environment.
+    """
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        msg = f"no connection can be opened as the environment says: {redact(str(error))}"
+        raise SiteAssistError(msg, operation=operation.name) from None
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that takes none: they would be kept for ever and never be sent."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+def _query(operation: Operation, query: Mapping[str, Any]) -> str:
+    try:
+        values = query_values(query)
+        return f"?{urlencode(values)}" if values else ""
+    except UnicodeError as error:
+        msg = f"the request cannot be written: {error}"
+        raise SiteAssistError(msg, operation=operation.name) from None
+
+
+def _encode(operation: Operation, body: Mapping[str, Any], *, required: bool) -> bytes | None:
+    try:
+        fields = present(body)
+        if not fields and not required:
+            return None
         return json.dumps(
             fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ).encode()
@@ -353,12 +450,31 @@ def _encode(operation: Operation, fields: dict[str, Any]) -> bytes:
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
+def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]:
+    """Return the body as text and, if it is JSON, parsed; both without secrets."""
+    text = text_of(response).removeprefix("\ufeff")
+    shown = redact(text, secrets)
+    try:
+        told = json.loads(text)
+        body = redact_value(told, secrets)
+        if body != told and body == redact_value(json.loads(shown), secrets):
+            return shown, body
+        # A secret that was written with escapes is found only now.
+        return (shown, body) if body == told else (json.dumps(body), body)
+    except (ValueError, RecursionError):
+        return shown, None
+
+
 def _shorten(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
 
 
 _callers: weakref.WeakSet[BaseCaller] = weakref.WeakSet()
+
+
+def _all_secrets() -> list[str]:
+    return [secret for caller in list(_callers) for secret in caller.secrets]
 
 
 def _after_fork() -> None:

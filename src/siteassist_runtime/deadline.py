@@ -1,34 +1,30 @@
 """A limit on the whole of a call, however many pieces it comes in.
 
 httpx limits each read by itself, so that a server which sends a byte a second
-is never too slow. A `Deadline` bounds the sum: `guard` makes every connection
-of a client look at the deadline of the thread that uses it.
+is never too slow. A `Deadline` bounds the sum: what `network.guard` has guarded
+looks at the deadline of the thread that uses it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self, cast
-
-import httpcore
-import httpx
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable
     from types import TracebackType
 
-_NEVER = float("inf")
+NEVER = float("inf")
 
 
 class _Current(threading.local):
     """The moment by which the calling thread must be done."""
 
-    at: float = _NEVER
+    at: float = NEVER
 
 
-_current = _Current()
+current = _Current()
+"""What bounds the connections of each thread."""
 
 
 class Deadline:
@@ -39,22 +35,27 @@ class Deadline:
     def __init__(self, seconds: float | None) -> None:
         """Start to count ``seconds``; None is for ever."""
         self.seconds = seconds
-        self.at = _NEVER if seconds is None else time.monotonic() + seconds
-        self._before = _NEVER
+        self.at = NEVER if seconds is None else time.monotonic() + seconds
+        self._before = NEVER
 
     def remaining(self) -> float:
         """Return the seconds that are left, not below zero; infinite for ever."""
-        return self.at if self.at == _NEVER else max(0.0, self.at - time.monotonic())
+        return self.at if self.at == NEVER else max(0.0, self.at - time.monotonic())
+
+    def restart(self) -> None:
+        """Count from now again."""
+        if self.seconds is not None:
+            self.at = time.monotonic() + self.seconds
 
     def httpx_timeout(self) -> dict[str, float | None]:
         """Return what is left as httpx wants it in a request's extensions."""
-        left = None if self.at == _NEVER else self.remaining()
+        left = None if self.at == NEVER else self.remaining()
         return {"connect": left, "read": left, "write": left, "pool": left}
 
     def __enter__(self) -> Self:
         """Bound this thread's connections."""
-        self._before = _current.at
-        _current.at = self.at
+        self._before = current.at
+        current.at = self.at
         return self
 
     def __exit__(
@@ -64,92 +65,4 @@ class Deadline:
         trace: TracebackType | None,
     ) -> None:
         """Bound them as before."""
-        _current.at = self._before
-
-
-def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
-    at = _current.at
-    if at == _NEVER:
-        return timeout
-    left = at - time.monotonic()
-    if left <= 0:
-        raise late
-    return left if timeout is None else min(timeout, left)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that keeps the deadline of whoever uses it."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _clip(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return _Stream(
-            self._stream.start_tls(
-                ssl_context, server_hostname, _clip(timeout, httpcore.ConnectTimeout)
-            )
-        )
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Opens connections that keep deadlines."""
-
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
-        self._backend = backend
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = _clip(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(host, port, limit, local_address, socket_options))
-
-    def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = _clip(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_unix_socket(path, limit, socket_options))
-
-    def sleep(self, seconds: float) -> None:
-        self._backend.sleep(seconds)
-
-
-def guard(client: httpx.Client) -> httpx.Client:
-    """Make the connections of ``client`` keep deadlines, and return it.
-
-    httpx has no public way to choose how its own transports connect, and one
-    transport of ours would lose its proxies: hence the private attributes,
-    which a test watches. Transports of other kinds keep what httpx offers: a
-    limit on each read.
-    """
-    transports = [client._transport, *client._mounts.values()]  # noqa: SLF001  # see above
-    for transport in transports:
-        if isinstance(transport, httpx.HTTPTransport):
-            pool = cast("Any", transport._pool)  # noqa: SLF001  # see above
-            if not isinstance(pool._network_backend, _Backend):  # noqa: SLF001  # see above
-                pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001  # see above
-    return client
+        current.at = self._before

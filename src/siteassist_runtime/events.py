@@ -9,19 +9,22 @@ yet another type, is passed through as `OtherPayload`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from attrs import define, field, fields
 
 from .unset import UNSET, Unset
 
 
+def _unknown_last(_cls: type, attributes: list[Any]) -> list[Any]:
+    # What a base class has would come first.
+    return sorted(attributes, key=lambda attribute: attribute.name == "additional_properties")
+
+
 @define
 class Payload:
     """What all these events have in common."""
 
-    type_: str
-    """Names the type of this payload."""
     additional_properties: dict[str, Any] = field(init=False, factory=dict)
     """The fields that are not described here."""
 
@@ -70,19 +73,23 @@ _CALL = {
 }
 
 
-@define
+@define(field_transformer=_unknown_last)
 class AbortPayload(Payload):
     """The answer was stopped on purpose."""
 
+    type_: Literal["abort"]
+    """Names the type of this payload."""
     reason: str | Unset = UNSET
     """Why."""
     wire_names = _TYPE
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ReasoningStartPayload(Payload):
     """A piece of the model's reasoning begins; its deltas carry the same `id`."""
 
+    type_: Literal["reasoning-start"]
+    """Names the type of this payload."""
     id: str
     """Identifies the piece within the stream."""
     provider_metadata: dict[str, Any] | Unset = UNSET
@@ -90,10 +97,12 @@ class ReasoningStartPayload(Payload):
     wire_names = _TYPE | _PROVIDER
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ReasoningDeltaPayload(Payload):
     """The next words of the reasoning."""
 
+    type_: Literal["reasoning-delta"]
+    """Names the type of this payload."""
     id: str
     """Identifies the piece within the stream."""
     delta: str
@@ -103,10 +112,12 @@ class ReasoningDeltaPayload(Payload):
     wire_names = _TYPE | _PROVIDER
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ReasoningEndPayload(Payload):
     """A piece of reasoning is complete."""
 
+    type_: Literal["reasoning-end"]
+    """Names the type of this payload."""
     id: str
     """Identifies the piece within the stream."""
     provider_metadata: dict[str, Any] | Unset = UNSET
@@ -114,10 +125,12 @@ class ReasoningEndPayload(Payload):
     wire_names = _TYPE | _PROVIDER
 
 
-@define
+@define(field_transformer=_unknown_last)
 class SourceUrlPayload(Payload):
     """A web page that the answer rests on."""
 
+    type_: Literal["source-url"]
+    """Names the type of this payload."""
     source_id: str
     """Identifies the source within the answer."""
     url: str
@@ -129,10 +142,12 @@ class SourceUrlPayload(Payload):
     wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId"}
 
 
-@define
+@define(field_transformer=_unknown_last)
 class SourceDocumentPayload(Payload):
     """A document that the answer rests on."""
 
+    type_: Literal["source-document"]
+    """Names the type of this payload."""
     source_id: str
     """Identifies the source within the answer."""
     media_type: str
@@ -146,10 +161,12 @@ class SourceDocumentPayload(Payload):
     wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId", "media_type": "mediaType"}
 
 
-@define
+@define(field_transformer=_unknown_last)
 class FilePayload(Payload):
     """A file that belongs to the answer."""
 
+    type_: Literal["file"]
+    """Names the type of this payload."""
     url: str
     """Where to find the file; may be a data URL."""
     media_type: str
@@ -159,10 +176,12 @@ class FilePayload(Payload):
     wire_names = _TYPE | _PROVIDER | {"media_type": "mediaType"}
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolInputStartPayload(Payload):
     """The assistant begins to write the input of a tool."""
 
+    type_: Literal["tool-input-start"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     tool_name: str
@@ -176,10 +195,12 @@ class ToolInputStartPayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolInputDeltaPayload(Payload):
     """The next piece of a tool's input, which is JSON."""
 
+    type_: Literal["tool-input-delta"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     input_text_delta: str
@@ -187,10 +208,12 @@ class ToolInputDeltaPayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolInputAvailablePayload(Payload):
     """The input of a tool is complete."""
 
+    type_: Literal["tool-input-available"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     tool_name: str
@@ -208,10 +231,12 @@ class ToolInputAvailablePayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolInputErrorPayload(Payload):
     """The input of a tool cannot be used."""
 
+    type_: Literal["tool-input-error"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     tool_name: str
@@ -231,10 +256,12 @@ class ToolInputErrorPayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolApprovalRequestPayload(Payload):
     """Somebody has to approve of the use of a tool."""
 
+    type_: Literal["tool-approval-request"]
+    """Names the type of this payload."""
     approval_id: str
     """Identifies the request."""
     tool_call_id: str
@@ -242,10 +269,12 @@ class ToolApprovalRequestPayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolOutputAvailablePayload(Payload):
     """A tool has returned something."""
 
+    type_: Literal["tool-output-available"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     output: Any
@@ -259,10 +288,12 @@ class ToolOutputAvailablePayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolOutputErrorPayload(Payload):
     """A tool has failed."""
 
+    type_: Literal["tool-output-error"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     error_text: str
@@ -274,19 +305,23 @@ class ToolOutputErrorPayload(Payload):
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class ToolOutputDeniedPayload(Payload):
     """The use of a tool was not approved."""
 
+    type_: Literal["tool-output-denied"]
+    """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     wire_names = _CALL
 
 
-@define
+@define(field_transformer=_unknown_last)
 class DataPayload(Payload):
     """Data of the website's own; the type is `data-` and a name."""
 
+    type_: str
+    """Names the type of this payload."""
     data: Any
     """The data."""
     id: str | Unset = UNSET
@@ -296,10 +331,12 @@ class DataPayload(Payload):
     wire_names = _TYPE
 
 
-@define
+@define(field_transformer=_unknown_last)
 class MessageMetadataPayload(Payload):
     """More about the message."""
 
+    type_: Literal["message-metadata"]
+    """Names the type of this payload."""
     message_metadata: Any
     """Whatever the service keeps with the message."""
     wire_names = _TYPE | {"message_metadata": "messageMetadata"}

@@ -10,60 +10,79 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .redaction import KeyFilter, redact, redact_headers
+from .wire import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import httpx
 
     from .operation import Operation
 
 logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
+# A filter of a logger is not asked about the lines of the loggers below it.
+_THEIRS = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 _SHOWN = 2000  # Characters of a body that a line repeats.
 
 
-class Holder(Protocol):
-    """Who knows what must never be shown."""
+class _StandardError(logging.StreamHandler[Any]):
+    """Writes to what standard error is at the moment; tests, for one, replace it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
-        ...
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Take no other."""
 
 
-def configure() -> None:
-    """Write to standard error if the environment asks for it; keep keys out of httpx's lines."""
+def configure(known: Callable[[], Iterable[str]]) -> None:
+    """Write to standard error if the environment asks for it; keep secrets out of others' lines.
+
+    ``known`` returns the secrets that are in use.
+    """
     level = _LEVELS.get(os.environ.get("SITEASSIST_LOG", "").lower())
     if level is not None and not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _StandardError()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(level)
-    theirs = logging.getLogger("httpx")
-    if not any(isinstance(found, KeyFilter) for found in theirs.filters):
-        theirs.addFilter(KeyFilter())
+        # Whoever has a handler of their own would see every line twice.
+        logger.propagate = False
+    for name in _THEIRS:
+        theirs = logging.getLogger(name)
+        if not any(isinstance(found, KeyFilter) for found in theirs.filters):
+            theirs.addFilter(KeyFilter(known))
 
 
-def log_request(operation: Operation, request: httpx.Request, holder: Holder) -> None:
+def log_request(operation: Operation, request: httpx.Request, secrets: tuple[str, ...]) -> None:
     """Log what is about to be sent."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    known = holder.secrets
-    body = redact(request.content.decode("utf-8", "replace"), known)
+    body = redact(request.content.decode("utf-8", "replace"), secrets)
     logger.debug(
         "%s: %s %s, headers %s, body %s",
         operation.name,
         request.method,
-        redact(str(request.url), known),
-        redact_headers(request.headers.items(), known),
+        redact(str(request.url), secrets),
+        redact_headers(request.headers.items(), secrets),
         body[:_SHOWN] or "none",
     )
 
 
 def log_response(
-    operation: Operation, response: httpx.Response, took: float, holder: Holder
+    operation: Operation, response: httpx.Response, took: float, secrets: tuple[str, ...]
 ) -> None:
     """Log what came back."""
     if not logger.isEnabledFor(logging.INFO):
@@ -72,17 +91,16 @@ def log_response(
         "%s: %d %s after %.3f s",
         operation.name,
         response.status_code,
-        response.reason_phrase,
+        redact(response.reason_phrase, secrets),
         took,
     )
     if logger.isEnabledFor(logging.DEBUG):
-        known = holder.secrets
-        body = response.text if response.is_closed else "(a stream)"
+        body = text_of(response) if response.is_closed else "(a stream)"
         logger.debug(
             "%s: headers %s, body %s",
             operation.name,
-            redact_headers(response.headers.items(), known),
-            redact(body, known)[:_SHOWN] or "none",
+            redact_headers(response.headers.items(), secrets),
+            redact(body, secrets)[:_SHOWN] or "none",
         )
 
 

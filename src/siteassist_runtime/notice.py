@@ -15,6 +15,10 @@ class QueuedNotice(str):
 
     __slots__ = ()
 
+    def __bool__(self) -> bool:
+        """Count as true, even if the words did not arrive: the message is queued."""
+        return True
+
     @property
     def text(self) -> str:
         """The words."""

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
+import math
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Hashable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Generic, TypeVar
 
+from .errors import SiteAssistError
 from .unset import UNSET
 
 ItemT = TypeVar("ItemT")
@@ -16,33 +27,48 @@ class _Walk:
 
     The list may change while it is read. An item that moved to a later page is
     not given twice; when the total shrinks, reading goes back as far, so that
-    items which moved up are not missed; and a page that brings nothing new is
-    the last one, so that a service which ignores the offset is not asked for
-    ever.
+    items which moved up are not missed; and a page that brings nothing new
+    where something new was to be expected is the last one, so that a service
+    which ignores the offset is not asked for ever.
     """
 
     def __init__(self, offset: int, limit: float | None) -> None:
         self.offset = offset
         self._limit = limit
-        self._back = False
         self._total: int | None = None
         self._seen: set[Hashable] = set()
+        # Up to here all may have been seen, so a page of nothing new tells nothing.
+        self._reach = 0
+        self._fresh = False
+        self._least = math.inf
         self.ended = False
 
     def take(self, page: Any) -> list[Any]:
         """Return the items of ``page`` that are new, and decide where to read on."""
-        total = total_of(page)
+        before, self._total = self._total, total_of(page)
+        total = self._total
         items = list(page.data)
-        shrunk = 0 if None in (total, self._total) else max(0, self._total - total)  # type: ignore[operator]  # neither is None
-        self._total = total
         new = [item for item in items if self._is_new(item)]
-        again, self._back = self._back, bool(shrunk)
-        if shrunk:
-            # A total cannot shrink for ever, so neither does this.
-            self.offset = max(0, self.offset - shrunk)
-            return new
-        self.offset += len(items)
-        if not items or not (new or again):
+        self._fresh = self._fresh or bool(new)
+        grown = 0 if before is None or total is None else total - before
+        # Going back pays if something came since the last time, or if the list was
+        # never as short; both can happen only so often.
+        back = grown < 0 and (self._fresh or total < self._least)  # type: ignore[operator]  # a number then
+        if total is not None:
+            self._least = min(self._least, total)
+        start = self.offset
+        if grown > 0:
+            # New items at the front push the others on.
+            self._reach += grown
+        expected = start < self._reach
+        self._reach = max(self._reach, start + len(items))
+        if back:
+            # Items that were to come may have moved up.
+            self._fresh = False
+            self.offset = max(0, start + grown)
+        else:
+            self.offset = start + len(items)
+        if not back and not (items and (new or expected)):
             self.ended = True
         elif total is not None:
             self.ended = self.offset >= total
@@ -53,7 +79,7 @@ class _Walk:
 
     def _is_new(self, item: Any) -> bool:
         key = getattr(item, "id", None)
-        if key is None:
+        if key is None or key is UNSET:
             return True
         if key in self._seen:
             return False
@@ -64,7 +90,13 @@ class _Walk:
 def total_of(page: Any) -> int | None:
     """Return the total that a page states; None if it states none."""
     total = getattr(page, "total", None)
-    return None if total is None or total is UNSET else int(total)
+    if total is None or total is UNSET:
+        return None
+    try:
+        return int(total)
+    except (ValueError, TypeError, OverflowError):
+        msg = f"the total of the list is no number: {total!r}"
+        raise SiteAssistError(msg) from None
 
 
 class _BasePages(Generic[ItemT, PageT]):
@@ -149,7 +181,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         Fetches the first page if none was read; None if the service does not
         say.
         """
-        return self._count()
+        return _Later(self._count)
 
     async def _count(self) -> int | None:
         return total_of(self._last if self._last is not None else await self.page())
@@ -168,3 +200,13 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         while not walk.ended:
             for item in walk.take(await self.page(walk.offset)):
                 yield item
+
+
+class _Later:
+    """Something to await that costs nothing if nobody does."""
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+        self._start = start
+
+    def __await__(self) -> Generator[Any, Any, int | None]:
+        return self._start().__await__()

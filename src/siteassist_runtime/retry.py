@@ -23,7 +23,7 @@ LONGEST_BACKOFF = 8.0
 _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
 _SAFE_TO_ASK_AGAIN = frozenset({408, _TOO_MANY_REQUESTS})
-_SERVER_ERROR = 500
+_SERVER_ERRORS = range(500, 600)
 
 
 def backoff(attempt: int) -> float:
@@ -32,7 +32,8 @@ def backoff(attempt: int) -> float:
     The wait is random between half of the limit and the limit, so that clients
     that failed together do not come back together.
     """
-    limit = min(FIRST_WAIT * 2.0**attempt, LONGEST_BACKOFF)
+    # No exponent that a float cannot hold: there may be any number of attempts.
+    limit = min(FIRST_WAIT * 2.0 ** min(attempt, 16), LONGEST_BACKOFF)
     return random.uniform(limit / 2, limit)  # noqa: S311  # it spreads load, it hides nothing
 
 
@@ -43,7 +44,7 @@ def may_repeat(operation: Operation, status: int, stated: float | None) -> bool:
     did not take it: 429, or 503 with a stated wait.
     """
     if operation.safe:
-        return status in _SAFE_TO_ASK_AGAIN or status >= _SERVER_ERROR
+        return status in _SAFE_TO_ASK_AGAIN or status in _SERVER_ERRORS
     return status == _TOO_MANY_REQUESTS or (status == _UNAVAILABLE and stated is not None)
 
 
@@ -83,8 +84,8 @@ def _header(value: str | None) -> float | None:
         return seconds
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import SiteAssistError
+from .redaction import Secret, is_secret_header
+
+_FOR_EVER = 10**9  # Seconds.
 
 
 class Settings:
@@ -25,7 +28,7 @@ class Settings:
         timeout: float | None,
         idle_timeout: float | None,
         max_retries: int,
-        max_retry_wait: float,
+        max_retry_wait: float | None,
         headers: Mapping[str, str] | None,
         user_agent: str,
     ) -> None:
@@ -37,29 +40,67 @@ class Settings:
             api_key = os.environ.get("SITEASSIST_API_KEY") or None
         self.token = _credential("token", token)
         self.api_key = _credential("api_key", api_key)
-        self.device_id = str(uuid.uuid4()) if device_id is None else device_id
+        self.device_id = _new_device_id() if device_id is None else device_id
         self.base_url = _base_url(
             base_url or os.environ.get("SITEASSIST_BASE_URL") or default_base_url
         )
         self.timeout = seconds("timeout", timeout)
         self.idle_timeout = seconds("idle_timeout", idle_timeout)
         self.max_retries = retries(max_retries)
-        self.max_retry_wait = seconds("max_retry_wait", max_retry_wait) or 0.0
-        self.headers = {
-            "User-Agent": user_agent,
-            "Accept-Encoding": "gzip, deflate",
-            **(headers or {}),
-        }
+        longest = seconds("max_retry_wait", max_retry_wait)
+        self.max_retry_wait = math.inf if longest is None else longest
+        self.headers = merged(
+            {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}, headers
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return tuple(value for value in (self.token, self.api_key) if value)
+        own = tuple(value for value in (self.token, self.api_key) if value)
+        return own + secrets_in(self.headers)
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: secrets do not belong in files."""
+        msg = "the settings of a client hold its credential and cannot be pickled"
+        raise TypeError(msg)
 
     def __repr__(self) -> str:
         """Name the address and the kind of credential, never the credential."""
         kind = "token" if self.token else "api_key" if self.api_key else "none"
         return f"base_url={self.base_url!r}, credential={kind}, device_id={self.device_id!r}"
+
+
+def merged(first: Mapping[str, str], second: Mapping[str, str] | None) -> dict[str, str]:
+    """Return two sets of headers as one, in which the second wins whatever its case.
+
+    Raises `SiteAssistError` for a name or a value that is no text.
+    """
+    if second is None:
+        return dict(first)
+    if not isinstance(second, Mapping):
+        msg = f"headers must map names to values, not be a {type(second).__name__}"
+        raise SiteAssistError(msg)
+    for name, value in second.items():
+        texts = isinstance(name, str) and isinstance(value, str)
+        if not texts or not set(name + value).isdisjoint("\r\n\0"):
+            # The value may be a secret.
+            msg = f"headers must have names and values that are one line of text: {name!r}"
+            raise SiteAssistError(msg)
+    given = {name.lower() for name in second}
+    return {name: value for name, value in first.items() if name.lower() not in given} | dict(
+        second
+    )
+
+
+def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the secrets that some headers carry: the whole value, and what follows its scheme."""
+    return tuple(
+        found
+        for name, value in headers.items()
+        if is_secret_header(name)
+        for found in (value, value.partition(" ")[2])
+        if found
+    )
 
 
 def seconds(name: str, value: float | None) -> float | None:
@@ -72,10 +113,13 @@ def seconds(name: str, value: float | None) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         msg = f"{name} is a number of seconds or None, not {value!r}"
         raise SiteAssistError(msg)
+    if value > _FOR_EVER:
+        # More than the operating system takes.
+        return None
     if value <= 0 or math.isnan(value):
         msg = f"{name} must be more than 0 seconds, not {value!r}"
         raise SiteAssistError(msg)
-    return None if math.isinf(value) else float(value)
+    return float(value)
 
 
 def retries(value: int) -> int:
@@ -86,24 +130,35 @@ def retries(value: int) -> int:
     return value
 
 
+def _new_device_id() -> str:
+    from uuid import uuid4  # noqa: PLC0415  # most clients are told, and the import takes its time
+
+    return str(uuid4())
+
+
 def _credential(name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    if not value.isascii() or not value.isprintable() or not value or " " in value:
+    if not is_credential(value):
         # What it is instead must not be repeated: it may be nearly a secret.
         msg = f"{name} is empty, or holds spaces or characters that cannot travel in a header"
         raise SiteAssistError(msg)
-    return value
+    return Secret(value)
+
+
+def is_credential(value: object) -> bool:
+    """Tell whether something can be sent as a credential."""
+    if not isinstance(value, str) or not value:
+        return False
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 def _base_url(value: str) -> str:
     url = str(value).rstrip("/")
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        # Not repeated: what comes before the @ is a password as a rule.
-        msg = "base_url must not hold a user name or a password"
-        raise SiteAssistError(msg)
     if not _is_base(url):
-        msg = f"base_url must be like https://host/path, not {value!r}"
+        # What holds more than an address may hold a password, and is not repeated.
+        shown = "" if set(url) & set("@?#") else f", not {value!r}"
+        msg = f"base_url must be like https://host/path, without a user name{shown}"
         raise SiteAssistError(msg)
     return url
 
@@ -114,5 +169,7 @@ def _is_base(url: str) -> bool:
         parts.port  # noqa: B018  # raises ValueError if it is no port
     except ValueError:
         return False
+    if not url.isprintable() or " " in url:
+        return False
     known = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    return known and not parts.query and not parts.fragment
+    return known and not parts.query and not parts.fragment and "@" not in parts.netloc

@@ -31,9 +31,15 @@ class EventDecoder:
 
         Raises `StreamDecodeError` if an event is larger than `LARGEST_EVENT`.
         """
-        if b"\r" in chunk or self._after_cr:
+        carriage = b"\r" in chunk or self._after_cr
+        if self._started and not self._parts and not carriage and chunk.endswith(b"\n\n"):
+            # As nearly all chunks are: whole events, and nothing left of the one before.
+            self._check_blocks(chunk)
+            return _events(chunk[:-2].decode("utf-8", "replace"))
+        if carriage:
             chunk = self._with_line_feeds(chunk)
-        if b"\n" not in chunk and self._started:
+        if self._started and b"\n\n" not in chunk and not self._ends_with(chunk):
+            # Nothing is complete without a blank line, so nothing is looked at again.
             return self._keep(chunk)
         if self._parts:
             chunk = b"".join((*self._parts, chunk))
@@ -49,7 +55,16 @@ class EventDecoder:
             return self._keep(chunk)
         if end + 2 < len(chunk):
             self._keep(chunk[end + 2 :])
+        self._check_blocks(chunk)
         return _events(chunk[:end].decode("utf-8", "replace"))
+
+    def _check_blocks(self, chunk: bytes) -> None:
+        if len(chunk) > LARGEST_EVENT:
+            for block in chunk.split(b"\n\n"):
+                self._check(len(block))
+
+    def _ends_with(self, chunk: bytes) -> bool:
+        return chunk.startswith(b"\n") and bool(self._parts) and self._parts[-1].endswith(b"\n")
 
     def _with_line_feeds(self, chunk: bytes) -> bytes:
         """Write CR and CRLF as LF; a CRLF may be cut in two."""
@@ -64,16 +79,21 @@ class EventDecoder:
         if chunk:
             self._parts.append(chunk)
             self._size += len(chunk)
-            if self._size > LARGEST_EVENT:
-                msg = f"an event of the stream is larger than {LARGEST_EVENT:,} bytes"
-                raise StreamDecodeError(msg)
+            self._check(self._size)
         return []
+
+    def _check(self, size: int) -> None:
+        if size > LARGEST_EVENT:
+            msg = f"an event of the stream is larger than {LARGEST_EVENT:,} bytes"
+            raise StreamDecodeError(msg)
 
 
 def _events(text: str) -> list[str]:
     """Return the data of the events in ``text``, whose blocks are all complete."""
     if text.startswith("data: "):
         # Nearly every stream is nothing but blocks of one `data: ` line.
+        if "\n" not in text:
+            return [text[6:]]
         pieces = text[6:].split("\n\ndata: ")
         if text.count("\n") == 2 * (len(pieces) - 1):
             return pieces

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+import socket
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import httpx
 
 from .answer import Answer
+from .causes import bare
 from .deadline import Deadline
 from .errors import (
     APIResponseError,
@@ -30,7 +41,10 @@ PartT = TypeVar("PartT")
 UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
+_WORDS = 5.0  # Seconds that the words of a 202 get: the message is queued without them.
 _DRAIN = 0.1  # Seconds that the connection gets to end after the terminal marker.
+_LARGE = 16 * 1024  # Bytes of a chunk with many events.
+_OFTEN = 256  # Chunks.
 _SHOWN = 100  # Characters of a faulty event that an error repeats.
 
 
@@ -92,22 +106,31 @@ class StreamFormat(NamedTuple):
 class _Reader(Generic[EventT]):
     """Turns chunks into events, and keeps the answer."""
 
-    def __init__(self, operation: str, form: StreamFormat) -> None:
+    def __init__(
+        self, operation: str, form: StreamFormat, secrets: Callable[[], Iterable[str]]
+    ) -> None:
         self.answer = Answer()
         self.done = False
         self._operation = operation
         self._form = form
+        self._secrets = secrets
         self._decoder = EventDecoder()
+        # The text that grows, and what makes it grow.
+        self._text_id: str | None = None
+        self._write: Callable[[str], object] | None = None
+        self._chunks = 0
 
-    def read(self, chunk: bytes) -> Generator[EventT, None, bool]:
+    def read(  # noqa: C901  # a call for each event would cost more than the event
+        self, chunk: bytes
+    ) -> Generator[EventT, None, bool]:
         """Yield the events that ``chunk`` completes, and return whether there was none."""
-        table = self._form.events
         terminator = self._form.terminator
         # Nearly all events are these, so they take the shortest way.
-        read_delta = table["text-delta"]
+        read_delta = self._form.events["text-delta"]
         loads = _loads
-        text_id = write = None
+        text_id, write = self._text_id, self._write
         silent = True
+        faulty = False
         data = ""
         try:
             for data in self._decoder.feed(chunk):
@@ -127,45 +150,76 @@ class _Reader(Generic[EventT]):
                     if event.id != text_id or write is None:
                         text_id = event.id
                         write = self.answer.writer("text", text_id)
-                    write(event.delta)
+                        self._text_id, self._write = text_id, write
+                    # What is no text raises a TypeError here.
+                    write(event.delta + "")
                 else:
-                    event = table[kind](payload)
-                    self._take(event)
+                    event = self._other(kind, payload)
+                    # A text that begins again is another one.
+                    text_id = write = self._text_id = self._write = None
                 silent = False
                 yield event
         except StreamError as error:
             error.operation = self._operation
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            shown = redact(data[:_SHOWN]) + ("…" if len(data) > _SHOWN else "")
-            msg = f"the stream carries what is no event of the protocol: {shown}"
-            raise StreamDecodeError(msg, operation=self._operation) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            faulty = True
+        if faulty:
+            # Not while the other one is handled: it holds the data as they came.
+            raise self._faulty(data)
+        self._chunks += 1
+        if len(chunk) > _LARGE or not self._chunks % _OFTEN:
+            self.answer.compact()
         return silent
 
-    def _take(self, event: Any) -> None:
-        whole = event.to_dict()
-        if whole["type"] == self._form.error_type:
-            words = redact(str(whole.get(self._form.error_text) or "no reason given"))
-            msg = f"the answer broke off: {words}"
+    def _faulty(self, data: str) -> StreamDecodeError:
+        shown = redact(data, self._secrets())
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        msg = f"the stream carries what is no event of the protocol: {shown}"
+        return StreamDecodeError(msg, operation=self._operation)
+
+    def _other(self, kind: str, payload: dict[str, Any]) -> Any:
+        """Read and keep an event that is no delta of a text."""
+        if kind == self._form.error_type:
+            said = str(payload.get(self._form.error_text) or "no reason given")
+            msg = f"the answer broke off: {redact(said, self._secrets())}"
             raise StreamError(msg)
-        self.answer.take(whole)
+        event = self._form.events[kind](payload)
+        self.answer.take(event.to_dict())
+        return event
+
+    def unreadable(self, error: httpx.DecodingError) -> StreamDecodeError:
+        words = redact(str(error), self._secrets())
+        msg = f"the stream cannot be read: {words}"
+        return StreamDecodeError(msg, operation=self._operation)
 
     def truncated(self, error: httpx.HTTPError | None) -> StreamTruncatedError:
-        cause = f" ({redact(str(error))})" if error and str(error) else ""
+        words = redact(str(error), self._secrets()) if error else ""
+        cause = f" ({words})" if words else ""
         msg = f"the stream ended without its terminal marker{cause}; the answer may be incomplete"
-        return StreamTruncatedError(msg, operation=self._operation)
+        failed = StreamTruncatedError(msg, operation=self._operation)
+        failed.__cause__ = bare(error, self._secrets()) if error else None
+        return failed
 
 
 class _BaseStream(Generic[EventT, PartT, UsageT]):
     """What both kinds of stream have in common."""
 
-    def __init__(self, operation: str, form: StreamFormat, idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        operation: str,
+        form: StreamFormat,
+        idle_timeout: float | None,
+        secrets: Callable[[], Iterable[str]],
+    ) -> None:
         self._operation = operation
         self._form = form
         self._idle = idle_timeout
-        self._reader: _Reader[EventT] = _Reader(operation, form)
+        self._secrets = secrets
+        self._reader: _Reader[EventT] = _Reader(operation, form, secrets)
         self._response: httpx.Response | None = None
         self._queued: QueuedNotice | None = None
+        self._closed = False
 
     @property
     def text(self) -> str:
@@ -210,26 +264,34 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     def __repr__(self) -> str:
         """Tell the operation and the state."""
-        state = "done" if self.done else "queued" if self._queued else "not done"
+        state = "done" if self.done else "queued" if self._queued is not None else "not done"
         return f"<{type(self).__name__} {self._operation}: {state}>"
 
     def _check(self, response: httpx.Response) -> None:
         found = str(response.headers.get("content-type", "nothing"))
-        if response.status_code != _QUEUED and not found.lower().startswith("text/event-stream"):
-            msg = f"expected text/event-stream, got {redact(found)}"
+        kind = found.partition(";")[0].strip().lower()
+        if response.status_code != _QUEUED and kind != "text/event-stream":
+            msg = f"expected text/event-stream, got {redact(found, self._secrets())}"
             raise APIResponseError(msg, operation=self._operation, response=None, text="")
 
     def _next_deadline(self, deadline: Deadline, *, silent: bool) -> Deadline:
         # What is no event, a comment for one, is no sign of life.
         if not silent:
-            return Deadline(self._idle)
+            deadline.restart()
+            return deadline
         if not deadline.remaining():
             raise self._idle_error()
         return deadline
 
     def _idle_error(self) -> APITimeoutError:
-        msg = f"no event arrived for {self._idle:g} s"
+        # Without a limit of ours, a transport may still have one of its own.
+        limit = "in time" if self._idle is None else f"for {self._idle:g} s"
+        msg = f"no event arrived {limit}"
         return APITimeoutError(msg, operation=self._operation)
+
+    def _opened_before(self) -> SiteAssistError:
+        msg = "a stream is opened once; call the method again for another answer"
+        return SiteAssistError(msg, operation=self._operation)
 
     def _not_open(self) -> SiteAssistError:
         way = "async with" if isinstance(self, AsyncStream) else "with"
@@ -255,14 +317,17 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         form: StreamFormat,
         idle_timeout: float | None,
         start: Callable[[], httpx.Response],
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request; it returns the open response."""
-        super().__init__(operation, form, idle_timeout)
+        """Take what sends the request, and what must never be shown."""
+        super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: Generator[EventT] | None = None
 
     def __enter__(self) -> Self:
         """Send the request."""
+        if self._response is not None:
+            raise self._opened_before()
         response = self._response = self._start()
         try:
             self._check(response)
@@ -285,14 +350,19 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
 
     def close(self) -> None:
         """Close the connection; what has arrived stays."""
+        self._closed = True
         if self._events is not None:
-            self._events.close()
+            try:
+                self._events.close()
+            except ValueError:
+                # Another thread is reading, and would not notice otherwise.
+                _hang_up(self._response)
         if self._response is not None:
             self._response.close()
 
     def __iter__(self) -> Iterator[EventT]:
         """Read on from where reading stopped."""
-        if self._events is None:
+        if self._events is None or (self._closed and not self.done and self._queued is None):
             raise self._not_open()
         return self._events
 
@@ -319,24 +389,41 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         chunks = response.iter_bytes()
         deadline = Deadline(self._idle)
         while not reader.done:
+            failed: Exception | None = None
+            chunk = b""
             try:
                 with deadline:
                     chunk = next(chunks)
             except StopIteration:
-                raise reader.truncated(None) from None
+                failed = reader.truncated(None)
             except httpx.TimeoutException as error:
-                raise self._idle_error() from error
+                failed = self._idle_error()
+                failed.__cause__ = bare(error, self._secrets())
+            except httpx.DecodingError as error:
+                failed = reader.unreadable(error)
             except httpx.HTTPError as error:
-                raise reader.truncated(error) from error
+                failed = reader.truncated(error)
+            if failed is not None:
+                # Not while the other one is handled: it holds the request.
+                raise failed
             silent = yield from reader.read(chunk)
             deadline = self._next_deadline(deadline, silent=silent)
         _drain(chunks)
 
 
+def _hang_up(response: httpx.Response | None) -> None:
+    """End a connection that another thread is reading from."""
+    stream = None if response is None else response.extensions.get("network_stream")
+    connection = None if stream is None else stream.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
 def _queued(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
     """Read the words of a 202; the message is queued even if they do not arrive."""
     try:
-        with deadline:
+        with Deadline(min(deadline.remaining(), _WORDS)):
             return QueuedNotice(response.read().decode("utf-8", "replace"))
     except httpx.HTTPError:
         return QueuedNotice("")
@@ -370,14 +457,17 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         form: StreamFormat,
         idle_timeout: float | None,
         start: Callable[[], Awaitable[httpx.Response]],
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request; it returns the open response."""
-        super().__init__(operation, form, idle_timeout)
+        """Take what sends the request, and what must never be shown."""
+        super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: AsyncIterator[EventT] | None = None
 
     async def __aenter__(self) -> Self:
         """Send the request."""
+        if self._response is not None:
+            raise self._opened_before()
         response = self._response = await self._start()
         try:
             self._check(response)
@@ -400,14 +490,17 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
 
     async def aclose(self) -> None:
         """Close the connection; what has arrived stays."""
-        if self._events is not None:
-            await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
+        self._closed = True
         if self._response is not None:
             await self._response.aclose()
+        if self._events is not None:
+            # Another task may be reading: that the response is closed ends its reading.
+            with suppress(RuntimeError):
+                await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     def __aiter__(self) -> AsyncIterator[EventT]:
         """Read on from where reading stopped."""
-        if self._events is None:
+        if self._events is None or (self._closed and not self.done and self._queued is None):
             raise self._not_open()
         return self._events
 
@@ -436,15 +529,23 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         chunks = response.aiter_bytes()
         deadline = Deadline(self._idle)
         while not reader.done:
+            failed: Exception | None = None
+            chunk = b""
             try:
                 with fail_after(deadline.remaining()):
                     chunk = await anext(chunks)
             except StopAsyncIteration:
-                raise reader.truncated(None) from None
+                failed = reader.truncated(None)
             except (TimeoutError, httpx.TimeoutException) as error:
-                raise self._idle_error() from error
+                failed = self._idle_error()
+                failed.__cause__ = bare(error, self._secrets())
+            except httpx.DecodingError as error:
+                failed = reader.unreadable(error)
             except httpx.HTTPError as error:
-                raise reader.truncated(error) from error
+                failed = reader.truncated(error)
+            if failed is not None:
+                # Not while the other one is handled: it holds the request.
+                raise failed
             silent = True
             for event in reader.read(chunk):
                 silent = False
@@ -458,7 +559,7 @@ async def _queued_async(response: httpx.Response, deadline: Deadline) -> QueuedN
     from anyio import fail_after  # noqa: PLC0415  # only asynchronous programs need it
 
     try:
-        with fail_after(deadline.remaining()):
+        with fail_after(min(deadline.remaining(), _WORDS)):
             return QueuedNotice((await response.aread()).decode("utf-8", "replace"))
     except (TimeoutError, httpx.HTTPError):
         return QueuedNotice("")

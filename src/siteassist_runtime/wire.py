@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from .unset import UNSET
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @runtime_checkable
@@ -21,27 +24,39 @@ def segment(value: object, name: str) -> str:
     Raises `ValueError` for what would address another resource: nothing, a
     dot or two.
     """
-    text = str(value)
+    text = "" if value is None or value is UNSET else str(value)
     if text in {"", ".", ".."}:
         msg = f"{name} must identify something, not {text!r}"
         raise ValueError(msg)
     return quote(text, safe="")
 
 
+def text_of(response: httpx.Response) -> str:
+    """Return the body as text, even if its charset is nonsense."""
+    try:
+        return response.text
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError):
+        return response.content.decode("utf-8", "replace")
+
+
 def jsonable(value: Any) -> Any:
-    """Return ``value`` with models and enums as plain JSON values."""
-    if value is None or isinstance(value, (bool, int, float)):
+    """Return ``value`` with models, enums, identifiers and times as plain JSON values."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    if isinstance(value, str):
-        # Also an enum of strings, whose value is what travels.
-        return value.value if isinstance(value, Enum) else value
     if isinstance(value, Mapping):
         return {key: jsonable(item) for key, item in value.items() if item is not UNSET}
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
-    if isinstance(value, _Model):
-        return value.to_dict()
-    return str(value)
+    return value.to_dict() if isinstance(value, _Model) else _text_of(value)
+
+
+def _text_of(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    # Whatever else is no JSON is refused when it is written down.
+    return str(value) if type(value).__name__ == "UUID" else value
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,17 +33,20 @@ def test_tox_covers_the_supported_interpreters() -> None:
     assert f"py{oldest}" == tox["tox"]["env_list"].split(",")[0].strip()
 
 
-def test_every_requirement_is_pinned_and_hashed() -> None:
+@pytest.mark.parametrize(("name", "least"), [("dev.txt", 50), ("bench.txt", 20)])
+def test_every_requirement_is_pinned_and_hashed(name: str, least: int) -> None:
     """A requirement without version or hash could change under us."""
-    text = (ROOT / "requirements" / "dev.txt").read_text()
+    text = (ROOT / "requirements" / name).read_text()
     entries = re.findall(
         r"^([a-z0-9][^\s=]*)(==\S+)?((?:.*\\\n\s+--hash=\S+)+)?", text, re.MULTILINE
     )
-    assert len(entries) > 50
+    assert len(entries) > least
     assert [] == [name for name, version, hashes in entries if not version or not hashes]
 
 
-@pytest.mark.parametrize("name", ["requirements/dev.txt", "package-lock.json"])
+@pytest.mark.parametrize(
+    "name", ["requirements/dev.txt", "requirements/bench.txt", "package-lock.json"]
+)
 def test_lock_file_names_no_address(name: str) -> None:
     """Where packages come from is the user's business."""
     text = (ROOT / name).read_text()

@@ -21,7 +21,7 @@ T = TypeVar("T", bound="ErrorResponse")
 class ErrorResponse:
     """The body of every error.
 
-    Reference: schema `ErrorResponse` of the SiteAssist API 2.0.0.
+    Reference: schema `Error` of the SiteAssist API 2.0.0.
 
     """
 

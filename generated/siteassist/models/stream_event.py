@@ -46,12 +46,17 @@ class StreamEvent:
         d = dict(src_dict)
 
         def _parse_data(data: object) -> Literal["[DONE]"] | str:
-            data_type_0 = cast(Literal["[DONE]"], data)
-            if data_type_0 != "[DONE]":
-                raise ValueError(
-                    f"data_type_0 must match const '[DONE]', got '{data_type_0}'"
-                )
-            return data_type_0
+            try:
+                if not (isinstance(data, str) and str(data) == "[DONE]"):
+                    raise TypeError()
+                data_type_0 = cast(Literal["[DONE]"], data)
+                if data_type_0 != "[DONE]":
+                    raise ValueError(
+                        f"data_type_0 must match const '[DONE]', got '{data_type_0}'"
+                    )
+                return data_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
             return cast(Literal["[DONE]"] | str, data)
 
         data = _parse_data(d.pop("data"))

@@ -1,0 +1,153 @@
+"""Connections that keep the deadline of the call that uses them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, cast
+
+import httpcore
+import httpx
+
+from .deadline import NEVER, current
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+
+_SLICE = 64 * 1024  # Bytes that are sent at once.
+
+
+def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+    at = current.at
+    if at == NEVER:
+        return timeout
+    left = at - time.monotonic()
+    if left <= 0:
+        raise late
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that keeps the deadline of whoever uses it."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        _streams.add(self)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # httpx gives every part that the system takes the whole limit anew.
+        size = len(buffer) if current.at == NEVER else _SLICE
+        for start in range(0, len(buffer), size or 1):
+            self._stream.write(buffer[start : start + size], _clip(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(
+            self._stream.start_tls(
+                ssl_context, server_hostname, _clip(timeout, httpcore.ConnectTimeout)
+            )
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Opens connections that keep deadlines."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        # Each address of the host would be given the whole limit, one after the other.
+        addresses = _addresses(host, port)
+        for left in range(len(addresses), 0, -1):
+            limit = _clip(timeout, httpcore.ConnectTimeout)
+            share = limit if limit is None else limit / left
+            try:
+                return _Stream(
+                    self._backend.connect_tcp(
+                        addresses[-left], port, share, local_address, socket_options
+                    )
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if left == 1:
+                    raise
+        msg = f"{host} has no address"
+        raise httpcore.ConnectError(msg)
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = _clip(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._backend.connect_unix_socket(path, limit, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(_clip(seconds, httpcore.ConnectTimeout) or 0.0)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    # A scope, such as that of a link-local address, belongs to the address.
+    return [
+        f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])  # noqa: PLR2004  # IPv6
+        for *_, address in found
+    ]
+
+
+def guard(client: httpx.Client) -> httpx.Client:
+    """Make the connections of ``client`` keep deadlines, and return it.
+
+    httpx has no public way to choose how its own transports connect, and one
+    transport of ours would lose its proxies: hence the private attributes,
+    which a test watches. Transports of other kinds keep what httpx offers: a
+    limit on each read.
+    """
+    transports = [client._transport, *client._mounts.values()]  # noqa: SLF001  # see above
+    for transport in transports:
+        if isinstance(transport, httpx.HTTPTransport):
+            pool = cast("Any", transport._pool)  # noqa: SLF001  # see above
+            if not isinstance(pool._network_backend, _Backend):  # noqa: SLF001  # see above
+                pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001  # see above
+    return client
+
+
+_streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Close this process's copies of the connections; those of the other one stay open."""
+    for stream in list(_streams):
+        stream.close()
+    _streams.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,381 @@
+"""Both clients take a visitor through the whole API, against the mock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from siteassist import (
+    APIStatusError,
+    BadRequestError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    QueuedNotice,
+    SiteAssistError,
+    TextDeltaPayload,
+    UnauthorizedError,
+    UnprocessableEntityError,
+)
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Mock, Way
+
+API_KEY = "sa_pk_1234567890abcdef"
+PRIVATE_KEY = "sk_test_1234567890abcdef"
+QUESTION = "How long does shipping take?"
+ANSWER = "Two to four working days within the country."
+NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
+INIT = "POST /identity/init"
+
+
+class FakeTime:
+    """A clock that stands still until a test moves it; seconds since 1970."""
+
+    def __init__(self) -> None:
+        """Begin somewhere."""
+        self.seconds = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+
+async def items(pages: Any) -> list[Any]:
+    """Return every item of a list."""
+    return [item async for item in pages]
+
+
+def test_a_visitor_gets_to_know_the_shop(way: Way, mock: Mock) -> None:
+    """Project, Q&As and search need no session, so none is started."""
+
+    async def scenario(client: Any) -> None:
+        project = await client.get_project()
+        assert "Example Shop" == project.name
+        assert "Hi! How can I help you?" == project.chat_widget_config.welcome_message
+
+        found = await client.search(q="shipping costs", size=2)
+        assert "Shipping costs" == found.results[0].title
+        assert 2 == len(found.results)
+
+        qnas = client.get_qnas(project.id, limit=5)
+        assert 12 == await qnas.total
+        everything = await items(qnas)
+        assert 12 == len({qna.id for qna in everything})
+        assert [5, 5, 2] == [len(page.data) async for page in qnas.pages()]
+        assert everything[5:10] == (await qnas.page(5)).data
+        assert everything[10:] == await items(client.get_qnas(project.id, limit=5, offset=10))
+
+        first = (await items(client.get_qnas(project.id, query=QUESTION)))[0]
+        assert (QUESTION, ANSWER) == (first.question, first.answer)
+        assert first == await client.get_qna(str(project.id), first.id)
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    assert 0 == mock.count(INIT)
+
+
+def test_a_visitor_talks_rates_and_closes(way: Way, mock: Mock) -> None:
+    """From the first word to a closed conversation, each step sees what the last one did."""
+
+    async def scenario(client: Any) -> None:
+        started = await client.start_conversation(
+            context={"pageUrl": "https://example.com/contact"}
+        )
+        assert ("open", None, []) == (started.status, started.title, started.messages)
+
+        answer = await client.send_message(
+            started.id, content=QUESTION, page_context={"title": "Contact"}
+        )
+        assert ANSWER in answer.text
+        assert not answer.queued
+        assert answer.usage.total_tokens > 0
+
+        async with client.send_message_stream(str(started.id), content=QUESTION) as stream:
+            deltas = [event.delta async for event in stream if isinstance(event, TextDeltaPayload)]
+        assert answer.text == stream.text == "".join(deltas)
+        assert (True, None, 200) == (stream.done, stream.queued, stream.status_code)
+        assert [answer.text] == [part.text for part in stream.parts]
+
+        messages = await items(client.get_messages(started.id))
+        assert ["user", "assistant"] * 2 == [message.role for message in messages]
+        assert {"complete"} == {message.status for message in messages}
+        assert answer.text == messages[1].parts[0].text == messages[3].parts[0].text
+        assert messages == await items(client.get_messages(started.id, limit=3))
+        assert messages[1:] == await items(client.get_messages(started.id, limit=2, offset=1))
+        assert messages[::2] == await items(client.get_messages(started.id, role="user"))
+        assert [] == await items(client.get_messages(started.id, status="error"))
+
+        for feedback in ("like", "dislike", None):
+            stored = await client.send_message_feedback(messages[1].id, feedback=feedback)
+            assert feedback == stored.feedback
+            read = (await client.get_conversation(started.id)).messages[1]
+            assert (feedback, feedback is None) == (read.feedback, read.feedback_at is None)
+
+        closed = await client.close_conversation(started.id, close_reason="done")
+        assert closed.success
+        assert (await client.close_conversation(started.id, close_reason="again")).success
+        ended = await client.get_conversation(started.id)
+        assert ("closed", "done", QUESTION) == (ended.status, ended.close_reason, ended.title)
+
+        with pytest.raises(ConflictError, match="closed") as caught:
+            await client.send_message(started.id, content="Still there?")
+        assert {"resource": "conversation", "conflictingField": "status"} == caught.value.details
+        with pytest.raises(ConflictError):
+            async with client.send_message_stream(started.id, content="Still there?"):
+                pytest.fail("a stream of nothing was opened")
+        assert 4 == len(await items(client.get_messages(started.id)))
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+    assert 1 == mock.count(INIT)
+
+
+def test_a_visitor_finds_the_conversations_again(way: Way, make_mock: Callable[..., Mock]) -> None:
+    """Filtered, ordered and in pages, each of them once."""
+    time = FakeTime()
+    mock = make_mock(now=time)
+
+    async def scenario(client: Any) -> None:
+        ids = []
+        for number in range(7):
+            time.seconds += 1
+            ids.append((await client.start_conversation()).id)
+            await client.send_message(ids[-1], content=f"Question {number}")
+        for closed in ids[::3]:
+            time.seconds += 1
+            await client.close_conversation(closed)
+
+        async def listed(**query: Any) -> list[Any]:
+            return [found.id for found in await items(client.get_conversations(**query))]
+
+        opened = [one for one in ids if one not in ids[::3]]
+        assert ids == await listed(order_by="createdAt", order_dir="asc")
+        assert ids[::-1] == await listed(order_by="title", order_dir="desc", limit=2)
+        assert opened == await listed(status="open", order_by="createdAt", order_dir="asc", limit=3)
+        assert ids[::3] == await listed(status="closed", order_by="closedAt", order_dir="asc")
+        assert ids[4:] == await listed(order_by="createdAt", order_dir="asc", offset=4, limit=2)
+        assert [] == await listed(offset=7)
+
+        pages = client.get_conversations(status="open", limit=3)
+        assert 4 == await pages.total
+        assert [3, 1] == [len(page.data) async for page in pages.pages()]
+        summary = (await items(client.get_conversations(order_by="createdAt", order_dir="asc")))[0]
+        assert ("Question 0", "assistant") == (summary.title, summary.last_message.role)
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    assert 1 == mock.count(INIT)
+
+
+def test_a_list_that_changes_meanwhile_gives_each_item_once(way: Way, mock: Mock) -> None:
+    """A conversation that appears moves the others to the next page, where they are known."""
+
+    async def scenario(client: Any) -> None:
+        ids = [(await client.start_conversation()).id for _ in range(5)]
+        seen = []
+        newest_first = client.get_conversations(order_by="createdAt", order_dir="desc", limit=2)
+        async for found in newest_first:
+            seen.append(found.id)
+            if len(seen) == 1:
+                await client.start_conversation()
+        assert ids[::-1] == seen
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+
+
+def test_a_private_key_completes_a_chat(way: Way, mock: Mock) -> None:
+    """Whole and streamed, with models or dicts; no session is started for it."""
+
+    async def scenario(client: Any) -> None:
+        messages = [{"role": "user", "content": QUESTION}]
+        answer = await client.create_chat_completion(messages=messages)
+        assert ANSWER in answer.text
+        async with client.create_chat_completion_stream(messages=messages) as stream:
+            await stream.until_done()
+        assert (answer.text, True) == (stream.text, stream.done)
+        with pytest.raises(NotFoundError) as caught:
+            await client.create_chat_completion(messages=messages, assistant_id=NOBODYS)
+        assert ("ASSISTANT_NOT_FOUND", {"assistantId": NOBODYS}) == (
+            caught.value.code,
+            caught.value.details,
+        )
+
+    way.run(scenario, base_url=mock.url, token=PRIVATE_KEY)
+    assert 0 == mock.count(INIT)
+
+
+def test_a_human_agent_takes_over(way: Way, mock: Mock) -> None:
+    """Messages are queued from then on: a notice instead of an answer, and an empty stream."""
+
+    async def scenario(client: Any) -> None:
+        started = await client.start_conversation()
+        assert not (await client.send_message(started.id, content="Hi")).queued
+        mock.state.store.assign_human(str(started.id), "Sam")
+
+        notice = await client.send_message(started.id, content="A human, please")
+        assert isinstance(notice, QueuedNotice)
+        assert ("Message sent", "Message sent", True) == (notice, notice.text, notice.queued)
+
+        async with client.send_message_stream(started.id, content="Hello?") as stream:
+            assert [] == [event async for event in stream]
+        assert ("Message sent", 202) == (stream.queued, stream.status_code)
+        assert ("", [], None, False) == (stream.text, stream.parts, stream.usage, stream.done)
+
+        shown = await client.get_conversation(started.id)
+        assert (True, "Sam") == (shown.is_human_handled, shown.human_agent.name)
+        assert ["user", "assistant", "user", "user"] == [one.role for one in shown.messages]
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+
+
+def test_visitors_do_not_meet(way: Way, mock: Mock) -> None:
+    """What belongs to one is not there for another; the same device is the same visitor."""
+
+    async def begin(client: Any) -> tuple[Any, Any, Any]:
+        started = await client.start_conversation()
+        await client.send_message(started.id, content="Hi")
+        message = (await items(client.get_messages(started.id)))[0]
+        return (await client.get_me()).id, started.id, message.id
+
+    visitor, conversation, message = way.run(
+        begin, base_url=mock.url, api_key=API_KEY, device_id="device-1"
+    )
+
+    async def pry(client: Any) -> None:
+        assert visitor != (await client.get_me()).id
+        assert [] == await items(client.get_conversations())
+        for call in (
+            lambda: client.get_conversation(conversation),
+            lambda: client.send_message(conversation, content="Hi"),
+            lambda: client.close_conversation(conversation),
+            lambda: items(client.get_messages(conversation)),
+            lambda: client.send_message_feedback(message, feedback="like"),
+        ):
+            with pytest.raises(NotFoundError):
+                await call()
+        with pytest.raises(NotFoundError):
+            async with client.send_message_stream(conversation, content="Hi"):
+                pytest.fail("somebody else's conversation was opened")
+
+    way.run(pry, base_url=mock.url, api_key=API_KEY, device_id="device-2")
+
+    async def return_(client: Any) -> None:
+        assert visitor == (await client.get_me()).id
+        assert [conversation] == [found.id async for found in client.get_conversations()]
+
+    way.run(return_, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+
+
+def test_a_session_that_expires_is_renewed_unseen(way: Way, make_mock: Callable[..., Mock]) -> None:
+    """In the middle of a conversation, before every kind of call; with one new session each."""
+    time = FakeTime()
+    mock = make_mock(session_seconds=60, now=time)
+
+    async def scenario(client: Any) -> None:
+        started = await client.start_conversation()
+        visitor = (await client.get_me()).id
+        assert 1 == mock.count(INIT)
+
+        time.seconds += 100
+        answer = await client.send_message(started.id, content=QUESTION)
+        assert ANSWER in answer.text
+        assert 2 == mock.count(INIT)
+
+        time.seconds += 100
+        async with client.send_message_stream(started.id, content=QUESTION) as stream:
+            await stream.until_done()
+        assert answer.text == stream.text
+        assert 3 == mock.count(INIT)
+
+        pages = client.get_messages(started.id, limit=2)
+        roles: list[str] = []
+        async for message in pages:
+            if not roles:
+                time.seconds += 100
+            roles.append(message.role)
+        assert ["user", "assistant"] * 2 == roles
+        assert 4 == mock.count(INIT)
+
+        assert visitor == (await client.get_me()).id
+        assert 4 == mock.count(INIT)
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY, max_retries=0)
+
+
+def test_a_session_can_be_started_by_hand(way: Way, mock: Mock) -> None:
+    """It is the one that the client goes on with, unless it is for another device."""
+
+    async def scenario(client: Any) -> None:
+        session = await client.init()
+        assert session.visitor.id == (await client.get_me()).id
+        other = await client.init(sa_vid="another device")
+        assert other.visitor.id != session.visitor.id
+        assert session.visitor.id == (await client.get_me()).id
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+    assert 2 == mock.count(INIT)
+
+
+def test_leaving_early_breaks_the_answer_off(way: Way, make_mock: Callable[..., Mock]) -> None:
+    """The server notices in the middle of the stream; the client goes on with other calls."""
+    mock = make_mock(stream_delay=0.02)
+
+    async def scenario(client: Any) -> None:
+        started = await client.start_conversation()
+        words = ""
+        async with client.send_message_stream(started.id, content=QUESTION) as stream:
+            async for event in stream:
+                if isinstance(event, TextDeltaPayload):
+                    words = event.delta
+                    break
+        assert words
+        assert (words, False) == (stream.text, stream.done)
+        messages = client.get_messages(started.id, role="assistant")
+        (stored,) = await items(messages)
+        while stored.status == "streaming":
+            (stored,) = await items(messages)
+        assert "error" == stored.status
+        assert "closed" in stored.error
+
+    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+
+
+def test_the_service_says_what_is_wrong(way: Way, mock: Mock) -> None:
+    """A wrong key, a wrong token, values that the service refuses: each has its class."""
+
+    async def wrong_key(client: Any) -> None:
+        with pytest.raises(UnauthorizedError) as caught:
+            await client.start_conversation()
+        assert ("init", 401) == (caught.value.operation, caught.value.status_code)
+        with pytest.raises(UnauthorizedError):
+            await client.get_project()
+
+    async def wrong_token(client: Any) -> None:
+        with pytest.raises(UnauthorizedError) as caught:
+            await client.get_me()
+        assert "getMe" == caught.value.operation
+        with pytest.raises(CredentialsError):
+            await client.search(q="shipping")
+
+    async def wrong_values(client: Any) -> None:
+        started = await client.start_conversation()
+        for call in (
+            lambda: client.send_message(started.id, content=""),
+            lambda: client.get_conversation("no-uuid"),
+            lambda: items(client.get_conversations(limit=-1)),
+        ):
+            with pytest.raises((BadRequestError, UnprocessableEntityError)) as caught:
+                await call()
+            assert isinstance(caught.value, APIStatusError)
+            assert caught.value.code
+        with pytest.raises(SiteAssistError):
+            await client.send_message(started.id, content=float("nan"))
+
+    async def no_credential(client: Any) -> None:
+        with pytest.raises(CredentialsError):
+            await client.get_me()
+
+    way.run(wrong_key, base_url=mock.url, api_key="sa_pk_of_nobody")
+    way.run(wrong_token, base_url=mock.url, token="token-of-nobody")
+    way.run(wrong_values, base_url=mock.url, api_key=API_KEY)
+    way.run(no_credential, base_url=mock.url)

@@ -1,0 +1,311 @@
+"""What a program does with the client, in types; `test_typing.py` checks and runs it.
+
+Each `assert_type` says what a reader of the documentation expects. The lines with
+``type: ignore`` are mistakes that a checker has to find: if it does not, it
+complains of a comment that is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Literal, assert_never, assert_type
+from uuid import UUID
+
+import httpx
+
+from siteassist import (
+    UNSET,
+    APIConnectionError,
+    APIStatusError,
+    AsyncPages,
+    AsyncSiteAssist,
+    AsyncStream,
+    ConflictError,
+    DataPayload,
+    ErrorPayload,
+    FinishPayload,
+    NotFoundError,
+    OtherPayload,
+    Pages,
+    QueuedNotice,
+    ReasoningDeltaPayload,
+    SiteAssist,
+    SiteAssistError,
+    StartPayload,
+    Stream,
+    StreamError,
+    TextDeltaPayload,
+    ToolOutputAvailablePayload,
+    TooManyRequestsError,
+    Unset,
+)
+from siteassist.models import (
+    CloseConversationResult,
+    Completion,
+    CompletionStep,
+    Conversation,
+    ConversationContext,
+    ConversationList,
+    ConversationOrderBy,
+    ConversationStatus,
+    ConversationSummary,
+    Feedback,
+    HumanAgent,
+    Message,
+    MessageFeedback,
+    OtherPart,
+    PageContext,
+    Project,
+    Qna,
+    QnaList,
+    SearchResult,
+    TextPart,
+    TokenUsage,
+    ToolPart,
+    Visitor,
+    VisitorType,
+)
+
+
+def visitor_of(client: SiteAssist) -> str:
+    """Tell who the visitor is."""
+    visitor = client.get_me()
+    assert_type(visitor, Visitor)
+    assert_type(visitor.id, UUID)
+    assert_type(visitor.type_, VisitorType)
+    assert_type(visitor.name, str | None)
+    match visitor.type_:
+        case VisitorType.ANONYMOUS:
+            return "somebody"
+        case VisitorType.IDENTIFIED:
+            return visitor.name or "somebody with an account"
+        case _:
+            # The service may know more kinds one day.
+            return str(visitor.type_)
+
+
+def human_of(conversation: Conversation) -> str | None:
+    """Name the human agent, if there is one."""
+    agent = conversation.human_agent
+    assert_type(agent, HumanAgent | None | Unset)
+    if isinstance(agent, Unset) or agent is None:
+        return None
+    assert_type(agent, HumanAgent)
+    return str(agent.to_dict()["id"])
+
+
+def words_of(part: TextPart | ToolPart | OtherPart) -> str:
+    """Show a part of a message."""
+    match part:
+        case TextPart():
+            return assert_type(part.text, str)
+        case ToolPart():
+            return f"({part.type_})"
+        case OtherPart():
+            return ""
+        case _:
+            assert_never(part)
+
+
+def say(client: SiteAssist, conversation: Conversation, words: str) -> str:
+    """Say something, and return what there is to show for it."""
+    answer = client.send_message(conversation.id, content=words, timeout=30, max_retries=1)
+    assert_type(answer, Completion | QueuedNotice)
+    assert_type(answer.text, str)
+    if isinstance(answer, QueuedNotice):
+        assert_type(answer.queued, Literal[True])
+        return answer.text
+    assert_type(answer, Completion)
+    assert_type(answer.queued, Literal[False])
+    assert_type(answer.usage, TokenUsage)
+    for step in answer.steps:
+        assert_type(step, CompletionStep)
+        for part in step.content:
+            words_of(part)
+    return answer.text
+
+
+def listen(client: SiteAssist, conversation_id: UUID | str) -> Iterator[str]:
+    """Say something, and give the answer as it comes."""
+    context = PageContext.from_dict({"url": "https://example.com/contact"})
+    with client.send_message_stream(
+        conversation_id, content="And?", page_context=context, idle_timeout=10
+    ) as stream:
+        for event in stream:
+            if isinstance(event, TextDeltaPayload):
+                yield assert_type(event.delta, str)
+            elif isinstance(event, OtherPayload):
+                assert_type(event.type_, str)
+            elif isinstance(event, DataPayload):
+                assert_type(event.data, Any)
+        assert_type(stream.text, str)
+        assert_type(stream.usage, TokenUsage | None)
+        assert_type(stream.queued, QueuedNotice | None)
+        for part in stream.parts:
+            words_of(part)
+
+
+def kinds_of(client: SiteAssist) -> list[str]:
+    """Tell what an answer consists of."""
+    kinds: list[str] = []
+    stream = client.create_chat_completion_stream(messages=[{"role": "user", "content": "Hi"}])
+    with stream:
+        for event in stream:
+            match event:
+                case TextDeltaPayload(id=id_, delta=delta):
+                    assert_type(id_, str)
+                    kinds.append(f"{len(assert_type(delta, str))} characters")
+                case StartPayload() | FinishPayload():
+                    kinds.append(event.type_)
+                case ErrorPayload(error_text=reason):
+                    kinds.append(assert_type(reason, str))
+                case ReasoningDeltaPayload(delta=thought):
+                    kinds.append(assert_type(thought, str))
+                case ToolOutputAvailablePayload():
+                    kinds.append(event.tool_call_id)
+                case _:
+                    kinds.append(str(event.to_dict()["type"]))
+    with client.create_chat_completion_stream(messages=[]) as other:
+        kinds += other.text_deltas()
+    return kinds
+
+
+def browse(client: SiteAssist) -> list[UUID]:
+    """Walk through lists."""
+    found: list[UUID] = []
+    conversations = client.get_conversations(
+        status="open", order_by=ConversationOrderBy.CREATEDAT, order_dir="desc", limit=2
+    )
+    assert_type(conversations, Pages[ConversationSummary, ConversationList])
+    assert_type(conversations.total, int | None)
+    page = conversations.page()
+    assert_type(page, ConversationList)
+    assert_type(page.data, list[ConversationSummary])
+    for conversation in conversations:
+        assert_type(conversation, ConversationSummary)
+        assert_type(conversation.status, ConversationStatus)
+        assert_type(conversation.last_interaction_at, str)
+        found.append(conversation.id)
+        for message in client.get_messages(conversation.id, role="assistant"):
+            assert_type(message, Message)
+            feedback = client.send_message_feedback(message.id, feedback=Feedback.LIKE)
+            assert_type(feedback, MessageFeedback)
+            client.send_message_feedback(message.id, feedback=None)
+    return found
+
+
+def look_up(client: SiteAssist) -> list[str]:
+    """Read what is public."""
+    project = client.get_project()
+    assert_type(project, Project)
+    answers: list[str] = []
+    for qnas in client.get_qnas(project.id, query="shipping").pages():
+        assert_type(qnas, QnaList)
+        answers += [client.get_qna(project.id, qna.id).answer for qna in qnas.data]
+    for result in client.search(q="shipping", size=3).results:
+        assert_type(result, SearchResult)
+        answers.append(str(result.to_dict()["title"]))
+    return answers
+
+
+def try_hard(client: SiteAssist, conversation_id: str) -> str:
+    """Ask for something, and say what came of it."""
+    try:
+        conversation = client.get_conversation(conversation_id, headers={"X-Trace": "1"})
+    except NotFoundError as error:
+        assert_type(error.code, str | None)
+        assert_type(error.details, dict[str, Any] | None)
+        assert_type(error.response, httpx.Response | None)
+        return f"{error.status_code} {error.code} {error.message}"
+    except TooManyRequestsError as error:
+        assert_type(error.retry_after, float | None)
+        return "later"
+    except APIStatusError as error:
+        assert_type(error.body, object)
+        return error.text
+    except (APIConnectionError, StreamError) as error:
+        return str(error.operation)
+    except SiteAssistError as error:
+        return error.message
+    return conversation.title or "untitled"
+
+
+def blocking(client: SiteAssist) -> list[str]:
+    """Do all of it."""
+    context = ConversationContext.from_dict({"pageUrl": "https://example.com/contact"})
+    conversation = client.start_conversation(context=context)
+    assert_type(conversation, Conversation)
+    other = client.start_conversation(context={"pageUrl": "https://example.com"})
+    seen = [visitor_of(client), str(human_of(conversation)), say(client, conversation, "Hi")]
+    seen += ["".join(listen(client, str(conversation.id)))]
+    seen += [str(identifier) for identifier in browse(client)]
+    seen += look_up(client)
+    seen.append(try_hard(client, "123e4567-e89b-12d3-a456-426614174000"))
+    seen.append(try_hard(client, str(other.id)))
+    closed = client.close_conversation(conversation.id, close_reason="done")
+    assert_type(closed, CloseConversationResult)
+    try:
+        client.send_message(conversation.id, content="Still there?")
+    except ConflictError as error:
+        seen.append(f"{error.code}")
+    return seen
+
+
+async def listen_async(client: AsyncSiteAssist, conversation_id: UUID) -> AsyncIterator[str]:
+    """Say something, and give the answer as it comes."""
+    stream = client.send_message_stream(conversation_id, content="And?")
+    async with stream as entered:
+        assert_type(entered.queued, QueuedNotice | None)
+        async for event in entered:
+            match event:
+                case TextDeltaPayload(delta=delta):
+                    yield delta
+                case _:
+                    pass
+        assert_type(entered.usage, TokenUsage | None)
+
+
+async def awaited(client: AsyncSiteAssist) -> list[str]:
+    """Do the same, awaited."""
+    seen: list[str] = []
+    conversation = await client.start_conversation()
+    assert_type(conversation, Conversation)
+    answer = await client.send_message(conversation.id, content="Hi")
+    assert_type(answer, Completion | QueuedNotice)
+    seen.append(answer.text)
+    seen += [piece async for piece in listen_async(client, conversation.id)]
+    conversations = client.get_conversations(status=ConversationStatus.OPEN)
+    assert_type(conversations, AsyncPages[ConversationSummary, ConversationList])
+    assert_type(await conversations.total, int | None)
+    assert_type(await conversations.page(), ConversationList)
+    async for found in conversations:
+        assert_type(found, ConversationSummary)
+        seen.append(str(found.id))
+    qna_pages = client.get_qnas((await client.get_project()).id)
+    assert_type(qna_pages, AsyncPages[Qna, QnaList])
+    try:
+        await client.get_conversation("123e4567-e89b-12d3-a456-426614174000")
+    except NotFoundError as error:
+        assert_type(error.code, str | None)
+        seen.append(f"{error.code}")
+    return seen
+
+
+def mistakes(client: SiteAssist, other: AsyncSiteAssist) -> None:
+    """Make mistakes that a checker finds."""
+    client.send_message("id")  # type: ignore[call-arg]
+    client.send_message("id", "Hi")  # type: ignore[call-arg]
+    client.send_message("id", content=5)  # type: ignore[arg-type]
+    client.send_message("id", content="Hi", stream=True)  # type: ignore[call-arg]
+    client.get_conversations(status="opened")  # type: ignore[arg-type]
+    client.send_message_feedback("id", feedback="love")  # type: ignore[arg-type]
+    client.get_me(timeout="5")  # type: ignore[arg-type]
+    client.get_me(max_retries=None)  # type: ignore[arg-type]
+    SiteAssist("token")  # type: ignore[call-arg]
+    SiteAssist(transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]
+    client.send_message("id", content="Hi").steps  # type: ignore[union-attr]  # noqa: B018
+    client.nothing()  # type: ignore[attr-defined]
+    other.get_me().name  # type: ignore[attr-defined]  # noqa: B018
+    stream: Stream[int, int, int] = client.send_message_stream("id", content="Hi")  # type: ignore[assignment]
+    awaited_stream: AsyncStream[Any, Any, Any] = client.send_message_stream("id", content="Hi")  # type: ignore[assignment]
+    print(stream, awaited_stream, UNSET)  # noqa: T201

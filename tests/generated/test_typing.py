@@ -1,0 +1,98 @@
+"""A program that uses the client has the types that it expects, for both checkers, and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from siteassist import AsyncSiteAssist, SiteAssist
+from siteassist_mock.testing import mock_server
+
+PROGRAM = Path(__file__).with_name("data") / "user_code.py"
+KEY = "sa_pk_1234567890abcdef"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Copy the program out of the repository: only what is installed counts, no configuration."""
+    return Path(shutil.copy(PROGRAM, tmp_path))
+
+
+def tool(name: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool of this environment."""
+    command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_mypy_is_content(program: Path) -> None:
+    """Strict, without a word; it finds every mistake that the program makes on purpose."""
+    done = tool(
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--cache-dir=cache",
+        f"--python-executable={sys.executable}",
+        program.name,
+        cwd=program.parent,
+    )
+    assert "Success: no issues found in 1 source file" == done.stdout.strip(), done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_pyright_is_content(program: Path) -> None:
+    """Strict as well; a comment that excuses nothing is an error."""
+    configuration = {
+        "include": [program.name],
+        "typeCheckingMode": "strict",
+        "reportUnnecessaryTypeIgnoreComment": "error",
+    }
+    (program.parent / "pyrightconfig.json").write_text(json.dumps(configuration))
+    done = tool("pyright", "--outputjson", f"--pythonpath={sys.executable}", cwd=program.parent)
+    report = json.loads(done.stdout)
+    found = [
+        (row["range"]["start"]["line"] + 1, row["message"]) for row in report["generalDiagnostics"]
+    ]
+    assert ([], 1, 0) == (found, report["summary"]["filesAnalyzed"], done.returncode)
+
+
+@pytest.fixture(scope="module")
+def user_code() -> ModuleType:
+    """Import the program."""
+    spec = importlib.util.spec_from_file_location("user_code", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_program_does_what_its_types_say(user_code: ModuleType) -> None:
+    """It runs against the mock, sync and async, to its end."""
+    with mock_server() as url:
+        with SiteAssist(api_key=KEY, base_url=url) as client:
+            seen = user_code.blocking(client)
+            kinds = user_code.kinds_of(client)
+
+        async def main() -> list[str]:
+            async with AsyncSiteAssist(api_key=KEY, base_url=url) as client:
+                found: list[str] = await user_code.awaited(client)
+                return found
+
+        awaited = asyncio.run(main())
+    # Who it is, and that no human answers, come first.
+    assert ["somebody", "None"] == seen[:2]
+    assert all(seen[2:])
+    assert "404" in " ".join(seen)
+    assert {"start", "finish"} <= set(kinds)
+    assert all(awaited)
+    # An answer, one in pieces, the conversation and what was not found.
+    assert 4 < len(awaited)
+    assert awaited[-1] in " ".join(seen)

@@ -1,0 +1,527 @@
+"""Every failure is one exception of the right class, which says all that is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gzip
+import json
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from siteassist import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncSiteAssist,
+    BadGatewayError,
+    CredentialsError,
+    InternalServerError,
+    NotFoundError,
+    SiteAssist,
+    SiteAssistError,
+    StreamDecodeError,
+    StreamError,
+    StreamTruncatedError,
+    TooManyRequestsError,
+)
+from siteassist.errors import STATUS_ERRORS
+
+BASE_URL = "http://127.0.0.1/v2"
+Handler = Callable[[httpx.Request], httpx.Response]
+Fail = Callable[..., Any]
+
+ERROR = {
+    "error": {
+        "message": "There is no such visitor.",
+        "code": "not_found",
+        "details": {"field": "id", "retryAfter": 7},
+    }
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["sync", "async"])
+def fail(request: pytest.FixtureRequest) -> Fail:
+    """Ask for the visitor with a client of either kind, and return the exception."""
+
+    def fail(handler: Handler, **settings: Any) -> Any:
+        settings = {"token": "a-token", "base_url": BASE_URL, "max_retries": 0, **settings}
+        transport = httpx.MockTransport(handler)
+
+        def blocking() -> None:
+            with SiteAssist(transport=transport, **settings) as client:
+                client.get_me()
+
+        async def awaited() -> None:
+            async with AsyncSiteAssist(transport=transport, **settings) as client:
+                await client.get_me()
+
+        with pytest.raises(SiteAssistError) as caught:
+            blocking() if request.param == "sync" else asyncio.run(awaited())
+        return caught.value
+
+    return fail
+
+
+def answering(status: int, **content: Any) -> Handler:
+    """Return a service that always gives the same answer."""
+    return lambda _: httpx.Response(status, **content)
+
+
+class Late(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that is read after the head of the answer has been, as from a socket."""
+
+    def __init__(self, body: bytes) -> None:
+        """Take the bytes as they travel."""
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give them."""
+        yield self._body
+
+    async def __aiter__(self) -> Any:
+        """Give them."""
+        yield self._body
+
+
+# What an answer says
+
+
+@pytest.mark.parametrize("status", sorted(STATUS_ERRORS))
+def test_documented_status_raises_its_class_with_all_that_was_said(fail: Fail, status: int) -> None:
+    """Status, code, message, details, wait, id, body, text and answer are attributes."""
+    headers = {"X-Request-Id": "request-1", "Retry-After": "3"}
+    error = fail(answering(status, json=ERROR, headers=headers))
+    assert STATUS_ERRORS[status] is type(error)
+    told: dict[str, Any] = ERROR["error"]
+    assert (status, told["code"], told["message"], told["details"]) == (
+        error.status_code,
+        error.code,
+        error.message,
+        error.details,
+    )
+    # The longer of the two waits.
+    assert (7.0, "request-1", "getMe") == (error.retry_after, error.request_id, error.operation)
+    assert ERROR == error.body == json.loads(error.text)
+    assert httpx.codes.get_reason_phrase(status) == error.reason
+
+
+def test_answer_is_kept_with_its_request(fail: Fail) -> None:
+    """The response is a whole one: it can be asked for its status, headers, body and request."""
+    error = fail(answering(404, json=ERROR, headers={"X-Note": "kept"}))
+    response: httpx.Response = error.response
+    assert (404, "kept", ERROR) == (
+        response.status_code,
+        response.headers["x-note"],
+        response.json(),
+    )
+    assert ("GET", f"{BASE_URL}/identity/me") == (
+        response.request.method,
+        str(response.request.url),
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, "getMe: 404 Not Found: There is no such visitor. (not_found, retry after 7 s)"),
+        (
+            {"X-Request-Id": "r-1"},
+            (
+                "getMe: 404 Not Found: There is no such visitor. "
+                "(not_found, retry after 7 s, request r-1)"
+            ),
+        ),
+    ],
+    ids=["plain", "request id"],
+)
+def test_words_name_operation_status_and_reason(
+    fail: Fail, headers: dict[str, str], expected: str
+) -> None:
+    """The text of the exception is a line that a person can act on."""
+    assert expected == str(fail(answering(404, json=ERROR, headers=headers)))
+
+
+def test_words_leave_out_what_is_unknown(fail: Fail) -> None:
+    """No empty brackets, no None."""
+    error = fail(answering(404, json={"error": {"message": "Gone."}}))
+    assert "getMe: 404 Not Found: Gone." == str(error)
+    assert (None, None, None, None) == (
+        error.code,
+        error.details,
+        error.retry_after,
+        error.request_id,
+    )
+
+
+@pytest.mark.parametrize("status", [302, 304, 405, 418, 451, 504, 599, 777])
+def test_undocumented_status_raises_the_base_class(fail: Fail, status: int) -> None:
+    """Standard or not, a redirect or not: what is not documented has no class of its own."""
+    error = fail(answering(status, json=ERROR))
+    assert (APIStatusError, status, "not_found") == (type(error), error.status_code, error.code)
+    assert str(error).startswith(f"getMe: {status}")
+
+
+BODIES: dict[str, tuple[bytes, str, object]] = {
+    # What comes, the message, the parsed body.
+    "no JSON": (b"<h1>Bad\n  gateway</h1>", "<h1>Bad gateway</h1>", None),
+    "empty": (b"", "the service gave no reason", None),
+    "blank": (b" \n ", "the service gave no reason", None),
+    "list": (b"[1]", "[1]", [1]),
+    "text": (b'"Words"', '"Words"', "Words"),
+    "null": (b"null", "null", None),
+    "error is text": (b'{"error":"Words"}', '{"error":"Words"}', {"error": "Words"}),
+    "error is a list": (b'{"error":[]}', '{"error":[]}', {"error": []}),
+    "no error": (b'{"message":"Words"}', '{"message":"Words"}', {"message": "Words"}),
+    "empty message": (
+        b'{"error":{"message":""}}',
+        '{"error":{"message":""}}',
+        {"error": {"message": ""}},
+    ),
+    "all of the wrong type": (
+        b'{"error":{"message":1,"code":2,"details":3}}',
+        '{"error":{"message":1,"code":2,"details":3}}',
+        {"error": {"message": 1, "code": 2, "details": 3}},
+    ),
+    "too deep": (b"[" * 100_000, "[" * 200 + "…", None),
+    "number too long": (b"1" * 5_000, "1" * 200 + "…", None),
+    "huge": (b"x" * 3_000_000, "x" * 200 + "…", None),
+}
+
+
+@pytest.mark.parametrize(("content", "message", "body"), BODIES.values(), ids=BODIES)
+def test_body_of_any_shape_raises_the_right_class(
+    fail: Fail, content: bytes, message: str, body: object
+) -> None:
+    """A body that breaks the schema changes nothing but what can be said."""
+    error = fail(answering(502, content=content))
+    assert (BadGatewayError, message, body) == (type(error), error.message, error.body)
+    assert (content.decode(), None, None) == (error.text, error.code, error.details)
+
+
+def test_body_that_is_no_utf8_is_read_as_far_as_it_goes(fail: Fail) -> None:
+    """One bad byte costs one character."""
+    error = fail(answering(500, content=b'{"error":{"code":"oops","message":"caf\xe9"}}'))
+    assert (InternalServerError, "oops", "caf\N{REPLACEMENT CHARACTER}") == (
+        type(error),
+        error.code,
+        error.message,
+    )
+
+
+def test_body_with_a_byte_order_mark_is_read(fail: Fail) -> None:
+    """Some proxies put the mark before their JSON."""
+    error = fail(answering(404, content=b"\xef\xbb\xbf" + json.dumps(ERROR).encode()))
+    assert "not_found" == error.code
+
+
+def test_compressed_body_is_read_and_kept_as_plain(fail: Fail) -> None:
+    """The kept answer does not claim to be compressed, so that it can be read again."""
+    packed = gzip.compress(json.dumps(ERROR).encode())
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    error = fail(lambda _: httpx.Response(404, headers=headers, stream=Late(packed)))
+    assert ("not_found", ERROR) == (error.code, error.response.json())
+    assert "content-encoding" not in error.response.headers
+    assert str(len(error.text)) == error.response.headers["content-length"]
+
+
+def test_error_whose_body_cannot_be_unpacked_keeps_its_status(fail: Fail) -> None:
+    """The status is known, whatever became of the body."""
+    headers = {"Content-Encoding": "gzip"}
+    error = fail(lambda _: httpx.Response(404, headers=headers, stream=Late(b"no gzip")))
+    assert NotFoundError is type(error)
+
+
+@pytest.mark.parametrize("status", [200, 404], ids=["success", "error"])
+def test_header_that_is_no_ascii_does_no_harm(fail: Fail, status: int) -> None:
+    """Headers are bytes, and some services put names of files or people in them."""
+    error = fail(answering(status, headers=[(b"X-Note", b"caf\xe9")], content=b"[]"))
+    expected: type[SiteAssistError] = APIResponseError if status == 200 else NotFoundError
+    assert expected.__name__ == type(error).__name__
+    assert "café" == error.response.headers["x-note"]
+
+
+@pytest.mark.parametrize("status", [200, 404], ids=["success", "error"])
+@pytest.mark.parametrize(
+    "charset", ["utf-16", "utf-32", "base64", "rot13", "zlib", "idna", "undefined", "unheard-of"]
+)
+def test_wrong_charset_does_no_harm(fail: Fail, status: int, charset: str) -> None:
+    """JSON is UTF-8, whatever the header says; not all that Python calls an encoding is one."""
+    content = json.dumps(ERROR).encode()
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    error = fail(answering(status, content=content, headers=headers))
+    expected: type[SiteAssistError] = APIResponseError if status == 200 else NotFoundError
+    assert expected.__name__ == type(error).__name__
+    if status == 404:
+        assert "not_found" == error.code
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "https://example.com/", "//", ""], ids=repr)
+def test_redirect_is_an_error_with_its_status(fail: Fail, location: str) -> None:
+    """It is not followed; where it leads to can be looked up."""
+    error = fail(answering(302, headers={"Location": location}))
+    assert (APIStatusError, 302) == (type(error), error.status_code)
+    assert location == error.response.headers["location"]
+
+
+@pytest.mark.parametrize("location", ["mailto:x", "http://[::1", "http://a:b", "\0"], ids=repr)
+def test_redirect_to_nowhere_is_an_error_of_the_clients(fail: Fail, location: str) -> None:
+    """Httpx reads the address even if it does not go there; its exceptions do not come through."""
+    assert "getMe" == fail(answering(302, headers={"Location": location})).operation
+
+
+def test_reason_of_the_servers_own_is_kept(fail: Fail) -> None:
+    """What the server calls its status is what the words say."""
+    error = fail(answering(777, extensions={"reason_phrase": b"Too Tired"}))
+    assert "getMe: 777 Too Tired: the service gave no reason" == str(error)
+    assert "Too Tired" == error.response.reason_phrase
+
+
+# Successes that are none
+
+VISITOR = {
+    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
+    "type": "anonymous",
+    "externalId": None,
+    "name": None,
+    "avatarUrl": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>hello</html>", "<html>hello</html>"),
+        (b"", "application/json; Expecting value"),
+        (b"null", "null"),
+        (b"[]", "[]"),
+        (b"[1,2]", "[1,2]"),
+        (b"{}", "it has no 'id'"),
+        (json.dumps(VISITOR | {"id": None}).encode(), "one of the hex"),
+        (json.dumps(VISITOR | {"id": "no uuid"}).encode(), "badly formed"),
+        (json.dumps(VISITOR | {"type": 5}).encode(), "5 is not a valid VisitorType"),
+        (b"[" * 100_000, "[[[["),
+        (b'{"id": "\xff"}', "utf-8"),
+    ],
+    ids=["html", "empty", "null", "list", "numbers", "field", "null id", "id", "type", "deep", "x"],
+)
+def test_success_that_breaks_the_description_is_an_error(
+    fail: Fail, content: bytes, words: str
+) -> None:
+    """What is no visitor raises, with the status, the problem and the text."""
+    error = fail(answering(200, content=content, headers={"Content-Type": "application/json"}))
+    assert (APIResponseError, "getMe") == (type(error), error.operation)
+    assert str(error).startswith("getMe: 200 with an unexpected answer (application/json; ")
+    assert words in str(error)
+    assert content.decode("utf-8", "replace") == error.text == error.response.text
+    assert len(str(error)) < 600
+
+
+def test_success_without_a_type_says_so(fail: Fail) -> None:
+    """A success without content is none either."""
+    error = fail(answering(204))
+    assert str(error).startswith("getMe: 204 with an unexpected answer (no type; ")
+    assert "" == error.text
+
+
+def test_success_that_cannot_be_unpacked_is_an_error_of_its_own(fail: Fail) -> None:
+    """The answer came, so it is no matter of the connection."""
+    headers = {"Content-Encoding": "gzip"}
+    error = fail(lambda _: httpx.Response(200, headers=headers, stream=Late(b"no gzip")))
+    assert (APIResponseError, None, "") == (type(error), error.response, error.text)
+    assert str(error).startswith("getMe: the answer cannot be read: ")
+    assert isinstance(error.__cause__, httpx.DecodingError)
+
+
+# Connections
+
+
+def raising(error: Exception) -> Handler:
+    """Return a service that cannot be talked to."""
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (httpx.ConnectError("refused"), f"cannot reach {BASE_URL}: refused"),
+        (httpx.ConnectError(""), f"cannot reach {BASE_URL}: ConnectError"),
+        (httpx.ReadError("reset"), f"cannot get an answer from {BASE_URL}: reset"),
+        (httpx.RemoteProtocolError("odd"), f"cannot get an answer from {BASE_URL}: odd"),
+        (httpx.ProxyError("403"), f"cannot reach {BASE_URL}: 403"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_broken_connection_is_an_error_with_its_cause(
+    fail: Fail, cause: Exception, words: str
+) -> None:
+    """It says whether the service was reached at all; httpx's own exception is the cause."""
+    error = fail(raising(cause))
+    assert (APIConnectionError, f"getMe: {words}") == (type(error), str(error))
+    assert (type(cause), str(cause)) == (type(error.__cause__), str(error.__cause__))
+
+
+@pytest.mark.parametrize("kind", [httpx.ConnectTimeout, httpx.ReadTimeout, httpx.PoolTimeout])
+@pytest.mark.parametrize(
+    ("timeout", "within"), [(5, " within 5 s"), (0.25, " within 0.25 s"), (None, "")]
+)
+def test_timeout_is_an_error_that_names_the_limit(
+    fail: Fail, kind: type[httpx.TimeoutException], timeout: float | None, within: str
+) -> None:
+    """Whatever took so long, the exception is the same."""
+    error = fail(raising(kind("slow")), timeout=timeout)
+    assert (APITimeoutError, f"getMe: no answer from {BASE_URL}{within}") == (
+        type(error),
+        str(error),
+    )
+    assert isinstance(error.__cause__, kind)
+
+
+# Copies
+
+
+def made() -> list[SiteAssistError]:
+    """Make one exception of each class by hand."""
+    request = httpx.Request("GET", f"{BASE_URL}/identity/me", headers={"X-Note": "asked"})
+    response = httpx.Response(404, json=ERROR, headers={"X-Note": "told"}, request=request)
+    with_status: list[type[APIStatusError]] = [APIStatusError, *STATUS_ERRORS.values()]
+    plain: list[type[SiteAssistError]] = [
+        SiteAssistError,
+        CredentialsError,
+        APIConnectionError,
+        APITimeoutError,
+        StreamError,
+        StreamTruncatedError,
+        StreamDecodeError,
+    ]
+    whole: list[SiteAssistError] = [
+        cls(
+            "words",
+            operation="getMe",
+            status_code=404,
+            reason="Not Found",
+            code="not_found",
+            details={"a": [1]},
+            retry_after=2.5,
+            request_id="r-1",
+            body={"error": {}},
+            text="text",
+            response=response,
+        )
+        for cls in with_status
+    ]
+    whole += [cls("words", operation="getMe") for cls in plain]
+    whole.append(APIResponseError("words", operation="getMe", response=response, text="text"))
+    whole.append(SiteAssistError("no operation"))
+    return whole
+
+
+def comparable(error: SiteAssistError) -> dict[str, Any]:
+    """Return all that an exception holds, in a form that can be compared."""
+    held: dict[str, Any] = dict(vars(error))
+    response = held.pop("response", None)
+    if response is not None:
+        held["response"] = (
+            response.status_code,
+            response.headers.multi_items(),
+            response.content,
+            response.request.method,
+            response.request.url,
+            response.request.headers.multi_items(),
+        )
+    return {"class": type(error), "args": error.args, "str": str(error), **held}
+
+
+def pickled(protocol: int) -> Callable[[Any], Any]:
+    """Return what writes and reads a pickle of this protocol."""
+    return lambda error: pickle.loads(pickle.dumps(error, protocol))  # noqa: S301  # our own
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    **{f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)},
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("error", made(), ids=lambda error: type(error).__name__)
+def test_exception_survives_every_way_of_copying(
+    error: SiteAssistError, way: Callable[[Any], Any]
+) -> None:
+    """Class, words and all attributes are the same in another process, or in a copy."""
+    again = way(error)
+    assert error is not again
+    assert comparable(error) == comparable(again)
+
+
+def test_exception_of_a_call_survives_pickling(fail: Fail) -> None:
+    """Not only those made by hand: what a client raises can be sent to another process."""
+    error = fail(answering(429, json=ERROR, headers={"X-Request-Id": "r-1"}))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    assert comparable(error) == comparable(again)
+    assert TooManyRequestsError is type(again)
+
+
+def test_notes_survive_pickling() -> None:
+    """What a program adds to an exception is not lost."""
+    error = NotFoundError("words", operation="getMe", status_code=404)
+    error.add_note("while testing")
+    assert ["while testing"] == pickle.loads(pickle.dumps(error)).__notes__  # noqa: S301  # our own
+
+
+def test_deep_copy_shares_nothing() -> None:
+    """Changing the copy leaves the original alone."""
+    error = NotFoundError("words", operation="getMe", status_code=404, details={"a": [1]})
+    again = copy.deepcopy(error)
+    assert again.details is not None
+    again.details["a"].append(2)
+    assert {"a": [1]} == error.details
+
+
+# Families
+
+
+@pytest.mark.parametrize(
+    ("cls", "parents"),
+    [
+        (CredentialsError, {SiteAssistError}),
+        (APIConnectionError, {SiteAssistError}),
+        (APITimeoutError, {SiteAssistError, APIConnectionError}),
+        (APIResponseError, {SiteAssistError}),
+        (APIStatusError, {SiteAssistError}),
+        (StreamError, {SiteAssistError}),
+        (StreamTruncatedError, {SiteAssistError, StreamError}),
+        (StreamDecodeError, {SiteAssistError, StreamError}),
+        *((cls, {SiteAssistError, APIStatusError}) for cls in STATUS_ERRORS.values()),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_families(cls: type[SiteAssistError], parents: set[type[Exception]]) -> None:
+    """Catching a class catches what is a kind of it, and nothing else."""
+    ours = {found for found in cls.__mro__ if issubclass(found, SiteAssistError)} - {cls}
+    assert parents == ours
+    assert issubclass(cls, Exception)
+
+
+def test_words_without_an_operation_are_just_the_words() -> None:
+    """An exception that is about no call names none."""
+    assert "words" == str(SiteAssistError("words"))
+    assert "getMe: words" == str(SiteAssistError("words", operation="getMe"))

@@ -1,0 +1,219 @@
+"""Values as they travel: in a path, in a query, in JSON."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import OrderedDict
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import pytest
+
+from siteassist.models.chat_message import ChatMessage
+from siteassist.models.chat_role import ChatRole
+from siteassist.models.conversation_order_by import ConversationOrderBy
+from siteassist.models.page_context import PageContext
+from siteassist_runtime.unset import UNSET
+from siteassist_runtime.wire import jsonable, present, query_values, segment
+
+ID = uuid.UUID("5d1f1f0e-3c39-4c0c-9a3e-0b6c3e0a7d51")
+
+
+class Colour(Enum):
+    """An enum of a program's own, which is no string."""
+
+    RED = "red"
+    COUNT = 3
+
+
+class Size(StrEnum):
+    """An enum whose members are strings."""
+
+    LARGE = "large"
+
+
+class Mixed(str, Enum):  # noqa: UP042  # programs have such
+    """The same, as it was written before there was `StrEnum`; its `str` is its name."""
+
+    SMALL = "small"
+
+
+class Level(IntEnum):
+    """An enum whose members are numbers."""
+
+    HIGH = 2
+
+
+class Model:
+    """What has a `to_dict`, as models do."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"a": 1}
+
+
+# Paths.
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("abc-DEF_1.~", "abc-DEF_1.~"),
+        (ID, str(ID)),
+        (5, "5"),
+        ("...", "..."),
+        (".a", ".a"),
+        (" ", "%20"),
+        ("a b+c", "a%20b%2Bc"),
+        ("a/b", "a%2Fb"),
+        ("../../identity/me", "..%2F..%2Fidentity%2Fme"),
+        ("..\\", "..%5C"),
+        ("a?b=c&d#e", "a%3Fb%3Dc%26d%23e"),
+        ("%2e%2e", "%252e%252e"),
+        ("%", "%25"),
+        ("a;b:c@d", "a%3Bb%3Ac%40d"),
+        ("é€😀", "%C3%A9%E2%82%AC%F0%9F%98%80"),
+        ("\x00\r\n", "%00%0D%0A"),
+        (Size.LARGE, "large"),
+    ],
+)
+def test_a_segment_stays_one_segment(value: object, expected: str) -> None:
+    """Nothing in an id reaches another path, and the service gets the id back whole."""
+    assert expected == segment(value, "conversation_id")
+    assert str(value) == unquote(expected)
+    url = httpx.URL(f"http://127.0.0.1/v2/conversations/{expected}/messages")
+    path, _, query = url.raw_path.partition(b"?")
+    assert (f"/v2/conversations/{expected}/messages".encode(), b"") == (path, query)
+    assert urlsplit(str(url)).path == f"/v2/conversations/{expected}/messages"
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_a_segment_must_identify_something(value: str) -> None:
+    """Nothing and dots would address another resource; the message names the argument."""
+    with pytest.raises(ValueError, match=r"^conversation_id must identify something, not '\.*'$"):
+        segment(value, "conversation_id")
+
+
+@pytest.mark.parametrize("value", [None, UNSET])
+def test_a_value_that_is_missing_identifies_nothing(value: object) -> None:
+    """A program that has no id must not ask for the resource `None`."""
+    with pytest.raises(ValueError, match=r"^conversation_id must identify something"):
+        segment(value, "conversation_id")
+
+
+def test_a_segment_must_be_text() -> None:
+    """Half a surrogate pair cannot travel."""
+    with pytest.raises(ValueError, match="surrogates"):
+        segment("\ud800", "conversation_id")
+
+
+# JSON.
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (0, 0),
+        (0.5, 0.5),
+        ("", ""),
+        ("é", "é"),
+        (ID, str(ID)),
+        ({}, {}),
+        ([], []),
+        ((), []),
+        ((1, (2,)), [1, [2]]),
+        (Size.LARGE, "large"),
+        (Mixed.SMALL, "small"),
+        (Level.HIGH, 2),
+        (Colour.RED, "red"),
+        (Colour.COUNT, 3),
+        (ChatRole.USER, "user"),
+        (ChatRole("brand-new"), "brand-new"),
+        (Model(), {"a": 1}),
+        (ChatMessage(role=ChatRole.USER, content="Hi"), {"role": "user", "content": "Hi"}),
+        ([Model(), {"b": Model()}], [{"a": 1}, {"b": {"a": 1}}]),
+        ({"a": UNSET, "b": None, "c": {"d": UNSET, "e": [ID]}}, {"b": None, "c": {"e": [str(ID)]}}),
+        (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+        (MappingProxyType({"a": Size.LARGE}), {"a": "large"}),
+    ],
+)
+def test_a_value_becomes_plain_json(value: Any, expected: Any) -> None:
+    """Models, enums, identifiers and mappings, however deep; what is unset is left out."""
+    found = jsonable(value)
+    assert expected == found
+    assert type(expected) is type(json.loads(json.dumps(found)))
+    assert json.dumps(expected) == json.dumps(found)
+
+
+@pytest.mark.parametrize("value", [Size.LARGE, Mixed.SMALL, ChatRole("brand-new")])
+def test_an_enum_of_strings_becomes_a_plain_string(value: str) -> None:
+    """Not a string that prints as something else."""
+    assert str is type(jsonable(value))
+
+
+def test_the_given_value_is_not_changed() -> None:
+    """A body that is sent twice is the same twice."""
+    given = {"a": UNSET, "b": [Size.LARGE]}
+    jsonable(given)
+    assert {"a": UNSET, "b": [Size.LARGE]} == given
+
+
+def test_what_is_unset_is_not_present() -> None:
+    """Null is."""
+    fields = {
+        "content": "Hi",
+        "pageContext": PageContext(url="https://example.com/"),
+        "a": None,
+        "b": UNSET,
+        "c": False,
+    }
+    assert {
+        "content": "Hi",
+        "pageContext": {"url": "https://example.com/"},
+        "a": None,
+        "c": False,
+    } == present(fields)
+    assert {} == present({"a": UNSET})
+
+
+# Queries.
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (10, "10"),
+        (10.0, "10"),
+        (-0.0, "0"),
+        (1e20, "100000000000000000000"),
+        (2.5, "2.5"),
+        (float("inf"), "inf"),
+        ("", ""),
+        ("a b&c", "a b&c"),
+        (ID, str(ID)),
+        (Size.LARGE, "large"),
+        (Mixed.SMALL, "small"),
+        (Colour.RED, "red"),
+        (ConversationOrderBy.CREATEDAT, "createdAt"),
+        (ConversationOrderBy("brand-new"), "brand-new"),
+    ],
+)
+def test_a_parameter_becomes_text(value: object, expected: str) -> None:
+    """Whole numbers without a fraction, truth values in small letters, enums as their value."""
+    assert {"name": expected} == query_values({"name": value})
+
+
+def test_what_is_unset_or_null_is_no_parameter() -> None:
+    """There is no null in a query; what is false or empty is sent."""
+    assert {"c": "0", "d": "", "e": "false"} == query_values(
+        {"a": UNSET, "b": None, "c": 0, "d": "", "e": False}
+    )
