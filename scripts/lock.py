@@ -19,7 +19,7 @@ COMMAND = [
     *("--no-emit-index-url", "--no-emit-find-links", "--no-header"),
 ]
 DEV = [
-    *("--extra=mock", "--extra=contract", "--group=dev"),
+    *("--extra=mock", "--extra=postgres", "--extra=contract", "--group=dev"),
     *("pyproject.toml", "--output-file=requirements/dev.txt"),
 ]
 BENCH = [
