@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
@@ -60,6 +61,18 @@ Examples:
     show_default=True,
     help="The private key, to send as the bearer token.",
 )
+@click.option(
+    "--seed",
+    metavar="FILE",
+    help="A YAML file with `project`, `publishableKeys`, `privateKeys`, `qnas` and `pages`; what it"
+    " leaves out is built in.",
+)
+@click.option(
+    "--script",
+    metavar="FILE",
+    help="A YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
+    " expression between slashes), `answer`, `delay` and `error`.",
+)
 @failure_options
 @click.option(
     "--no-control",
@@ -74,6 +87,8 @@ def main(  # noqa: PLR0913 - one argument per option
     database: str | None,
     api_key: str,
     private_key: str,
+    seed: str | None,
+    script: str | None,
     failures: dict[str, Any],
     no_control: bool,
     quiet: bool,
@@ -96,18 +111,21 @@ def main(  # noqa: PLR0913 - one argument per option
     )
     from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
     from siteassist_mock.store import StoreError  # noqa: PLC0415 - see above
+    from siteassist_mock.yaml_file import FileError  # noqa: PLC0415 - see above
     from siteassist_spec import SpecError  # noqa: PLC0415 - see above
 
     settings = Settings(
         api_key=api_key,
         private_key=private_key,
         database=database,
+        seed=None if seed is None else Path(seed),
+        script=None if script is None else Path(script),
         control=not no_control,
         **failures,
     )
     try:
         app = create_app(settings)
-    except (SpecError, StoreError) as error:
+    except (FileError, SpecError, StoreError) as error:
         _fail(str(error))
     try:
         listening = listen(host, port)
@@ -135,9 +153,10 @@ def main(  # noqa: PLR0913 - one argument per option
 
     state = f"state in {shown(database)}" if database else "state in memory"
     click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
-    click.echo(f"publishable key: {api_key}")
+    click.echo(f"publishable key: {', '.join(app.state.api_keys)}")
     # The known one is no secret; somebody's own may be.
-    click.echo(f"private key:     {PRIVATE_KEY if private_key == PRIVATE_KEY else 'as given'}")
+    known = private_key == PRIVATE_KEY and not app.state.seed.private_keys
+    click.echo(f"private key:     {PRIVATE_KEY if known else 'as given'}")
     if settings.control:
         click.echo(f"operator's page: {operator_url(app, listening)}")
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from siteassist_mock.access_log import AccessLog
+from siteassist_mock.assistant import Assistant
 from siteassist_mock.auth import Authenticator
 from siteassist_mock.call import Call, Services
 from siteassist_mock.control import control_paths, is_control
@@ -19,12 +21,16 @@ from siteassist_mock.documented import read_responses
 from siteassist_mock.errors import ApiError
 from siteassist_mock.faults import FAULTS_KEY, FaultPlan
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.knowledge import Knowledge
 from siteassist_mock.limits import Limits
 from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.on_demand import OnDemand
 from siteassist_mock.operations import base_path, read_operations
 from siteassist_mock.rates import parse_rate
 from siteassist_mock.router import Router
+from siteassist_mock.script import read_script
+from siteassist_mock.seed import SEED
+from siteassist_mock.seed_file import read_seed
 from siteassist_mock.settings import Settings
 from siteassist_mock.sockets import SOCKET_PATH, ConversationSockets
 from siteassist_mock.store import Store
@@ -53,14 +59,16 @@ def create_app(
     """Return the server as an ASGI application.
 
     ``spec`` defaults to ``openapi.yaml``. The store is at ``app.state.store``,
-    the path under which the API is served at ``app.state.base_path``, the open
+    the path under which the API is served at ``app.state.base_path``, the
+    publishable keys with their websites at ``app.state.api_keys``, the open
     sockets at ``app.state.sockets``; whoever stops the application closes the
     sockets and then the store.
 
     Raises `SpecError` if the description cannot be read or served, or if its
     operations and ``handlers`` do not match one to one, `ValueError` with a
-    sentence if a fault or a rate limit of ``settings`` is none, and
-    `siteassist_mock.store.StoreError` if the database cannot be used.
+    sentence if a fault or a rate limit of ``settings`` is none,
+    `siteassist_mock.yaml_file.FileError` if a file of theirs cannot be used, and
+    `siteassist_mock.store.StoreError` if the database cannot.
     """
     settings = settings or Settings()
     spec = load_spec() if spec is None else spec
@@ -76,10 +84,22 @@ def create_app(
     strict = Strict(spec, responses) if settings.strict else None
     plan = FaultPlan(settings.faults, settings.fault_seed)
     rates = [parse_rate(text) for text in settings.rate_limits]
+    seed = read_seed(Path(settings.seed), spec) if settings.seed else SEED
+    knowledge = Knowledge(seed.qnas, seed.pages)
+    rules = read_script(Path(settings.script)) if settings.script else ()
     served = _spec_response(spec)
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
-    services = Services(settings, store, Authenticator(store, settings), store.events)
+    authenticator = Authenticator(store, settings, seed)
+    services = Services(
+        settings,
+        store,
+        authenticator,
+        store.events,
+        project=seed.project,
+        knowledge=knowledge,
+        assistant=Assistant(knowledge, rules),
+    )
     limits = Limits(store, rates, settings.quota)
 
     paths: dict[str, dict[str, ASGIApp]] = {f"{prefix}/openapi": {"GET": served}}
@@ -108,9 +128,13 @@ def create_app(
             allow_origins=["*"],
             allow_methods=sorted({operation.method for operation in operations}),
             allow_headers=["*"],
+            # Which websites a key is for, its own list says: a preflight has no key.
+            expose_headers=["Retry-After", "Preference-Applied"],
         )
     )
     app.state.store = store
+    app.state.seed = seed
+    app.state.api_keys = authenticator.api_keys
     app.state.base_path = prefix
     app.state.sockets = sockets
     app.state.violations = strict.violations if strict is not None else None
@@ -180,6 +204,7 @@ class _Endpoint:
             path=self._validator.path(request.path_params),
             query=self._validator.query(scope["query_string"]),
             body=self._validator.body(headers.get("content-type"), body),
+            origins=tuple(headers.getlist("origin")),
         )
         await self._handler(call)(scope, receive, send)
 

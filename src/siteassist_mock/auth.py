@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import uuid
 from typing import TYPE_CHECKING
 
 from siteassist_mock.errors import ApiError
-from siteassist_mock.seed import PROJECT_ID
+from siteassist_mock.seed import API_KEY, PRIVATE_KEY, PROJECT_ID, SEED
 from siteassist_mock.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from siteassist_mock.seed import Seed
     from siteassist_mock.settings import Settings
     from siteassist_mock.store import Store
     from siteassist_mock.tables import Visitor
@@ -26,21 +28,52 @@ _NOTE_SHARE = 0.01
 class Authenticator:
     """Knows the keys of one server and the sessions of its database."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        """Make sure that the private key's own visitor exists."""
+    def __init__(self, store: Store, settings: Settings, seed: Seed = SEED) -> None:
+        """Make sure that each private key's own visitor exists.
+
+        The keys are those of ``seed``, if it has some, and that of ``settings``,
+        unless it is the built-in one which the seed replaces.
+        """
         self._store = store
         self._tokens = Tokens(store.secret, store.clock)
         self._session_seconds = settings.session_seconds
-        self._api_key = settings.api_key.encode()
-        self._private_key = settings.private_key.encode()
+        self.api_keys = dict(seed.publishable_keys or {})
+        """The publishable keys, each with the origins of its allowed websites."""
+        if not self.api_keys or settings.api_key != API_KEY:
+            self.api_keys[settings.api_key] = ("*",)
+        self._servers: list[tuple[bytes, Visitor]] = []
         with store.write() as records:
             # Every device that a client can name has at least one character.
-            self._server, _ = records.find_or_add_visitor(PROJECT_ID, "")
+            for key in seed.private_keys or ():
+                owner = str(
+                    uuid.uuid5(
+                        uuid.UUID(PROJECT_ID),
+                        hmac.digest(store.secret, key.encode(), "sha256").hex(),
+                    )
+                )
+                visitor, _ = records.find_or_add_visitor(owner, "")
+                self._servers.append((key.encode(), visitor))
+            if not self._servers or settings.private_key != PRIVATE_KEY:
+                visitor, _ = records.find_or_add_visitor(PROJECT_ID, "")
+                self._servers.append((settings.private_key.encode(), visitor))
 
-    def check_api_key(self, api_key: str) -> None:
-        """Raise `ApiError` 401 unless ``api_key`` is the publishable key."""
-        if not hmac.compare_digest(api_key.encode(), self._api_key):
+    def check_api_key(self, api_key: str, origins: Sequence[str] = ()) -> None:
+        """Refuse a key that is none, and a website that may not use it.
+
+        ``origins`` are the request's headers ``Origin``; what is no browser sends
+        none and may use any key. Raises `ApiError` 401 or 403.
+        """
+        given = api_key.encode()
+        # All are compared, so that the time says nothing of which.
+        found = [
+            allowed
+            for key, allowed in self.api_keys.items()
+            if hmac.compare_digest(given, key.encode())
+        ]
+        if not found:
             raise ApiError(401, message="The publishable key is not valid")
+        if "*" not in found[0] and any(origin.lower() not in found[0] for origin in origins):
+            raise ApiError(403, message="The publishable key is not for this website")
 
     def begin_session(self, device: str) -> tuple[str, Visitor, bool]:
         """Return a session token, the visitor of ``device``, and whether it is new."""
@@ -52,7 +85,7 @@ class Authenticator:
     def visitor(self, headers: Sequence[str]) -> Visitor:
         """Return the visitor that the ``Authorization`` headers stand for.
 
-        There must be one header with one bearer token: the private key or a
+        There must be one header with one bearer token: a private key or a
         session token. Raises `ApiError` 401 otherwise, always the same one, so
         that nobody learns what is wrong with a token.
         """
@@ -64,8 +97,10 @@ class Authenticator:
     def _find(self, token: str) -> Visitor | None:
         if not token:
             return None
-        if hmac.compare_digest(token.encode(), self._private_key):
-            return self._server
+        given = token.encode()
+        servers = [server for key, server in self._servers if hmac.compare_digest(given, key)]
+        if servers:
+            return servers[0]
         session_id = self._tokens.read(token)
         if session_id is None:
             return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.types import ASGIApp
+
+from siteassist_mock.assistant import Assistant
+from siteassist_mock.knowledge import BUILT_IN, Knowledge
+from siteassist_mock.seed import PROJECT
 
 if TYPE_CHECKING:
     from siteassist_mock.auth import Authenticator
@@ -26,17 +30,24 @@ class Services:
     store: Store
     authenticator: Authenticator
     events: EventBus
+    project: Mapping[str, Any] = field(default_factory=lambda: PROJECT)
+    knowledge: Knowledge = BUILT_IN
+    assistant: Assistant = field(default_factory=Assistant)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One valid request: parameters have their defaults, an absent body is None."""
+    """One valid request: parameters have their defaults, an absent body is None.
+
+    ``origins`` are its headers ``Origin``: the website that a browser sends it for.
+    """
 
     services: Services
     signed_in: Visitor | None
     path: dict[str, str]
     query: dict[str, Any]
     body: Any
+    origins: tuple[str, ...] = ()
 
     @property
     def visitor(self) -> Visitor:

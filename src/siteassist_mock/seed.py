@@ -6,10 +6,24 @@ The keys and the first identifiers are those of the examples in
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-__all__ = ["API_KEY", "ASSISTANT_ID", "PAGES", "PRIVATE_KEY", "PROJECT", "PROJECT_ID", "QNAS"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "API_KEY",
+    "ASSISTANT_ID",
+    "PAGES",
+    "PRIVATE_KEY",
+    "PROJECT",
+    "PROJECT_ID",
+    "QNAS",
+    "SEED",
+    "Seed",
+]
 
 API_KEY = "sa_pk_1234567890abcdef"
 """The publishable key."""
@@ -203,3 +217,22 @@ PAGES: tuple[dict[str, Any], ...] = (
     ),
 )
 """The knowledge base that ``search`` looks through; the last two are products."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What a server starts with.
+
+    Each publishable key comes with the origins of its allowed websites, in lower
+    case; ``*`` is any. Keys that are None are those of the settings.
+    """
+
+    project: Mapping[str, Any]
+    publishable_keys: Mapping[str, Sequence[str]] | None
+    private_keys: Sequence[str] | None
+    qnas: Sequence[Mapping[str, Any]]
+    pages: Sequence[Mapping[str, Any]]
+
+
+SEED = Seed(PROJECT, None, None, QNAS, PAGES)
+"""The built-in one."""

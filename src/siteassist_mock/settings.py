@@ -20,10 +20,10 @@ class Settings:
     """How one server behaves; every field has a default that suits a test."""
 
     api_key: str = field(default=API_KEY, repr=False)
-    """The one publishable key, for ``init`` and the parameter ``apiKey``."""
+    """The publishable key, for ``init`` and the parameter ``apiKey``."""
 
     private_key: str = field(default=PRIVATE_KEY, repr=False)
-    """The one private key; as a bearer it is a visitor of its own."""
+    """The private key; as a bearer it is a visitor of its own."""
 
     database: Path | str | None = field(default=None, repr=False)
     """What keeps the state: an SQLite file, or a URL such as ``postgresql://host/name``.
@@ -36,6 +36,12 @@ class Settings:
 
     stream_delay: float = 0.0
     """Seconds to wait after each event of a stream."""
+
+    seed: Path | None = None
+    """A file with the project, its keys, Q&As and pages; see `siteassist_mock.seed_file`."""
+
+    script: Path | None = None
+    """A file of scripted answers; see `siteassist_mock.script`."""
 
     faults: tuple[str, ...] = ()
     """What goes wrong by itself, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults`."""

@@ -22,6 +22,7 @@ from siteassist_mock import views
 from siteassist_mock.errors import ApiError
 from siteassist_mock.handlers.conversations import not_found
 from siteassist_mock.operations import Operation, Parameter
+from siteassist_mock.prefer import header_values
 from siteassist_mock.validation import RequestValidator
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class ConversationSockets:
 
     The documents do not say how a handshake is refused. Until it is complete it
     is a request by HTTP, so it gets the documented error of any other request:
-    400 for what is malformed, 401 for a wrong key, 404 for an unknown
+    400 for what is malformed, 401 for a wrong key, 403 for another website, 404 for an unknown
     conversation, 503 if there are too many sockets. To accept first and then
     close would tell no client more: browsers hide the status, and the widget
     tries again after every end.
@@ -118,7 +119,9 @@ class ConversationSockets:
         """Refuse the handshake with an `ApiError`, or serve the socket to its end."""
         path = self._validator.path(scope["path_params"])
         query = self._validator.query(scope["query_string"])
-        self._services.authenticator.check_api_key(query["apiKey"])
+        self._services.authenticator.check_api_key(
+            query["apiKey"], header_values(scope.get("headers", ()), b"origin")
+        )
         if len(self._open) >= MAX_OPEN:
             raise ApiError(503)
         conversation_id = path["conversationId"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, bindparam, func, insert, select, update
+from sqlalchemy import Column, Integer, bindparam, func, insert, literal_column, select, update
 
 from siteassist_mock.prepared import Prepared
 from siteassist_mock.tables import (
@@ -66,6 +66,16 @@ class Statements:
             ),
             dialect,
             Message,
+        )
+        self.latest_texts = Prepared(
+            select(messages.c.text)
+            .where(messages.c.conversation_id == bindparam("conversation_id"))
+            .order_by(messages.c.seq.desc())
+            .limit(bindparam("count", type_=Integer))
+            # SQLAlchemy would have a parameter of its own for it.
+            .offset(literal_column("0")),
+            dialect,
+            str,
         )
         self.add_conversation = _adding(conversations, dialect)
         self.add_message = _adding(messages, dialect)

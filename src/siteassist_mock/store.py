@@ -439,6 +439,11 @@ class Records:
         query = _page(query.order_by(messages.c.seq), limit, offset)
         return [Message(**row) for row in self._connection.execute(query).mappings()]
 
+    def latest_texts(self, conversation_id: str, count: int) -> list[str]:
+        """Return what the latest ``count`` messages of a conversation say, newest first."""
+        values = {"conversation_id": conversation_id, "count": count}
+        return self._prepared.latest_texts.all(self._cursor, values)
+
     def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, Message]:
         """Return the latest message of each conversation that has one, by its id."""
         latest = (

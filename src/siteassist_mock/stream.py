@@ -42,9 +42,14 @@ class EventStream:
         pieces: Sequence[str],
         *,
         delay: float = 0.0,
+        wait: float = 0.0,
+        error: str | None = None,
         settle: Callable[[str, bool], None] | None = None,
     ) -> None:
         """Write ``pieces`` with ``delay`` seconds after each event.
+
+        ``wait`` seconds go by before all of them, and ``error`` is reported after
+        them, in the place of the closing events.
 
         ``settle`` is called once, with the text that was sent and whether that
         is all of it: before the closing events, so that whoever has read them
@@ -52,6 +57,8 @@ class EventStream:
         """
         self._pieces = pieces
         self._delay = delay
+        self._wait = wait
+        self._error = error
         self._settle = settle or _ignore
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
@@ -70,6 +77,8 @@ class EventStream:
         sent: list[str] = []
         complete = False
         try:
+            if self._wait:
+                await asyncio.wait({leaving}, timeout=self._wait)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             for payload in _opening(text_id):
                 await self._write(send, payload)
@@ -81,7 +90,7 @@ class EventStream:
             complete = True
         finally:
             self._settle("".join(sent), complete)
-        for last in _closing(text_id):
+        for last in _closing(text_id) if self._error is None else _broken_off(self._error):
             await self._write(send, last)
         await send({"type": "http.response.body", "body": b""})
 
@@ -106,6 +115,11 @@ def _closing(text_id: str) -> Iterator[dict[str, Any] | str]:
     yield {"type": "text-end", "id": text_id}
     yield {"type": "finish-step"}
     yield {"type": "finish"}
+    yield "[DONE]"
+
+
+def _broken_off(error: str) -> Iterator[dict[str, Any] | str]:
+    yield {"type": "error", "errorText": error}
     yield "[DONE]"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.knowledge import best_qna, find_pages, find_qnas
+from siteassist_mock.knowledge import BUILT_IN
 from siteassist_mock.seed import QNAS
 
 
@@ -26,36 +26,36 @@ def test_a_query_finds_the_questions_with_all_of_its_words(
     query: str, questions: list[str]
 ) -> None:
     """Beginnings of words count, case does not, and punctuation finds nothing."""
-    assert [qna["question"] for qna in find_qnas(query)] == questions
+    assert [qna["question"] for qna in BUILT_IN.find_qnas(query)] == questions
 
 
 @pytest.mark.parametrize("query", [None, "", "  "])
 def test_no_query_finds_everything(query: str | None) -> None:
     """A blank query is no query."""
-    assert find_qnas(query) == list(QNAS)
+    assert BUILT_IN.find_qnas(query) == list(QNAS)
 
 
 def test_pages_come_best_first() -> None:
     """The page about it comes before one that only mentions it."""
-    found = find_pages("How long does shipping take?", 10)
+    found = BUILT_IN.find_pages("How long does shipping take?", 10)
     assert [page["title"] for page in found] == ["Shipping", "Shipping costs"]
     assert [page["score"] for page in found] == [0.6667, 0.3333]
 
 
 def test_no_more_pages_than_asked_for() -> None:
     """The best ones stay."""
-    assert [page["title"] for page in find_pages("desk", 1)] == ["Oak desk"]
+    assert [page["title"] for page in BUILT_IN.find_pages("desk", 1)] == ["Oak desk"]
 
 
 @pytest.mark.parametrize("query", ["how do you", "zebra", "?"])
 def test_pages_that_share_nothing_are_not_found(query: str) -> None:
     """Words that every question has say nothing."""
-    assert find_pages(query, 10) == []
+    assert BUILT_IN.find_pages(query, 10) == []
 
 
 def test_the_best_qna_shares_most_words() -> None:
     """A plural finds its singular."""
-    found = best_qna("Can I return my orders?")
+    found = BUILT_IN.best_qna("Can I return my orders?")
     assert found is not None
     assert found["question"] == "How can I return an order?"
-    assert best_qna("Good morning") is None
+    assert BUILT_IN.best_qna("Good morning") is None

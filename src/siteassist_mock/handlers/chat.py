@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
-
-from siteassist_mock import views
-from siteassist_mock.assistant import answer
 from siteassist_mock.errors import ApiError
+from siteassist_mock.replies import whole
 from siteassist_mock.seed import ASSISTANT_ID
 from siteassist_mock.stream import EventStream
 
@@ -39,7 +36,12 @@ def create_chat_completion(call: Call) -> ASGIApp:
     last = asked[-1] if asked else None
     question = "" if last is None else messages[last]["content"]
     context = [said["content"] for index, said in enumerate(messages) if index != last]
-    reply = answer(question, context)
+    reply = call.services.assistant.answer(question, context)
     if call.body.get("stream", False):
-        return EventStream(reply.pieces(), delay=call.services.settings.stream_delay)
-    return JSONResponse(views.completion(reply))
+        return EventStream(
+            reply.pieces(),
+            delay=call.services.settings.stream_delay,
+            wait=reply.delay,
+            error=reply.error,
+        )
+    return whole(reply)

@@ -17,7 +17,7 @@ __all__ = ["get_me", "init"]
 def init(call: Call) -> JSONResponse:
     """Begin a session: 201 for a device that is new, 200 for a known one."""
     authenticator = call.services.authenticator
-    authenticator.check_api_key(call.body["apiKey"])
+    authenticator.check_api_key(call.body["apiKey"], call.origins)
     token, visitor, new = authenticator.begin_session(call.body["saVid"])
     return JSONResponse(
         {"sessionToken": token, "visitor": views.visitor(visitor)},

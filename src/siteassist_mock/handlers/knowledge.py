@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 
 from siteassist_mock.errors import ApiError
-from siteassist_mock.knowledge import find_pages, find_qnas
-from siteassist_mock.seed import PROJECT, PROJECT_ID, QNAS
+from siteassist_mock.seed import PROJECT_ID
 
 if TYPE_CHECKING:
     from siteassist_mock.call import Call
@@ -18,15 +17,15 @@ __all__ = ["get_project", "get_qna", "get_qnas", "search"]
 
 def get_project(call: Call) -> JSONResponse:
     """Return the project of a publishable key."""
-    call.services.authenticator.check_api_key(call.query["apiKey"])
-    return JSONResponse(PROJECT)
+    call.services.authenticator.check_api_key(call.query["apiKey"], call.origins)
+    return JSONResponse(call.services.project)
 
 
 def get_qnas(call: Call) -> JSONResponse:
     """Return one page of the Q&As that match, oldest first."""
     _check_project(call)
     limit, offset = call.query["limit"], call.query["offset"]
-    found = find_qnas(call.query["query"])
+    found = call.services.knowledge.find_qnas(call.query["query"])
     return JSONResponse(
         {
             "object": "list",
@@ -42,7 +41,7 @@ def get_qna(call: Call) -> JSONResponse:
     """Return one Q&A."""
     _check_project(call)
     qna_id = call.path["qnaId"]
-    for qna in QNAS:
+    for qna in call.services.knowledge.qnas:
         if qna["id"] == qna_id:
             return JSONResponse(qna)
     raise ApiError(404, code="QNA_NOT_FOUND", message="Q&A not found!", details={"qnaId": qna_id})
@@ -50,8 +49,10 @@ def get_qna(call: Call) -> JSONResponse:
 
 def search(call: Call) -> JSONResponse:
     """Return the pages that are nearest to a query, best first."""
-    call.services.authenticator.check_api_key(call.query["apiKey"])
-    return JSONResponse({"results": find_pages(call.query["q"], call.query["size"])})
+    call.services.authenticator.check_api_key(call.query["apiKey"], call.origins)
+    return JSONResponse(
+        {"results": call.services.knowledge.find_pages(call.query["q"], call.query["size"])}
+    )
 
 
 def _check_project(call: Call) -> None:

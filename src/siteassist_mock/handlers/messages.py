@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from siteassist_mock import views
-from siteassist_mock.assistant import answer, title
+from siteassist_mock.assistant import title
 from siteassist_mock.errors import ApiError
 from siteassist_mock.handlers.conversations import check_open, own_conversation
+from siteassist_mock.replies import whole
 from siteassist_mock.stream import EventStream
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from siteassist_mock.call import Call
-    from siteassist_mock.store import Store
 
 __all__ = ["get_messages", "send_message", "send_message_feedback"]
 
 
 CONTEXT = ("url", "title", "content", "textSelection")
 """The fields of a page context."""
+
+# So many earlier messages the model reads, and no more: a conversation has no end.
+_REMEMBERED = 20
+_BROKEN_OFF = "The connection was closed before the end of the answer"
 
 
 def get_messages(call: Call) -> JSONResponse:
@@ -53,6 +57,8 @@ def send_message(call: Call) -> ASGIApp:
     with store.write() as records:
         conversation = own_conversation(records, call)
         check_open(conversation)
+        # Before this one is among them.
+        earlier = records.latest_texts(conversation.id, _REMEMBERED)
         records.add_message(
             conversation.id,
             "user",
@@ -65,21 +71,33 @@ def send_message(call: Call) -> ASGIApp:
             records.touch_conversation(conversation.id, title(content))
             return PlainTextResponse("Message sent", status_code=202)
         # Only what is described: further fields may hold anything.
-        reply = answer(content, [page.get(name) for name in CONTEXT])
+        context = [*earlier, *(page.get(name) for name in CONTEXT)]
+        reply = call.services.assistant.answer(content, context)
         stored = records.add_message(
             conversation.id,
             "assistant",
             "" if stream else reply.text,
             status="streaming" if stream else "complete",
         )
+        if reply.error is not None and not stream:
+            records.end_message(stored.id, reply.text, error=reply.error)
         records.touch_conversation(conversation.id, title(content))
     if not stream:
-        return JSONResponse(views.completion(reply))
+        return whole(reply)
 
     def settle(text: str, complete: bool) -> None:  # noqa: FBT001 - as `EventStream` calls it
-        _end(store, conversation.id, stored.id, text, complete=complete)
+        error = reply.error if complete else _BROKEN_OFF
+        with store.write() as records:
+            records.end_message(stored.id, text, error=error)
+            records.touch_conversation(conversation.id)
 
-    return EventStream(reply.pieces(), delay=call.services.settings.stream_delay, settle=settle)
+    return EventStream(
+        reply.pieces(),
+        delay=call.services.settings.stream_delay,
+        wait=reply.delay,
+        error=reply.error,
+        settle=settle,
+    )
 
 
 def send_message_feedback(call: Call) -> JSONResponse:
@@ -95,10 +113,3 @@ def send_message_feedback(call: Call) -> JSONResponse:
             details={"messageId": message_id},
         )
     return JSONResponse({"feedback": feedback})
-
-
-def _end(store: Store, conversation_id: str, message_id: str, text: str, *, complete: bool) -> None:
-    error = None if complete else "The connection was closed before the end of the answer"
-    with store.write() as records:
-        records.end_message(message_id, text, error=error)
-        records.touch_conversation(conversation_id)
