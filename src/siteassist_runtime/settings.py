@@ -53,12 +53,9 @@ class Settings:
         self.headers = merged(
             {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}, headers
         )
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
         own = tuple(value for value in (self.token, self.api_key) if value)
-        return own + secrets_in(self.headers)
+        self.secrets = own + secrets_in(self.headers)
+        """What must never be shown."""
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: secrets do not belong in files."""
