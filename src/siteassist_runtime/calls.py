@@ -103,6 +103,10 @@ class BaseCaller:
         self.session_token: str | None = None
         self._former: deque[str] = deque(maxlen=_KEPT)
         self._closed = False
+        # Whether the client's own headers replace some that every call brings.
+        self._replaces = not {name.lower() for name in settings.headers}.isdisjoint(
+            {"accept", "content-type", "authorization"}
+        )
         log.configure(_all_secrets)
         _callers.add(self)
 
@@ -150,7 +154,7 @@ class BaseCaller:
             settings.max_retries if max_retries is UNSET else retries(max_retries),  # type: ignore[arg-type]  # not UNSET
             deadline,
             streamed,
-            ((key,) if isinstance(key, str) else ()) + secrets_in(headers or {}),
+            ((key,) if isinstance(key, str) else ()) + (secrets_in(headers) if headers else ()),
         )
 
     def plan_session(self, call: Call) -> Call:
@@ -190,19 +194,23 @@ class BaseCaller:
             headers["Content-Type"] = "application/json"
         if token is not None:
             headers["Authorization"] = Secret(f"Bearer {token}")
-        headers = merged(headers, self.settings.headers)
+        if self._replaces or call.headers:
+            headers = merged(merged(headers, self.settings.headers), call.headers)
+        else:
+            headers |= self.settings.headers
         try:
             request = httpx.Request(
                 call.operation.method,
                 call.url,
-                headers=merged(headers, call.headers),
+                headers=headers,
                 content=call.content,
                 extensions={"timeout": call.deadline.httpx_timeout()},
             )
         except (httpx.InvalidURL, UnicodeError, TypeError) as error:
             msg = f"the request cannot be written: {redact(str(error), self.known(call))}"
             raise SiteAssistError(msg, operation=call.operation.name) from None
-        log.log_request(call.operation, request, self.known(call))
+        if log.is_on():
+            log.log_request(call.operation, request, self.known(call))
         return request
 
     def known(self, call: Call) -> tuple[str, ...]:
@@ -363,7 +371,9 @@ class BaseCaller:
 
     def log_answer(self, call: Call, response: httpx.Response, sent: float) -> None:
         """Log the answer."""
-        log.log_response(call.operation, response, time.monotonic() - sent, self.known(call))
+        if log.is_on():
+            took = time.monotonic() - sent
+            log.log_response(call.operation, response, took, self.known(call))
 
     def _without_secrets(
         self, response: httpx.Response, text: str, secrets: tuple[str, ...]

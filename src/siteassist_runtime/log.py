@@ -66,6 +66,11 @@ def configure(known: Callable[[], Iterable[str]]) -> None:
             theirs.addFilter(KeyFilter(known))
 
 
+def is_on() -> bool:
+    """Tell whether anybody listens."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def log_request(operation: Operation, request: httpx.Request, secrets: tuple[str, ...]) -> None:
     """Log what is about to be sent."""
     if not logger.isEnabledFor(logging.DEBUG):

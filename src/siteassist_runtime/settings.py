@@ -12,6 +12,7 @@ from .errors import SiteAssistError
 from .redaction import Secret, is_secret_header
 
 _FOR_EVER = 10**9  # Seconds.
+_LONGEST_DEVICE = 100  # Characters.
 
 
 class Settings:
@@ -40,7 +41,7 @@ class Settings:
             api_key = os.environ.get("SITEASSIST_API_KEY") or None
         self.token = _credential("token", token)
         self.api_key = _credential("api_key", api_key)
-        self.device_id = _new_device_id() if device_id is None else device_id
+        self.device_id = _new_device_id() if device_id is None else _device(device_id)
         self.base_url = _base_url(
             base_url or os.environ.get("SITEASSIST_BASE_URL") or default_base_url
         )
@@ -52,12 +53,9 @@ class Settings:
         self.headers = merged(
             {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}, headers
         )
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
         own = tuple(value for value in (self.token, self.api_key) if value)
-        return own + secrets_in(self.headers)
+        self.secrets = own + secrets_in(self.headers)
+        """What must never be shown."""
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: secrets do not belong in files."""
@@ -134,6 +132,14 @@ def _new_device_id() -> str:
     from uuid import uuid4  # noqa: PLC0415  # most clients are told, and the import takes its time
 
     return str(uuid4())
+
+
+def _device(value: str) -> str:
+    # The bounds of `saVid` in the description.
+    if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_DEVICE:
+        msg = f"device_id is a text of 1 to {_LONGEST_DEVICE} characters"
+        raise SiteAssistError(msg)
+    return value
 
 
 def _credential(name: str, value: str | None) -> str | None:

@@ -26,7 +26,7 @@ class EventDecoder:
         self._started = False
         self._after_cr = False
 
-    def feed(self, chunk: bytes) -> list[str]:
+    def feed(self, chunk: bytes) -> list[str]:  # noqa: C901  # the usual way, and all others
         """Return the data of the events that ``chunk`` completes.
 
         Raises `StreamDecodeError` if an event is larger than `LARGEST_EVENT`.
@@ -34,7 +34,8 @@ class EventDecoder:
         carriage = b"\r" in chunk or self._after_cr
         if self._started and not self._parts and not carriage and chunk.endswith(b"\n\n"):
             # As nearly all chunks are: whole events, and nothing left of the one before.
-            self._check_blocks(chunk)
+            if len(chunk) > LARGEST_EVENT:
+                self._check_blocks(chunk)
             return _events(chunk[:-2].decode("utf-8", "replace"))
         if carriage:
             chunk = self._with_line_feeds(chunk)
@@ -55,13 +56,13 @@ class EventDecoder:
             return self._keep(chunk)
         if end + 2 < len(chunk):
             self._keep(chunk[end + 2 :])
-        self._check_blocks(chunk)
+        if len(chunk) > LARGEST_EVENT:
+            self._check_blocks(chunk)
         return _events(chunk[:end].decode("utf-8", "replace"))
 
     def _check_blocks(self, chunk: bytes) -> None:
-        if len(chunk) > LARGEST_EVENT:
-            for block in chunk.split(b"\n\n"):
-                self._check(len(block))
+        for block in chunk.split(b"\n\n"):
+            self._check(len(block))
 
     def _ends_with(self, chunk: bytes) -> bool:
         return chunk.startswith(b"\n") and bool(self._parts) and self._parts[-1].endswith(b"\n")

@@ -20,7 +20,7 @@ import httpx
 
 from .answer import Answer
 from .causes import bare
-from .deadline import Deadline
+from .deadline import Deadline, current
 from .errors import (
     APIResponseError,
     APITimeoutError,
@@ -43,8 +43,7 @@ UsageT = TypeVar("UsageT")
 _QUEUED = 202
 _WORDS = 5.0  # Seconds that the words of a 202 get: the message is queued without them.
 _DRAIN = 0.1  # Seconds that the connection gets to end after the terminal marker.
-_LARGE = 16 * 1024  # Bytes of a chunk with many events.
-_OFTEN = 256  # Chunks.
+_LOOSE = 64 * 1024  # Bytes after which the pieces of a text are joined.
 _SHOWN = 100  # Characters of a faulty event that an error repeats.
 
 
@@ -118,16 +117,16 @@ class _Reader(Generic[EventT]):
         # The text that grows, and what makes it grow.
         self._text_id: str | None = None
         self._write: Callable[[str], object] | None = None
-        self._chunks = 0
+        # Nearly all events are deltas of texts, so they take the shortest way.
+        self._read_delta = form.events["text-delta"]
+        self._terminator = form.terminator
+        self._loose = 0  # Bytes since the pieces were last joined.
 
     def read(  # noqa: C901  # a call for each event would cost more than the event
         self, chunk: bytes
     ) -> Generator[EventT, None, bool]:
         """Yield the events that ``chunk`` completes, and return whether there was none."""
-        terminator = self._form.terminator
-        # Nearly all events are these, so they take the shortest way.
-        read_delta = self._form.events["text-delta"]
-        loads = _loads
+        terminator, read_delta, loads = self._terminator, self._read_delta, _loads
         text_id, write = self._text_id, self._write
         silent = True
         faulty = False
@@ -167,8 +166,9 @@ class _Reader(Generic[EventT]):
         if faulty:
             # Not while the other one is handled: it holds the data as they came.
             raise self._faulty(data)
-        self._chunks += 1
-        if len(chunk) > _LARGE or not self._chunks % _OFTEN:
+        self._loose += len(chunk)
+        if self._loose > _LOOSE:
+            self._loose = 0
             self.answer.compact()
         return silent
 
@@ -193,7 +193,7 @@ class _Reader(Generic[EventT]):
         msg = f"the stream cannot be read: {words}"
         return StreamDecodeError(msg, operation=self._operation)
 
-    def truncated(self, error: httpx.HTTPError | None) -> StreamTruncatedError:
+    def truncated(self, error: Exception | None) -> StreamTruncatedError:
         words = redact(str(error), self._secrets()) if error else ""
         cause = f" ({words})" if words else ""
         msg = f"the stream ended without its terminal marker{cause}; the answer may be incomplete"
@@ -274,14 +274,22 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
             msg = f"expected text/event-stream, got {redact(found, self._secrets())}"
             raise APIResponseError(msg, operation=self._operation, response=None, text="")
 
-    def _next_deadline(self, deadline: Deadline, *, silent: bool) -> Deadline:
+    def _check_idle(self, deadline: Deadline) -> None:
         # What is no event, a comment for one, is no sign of life.
-        if not silent:
-            deadline.restart()
-            return deadline
         if not deadline.remaining():
             raise self._idle_error()
-        return deadline
+
+    def _failure(self, error: Exception) -> SiteAssistError:
+        """Return what to raise when there is no more to read."""
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            return self._reader.truncated(None)
+        if isinstance(error, (TimeoutError, httpx.TimeoutException)):
+            failed = self._idle_error()
+            failed.__cause__ = bare(error, self._secrets())
+            return failed
+        if isinstance(error, httpx.DecodingError):
+            return self._reader.unreadable(error)
+        return self._reader.truncated(error)
 
     def _idle_error(self) -> APITimeoutError:
         # Without a limit of ours, a transport may still have one of its own.
@@ -388,26 +396,24 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         reader = self._reader
         chunks = response.iter_bytes()
         deadline = Deadline(self._idle)
+        failed = None
         while not reader.done:
-            failed: Exception | None = None
-            chunk = b""
+            # As `with deadline` does, but in a loop in which that counts.
+            before, current.at = current.at, deadline.at
             try:
-                with deadline:
-                    chunk = next(chunks)
-            except StopIteration:
-                failed = reader.truncated(None)
-            except httpx.TimeoutException as error:
-                failed = self._idle_error()
-                failed.__cause__ = bare(error, self._secrets())
-            except httpx.DecodingError as error:
-                failed = reader.unreadable(error)
-            except httpx.HTTPError as error:
-                failed = reader.truncated(error)
-            if failed is not None:
-                # Not while the other one is handled: it holds the request.
-                raise failed
-            silent = yield from reader.read(chunk)
-            deadline = self._next_deadline(deadline, silent=silent)
+                chunk = next(chunks)
+            except (StopIteration, httpx.HTTPError) as error:
+                failed = self._failure(error)
+                break
+            finally:
+                current.at = before
+            if (yield from reader.read(chunk)):
+                self._check_idle(deadline)
+            else:
+                deadline.restart()
+        if failed is not None:
+            # Not while the other one is handled: it holds the request.
+            raise failed
         _drain(chunks)
 
 
@@ -528,29 +534,25 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         reader = self._reader
         chunks = response.aiter_bytes()
         deadline = Deadline(self._idle)
+        failed = None
         while not reader.done:
-            failed: Exception | None = None
-            chunk = b""
             try:
                 with fail_after(deadline.remaining()):
                     chunk = await anext(chunks)
-            except StopAsyncIteration:
-                failed = reader.truncated(None)
-            except (TimeoutError, httpx.TimeoutException) as error:
-                failed = self._idle_error()
-                failed.__cause__ = bare(error, self._secrets())
-            except httpx.DecodingError as error:
-                failed = reader.unreadable(error)
-            except httpx.HTTPError as error:
-                failed = reader.truncated(error)
-            if failed is not None:
-                # Not while the other one is handled: it holds the request.
-                raise failed
+            except (StopAsyncIteration, TimeoutError, httpx.HTTPError) as error:
+                failed = self._failure(error)
+                break
             silent = True
             for event in reader.read(chunk):
                 silent = False
                 yield event
-            deadline = self._next_deadline(deadline, silent=silent)
+            if silent:
+                self._check_idle(deadline)
+            else:
+                deadline.restart()
+        if failed is not None:
+            # Not while the other one is handled: it holds the request.
+            raise failed
         await _drain_async(chunks)
 
 
