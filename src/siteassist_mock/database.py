@@ -211,8 +211,9 @@ class _Postgres(Database):
         @event.listens_for(engine, "connect")
         def _connect(connection: psycopg.Connection[Any], _record: object) -> None:
             # Nobody waits for ever for a process that hangs within a transaction.
-            connection.execute(f"SET lock_timeout = '{_BUSY_SECONDS}s'")
-            connection.execute(f"SET idle_in_transaction_session_timeout = '{_BUSY_SECONDS}s'")
+            # As bytes: psycopg's types take a text only if it is a literal.
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
+                connection.execute(f"SET {name} = '{_BUSY_SECONDS}s'".encode())
 
     def check(self, connection: Connection) -> None:
         encoding = connection.scalar(text("SHOW server_encoding"))

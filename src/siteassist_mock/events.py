@@ -60,6 +60,7 @@ class EventBus(Protocol):
         It may still be told of one event after the end of the block, if that
         arrives at the same moment.
         """
+        ...
 
 
 class LocalEvents:
