@@ -20,7 +20,8 @@ START = "SiteAssist mock on "
 @contextmanager
 def running_mock() -> Iterator[str]:
     """Run a mock on a free port for as long as the block lasts; yields its base URL."""
-    command = [str(TOOLS / "siteassist-mock"), "--port", "0"]
+    # Its log of requests would stand among the lines of the report.
+    command = [str(TOOLS / "siteassist-mock"), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         try:
             assert mock.stdout is not None  # noqa: S101  # because of PIPE
