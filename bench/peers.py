@@ -26,7 +26,7 @@ _MESSAGES = [{"role": "user", "content": QUESTION}]
 _OPENAI_URL = "https://api.openai.com/v1/chat/completions"
 _OPENAI_QUESTION = {"messages": _MESSAGES, "model": "gpt-4.1"}
 _ANTHROPIC_URL = "https://api.anthropic.com/v1/messages"
-_ANTHROPIC_QUESTION = {"max_tokens": 1024, "messages": _MESSAGES, "model": "claude-sonnet-4-5"}
+_ANTHROPIC_QUESTION = {"max_tokens": 1024, "messages": _MESSAGES, "model": "a-model"}
 
 
 def transport(http: Any, content: Any, headers: dict[str, str]) -> Any:

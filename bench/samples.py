@@ -123,7 +123,7 @@ _ANTHROPIC_MESSAGE: dict[str, Any] = {
     "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5",
+    "model": "a-model",
     "content": [],
     "stop_reason": None,
     "stop_sequence": None,
