@@ -1,24 +1,32 @@
 """Where the documents leave a server free, so do the tests: all of it is here.
 
 Each freedom names its entry in ``docs/evidence.md``. Statuses that a server may
-choose between are in ``schemathesis.toml``, beside the checks they belong to.
+choose between are in ``shapes/schemathesis.toml``, beside the checks they belong to.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from schemathesis.core.failures import AcceptedNegativeData, Failure
-from schemathesis.openapi.checks import RejectedPositiveData
-
 PAGING = ("limit", "offset", "size")
 NULLABLE = ("offset",)
 REFUSALS = (400, 422)
+"""What an invalid request may be refused with: O-2."""
+HIDDEN = (403, 404)
+"""What somebody else's object may be answered with, or one that never existed: O-1."""
+CIRCUMSTANCES = (402, 429, 502, 503)
+"""What any request may be answered with, for reasons that lie outside of it."""
+CLOSED = (200, 202, 400, 403, 404, 409, 422)
+"""What a message to a closed conversation may be answered with: O-3."""
 OK, CREATED = 200, 201
+LAST_INTERACTION = "lastInteractionAt"
+MISSPELLED = "lastInterationAt"
+"""The older spelling, which a server may still have: C-01."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,10 @@ class Memory:
             self.opened.pop()
         return self.opened[-1] if self.opened else None
 
-    def is_tolerated(self, failure: Failure, exchange: Exchange) -> bool:
-        """Whether the documents leave open what ``failure`` finds fault with."""
-        if isinstance(failure, RejectedPositiveData):
-            return exchange.status in REFUSALS and self._may_be_refused(exchange)
-        if isinstance(failure, AcceptedNegativeData):
-            free = frozenset(_free_parameters(exchange.url))
-            return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
-        return False
-
-    def _may_be_refused(self, exchange: Exchange) -> bool:
-        """Whether a valid request may get 400 or 422 all the same."""
+    def may_be_refused(self, exchange: Exchange) -> bool:
+        """Whether a valid request may get the 400 or 422 that it got."""
+        if exchange.status not in REFUSALS:
+            return False
         if any(_free_parameters(exchange.url)):
             return True
         match exchange.operation_id:
@@ -94,6 +95,32 @@ class Memory:
             case "sendMessageFeedback":  # O-18
                 return str(exchange.path.get("messageId")).lower() in self.own
         return False
+
+
+def may_be_accepted(exchange: Exchange) -> bool:
+    """Whether a request that was made wrong on purpose may be accepted all the same."""
+    free = frozenset(_free_parameters(exchange.url))
+    return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
+
+
+def spelled(value: Any) -> Any:
+    """Return an answer's JSON with the documented spelling of `LAST_INTERACTION` throughout."""
+    if isinstance(value, dict):
+        found = {name: spelled(item) for name, item in value.items()}
+        if MISSPELLED in found:
+            found.setdefault(LAST_INTERACTION, found[MISSPELLED])
+        return found
+    return [spelled(item) for item in value] if isinstance(value, list) else value
+
+
+def respelled(body: bytes) -> bytes:
+    """Return the body of an answer with the documented spelling, if it has the older one."""
+    if MISSPELLED.encode() not in body:
+        return body
+    try:
+        return json.dumps(spelled(json.loads(body))).encode()
+    except ValueError:
+        return body
 
 
 def sent_query(url: str) -> dict[str, list[str]]:
@@ -108,7 +135,9 @@ def _free_parameters(url: str) -> Iterator[str]:
         null = name in NULLABLE and texts in (["null"], [""])
         # O-5: a paging value is a "number"; whether 1.5 is one is not stated.
         fraction = name in PAGING and len(texts) == 1 and _is_not_whole(texts[0])
-        if null or fraction:
+        # C-01: a server knows at least one of the spellings.
+        spelling = name == "orderBy" and texts in ([LAST_INTERACTION], [MISSPELLED])
+        if null or fraction or spelling:
             yield name
 
 

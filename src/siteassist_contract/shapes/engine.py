@@ -1,6 +1,6 @@
 """Runs schemathesis with the files in a folder; in a process of its own.
 
-``python -m siteassist_contract.engine FOLDER`` is what `runner` starts, because
+``python -m siteassist_contract.shapes.engine FOLDER`` is what `layer` starts, because
 schemathesis keeps its hooks for the life of a process. Its command line would
 do the same, but prints for people who know schemathesis, not for those who
 know their server.
@@ -17,14 +17,13 @@ from schemathesis.checks import load_all_checks
 from schemathesis.cli.commands.run.context import PHASE_STATUS_PRIORITY, ExecutionContext
 from schemathesis.cli.events import LoadingFinished, LoadingStarted
 from schemathesis.cli.executor import execute_event_loop
-from schemathesis.config import ReportFormat, SchemathesisConfig
+from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.run import PhaseName
 from schemathesis.schemas import BaseSchema
 
-from siteassist_contract import hooks
-from siteassist_contract.configuration import CONFIG, DESCRIPTION
-from siteassist_contract.output import Output
+from siteassist_contract.shapes.configuration import CONFIG, DESCRIPTION
+from siteassist_contract.shapes.emitter import Emitter
 
 WALKS = PhaseName.STATEFUL_TESTING
 
@@ -35,23 +34,18 @@ def main(folder: str) -> None:
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))
     description = json.loads(Path(folder, DESCRIPTION).read_text(encoding="utf-8"))
     schema = openapi.from_dict(description, config=config)
-    reports = schema.config.reports.get_path(ReportFormat.JSON).parent
-    try:
-        execute_event_loop(
-            _events(schema),
-            config=schema.config,
-            args=[],
-            params={},
-            output_handler=Output(hooks.secrets_of_run.text),
-            context_factory=lambda project: ExecutionContext(config=project),
-        )
-    finally:
-        # Some answers reach the reports past our hooks.
-        hooks.secrets_of_run.files(reports)
+    execute_event_loop(
+        _events(schema),
+        config=schema.config,
+        args=[],
+        params={},
+        output_handler=Emitter(),
+        context_factory=lambda project: ExecutionContext(config=project),
+    )
 
 
 def _events(schema: BaseSchema) -> events.EventGenerator:
-    """Yield what the reports wait for: the description was read, then the run itself."""
+    """Yield what schemathesis waits for: the description was read, then the run itself."""
     started = LoadingStarted(location=DESCRIPTION)
     yield started
     yield LoadingFinished.from_schema(

@@ -35,8 +35,6 @@ STRANGER = "stranger"
 class Choices:
     """What a user may choose about a run."""
 
-    reports: Path
-    """The folder that the reports are written to."""
     examples: int
     """How many requests to make up per operation and phase, at most."""
     seed: int
@@ -45,15 +43,12 @@ class Choices:
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
     """Write all that a run needs into ``folder``."""
-    config = tomllib.loads(files("siteassist_contract").joinpath("schemathesis.toml").read_text())
+    config = tomllib.loads(
+        files("siteassist_contract.shapes").joinpath("schemathesis.toml").read_text()
+    )
     config["base-url"] = target.base_url
     config["seed"] = choices.seed
     config["generation"]["max-examples"] = choices.examples
-    config["reports"] = {
-        "junit": {"path": str(choices.reports / "junit.xml")},
-        "html": {"path": str(choices.reports / "html")},
-        "json": {"path": str(choices.reports / "summary.json")},
-    }
     entries = identities(target)
     # Pinned: an identity that is refused somewhere is a finding, not a reason
     # to try another one.

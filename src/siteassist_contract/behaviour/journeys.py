@@ -1,0 +1,333 @@
+"""Fixed ways through the service, which reach what chance reaches late.
+
+Each is one visitor's story: enough conversations for several pages, enough
+messages for a filter to matter, a second visitor who tries every door. They
+come before the random walk, find most faults within seconds, and are the same
+in every run.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from siteassist_contract import tolerance
+from siteassist_contract.behaviour.knowledge import read_knowledge
+from siteassist_contract.behaviour.model import KnownConversation
+from siteassist_contract.behaviour.visitor import ORDERS, Visitor
+from siteassist_contract.ground import SECOND, Ground
+from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.traffic import Exchange
+
+Journey = Callable[[Ground], None]
+
+PAGE = {
+    "url": "https://shop.example/pricing?plan=pro",
+    "title": "Pricing – plans & features",
+    "content": "Every plan has a trial of 14 days.",
+    "textSelection": "a trial of 14 days",
+}
+EMOJI = (
+    'Wie läuft die Rückgabe? 👩‍👩‍👧‍👦🇨🇭 “quotes” \\ "and" <b>tags</b>\n\tnew line, 日本語, עברית'
+)
+LONG = " ".join(f"word{number}" for number in range(2000))[:10_000]
+WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor", "whiskey", "xray", "yankee", "zulu"]
+TIES = 3
+"""How many conversations are left alike, so that a page cannot tell them apart."""
+
+
+def identity(ground: Ground) -> None:
+    """Devices and their visitors."""
+    if not ground.has_key:
+        pairs = [("device-status", "init"), ("device-visitor", "init")]
+        ground.without_key(*pairs)
+        _me(ground, ground.visitor())
+        return
+    ground.wire.history.clear()
+    findings, history = ground.findings, ground.wire.history
+    device, other = (f"siteassist-contract-{uuid.uuid4().hex}" for _ in range(2))
+    first, again, another = (ground.session_of(name) for name in (device, device, other))
+    statuses = [exchange.status for exchange in (first, again, another)]
+    findings.judge(
+        statuses == [201, 200, 201],
+        "device-status",
+        "init",
+        "201 for a new device, 200 when it comes again, 201 for another one",
+        ", ".join(map(str, statuses)),
+        history,
+    )
+    ids = [_visitor_id(exchange) for exchange in (first, again, another)]
+    findings.judge(
+        ids[0] == ids[1] != ids[2],
+        "device-visitor",
+        "init",
+        "the same visitor for the same device, another one for another",
+        ", ".join(map(str, ids)),
+        history,
+    )
+    visitor = ground.visitor()
+    _me(ground, visitor)
+    if ground.target.token is None:
+        # Whoever asks for the other's session again must not become the other.
+        ground.session_of(device)
+        _me(ground, visitor)
+
+
+def conversation(ground: Ground) -> None:
+    """One conversation from its start to after its end."""
+    visitor = ground.visitor()
+    bare = visitor.start()
+    known = visitor.start({"context": {"pageUrl": "https://shop.example/pricing"}})
+    if known is None or bare is None:
+        return
+    visitor.send(known, "How long does shipping take?", stream=False, extra={"pageContext": PAGE})
+    if ground.profile.gentle:
+        visitor.close(known, {"closeReason": "Contract tests"})
+        return
+    visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
+    visitor.send(known, EMOJI, stream=True, extra={"pageContext": {"url": None, "title": "T"}})
+    visitor.send(known, "x", stream=True)
+    visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
+    visitor.send(known, LONG, stream=False)
+    visitor.send(known, LONG[::-1], stream=True)
+    while len(known.messages) < ground.profile.messages * 2:
+        before = len(known.messages)
+        visitor.send(known, f"Question {before}", stream=before % 4 == 0)
+        if len(known.messages) == before:
+            break
+    _histories(visitor, known)
+    _ratings(visitor, known)
+    visitor.close(bare)
+    visitor.close(known, {"closeReason": "Issue resolved"})
+    visitor.read(known)
+    visitor.history(known)
+    visitor.close(known)
+    visitor.close(known, {"closeReason": "Again"})
+    visitor.send(known, "Is anybody there?", stream=False)
+    visitor.send(known, "Is anybody there?", stream=True)
+    visitor.read(known)
+    answered = next((m for m in known.messages if m.role == "assistant"), None)
+    if answered is not None:
+        visitor.history(known, limit=2)
+    visitor.list()
+
+
+def _histories(visitor: Visitor, known: KnownConversation) -> None:
+    """Every filter and page of a list of messages."""
+    count = len(known.messages)
+    visitor.history(known)
+    for role in ("user", "assistant", "human_agent"):
+        visitor.history(known, role=role)
+        visitor.history(known, role=role, limit=2, offset=1)
+    for status in ("complete", "streaming", "error"):
+        visitor.history(known, status=status)
+        visitor.history(known, status=status, role="user")
+        visitor.history(known, status=status, role="assistant", limit=3)
+    for limit, offset in ((1, 0), (1, None), (3, 2), (count, 0), (count + 1, 0), (2, count - 1)):
+        visitor.history(known, limit=limit, offset=offset)
+    for offset in (1, count - 1, count, count + 5):
+        visitor.history(known, offset=offset)
+
+
+def _ratings(visitor: Visitor, known: KnownConversation) -> None:
+    """Like, dislike, take back; the first answer and the last, and a message of one's own."""
+    answers = [m for m in known.messages if m.role == "assistant"]
+    for message in (answers[:1] + answers[-1:]) if answers else []:
+        for feedback in ("like", "dislike", "dislike", None, "like"):
+            visitor.rate(known, message, feedback)
+    for message in [m for m in known.messages if m.role == "user"][:1]:
+        visitor.rate(known, message, "like")
+        visitor.rate(known, message, None)
+
+
+def lists(ground: Ground) -> None:
+    """Many conversations, and every page, filter and order of their list."""
+    visitor = ground.visitor()
+    if not visitor.exclusive:
+        _older(visitor)
+    visitor.list()
+    order = [(7 * number) % ground.profile.conversations for number in range(10**3)]
+    order = list(dict.fromkeys(order))
+    for number in order:
+        known = visitor.start()
+        if known is None:
+            return
+        if number >= TIES and not ground.profile.gentle:
+            visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
+        if number % 3 == 1 or ground.profile.gentle:
+            reason = {"closeReason": f"Reason {number}"} if number % 2 else None
+            visitor.close(known, reason)
+    # The earliest is the latest once somebody speaks in it again.
+    first = next(k for k in visitor.known.values() if not k.older)
+    if not first.closed and not ground.profile.gentle:
+        visitor.send(first, f"{WORDS[0]} again", stream=False)
+    count = len(visitor.known)
+    if not visitor.exclusive:
+        visitor.list(limit=100)
+        for status in ("open", "closed"):
+            visitor.list(status=status, limit=100)
+        return
+    visitor.list()
+    for limit, offset in ((1, 0), (5, 5), (100, 0), (count, 0), (count - 1, 1)):
+        visitor.list(limit=limit, offset=offset)
+    for offset in (1, count - 1, count, count + 7):
+        visitor.list(limit=10, offset=offset)
+        visitor.list(offset=offset)
+    for status in ("open", "closed"):
+        visitor.list(status=status)
+        visitor.list_all(4, status=status)
+        visitor.list_all(4, status=status, order_by="createdAt", order_dir="asc")
+    for field in ORDERS:
+        visitor.list(order_by=field)
+        visitor.orders(field)
+        visitor.list_all(5, order_by=field, order_dir="asc")
+        visitor.list_all(7, order_by=field, order_dir="desc")
+    visitor.list(order_dir="asc")
+    visitor.list(order_dir="desc", limit=3)
+    visitor.list_all(6, status="open", order_by="updatedAt", order_dir="asc")
+    visitor.list_all(100)
+
+
+def isolation(ground: Ground) -> None:
+    """A second visitor tries every door of the first one."""
+    if not ground.has_key:
+        _no_second(ground)
+        return
+    first = ground.visitor()
+    second = ground.visitor(SECOND)
+    known, closed = first.start(), first.start()
+    if known is None or closed is None:
+        return
+    secret = f"secret {uuid.uuid4().hex}"
+    first.send(known, secret, stream=False)
+    second.list()
+    own = second.start()
+    if own is not None:
+        second.send(own, "Hello", stream=False)
+        second.list_all(1)
+    first.close(closed)
+    for target in (known, closed):
+        intrude(ground, second, target, secret)
+    for visitor, conversations in ((first, (known, closed)), (second, (own,))):
+        for each in conversations:
+            if each is not None:
+                visitor.read(each)
+                visitor.history(each)
+        visitor.list_all(5)
+
+
+def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret: str) -> None:
+    """Let somebody else do everything to a conversation, and judge that nothing came of it."""
+    session = stranger.session
+    attempts: list[Exchange] = [
+        session.conversation(target.id),
+        session.messages(target.id),
+        session.messages(target.id, limit=1, role="user"),
+        session.send(target.id, {"content": "Let me in", "stream": False}),
+        session.send(target.id, {"content": "Let me in", "stream": True}),
+        session.close(target.id),
+        session.close(target.id, {"closeReason": "Mine"}),
+    ]
+    attempts += [
+        session.feedback(message.id, feedback)
+        for message in target.messages
+        for feedback in ("like", None)
+    ]
+    history = ground.wire.history
+    for exchange in attempts:
+        place = history.index(exchange) + 1
+        way = history[:place]
+        ground.findings.see(exchange, way)
+        kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
+        if exchange.operation == "sendMessage" and target.closed:
+            kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
+        if exchange.operation == "sendMessageFeedback":
+            kept = kept or exchange.status in tolerance.REFUSALS  # O-18
+        shown = secret.encode() in exchange.content
+        ground.findings.judge(
+            kept and not shown,
+            "isolation",
+            exchange.operation,
+            "403 or 404, for what is somebody else's",
+            f"{exchange.status}{', with what is theirs' if shown else ''}",
+            way,
+        )
+
+
+def knowledge(ground: Ground) -> None:
+    """The project, its Q&As, the search."""
+    read_knowledge(ground)
+
+
+def human(ground: Ground) -> None:
+    """A message to a human agent, in the conversation that was lent."""
+    if ground.human_conversation is None:
+        return
+    visitor = ground.visitor()
+    _older(visitor)
+    known = visitor.known.get(ground.human_conversation.lower())
+    if known is None:
+        ground.findings.prevent(
+            "queued", "sendMessage", "--human-conversation is none of the token's visitor"
+        )
+        return
+    known.human = True
+    visitor.send(known, f"Is a person there? {uuid.uuid4().hex[:8]}")
+    visitor.read(known)
+
+
+JOURNEYS: tuple[tuple[str, Journey], ...] = (
+    ("devices and visitors", identity),
+    ("somebody else's conversation", isolation),
+    ("one conversation", conversation),
+    ("lists", lists),
+    ("project, Q&As, search", knowledge),
+    ("a human agent", human),
+)
+
+
+def _me(ground: Ground, visitor: Visitor) -> None:
+    exchange = visitor.session.me()
+    ground.findings.see(exchange, ground.wire.history)
+    got = str(exchange.document.get("id"))
+    kept = exchange.status == 200 and got == visitor.visitor_id  # noqa: PLR2004
+    ground.findings.judge(
+        kept,
+        "me",
+        "getMe",
+        f"200 with the visitor {visitor.visitor_id}",
+        f"{exchange.status} with {got}",
+        ground.wire.history,
+    )
+
+
+def _visitor_id(exchange: Exchange) -> str | None:
+    visitor = exchange.document.get("visitor")
+    return str(visitor.get("id")) if isinstance(visitor, dict) else None
+
+
+def _older(visitor: Visitor) -> None:
+    """Take over what a lent visitor has already; nothing of it is touched."""
+    offset = 0
+    while True:
+        document = visitor.session.conversations(limit=100, offset=offset).document
+        shown = document.get("data")
+        items = [i for i in shown if isinstance(i, dict)] if isinstance(shown, list) else []
+        for item in items:
+            visitor.take_over(item)
+        offset += 100
+        total = document.get("total")
+        if not items or not isinstance(total, int | float) or offset >= total:
+            return
+
+
+def _no_second(ground: Ground) -> None:
+    operations = (
+        "getConversation",
+        "getMessages",
+        "sendMessage",
+        "closeConversation",
+        "sendMessageFeedback",
+    )
+    ground.without_key(*(("isolation", name) for name in operations))
+    ground.findings.prevent("own-list", "getConversations", TWO_VISITORS)

@@ -1,0 +1,181 @@
+"""What the documents promise of a project, its Q&As and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from siteassist_contract.ground import Ground
+from siteassist_contract.session import Session
+from siteassist_contract.traffic import Exchange
+
+Json = Mapping[str, Any]
+OK = 200
+PAGE = 10
+_MOST = 500
+"""How many Q&As are read at most."""
+_STEP = 100
+
+
+def read_knowledge(ground: Ground) -> None:
+    """Read all of it, and compare the parts with each other."""
+    if ground.target.api_key is None:
+        ground.without_key(
+            ("project-stable", "getProject"),
+            ("qnas-all", "getQnas"),
+            ("qnas-search", "getQnas"),
+            *(("no-token-needed", n) for n in ("getProject", "getQnas", "getQna", "search")),
+        )
+        return
+    ground.wire.history.clear()
+    reader = _Reader(ground, ground.nobody)
+    key = ground.target.api_key
+    project = reader.read(ground.nobody.project(key))
+    again = reader.read(ground.nobody.project(key))
+    reader.judge(
+        project.get("id") == again.get("id") and project.get("name") == again.get("name"),
+        "project-stable",
+        "getProject",
+        f"the project {project.get('id')}",
+        str(again.get("id")),
+    )
+    project_id = str(project.get("id") or "")
+    if project_id:
+        _qnas(reader, project_id)
+    ground.wire.history.clear()
+    _search(reader, key)
+
+
+class _Reader:
+    """Reads without a credential, and judges that it can."""
+
+    def __init__(self, ground: Ground, session: Session) -> None:
+        self.session = session
+        self._findings = ground.findings
+        self._history = ground.wire.history
+
+    def read(self, exchange: Exchange) -> dict[str, Any]:
+        """Return the answer, an empty one if it was refused."""
+        self._findings.see(exchange, self._history)
+        kept = exchange.status == OK
+        self.judge(kept, "no-token-needed", exchange.operation, "200", str(exchange.status))
+        return exchange.document if kept else {}
+
+    def judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
+        """Judge with all that was read so far."""
+        self._findings.judge(kept, rule, operation, expected, actual, self._history)
+
+
+def _qnas(reader: _Reader, project: str) -> None:
+    session = reader.session
+    whole: list[Json] = []
+    total = 0
+    while len(whole) < _MOST:
+        page = reader.read(session.qnas(project, limit=_STEP, offset=len(whole)))
+        entries = _objects(page.get("data"))
+        whole += entries
+        total = _count(page.get("total"))
+        if not entries or len(whole) >= total:
+            break
+    if len(whole) < _MOST:
+        reader.judge(
+            total == len(whole), "list-total", "getQnas", f"`total` {len(whole)}", str(total)
+        )
+    ids = [str(entry.get("id")) for entry in whole]
+    size = max(1, len(ids) // 2)
+    found: list[str] = []
+    for offset in range(0, len(ids), size):
+        found += _page(reader, project, len(ids), limit=size, offset=offset)
+    reader.judge(
+        sorted(found) == sorted(ids) and len(set(ids)) == len(ids),
+        "qnas-all",
+        "getQnas",
+        f"{len(ids)} entries, each once, on pages of {size}",
+        f"{len(found)}, {len(set(found))} of them different",
+    )
+    _page(reader, project, len(ids))
+    _page(reader, project, len(ids), limit=1)
+    _page(reader, project, len(ids), offset=1)
+    _page(reader, project, len(ids), limit=10, offset=len(ids))
+    for entry in (whole[:1] + whole[-1:]) if whole else []:
+        _one(reader, project, entry)
+        _by_words(reader, project, entry)
+    nothing = reader.read(session.qnas(project, query="zyxwvq qwvxyz"))
+    reader.judge(
+        not _objects(nothing.get("data")) and _count(nothing.get("total")) == 0,
+        "qnas-search",
+        "getQnas",
+        "nothing, for words that no question has",
+        f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
+    )
+
+
+def _page(
+    reader: _Reader,
+    project: str,
+    count: int,
+    *,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> list[str]:
+    page = reader.read(reader.session.qnas(project, limit=limit, offset=offset))
+    entries = _objects(page.get("data"))
+    begin, most = offset or 0, limit or PAGE
+    due = max(0, min(most, count - begin))
+    said = (page.get("limit"), page.get("offset"))
+    reader.judge(
+        len(entries) == due and said == (most, begin),
+        "list-page",
+        "getQnas",
+        f"{due} of {count} entries, `limit` {most}, `offset` {begin}",
+        f"{len(entries)}, `limit` {said[0]}, `offset` {said[1]}",
+    )
+    return [str(entry.get("id")) for entry in entries]
+
+
+def _one(reader: _Reader, project: str, entry: Json) -> None:
+    shown = reader.read(reader.session.qna(project, str(entry.get("id"))))
+    names = ("id", "createdAt", "question", "answer")
+    reader.judge(
+        [shown.get(n) for n in names] == [entry.get(n) for n in names],
+        "same-object",
+        "getQna",
+        f"the entry of the list, {entry.get('id')}",
+        str(shown.get("id")),
+    )
+
+
+def _by_words(reader: _Reader, project: str, entry: Json) -> None:
+    question = str(entry.get("question"))
+    page = reader.read(reader.session.qnas(project, query=question[:300], limit=_STEP))
+    found = [str(other.get("id")) for other in _objects(page.get("data"))]
+    reader.judge(
+        str(entry.get("id")) in found,
+        "qnas-search",
+        "getQnas",
+        f"{question!r} among what its own words find",
+        f"{len(found)} others",
+    )
+
+
+def _search(reader: _Reader, key: str) -> None:
+    session = reader.session
+    for words in ("shipping", "How long does shipping take?"):
+        for size in (None, 1, 2, 50):
+            results = _objects(reader.read(session.search(key, words, size=size)).get("results"))
+            most = size or PAGE
+            reader.judge(
+                len(results) <= most,
+                "list-page",
+                "search",
+                f"at most {most} results",
+                str(len(results)),
+            )
+
+
+def _objects(value: object) -> list[Json]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0

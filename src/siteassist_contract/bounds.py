@@ -1,0 +1,196 @@
+"""Each bound, type and required field of the description, from both sides.
+
+Made from ``openapi.yaml`` alone: whoever adds a parameter there has its probes.
+schemathesis probes the same places, but lets a bad value pass when another
+parameter of the same request is good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from siteassist_contract import description
+from siteassist_contract.description import load_components
+from siteassist_contract.requests import Plain
+
+Json = Mapping[str, Any]
+_WRONG_TYPES: dict[str, tuple[Any, ...]] = {
+    "string": (7, True, ["x"], {"x": 1}),
+    "boolean": ("yes", 1, []),
+    "array": ("x", {}, 7),
+    "object": ("x", [], 7),
+    "number": ("x", [], True),
+    "integer": ("x", [], True),
+}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A request with one value at, or beyond, what the description allows."""
+
+    request: Plain
+    place: str
+    """The parameter or field, such as ``limit`` or ``body/messages/0/role``."""
+    words: str
+    """What is special about it."""
+    valid: bool
+
+
+def probes(plain: Plain) -> Iterator[Probe]:
+    """Yield the probes of an operation, each one change away from a valid request."""
+    operation = description.operations()[plain.operation]
+    for parameter in operation.parameters:
+        if parameter["in"] == "query":
+            yield from _query(plain, parameter)
+    if operation.body is not None:
+        schema = _resolved(operation.body)
+        yield from _whole_body(plain, operation.body_required)
+        yield from _object(plain, schema, "body", ())
+
+
+def _query(plain: Plain, parameter: Json) -> Iterator[Probe]:
+    name, schema = parameter["name"], parameter["schema"]
+
+    def probe(value: str | None, words: str, *, valid: bool) -> Probe:
+        return Probe(plain.changed(query={name: value}), name, words, valid)
+
+    if parameter.get("required"):
+        yield probe(None, "left out", valid=False)
+    for value, words, valid in _bounds(schema):
+        # A key at its bounds is valid, but opens nothing.
+        if not (name == "apiKey" and valid):
+            yield probe(_text(value), words, valid=valid)
+    types = _types(schema)
+    if types & {"number", "integer"}:
+        yield probe("ten", "no number", valid=False)
+        yield probe("-1", "negative", valid=False)
+    if "enum" in schema:
+        for value in schema["enum"]:
+            yield probe(value, f"{value!r}", valid=True)
+        yield probe("nonsense", "not one of its values", valid=False)
+
+
+def _whole_body(plain: Plain, required: bool) -> Iterator[Probe]:  # noqa: FBT001
+    for value in ([], "x", 7):
+        changed = plain.changed(body=value)
+        yield Probe(changed, "body", f"{value!r} instead of an object", valid=False)
+    if required:
+        yield Probe(plain.changed(body=None), "body", "left out", valid=False)
+    else:
+        yield Probe(plain.changed(body=None), "body", "left out", valid=True)
+        yield Probe(plain.changed(body={}), "body", "empty", valid=True)
+
+
+def _object(
+    plain: Plain, schema: Json, place: str, steps: tuple[str | int, ...]
+) -> Iterator[Probe]:
+    for name, written in schema.get("properties", {}).items():
+        where = (*steps, name)
+        inner = f"{place}/{name}"
+        field = _resolved(written)
+        nullable = "null" in _types(field)
+        if name in schema.get("required", ()):
+            yield Probe(_without(plain, where), inner, "left out", valid=False)
+        if nullable:
+            yield Probe(_with(plain, where, None), inner, "null", valid=True)
+        else:
+            yield Probe(_with(plain, where, None), inner, "null", valid=False)
+        yield from _field(plain, field, inner, where)
+
+
+def _field(plain: Plain, field: Json, place: str, steps: tuple[str | int, ...]) -> Iterator[Probe]:
+    forms = [_resolved(form) for form in field.get("anyOf", [field])]
+    types = set().union(*(_types(form) for form in forms))
+    kind = next(iter(types - {"null"}), "")
+    for wrong in _WRONG_TYPES.get(kind, ()):
+        yield Probe(
+            _with(plain, steps, wrong),
+            place,
+            f"{type(wrong).__name__} instead of {kind}",
+            valid=False,
+        )
+    for form in forms:
+        for value, words, valid in _bounds(form):
+            if not (steps[-1] == "apiKey" and valid):
+                yield Probe(_with(plain, steps, value), place, words, valid)
+        if "enum" in form:
+            for value in form["enum"]:
+                yield Probe(_with(plain, steps, value), place, f"{value!r}", valid=True)
+            yield Probe(
+                _with(plain, steps, "nonsense"), place, "not one of its values", valid=False
+            )
+        if form.get("format") == "uuid":
+            yield Probe(_with(plain, steps, "nonsense"), place, "no UUID", valid=False)
+        if form.get("properties"):
+            # An object of its own, so that fields beside it do not matter.
+            inside = _with(plain, steps, {})
+            if not form.get("required"):
+                yield Probe(inside, place, "empty", valid=True)
+            yield from _object(inside, form, place, steps)
+        items = form.get("items")
+        if items is not None and _value(plain, steps):
+            yield from _object(plain, _resolved(items), f"{place}/0", (*steps, 0))
+
+
+def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool]]:
+    """Yield values at and beyond the bounds of ``schema``, what they are, whether they are valid."""
+    if "minimum" in schema:
+        yield schema["minimum"], f"the minimum, {schema['minimum']}", True
+        yield schema["minimum"] - 1, f"less than {schema['minimum']}", False
+    if "maximum" in schema:
+        yield schema["maximum"], f"the maximum, {schema['maximum']}", True
+        yield schema["maximum"] + 1, f"more than {schema['maximum']}", False
+    if "minLength" in schema:
+        yield "x" * schema["minLength"], f"{schema['minLength']} characters", True
+        yield "x" * (schema["minLength"] - 1), f"less than {schema['minLength']} characters", False
+    if "maxLength" in schema:
+        yield "x" * schema["maxLength"], f"{schema['maxLength']} characters", True
+        yield "x" * (schema["maxLength"] + 1), f"more than {schema['maxLength']} characters", False
+
+
+def _types(schema: Json) -> set[str]:
+    forms = schema.get("anyOf")
+    if forms is not None:
+        return set().union(*(_types(_resolved(form)) for form in forms))
+    written = schema.get("type", [])
+    return {written} if isinstance(written, str) else set(written)
+
+
+def _resolved(schema: Json) -> Json:
+    return description.resolve({"components": load_components()}, schema)
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _value(plain: Plain, steps: tuple[str | int, ...]) -> Any:
+    value: Any = plain.body
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _with(plain: Plain, steps: tuple[str | int, ...], value: Any) -> Plain:
+    """Return a copy with ``value`` in its body; objects on the way are made."""
+    changed = plain.changed(body=plain.changed().body if plain.body is not None else {})
+    place: Any = changed.body
+    for step in steps[:-1]:
+        if isinstance(place, dict) and not isinstance(place.get(step), dict | list):
+            place[step] = {}
+        place = place[step]
+    place[steps[-1]] = value
+    return changed
+
+
+def _without(plain: Plain, steps: tuple[str | int, ...]) -> Plain:
+    changed = plain.changed()
+    place = _value(changed, steps[:-1])
+    if isinstance(place, dict):
+        place.pop(steps[-1], None)
+    return changed

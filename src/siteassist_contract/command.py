@@ -1,0 +1,305 @@
+"""The options of ``siteassist-contract``, and what it prints."""
+
+from __future__ import annotations
+
+import random
+import re
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from siteassist_contract import baseline, coverage, databases, plan, preflight, secrets
+from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
+from siteassist_contract.profiles import PROFILES, Profile
+from siteassist_contract.report import junit, page, summary
+from siteassist_contract.run import Options, Outcome, Progress, Run
+from siteassist_contract.terminal import Terminal
+from siteassist_spec import SpecError, load_spec
+
+HELP = """Hold the server at URL to the SiteAssist v2 contract.
+
+URL is where the API is, with its version: https://host/v2
+
+\b
+Exit status:
+  0  the server keeps the contract
+  1  it breaks it; each break is printed with the rule, what was expected,
+     what came, and commands that show it
+  2  the tests could not run: no server there, or a credential was refused,
+     or the server went away
+  130  the tests were interrupted
+
+An API key alone is enough: it opens sessions for any number of visitors, so
+that the tests can see whether one gets at what is the other's. A token alone is
+enough too, but then one visitor takes part, and operations that take an API key
+are tested with wrong keys only.
+
+\b
+Profiles:
+  quick    under 30 seconds: after every change
+  default  under 90 seconds: before every merge
+  deep     until --time is up, half an hour by default
+  live     kind to a production service: slow, few messages, closes what it
+           opened, says first what it will send
+
+\b
+Examples:
+  siteassist-contract http://127.0.0.1:8787/v2 --api-key sa_pk_1234567890abcdef
+  SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
+"""
+_TIME = re.compile(r"(\d{1,6})([smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType):
+    """A time such as ``90``, ``90s``, ``30m`` or ``2h``, in seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        match = _TIME.fullmatch(str(value))
+        if match is None or not int(match[1]):
+            self.fail(f"{value!r} is no time; one looks like 90s, 30m or 2h", param, ctx)
+        return float(int(match[1]) * _SECONDS[match[2]])
+
+
+@click.command(help=HELP, context_settings={"max_content_width": 80})
+@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@click.option(
+    "--api-key",
+    envvar=secrets.API_KEY,
+    show_envvar=True,
+    metavar="KEY",
+    help="A publishable key (pk_...).",
+)
+@click.option(
+    "--token",
+    envvar=secrets.TOKEN,
+    show_envvar=True,
+    metavar="TOKEN",
+    help="A session token, or a private key (sk_...).",
+)
+@click.option(
+    "--human-conversation",
+    type=click.UUID,
+    metavar="ID",
+    help="A conversation of the token's visitor that a human agent handles.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="default",
+    show_default=True,
+    help="How deep to go, and how kind to be.",
+)
+@click.option("--time", "limit", type=Duration(), help="How long the run may take: 90s, 30m, 2h.")
+@click.option(
+    "--examples",
+    type=click.IntRange(1, 100_000),
+    help="How many requests to make up per operation and phase, at most.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Repeat an earlier run, which printed its seed, as far as answers allow.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="reports",
+    show_default=True,
+    help="The folder for html/index.html, junit.xml and summary.json.",
+)
+@click.option(
+    "--baseline",
+    "accepted",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file of breaks that are accepted: told, but no failure.",
+)
+@click.option("--update-baseline", is_flag=True, help="Write the breaks of this run to --baseline.")
+@click.option("--stop-at-first", is_flag=True, help="Stop at the first break.")
+@click.option(
+    "--example-database",
+    metavar="FOLDER|URL",
+    help="Where hypothesis keeps the ways to breaks, to try them first the next time: a folder,"
+    " or redis://host/0 for several machines.",
+)
+@click.option(
+    "--max-messages",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="With --profile live: ask before a run that sends more messages than this.",
+)
+@click.option("--yes", is_flag=True, help="With --profile live: do not ask.")
+def main(  # noqa: PLR0913  # one parameter per option
+    *,
+    url: str,
+    api_key: str | None,
+    token: str | None,
+    human_conversation: object,
+    profile: str,
+    limit: float | None,
+    examples: int | None,
+    seed: int | None,
+    reports: Path,
+    accepted: Path | None,
+    update_baseline: bool,
+    stop_at_first: bool,
+    example_database: str | None,
+    max_messages: int,
+    yes: bool,
+) -> None:
+    """Run the command."""
+    # `kill` ends a run as Ctrl-C does, so that nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    chosen = PROFILES[profile]
+    try:
+        if update_baseline and accepted is None:
+            raise CannotRunError("--update-baseline needs --baseline FILE")
+        known = frozenset[str]()
+        if accepted is not None and not (update_baseline and not accepted.exists()):
+            known = baseline.read(accepted)
+        database = databases.open_database(example_database)
+        target = preflight.Target(_base_url(url), api_key or None, token or None)
+        load_spec()
+        _prepare(reports)
+        if chosen.gentle:
+            _announce(chosen, target, max_messages, yes=yes)
+        preflight.check(target)
+    except (CannotRunError, SpecError) as error:
+        _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
+    except ContractBrokenError as error:
+        click.echo(error)
+        _stop(ExitStatus.BROKEN, "The server breaks the contract before the tests can begin.")
+    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
+    terminal = Terminal()
+    terminal.begin(target, chosen)
+    options = Options(
+        profile=chosen,
+        seed=seed,
+        examples=examples,
+        seconds=limit,
+        stop_at_first=stop_at_first,
+        known=frozenset() if update_baseline else known,
+        human_conversation=None if human_conversation is None else str(human_conversation),
+        database=database,
+    )
+    begun = time.monotonic()
+    outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
+    if outcome.status is ExitStatus.INTERRUPTED:
+        _stop(outcome.status, "The tests were interrupted; there is no verdict.")
+    report = summary.Report(
+        base_url=target.base_url,
+        profile=chosen.name,
+        seed=seed,
+        repeat=_repeat(target, options),
+        outcome=outcome,
+        verdict=verdict(outcome),
+        rows=coverage.rows(
+            outcome.findings,
+            target,
+            options.human_conversation,
+            "the run stopped at its first break" if stop_at_first else "",
+        ),
+        seconds=time.monotonic() - begun,
+    )
+    _write(report, reports)
+    terminal.end(report)
+    if update_baseline and accepted is not None:
+        baseline.write(accepted, outcome.findings.breaks.values())
+        click.echo(f"Baseline: {accepted}, {len(outcome.findings.breaks)} breaks accepted")
+        _stop(ExitStatus.KEPT, report.verdict)
+    click.echo(f"Reports: {reports / 'html' / 'index.html'}, {reports / 'junit.xml'}")
+    click.echo(f"Repeat with: {report.repeat}")
+    _stop(outcome.status, report.verdict)
+
+
+def verdict(outcome: Outcome) -> str:
+    """Say in one line what came of a run."""
+    unknown, known = outcome.findings.unknown, len(outcome.findings.breaks)
+    asked = f"{outcome.requests} requests"
+    accepted = known - len(unknown)
+    if accepted:
+        asked += f", {accepted} known {'break' if accepted == 1 else 'breaks'} accepted"
+    if outcome.status is ExitStatus.BROKEN:
+        ways = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
+        return f"The server breaks the contract in {ways} ({asked})."
+    if outcome.status is ExitStatus.NOT_RUN:
+        return f"The tests did not run to their end: {outcome.problem} ({asked})."
+    return f"The server keeps the contract ({asked})."
+
+
+def _repeat(target: preflight.Target, options: Options) -> str:
+    words = ["siteassist-contract", target.base_url, "--profile", options.profile.name]
+    words += ["--seed", str(options.seed)]
+    if options.examples is not None:
+        words += ["--examples", str(options.examples)]
+    if options.human_conversation is not None:
+        words += ["--human-conversation", options.human_conversation]
+    return shlex.join(words)
+
+
+def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: bool) -> None:
+    """Say what a run will send, and ask if that is much."""
+    sends = plan.of(profile, target)
+    click.echo(
+        f"This run sends at most {sends.requests} requests, {profile.per_second:g} a second,"
+    )
+    click.echo(f"starts {sends.conversations} conversations and closes them again, sends")
+    click.echo(f"{sends.messages} messages that the assistant answers, and touches nothing else.")
+    if sends.messages > most and not yes:
+        if not sys.stdin.isatty():
+            raise CannotRunError(f"it sends more than {most} messages: say --yes to go on")
+        if not click.confirm("Go on?"):
+            raise CannotRunError("you did not want to go on")
+
+
+def _write(report: summary.Report, folder: Path) -> None:
+    try:
+        (folder / "html").mkdir(exist_ok=True)
+        page.write(report, folder / "html" / "index.html")
+        junit.write(report, folder / "junit.xml")
+        summary.write(report, folder / "summary.json")
+    except OSError as error:
+        click.echo(f"The reports could not be written: {error.strerror}", err=True)
+
+
+def _base_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise CannotRunError(f"{url!r} is no base URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise CannotRunError(f"{url!r} is no base URL; one looks like https://host/v2")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise CannotRunError("a base URL has no query, fragment, user or password")
+    return url.rstrip("/")
+
+
+def _prepare(reports: Path) -> None:
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=reports):
+            pass
+        # What an earlier run left is not taken for this one's.
+        for name in ("html/index.html", "junit.xml", "summary.json"):
+            (reports / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotRunError(f"reports cannot go to {reports}: {error.strerror}") from None
+
+
+def _stop(status: ExitStatus, text: str) -> NoReturn:
+    click.echo(text, err=status is ExitStatus.NOT_RUN)
+    sys.exit(status)

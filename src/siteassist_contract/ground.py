@@ -1,0 +1,100 @@
+"""What the layers of a run stand on: the wire, the visitors, what they have found."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from siteassist_contract.behaviour.visitor import Visitor
+from siteassist_contract.findings import Findings
+from siteassist_contract.outcome import ContractBrokenError
+from siteassist_contract.preflight import Target
+from siteassist_contract.profiles import Profile
+from siteassist_contract.rendering import VISITORS
+from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.session import Session
+from siteassist_contract.traffic import Exchange, Wire
+
+FIRST, SECOND = VISITORS
+
+
+@dataclass
+class Ground:
+    """One run's own: nothing in it outlives the run."""
+
+    target: Target
+    profile: Profile
+    wire: Wire
+    findings: Findings
+    devices: dict[str, str] = field(default_factory=dict)
+    """The device of each visitor, shared with whoever renders commands."""
+    human_conversation: str | None = None
+    started: list[tuple[Session, str]] = field(default_factory=list)
+    """The conversations that the run has started, to be closed in the end."""
+
+    @property
+    def nobody(self) -> Session:
+        """A way to the server without a credential."""
+        return Session(self.target.base_url, self.wire, "", None)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a publishable key was lent, so that there are as many visitors as needed."""
+        return self.target.api_key is not None
+
+    def visitor(self, name: str = FIRST) -> Visitor:
+        """Return a visitor: a new one if there is a key, else the one whose token was lent.
+
+        What went over the wire before is forgotten if it is the first one.
+        """
+        if name == FIRST:
+            self.wire.history.clear()
+        if self.target.token is not None and name == FIRST:
+            return self._lent(name, self.target.token)
+        device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
+        exchange = self.session_of(device)
+        document = exchange.document
+        token = document.get("sessionToken")
+        if not isinstance(token, str) or not token:
+            raise ContractBrokenError("init gives no session token")
+        self.devices[name] = device
+        shown = document.get("visitor")
+        return self._watch(
+            Visitor(
+                Session(self.target.base_url, self.wire, name, token),
+                self.findings,
+                self.wire.history,
+                visitor_id=str(shown.get("id")) if isinstance(shown, dict) else "",
+            )
+        )
+
+    def session_of(self, device: str) -> Exchange:
+        """Start or renew the session of a device."""
+        exchange = self.nobody.init(str(self.target.api_key), device)
+        token = exchange.document.get("sessionToken")
+        if isinstance(token, str):
+            self.findings.secrets.add_token(token)
+        self.findings.see(exchange, self.wire.history)
+        return exchange
+
+    def _lent(self, name: str, token: str) -> Visitor:
+        self.devices.pop(name, None)
+        session = Session(self.target.base_url, self.wire, name, token)
+        visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
+        visitor.visitor_id = str(session.me().document.get("id"))
+        return self._watch(visitor)
+
+    def _watch(self, visitor: Visitor) -> Visitor:
+        visitor.on_start = lambda known: self.started.append((visitor.session, known.id))
+        return visitor
+
+    def without_key(self, *pairs: tuple[str, str]) -> None:
+        """Note that rules could not be tested for want of a key: rule and operation."""
+        for rule, operation in pairs:
+            self.findings.prevent(rule, operation, TWO_VISITORS)
+
+    def close_all(self) -> None:
+        """Close every conversation that the run has started, whatever came of it."""
+        for session, conversation in self.started:
+            session.close(conversation)
+        self.started.clear()

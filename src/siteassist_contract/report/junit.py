@@ -1,0 +1,60 @@
+"""``junit.xml``: a test case per operation and rule, for CI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from siteassist_contract.coverage import Row
+from siteassist_contract.findings import Break
+from siteassist_contract.report.summary import Report
+from siteassist_contract.rules import RULES
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold, however it is written."""
+
+
+def write(report: Report, path: Path) -> None:
+    """Write it to ``path``."""
+    document = JUnitXml("siteassist-contract")
+    for operation in dict.fromkeys(row.operation for row in report.rows):
+        suite = TestSuite(operation)
+        for row in report.rows:
+            if (row.operation, row.kind) == (operation, "rule"):
+                suite.add_testcase(_case(report, row))
+        document.add_testsuite(suite)
+    if report.outcome.problem:
+        case = TestCase("the run gets to its end", "contract.run")
+        case.result = [Error(_clean(report.outcome.problem))]
+        suite = TestSuite("run")
+        suite.add_testcase(case)
+        document.add_testsuite(suite)
+    document.time = report.seconds
+    text = document.tostring().decode("utf-8")
+    path.write_text(report.outcome.findings.secrets.text(text), encoding="utf-8")
+
+
+def _case(report: Report, row: Row) -> TestCase:
+    case = TestCase(f"{row.what}: {RULES[row.what].words}", f"contract.{row.operation}")
+    results: list[Failure | Skipped] = []
+    for found in report.outcome.findings.breaks.values():
+        if (found.operation, found.rule) == (row.operation, row.what):
+            results.append(_result(found))
+    if not results and not row.count:
+        results.append(Skipped(_clean(row.reason)))
+    case.result = results
+    return case
+
+
+def _result(found: Break) -> Failure | Skipped:
+    if found.known:
+        return Skipped(_clean(f"accepted by the baseline: {found.actual}"))
+    failure = Failure(_clean(f"expected: {found.expected}; actual: {found.actual}"))
+    failure.text = _clean(f"{found.words} ({found.document})\n\n{found.answer}\n\n{found.commands}")
+    return failure
+
+
+def _clean(text: str) -> str:
+    return _NO_XML.sub("�", text)

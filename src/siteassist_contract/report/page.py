@@ -1,0 +1,41 @@
+"""``html/index.html``: one page for people, which needs nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+
+from siteassist_contract.coverage import gaps
+from siteassist_contract.description import operations
+from siteassist_contract.findings import LAYERS
+from siteassist_contract.report.summary import Report
+from siteassist_contract.rules import RULES
+
+
+def write(report: Report, path: Path) -> None:
+    """Write it to ``path``."""
+    path.write_text(report.outcome.findings.secrets.text(render(report)), encoding="utf-8")
+
+
+def render(report: Report) -> str:
+    """Return the page."""
+    # Whatever a server says is text here, never HTML.
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    source = files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
+    tested = Counter(row.kind for row in report.rows if row.count)
+    whole = Counter(row.kind for row in report.rows)
+    return environment.from_string(source).render(
+        report=report,
+        breaks=sorted(
+            report.outcome.findings.breaks.values(), key=lambda found: (found.known, found.seconds)
+        ),
+        layers=LAYERS,
+        labels={name: each.label for name, each in operations().items()},
+        rules=RULES,
+        gaps=gaps(report.rows).most_common(),
+        tested=tested,
+        whole=whole,
+    )

@@ -1,0 +1,82 @@
+"""``summary.json``: the whole run, for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from siteassist_contract.coverage import Row
+from siteassist_contract.findings import LAYERS
+from siteassist_contract.run import Outcome
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything there is to report."""
+
+    base_url: str
+    profile: str
+    seed: int
+    repeat: str
+    """The command that repeats the run."""
+    outcome: Outcome
+    verdict: str
+    """The last line."""
+    rows: list[Row]
+    seconds: float
+
+    @property
+    def first_break_seconds(self) -> float | None:
+        """When the first break was found that no baseline has."""
+        return min((found.seconds for found in self.outcome.findings.unknown), default=None)
+
+    def matrix(self) -> list[tuple[str, list[tuple[int, int]]]]:
+        """Return per operation, for each layer: requests and breaks."""
+        findings = self.outcome.findings
+        names = list(dict.fromkeys(row.operation for row in self.rows))
+        return [
+            (
+                name,
+                [
+                    (
+                        findings.requests[layer, name],
+                        sum(
+                            b.operation == name and b.layer == layer
+                            for b in findings.breaks.values()
+                        ),
+                    )
+                    for layer in LAYERS
+                ],
+            )
+            for name in names
+        ]
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return what ``summary.json`` says."""
+    breaks = report.outcome.findings.breaks.values()
+    first = report.first_break_seconds
+    return {
+        "status": report.outcome.status.name.lower(),
+        "verdict": report.verdict,
+        "problem": report.outcome.problem or None,
+        "notes": report.outcome.notes,
+        "base_url": report.base_url,
+        "profile": report.profile,
+        "seed": report.seed,
+        "repeat": report.repeat,
+        "requests": report.outcome.requests,
+        "seconds": round(report.seconds, 2),
+        "first_break_seconds": None if first is None else round(first, 2),
+        "breaks": [dataclasses.asdict(found) | {"key": found.key} for found in breaks],
+        "coverage": [dataclasses.asdict(row) for row in report.rows],
+    }
+
+
+def write(report: Report, path: Path) -> None:
+    """Write it to ``path``."""
+    text = json.dumps(document(report), indent=1, ensure_ascii=False)
+    path.write_text(report.outcome.findings.secrets.text(text) + "\n", encoding="utf-8")

@@ -1,0 +1,225 @@
+"""One run: the layers one after the other, each judged into the same findings."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from hypothesis.database import ExampleDatabase
+
+from siteassist_contract import streaming
+from siteassist_contract.behaviour import machine
+from siteassist_contract.behaviour.journeys import JOURNEYS
+from siteassist_contract.findings import (
+    BEHAVIOUR,
+    ERRORS,
+    SHAPES,
+    STREAMS,
+    Break,
+    Findings,
+    StopRun,
+)
+from siteassist_contract.ground import Ground
+from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
+from siteassist_contract.preflight import Target
+from siteassist_contract.profiles import Profile
+from siteassist_contract.refusals import Refusals
+from siteassist_contract.rendering import Renderer
+from siteassist_contract.secrets import Filter
+from siteassist_contract.shapes.layer import Shapes
+from siteassist_contract.traffic import GoneError, UnansweredError, Wire
+
+_MOST_UNANSWERED = 3
+_LEAST_SHAPES = 8.0
+"""How long, in seconds, made-up requests go on at least."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose about a run."""
+
+    profile: Profile
+    seed: int
+    examples: int | None = None
+    """How many requests to make up per operation and phase; the profile says, if it is ``None``."""
+    seconds: float | None = None
+    """How long the run may take; the profile says, if it is ``None``."""
+    stop_at_first: bool = False
+    known: frozenset[str] = frozenset()
+    """The keys of breaks that are accepted."""
+    human_conversation: str | None = None
+    database: ExampleDatabase | None = None
+    """Where hypothesis keeps the ways to breaks."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Whom to tell what goes on."""
+
+    step: Callable[[str, str, int, int, float], None] = lambda *_: None
+    """A step is done: its layer, its words, its requests, the breaks so far, its seconds."""
+    found: Callable[[Break], None] = lambda _: None
+    """A break was found."""
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    findings: Findings
+    status: ExitStatus
+    problem: str = ""
+    """Why the run did not get to its end, if it did not."""
+    requests: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Run:
+    """Runs all layers on one server."""
+
+    def __init__(self, target: Target, options: Options, progress: Progress | None = None) -> None:
+        """Prepare a run; nothing is sent yet."""
+        self._options = options
+        self._progress = progress or Progress()
+        devices: dict[str, str] = {}
+        self.findings = Findings(
+            secrets=Filter([target.api_key, target.token]),
+            render=Renderer(target.base_url, target.api_key, devices),
+            known=options.known,
+            stop_at_first=options.stop_at_first,
+            on_break=self._progress.found,
+        )
+        self._wire = Wire(per_second=options.profile.per_second)
+        self._ground = Ground(
+            target,
+            options.profile,
+            self._wire,
+            self.findings,
+            devices,
+            human_conversation=options.human_conversation,
+        )
+        self._unanswered = 0
+        self._notes: list[str] = []
+        limit = options.seconds if options.seconds is not None else options.profile.limit
+        self._until = time.monotonic() + limit
+
+    def run(self) -> Outcome:
+        """Run to the end, to the first break if that is asked for, or until nothing answers."""
+        problem = ""
+        try:
+            try:
+                self._layers()
+            finally:
+                self._tidy_up()
+        except StopRun:
+            pass
+        except (CannotRunError, GoneError) as error:
+            problem = self.findings.secrets.text(str(error))
+        except KeyboardInterrupt:
+            return self._outcome(ExitStatus.INTERRUPTED, "")
+        finally:
+            self._wire.close()
+        status = ExitStatus.KEPT
+        if self.findings.unknown:
+            status = ExitStatus.BROKEN
+        elif problem:
+            status = ExitStatus.NOT_RUN
+        return self._outcome(status, problem)
+
+    def _outcome(self, status: ExitStatus, problem: str) -> Outcome:
+        return Outcome(self.findings, status, problem, self._wire.requests, self._notes)
+
+    def _layers(self) -> None:
+        self._layer(ERRORS, Refusals(self._ground).run)
+        self._layer(STREAMS, lambda: streaming.run(self._ground))
+        self._layer(BEHAVIOUR, self._journeys)
+        profile = self._options.profile
+        for number in itertools.count() if not profile.gentle else ():
+            self._layer(BEHAVIOUR, partial(self._walk, number))
+            self._layer(SHAPES, partial(self._shapes, number))
+            if not profile.rounds or time.monotonic() > self._until:
+                break
+
+    def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
+        """Go through the steps of a layer, and tell of each."""
+        self.findings.layer = layer
+        begun, requests = time.monotonic(), self._wire.requests
+        iterator = steps()
+        while True:
+            try:
+                words = next(iterator)
+            except StopIteration:
+                return
+            except UnansweredError as error:
+                self._judge_silence(error)
+                # A generator that has raised is over; what it had left is not tested.
+                self._notes.append(f"{layer}: cut short, since {error.operation} got no answer")
+                return
+            except ContractBrokenError as error:
+                self._notes.append(f"{layer}: cut short, since {error}")
+                return
+            now, sent = time.monotonic(), self._wire.requests
+            self._progress.step(
+                layer, words, sent - requests, len(self.findings.breaks), now - begun
+            )
+            begun, requests = now, sent
+
+    def _journeys(self) -> Iterator[str]:
+        for words, journey in JOURNEYS:
+            try:
+                journey(self._ground)
+            except UnansweredError as error:
+                self._judge_silence(error)
+            except ContractBrokenError as error:
+                self._notes.append(f"{words}: cut short, since {error}")
+            yield words
+
+    def _walk(self, number: int) -> Iterator[str]:
+        options = self._options
+        until = time.monotonic() + options.profile.seconds
+        machine.walk(
+            self._ground,
+            seed_=options.seed + 1000 * number,
+            until=min(until, self._until - _LEAST_SHAPES),
+            database=options.database,
+        )
+        yield "a random walk of two visitors"
+
+    def _shapes(self, number: int) -> Iterator[str]:
+        examples = self._options.examples or self._options.profile.examples
+        until = max(self._until, time.monotonic() + _LEAST_SHAPES)
+        shapes = Shapes(self._ground, examples, self._options.seed + number, until)
+        yield from shapes.run()
+        if shapes.out_of_time:
+            self._notes.append("shapes: the time was up before all requests were made")
+
+    def _judge_silence(self, error: UnansweredError) -> None:
+        """Tell a request that gets no answer from a server that gives none any more."""
+        self._unanswered += 1
+        way = list(self._wire.history)
+        try:
+            self._ground.nobody.me()
+        except UnansweredError as again:
+            raise GoneError(f"the server does not answer any more: {again}") from None
+        self.findings.judge(
+            kept=False,
+            rule="answered",
+            operation=error.operation,
+            expected="an answer",
+            actual=str(error),
+            exchanges=way,
+        )
+        if self._unanswered >= _MOST_UNANSWERED:
+            raise GoneError(f"{self._unanswered} requests got no answer, the last one: {error}")
+
+    def _tidy_up(self) -> None:
+        """Leave nothing open on a server where that may disturb somebody."""
+        lent = self._ground.target.token is not None
+        if self._options.profile.gentle or lent:
+            try:
+                self._ground.close_all()
+            except (UnansweredError, GoneError):
+                self._notes.append("some conversations could not be closed")

@@ -1,0 +1,1 @@
+"""Layer 1: made-up requests, valid and invalid, and the shapes of all answers."""

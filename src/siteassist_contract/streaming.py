@@ -1,0 +1,33 @@
+"""Layer 3: streams asked for in every way, and judged by `siteassist_contract.streams`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from siteassist_contract.behaviour.journeys import EMOJI, LONG
+from siteassist_contract.ground import Ground
+
+_SHORT = "How long does shipping take?"
+
+
+def run(ground: Ground) -> Iterator[str]:
+    """Ask both operations for streams and for JSON; yields the name of each that is done."""
+    contents = [_SHORT] if ground.profile.gentle else [_SHORT, "x", EMOJI, LONG, "Two\nlines"]
+    visitor = ground.visitor()
+    known = visitor.start()
+    if known is not None:
+        for content in contents:
+            visitor.send(known, content, stream=True)
+        if not ground.profile.gentle:
+            visitor.send(known, _SHORT, stream=False)
+            visitor.send(known, _SHORT)
+        visitor.close(known)
+    yield "sendMessage"
+    ground.wire.history.clear()
+    if not ground.profile.gentle:
+        for content in contents:
+            visitor.complete(content, stream=True)
+            ground.wire.history.clear()
+        for stream in (False, None):
+            visitor.complete(_SHORT, stream=stream)
+    yield "createChatCompletion"
