@@ -73,7 +73,8 @@ def _query(plain: Plain, parameter: Json) -> Iterator[Probe]:
 
 
 def _whole_body(plain: Plain, required: bool) -> Iterator[Probe]:  # noqa: FBT001
-    for value in ([], "x", 7):
+    wrong: tuple[Any, ...] = ([], "x", 7)
+    for value in wrong:
         changed = plain.changed(body=value)
         yield Probe(changed, "body", f"{value!r} instead of an object", valid=False)
     if required:
@@ -105,37 +106,40 @@ def _field(plain: Plain, field: Json, place: str, steps: tuple[str | int, ...]) 
     types = set().union(*(_types(form) for form in forms))
     kind = next(iter(types - {"null"}), "")
     for wrong in _WRONG_TYPES.get(kind, ()):
-        yield Probe(
-            _with(plain, steps, wrong),
-            place,
-            f"{type(wrong).__name__} instead of {kind}",
-            valid=False,
-        )
+        words = f"{type(wrong).__name__} instead of {kind}"
+        yield Probe(_with(plain, steps, wrong), place, words, valid=False)
     for form in forms:
-        for value, words, valid in _bounds(form):
-            if not (steps[-1] == "apiKey" and valid):
-                yield Probe(_with(plain, steps, value), place, words, valid)
-        if "enum" in form:
-            for value in form["enum"]:
-                yield Probe(_with(plain, steps, value), place, f"{value!r}", valid=True)
-            yield Probe(
-                _with(plain, steps, "nonsense"), place, "not one of its values", valid=False
-            )
-        if form.get("format") == "uuid":
-            yield Probe(_with(plain, steps, "nonsense"), place, "no UUID", valid=False)
-        if form.get("properties"):
-            # An object of its own, so that fields beside it do not matter.
-            inside = _with(plain, steps, {})
-            if not form.get("required"):
-                yield Probe(inside, place, "empty", valid=True)
-            yield from _object(inside, form, place, steps)
-        items = form.get("items")
-        if items is not None and _value(plain, steps):
-            yield from _object(plain, _resolved(items), f"{place}/0", (*steps, 0))
+        yield from _values(plain, form, place, steps)
+        yield from _inside(plain, form, place, steps)
+
+
+def _values(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) -> Iterator[Probe]:
+    for value, words, valid in _bounds(form):
+        if not (steps[-1] == "apiKey" and valid):
+            yield Probe(_with(plain, steps, value), place, words, valid)
+    for value in form.get("enum", ()):
+        yield Probe(_with(plain, steps, value), place, f"{value!r}", valid=True)
+    nonsense = _with(plain, steps, "nonsense")
+    if "enum" in form:
+        yield Probe(nonsense, place, "not one of its values", valid=False)
+    if form.get("format") == "uuid":
+        yield Probe(nonsense, place, "no UUID", valid=False)
+
+
+def _inside(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) -> Iterator[Probe]:
+    if form.get("properties"):
+        # An object of its own, so that fields beside it do not matter.
+        inside = _with(plain, steps, {})
+        if not form.get("required"):
+            yield Probe(inside, place, "empty", valid=True)
+        yield from _object(inside, form, place, steps)
+    items = form.get("items")
+    if items is not None and _value(plain, steps):
+        yield from _object(plain, _resolved(items), f"{place}/0", (*steps, 0))
 
 
 def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool]]:
-    """Yield values at and beyond the bounds of ``schema``, what they are, whether they are valid."""
+    """Yield values at and beyond the bounds, with what they are and whether they are valid."""
     if "minimum" in schema:
         yield schema["minimum"], f"the minimum, {schema['minimum']}", True
         yield schema["minimum"] - 1, f"less than {schema['minimum']}", False

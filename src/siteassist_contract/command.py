@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from siteassist_contract import baseline, coverage, databases, plan, preflight, secrets
+from siteassist_contract.findings import grouped
 from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import junit, page, summary
@@ -58,7 +59,7 @@ _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A time such as ``90``, ``90s``, ``30m`` or ``2h``, in seconds."""
 
     name = "time"
@@ -165,11 +166,7 @@ def main(  # noqa: PLR0913  # one parameter per option
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = PROFILES[profile]
     try:
-        if update_baseline and accepted is None:
-            raise CannotRunError("--update-baseline needs --baseline FILE")
-        known = frozenset[str]()
-        if accepted is not None and not (update_baseline and not accepted.exists()):
-            known = baseline.read(accepted)
+        known = _known(accepted, update=update_baseline)
         database = databases.open_database(example_database)
         target = preflight.Target(_base_url(url), api_key or None, token or None)
         load_spec()
@@ -191,14 +188,12 @@ def main(  # noqa: PLR0913  # one parameter per option
         examples=examples,
         seconds=limit,
         stop_at_first=stop_at_first,
-        known=frozenset() if update_baseline else known,
+        known=known,
         human_conversation=None if human_conversation is None else str(human_conversation),
         database=database,
     )
     begun = time.monotonic()
     outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
-    if outcome.status is ExitStatus.INTERRUPTED:
-        _stop(outcome.status, "The tests were interrupted; there is no verdict.")
     report = summary.Report(
         base_url=target.base_url,
         profile=chosen.name,
@@ -210,7 +205,7 @@ def main(  # noqa: PLR0913  # one parameter per option
             outcome.findings,
             target,
             options.human_conversation,
-            "the run stopped at its first break" if stop_at_first else "",
+            _cut_short(outcome, stop_at_first=stop_at_first),
         ),
         seconds=time.monotonic() - begun,
     )
@@ -227,17 +222,41 @@ def main(  # noqa: PLR0913  # one parameter per option
 
 def verdict(outcome: Outcome) -> str:
     """Say in one line what came of a run."""
-    unknown, known = outcome.findings.unknown, len(outcome.findings.breaks)
+    ways = grouped(outcome.findings.breaks.values())
+    unknown = [way for way in ways if not way[0].known]
     asked = f"{outcome.requests} requests"
-    accepted = known - len(unknown)
+    accepted = len(ways) - len(unknown)
     if accepted:
         asked += f", {accepted} known {'break' if accepted == 1 else 'breaks'} accepted"
     if outcome.status is ExitStatus.BROKEN:
-        ways = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
-        return f"The server breaks the contract in {ways} ({asked})."
+        count = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
+        return f"The server breaks the contract in {count} ({asked})."
+    if outcome.status is ExitStatus.INTERRUPTED:
+        return "The tests were interrupted; there is no verdict."
     if outcome.status is ExitStatus.NOT_RUN:
         return f"The tests did not run to their end: {outcome.problem} ({asked})."
-    return f"The server keeps the contract ({asked})."
+    far = ", as far as the time allowed" if outcome.time_is_up else ""
+    return f"The server keeps the contract{far} ({asked})."
+
+
+def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
+    """Say why a run did less than it could, if it did."""
+    if outcome.status is ExitStatus.INTERRUPTED:
+        return "the run was interrupted"
+    if outcome.problem:
+        return "the run did not get to its end"
+    if stop_at_first and outcome.findings.unknown:
+        return "the run stopped at its first break"
+    return "the time was up" if outcome.time_is_up else ""
+
+
+def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:
+    """Return the breaks that are accepted; none if the baseline is about to be written."""
+    if accepted is None:
+        if update:
+            raise CannotRunError("--update-baseline needs --baseline FILE")
+        return frozenset()
+    return frozenset() if update else baseline.read(accepted)
 
 
 def _repeat(target: preflight.Target, options: Options) -> str:

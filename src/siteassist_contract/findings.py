@@ -60,6 +60,17 @@ def key_of(operation: str, rule: str, place: str = "") -> str:
     return f"{operation} {rule} {place}".strip()
 
 
+def grouped(breaks: Iterable[Break]) -> list[list[Break]]:
+    """Put breaks of one rule by one operation together, however many places they are at.
+
+    The new ones come first, in the order that they were found in.
+    """
+    groups: dict[tuple[bool, str, str], list[Break]] = {}
+    for found in sorted(breaks, key=lambda found: (found.known, found.seconds)):
+        groups.setdefault((found.known, found.operation, found.rule), []).append(found)
+    return list(groups.values())
+
+
 class BrokenError(AssertionError):
     """A rule was broken, and somebody wants to find a shorter way to it."""
 
@@ -90,7 +101,7 @@ class Findings:
     known: frozenset[str] = frozenset()
     """The keys of breaks that the baseline accepts."""
     stop_at_first: bool = False
-    on_break: Callable[[Break], None] = lambda found: None
+    on_break: Callable[[Break], None] = lambda _: None
     started: float = field(default_factory=time.monotonic)
     layer: str = SHAPES
     breaks: dict[str, Break] = field(default_factory=dict)

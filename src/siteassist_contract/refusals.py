@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from siteassist_contract import tolerance
 from siteassist_contract.behaviour.model import KnownMessage
-from siteassist_contract.behaviour.visitor import Visitor
+from siteassist_contract.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.bounds import Probe, probes
 from siteassist_contract.description import operations
 from siteassist_contract.ground import FIRST, Ground
@@ -162,8 +162,9 @@ class Refusals:
                 kept = kept or exchange.status == UNAUTHORIZED
             expected = f"400 or 422 for a `{probe.place}` that is {probe.words}"
         self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)
-        if probe.valid and operation == "startConversation" and exchange.status < 300:  # noqa: PLR2004
-            self._ground.started.append((self._visitor.session, str(exchange.document.get("id"))))
+        made = str(exchange.document.get("id"))
+        if operation == "startConversation" and is_uuid(made):
+            self._ground.started.append((self._visitor.session, made))
 
     def _may_be_refused(self, probe: Probe, exchange: Exchange) -> bool:
         """Whether the documents leave it open if a valid value is accepted."""
@@ -237,14 +238,16 @@ def _things(ground: Ground, visitor: Visitor) -> Things:
     project = qna = ""
     if ground.target.api_key:
         nobody = ground.nobody
-        project = str(nobody.project(ground.target.api_key).document.get("id") or "")
+        project = str(nobody.project(ground.target.api_key).document.get("id"))
+        project = project if is_uuid(project) else ""
         if project:
             entries = nobody.qnas(project).document.get("data")
             first = entries[0] if isinstance(entries, list) and entries else {}
-            qna = str(first.get("id") or "") if isinstance(first, dict) else ""
+            qna = str(first.get("id")) if isinstance(first, dict) else ""
+            qna = qna if is_uuid(qna) else ""
     return Things(
         known.id if known else str(uuid.uuid4()),
-        message,
+        message if is_uuid(message) else "",
         project=project,
         qna=qna,
         api_key=ground.target.api_key or "",

@@ -20,6 +20,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # its name
+_SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
 """What the visitors of a run are called, in reports and as variables."""
 Path = tuple[str | int, ...]
@@ -201,9 +202,8 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
     lists = last.operation == "getConversations"
     for exchange in reversed(exchanges[:-1]):
         made = {value for value in _made(exchange) if value in needed}
-        changes = (
-            exchange.method == "POST" and exchange.operation != "init" and exchange.status < 300
-        )
+        changes = exchange.method == "POST" and exchange.operation != "init"
+        changes = changes and exchange.status < _SUCCESS_ENDS
         concerns = bool(_ids(exchange) & needed) or (
             lists and exchange.credential == last.credential
         )

@@ -33,8 +33,14 @@ from siteassist_contract.shapes.layer import Shapes
 from siteassist_contract.traffic import GoneError, UnansweredError, Wire
 
 _MOST_UNANSWERED = 3
+_GRACE = 3.0
+"""How long, in seconds, a run may go on when its time is up, to finish what it is at."""
 _LEAST_SHAPES = 8.0
 """How long, in seconds, made-up requests go on at least."""
+
+
+class TimeUpError(BaseException):
+    """The time of the run is up; see `UnansweredError` for why it is no `Exception`."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class Outcome:
     """Why the run did not get to its end, if it did not."""
     requests: int = 0
     notes: list[str] = field(default_factory=list)
+    time_is_up: bool = False
+    """Whether the run would have gone on if it had had more time."""
 
 
 class Run:
@@ -92,7 +100,9 @@ class Run:
             stop_at_first=options.stop_at_first,
             on_break=self._progress.found,
         )
-        self._wire = Wire(per_second=options.profile.per_second)
+        limit = options.seconds if options.seconds is not None else options.profile.limit
+        self._until = time.monotonic() + limit
+        self._wire = Wire(per_second=options.profile.per_second, watch=self._watch)
         self._ground = Ground(
             target,
             options.profile,
@@ -102,9 +112,9 @@ class Run:
             human_conversation=options.human_conversation,
         )
         self._unanswered = 0
+        self._watching = True
+        self.time_is_up = False
         self._notes: list[str] = []
-        limit = options.seconds if options.seconds is not None else options.profile.limit
-        self._until = time.monotonic() + limit
 
     def run(self) -> Outcome:
         """Run to the end, to the first break if that is asked for, or until nothing answers."""
@@ -130,7 +140,9 @@ class Run:
         return self._outcome(status, problem)
 
     def _outcome(self, status: ExitStatus, problem: str) -> Outcome:
-        return Outcome(self.findings, status, problem, self._wire.requests, self._notes)
+        return Outcome(
+            self.findings, status, problem, self._wire.requests, self._notes, self.time_is_up
+        )
 
     def _layers(self) -> None:
         self._layer(ERRORS, Refusals(self._ground).run)
@@ -143,15 +155,24 @@ class Run:
             if not profile.rounds or time.monotonic() > self._until:
                 break
 
+    def _watch(self) -> None:
+        """End a run whose time is up, when a request is about to be sent."""
+        if self._watching and time.monotonic() > self._until + _GRACE:
+            raise TimeUpError
+
     def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
         """Go through the steps of a layer, and tell of each."""
         self.findings.layer = layer
         begun, requests = time.monotonic(), self._wire.requests
-        iterator = steps()
+        iterator: Iterator[str] | None = None
         while True:
             try:
+                iterator = steps() if iterator is None else iterator
                 words = next(iterator)
             except StopIteration:
+                return
+            except TimeUpError:
+                self._time_is_up(layer)
                 return
             except UnansweredError as error:
                 self._judge_silence(error)
@@ -177,6 +198,10 @@ class Run:
                 self._notes.append(f"{words}: cut short, since {error}")
             yield words
 
+    def _time_is_up(self, layer: str) -> None:
+        self.time_is_up = True
+        self._notes.append(f"{layer}: cut short, since the time was up")
+
     def _walk(self, number: int) -> Iterator[str]:
         options = self._options
         until = time.monotonic() + options.profile.seconds
@@ -192,18 +217,19 @@ class Run:
         examples = self._options.examples or self._options.profile.examples
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(self._ground, examples, self._options.seed + number, until)
-        yield from shapes.run()
-        if shapes.out_of_time:
-            self._notes.append("shapes: the time was up before all requests were made")
+        try:
+            yield from shapes.run()
+        except CannotRunError:
+            self._knock()
+            raise
+        if shapes.out_of_time and not self._options.profile.rounds:
+            self._time_is_up(SHAPES)
 
     def _judge_silence(self, error: UnansweredError) -> None:
         """Tell a request that gets no answer from a server that gives none any more."""
         self._unanswered += 1
         way = list(self._wire.history)
-        try:
-            self._ground.nobody.me()
-        except UnansweredError as again:
-            raise GoneError(f"the server does not answer any more: {again}") from None
+        self._knock()
         self.findings.judge(
             kept=False,
             rule="answered",
@@ -215,8 +241,16 @@ class Run:
         if self._unanswered >= _MOST_UNANSWERED:
             raise GoneError(f"{self._unanswered} requests got no answer, the last one: {error}")
 
+    def _knock(self) -> None:
+        """Raise `GoneError` if the server does not answer any more."""
+        try:
+            self._ground.nobody.me()
+        except UnansweredError as again:
+            raise GoneError(f"the server does not answer any more: {again}") from None
+
     def _tidy_up(self) -> None:
         """Leave nothing open on a server where that may disturb somebody."""
+        self._watching = False
         lent = self._ground.target.token is not None
         if self._options.profile.gentle or lent:
             try:

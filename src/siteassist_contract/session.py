@@ -216,7 +216,7 @@ class Session:
             ),
         )
 
-    def raw(
+    def raw(  # noqa: PLR0913  # all parts of a request
         self,
         operation: str,
         method: str,
@@ -235,10 +235,12 @@ class Session:
         if content is not None:
             given.setdefault("Content-Type", "application/json")
         # Without a query of ours, one that is part of the target would be lost.
-        params = {"params": dict(query)} if query is not None else {}
+        params = dict(query) if query is not None else None
         return self._call(
             operation,
-            lambda: self._http.request(method, target, content=content, headers=given, **params),
+            lambda: self._http.request(
+                method, target, content=content, headers=given, params=params
+            ),
             credential,
         )
 

@@ -222,25 +222,32 @@ def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
     data: list[str] = []
     found = False
     for line in lines:
-        if not line:
-            if len(data) > 1:
-                faults.append(Fault(FRAMES, f"an event has {len(data)} `data` lines"))
-            if data:
-                found = True
-                yield "\n".join(data)
-            data = []
-        elif not line.startswith(":"):
-            name, _, value = line.partition(":")
-            if name == "data":
-                data.append(value.removeprefix(" "))
-            elif name not in _FIELDS:
-                faults.append(Fault(FRAMES, f"a line is no field of an event: {_short(line)}"))
+        if line:
+            data += _data(line, faults)
+            continue
+        if len(data) > 1:
+            faults.append(Fault(FRAMES, f"an event has {len(data)} `data` lines"))
+        if data:
+            found = True
+            yield "\n".join(data)
+        data = []
     if rest or data:
         faults.append(Fault(FRAMES, f"the last event is not complete: {_short(rest or data[-1])}"))
         # What it says is judged all the same.
         yield from data[-1:]
     elif not found:
         faults.append(Fault(FRAMES, "the stream has no event"))
+
+
+def _data(line: str, faults: list[Fault]) -> list[str]:
+    """Return what a line adds to the data of its event."""
+    name, _, value = line.partition(":")
+    if name == "data":
+        return [value.removeprefix(" ")]
+    # Without a name it is a comment, which any event may have.
+    if name and name not in _FIELDS:
+        faults.append(Fault(FRAMES, f"a line is no field of an event: {_short(line)}"))
+    return []
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from siteassist_contract import coverage
 from siteassist_contract.description import operations
-from siteassist_contract.findings import LAYERS, Break
+from siteassist_contract.findings import LAYERS, Break, grouped
 from siteassist_contract.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.summary import Report
@@ -20,6 +20,9 @@ _WIDTH = 100
 
 class Terminal:
     """Prints to standard output."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
 
     def begin(self, target: Target, profile: Profile) -> None:
         """Say what is tested, and what cannot be."""
@@ -37,17 +40,21 @@ class Terminal:
         click.echo(f"  {layer:<9} {words:<42} {counted} ({seconds:.1f} s)")
 
     def found(self, found: Break) -> None:
-        """Say at once that something is broken."""
+        """Say at once that something is broken; of many places, the first."""
+        way = (found.operation, found.rule)
+        if way in self._told:
+            return
+        self._told.add(way)
         known = " (known)" if found.known else ""
         place = f" ({found.place})" if found.place else ""
         click.echo(f"  ✗ {found.operation}: {found.words}{place}{known}")
 
     def end(self, report: Report) -> None:
         """Print the breaks, the table of what was tested, and what was not."""
-        breaks = sorted(report.outcome.findings.breaks.values(), key=lambda b: (b.known, b.seconds))
-        for number, found in enumerate(breaks, 1):
-            click.echo(full(number, found) if number <= _IN_FULL else _short(number, found))
-        if len(breaks) > _IN_FULL:
+        ways = grouped(report.outcome.findings.breaks.values())
+        for number, way in enumerate(ways, 1):
+            click.echo(full(number, way) if number <= _IN_FULL else _short(number, way))
+        if len(ways) > _IN_FULL:
             click.echo("  The report has all of them in full.")
         click.echo("\nRequests by operation and layer:")
         click.echo(f"  {'':<24}" + "".join(f"{layer:>12}" for layer in LAYERS))
@@ -69,8 +76,9 @@ class Terminal:
         click.echo()
 
 
-def full(number: int, found: Break) -> str:
-    """Return one break as text."""
+def full(number: int, way: list[Break]) -> str:
+    """Return breaks of one rule by one operation as text, the first one in full."""
+    found = way[0]
     lines = [
         f"\nBreak {number}: {_label(found.operation)}{' (known)' if found.known else ''}",
         f"  rule:     {found.words}",
@@ -78,6 +86,8 @@ def full(number: int, found: Break) -> str:
         f"  expected: {found.expected}",
         f"  actual:   {found.actual}",
     ]
+    if len(way) > 1:
+        lines.append(f"  also at:  {_clipped(', '.join(other.place for other in way[1:]))}")
     if found.answer:
         lines += ["  answer:", textwrap.indent(found.answer, "    ")]
     if found.commands:
@@ -85,8 +95,8 @@ def full(number: int, found: Break) -> str:
     return "\n".join(lines)
 
 
-def _short(number: int, found: Break) -> str:
-    return f"\nBreak {number}: {_label(found.operation)}\n  rule:     {found.words}"
+def _short(number: int, way: list[Break]) -> str:
+    return f"\nBreak {number}: {_label(way[0].operation)}\n  rule:     {way[0].words}"
 
 
 def _label(operation: str) -> str:

@@ -123,15 +123,16 @@ class Wire(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, again if the server says later, and keep what came."""
-        for attempt in range(_RETRIES + 1):
-            exchange = self._exchange(request)
+        exchange = self._exchange(request)
+        for _ in range(_RETRIES):
             wait = _told_to_wait(exchange)
-            if wait is None or attempt == _RETRIES:
+            if wait is None:
                 break
             if wait > _LONGEST_WAIT:
                 raise GoneError(f"the server says to come back in {wait:.0f} s (429)")
             self.waited += wait
             self._sleep(wait)
+            exchange = self._exchange(request)
         self.history.append(exchange)
         return httpx.Response(
             exchange.status, headers=dict(exchange.headers), content=exchange.content

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from siteassist_contract import tolerance
 from siteassist_contract.behaviour.knowledge import read_knowledge
 from siteassist_contract.behaviour.model import KnownConversation
-from siteassist_contract.behaviour.visitor import ORDERS, Visitor
+from siteassist_contract.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
 from siteassist_contract.ground import SECOND, Ground
 from siteassist_contract.rules import TWO_VISITORS
 from siteassist_contract.traffic import Exchange
@@ -23,7 +23,7 @@ Journey = Callable[[Ground], None]
 
 PAGE = {
     "url": "https://shop.example/pricing?plan=pro",
-    "title": "Pricing – plans & features",
+    "title": "Pricing: plans & features",
     "content": "Every plan has a trial of 14 days.",
     "textSelection": "a trial of 14 days",
 }
@@ -31,13 +31,14 @@ EMOJI = (
     'Wie läuft die Rückgabe? 👩‍👩‍👧‍👦🇨🇭 “quotes” \\ "and" <b>tags</b>\n\tnew line, 日本語, עברית'
 )
 LONG = " ".join(f"word{number}" for number in range(2000))[:10_000]
-WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor", "whiskey", "xray", "yankee", "zulu"]
+WORDS = [chr(ord("a") + number) + " question" for number in range(26)]
+"""Titles, if they come from first messages, begin with different letters."""
 TIES = 3
 """How many conversations are left alike, so that a page cannot tell them apart."""
 
 
 def identity(ground: Ground) -> None:
-    """Devices and their visitors."""
+    """Start sessions of devices, and ask who their visitors are."""
     if not ground.has_key:
         pairs = [("device-status", "init"), ("device-visitor", "init")]
         ground.without_key(*pairs)
@@ -74,7 +75,7 @@ def identity(ground: Ground) -> None:
 
 
 def conversation(ground: Ground) -> None:
-    """One conversation from its start to after its end."""
+    """Lead one conversation from its start to after its end."""
     visitor = ground.visitor()
     bare = visitor.start()
     known = visitor.start({"context": {"pageUrl": "https://shop.example/pricing"}})
@@ -109,7 +110,7 @@ def conversation(ground: Ground) -> None:
     answered = next((m for m in known.messages if m.role == "assistant"), None)
     if answered is not None:
         visitor.history(known, limit=2)
-    visitor.list()
+    visitor.page()
 
 
 def _histories(visitor: Visitor, known: KnownConversation) -> None:
@@ -141,55 +142,63 @@ def _ratings(visitor: Visitor, known: KnownConversation) -> None:
 
 
 def lists(ground: Ground) -> None:
-    """Many conversations, and every page, filter and order of their list."""
+    """List many conversations: every page, filter and order."""
     visitor = ground.visitor()
     if not visitor.exclusive:
         _older(visitor)
-    visitor.list()
-    order = [(7 * number) % ground.profile.conversations for number in range(10**3)]
-    order = list(dict.fromkeys(order))
-    for number in order:
+    visitor.page()
+    _fill(ground, visitor)
+    if visitor.exclusive:
+        _pages(visitor)
+    else:
+        visitor.page(limit=MOST)
+        for status in ("open", "closed"):
+            visitor.page(status=status, limit=MOST)
+
+
+def _fill(ground: Ground, visitor: Visitor) -> None:
+    """Start conversations in an order of their own; some are closed, some have no message."""
+    count = ground.profile.conversations
+    # Neither by letter nor by state, so that no order can come about by chance.
+    for number in sorted(range(count), key=lambda n: (7 * n + 3) % 25):
         known = visitor.start()
         if known is None:
             return
         if number >= TIES and not ground.profile.gentle:
             visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
         if number % 3 == 1 or ground.profile.gentle:
-            reason = {"closeReason": f"Reason {number}"} if number % 2 else None
-            visitor.close(known, reason)
+            visitor.close(known, {"closeReason": f"Reason {number}"} if number % 2 else None)
     # The earliest is the latest once somebody speaks in it again.
     first = next(k for k in visitor.known.values() if not k.older)
-    if not first.closed and not ground.profile.gentle:
+    if not ground.profile.gentle:
         visitor.send(first, f"{WORDS[0]} again", stream=False)
+
+
+def _pages(visitor: Visitor) -> None:
     count = len(visitor.known)
-    if not visitor.exclusive:
-        visitor.list(limit=100)
-        for status in ("open", "closed"):
-            visitor.list(status=status, limit=100)
-        return
-    visitor.list()
-    for limit, offset in ((1, 0), (5, 5), (100, 0), (count, 0), (count - 1, 1)):
-        visitor.list(limit=limit, offset=offset)
+    visitor.page()
+    for limit, offset in ((1, 0), (5, 5), (MOST, 0), (count, 0), (max(count - 1, 1), 1)):
+        visitor.page(limit=limit, offset=offset)
     for offset in (1, count - 1, count, count + 7):
-        visitor.list(limit=10, offset=offset)
-        visitor.list(offset=offset)
+        visitor.page(limit=10, offset=offset)
+        visitor.page(offset=offset)
     for status in ("open", "closed"):
-        visitor.list(status=status)
-        visitor.list_all(4, status=status)
-        visitor.list_all(4, status=status, order_by="createdAt", order_dir="asc")
+        visitor.page(status=status)
+        visitor.pages(4, status=status)
+        visitor.pages(4, status=status, order_by="createdAt", order_dir="asc")
     for field in ORDERS:
-        visitor.list(order_by=field)
+        visitor.page(order_by=field)
         visitor.orders(field)
-        visitor.list_all(5, order_by=field, order_dir="asc")
-        visitor.list_all(7, order_by=field, order_dir="desc")
-    visitor.list(order_dir="asc")
-    visitor.list(order_dir="desc", limit=3)
-    visitor.list_all(6, status="open", order_by="updatedAt", order_dir="asc")
-    visitor.list_all(100)
+        visitor.pages(5, order_by=field, order_dir="asc")
+        visitor.pages(7, order_by=field, order_dir="desc")
+    visitor.page(order_dir="asc")
+    visitor.page(order_dir="desc", limit=3)
+    visitor.pages(6, status="open", order_by="updatedAt", order_dir="asc")
+    visitor.pages(MOST)
 
 
 def isolation(ground: Ground) -> None:
-    """A second visitor tries every door of the first one."""
+    """Let a second visitor try every door of the first one."""
     if not ground.has_key:
         _no_second(ground)
         return
@@ -200,11 +209,11 @@ def isolation(ground: Ground) -> None:
         return
     secret = f"secret {uuid.uuid4().hex}"
     first.send(known, secret, stream=False)
-    second.list()
+    second.page()
     own = second.start()
     if own is not None:
         second.send(own, "Hello", stream=False)
-        second.list_all(1)
+        second.pages(1)
     first.close(closed)
     for target in (known, closed):
         intrude(ground, second, target, secret)
@@ -213,7 +222,7 @@ def isolation(ground: Ground) -> None:
             if each is not None:
                 visitor.read(each)
                 visitor.history(each)
-        visitor.list_all(5)
+        visitor.pages(5)
 
 
 def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret: str) -> None:
@@ -231,6 +240,7 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
     attempts += [
         session.feedback(message.id, feedback)
         for message in target.messages
+        if is_uuid(message.id)
         for feedback in ("like", None)
     ]
     history = ground.wire.history
@@ -255,12 +265,12 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
 
 
 def knowledge(ground: Ground) -> None:
-    """The project, its Q&As, the search."""
+    """Read the project, its Q&As, and search."""
     read_knowledge(ground)
 
 
 def human(ground: Ground) -> None:
-    """A message to a human agent, in the conversation that was lent."""
+    """Say something to the human agent in the conversation that was lent."""
     if ground.human_conversation is None:
         return
     visitor = ground.visitor()

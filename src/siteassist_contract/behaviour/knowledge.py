@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from siteassist_contract.behaviour.visitor import is_uuid
 from siteassist_contract.ground import Ground
 from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange
@@ -39,8 +40,8 @@ def read_knowledge(ground: Ground) -> None:
         f"the project {project.get('id')}",
         str(again.get("id")),
     )
-    project_id = str(project.get("id") or "")
-    if project_id:
+    project_id = str(project.get("id"))
+    if is_uuid(project_id):
         _qnas(reader, project_id)
     ground.wire.history.clear()
     _search(reader, key)
@@ -134,6 +135,8 @@ def _page(
 
 
 def _one(reader: _Reader, project: str, entry: Json) -> None:
+    if not is_uuid(str(entry.get("id"))):
+        return  # `described` has said so
     shown = reader.read(reader.session.qna(project, str(entry.get("id"))))
     names = ("id", "createdAt", "question", "answer")
     reader.judge(

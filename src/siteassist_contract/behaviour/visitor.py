@@ -8,6 +8,7 @@ again in everything that follows.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -44,6 +45,7 @@ ORDERS = (
     "title",
 )
 TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TICK = 0.004
 """How long, in seconds, a clock of milliseconds takes to move for certain."""
 
@@ -73,7 +75,7 @@ class Visitor:
         self._history = history
         self._seen_ids: set[str] = set()
         self._paces: dict[str, list[bool | None]] = {}
-        self.on_start: Callable[[KnownConversation], None] = lambda known: None
+        self.on_start: Callable[[KnownConversation], None] = lambda _: None
 
     # Doing
 
@@ -107,7 +109,8 @@ class Visitor:
             known.id,
         )
         self._seen_ids.add(known.id)
-        if not _is_uuid(known.id):
+        # Nothing can be done with any other; `described` has said so.
+        if not is_uuid(known.id):
             return None
         self.known[known.id] = known
         self.on_start(known)
@@ -147,7 +150,7 @@ class Visitor:
             self._queued(known, exchange, content)
             return None
         answer = self._answer(exchange, stream)
-        self._stored(known, exchange, body, answer)
+        self._stored(known, body, answer)
         return answer
 
     def complete(self, content: str, *, stream: bool | None = None) -> str | None:
@@ -185,12 +188,13 @@ class Visitor:
         """Judge an answer by itself; return its text, ``None`` if it broke off."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
+        form = EVENT_STREAM if stream else "application/json"
         if stream is not None:
             self._judge(
                 is_stream == stream,
                 "answer-form",
                 operation,
-                f"{EVENT_STREAM if stream else 'application/json'} for `stream: {str(stream).lower()}`",
+                f"{form} for `stream: {str(stream).lower()}`",
                 exchange.media_type or "no media type",
             )
         if not is_stream:
@@ -225,9 +229,7 @@ class Visitor:
                 f"all of {exchange.seconds:.1f} s passed before the first byte, three times",
             )
 
-    def _stored(
-        self, known: KnownConversation, exchange: Exchange, body: Json, answer: str | None
-    ) -> None:
+    def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
         """Judge what an exchange has left in the conversation."""
         interaction = known.last_interaction_at
         before = len(known.messages)
@@ -284,6 +286,8 @@ class Visitor:
     def rate(self, known: KnownConversation, message: KnownMessage, feedback: str | None) -> None:
         """Rate a message, or take the rating back."""
         operation = "sendMessageFeedback"
+        if not is_uuid(message.id):
+            return  # `described` has said so
         exchange = self._see(self.session.feedback(message.id, feedback))
         if message.role == "user" and exchange.status in (*tolerance.HIDDEN, 400, 409, 422):
             return  # O-18
@@ -431,7 +435,7 @@ class Visitor:
             f"{len(shown)}: {_ids(shown)}",
         )
 
-    def list(
+    def page(
         self,
         *,
         limit: int | None = None,
@@ -508,7 +512,7 @@ class Visitor:
                 self._last_message(known, item)
         return shown
 
-    def list_all(
+    def pages(
         self,
         limit: int,
         *,
@@ -520,7 +524,7 @@ class Visitor:
         whole: list[dict[str, Any]] = []
         count = sum(status is None or k.status == status for k in self.known.values())
         for offset in range(0, max(count, 1), limit):
-            page = self.list(
+            page = self.page(
                 limit=limit,
                 offset=offset,
                 status=status,
@@ -546,8 +550,8 @@ class Visitor:
 
     def orders(self, field: str, limit: int = MOST) -> None:
         """Sort by a field in both directions, and compare one with the other."""
-        down = self.list_all(limit, order_by=field, order_dir="desc")
-        up = self.list_all(limit, order_by=field, order_dir="asc")
+        down = self.pages(limit, order_by=field, order_dir="desc")
+        up = self.pages(limit, order_by=field, order_dir="asc")
         if len(down) != len(up):
             return  # `list-own` is for that
         runs_down, runs_up = (_runs(items, field) for items in (down, up))
@@ -573,10 +577,9 @@ class Visitor:
             wrong.append(f"createdAt {now.created_at!r} instead of {known.created_at!r}")
         if (now.closed_at is None) == known.closed:
             wrong.append(f"closedAt {now.closed_at!r} though {status}")
-        if known.closed_at and now.closed_at and known.closed_at != now.closed_at:
-            # Closing again may well count as closing.
-            if went_back(known.closed_at, now.closed_at):
-                wrong.append(f"closedAt {now.closed_at!r} before {known.closed_at!r}")
+        # Closing again may well count as closing, so it may be later.
+        if went_back(known.closed_at, now.closed_at):
+            wrong.append(f"closedAt {now.closed_at!r} before {known.closed_at!r}")
         if known.reason_given and now.close_reason != known.close_reason:
             wrong.append(f"closeReason {now.close_reason!r} instead of {known.close_reason!r}")
         self._judge(not wrong, "read-back", operation, "what was stored", "; ".join(wrong))
@@ -744,8 +747,9 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
-def _is_uuid(text: str) -> bool:
-    return len(text) == 36 and text.count("-") == 4  # noqa: PLR2004  # RFC 9562
+def is_uuid(text: str) -> bool:
+    """Whether a text is an id as the documents have them."""
+    return _UUID.fullmatch(text) is not None
 
 
 def _at_least(value: object, count: int) -> bool:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser.junitparser import FinalResult
 
 from siteassist_contract.coverage import Row
 from siteassist_contract.findings import Break
@@ -32,16 +33,17 @@ def write(report: Report, path: Path) -> None:
         suite.add_testcase(case)
         document.add_testsuite(suite)
     document.time = report.seconds
-    text = document.tostring().decode("utf-8")
+    text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # theirs
     path.write_text(report.outcome.findings.secrets.text(text), encoding="utf-8")
 
 
 def _case(report: Report, row: Row) -> TestCase:
     case = TestCase(f"{row.what}: {RULES[row.what].words}", f"contract.{row.operation}")
-    results: list[Failure | Skipped] = []
-    for found in report.outcome.findings.breaks.values():
-        if (found.operation, found.rule) == (row.operation, row.what):
-            results.append(_result(found))
+    results: list[FinalResult] = [
+        _result(found)
+        for found in report.outcome.findings.breaks.values()
+        if (found.operation, found.rule) == (row.operation, row.what)
+    ]
     if not results and not row.count:
         results.append(Skipped(_clean(row.reason)))
     case.result = results

@@ -10,7 +10,7 @@ import jinja2
 
 from siteassist_contract.coverage import gaps
 from siteassist_contract.description import operations
-from siteassist_contract.findings import LAYERS
+from siteassist_contract.findings import LAYERS, grouped
 from siteassist_contract.report.summary import Report
 from siteassist_contract.rules import RULES
 
@@ -29,9 +29,7 @@ def render(report: Report) -> str:
     whole = Counter(row.kind for row in report.rows)
     return environment.from_string(source).render(
         report=report,
-        breaks=sorted(
-            report.outcome.findings.breaks.values(), key=lambda found: (found.known, found.seconds)
-        ),
+        ways=grouped(report.outcome.findings.breaks.values()),
         layers=LAYERS,
         labels={name: each.label for name, each in operations().items()},
         rules=RULES,

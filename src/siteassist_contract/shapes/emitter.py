@@ -30,7 +30,11 @@ IDENTITIES = {"visitor": "first", "stranger": "second"}
 class Emitter(EventHandler[ExecutionContext]):
     """Writes to standard output as the run goes on."""
 
-    def handle_event(self, ctx: ExecutionContext, event: events.EngineEvent) -> None:
+    def handle_event(
+        self,
+        ctx: ExecutionContext,  # noqa: ARG002  # the base class's form
+        event: events.EngineEvent,
+    ) -> None:
         """Write what ``event`` brings, if it brings anything."""
         if isinstance(event, events.PhaseStarted) and event.phase.name not in INTERNAL_PHASES:
             _write(phase=PHASES[event.phase.name])
