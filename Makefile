@@ -24,7 +24,7 @@ help: ## list the verbs
 	@echo '  make contract BASE_URL=https://host/v2 API_KEY=pk_... TOKEN=...'
 
 contract: $(READY) ## hold the embedded mock, or the server at BASE_URL, to the contract
-	@$(BIN)/python scripts/contract.py
+	@$(BIN)/python scripts/contract.py $(ARGS)
 
 test: $(READY) ## run all tests, with coverage
 	@$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(ARGS)

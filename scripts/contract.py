@@ -5,23 +5,31 @@ The exit status is that of ``siteassist-contract``, and so is the last line.
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 TOOLS = Path(sys.executable).parent
 MOCK_KEY = "sa_pk_1234567890abcdef"
+MOCK_TOKEN = "sk_test_1234567890abcdef"  # noqa: S105  # known to everybody
 START = "SiteAssist mock on "
 
 
 @contextmanager
 def running_mock() -> Iterator[str]:
-    """Run a mock on a free port for as long as the block lasts; yields its base URL."""
+    """Run a mock on a free port for as long as the block lasts; yields its base URL.
+
+    ``MOCK_ARGS`` are more options of it, such as ``--database``.
+    """
     # Its log of requests would stand among the lines of the report.
-    command = [str(TOOLS / "siteassist-mock"), "--port", "0", "--quiet"]
+    more = shlex.split(os.environ.get("MOCK_ARGS", ""))
+    command = [str(TOOLS / "siteassist-mock"), "--port", "0", "--quiet", *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         try:
             assert mock.stdout is not None  # noqa: S101  # because of PIPE
@@ -35,6 +43,19 @@ def running_mock() -> Iterator[str]:
             mock.terminate()
 
 
+def human_conversation(url: str) -> str:
+    """Start a conversation on the mock, hand it over to a human agent, and return its id."""
+    host = url.removesuffix("/v2")
+    headers = {"Authorization": f"Bearer {MOCK_TOKEN}", "Content-Type": "application/json"}
+    started = Request(f"{url}/conversations", b"{}", headers)  # noqa: S310  # our own, on loopback
+    with urlopen(started, timeout=10) as answer:  # noqa: S310  # likewise
+        conversation = str(json.load(answer)["id"])
+    path = f"/_mock/conversations/{conversation}/handover"
+    handover = Request(host + path, b"{}", headers)  # noqa: S310  # likewise
+    with urlopen(handover, timeout=10):  # noqa: S310  # likewise
+        return conversation
+
+
 def main() -> int:
     """Run the suite and return its exit status."""
     suite = [str(TOOLS / "siteassist-contract")]
@@ -42,9 +63,10 @@ def main() -> int:
     if url:
         return subprocess.run([*suite, *sys.argv[1:], url], check=False).returncode
     with running_mock() as url:
-        keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": ""}
+        keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
-        command = [*suite, *sys.argv[1:]]
+        lent = ["--human-conversation", human_conversation(url)]
+        command = [*suite, *lent, *sys.argv[1:]]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

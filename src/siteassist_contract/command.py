@@ -128,6 +128,13 @@ class Duration(click.ParamType[float]):
     help="A file of breaks that are accepted: told, but no failure.",
 )
 @click.option("--update-baseline", is_flag=True, help="Write the breaks of this run to --baseline.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Make up requests in so many threads; with more than one, a seed repeats nothing.",
+)
 @click.option("--stop-at-first", is_flag=True, help="Stop at the first break.")
 @click.option(
     "--example-database",
@@ -156,6 +163,7 @@ def main(  # noqa: PLR0913  # one parameter per option
     reports: Path,
     accepted: Path | None,
     update_baseline: bool,
+    workers: int,
     stop_at_first: bool,
     example_database: str | None,
     max_messages: int,
@@ -171,6 +179,7 @@ def main(  # noqa: PLR0913  # one parameter per option
         target = preflight.Target(_base_url(url), api_key or None, token or None)
         load_spec()
         _prepare(reports)
+        human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)
         preflight.check(target)
@@ -189,8 +198,9 @@ def main(  # noqa: PLR0913  # one parameter per option
         seconds=limit,
         stop_at_first=stop_at_first,
         known=known,
-        human_conversation=None if human_conversation is None else str(human_conversation),
+        human_conversation=human,
         database=database,
+        workers=workers,
     )
     begun = time.monotonic()
     outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
@@ -248,6 +258,15 @@ def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
     if stop_at_first and outcome.findings.unknown:
         return "the run stopped at its first break"
     return "the time was up" if outcome.time_is_up else ""
+
+
+def _human(conversation: object, token: str | None) -> str | None:
+    """Return the id of the conversation that was lent."""
+    if conversation is None:
+        return None
+    if not token:
+        raise CannotRunError("--human-conversation needs the --token of its visitor")
+    return str(conversation)
 
 
 def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:

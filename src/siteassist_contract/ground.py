@@ -49,8 +49,8 @@ class Ground:
         """
         if name == FIRST:
             self.wire.history.clear()
-        if self.target.token is not None and name == FIRST:
-            return self._lent(name, self.target.token)
+        if self.target.api_key is None:
+            return self.lent()
         device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
         exchange = self.session_of(device)
         document = exchange.document
@@ -77,9 +77,10 @@ class Ground:
         self.findings.see(exchange, self.wire.history)
         return exchange
 
-    def _lent(self, name: str, token: str) -> Visitor:
-        self.devices.pop(name, None)
-        session = Session(self.target.base_url, self.wire, name, token)
+    def lent(self) -> Visitor:
+        """Return the visitor whose token was lent, as the first one."""
+        self.devices.pop(FIRST, None)
+        session = Session(self.target.base_url, self.wire, FIRST, self.target.token)
         visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
         visitor.visitor_id = str(session.me().document.get("id"))
         return self._watch(visitor)

@@ -57,6 +57,8 @@ class Options:
     known: frozenset[str] = frozenset()
     """The keys of breaks that are accepted."""
     human_conversation: str | None = None
+    workers: int = 1
+    """In how many threads to make up requests."""
     database: ExampleDatabase | None = None
     """Where hypothesis keeps the ways to breaks."""
 
@@ -216,7 +218,9 @@ class Run:
     def _shapes(self, number: int) -> Iterator[str]:
         examples = self._options.examples or self._options.profile.examples
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
-        shapes = Shapes(self._ground, examples, self._options.seed + number, until)
+        shapes = Shapes(
+            self._ground, examples, self._options.seed + number, until, self._options.workers
+        )
         try:
             yield from shapes.run()
         except CannotRunError:

@@ -68,10 +68,9 @@ def identity(ground: Ground) -> None:
     )
     visitor = ground.visitor()
     _me(ground, visitor)
-    if ground.target.token is None:
-        # Whoever asks for the other's session again must not become the other.
-        ground.session_of(device)
-        _me(ground, visitor)
+    # Whoever asks for the other's session again must not become the other.
+    ground.session_of(device)
+    _me(ground, visitor)
 
 
 def conversation(ground: Ground) -> None:
@@ -273,7 +272,8 @@ def human(ground: Ground) -> None:
     """Say something to the human agent in the conversation that was lent."""
     if ground.human_conversation is None:
         return
-    visitor = ground.visitor()
+    ground.wire.history.clear()
+    visitor = ground.lent()
     _older(visitor)
     known = visitor.known.get(ground.human_conversation.lower())
     if known is None:

@@ -39,6 +39,8 @@ class Choices:
     """How many requests to make up per operation and phase, at most."""
     seed: int
     """Where the random numbers begin; the same seed repeats a run."""
+    workers: int = 1
+    """In how many threads; more than one, and the seed repeats nothing."""
 
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
@@ -48,6 +50,7 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
     )
     config["base-url"] = target.base_url
     config["seed"] = choices.seed
+    config["workers"] = choices.workers
     config["generation"]["max-examples"] = choices.examples
     entries = identities(target)
     # Pinned: an identity that is refused somewhere is a finding, not a reason

@@ -66,6 +66,15 @@ def filter_failure(
     return True
 
 
+@schemathesis.deserializer("text/plain")
+def plain_text(
+    ctx: schemathesis.DeserializationContext,  # noqa: ARG001  # the deserializer's signature
+    response: schemathesis.Response,
+) -> str:
+    """Read a plain text, which would go unchecked otherwise."""
+    return response.content.decode("utf-8")
+
+
 @schemathesis.check
 def event_stream(
     ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature

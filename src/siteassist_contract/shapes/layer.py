@@ -52,6 +52,8 @@ class Shapes:
     seed: int
     until: float
     """When to stop, a time of `time.monotonic`."""
+    workers: int = 1
+    """In how many threads."""
     out_of_time: bool = False
     """Whether it had to."""
 
@@ -62,7 +64,7 @@ class Shapes:
         if target.token is not None:
             self.ground.devices.pop(FIRST, None)
         with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
-            write(Path(name), target, Choices(self.examples, self.seed))
+            write(Path(name), target, Choices(self.examples, self.seed, self.workers))
             command = [sys.executable, "-m", "siteassist_contract.shapes.engine", name]
             environment = {
                 **os.environ,
