@@ -9,13 +9,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import siteassist_spec
 from siteassist_spec import load_spec
 from siteassist_spec.reference import ORIGIN, PAGE, StandIn, build_reference
+
+if TYPE_CHECKING:
+    from tests.conftest import Browser
 
 SPEC = load_spec()
 VENDOR = Path(siteassist_spec.__file__).parent / "reference" / "vendor"
@@ -157,6 +160,21 @@ def test_other_keys_of_a_path_are_no_operations() -> None:
     spec["paths"]["/search"]["summary"] = "Search"
     paths = shown(build_reference(spec)[PAGE].content)["paths"]
     assert "Search" == paths["/search"]["summary"]
+
+
+def test_folder_can_be_opened_as_it_is(browser: Browser, tmp_path: Path) -> None:
+    """Without any server: the page is drawn, and its search finds a schema."""
+    for name, file in build_reference(SPEC).items():
+        (tmp_path / name).write_bytes(file.content)
+    with browser.opened((tmp_path / PAGE).as_uri()) as page:
+        page.wait("document.querySelectorAll('[id^=\"operation/\"]').length === 14")
+        page.evaluate("document.querySelector('input[type=text]').focus()")
+        page.type("terminator")
+        found = '[data-role="search:results"] [data-item-id="tag/Schemas/StreamTerminator"]'
+        page.wait(f"document.querySelector({json.dumps(found)})")
+        folder = tmp_path.as_uri()
+        loaded = [address for address in page.requested if not address.startswith("blob:")]
+        assert [] == [address for address in loaded if not address.startswith((folder, "data:"))]
 
 
 def test_reference_is_loaded_by_nobody_else() -> None:
