@@ -91,6 +91,7 @@ def create_app(
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
+    limits = Limits(store, rates, settings.quota)
     services = Services(
         settings,
         store,
@@ -99,8 +100,8 @@ def create_app(
         project=seed.project,
         knowledge=knowledge,
         assistant=Assistant(knowledge, rules),
+        on_reset=(limits.reset, plan.restart),
     )
-    limits = Limits(store, rates, settings.quota)
 
     paths: dict[str, dict[str, ASGIApp]] = {f"{prefix}/openapi": {"GET": served}}
     for operation in operations:
@@ -116,7 +117,7 @@ def create_app(
         )
     if settings.control:
         paths |= control_paths(services, spec)
-    sockets = ConversationSockets(services, spec)
+    sockets = ConversationSockets(services, spec, limits)
     # Browsers call the API from the pages of other websites.
     cors = _ApiCors if settings.control else CORSMiddleware
     app = Starlette()

@@ -62,6 +62,10 @@ class RateLimiter:
         self._max_keys = max_keys
         self._whole_again: OrderedDict[str, list[int]] = OrderedDict()
 
+    def forget(self) -> None:
+        """Give every key its whole allowance again."""
+        self._whole_again.clear()
+
     def wait(self, key: str) -> int:
         """Count a request of ``key`` and return 0, or the whole seconds to wait, at least 1.
 

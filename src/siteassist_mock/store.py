@@ -257,6 +257,10 @@ class Records:
             row = self._connection.execute(query).mappings().one()
         return Visitor(**row), added
 
+    def has_visitor(self, visitor_id: str) -> bool:
+        """Return whether a visitor is still there; it stays until the transaction ends."""
+        return bool(self._prepared.has_visitor.all(self._cursor, {"visitor_id": visitor_id}))
+
     def add_session(self, visitor_id: str, *, keep: float) -> str:
         """Begin a session and return its id.
 

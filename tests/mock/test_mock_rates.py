@@ -72,6 +72,15 @@ def test_the_strictest_of_several_limits_counts(time: FakeTime) -> None:
     assert [0, 19] == waits(limiter, 2)
 
 
+def test_counts_can_be_forgotten(time: FakeTime) -> None:
+    """Then everybody has the whole allowance."""
+    limiter = RateLimiter([parse_rate("1/m")], time)
+    assert [0, 60] == waits(limiter, 2, "a")
+    assert [0, 60] == waits(limiter, 2, "b")
+    limiter.forget()
+    assert [0, 0] == [*waits(limiter, 1, "a"), *waits(limiter, 1, "b")]
+
+
 def test_memory_is_bounded(time: FakeTime) -> None:
     """The key that was not seen for longest is forgotten, and begins anew."""
     limiter = RateLimiter([parse_rate("1/h")], time, max_keys=2)
