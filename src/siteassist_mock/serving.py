@@ -104,9 +104,7 @@ class _Server(uvicorn.Server):
         for cut in (self._requests, self._everything):
             for connection in cut():
                 connection.transport.abort()
-            await self._while(
-                lambda: self._everything() or self.server_state.tasks, _LAST_SECONDS
-            )
+            await self._while(lambda: self._everything() or self.server_state.tasks, _LAST_SECONDS)
 
     def _everything(self) -> list[Any]:
         return list(self.server_state.connections)

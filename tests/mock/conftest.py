@@ -1,4 +1,4 @@
-"""What the tests of the mock server share: an application and a way to call it.
+"""What the tests of the mock server share: an application, ways to call it, a browser.
 
 Requests go straight into the ASGI application, without a socket, and every
 answer to a documented operation is held against ``openapi.yaml`` on the way.
@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from jsonschema_rs import Draft202012Validator
+from websockets.sync.client import connect
 
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import Settings
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.types import Message, Scope
+    from websockets.sync.client import ClientConnection
 
 PRIVATE_KEY = "sk_test_1234567890abcdef"
 API_KEY = "sa_pk_1234567890abcdef"
@@ -272,6 +275,171 @@ def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[Callable[..., 
 def client(make_client: Callable[..., Client]) -> Client:
     """Make a client of a new server, with the private key."""
     return make_client()
+
+
+_CHROMIUM = shutil.which("chromium")
+# How long a browser may take for whatever it is asked.
+_SECONDS = 20
+
+
+class Page:
+    """One tab of the browser."""
+
+    def __init__(self, socket: ClientConnection, session: str) -> None:
+        """Speak to the tab with the id ``session``."""
+        self._socket = socket
+        self._session = session
+        self._count = 0
+        self.problems: list[Any] = []
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call a method of the debugging protocol; what the page complains of is kept."""
+        self._count += 1
+        request = {
+            "id": self._count,
+            "method": method,
+            "params": params,
+            "sessionId": self._session,
+        }
+        self._socket.send(json.dumps(request))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=_SECONDS))
+            if answer.get("method") in {"Runtime.exceptionThrown", "Log.entryAdded"}:
+                self.problems.append(answer["params"])
+            if answer.get("id") == self._count:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression, and of a promise what it becomes."""
+        result = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Return as soon as ``condition`` holds in the page."""
+        look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look);"
+        self.evaluate(f"new Promise((done) => {{ {look} look(); }})")
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Return as soon as some visible element that matches has exactly this text."""
+        self.wait(
+            f"[...document.querySelectorAll({json.dumps(selector)})].some((one) =>"
+            f" one.checkVisibility() && one.textContent === {json.dumps(text)})"
+        )
+
+    def click(self, selector: str) -> None:
+        """Press and release the mouse in the middle of an element."""
+        x, y = self.evaluate(
+            f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        """Press and release a key."""
+        text = {"Enter": "\r"}.get(key, "")
+        code = {"Enter": 13, "Tab": 9, "ArrowDown": 40, "Escape": 27}[key]
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                text=text if kind == "keyDown" else "",
+                windowsVirtualKeyCode=code,
+            )
+
+    def type(self, text: str) -> None:
+        """Write into the element that has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Give the page the size and the colours of a device."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+
+class Browser:
+    """A browser without a window, driven over its debugging protocol."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        """Drive the browser at the other end."""
+        self._socket = socket
+
+    @contextmanager
+    def opened(self, url: str) -> Iterator[Page]:
+        """Open ``url`` in a new tab without a history and yield that, then close it.
+
+        In the end the page must not have complained of anything.
+        """
+        context = self._call("Target.createBrowserContext")["browserContextId"]
+        new = {"url": "about:blank", "browserContextId": context}
+        target = self._call("Target.createTarget", **new)["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = Page(self._socket, session)
+        page.call("Runtime.enable")
+        page.call("Log.enable")
+        page.call("Page.navigate", url=url)
+        try:
+            yield page
+            assert [] == page.problems
+        finally:
+            self._call("Target.disposeBrowserContext", browserContextId=context)
+
+    def _call(self, method: str, **params: Any) -> Any:
+        self._socket.send(json.dumps({"id": 0, "method": method, "params": params}))
+        while (answer := json.loads(self._socket.recv(timeout=_SECONDS))).get("id") != 0:
+            pass
+        return answer["result"]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Start a browser of our own, with a profile of its own and no way to other machines."""
+    if _CHROMIUM is None:
+        pytest.skip("there is no `chromium` on this machine")
+    command = [
+        _CHROMIUM,
+        "--headless=new",
+        # The sandbox needs rights that containers do not give; the page is ours.
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-extensions",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+        "about:blank",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            address = ""
+            for line in process.stderr:
+                _, _, address = line.strip().partition("DevTools listening on ")
+                if address:
+                    break
+            assert address, "the browser did not start"
+            with connect(address, max_size=None, proxy=None) as socket:
+                yield Browser(socket)
+        finally:
+            process.terminate()
+            process.stderr.close()
 
 
 _SCHEMAS = itertools.count()

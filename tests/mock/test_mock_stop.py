@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from siteassist_mock.tables import Message
     from tests.mock.conftest import FakeTime
+
+    from siteassist_mock.tables import Message
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 QUESTION = {"content": "How long does shipping take?", "stream": True}
@@ -234,10 +235,15 @@ def test_a_socket_whose_client_is_gone_holds_nothing_up(tmp_path: Path) -> None:
         url = mock.client.base_url
         with socket.create_connection((url.host, url.port or 0), SECONDS) as peer:
             path = f"/v2/conversations/{mock.chat}/ws?apiKey=sa_pk_1234567890abcdef"
-            peer.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: mock\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            lines = (
+                f"GET {path} HTTP/1.1",
+                "Host: mock",
+                "Connection: Upgrade",
+                "Upgrade: websocket",
+                "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             )
+            peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
             assert peer.recv(65_536).startswith(b"HTTP/1.1 101 ")
             assert "" == mock.told(signal.SIGTERM)
             assert (0, "") == mock.end()
