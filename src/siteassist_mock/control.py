@@ -224,7 +224,7 @@ def _reset(call: Call) -> Response:
     """Forget everything that clients have made, and close their sockets.
 
     Rate limits and planned faults begin again as well, so that a test that
-    resets first gets the same each time; those of other processes go on.
+    resets first gets the same each time; the faults of other processes go on.
     """
     call.services.store.clear()
     for begin_again in call.services.on_reset:
