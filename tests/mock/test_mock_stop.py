@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from siteassist_mock.store import Store
+from siteassist_mock.testing import mock_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,15 +84,15 @@ def started(database: Path, *options: str) -> Iterator[Mock]:
             process.kill()
 
 
-def stored_answer(database: Path, time: FakeTime) -> Message:
-    """Return the assistant's one message, as the process left it."""
+def stored_answers(database: Path, time: FakeTime) -> list[Message]:
+    """Return the assistant's messages, as the process left them."""
     # A store that was not closed properly would still have its lock's file.
     assert [] == list(database.parent.glob(f"{database.name}-owner-*"))
     store = Store(time, database)
     with store.read() as records:
-        ((_, (_, answer)),) = records.latest_conversations(10)
+        ((_, messages),) = records.latest_conversations(10)
     store.close()
-    return answer
+    return [message for message in messages if message.role == "assistant"]
 
 
 def text_of(body: str) -> str:
@@ -122,66 +123,65 @@ def test_a_running_stream_ends_as_it_should(
             assert mock.process.poll() is None
             body = reply.read().decode()
         assert (0, "") == mock.end()
-    answer = stored_answer(database, time)
+    (answer,) = stored_answers(database, time)
     assert body.endswith("data: [DONE]\n\n")
     assert ("complete", text_of(body)) == (answer.status, answer.text)
 
 
-@pytest.mark.parametrize(
-    "fault", ["oversized-body=50000000", "delay=3600", "drip=3600", "delay=3600, drip=3600"]
-)
-def test_what_takes_longer_is_cut(tmp_path: Path, time: FakeTime, fault: str) -> None:
-    """Whatever it waits for: the client sees that, and so does the message."""
+def test_what_takes_longer_is_cut(tmp_path: Path, time: FakeTime) -> None:
+    """Whatever it waits for: each client sees it, and so does each message."""
+    script = tmp_path / "answers.yaml"
+    script.write_text("- {when: refund, answer: Five days., delay: 3600}")
+    asked: list[tuple[str, Any]] = [
+        ("oversized-body=50000000", QUESTION),
+        ("delay=3600", QUESTION),
+        ("drip=3600", QUESTION),
+        ("delay=3600, drip=3600", QUESTION),
+        ("none", {"content": "A refund?", "stream": True}),
+        ("none", {"content": "A refund?", "stream": False}),
+    ]
     database = tmp_path / "mock.db"
-    with started(database, "--grace", "0.1") as mock:
-        peer = socket.create_connection((mock.client.base_url.host, mock.client.base_url.port or 0))
-        with peer:
-            ask(peer, mock, {**QUESTION}, fault)
-            assert "waiting up to 0.1 s for a request" in mock.told(signal.SIGTERM)
-            assert (0, "") == mock.end()
-            received = read_all(peer)
-    answer = stored_answer(database, time)
-    assert ("error", "") == (answer.status, answer.text)
-    assert b"[DONE]" not in received
-    # The last chunk, without which the body is not complete.
-    assert not received.endswith(b"0\r\n\r\n")
+    options = ("--grace", "0.1", "--script", str(script))
+    with started(database, *options) as mock, ExitStack() as stack:
+        address = (mock.client.base_url.host, mock.client.base_url.port or 0)
+        peers = [stack.enter_context(socket.create_connection(address, SECONDS)) for _ in asked]
+        for number, (fault, body) in enumerate(asked):
+            ask(peers[number], mock, body, fault)
+            # One after another, so that the answers are stored in this order.
+            while len(mock.client.get(mock.messages).json()["data"]) < 2 * (number + 1):
+                pass
+        assert "waiting up to 0.1 s for 6 requests" in mock.told(signal.SIGTERM)
+        assert (0, "") == mock.end()
+        received = [read_all(peer) for peer in peers]
+    for body in received:
+        assert b"[DONE]" not in body
+        # The last chunk, without which a body is not complete.
+        assert not body.endswith(b"0\r\n\r\n")
+    # Of these not even the head had been sent.
+    assert [b""] * 4 == [received[1], *received[3:]]
+    answers = stored_answers(database, time)
+    assert [("error", "")] * 5 == [(answer.status, answer.text) for answer in answers[:5]]
+    # What is no stream is stored at once, and whole.
+    assert ("complete", "Five days.") == (answers[5].status, answers[5].text)
 
 
-def ask(peer: socket.socket, mock: Mock, body: dict[str, Any], fault: str) -> None:
-    """Send a message and go on once it is stored."""
+def ask(peer: socket.socket, mock: Mock, body: Any, fault: str) -> None:
+    """Send a message."""
     content = json.dumps(body)
     peer.sendall(
         f"POST /v2{mock.messages} HTTP/1.1\r\nHost: mock\r\nContent-Type: application/json\r\n"
         f"Authorization: {BEARER['Authorization']}\r\nMock-Fault: {fault}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n{content}".encode()
     )
-    while not mock.client.get(mock.messages).json()["data"]:
-        pass
 
 
 def read_all(peer: socket.socket) -> bytes:
     """Return what has come, whether or not the connection was closed politely."""
     received = b""
-    try:
+    with suppress(ConnectionResetError):
         while piece := peer.recv(65_536):
             received += piece
-    except ConnectionResetError:
-        pass
     return received
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_scripted_delay_is_cut_as_well(tmp_path: Path, *, stream: bool) -> None:
-    """Without a byte of an answer that had not begun."""
-    script = tmp_path / "answers.yaml"
-    script.write_text("- {when: refund, answer: Five days., delay: 3600}")
-    with started(tmp_path / "mock.db", "--grace", "0.1", "--script", str(script)) as mock:
-        peer = socket.create_connection((mock.client.base_url.host, mock.client.base_url.port or 0))
-        with peer:
-            ask(peer, mock, {"content": "A refund?", "stream": stream}, "none")
-            assert "for a request to end" in mock.told(signal.SIGTERM)
-            assert (0, "") == mock.end()
-            assert b"" == read_all(peer)
 
 
 def test_a_second_signal_ends_the_wait(tmp_path: Path, time: FakeTime) -> None:
@@ -194,11 +194,11 @@ def test_a_second_signal_ends_the_wait(tmp_path: Path, time: FakeTime) -> None:
         assert "waiting up to 3600 s for a request to end" in mock.told(signal.SIGTERM)
         mock.process.send_signal(signal.SIGINT)
         assert (0, "") == mock.end()
-    assert "error" == stored_answer(database, time).status
+    assert ["error"] == [answer.status for answer in stored_answers(database, time)]
 
 
 def test_no_grace_is_no_wait(tmp_path: Path, time: FakeTime) -> None:
-    """And nothing is said of one; several requests are cut as well as one."""
+    """And nothing is said of one."""
     database = tmp_path / "mock.db"
     with (
         started(database, "--grace", "0") as mock,
@@ -206,7 +206,7 @@ def test_no_grace_is_no_wait(tmp_path: Path, time: FakeTime) -> None:
     ):
         assert "" == mock.told(signal.SIGTERM)
         assert (0, "") == mock.end()
-    assert "error" == stored_answer(database, time).status
+    assert ["error"] == [answer.status for answer in stored_answers(database, time)]
 
 
 def test_requests_are_counted_and_sockets_are_closed(tmp_path: Path) -> None:
@@ -229,23 +229,23 @@ def test_requests_are_counted_and_sockets_are_closed(tmp_path: Path) -> None:
     assert 1001 == closed.value.rcvd.code
 
 
-def test_a_socket_whose_client_is_gone_holds_nothing_up(tmp_path: Path) -> None:
-    """One that neither reads nor answers the goodbye is dropped."""
-    with started(tmp_path / "mock.db", "--grace", "3600") as mock:
-        url = mock.client.base_url
-        with socket.create_connection((url.host, url.port or 0), SECONDS) as peer:
-            path = f"/v2/conversations/{mock.chat}/ws?apiKey=sa_pk_1234567890abcdef"
-            lines = (
-                f"GET {path} HTTP/1.1",
-                "Host: mock",
-                "Connection: Upgrade",
-                "Upgrade: websocket",
-                "Sec-WebSocket-Version: 13",
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            )
-            peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-            assert peer.recv(65_536).startswith(b"HTTP/1.1 101 ")
-            assert "" == mock.told(signal.SIGTERM)
-            assert (0, "") == mock.end()
-            # A close frame, and the code 1001 in it.
-            assert b"\x88\x02\x03\xe9" == read_all(peer)
+def test_a_socket_whose_client_is_gone_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that neither reads nor answers the goodbye is dropped, long before the grace is over."""
+    monkeypatch.setattr("siteassist_mock.serving._LAST_SECONDS", 0.01)
+    with mock_server(grace_seconds=3600) as base_url:
+        url = httpx.URL(base_url)
+        chat = httpx.post(f"{base_url}/conversations", headers=BEARER).json()["id"]
+        peer = socket.create_connection((url.host, url.port or 0), SECONDS)
+        lines = (
+            f"GET {url.path}/conversations/{chat}/ws?apiKey=sa_pk_1234567890abcdef HTTP/1.1",
+            "Host: mock",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        )
+        peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+        assert peer.recv(65_536).startswith(b"HTTP/1.1 101 ")
+    with peer:
+        # A close frame, and the code 1001 in it.
+        assert b"\x88\x02\x03\xe9" == read_all(peer)

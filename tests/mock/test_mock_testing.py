@@ -92,6 +92,48 @@ def test_a_client_that_hangs_up_breaks_its_answer_off() -> None:
     assert len(stored) < len(whole)
 
 
+def test_a_block_may_wait_for_what_is_answered() -> None:
+    """Its end refuses new connections at once; who reads slowly then still gets everything."""
+    large = {"Mock-Fault": "oversized-body=50000000"}
+    with ThreadPoolExecutor(1) as pool:
+        with mock_server(grace_seconds=30) as url:
+            client = httpx.Client(base_url=url, headers=BEARER)
+            request = client.build_request("GET", "/identity/me", headers=large)
+            reply = client.send(request, stream=True)
+
+            def read_when_refused() -> bytes:
+                while is_open(url):
+                    pass
+                return reply.read()
+
+            read = pool.submit(read_when_refused)
+        body = read.result(30)
+        client.close()
+    assert "visitor" == json.loads(body)["object"]
+
+
+def test_a_block_does_not_wait_for_long() -> None:
+    """Unless it is told to: what is still answered then is cut."""
+    hanging = {"Mock-Fault": "drip=3600"}
+    with mock_server() as url:
+        client = httpx.Client(base_url=url, headers=BEARER)
+        request = client.build_request("GET", "/identity/me", headers=hanging)
+        reply = client.send(request, stream=True)
+    with pytest.raises(httpx.TransportError):
+        reply.read()
+    client.close()
+
+
+def is_open(url: str) -> bool:
+    """Return whether a new connection is accepted."""
+    address = httpx.URL(url)
+    try:
+        socket.create_connection((address.host, address.port or 0), 10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_large_body_gets_its_answer(*, chunked: bool) -> None:
     """A client that sends everything first still reads the 413."""
