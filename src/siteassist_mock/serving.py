@@ -89,17 +89,18 @@ class _Server(uvicorn.Server):
         for listening in (*self.servers, *(sockets or ())):
             listening.close()
         self._sockets.close()
-        for connection in self._requests():
-            # At once if it is idle, and otherwise after the answer.
-            connection.shutdown()
-        running = [c for c in self._requests() if not c.transport.is_closing()]
+        running = self._answering()
         if running and self._grace_seconds:
-            requests = "a request" if len(running) == 1 else f"{len(running)} requests"
+            requests = "a request" if running == 1 else f"{running} requests"
             self._say(
                 f"waiting up to {self._grace_seconds:g} s for {requests} to end;"
                 " Ctrl-C again stops at once"
             )
-        await self._while(lambda: self._requests() and not self.force_exit, self._grace_seconds)
+        # Again and again: a connection may have been accepted at the last moment.
+        await self._while(
+            lambda: not self.force_exit and (self._answering() or self._requests()),
+            self._grace_seconds,
+        )
         # To the application it is as if the clients had left.
         for cut in (self._requests, self._everything):
             for connection in cut():
@@ -111,6 +112,14 @@ class _Server(uvicorn.Server):
 
     def _requests(self) -> list[Any]:
         return [c for c in self._everything() if not isinstance(c, SocketProtocol)]
+
+    def _answering(self) -> int:
+        """Close what is idle, now or after its answer; return how many are answered."""
+        for connection in self._requests():
+            # One that is closing may be past hearing of it again.
+            if not connection.transport.is_closing():
+                connection.shutdown()
+        return sum(not connection.transport.is_closing() for connection in self._requests())
 
     async def _while(self, busy: Callable[[], object], seconds: float) -> None:
         loop = asyncio.get_running_loop()
