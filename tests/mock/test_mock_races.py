@@ -68,6 +68,7 @@ def reset_in_between(monkeypatch: pytest.MonkeyPatch, other: Store) -> Callable[
         ("POST", "{chat}/messages", {"content": "x", "stream": True}),
         ("POST", "{chat}/close", None),
         ("POST", "/messages/{message}/feedback", {"feedback": "like"}),
+        ("GET", "/conversations", None),
         ("GET", "{chat}", None),
         ("GET", "{chat}/messages", None),
     ],

@@ -94,6 +94,8 @@ def get_conversations(call: Call) -> JSONResponse:
             limit=query["limit"],
             offset=query["offset"],
         )
+        if not total:
+            check_visitor(records, call)
         last = records.last_messages([conversation.id for conversation in page])
     return JSONResponse(
         {
