@@ -9,7 +9,18 @@ if TYPE_CHECKING:
     from tests.mutants.exchange import Exchange
     from tests.mutants.faulty import Build, Server
 
-__all__ = ["Edit", "become", "change", "drop", "edit", "put", "rename", "together", "whole"]
+__all__ = [
+    "Edit",
+    "assuming",
+    "become",
+    "change",
+    "drop",
+    "edit",
+    "put",
+    "rename",
+    "together",
+    "whole",
+]
 
 Edit: TypeAlias = Callable[[dict[Any, Any], Any], None]
 """Changes what is under a key of an object."""
@@ -60,6 +71,15 @@ def whole(operations: str, function: Callable[[Any], Any]) -> Build:
         server.after(operations, become(function))
 
     return build
+
+
+def assuming(operation: str, **values: str) -> Build:
+    """Return a fault: query parameters that are missing have these values."""
+
+    def ask(exchange: Exchange) -> None:
+        exchange.query = {**values, **exchange.query}
+
+    return lambda server: server.before(operation, ask)
 
 
 def together(*builds: Build) -> Build:

@@ -24,9 +24,7 @@ _EVERY = (
 )
 
 
-def _errors(
-    operations: str, how: Callable[[Exchange], None], *statuses: int
-) -> Build:
+def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
     """Return a fault of the errors of ``operations``, or of those with ``statuses``."""
 
     def hook(exchange: Exchange) -> None:
@@ -512,5 +510,3 @@ def _message_to_closed(api: Api) -> None:
     conversation = visitor.start()
     visitor.close(conversation)
     visitor.refused("sendMessage", conversation, by=(409,), body={"content": "Hi"})
-
-

@@ -10,19 +10,18 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
+from tests.mutants.exchange import Event, Exchange
 
 from siteassist_mock.app import create_app
 from siteassist_mock.call import Services
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.settings import Settings
 from siteassist_spec import load_spec
-from tests.mutants.exchange import Event, Exchange
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -183,11 +182,6 @@ class Server:
         return node
 
 
-def owned(call: Call, visitor_id: str) -> Call:
-    """Return ``call`` as if the visitor with this id had made it."""
-    return replace(call, signed_in=replace(call.visitor, id=visitor_id))
-
-
 def _swapped(answer: Callable[[Call, Handler], ASGIApp], handler: Handler, call: Call) -> ASGIApp:
     return answer(call, handler)
 
@@ -288,14 +282,14 @@ def _changed(body: bytes, steps: Iterable[Step]) -> Iterable[bytes]:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

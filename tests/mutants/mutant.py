@@ -10,7 +10,6 @@ from tests.mutants.faulty import Build, Server
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-
     from tests.mutants.probing import Api
 
 __all__ = ["CLASSES", "Faults", "Mutant", "Probe"]

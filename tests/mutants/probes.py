@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.mutants.probing import (
     API_KEY,
@@ -23,7 +23,7 @@ CHAT = {"messages": [{"role": "user", "content": "How long does shipping take?"}
 def init(api: Api) -> None:
     """A device is new, then known."""
     visitor = api.visitor()
-    again = api.session(visitor.device, status=200)
+    again = api.session(visitor.device, wanted=200)
     assert visitor.id == again["visitor"]["id"]
 
 
@@ -171,7 +171,7 @@ def stored(*contents: str) -> Probe:
     return probe
 
 
-def refused(operation: str, *path: str, **query: str) -> Probe:
+def refused(operation: str, *path: str, **query: Any) -> Probe:
     """Return a probe: a query is refused."""
 
     def probe(api: Api) -> None:
@@ -180,7 +180,7 @@ def refused(operation: str, *path: str, **query: str) -> Probe:
     return probe
 
 
-def taken(operation: str, *path: str, **query: str) -> Probe:
+def taken(operation: str, *path: str, **query: Any) -> Probe:
     """Return a probe: a query is answered."""
 
     def probe(api: Api) -> None:
@@ -195,23 +195,22 @@ def caller(api: Api, operation: str) -> Api:
     return api if operation in public else api.visitor()
 
 
-def unknown(operation: str, **more: object) -> Probe:
+def unknown(operation: str, **more: Any) -> Probe:
     """Return a probe: what does not exist is a 404 with the documented body."""
 
     def probe(api: Api) -> None:
         who = api.visitor()
         path = (PROJECT, UNKNOWN) if operation == "getQna" else (UNKNOWN,)
-        who.refused(operation, *path, by=(404,), **more)  # type: ignore[arg-type] # a body
+        who.refused(operation, *path, by=(404,), **more)
 
     return probe
 
 
-def unauthorized(operation: str, *path: str, **more: object) -> Probe:
+def unauthorized(operation: str, *path: str, **more: Any) -> Probe:
     """Return a probe: a request without a token, and one with a wrong token, is a 401."""
 
     def probe(api: Api) -> None:
         for who in (api, api.bearing("wrong")):
-            who.refused(operation, *path, by=(401,), **more)  # type: ignore[arg-type] # a body
+            who.refused(operation, *path, by=(401,), **more)
 
     return probe
-

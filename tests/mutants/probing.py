@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
-
 from tests.mutants.faulty import spec
 
 __all__ = ["EMOJI", "UNKNOWN", "Api", "Visitor", "read_stream", "text_of"]
@@ -34,7 +33,7 @@ class Api:
         """Call it through ``http``, whose base URL is the API's."""
         self.http = http
 
-    def send(  # noqa: PLR0913 - what a request consists of
+    def send(
         self,
         operation: str,
         *path: str,
@@ -53,18 +52,16 @@ class Api:
             content = json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        # Query names that are Python's words have a line after them.
-        values = {name.rstrip("_"): value for name, value in query.items()}
-        return self.http.request(method, url, params=values, content=content, headers=sent)
+        return self.http.request(method, url, params=query, content=content, headers=sent)
 
     def bearer(self) -> dict[str, str]:
         """Return the headers with the credential."""
         return {}
 
-    def expect(self, operation: str, *path: str, status: int = 200, **more: Any) -> Any:
-        """Return the JSON, or the text, of an answer that must have ``status`` and be valid."""
+    def expect(self, operation: str, *path: str, wanted: int = 200, **more: Any) -> Any:
+        """Return the JSON, or the text, of an answer with the status ``wanted``."""
         response = self.send(operation, *path, **more)
-        assert status == response.status_code, (operation, response.status_code, response.text)
+        assert wanted == response.status_code, (operation, response.status_code, response.text)
         return _valid(operation, response)
 
     def refused(self, operation: str, *path: str, by: tuple[int, ...], **more: Any) -> Any:
@@ -78,16 +75,22 @@ class Api:
         by = (400,) if operation == "getProject" else (400, 422)
         return self.refused(operation, *path, by=by, **more)
 
-    def session(self, device: str, *, status: int) -> dict[str, Any]:
+    @staticmethod
+    def payload(value: Any) -> Any:
+        """Return the payload of a stream's event, which must be valid."""
+        _check("#/components/schemas/StreamPayload", value)
+        return value
+
+    def session(self, device: str, *, wanted: int) -> dict[str, Any]:
         """Begin a session."""
         body = {"apiKey": API_KEY, "saVid": device}
-        session: dict[str, Any] = self.expect("init", status=status, body=body)
+        session: dict[str, Any] = self.expect("init", wanted=wanted, body=body)
         return session
 
     def visitor(self, device: str | None = None) -> Visitor:
         """Return a new visitor."""
         device = device or uuid.uuid4().hex
-        session = self.session(device, status=201)
+        session = self.session(device, wanted=201)
         return Visitor(self.http, session["sessionToken"], session["visitor"]["id"], device)
 
     def bearing(self, token: str) -> Visitor:
@@ -111,7 +114,7 @@ class Visitor(Api):
 
     def start(self) -> str:
         """Start a conversation and return its id."""
-        return str(self.expect("startConversation", status=201)["id"])
+        return str(self.expect("startConversation", wanted=201)["id"])
 
     def say(self, conversation: str, content: str, **more: Any) -> str:
         """Send a message, and return the answer's text."""
@@ -162,7 +165,7 @@ class Visitor(Api):
     def rate(self, message: str, feedback: str | None) -> None:
         """Rate a message."""
         stored = self.expect("sendMessageFeedback", message, body={"feedback": feedback})
-        assert {"feedback": feedback} == stored
+        assert feedback == stored["feedback"]
 
 
 def stored_text(message: dict[str, Any]) -> str:
@@ -172,6 +175,7 @@ def stored_text(message: dict[str, Any]) -> str:
 
 def text_of(completion: dict[str, Any]) -> str:
     """Return what a whole answer says."""
+    assert isinstance(completion, dict), completion
     return "".join(
         part["text"]
         for step in completion["steps"]
@@ -182,6 +186,7 @@ def text_of(completion: dict[str, Any]) -> str:
 
 def read_stream(raw: str) -> str:
     """Return the text of a stream; raises `AssertionError` if it is not one."""
+    assert isinstance(raw, str), raw
     assert raw.endswith("\n\n"), raw[-40:]
     events = []
     for block in raw[:-2].split("\n\n"):

@@ -114,7 +114,9 @@ def _conversations() -> None:
         "conversations-by-id",
         "getConversations has an object by id where the array belongs.",
         "ConversationList.properties.data",
-        edit("getConversations", "data", change(lambda items: {item["id"]: item for item in items})),
+        edit(
+            "getConversations", "data", change(lambda items: {item["id"]: item for item in items})
+        ),
         probes.listed,
     )
     _add(
@@ -426,7 +428,9 @@ def _website() -> None:
         "qna-updated-at-missing-on-later-pages",
         "From the second page on, Q&As lack updatedAt.",
         "Qna.required (F-qnas)",
-        edit("getQnas", "data.*.updatedAt", drop, when=lambda exchange: _offset(exchange.query) > 0),
+        edit(
+            "getQnas", "data.*.updatedAt", drop, when=lambda exchange: _offset(exchange.query) > 0
+        ),
         probes.qnas,
         rare=True,
     )

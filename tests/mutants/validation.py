@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp
-
-from siteassist_mock.errors import ApiError, error_response
 from tests.mutants import probes
+from tests.mutants.edits import assuming
 from tests.mutants.exchange import Exchange
-from tests.mutants.faulty import Build, Server
+from tests.mutants.faulty import Build
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import API_KEY, EMOJI, PROJECT, Api
+
+from siteassist_mock.errors import ApiError, error_response
 
 __all__ = ["FAULTS"]
 
@@ -108,7 +109,7 @@ def _good_body(operation: str, body: Any, status: int = 200) -> Probe:
         steps: tuple[str, ...] = ()
         if operation in {"sendMessage", "closeConversation"}:
             steps = (visitor.start(),)
-        visitor.expect(operation, *steps, status=status, body=body)
+        visitor.expect(operation, *steps, wanted=status, body=body)
 
     return probe
 
@@ -375,9 +376,7 @@ def _accepting_queries() -> None:
             "missing-search-taken",
             "search without a query finds nothing.",
             "openapi.yaml search q.required (F-search)",
-            lambda server: server.before(
-                "search", lambda exchange: exchange.query.setdefault("q", "-") and None
-            ),
+            assuming("search", q="-"),
             probes.refused("search", apiKey=API_KEY),
         ),
         (
@@ -404,7 +403,9 @@ def _failing() -> None:
         "malformed-id-500",
         "getConversation fails with 500 at an id that is no UUID.",
         "ConversationId.format; openapi.yaml BadRequest",
-        _refuse("getConversation", lambda exchange: not _is_uuid(exchange.path["conversationId"]), crash),
+        _refuse(
+            "getConversation", lambda exchange: not _is_uuid(exchange.path["conversationId"]), crash
+        ),
         lambda api: api.visitor().refused("getConversation", "x", by=(400, 404, 422)),
     )
     _add(
@@ -486,18 +487,12 @@ def _refusing() -> None:
         rare=True,
     )
     _add(
-        "blank-content-refused",
-        "sendMessage refuses a content of nothing but spaces, which has the least length.",
-        "SendMessageRequest.properties.content.minLength",
-        _refuse("sendMessage", lambda exchange: _content(exchange).isspace(), 422),
-        probes.stored(" "),
-        rare=True,
-    )
-    _add(
         "null-page-context-refused",
         "sendMessage refuses a pageContext that is null.",
         "C-08",
-        _refuse("sendMessage", lambda exchange: _dictionary(exchange).get("pageContext", 0) is None),
+        _refuse(
+            "sendMessage", lambda exchange: _dictionary(exchange).get("pageContext", 0) is None
+        ),
         _good_body("sendMessage", {"content": "Hi", "pageContext": None}),
     )
     _add(
@@ -513,7 +508,7 @@ def _refusing() -> None:
         "startConversation refuses a request without a body.",
         "C-07",
         _refuse("startConversation", lambda exchange: not exchange.request),
-        lambda api: api.visitor().expect("startConversation", status=201),
+        lambda api: api.visitor().expect("startConversation", wanted=201),
     )
     _add(
         "close-without-body-refused",
@@ -533,7 +528,11 @@ def _refusing() -> None:
         "empty-close-reason-refused",
         "closeConversation refuses an empty reason.",
         "CloseConversationRequest.properties.closeReason: no minLength",
-        _refuse("closeConversation", lambda exchange: _dictionary(exchange).get("closeReason") == "", 422),
+        _refuse(
+            "closeConversation",
+            lambda exchange: _dictionary(exchange).get("closeReason") == "",
+            422,
+        ),
         _good_body("closeConversation", {"closeReason": ""}),
         rare=True,
     )
@@ -598,7 +597,9 @@ def _refusing() -> None:
         "null-feedback-refused",
         "sendMessageFeedback refuses null.",
         "MessageFeedbackRequest.properties.feedback (F-feedback)",
-        _refuse("sendMessageFeedback", lambda exchange: _dictionary(exchange).get("feedback", 0) is None),
+        _refuse(
+            "sendMessageFeedback", lambda exchange: _dictionary(exchange).get("feedback", 0) is None
+        ),
         lambda api: _take_back(api),
     )
     _add(

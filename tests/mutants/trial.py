@@ -1,0 +1,144 @@
+"""One server and one run of the contract tests on it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CONTRACT", "LIMIT_SECONDS", "Break", "Trial", "run", "running"]
+
+CONTRACT = (sys.executable, "-m", "siteassist_contract")
+"""The command of the contract tests."""
+
+LIMIT_SECONDS = 240.0
+"""How long a run may take; the contract tests hang if it takes longer."""
+
+KEPT, BROKEN = 0, 1
+"""Exit statuses; any other means that the tests could not run."""
+
+_API_KEY = "sa_pk_1234567890abcdef"
+_ROOT = Path(__file__).resolve().parents[2]
+_START = "SiteAssist mock on "
+_NOTE_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """What the contract tests say that a server breaks, as their summary has it."""
+
+    rule: str
+    operation: str
+    layer: str
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return f"{self.rule} in {self.operation} ({self.layer})"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How one run of the contract tests ended."""
+
+    status: int | None
+    """The exit status; None if they had to be stopped."""
+
+    seconds: float
+    """How long the run took."""
+
+    first_break_seconds: float | None = None
+    """How long it took to the first break, as they say."""
+
+    breaks: Sequence[Break] = field(default=())
+
+    note: str = ""
+    """The last words of a run that came to no result."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no result; empty if there is one."""
+        if self.status is None:
+            return f"hangs: no end after {self.seconds:.0f} s"
+        if self.status in {KEPT, BROKEN}:
+            return ""
+        return f"not run: exit status {self.status}" + (f", {self.note}" if self.note else "")
+
+
+@contextmanager
+def running(name: str, *, variant: bool = False) -> Iterator[str]:
+    """Run the server ``name`` in a process of its own, and yield its base URL.
+
+    Raises `RuntimeError` if it does not start.
+    """
+    command = [sys.executable, "-m", "tests.mutants.server", name]
+    command += ["--variant"] if variant else []
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            if not line.startswith(_START):
+                raise RuntimeError(f"the server {name} did not start")
+            yield line.removeprefix(_START).split()[0]
+        finally:
+            server.terminate()
+
+
+def run(  # noqa: PLR0913 - what a run depends on
+    name: str,
+    reports: Path,
+    *,
+    seed: int,
+    variant: bool = False,
+    contract: Sequence[str] = CONTRACT,
+    limit: float = LIMIT_SECONDS,
+) -> Trial:
+    """Run the contract tests on the server ``name``, with their reports in ``reports``.
+
+    Up to the first break, unless it is a tolerated ``variant``. After ``limit``
+    seconds they are stopped.
+    """
+    with running(name, variant=variant) as url:
+        command = [*contract, url, "--api-key", _API_KEY, "--profile", "default"]
+        command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
+        begun = time.monotonic()
+        try:
+            done = subprocess.run(
+                [*command, "--reports", str(reports)],
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Trial(None, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+    summary = _summary(reports / "summary.json")
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return Trial(
+        done.returncode,
+        seconds,
+        summary.get("first_break_seconds"),
+        [
+            Break(*(str(found.get(key)) for key in ("rule", "operation", "layer")))
+            for found in summary.get("breaks", ())
+        ],
+        said[-1][:_NOTE_CHARACTERS] if said else "",
+    )
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    # A run that ended early may have written nothing, or half of it.
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
