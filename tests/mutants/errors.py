@@ -222,7 +222,7 @@ for _name, _says, _ground, _build, _probe in (
     (
         "error-as-problem-json",
         "Errors are of the media type application/problem+json.",
-        "openapi.yaml components.responses: application/json",
+        "openapi.yaml Unauthorized, NotFound and so on: application/json",
         _errors(
             _EVERY,
             lambda exchange: exchange.headers.update({"content-type": "application/problem+json"}),

@@ -35,7 +35,7 @@ def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
         click.echo(_variants() if variant else _mutants())
         return
     known = VARIANTS if variant else MUTANTS
-    if name not in known:
+    if name is None or name not in known:
         raise click.UsageError(f"there is no {kind} {name}; --list shows all of them")
     app = known[name].app()
     listening = listen("127.0.0.1", port)

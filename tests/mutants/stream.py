@@ -253,7 +253,7 @@ for _name, _says, _ground, _build, _probe in (
     (
         "payloads-of-another-vendor",
         "createChatCompletion streams choices with deltas, as other services do.",
-        "StreamEvent.properties.data.contentSchema (F-chat)",
+        "StreamEvent.properties.data (C-10, F-chat)",
         _each(
             _CHAT,
             lambda event: [
@@ -288,7 +288,7 @@ for _name, _says, _ground, _build, _probe in (
     (
         "payload-in-python",
         "createChatCompletion writes payloads as Python does, with single quotes.",
-        "StreamEvent.properties.data.contentMediaType",
+        "StreamEvent.properties.data (C-10)",
         _each(_CHAT, lambda event: [Event(event.data.replace('"', "'"))]),
         probes.chat_streamed,
     ),

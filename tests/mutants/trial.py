@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ KEPT, BROKEN = 0, 1
 _API_KEY = "sa_pk_1234567890abcdef"
 _ROOT = Path(__file__).resolve().parents[2]
 _START = "SiteAssist mock on "
+_OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
 _NOTE_CHARACTERS = 300
 
 
@@ -107,24 +110,15 @@ def run(  # noqa: PLR0913 - what a run depends on
         command = [*contract, url, "--api-key", _API_KEY, "--profile", "default"]
         command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
         begun = time.monotonic()
-        try:
-            done = subprocess.run(
-                [*command, "--reports", str(reports)],
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Trial(None, time.monotonic() - begun)
+        output = reports / "output.txt"
+        status = _status([*command, "--reports", str(reports)], output, limit)
         seconds = time.monotonic() - begun
+    if status is None:
+        return Trial(None, seconds)
     summary = _summary(reports / "summary.json")
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return Trial(
-        done.returncode,
+        status,
         seconds,
         summary.get("first_break_seconds"),
         [
@@ -133,6 +127,33 @@ def run(  # noqa: PLR0913 - what a run depends on
         ],
         said[-1][:_NOTE_CHARACTERS] if said else "",
     )
+
+
+def _status(command: Sequence[str], output: Path, limit: float) -> int | None:
+    """Return the exit status of a command; None if it was stopped after ``limit`` seconds."""
+    with (
+        output.open("wb") as said,
+        # A session of its own, so that its children can be stopped with it. To a
+        # file, since whoever holds the end of a pipe is waited for.
+        subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            # What somebody tests besides is no part of this.
+            env={name: value for name, value in os.environ.items() if name not in _OTHERS},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return None
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _summary(path: Path) -> dict[str, Any]:

@@ -264,7 +264,7 @@ def _shows_misspelled(api: Api) -> None:
 
 _add(
     "misspelled",
-    "lastInterationAt stands for lastInteractionAt, everywhere.",
+    "Everywhere lastInterationAt stands for lastInteractionAt.",
     "C-01",
     _misspelled,
     _shows_misspelled,
