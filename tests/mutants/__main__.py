@@ -16,7 +16,7 @@ import click
 from tests.mutants.catalogue import chosen
 from tests.mutants.mutant import CLASSES, Mutant
 from tests.mutants.results import Result, alarms, enough, line, summary, table
-from tests.mutants.trial import CONTRACT, LIMIT_SECONDS, Trial, run
+from tests.mutants.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
 from tests.mutants.variants import VARIANTS
 
 __all__ = ["main"]
@@ -176,6 +176,7 @@ def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterat
         except BaseException:
             # Whoever stops it does not want the rest.
             pool.shutdown(wait=False, cancel_futures=True)
+            stop()
             raise
 
 

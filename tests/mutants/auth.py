@@ -430,6 +430,16 @@ _add(
 )
 
 
+_add(
+    "key-in-capitals",
+    "getProject takes a publishable key in capital letters.",
+    _KEYS,
+    _any_key("getProject", when=lambda key: key.lower() == API_KEY),
+    _wrong_key("getProject", key=API_KEY.upper()),
+    rare=True,
+)
+
+
 def _device(change: Callable[[str], str]) -> Build:
     """Return a fault: init mistakes a device for another one."""
 

@@ -192,12 +192,11 @@ class _Middleware:
     def __init__(self, app: ASGIApp, server: Server) -> None:
         self._app = app
         self._server = server
-        self._published = JSONResponse(spec())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == f"{_BASE}/openapi":
             # What is wrong is the server, not what it says of itself.
-            await self._published(scope, receive, send)
+            await _published()(scope, receive, send)
             return
         found = _operation(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if found is None:
@@ -214,6 +213,12 @@ class _Middleware:
             _replay(exchange.request, receive),
             _Gate(self._server, exchange, send),
         )
+
+
+@cache
+def _published() -> JSONResponse:
+    # It keeps nothing of a request, and can be sent any number of times.
+    return JSONResponse(spec())
 
 
 class _Gate:

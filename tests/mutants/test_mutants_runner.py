@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +128,20 @@ def test_tests_that_hang(tmp_path: Path) -> None:
     done = invoke(tmp_path, "no-token-me", "--limit", "0.5", text=text)
     assert 1 == done.exit_code
     assert "SURVIVED: hangs: no end after" in done.output
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends the runs, too, and not only those that have not begun."""
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    text = f"import signal; open({str(begun)!r}, 'w').close(); signal.pause()"
+    command = [sys.executable, "-m", "tests.mutants", "no-token-me", "done-twice"]
+    command += ["--workers", "1", "--contract", fake(tmp_path, text)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        begun.open().close()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (1, "Aborted!") == (process.returncode, said.strip())
 
 
 def test_broken_without_a_summary(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONTRACT", "LIMIT_SECONDS", "Break", "Trial", "run", "running"]
+__all__ = ["CONTRACT", "LIMIT_SECONDS", "Break", "Trial", "run", "running", "stop"]
 
 CONTRACT = (sys.executable, "-m", "siteassist_contract")
 """The command of the contract tests."""
@@ -30,6 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _START = "SiteAssist mock on "
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
 _NOTE_CHARACTERS = 300
+_live: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +147,22 @@ def _status(command: Sequence[str], output: Path, limit: float) -> int | None:
             start_new_session=True,
         ) as process,
     ):
+        _live.add(process.pid)
         try:
             return process.wait(limit)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return None
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+        finally:
+            _live.discard(process.pid)
+
+
+def stop() -> None:
+    """Stop all runs, whatever threads wait for them."""
+    for group in tuple(_live):
+        # One may have ended by itself just now.
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _summary(path: Path) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def _accepting_bodies() -> None:
             "page-title-as-number-taken",
             "sendMessage takes a number as the title of the page.",
             "PageContext.properties.title.type",
-            _schema("PageContext.properties.title", "type", ["string", "number", "null"]),
+            _mend("sendMessage", _title_as_text),
             _bad_body("sendMessage", {"content": "Hi", "pageContext": {"title": 5}}),
         ),
         (
@@ -198,7 +198,7 @@ def _accepting_bodies() -> None:
                 "sendMessageFeedback",
                 lambda sent: sent.update(
                     {"feedback": "like"}
-                    if sent.get("feedback", None) not in {None, "like", "dislike"}
+                    if sent.get("feedback", None) not in (None, "like", "dislike")
                     else {}
                 ),
             ),
@@ -646,9 +646,16 @@ def _drop(sent: dict[str, Any], name: str) -> None:
 
 
 def _fill_contents(sent: dict[str, Any]) -> None:
-    for message in sent.get("messages") or ():
+    messages = sent.get("messages")
+    for message in messages if isinstance(messages, list) else ():
         if isinstance(message, dict):
             message.setdefault("content", "")
+
+
+def _title_as_text(sent: dict[str, Any]) -> None:
+    page = sent.get("pageContext")
+    if isinstance(page, dict) and isinstance(page.get("title"), int | float):
+        page["title"] = str(page["title"])
 
 
 def _is_uuid(text: str) -> bool:
