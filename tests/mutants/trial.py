@@ -131,14 +131,18 @@ def run(  # noqa: PLR0913 - what a run depends on
 
 
 def _status(command: Sequence[str], output: Path, limit: float) -> int | None:
-    """Return the exit status of a command; None if it was stopped after ``limit`` seconds."""
+    """Return the exit status of a command, run in the folder of its ``output``.
+
+    None if it was stopped after ``limit`` seconds.
+    """
     with (
         output.open("wb") as said,
         # A session of its own, so that its children can be stopped with it. To a
         # file, since whoever holds the end of a pipe is waited for.
         subprocess.Popen(
             command,
-            cwd=_ROOT,
+            # What one run leaves behind is not to help another.
+            cwd=output.parent,
             # What somebody tests besides is no part of this.
             env={name: value for name, value in os.environ.items() if name not in _OTHERS},
             stdin=subprocess.DEVNULL,
