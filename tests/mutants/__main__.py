@@ -72,7 +72,8 @@ _R = TypeVar("_R")
 @click.option(
     "--contract",
     envvar="SITEASSIST_CONTRACT_COMMAND",
-    help="Another command for the contract tests; it is run in a folder of its own.  [default: this Python's siteassist_contract]",
+    help="Another command for the contract tests; it is run in a folder of its own."
+    "  [default: this Python's siteassist_contract]",
 )
 @click.option(
     "--report",
