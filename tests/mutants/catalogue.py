@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tests.mutants import auth, errors, shape, state, status, stream, validation
+from tests.mutants import auth, errors, lists, shape, state, status, stream, validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MUTANTS", "chosen"]
 
-_MODULES = (shape, status, validation, auth, state, stream, errors)
+_MODULES = (shape, status, validation, auth, state, lists, stream, errors)
 
 MUTANTS: Mapping[str, Mutant] = {
     mutant.id: mutant for module in _MODULES for mutant in module.FAULTS.mutants

@@ -171,6 +171,40 @@ def stored(*contents: str) -> Probe:
     return probe
 
 
+def exchanged(number: int) -> Probe:
+    """Return a probe: after so many exchanges, each of them is there, oldest first."""
+
+    def probe(api: Api) -> None:
+        visitor = api.visitor()
+        said = [f"Hi {index}" for index in range(number)]
+        conversation = visitor.start()
+        expected = []
+        for content in said:
+            expected += [content, visitor.say(conversation, content)]
+        stored = visitor.messages(conversation)
+        assert ["user", "assistant"] * number == [message["role"] for message in stored]
+        assert expected == visitor.texts(conversation)
+        assert stored == visitor.read(conversation)["messages"]
+        assert [conversation] * 2 * number == [message["chatId"] for message in stored]
+        assert 2 * number == len({message["id"] for message in stored})
+        assert stored[-1] == visitor.list()["data"][0]["lastMessage"]
+
+    return probe
+
+
+def closed_and_kept(api: Api) -> None:
+    """What was said and rated stays when a conversation is closed, and so does its place."""
+    visitor = api.visitor()
+    conversation = visitor.talk()
+    visitor.rate(visitor.messages(conversation)[-1]["id"], "like")
+    before = visitor.messages(conversation)
+    visitor.close(conversation)
+    assert before == visitor.messages(conversation)
+    assert before == visitor.read(conversation)["messages"]
+    assert [conversation] == visitor.ids()
+    assert [conversation] == visitor.ids(status="closed")
+
+
 def refused(operation: str, *path: str, **query: Any) -> Probe:
     """Return a probe: a query is refused."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mutants import auth, errors, shape, state, status, stream, validation
+from tests.mutants import auth, errors, lists, shape, state, status, stream, validation
 from tests.mutants.catalogue import MUTANTS, chosen
 from tests.mutants.faulty import Server, spec
 from tests.mutants.in_process import in_process
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"\b(?:[CRO]-\d+|F-[a-z]+|P[1-5])\b")
 FIELDS = re.compile(r'"([a-z]\w+)":')
-MODULES = (shape, status, validation, auth, state, stream, errors)
+MODULES = (shape, status, validation, auth, state, lists, stream, errors)
 
 
 @pytest.fixture(scope="module")
