@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from tests.mutants import probes
 from tests.mutants.edits import change, edit, put
 from tests.mutants.faulty import Build
-from tests.mutants.mutant import Faults
+from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
 
 from siteassist_mock.call import Call, Handler
@@ -22,6 +22,8 @@ __all__ = ["FAULTS"]
 FAULTS = Faults("state")
 _add = FAULTS.add
 Original = Callable[..., Any]
+# Of the loops below.
+_probe: Probe
 
 _ALL = "openapi.yaml getMessages.description (F-messages)"
 _LIST = "openapi.yaml getConversations.description (P3)"
