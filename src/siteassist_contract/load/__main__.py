@@ -1,0 +1,20 @@
+"""The command ``siteassist-load``."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+if find_spec("locust") is None:
+    print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)
+    sys.exit(2)
+
+# Makes sockets and locks those of gevent, which has to come before anybody uses them.
+import locust
+
+from siteassist_contract.load.command import main
+
+if __name__ == "__main__":
+    main(prog_name="siteassist-load")
+
+__all__ = ["locust", "main"]
