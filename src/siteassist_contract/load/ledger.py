@@ -10,6 +10,8 @@ from typing import Any
 
 from siteassist_contract.findings import Break, Findings
 
+_COUNTERS = ("counts", "throttled", "refused")
+
 
 @dataclass
 class Ledger:
@@ -38,14 +40,18 @@ class Ledger:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain values."""
-        return dataclasses.asdict(self)
+        return {
+            **vars(self),
+            "breaks": {key: dataclasses.asdict(found) for key, found in self.breaks.items()},
+            **{name: dict(getattr(self, name)) for name in _COUNTERS},
+        }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Ledger:
         """Read what `document` returns."""
         values = dict(document)
         values["breaks"] = {key: Break(**found) for key, found in values["breaks"].items()}
-        for name in ("counts", "throttled", "refused"):
+        for name in _COUNTERS:
             values[name] = Counter(values[name])
         return cls(**values)
 

@@ -19,9 +19,10 @@ def status_of(ledger: Ledger, *, interrupted: bool) -> ExitStatus:
     """Return the exit status: a break counts most, whatever else went wrong."""
     if ledger.breaks:
         return ExitStatus.BROKEN
-    if ledger.problem:
-        return ExitStatus.NOT_RUN
-    return ExitStatus.INTERRUPTED if interrupted else ExitStatus.KEPT
+    # Ctrl-C ends a server that was started in the same terminal, too.
+    if interrupted:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.NOT_RUN if ledger.problem else ExitStatus.KEPT
 
 
 def verdict(ledger: Ledger, requests: int, *, interrupted: bool) -> str:
