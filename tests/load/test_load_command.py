@@ -20,7 +20,8 @@ from siteassist_mock.testing import mock_server
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-load" / "bin" / "python"
 KEY = "sa_pk_1234567890abcdef"
-FAST = ("--think", "0", "0", "--users", "4", "--time")
+FAST = ("--think", "0", "0", "--users", "4", "--spawn-rate", "50")
+SHORT = (*FAST, "--visits", "8")
 Start = Callable[..., subprocess.Popen[str]]
 
 needs_locust = pytest.mark.skipif(
@@ -73,7 +74,7 @@ def free_port() -> str:
 @needs_locust
 def test_a_clean_server_passes(url: str, tmp_path: Path) -> None:
     """Exit status 0, Locust's figures by operation, and the key nowhere."""
-    status, printed = run(tmp_path, url, *FAST, "2s")
+    status, printed = run(tmp_path, url, *SHORT)
     assert 0 == status, printed
     assert printed.endswith("visits).\n")
     for name in ("sendMessage: first delta", "createChatCompletion: between deltas", "init"):
@@ -86,7 +87,7 @@ def test_a_clean_server_passes(url: str, tmp_path: Path) -> None:
 @needs_locust
 def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
     """What the visitors of two processes find is told once, with exit status 1."""
-    status, printed = run(tmp_path, broken_url, *FAST, "3s", "--processes", "2")
+    status, printed = run(tmp_path, broken_url, *SHORT, "--processes", "2")
     assert 1 == status, printed
     assert 1 == printed.count("✗ sendMessage: The stored answer is the one that was given")
     count = re.search(r"seen in:  (\d+) visits", printed)
@@ -104,7 +105,7 @@ def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path)
         running(tmp_path, broken_url, "--worker", "--think", "0", "0", *where) as one,
         running(tmp_path, broken_url, "--worker", "--think", "0", "0", *where) as two,
     ):
-        master = (broken_url, *FAST, "2s", "--master", "--expect-workers", "2", *where)
+        master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
         status, printed = run(tmp_path, *master)
         ends = [(worker.communicate()[0], worker.returncode) for worker in (one, two)]
     assert 1 == status, printed
@@ -116,7 +117,7 @@ def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path)
 def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
     """Exit status 2 and a sentence, without a traceback and without breaks."""
     with mock_server() as url:
-        context = running(tmp_path, url, *FAST, "60s")
+        context = running(tmp_path, url, *FAST)
         process = context.__enter__()
         read_until(process, "Load on")
         assert process.stdout is not None
@@ -131,7 +132,7 @@ def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
 @needs_locust
 def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
     """Whoever interrupts the load hears what came until then."""
-    with running(tmp_path, url, *FAST, "60s") as process:
+    with running(tmp_path, url, *FAST) as process:
         read_until(process, "Load on")
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate()
@@ -164,7 +165,7 @@ def test_help_teaches(tmp_path: Path) -> None:
 def test_without_locust_it_says_what_to_install() -> None:
     """Whoever installed another part of the package gets one line instead of a traceback."""
     program = (
-        "import importlib.util, runpy; importlib.util.find_spec = lambda _: None\n"
+        "import runpy, sys; sys.modules['locust'] = None\n"
         "runpy.run_module('siteassist_contract.load', run_name='__main__')\n"
     )
     done = subprocess.run(

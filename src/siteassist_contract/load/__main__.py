@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 
-if find_spec("locust") is None:
+try:
+    # Makes sockets and locks those of gevent, which has to come before anybody uses them.
+    import locust
+except ModuleNotFoundError:
     print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)
     sys.exit(2)
-
-# Makes sockets and locks those of gevent, which has to come before anybody uses them.
-import locust
 
 from siteassist_contract.load.command import main
 

@@ -42,6 +42,9 @@ On several machines, each with SITEASSIST_API_KEY in its environment:
   siteassist-load URL --worker --master-host HOST
 """
 
+_SPAWNING = 5.0
+"""Within how many seconds all visitors are there, if nobody says otherwise."""
+
 
 class _Time(click.ParamType):
     """A time such as ``90``, ``90s``, ``30m`` or ``1h30m``, in seconds."""
@@ -81,6 +84,9 @@ class _Time(click.ParamType):
 )
 @click.option(
     "--time", "seconds", type=_Time(), default="60s", show_default=True, help="How long."
+)
+@click.option(
+    "--visits", type=click.IntRange(1), help="End earlier, once so many visits were made."
 )
 @click.option(
     "--think",
@@ -132,6 +138,7 @@ def main(  # noqa: PLR0913  # one parameter per option
     users: int,
     spawn_rate: float | None,
     seconds: int,
+    visits: int | None,
     think: tuple[float, float],
     processes: int | None,
     master: bool,
@@ -149,8 +156,9 @@ def main(  # noqa: PLR0913  # one parameter per option
     role = Role.WORKER if worker else Role.MASTER if master or processes else Role.ALONE
     settings = Settings(
         users=users,
-        spawn_rate=spawn_rate or max(1.0, users / 5),
+        spawn_rate=spawn_rate or users / _SPAWNING,
         seconds=seconds,
+        visits=visits,
         think=think,
         role=role,
         workers=processes or expect_workers,

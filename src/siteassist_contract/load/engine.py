@@ -7,6 +7,7 @@ one kind of user, and lets what the visitors find travel with the figures.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -22,7 +23,12 @@ from typing import Any
 import click
 import gevent  # pyright: ignore[reportMissingImports]  # Locust has an environment of its own
 from gevent.event import AsyncResult  # pyright: ignore[reportMissingImports]  # as above
-from locust import User, between, stats  # pyright: ignore[reportMissingImports]  # as above
+from locust import (  # pyright: ignore[reportMissingImports]  # as above
+    User,
+    between,
+    runners,
+    stats,
+)
 from locust.env import Environment  # pyright: ignore[reportMissingImports]  # as above
 from locust.html import get_html_report  # pyright: ignore[reportMissingImports]  # as above
 
@@ -41,13 +47,15 @@ STREAM = "STREAM"
 _STEP = 5.0
 """How many seconds lie between two lines of progress."""
 _LOOK = 0.2
+_REPORTS = 1.0
+"""How many seconds lie between two reports of a worker."""
 _GRACE = 5.0
 """How many seconds visitors have in the end to finish what they are at."""
 _LAST_REPORT = 10.0
 """How many seconds workers have beyond that to say what they have found."""
 _ARRIVAL = 60.0
 """How many seconds workers have to arrive."""
-TIME_UP, INTERRUPTED, LOST = "the time is up", "interrupted", "lost"
+DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
 
 
 @dataclass
@@ -81,6 +89,8 @@ class Engine:
         Raises `CannotRunError` if there is no master, or there are too few workers.
         """
         _talk()
+        # Breaks are told as they are found, and not some seconds later.
+        runners.WORKER_REPORT_INTERVAL = _REPORTS
         if self.settings.role is Role.WORKER:
             return self._work()
         return self._lead()
@@ -129,7 +139,7 @@ class Engine:
             users, over = settings.users, settings.seconds
             click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
             begun = time.monotonic()
-            gevent.spawn_later(over, self._stop, TIME_UP)
+            gevent.spawn_later(over, self._stop, DONE)
             helpers = [
                 gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))
             ]
@@ -254,10 +264,13 @@ class Engine:
             missing = self.settings.role is Role.MASTER and not runner.clients.all
             if whole.problem or missing:
                 self._stop(LOST)
+            elif self.settings.visits is not None and whole.visits >= self.settings.visits:
+                self._stop(DONE)
 
     def _progress(self, begun: float) -> None:
-        while True:
-            gevent.sleep(_STEP)
+        # The first line soon: it shows that all is well.
+        for seconds in itertools.chain((1.0,), itertools.repeat(_STEP)):
+            gevent.sleep(seconds)
             runner, whole = self.environment.runner, self.ledger
             total = runner.stats.total
             middle, late = (total.get_response_time_percentile(share) for share in (0.5, 0.95))

@@ -27,6 +27,8 @@ class Settings:
     """How many visitors are added in a second."""
     seconds: float
     """How long the load lasts."""
+    visits: int | None
+    """After how many visits it ends before that, if at all."""
     think: tuple[float, float]
     """The shortest and the longest time, in seconds, that a visitor waits between two steps."""
     role: Role
