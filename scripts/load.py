@@ -11,7 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract import MOCK_KEY, running_mock
+from contract import (  # type: ignore[import-not-found]  # beside this file, as Python looks for it
+    MOCK_KEY,
+    running_mock,
+)
 
 LOAD = Path(__file__).resolve().parents[1] / ".venv-load" / "bin" / "siteassist-load"
 

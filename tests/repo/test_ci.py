@@ -46,7 +46,12 @@ def test_every_requirement_is_pinned_and_hashed(name: str, least: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["requirements/dev.txt", "requirements/bench.txt", "requirements/load.txt", "package-lock.json"],
+    [
+        "requirements/dev.txt",
+        "requirements/bench.txt",
+        "requirements/load.txt",
+        "package-lock.json",
+    ],
 )
 def test_lock_file_names_no_address(name: str) -> None:
     """Where packages come from is the user's business."""

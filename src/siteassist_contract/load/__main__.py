@@ -6,7 +6,7 @@ import sys
 
 try:
     # Makes sockets and locks those of gevent, which has to come before anybody uses them.
-    import locust
+    import locust  # pyright: ignore[reportMissingImports]  # Locust has an environment of its own
 except ModuleNotFoundError:
     print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)
     sys.exit(2)

@@ -46,7 +46,7 @@ _SPAWNING = 5.0
 """Within how many seconds all visitors are there, if nobody says otherwise."""
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on only
     """A time such as ``90``, ``90s``, ``30m`` or ``1h30m``, in seconds."""
 
     name = "time"
@@ -82,9 +82,7 @@ class _Time(click.ParamType):
     type=click.FloatRange(0, min_open=True),
     help="How many visitors to add in a second.  [default: all within five]",
 )
-@click.option(
-    "--time", "seconds", type=_Time(), default="60s", show_default=True, help="How long."
-)
+@click.option("--time", "seconds", type=_Time(), default="60s", show_default=True, help="How long.")
 @click.option(
     "--visits", type=click.IntRange(1), help="End earlier, once so many visits were made."
 )

@@ -140,9 +140,7 @@ class Engine:
             click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
             begun = time.monotonic()
             gevent.spawn_later(over, self._stop, DONE)
-            helpers = [
-                gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))
-            ]
+            helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]
             helpers.append(gevent.spawn(stats.stats_history, runner))
             starting = gevent.spawn(runner.start, users, settings.spawn_rate)
             reason = self._end.get()
@@ -207,13 +205,12 @@ class Engine:
             return
         expected = self._quit_workers()
         until = time.monotonic() + _GRACE + _LAST_REPORT
-        while time.monotonic() < until:
-            missing = [name for name in expected if not self._has_last_word_of(name)]
-            if not missing:
+        while missing := [name for name in expected if not self._has_last_word_of(name)]:
+            if time.monotonic() > until:
+                words = f"{len(missing)} workers did not say what they found"
+                self.crowd.ledger.problem = self.crowd.ledger.problem or words
                 break
             gevent.sleep(_LOOK)
-        else:
-            self.crowd.ledger.problem = f"{len(missing)} workers did not say what they found"
         if not expected:
             self.crowd.ledger.problem = "all workers went away"
         runner.quit()

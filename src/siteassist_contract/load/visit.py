@@ -137,9 +137,7 @@ class Visit:
         items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
         total = page.get("total")
         due = min(2, int(total)) if isinstance(total, int | float) else len(items)
-        self._judge(
-            len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}"
-        )
+        self._judge(len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}")
         for item in items[:1]:
             one = self._document(nobody.qna(project_id, str(item.get("id"))))
             shown = str(one.get("id"))
