@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,11 +11,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from siteassist_contract.load.command import main
 from siteassist_mock.testing import mock_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,15 +31,24 @@ needs_locust = pytest.mark.skipif(
 )
 
 
-@contextmanager
-def running(folder: Path, *words: str, key: str = KEY) -> Iterator[subprocess.Popen[str]]:
-    """Run the command in ``folder``, its key in the environment."""
+@contextlib.contextmanager
+def running(
+    folder: Path, *words: str, key: str = KEY, measured: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in ``folder``, its key in the environment.
+
+    ``measured`` is whether its coverage counts, if any does: that takes several times as long.
+    """
     # This tree's modules, wherever the environment was made, and none of the folder's.
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
+    environment = {**os.environ, "SITEASSIST_API_KEY": key, "PYTHONPATH": path}
+    if environment.pop("COVERAGE_PROCESS_CONFIG", None) and measured:
+        environment["COVERAGE_PROCESS_START"] = str(Path(__file__).with_name("coverage.toml"))
+        environment["COVERAGE_FILE"] = str(ROOT / ".coverage")
     with subprocess.Popen(
         [str(PYTHON), "-P", "-m", "siteassist_contract.load", *words],
         cwd=folder,
-        env={**os.environ, "SITEASSIST_API_KEY": key, "PYTHONPATH": path},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -48,9 +59,9 @@ def running(folder: Path, *words: str, key: str = KEY) -> Iterator[subprocess.Po
             process.terminate()
 
 
-def run(folder: Path, *words: str, key: str = KEY) -> tuple[int, str]:
+def run(folder: Path, *words: str, key: str = KEY, measured: bool = True) -> tuple[int, str]:
     """Run the command to its end; return its exit status and what it printed."""
-    with running(folder, *words, key=key) as process:
+    with running(folder, *words, key=key, measured=measured) as process:
         printed, _ = process.communicate()
     return process.returncode, printed
 
@@ -101,13 +112,14 @@ def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
 def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path) -> None:
     """One master and two workers that were started by hand."""
     where = ("--master-port", free_port())
+    worker = (broken_url, "--worker", "--think", "0", "0", *where)
+    master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
     with (
-        running(tmp_path, broken_url, "--worker", "--think", "0", "0", *where) as one,
-        running(tmp_path, broken_url, "--worker", "--think", "0", "0", *where) as two,
+        running(tmp_path, *worker, measured=False) as one,
+        running(tmp_path, *worker, measured=False) as two,
     ):
-        master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
-        status, printed = run(tmp_path, *master)
-        ends = [(worker.communicate()[0], worker.returncode) for worker in (one, two)]
+        status, printed = run(tmp_path, *master, measured=False)
+        ends = [(each.communicate()[0], each.returncode) for each in (one, two)]
     assert 1 == status, printed
     assert "Break 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
     assert [("This worker is done.\n", 0)] * 2 == ends
@@ -145,10 +157,10 @@ def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
 def test_what_cannot_run_says_why(url: str, tmp_path: Path) -> None:
     """No server, and a key that is refused."""
     nobody = f"http://127.0.0.1:{free_port()}/v2"
-    status, printed = run(tmp_path, nobody)
+    status, printed = run(tmp_path, nobody, measured=False)
     assert (2, 1) == (status, printed.count("\n"))
     assert printed.startswith("The load cannot run: no server at")
-    status, printed = run(tmp_path, url, key="pk_wrong_0123456789")
+    status, printed = run(tmp_path, url, key="pk_wrong_0123456789", measured=False)
     assert (2, 1) == (status, printed.count("\n"))
     assert printed.startswith("The load cannot run: the API key was refused")
 
@@ -156,7 +168,7 @@ def test_what_cannot_run_says_why(url: str, tmp_path: Path) -> None:
 @needs_locust
 def test_help_teaches(tmp_path: Path) -> None:
     """It says what happens, what the exit status means, and how several machines do it."""
-    status, printed = run(tmp_path, "--help")
+    status, printed = run(tmp_path, "--help", measured=False)
     assert 0 == status
     for words in ("Exit status:", "--expect-workers", "--processes", "SITEASSIST_API_KEY"):
         assert words in printed
@@ -173,3 +185,23 @@ def test_without_locust_it_says_what_to_install() -> None:
     )
     expected = "siteassist-load needs more packages: pip install 'siteassist[load]'\n"
     assert (2, "", expected) == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--master", "--worker"), "--master, --worker and --processes exclude each other"),
+        (("--think", "2", "1"), "--think takes the shorter time first"),
+        (("--api-key", ""), "The load cannot run: no credential"),
+        (("--api-key", KEY, "--reports", "/dev/null/reports"), "reports cannot go to"),
+        (("--api-key", KEY, "--reports", "."), "The load cannot run: no server at"),
+    ],
+)
+def test_wrong_options_are_told(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """In a line, with exit status 2."""
+    with contextlib.chdir(tmp_path):
+        answer = CliRunner(env={"SITEASSIST_API_KEY": None}).invoke(
+            main, [f"http://127.0.0.1:{free_port()}/v2", *words], standalone_mode=True
+        )
+    assert 2 == answer.exit_code
+    assert said in answer.output

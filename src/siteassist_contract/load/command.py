@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import click
 
 from siteassist_contract import preflight, secrets
+from siteassist_contract.description import operations
 from siteassist_contract.load.settings import Role, Settings
 from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
-from siteassist_spec import SpecError, load_spec
+from siteassist_spec import SpecError
 
 HELP = """Hold the server at URL to the contract while many visitors use it.
 
@@ -52,6 +52,8 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
         from locust.util.timespan import (  # noqa: PLC0415  # `--help` has no need of it  # pyright: ignore[reportMissingImports]  # as in `engine`
             parse_timespan,
         )
@@ -82,7 +84,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     type=click.FloatRange(0, min_open=True),
     help="How many visitors to add in a second.  [default: all within five]",
 )
-@click.option("--time", "seconds", type=_Time(), default="60s", show_default=True, help="How long.")
+@click.option("--time", "seconds", type=_Time(), default=60, show_default="60s", help="How long.")
 @click.option(
     "--visits", type=click.IntRange(1), help="End earlier, once so many visits were made."
 )
@@ -180,9 +182,6 @@ def main(  # noqa: PLR0913  # one parameter per option
 def _run(target: preflight.Target, settings: Settings) -> ExitStatus:
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {secrets.API_KEY}")
-    # Workers get it from there, never by their command line.
-    os.environ[secrets.API_KEY] = target.api_key
-    load_spec()
     if settings.role is not Role.WORKER:
         try:
             settings.reports.mkdir(parents=True, exist_ok=True)
@@ -190,6 +189,8 @@ def _run(target: preflight.Target, settings: Settings) -> ExitStatus:
             reason = f"reports cannot go to {settings.reports}: {error.strerror}"
             raise CannotRunError(reason) from None
     preflight.check(target)
+    # Now, since it takes its time, in which a worker could not tell its master that it lives.
+    operations()
     from siteassist_contract.load.engine import (  # noqa: PLC0415  # wrong options are told without Locust
         Engine,
     )

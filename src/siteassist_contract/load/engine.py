@@ -39,6 +39,7 @@ from siteassist_contract.load.meter import Timing
 from siteassist_contract.load.settings import Role, Settings
 from siteassist_contract.outcome import CannotRunError, ExitStatus
 from siteassist_contract.preflight import Target
+from siteassist_contract.secrets import API_KEY
 
 DATA = "siteassist"
 """Under which name a worker's report has what its visitors have found."""
@@ -172,7 +173,8 @@ class Engine:
         settings = self.settings
         shortest, longest = settings.think
         port = self.environment.runner.server.port
-        # The API key travels by the environment, which it is in already.
+        # Not on the command line, which every user of the machine can read.
+        environment = {**os.environ, API_KEY: str(self.target.api_key)}
         command = [
             # Without the current folder, whose files are none of our modules.
             *(sys.executable, "-P", "-m", "siteassist_contract.load", self.target.base_url),
@@ -181,7 +183,7 @@ class Engine:
         ]
         # Of its own session, since Ctrl-C is for the master to act on.
         return subprocess.Popen(  # noqa: S603  # the command is ours
-            command, stdout=subprocess.DEVNULL, start_new_session=True, env=dict(os.environ)
+            command, stdout=subprocess.DEVNULL, start_new_session=True, env=environment
         )
 
     def _gather(self) -> None:
