@@ -151,6 +151,8 @@ def _page(
         f"{due} of {count} entries, `limit` {most}, `offset` {begin}",
         f"{len(entries)}, `limit` {said[0]}, `offset` {said[1]}",
     )
+    total = page.get("total")
+    reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))
     return [str(entry.get("id")) for entry in entries]
 
 

@@ -674,7 +674,7 @@ class Visitor:
         return now
 
     def _adopt(self, known: KnownConversation) -> list[KnownMessage] | None:
-        """Compare the history, take over what is new, and return all; ``None`` if it is not shown."""
+        """Compare the history, and take over what is new; ``None`` if it is not shown."""
         shown = self._messages(known)
         if shown is None:
             return None
