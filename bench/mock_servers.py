@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from itertools import cycle, islice
-from unittest.mock import patch
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,8 +15,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from siteassist_mock.app import create_app
-from siteassist_mock.assistant import Answer
-from siteassist_mock.handlers import messages
 from siteassist_mock.serving import listen, make_server
 from siteassist_mock.settings import Settings
 
@@ -47,11 +47,11 @@ def bare(port: int, body: bytes) -> None:
 def streaming(port: int, pace: float) -> None:
     """Run the mock with answers of 100 words, and so of 100 deltas, at a pace in seconds."""
     text = " ".join(islice(cycle(["Two", "to", "four", "working", "days."]), DELTAS))
-    reply = Answer(text=text, input_tokens=1, output_tokens=DELTAS)
-
-    with patch.object(messages, "answer", return_value=reply):
-        app = create_app(Settings(stream_delay=pace))
-        make_server(app).run(sockets=[listen("127.0.0.1", port)])
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as script:
+        json.dump([{"when": "/./", "answer": text}], script)
+        script.flush()
+        app = create_app(Settings(stream_delay=pace, script=Path(script.name)))
+    make_server(app).run(sockets=[listen("127.0.0.1", port)])
 
 
 if __name__ == "__main__":

@@ -73,6 +73,20 @@ Examples:
     help="A YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
     " expression between slashes), `answer`, `delay` and `error`.",
 )
+@click.option(
+    "--stream-delay",
+    type=click.FloatRange(0, 60),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait after each event of a stream.  [default: 0]",
+)
+@click.option(
+    "--session-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=1800.0,
+    metavar="SECONDS",
+    help="How long a session token lasts without being used.  [default: 1800]",
+)
 @failure_options
 @click.option(
     "--no-control",
@@ -97,6 +111,8 @@ def main(  # noqa: PLR0913 - one argument per option
     private_key: str,
     seed: str | None,
     script: str | None,
+    stream_delay: float,
+    session_seconds: float,
     failures: dict[str, Any],
     no_control: bool,
     grace: float,
@@ -131,6 +147,8 @@ def main(  # noqa: PLR0913 - one argument per option
         database=database,
         seed=None if seed is None else Path(seed),
         script=None if script is None else Path(script),
+        stream_delay=stream_delay,
+        session_seconds=session_seconds,
         control=not no_control,
         grace_seconds=grace,
         **failures,

@@ -15,11 +15,14 @@ import pytest
 from click.testing import CliRunner
 
 from siteassist_mock.__main__ import main
+from siteassist_mock.store import StoreError
 from siteassist_mock.testing import mock_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from siteassist_mock.settings import Settings
 
 MODULE = [sys.executable, "-m", "siteassist_mock"]
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
@@ -166,7 +169,15 @@ def test_help_teaches() -> None:
     """Every option and some examples."""
     done = run(*MODULE, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("--host", "--port", "--database", "--api-key", "--private-key", "--grace"):
+    for word in (
+        "--host",
+        "--port",
+        "--database",
+        "--api-key",
+        "--private-key",
+        "--grace",
+        "--stream-delay",
+    ):
         assert word in done.stdout
     assert "Examples:" in done.stdout
 
@@ -176,3 +187,17 @@ def test_a_negative_grace_is_refused() -> None:
     done = CliRunner().invoke(main, ["--grace", "-1"])
     assert 2 == done.exit_code
     assert "'--grace': -1.0 is not in the range x>=0." in done.output
+
+
+def test_paces_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--stream-delay` and `--session-seconds` say is what the application is made with."""
+    seen: list[Settings] = []
+
+    def create(settings: Settings) -> None:
+        seen.append(settings)
+        raise StoreError("far enough")
+
+    monkeypatch.setattr("siteassist_mock.app.create_app", create)
+    options = ("--stream-delay", "0.5", "--session-seconds", "60")
+    assert 2 == CliRunner().invoke(main, options).exit_code
+    assert [(0.5, 60.0)] == [(given.stream_delay, given.session_seconds) for given in seen]
