@@ -61,6 +61,8 @@ class Options:
     """In how many threads to make up requests."""
     database: ExampleDatabase | None = None
     """Where hypothesis keeps the ways to breaks."""
+    database_place: str | None = None
+    """The address of `database`, for the process that makes requests up."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ class Run:
                 self._tidy_up()
         except StopRun:
             pass
-        except (CannotRunError, GoneError) as error:
+        except UnansweredError as error:
+            problem = f"the first request got no answer: {error}"
+        except (CannotRunError, ContractBrokenError, GoneError) as error:
             problem = self.findings.secrets.text(str(error))
         except KeyboardInterrupt:
             return self._outcome(ExitStatus.INTERRUPTED, "")
@@ -147,7 +151,9 @@ class Run:
         )
 
     def _layers(self) -> None:
-        self._layer(ERRORS, Refusals(self._ground).run)
+        self.findings.layer = BEHAVIOUR
+        self._ground.visitor()
+        self._layer(ERRORS, lambda: Refusals(self._ground).run())
         self._layer(STREAMS, lambda: streaming.run(self._ground))
         self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile
@@ -219,7 +225,12 @@ class Run:
         examples = self._options.examples or self._options.profile.examples
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(
-            self._ground, examples, self._options.seed + number, until, self._options.workers
+            self._ground,
+            examples,
+            self._options.seed + number,
+            until,
+            self._options.workers,
+            self._options.database_place,
         )
         try:
             yield from shapes.run()

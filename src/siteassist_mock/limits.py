@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from siteassist_mock.errors import ApiError
-from siteassist_mock.rates import RateLimiter
+from siteassist_mock.rates import RateLimiter, SharedRateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +23,24 @@ _COUNTED = "sendMessage"
 
 
 class Limits:
-    """The limits of one server; those of another process on the same state are its own."""
+    """The limits of one server; processes that share the state count together."""
 
     def __init__(self, store: Store, rates: Sequence[RateLimit], quota: int | None) -> None:
         """Hold everybody to ``rates``, and the project to ``quota`` messages in all."""
-        self._limiter = RateLimiter(rates, store.clock.seconds) if rates else None
+        self._limiter: RateLimiter | SharedRateLimiter | None = None
+        if rates and store.shared:
+            self._limiter = SharedRateLimiter(rates, store)
+        elif rates:
+            self._limiter = RateLimiter(rates, store.clock.seconds)
         self._quota = quota
         self._store = store
 
-    def check(self, operation_id: str, scope: Scope, visitor: Visitor | None) -> None:
+    def reset(self) -> None:
+        """Give everybody the whole allowance again; the quota's messages are the store's."""
+        if self._limiter is not None:
+            self._limiter.forget()
+
+    def check(self, operation_id: str, scope: Scope, visitor: Visitor | None = None) -> None:
         """Count a request; raises `ApiError` 429 if it is one too many.
 
         Requests count for the visitor whose credential is valid, and for the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -82,6 +83,25 @@ def test_answers_on_demand_are_free(make_client: Callable[..., Client]) -> None:
     for _ in range(3):
         assert 402 == client.get("/identity/me", headers={"prefer": "code=402"}).status
     assert [200, 429] == statuses(client, 2)
+
+
+def test_a_reset_gives_the_allowances_back(make_client: Callable[..., Client]) -> None:
+    """So that each test of a suite has the same to spend."""
+    client = make_client(rate_limits=("2/h",))
+    operator = dataclasses.replace(client, base="/_mock")
+    for _ in range(2):
+        assert [200, 200, 429] == statuses(client, 3)
+        assert [401, 401, 429] == statuses(client.bearing("junk"), 3)
+        assert 200 == operator.post("/reset").status
+
+
+def test_a_reset_gives_the_quota_back(make_client: Callable[..., Client]) -> None:
+    """With the messages that it counts, and whether or not there are rate limits."""
+    client = make_client(quota=1)
+    for _ in range(2):
+        path = client.conversation()
+        assert [200, 429] == [say(client, path).status, say(client, path).status]
+        assert 200 == dataclasses.replace(client, base="/_mock").post("/reset").status
 
 
 def say(client: Client, path: str, **more: Any) -> Reply:
