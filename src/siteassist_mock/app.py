@@ -24,7 +24,7 @@ from siteassist_mock.errors import ApiError
 from siteassist_mock.faults import FAULTS_KEY, FaultPlan
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.knowledge import Knowledge
-from siteassist_mock.limits import Limits
+from siteassist_mock.limits import TOO_MANY, Limits
 from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.on_demand import OnDemand
 from siteassist_mock.operations import base_path, read_operations
@@ -98,7 +98,8 @@ def create_app(
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
-    limits = Limits(store, rates, settings.quota)
+    exempt = [operation_id for operation_id, known in responses.items() if TOO_MANY not in known]
+    limits = Limits(store, rates, settings.quota, exempt)
     services = Services(
         settings,
         store,

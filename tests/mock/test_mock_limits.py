@@ -142,3 +142,10 @@ def test_a_quota_may_be_nothing(make_client: Callable[..., Client]) -> None:
     """Then nobody may say a word."""
     client = make_client(quota=0)
     assert 429 == say(client, client.conversation()).status
+
+
+def test_an_operation_without_a_429_is_not_limited(make_client: Callable[..., Client]) -> None:
+    """Rates do not count for `getProject`, whose page lists no such answer (C-21)."""
+    client = make_client(rate_limits=("1/m",))
+    path = "/projects/current?apiKey=sa_pk_1234567890abcdef"
+    assert [200, 200, 200] == statuses(client, 3, path)

@@ -16,6 +16,9 @@ PAGE = 10
 _MOST = 500
 """How many Q&As are read at most."""
 _STEP = 100
+_QUERIES = 12
+"""How many searches are made at most, each for several sizes."""
+_LONGEST = 500
 
 
 def read_knowledge(ground: Ground) -> None:
@@ -97,6 +100,8 @@ def _qnas(reader: _Reader, project: str) -> None:
     _page(reader, project, len(ids))
     _page(reader, project, len(ids), limit=1)
     _page(reader, project, len(ids), offset=1)
+    if ids:
+        _page(reader, project, len(ids), limit=10, offset=len(ids) - 1)
     _page(reader, project, len(ids), limit=10, offset=len(ids))
     for entry in (whole[:1] + whole[-1:]) if whole else []:
         _one(reader, project, entry)
@@ -152,6 +157,10 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     question = str(entry.get("question"))
     page = reader.read(reader.session.qnas(project, query=question[:300], limit=_STEP))
     found = [str(other.get("id")) for other in _objects(page.get("data"))]
+    if len(found) < _STEP:
+        total = _count(page.get("total"))
+        words = f"`total` {len(found)}, as many as its words find"
+        reader.judge(total == len(found), "list-total", "getQnas", words, str(total))
     reader.judge(
         str(entry.get("id")) in found,
         "qnas-search",
@@ -163,9 +172,16 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
 
 def _search(reader: _Reader, key: str) -> None:
     session = reader.session
-    for words in ("shipping", "How long does shipping take?"):
+    queries = ["shipping", "How long does shipping take?", "price", "a", "zyxwvq qwvxyz"]
+    seen: set[str] = set()
+    # What is found says what else there is to find.
+    while queries and len(seen) < _QUERIES:
+        words = queries.pop(0)
+        seen.add(words)
         for size in (None, 1, 2, 50):
             results = _objects(reader.read(session.search(key, words, size=size)).get("results"))
+            titles = {str(result.get("title"))[:_LONGEST] for result in results}
+            queries += sorted(titles - seen - set(queries) - {""})
             most = size or PAGE
             reader.judge(
                 len(results) <= most,
