@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,11 @@ PAGE = 10
 _MOST = 500
 """How many Q&As are read at most."""
 _STEP = 100
-_QUERIES = 12
-"""How many searches are made at most, each for several sizes."""
-_LONGEST = 500
+_QUERIES = 80
+"""How many words are searched for at most, one by one."""
+_FEW_QUERIES = 8
+_WORD = re.compile(r"[^\W\d_]{4,40}")
+"""What is worth looking for."""
 
 
 def read_knowledge(ground: Ground) -> None:
@@ -44,10 +47,9 @@ def read_knowledge(ground: Ground) -> None:
         str(again.get("id")),
     )
     project_id = str(project.get("id"))
-    if is_uuid(project_id):
-        _qnas(reader, project_id)
+    vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""
     ground.wire.history.clear()
-    _search(reader, key)
+    _search(reader, key, ground.profile.gentle, vocabulary)
 
 
 class _Reader:
@@ -70,7 +72,8 @@ class _Reader:
         self._findings.judge(kept, rule, operation, expected, actual, self._history)
 
 
-def _qnas(reader: _Reader, project: str) -> None:
+def _qnas(reader: _Reader, project: str) -> str:
+    """Read all Q&As; return their texts."""
     session = reader.session
     whole: list[Json] = []
     total = 0
@@ -114,6 +117,7 @@ def _qnas(reader: _Reader, project: str) -> None:
         "nothing, for words that no question has",
         f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
     )
+    return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
 
 
 def _page(
@@ -170,26 +174,28 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     )
 
 
-def _search(reader: _Reader, key: str) -> None:
-    session = reader.session
-    queries = ["shipping", "How long does shipping take?", "price", "a", "zyxwvq qwvxyz"]
-    seen: set[str] = set()
-    # What is found says what else there is to find.
-    while queries and len(seen) < _QUERIES:
-        words = queries.pop(0)
-        seen.add(words)
+def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:  # noqa: FBT001
+    for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
-            results = _objects(reader.read(session.search(key, words, size=size)).get("results"))
-            titles = {str(result.get("title"))[:_LONGEST] for result in results}
-            queries += sorted(titles - seen - set(queries) - {""})
-            most = size or PAGE
-            reader.judge(
-                len(results) <= most,
-                "list-page",
-                "search",
-                f"at most {most} results",
-                str(len(results)),
-            )
+            vocabulary += _find(reader, key, words, size)
+    # What is found says what else there is to find: a product, say, among pages.
+    seen: set[str] = set()
+    for _ in range(_FEW_QUERIES if gentle else _QUERIES):
+        new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
+        if not new:
+            return
+        seen.add(new[0])
+        vocabulary += _find(reader, key, new[0], 50)
+
+
+def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
+    """Search once; return the text of what was found."""
+    results = _objects(reader.read(reader.session.search(key, words, size=size)).get("results"))
+    most = size or PAGE
+    reader.judge(
+        len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))
+    )
+    return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
 
 
 def _objects(value: object) -> list[Json]:
