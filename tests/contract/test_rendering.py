@@ -357,6 +357,7 @@ STRANGE = [
     made("getMe", target="/identity/me", credential=""),
     made("getMe", target="/identity/me", credential="Bearer"),
     made("getMe", target="/identity/me", credential="Basic {first}"),
+    made("getMe", target="/identity/me", credential="Bearer {key}"),
     made("getMe", target="/identity/me", credential="Bearer $HOME `id` \"q\" 'z' \\ %s !"),
     made("getMe", target="/identity/me", credential="second"),
 ]
@@ -369,6 +370,7 @@ def expected(step: Exchange) -> Received:
         header = f"Bearer {{{header}}}"
     for name in ("first", "second"):
         header = header.replace(f"{{{name}}}", f"token-{name}")
+    header = header.replace("{key}", KEY)
     content_type = step.content_type or None
     return Received(step.method, step.target, header or None, content_type, step.body)
 
