@@ -60,7 +60,7 @@ def body_schema(name: str) -> dict[str, Any] | None:
 
 def spoken(value: str, schema: dict[str, Any]) -> Any:
     """Read a query value as its schema types it, if it can be."""
-    if {"number", "integer"} & set([schema["type"]] if isinstance(schema["type"], str) else schema["type"]):
+    if types(schema) & {"number", "integer"}:
         with contextlib.suppress(ValueError):
             return int(value)
     return value
@@ -111,7 +111,9 @@ def test_every_free_text_gets_odd_ones() -> None:
     assert ("sendMessage", "body/content") in odd
     assert {("search", "q"), ("getQnas", "query"), ("closeConversation", "body/closeReason")} <= odd
     for name, place in odd:
-        assert place.rpartition("/")[2] not in ("apiKey", "saVid", "role", "status", "pageUrl"), name
+        assert place.rpartition("/")[2] not in ("apiKey", "saVid", "role", "status", "pageUrl"), (
+            name
+        )
 
 
 def test_plain_requests_fit_the_description() -> None:
@@ -144,18 +146,22 @@ def test_no_probe_comes_twice() -> None:
 
 def forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the ways to fit a schema."""
-    return schema.get("anyOf", [schema])
+    found: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return found
 
 
 def types(schema: dict[str, Any]) -> set[str]:
     """Return the types that a schema takes."""
     found: set[str] = set()
     for form in forms(schema):
-        found |= set([form["type"]] if isinstance(form["type"], str) else form["type"])
+        found |= {form["type"]} if isinstance(form["type"], str) else set(form["type"])
     return found
 
 
-def fields(schema: dict[str, Any], place: str = "body") -> Iterator[tuple[str, dict[str, Any], bool]]:
+Field = tuple[str, dict[str, Any], bool]
+
+
+def fields(schema: dict[str, Any], place: str = "body") -> Iterator[Field]:
     """Yield each field of a body with its place, and whether it is required."""
     for form in forms(schema):
         for name, inner in form.get("properties", {}).items():
@@ -204,7 +210,9 @@ ALL_PLACES = list(places())
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "schema", "required"), ALL_PLACES, ids=[f"{n}-{p}" for n, p, _, _ in ALL_PLACES]
+    ("name", "place", "schema", "required"),
+    ALL_PLACES,
+    ids=[f"{n}-{p}" for n, p, _, _ in ALL_PLACES],
 )
 def test_each_place_is_probed_on_both_sides(
     name: str,
@@ -254,7 +262,7 @@ def test_whole_body_is_probed(name: str) -> None:
     """What is no object, and no body at all, is tried with every operation that takes one."""
     found = {probe.words: probe.valid for probe in BY_PLACE[name, "body"]}
     required = WRITTEN[name]["requestBody"].get("required", False)
-    expected = dict.fromkeys((f"{v!r} instead of an object" for v in ([], "x", 7)), False)
+    expected = dict.fromkeys((f"{text} instead of an object" for text in ("[]", "'x'", "7")), False)
     expected |= {"left out": False} if required else {"left out": True, "empty": True}
     assert expected == found
 
@@ -315,7 +323,8 @@ def probed(monkeypatch: pytest.MonkeyPatch, plain: Plain, **changed: Any) -> lis
 
 def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that are fractions are sent as they are; no made-up key is taken for a valid one."""
-    added = {"name": "n", "in": "query", "schema": {"type": "number", "minimum": 0.5, "maximum": 2.0}}
+    number = {"type": "number", "minimum": 0.5, "maximum": 2.0}
+    added = {"name": "n", "in": "query", "schema": number}
     path = {"name": "p", "in": "path", "schema": {"type": "string", "minLength": 9}}
     key = {"name": "apiKey", "in": "query", "schema": {"type": "string", "maxLength": 2}}
     assert [

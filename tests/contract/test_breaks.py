@@ -48,7 +48,7 @@ def test_kind_of_failure_decides(failure: Failure, rule: str) -> None:
 
 
 def test_kind_that_is_derived_counts_as_its_base() -> None:
-    """schemathesis may tell kinds of failures apart that are one to us."""
+    """What it tells apart may be one kind to us."""
 
     class Worse(MalformedJson):
         pass

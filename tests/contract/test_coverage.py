@@ -90,7 +90,9 @@ def test_queue_needs_a_human_agent() -> None:
     assert GAPS[HUMAN] == row("sendMessage", "202").reason
 
 
-@pytest.mark.parametrize(("rule", "operation"), [("isolation", "getMessages"), ("own-list", "getConversations")])
+@pytest.mark.parametrize(
+    ("rule", "operation"), [("isolation", "getMessages"), ("own-list", "getConversations")]
+)
 def test_rule_on_two_visitors_needs_a_key(rule: str, operation: str) -> None:
     """With one, it was simply not reached."""
     assert GAPS[TWO_VISITORS] == row(operation, rule, target=WITH_TOKEN).reason

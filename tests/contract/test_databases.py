@@ -54,7 +54,7 @@ def test_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     """A file is in its place."""
     (tmp_path / "file").write_text("")
     place = str(tmp_path / "file")
-    with pytest.raises(CannotRunError, match="the example database .*file: File exists"):
+    with pytest.raises(CannotRunError, match=r"the example database .*file: File exists"):
         open_database(place)
 
 

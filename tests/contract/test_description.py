@@ -135,7 +135,7 @@ def test_fault_of_an_answer_is_told(status: int, header: str, content: bytes, fa
     [
         ({"id": "no-uuid"}, '`id`: "no-uuid" is not a "uuid"'),
         ({"id": 7}, '`id`: 7 is not of type "string"'),
-        ({"type": "odd"}, "`type`: \"odd\" is not one of"),
+        ({"type": "odd"}, '`type`: "odd" is not one of'),
         ({"name": 1}, "`name`: 1 is not of types"),
     ],
 )

@@ -61,7 +61,7 @@ def findings(**options: Any) -> Findings:
 
 
 def judge(
-    found: Findings, kept: object = False, *, requests: int = 2, place: str = "", **rest: Any
+    found: Findings, *, kept: object = False, requests: int = 2, place: str = "", **rest: Any
 ) -> bool:
     """Judge a rule on an operation."""
     return found.judge(
@@ -81,7 +81,7 @@ def judge(
 def test_kept_rule_is_counted_and_nothing_else() -> None:
     """How often it was put to the test, and no break."""
     found = findings()
-    assert judge(found, "anything that is true")
+    assert judge(found, kept="anything that is true")
     assert judge(found, kept=True)
     assert {("me", "getMe"): 2} == found.tested
     assert ({}, []) == (found.breaks, found.unknown)
@@ -92,22 +92,25 @@ def test_break_has_all_that_a_reader_needs() -> None:
     found = findings(layer=BEHAVIOUR)
     assert not judge(found, place="id")
     (broken,) = found.breaks.values()
-    assert Break(
-        layer=BEHAVIOUR,
-        rule="me",
-        operation="getMe",
-        words=RULES["me"].words,
-        document=RULES["me"].document,
-        expected="this",
-        actual="that",
-        commands="shell 2 [Filtered]",
-        snippet="python 2 [Filtered]",
-        answer=f"200 application/json\n{json.dumps(VISITOR)}",
-        requests=2,
-        seconds=broken.seconds,
-        place="id",
-        known=False,
-    ) == broken
+    assert (
+        Break(
+            layer=BEHAVIOUR,
+            rule="me",
+            operation="getMe",
+            words=RULES["me"].words,
+            document=RULES["me"].document,
+            expected="this",
+            actual="that",
+            commands="shell 2 [Filtered]",
+            snippet="python 2 [Filtered]",
+            answer=f"200 application/json\n{json.dumps(VISITOR)}",
+            requests=2,
+            seconds=broken.seconds,
+            place="id",
+            known=False,
+        )
+        == broken
+    )
     assert 0 <= broken.seconds <= found.seconds
     assert {"getMe me id": broken} == found.breaks
 
@@ -280,12 +283,11 @@ def test_answer_that_is_not_described_is_a_break() -> None:
 # Grouping and showing
 
 
-def made(operation: str, rule: str, seconds: float, *, place: str = "", known: bool = False) -> Break:
+def made(operation: str, rule: str, seconds: float, **rest: Any) -> Break:
     """Make a break out of what matters for a test."""
     return Break(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, seconds),
-        place=place,
-        known=known,
+        **rest,
     )
 
 

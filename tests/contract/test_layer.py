@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -163,7 +163,12 @@ def test_break_is_judged_like_any_other(engine: Engine) -> None:
     engine.says({"answered": [], "tested": [["described", "getMe", 1]]}, broken(), done())
     seen: list[Exchange] = []
     on = ground()
-    on.findings.render = lambda exchanges: (seen.extend(exchanges), ("", ""))[1]
+
+    def render(exchanges: Sequence[Exchange]) -> tuple[str, str]:
+        seen.extend(exchanges)
+        return "", ""
+
+    on.findings.render = render
     list(shapes(on).run())
     (found,) = on.findings.breaks.values()
     assert ("getMe described 418", EXPECTED["described"], "418: no such status", SHAPES) == (

@@ -88,7 +88,7 @@ def test_what_was_found_is_quoted_short() -> None:
 
 def test_all_kinds_are_told_at_once() -> None:
     """An error that tells everything."""
-    text = 'Traceback (most recent call last):\n File "/srv/a.py", line 1\nKeyError: SELECT a FROM b'
+    text = 'Traceback (most recent call last):\n File "/srv/a", line 1\nKeyError: SELECT a FROM b'
     assert {TRACE, PATH, SQL, ERROR} == kinds(text)
 
 
@@ -129,7 +129,11 @@ def test_ordinary_words_are_no_alarm(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "body"),
-    [("/search?q=/etc/passwd", b""), ("/x", b'{"content": "no /etc/passwd"}'), ("/etc/passwd", b"\xff")],
+    [
+        ("/search?q=/etc/passwd", b""),
+        ("/x", b'{"content": "no /etc/passwd"}'),
+        ("/etc/passwd", b"\xff"),
+    ],
 )
 def test_what_the_request_said_itself_may_come_back(target: str, body: bytes) -> None:
     """A refusal may repeat the value that it refuses, and tells nothing by it."""

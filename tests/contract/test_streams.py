@@ -145,7 +145,7 @@ def test_text_survives_every_kind_of_character() -> None:
     assert text == reading(frames(START, STEP, opened(), delta(text), ABORT)).text
 
 
-FRAME_FAULTS = {
+FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "the stream has no event"),
     "only a comment": (": nothing\n\n", "the stream has no event"),
     "no JSON": (frames(START, "{type", FINISH, DONE), "no JSON: {type"),
@@ -187,7 +187,8 @@ FRAME_FAULTS = {
         f"the stream is not UTF-8 at byte {WHOLE.index('Hello') + 4}",
     ),
     "half a character": (
-        frames(START, STEP, opened()).encode() + b'data: {"type":"text-delta","id":"0","delta":"\xf0'
+        frames(START, STEP, opened()).encode()
+        + b'data: {"type":"text-delta","id":"0","delta":"\xf0'
         b'\x9f\x8e"}\n\n' + frames(ended(), STEP_END, FINISH, DONE).encode(),
         "the stream is not UTF-8 at byte 141",
     ),

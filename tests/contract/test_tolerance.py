@@ -33,14 +33,20 @@ def exchange(operation: str = "getConversations", query: str = "", **rest: Any) 
     return Exchange(operation, url, **{**defaults, **rest})
 
 
-@pytest.mark.parametrize("query", ["offset=null", "offset=", "limit=1.5", "limit=1e1", "size=2.0", "orderBy=lastInteractionAt"])
+@pytest.mark.parametrize(
+    "query",
+    ["offset=null", "offset=", "limit=1.5", "limit=1e1", "size=2.0", "orderBy=lastInteractionAt"],
+)
 @pytest.mark.parametrize(("status", "tolerated"), [(400, True), (422, True), (409, False)])
 def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:  # noqa: FBT001
     """O-5, O-6: a null or fractional paging value may get 400 or 422, nothing else."""
     assert tolerated == Memory().may_be_refused(exchange(query=query, status=status))
 
 
-@pytest.mark.parametrize("query", ["", "limit=5", "offset=0", "limit=null", "q=1.5", "limit=x", "limit=inf", "orderBy=id"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "limit=5", "offset=0", "limit=null", "q=1.5", "limit=x", "limit=inf", "orderBy=id"],
+)
 def test_plain_value_may_not_be_refused(query: str) -> None:
     """A value that the documents allow is to be taken."""
     assert not Memory().may_be_refused(exchange(query=query))

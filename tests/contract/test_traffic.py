@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -59,7 +59,9 @@ class Server(httpx.BaseTransport):
 class Pieces(httpx.SyncByteStream):
     """A body that comes piece by piece, each after some seconds."""
 
-    def __init__(self, clock: Clock, *pieces: tuple[float, bytes], error: Exception | None = None):
+    def __init__(
+        self, clock: Clock, *pieces: tuple[float, bytes], error: Exception | None = None
+    ) -> None:
         self._clock = clock
         self._pieces = pieces
         self._error = error
@@ -120,9 +122,11 @@ def refusal(**headers: str) -> Callable[..., httpx.Response]:
     return answer
 
 
-def exchange(content: bytes = b"", body: bytes = b"", **headers: str) -> Exchange:
+def exchange(
+    content: bytes = b"", body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Exchange:
     """Make an exchange out of what matters for a test."""
-    return Exchange("getMe", "", "GET", "/x", body, "", 200, headers, content, 0.0, 0.0, 0)
+    return Exchange("getMe", "", "GET", "/x", body, "", 200, headers or {}, content, 0.0, 0.0, 0)
 
 
 # What is kept
@@ -203,7 +207,7 @@ def test_sent_body_is_read_if_it_can_be(body: bytes, sent: object) -> None:
 
 def test_bytes_are_not_shown_by_accident() -> None:
     """A body may hold a token, so that no assertion or log prints an exchange's answer."""
-    assert "secret" not in repr(exchange(b"secret", **{"x-token": "secret"}))
+    assert "secret" not in repr(exchange(b"secret", headers={"x-token": "secret"}))
 
 
 # Pacing
