@@ -29,6 +29,7 @@ _BAD_TOKENS = {
     "a header without a token": "Bearer",
     "a made-up token": "Bearer made-up-token-that-nobody-gave",
     "a changed token": f"Bearer {{{FIRST}}}x",
+    "a token with an appendix": f"Bearer {{{FIRST}}}.x",
     "another scheme": f"Basic {{{FIRST}}}",
     "no scheme": f"{{{FIRST}}}",
     "a publishable key": f"Bearer {{{KEY_PLACE}}}",
