@@ -77,8 +77,8 @@ def _free_port() -> int:
 @pytest.mark.parametrize(
     "address",
     [
-        f"redis://user:p4ssw0rd@127.0.0.1:{_free_port()}/0",
-        f"rediss://:p4ssw0rd@127.0.0.1:{_free_port()}/0",
+        "redis://user:p4ssw0rd@127.0.0.1:{port}/0",
+        "rediss://:p4ssw0rd@127.0.0.1:{port}/0",
         "redis://:p4ssw0rd@127.0.0.1:port/0",
         "unix://p4ssw0rd@/nowhere/redis.sock",
     ],
@@ -86,7 +86,7 @@ def _free_port() -> int:
 def test_redis_that_cannot_be_reached_is_told_without_its_address(address: str) -> None:
     """The address may hold a password, also in the error's own text and in its causes."""
     with pytest.raises(CannotRunError, match=r"Redis cannot be reached \(\w+\)$") as caught:
-        open_database(address)
+        open_database(address.replace("{port}", str(_free_port())))
     assert "p4ssw0rd" not in str(caught.value)
     assert caught.value.__suppress_context__
 
