@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench
+LOAD := .venv-load
 
 # What a recipe needs of these travels by the environment: on a command line
 # every user of the machine could read it.
@@ -12,7 +13,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-client bench-mock mutants clean
+.PHONY: help contract load test mock generate check-generated lint lint-spec format lock bench-client bench-mock mutants clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -26,7 +27,10 @@ help: ## list the verbs
 contract: $(READY) ## hold the embedded mock, or the server at BASE_URL, to the contract
 	@$(BIN)/python scripts/contract.py $(ARGS)
 
-test: $(READY) ## run all tests, with coverage
+load: $(READY) $(LOAD)/.ready ## the same while USERS visitors use it for TIME (10, 60s)
+	@$(BIN)/python scripts/load.py $(if $(USERS),--users $(USERS)) $(if $(TIME),--time $(TIME)) $(ARGS)
+
+test: $(READY) $(LOAD)/.ready ## run all tests, with coverage
 	@$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(ARGS)
 
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
@@ -69,7 +73,7 @@ mutants: $(READY) ## break the mock in over 100 ways and see which the contract 
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## remove what can be made again
-	rm -rf .venv $(BENCH) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
+	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) scripts/check_python.py
@@ -84,4 +88,12 @@ $(BENCH)/.ready: requirements/bench.txt
 	@echo 'Setting up $(BENCH) (once) ...'
 	@$(PYTHON) -m venv --clear $(BENCH)
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
+	@touch $@
+
+$(LOAD)/.ready: requirements/load.txt pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@echo 'Setting up $(LOAD) (once) ...'
+	@$(PYTHON) -m venv --clear $(LOAD)
+	@$(LOAD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/load.txt
+	@$(LOAD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,7 +1,8 @@
 """Compile the files in ``requirements``, every version pinned and hashed.
 
 ``dev.txt`` comes from ``pyproject.toml``; ``bench.txt`` has what the client is
-compared with besides, and of what both have the same versions. Addresses of
+compared with besides, ``load.txt`` what the load test runs in, and of what
+they share all have the same versions. Addresses of
 package indexes stay out of the files. Pass ``--upgrade`` to take newer
 versions than those that are pinned now.
 """
@@ -26,11 +27,15 @@ BENCH = [
     *("--extra=fast", "--constraints=requirements/dev.txt"),
     *("pyproject.toml", "bench/requirements.txt", "--output-file=requirements/bench.txt"),
 ]
+LOAD = [
+    *("--extra=load", "--group=load", "--constraints=requirements/dev.txt"),
+    *("pyproject.toml", "--output-file=requirements/load.txt"),
+]
 
 
 def main() -> int:
-    """Compile both, in this order, and return the first exit status that is not 0."""
-    for words in (DEV, BENCH):
+    """Compile them, in this order, and return the first exit status that is not 0."""
+    for words in (DEV, BENCH, LOAD):
         done = subprocess.run([*COMMAND, *words, *sys.argv[1:]], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode

@@ -269,7 +269,7 @@ RULES: dict[str, Rule] = {
     ),
     # Streams
     "stream-frames": Rule(
-        "A stream is UTF-8, one `data:` line and an empty line per event, JSON with a type.",
+        "A stream is UTF-8, `data:` and an empty line per event, JSON with a type.",
         "P2, F-chat, F-stream",
         STREAMING,
     ),

@@ -223,10 +223,9 @@ def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
     found = False
     for line in lines:
         if line:
+            # Several lines of data are one text, as any reader of event streams has it.
             data += _data(line, faults)
             continue
-        if len(data) > 1:
-            faults.append(Fault(FRAMES, f"an event has {len(data)} `data` lines"))
         if data:
             found = True
             yield "\n".join(data)

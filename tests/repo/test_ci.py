@@ -33,7 +33,7 @@ def test_tox_covers_the_supported_interpreters() -> None:
     assert f"py{oldest}" == tox["tox"]["env_list"].split(",")[0].strip()
 
 
-@pytest.mark.parametrize(("name", "least"), [("dev.txt", 50), ("bench.txt", 20)])
+@pytest.mark.parametrize(("name", "least"), [("dev.txt", 50), ("bench.txt", 20), ("load.txt", 40)])
 def test_every_requirement_is_pinned_and_hashed(name: str, least: int) -> None:
     """A requirement without version or hash could change under us."""
     text = (ROOT / "requirements" / name).read_text()
@@ -45,7 +45,13 @@ def test_every_requirement_is_pinned_and_hashed(name: str, least: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements/dev.txt", "requirements/bench.txt", "package-lock.json"]
+    "name",
+    [
+        "requirements/dev.txt",
+        "requirements/bench.txt",
+        "requirements/load.txt",
+        "package-lock.json",
+    ],
 )
 def test_lock_file_names_no_address(name: str) -> None:
     """Where packages come from is the user's business."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -21,6 +22,8 @@ from siteassist_mock.testing import mock_server
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+LOAD = ROOT / ".venv-load" / "bin" / "python"
+MOCK_KEY = "sa_pk_1234567890abcdef"
 DOCUMENTED_URL = "http://127.0.0.1:8787/v2"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -59,7 +62,7 @@ def starting_with(*words: str) -> list[str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     """A command of another kind needs a test of its own."""
-    kinds = ("make ", "curl ", "siteassist-mock ", "siteassist-contract ")
+    kinds = ("make ", "curl ", "siteassist-mock ", "siteassist-contract ", "siteassist-load ")
     assert [] == [line for line in COMMANDS.values() if not line.startswith(kinds)]
 
 
@@ -148,6 +151,34 @@ def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
         )
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
+
+
+@pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")
+def test_load_commands_run(url: str, tmp_path: Path) -> None:
+    """The printed ways to put load on the mock find that it keeps the contract.
+
+    A worker needs its master, so each command starts before anybody waits for one.
+    """
+    keys = starting_with(f"siteassist-load {DOCUMENTED_URL}")
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
+    started = []
+    for key in keys:
+        line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # not to listen there
+        line = line.replace("--expect-workers 2", "--expect-workers 1")
+        words = [*shlex.split(line)[1:], "--users", "2", "--visits", "2", "--think", "0", "0"]
+        started.append(
+            subprocess.Popen(
+                [str(LOAD), "-P", "-m", "siteassist_contract.load", *words],
+                cwd=tmp_path,
+                env={**os.environ, "SITEASSIST_API_KEY": MOCK_KEY, "PYTHONPATH": path},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    ends = [(process.communicate()[1], process.returncode) for process in started]
+    assert [("", 0)] * len(keys) == ends
+    assert len(keys) >= 3
 
 
 @pytest.mark.parametrize(("page", "snippet"), blocks("python"))

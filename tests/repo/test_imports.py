@@ -51,6 +51,19 @@ def test_imports_keep_their_direction(package: str) -> None:
     assert {} == faults
 
 
+def test_nobody_needs_locust_but_the_load_test() -> None:
+    """Locust replaces sockets and locks: only who asks for load may get it."""
+    load = ROOT / "src" / "siteassist_contract" / "load"
+    ours = [path for package in MAY_IMPORT for path in folder(package).rglob("*.py")]
+    others = [p for p in (*ours, *(ROOT / "tests").rglob("*.py")) if p.parent != load]
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in others}
+    # To parse them all would take seconds.
+    told = {name: text for name, text in sources.items() if "locust" in text or "gevent" in text}
+    assert [] == [name for name, text in told.items() if imported(text) & {"gevent", "locust"}]
+    named = [name for name, text in sources.items() if "siteassist_contract.load" in text]
+    assert [] == [name for name in named if not name.startswith("tests/")]
+
+
 def test_imports_are_found_wherever_they_stand() -> None:
     """Imports inside functions and of submodules count as well."""
     source = "def f():\n    import siteassist.models\n    from siteassist_mock.app import x\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from siteassist_contract import tolerance
 from siteassist_contract.behaviour.visitor import is_uuid
 from siteassist_contract.ground import Ground
 from siteassist_contract.session import Session
@@ -35,8 +37,11 @@ def read_knowledge(ground: Ground) -> None:
         )
         return
     ground.wire.history.clear()
-    reader = _Reader(ground, ground.nobody)
-    key = ground.target.api_key
+    with contextlib.suppress(_RefusedError):
+        _read(ground, _Reader(ground, ground.nobody), ground.target.api_key)
+
+
+def _read(ground: Ground, reader: _Reader, key: str) -> None:
     project = reader.read(ground.nobody.project(key))
     again = reader.read(ground.nobody.project(key))
     reader.judge(
@@ -52,6 +57,10 @@ def read_knowledge(ground: Ground) -> None:
     _search(reader, key, ground.profile.gentle, vocabulary)
 
 
+class _RefusedError(Exception):
+    """The server cannot answer now, so there is nothing to judge."""
+
+
 class _Reader:
     """Reads without a credential, and judges that it can."""
 
@@ -63,6 +72,8 @@ class _Reader:
     def read(self, exchange: Exchange) -> dict[str, Any]:
         """Return the answer, an empty one if it was refused."""
         self._findings.see(exchange, self._history)
+        if exchange.status in tolerance.CIRCUMSTANCES:
+            raise _RefusedError
         kept = exchange.status == OK
         self.judge(kept, "no-token-needed", exchange.operation, "200", str(exchange.status))
         return exchange.document if kept else {}
@@ -140,6 +151,8 @@ def _page(
         f"{due} of {count} entries, `limit` {most}, `offset` {begin}",
         f"{len(entries)}, `limit` {said[0]}, `offset` {said[1]}",
     )
+    total = page.get("total")
+    reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))
     return [str(entry.get("id")) for entry in entries]
 
 

@@ -182,7 +182,10 @@ class Visitor:
             f"{exchange.status} {exchange.media_type} `{text[:80]}`",
         )
         before = len(known.messages)
-        new = self._adopt(known)[before:]
+        now = self._adopt(known)
+        if now is None:
+            return
+        new = now[before:]
         self._judge(
             [(m.role, m.text) for m in new if m.role == "user"] == [("user", content)],
             "queued",
@@ -241,6 +244,8 @@ class Visitor:
         interaction = known.last_interaction_at
         before = len(known.messages)
         shown = self._messages(known)
+        if shown is None:
+            return
         new = self._compare_history(known, shown)[before:]
         raw = {str(m.get("id")).lower(): m for m in shown}
         asked = [m for m in new if m.role == "user"]
@@ -308,7 +313,10 @@ class Visitor:
             f"200 with the feedback as it is stored now: {feedback!r}",
             f"{exchange.status} with {answered!r}",
         )
-        shown = {m.id: m for m in map(KnownMessage.of, self._messages(known))}
+        stored = self._messages(known)
+        if stored is None:
+            return
+        shown = {m.id: m for m in map(KnownMessage.of, stored)}
         now = shown.get(message.id)
         if now is None:
             return  # `history` is for that
@@ -410,6 +418,8 @@ class Visitor:
     ) -> None:
         """List messages with a page or a filter, and compare with all of them."""
         everything = self._messages(known)
+        if everything is None:
+            return
         self._compare_history(known, everything)
         exchange = self._see(
             self.session.messages(known.id, limit=limit, offset=offset, role=role, status=status)
@@ -623,11 +633,11 @@ class Visitor:
             str(shown),
         )
 
-    def _messages(self, known: KnownConversation) -> list[dict[str, Any]]:
-        """Return all messages of a conversation, as they are shown."""
+    def _messages(self, known: KnownConversation) -> list[dict[str, Any]] | None:
+        """Return all messages of a conversation, as they are shown; ``None`` if they are not."""
         exchange = self._see(self.session.messages(known.id))
         if not self._accepted(exchange):
-            return []
+            return None
         return _objects(exchange.document.get("data"))
 
     def _compare_history(
@@ -663,9 +673,12 @@ class Visitor:
         known.messages = now
         return now
 
-    def _adopt(self, known: KnownConversation) -> list[KnownMessage]:
-        """Compare the history, and take over what is new."""
-        now = self._compare_history(known, self._messages(known))
+    def _adopt(self, known: KnownConversation) -> list[KnownMessage] | None:
+        """Compare the history, and take over what is new; ``None`` if it is not shown."""
+        shown = self._messages(known)
+        if shown is None:
+            return None
+        now = self._compare_history(known, shown)
         self.read(known)
         return now
 

@@ -1,0 +1,19 @@
+"""The command ``siteassist-load``."""
+
+from __future__ import annotations
+
+import sys
+
+try:
+    # Makes sockets and locks those of gevent, which has to come before anybody uses them.
+    import locust  # pyright: ignore[reportMissingImports]  # Locust has an environment of its own
+except ModuleNotFoundError:
+    print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)
+    sys.exit(2)
+
+from siteassist_contract.load.command import main
+
+if __name__ == "__main__":
+    main(prog_name="siteassist-load")
+
+__all__ = ["locust", "main"]

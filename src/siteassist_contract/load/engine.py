@@ -1,0 +1,360 @@
+"""Runs visitors with Locust: in this process, or in workers that a master tells what to do.
+
+Locust starts and ends the visitors, measures, brings the figures of workers
+together and reports them. This module, the only one that knows of it, gives it
+one kind of user, and lets what the visitors find travel with the figures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import gevent  # pyright: ignore[reportMissingImports]  # Locust has an environment of its own
+from gevent.event import AsyncResult  # pyright: ignore[reportMissingImports]  # as above
+from locust import (  # pyright: ignore[reportMissingImports]  # as above
+    User,
+    between,
+    runners,
+    stats,
+)
+from locust.env import Environment  # pyright: ignore[reportMissingImports]  # as above
+from locust.html import get_html_report  # pyright: ignore[reportMissingImports]  # as above
+
+from siteassist_contract.load import report
+from siteassist_contract.load.crowd import Crowd
+from siteassist_contract.load.ledger import Ledger
+from siteassist_contract.load.meter import Timing
+from siteassist_contract.load.settings import Role, Settings
+from siteassist_contract.outcome import CannotRunError, ExitStatus
+from siteassist_contract.preflight import Target
+from siteassist_contract.secrets import API_KEY
+
+DATA = "siteassist"
+"""Under which name a worker's report has what its visitors have found."""
+STREAM = "STREAM"
+"""What Locust's report has in place of a method for the times of deltas."""
+_STEP = 5.0
+"""How many seconds lie between two lines of progress."""
+_LOOK = 0.2
+_REPORTS = 1.0
+"""How many seconds lie between two reports of a worker."""
+_GRACE = 5.0
+"""How many seconds visitors have in the end to finish what they are at."""
+_LAST_REPORT = 10.0
+"""How many seconds workers have beyond that to say what they have found."""
+_ARRIVAL = 60.0
+"""How many seconds workers have to arrive."""
+DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
+
+
+@dataclass
+class Engine:
+    """One load test, as seen by one process."""
+
+    target: Target
+    settings: Settings
+    crowd: Crowd = field(init=False)
+    environment: Any = field(init=False)
+    reported: dict[str, Ledger] = field(default_factory=dict)
+    """What each worker has found, for a master."""
+    _shown: set[str] = field(default_factory=set)
+    _end: Any = field(default_factory=AsyncResult)
+
+    def __post_init__(self) -> None:
+        """Prepare the users; nothing is sent yet."""
+        self.crowd = Crowd(self.target, tell=self._measure, sleep=gevent.sleep)
+        self.environment = Environment(
+            user_classes=[_user_class(self.crowd, self.settings.think)],
+            host=self.target.base_url,
+            stop_timeout=_GRACE,
+        )
+        # A kill by the system's own means ends a run as Ctrl-C does.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self._stop, INTERRUPTED)
+
+    def run(self) -> ExitStatus:
+        """Run to the end, and return the exit status.
+
+        Raises `CannotRunError` if there is no master, or there are too few workers.
+        """
+        _talk()
+        # Breaks are told as they are found, and not some seconds later.
+        runners.WORKER_REPORT_INTERVAL = _REPORTS
+        if self.settings.role is Role.WORKER:
+            return self._work()
+        return self._lead()
+
+    # A worker
+
+    def _work(self) -> ExitStatus:
+        host, port = self.settings.master_host, self.settings.master_port
+        # Before the runner, which sends its first report at once.
+        self.environment.events.report_to_master.add_listener(self._report)
+        self.environment.events.test_stop.add_listener(self._finish)
+        try:
+            runner = self.environment.create_worker_runner(host, port)
+        except ConnectionError:
+            raise CannotRunError(f"no master at {host}:{port}") from None
+        runner.greenlet.spawn(self._watch)
+        runner.greenlet.spawn(self._hand_over)
+        runner.greenlet.join()
+        problem = self.crowd.ledger.problem
+        click.echo(f"This worker is done{f': {problem}' if problem else ''}.")
+        return ExitStatus.NOT_RUN if problem else ExitStatus.KEPT
+
+    def _hand_over(self) -> None:
+        """End a worker that was told to end by hand; its master reports."""
+        self._end.get()
+        if not self.crowd.ledger.problem:
+            self.crowd.ledger.problem = "a worker was interrupted"
+        self.environment.runner.quit()
+
+    def _report(self, data: dict[str, Any], **_: object) -> None:
+        data[DATA] = self.crowd.ledger.document()
+
+    def _finish(self, **_: object) -> None:
+        """Note that all visitors of this process are gone."""
+        self.crowd.settle()
+        self.crowd.ledger.final = True
+
+    # Whoever reports
+
+    def _lead(self) -> ExitStatus:
+        settings, environment = self.settings, self.environment
+        with self._workers():
+            if settings.role is Role.MASTER:
+                self._gather()
+            runner = environment.runner
+            users, over = settings.users, settings.seconds
+            click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
+            begun = time.monotonic()
+            gevent.spawn_later(over, self._stop, DONE)
+            helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]
+            helpers.append(gevent.spawn(stats.stats_history, runner))
+            starting = gevent.spawn(runner.start, users, settings.spawn_rate)
+            reason = self._end.get()
+            gevent.killall([*helpers, starting])
+            self._send_home()
+        return self._tell(interrupted=reason == INTERRUPTED)
+
+    @contextmanager
+    def _workers(self) -> Iterator[None]:
+        """Become a master, with workers of our own if so many are wanted, or run alone."""
+        settings, environment = self.settings, self.environment
+        if settings.role is Role.ALONE:
+            environment.create_local_runner()
+            environment.events.test_stop.add_listener(self._finish)
+            yield
+            return
+        environment.events.worker_report.add_listener(self._collect)
+        environment.create_master_runner(settings.master_host, settings.master_port)
+        children: list[subprocess.Popen[bytes]] = []
+        try:
+            children += [self._start_worker() for _ in range(settings.processes)]
+            yield
+        finally:
+            for child in children:
+                child.terminate()
+                child.wait()
+
+    def _start_worker(self) -> subprocess.Popen[bytes]:
+        settings = self.settings
+        shortest, longest = settings.think
+        port = self.environment.runner.server.port
+        # Not on the command line, which every user of the machine can read.
+        environment = {**os.environ, API_KEY: str(self.target.api_key)}
+        command = [
+            # Without the current folder, whose files are none of our modules.
+            *(sys.executable, "-P", "-m", "siteassist_contract.load", self.target.base_url),
+            *("--worker", "--master-host", settings.master_host, "--master-port", str(port)),
+            *("--think", str(shortest), str(longest)),
+        ]
+        # Of its own session, since Ctrl-C is for the master to act on.
+        return subprocess.Popen(  # noqa: S603  # the command is ours
+            command, stdout=subprocess.DEVNULL, start_new_session=True, env=environment
+        )
+
+    def _gather(self) -> None:
+        """Wait until all workers are there; raises `CannotRunError` if they do not come."""
+        runner, wanted = self.environment.runner, self.settings.workers
+        where = f"{self.settings.master_host}:{runner.server.port}"
+        click.echo(f"Waiting for {wanted} workers at {where} ...")
+        until = time.monotonic() + _ARRIVAL
+        while len(runner.clients.ready) < wanted:
+            if time.monotonic() > until or self._end.ready():
+                came = len(runner.clients.ready)
+                self._quit_workers()
+                raise CannotRunError(f"{came} of {wanted} workers came")
+            gevent.sleep(_LOOK)
+
+    def _send_home(self) -> None:
+        """End all visitors, and wait for what they have found."""
+        runner = self.environment.runner
+        if self.settings.role is Role.ALONE:
+            runner.quit()
+            return
+        expected = self._quit_workers()
+        until = time.monotonic() + _GRACE + _LAST_REPORT
+        while missing := [name for name in expected if not self._has_last_word_of(name)]:
+            if time.monotonic() > until:
+                words = f"{len(missing)} workers did not say what they found"
+                self.crowd.ledger.problem = self.crowd.ledger.problem or words
+                break
+            gevent.sleep(_LOOK)
+        if not expected:
+            self.crowd.ledger.problem = "all workers went away"
+        runner.quit()
+
+    def _quit_workers(self) -> list[str]:
+        """Tell the workers to end, and return who they are."""
+        runner = self.environment.runner
+        expected = [client.id for client in runner.clients.all]
+        runner.send_message("quit")
+        return expected
+
+    def _has_last_word_of(self, worker: str) -> bool:
+        return worker in self.reported and self.reported[worker].final
+
+    def _collect(self, client_id: str, data: dict[str, Any], **_: object) -> None:
+        if DATA in data:
+            self.reported[client_id] = Ledger.of(data[DATA])
+
+    @property
+    def ledger(self) -> Ledger:
+        """What all visitors have found, wherever they are."""
+        return Ledger.merged([self.crowd.ledger, *self.reported.values()])
+
+    # Meanwhile
+
+    def _stop(self, reason: str) -> None:
+        if not self._end.ready():
+            self._end.set(reason)
+
+    def _watch(self) -> None:
+        """Look whether the server is still there, whether breaks were found, visitors failed."""
+        while True:
+            gevent.sleep(_LOOK)
+            runner = self.environment.runner
+            own = self.crowd.ledger
+            lost = self.crowd.lost()
+            if lost is not None:
+                own.problem = f"the server went away ({lost})"
+            if runner.exceptions:
+                failed = next(iter(runner.exceptions.values()))
+                own.problem = f"a visitor failed by itself: {failed['msg']}"
+            if self.settings.role is Role.WORKER:
+                continue
+            whole = self.ledger
+            for key in [key for key in whole.breaks if key not in self._shown]:
+                self._shown.add(key)
+                click.echo(report.brief(whole.breaks[key]))
+            missing = self.settings.role is Role.MASTER and not runner.clients.all
+            if whole.problem or missing:
+                self._stop(LOST)
+            elif self.settings.visits is not None and whole.visits >= self.settings.visits:
+                self._stop(DONE)
+
+    def _progress(self, begun: float) -> None:
+        # The first line soon: it shows that all is well.
+        for seconds in itertools.chain((1.0,), itertools.repeat(_STEP)):
+            gevent.sleep(seconds)
+            runner, whole = self.environment.runner, self.ledger
+            total = runner.stats.total
+            middle, late = (total.get_response_time_percentile(share) for share in (0.5, 0.95))
+            refused = whole.throttled.total()
+            click.echo(
+                f"  {time.monotonic() - begun:4.0f} s  {runner.user_count} visitors"
+                f"  {total.current_rps:.0f} requests/s  median {middle} ms  95 % {late} ms"
+                f"  {whole.counts.total()} broken visits"
+                + (f"  {refused} x 429" if refused else "")
+            )
+
+    def _measure(self, operation: str, timing: Timing) -> None:
+        """Enter an answer into Locust's figures, under its ``operationId``."""
+        self.environment.events.request.fire(
+            request_type=timing.method,
+            name=operation,
+            response_time=timing.seconds * 1000,
+            response_length=timing.size,
+            exception=None,
+            context={},
+        )
+        if timing.first_delta is not None:
+            # Not by the event: these are no requests, and do not count in the total.
+            figures = self.environment.stats
+            name = f"{operation}: first delta"
+            figures.get(name, STREAM).log(timing.first_delta * 1000, 0)
+            for gap in timing.gaps:
+                figures.get(f"{operation}: between deltas", STREAM).log(gap * 1000, 0)
+
+    # In the end
+
+    def _tell(self, *, interrupted: bool) -> ExitStatus:
+        figures, whole = self.environment.runner.stats, self.ledger
+        click.echo()
+        stats.print_stats(figures, current=False)
+        stats.print_percentile_stats(figures)
+        report.tell(whole)
+        told = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
+        self._write(whole, told, self.settings.reports)
+        status = report.status_of(whole, interrupted=interrupted)
+        click.echo(told, err=status is ExitStatus.NOT_RUN)
+        return status
+
+    def _write(self, whole: Ledger, told: str, folder: Path) -> None:
+        figures = self.environment.runner.stats
+        try:
+            (folder / "load.html").write_text(
+                get_html_report(self.environment, show_download_link=False), encoding="utf-8"
+            )
+            entries = [*figures.entries.values(), figures.total]
+            report.write(whole, told, [entry.to_dict() for entry in entries], folder)
+        except OSError as error:
+            click.echo(f"The reports could not be written: {error.strerror}", err=True)
+        else:
+            click.echo(f"Reports: {folder / 'load.html'}, {folder / 'load.json'}")
+
+
+def _user_class(crowd: Crowd, think: tuple[float, float]) -> type[User]:
+    """Return the one kind of user that there is: a visitor who comes again and again."""
+
+    def visit(user: Any) -> None:
+        user.guest.visit()
+
+    class Visitor(User):
+        wait_time = between(*think)
+        tasks = (visit,)
+
+        def __init__(self, environment: Any) -> None:
+            super().__init__(environment)
+            self.guest = crowd.join(self.wait)
+
+        def on_stop(self) -> None:
+            self.guest.close()
+
+    return Visitor
+
+
+def _talk() -> None:
+    """Print Locust's tables as they are, and its warnings; it has more to say than helps."""
+    tables = logging.getLogger("locust.stats_logger")
+    tables.setLevel(logging.INFO)
+    tables.propagate = False
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    tables.addHandler(handler)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # Tracebacks of visitors: `_watch` says what went wrong, once.
+    logging.getLogger("locust.user").setLevel(logging.CRITICAL)

@@ -1,0 +1,70 @@
+"""Judges answers under load: by the rules of the contract tests, with what load changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from siteassist_contract.findings import Findings
+from siteassist_contract.traffic import Exchange
+
+LAYER = "load"
+PAYMENT_REQUIRED, TOO_MANY_REQUESTS, SERVER_ERRORS = 402, 429, 500
+_UNJUDGED = frozenset({"stream-incremental"})
+"""A busy server may well let somebody wait and then be quick; the percentiles tell that."""
+
+
+class CutShortError(BaseException):
+    """A visit cannot go on. Not an `Exception`: nobody may take it for a finding."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status}")
+        self.status = status
+
+
+@dataclass
+class LoadFindings(Findings):
+    """What one visit has found.
+
+    Any status from 500 up is a break, 502 and 503 as well: whether a server
+    gives way under load is the question. It ends the visit, and so do 402 and
+    429, which are none; all else would only find the same fault once more.
+    """
+
+    layer: str = LAYER
+
+    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
+        """Judge what can be judged of any answer.
+
+        Raises `CutShortError` if the visit cannot go on.
+        """
+        super().see(exchange, history)
+        if exchange.status >= SERVER_ERRORS:
+            self.judge(
+                kept=False,
+                rule="no-server-error",
+                operation=exchange.operation,
+                expected="an answer, or a refusal with a status below 500",
+                actual=str(exchange.status),
+                exchanges=history,
+            )
+        if exchange.status >= SERVER_ERRORS or exchange.status in (
+            PAYMENT_REQUIRED,
+            TOO_MANY_REQUESTS,
+        ):
+            raise CutShortError(exchange.status)
+
+    def judge(  # noqa: PLR0913  # as the class above
+        self,
+        kept: object,
+        rule: str,
+        operation: str,
+        expected: str,
+        actual: str,
+        exchanges: Sequence[Exchange],
+        place: str = "",
+    ) -> bool:
+        """Note whether ``rule`` was kept, and return it."""
+        if rule in _UNJUDGED:
+            return True
+        return super().judge(kept, rule, operation, expected, actual, exchanges, place)

@@ -1,0 +1,38 @@
+"""Tells a request that got no answer from a server that is gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 3.0
+"""After how many seconds without any answer a server that failed counts as gone."""
+
+
+class Pulse:
+    """Watches the answers of a server that many visitors talk to.
+
+    A request without an answer is a break only if a later one is answered. When
+    a server dies, those that it was at work on are no breaks, they are its end.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._waiting: list[tuple[float, str, Callable[[], None]]] = []
+
+    def answered(self, began: float) -> None:
+        """Note that a request that began at ``began`` was answered."""
+        # One that began before may have been on its way already.
+        while self._waiting and self._waiting[0][0] < began:
+            self._waiting.pop(0)[2]()
+
+    def failed(self, reason: str, confirm: Callable[[], None]) -> None:
+        """Note that a request got no answer; ``confirm`` is called if the server still lives."""
+        self._waiting.append((self._clock(), reason, confirm))
+
+    def lost(self, patience: float = PATIENCE) -> str | None:
+        """Return how the server went away, if it did that ``patience`` seconds ago."""
+        if not self._waiting:
+            return None
+        since, reason, _ = self._waiting[0]
+        return reason if self._clock() - since >= patience else None

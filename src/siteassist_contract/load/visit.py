@@ -1,0 +1,192 @@
+"""One visit: what a visitor of a website does, from the first page to a closed conversation.
+
+`siteassist_contract.behaviour.visitor` judges each answer and reads back what it
+has left; this is the way through it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from siteassist_contract import tolerance
+from siteassist_contract.behaviour.visitor import OK, Visitor
+from siteassist_contract.findings import Findings
+from siteassist_contract.load.judge import LoadFindings
+from siteassist_contract.preflight import Target
+from siteassist_contract.rendering import VISITORS, Renderer
+from siteassist_contract.secrets import Filter
+from siteassist_contract.session import Session
+from siteassist_contract.traffic import Exchange, Wire
+
+FIRST, SECOND = VISITORS
+QUESTION = "How long does shipping take?"
+_CONTEXT = {"context": {"pageUrl": "https://shop.example/pricing"}}
+_PAGE = {"pageContext": {"url": "https://shop.example/pricing", "title": "Pricing"}}
+_OFTEN, _SELDOM = 2, 4
+"""Every how many visits something happens that does not happen in each."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One visit, with a device of its own."""
+
+    target: Target
+    wire: Wire
+    """The visitor's own; its history is that of the visit."""
+    findings: Findings
+    devices: dict[str, str]
+    """The devices of the visit, shared with whoever renders commands."""
+    think: Callable[[], None]
+    """Called between two steps; may end the visit with an exception."""
+
+    @classmethod
+    def prepare(
+        cls, target: Target, wire: Wire, think: Callable[[], None], *, render: bool = True
+    ) -> Visit:
+        """Prepare a visit; nothing is sent yet. ``render`` is whether breaks get commands."""
+        wire.history.clear()
+        devices: dict[str, str] = {}
+        findings = LoadFindings(
+            secrets=Filter([target.api_key]),
+            render=Renderer(target.base_url, target.api_key, devices) if render else _no_commands,
+        )
+        return cls(target, wire, findings, devices, think)
+
+    def run(self, number: int) -> None:
+        """Make the visit; ``number`` decides between the ways that it can go.
+
+        Raises `siteassist_contract.load.judge.CutShortError`,
+        `siteassist_contract.traffic.UnansweredError` or
+        `siteassist_contract.traffic.GoneError` if it cannot go on.
+        """
+        often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
+        nobody = Session(self.target.base_url, self.wire, "", None)
+        project = self._document(nobody.project(str(self.target.api_key)))
+        visitor = self._arrive(FIRST, again=seldom)
+        if visitor is None:
+            return
+        self.think()
+        known = visitor.start(_CONTEXT if often else None)
+        if known is None:
+            return
+        if seldom:
+            visitor.start(None if often else _CONTEXT)
+        # Nobody else says this: what belongs to another visit would be seen.
+        secret = f"{QUESTION} {uuid.uuid4().hex}"
+        visitor.send(known, secret, stream=False, extra=_PAGE)
+        self.think()
+        visitor.send(known, f"Tell me more, {uuid.uuid4().hex}.", stream=True)
+        self.think()
+        visitor.history(known, limit=2, offset=1)
+        visitor.history(known, role="assistant")
+        answer = next((m for m in known.messages if m.role == "assistant"), None)
+        if answer is not None:
+            visitor.rate(known, answer, "like")
+            visitor.rate(known, answer, None)
+        self.think()
+        self._look_around(nobody, str(project.get("id") or ""))
+        self.think()
+        visitor.complete(QUESTION, stream=often)
+        visitor.page(limit=5)
+        if seldom:
+            stranger = self._arrive(SECOND)
+            if stranger is not None:
+                self._intrude(stranger.session, known.id, secret)
+        self.think()
+        visitor.close(known, {"closeReason": "Issue resolved"} if often else None)
+        visitor.history(known)
+        visitor.page(status="closed")
+
+    def _arrive(self, name: str, *, again: bool = False) -> Visitor | None:
+        """Start the session of a new device; ``again`` is whether it comes a second time."""
+        device = f"siteassist-load-{self.target.run}-{uuid.uuid4().hex[:12]}"
+        self.devices[name] = device
+        nobody = Session(self.target.base_url, self.wire, "", None)
+        exchanges = [nobody.init(str(self.target.api_key), device)]
+        self._token(exchanges[0])
+        if again:
+            exchanges.append(nobody.init(str(self.target.api_key), device))
+            self._token(exchanges[1])
+        ids = [_visitor_id(exchange) for exchange in exchanges]
+        statuses = [exchange.status for exchange in exchanges]
+        due = [201, 200][: len(exchanges)]
+        words = "201 for a new device" + (", 200 when it comes again" if again else "")
+        self._judge(statuses == due, "device-status", "init", words, f"{statuses}")
+        self._judge(len(set(ids)) == 1, "device-visitor", "init", "the same visitor", f"{ids}")
+        token = exchanges[-1].document.get("sessionToken")
+        if not isinstance(token, str) or not token:
+            return None  # `described` is for that
+        session = Session(self.target.base_url, self.wire, name, token)
+        me = self._document(session.me())
+        self._judge(str(me.get("id")) == ids[-1], "me", "getMe", ids[-1], str(me.get("id")))
+        return Visitor(session, self.findings, self.wire.history, visitor_id=ids[-1])
+
+    def _look_around(self, nobody: Session, project_id: str) -> None:
+        """Search, and look at the questions and answers."""
+        found = self._document(nobody.search(str(self.target.api_key), QUESTION, size=3))
+        results = found.get("results")
+        count = len(results) if isinstance(results, list) else 0
+        self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")  # noqa: PLR2004  # as asked for
+        if not project_id:
+            return
+        page = self._document(nobody.qnas(project_id, limit=2))
+        data = page.get("data")
+        items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+        total = page.get("total")
+        due = min(2, int(total)) if isinstance(total, int | float) else len(items)
+        self._judge(len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}")
+        for item in items[:1]:
+            one = self._document(nobody.qna(project_id, str(item.get("id"))))
+            shown = str(one.get("id"))
+            self._judge(
+                one.get("id") == item.get("id"), "same-object", "getQna", f"{item.get('id')}", shown
+            )
+
+    def _intrude(self, session: Session, conversation_id: str, secret: str) -> None:
+        """Let somebody else read a conversation, and judge that nothing comes of it."""
+        for exchange in (session.conversation(conversation_id), session.messages(conversation_id)):
+            self._see(exchange)
+            shown = secret.encode() in exchange.content
+            self._judge(
+                exchange.status in tolerance.HIDDEN and not shown,
+                "isolation",
+                exchange.operation,
+                "403 or 404, for what is somebody else's",
+                f"{exchange.status}{', with what is theirs' if shown else ''}",
+            )
+
+    def _token(self, exchange: Exchange) -> None:
+        token = exchange.document.get("sessionToken")
+        if isinstance(token, str):
+            self.findings.secrets.add_token(token)
+        self._document(exchange)
+
+    def _document(self, exchange: Exchange) -> dict[str, Any]:
+        """Judge that a valid request was accepted, and return the answer."""
+        self._see(exchange)
+        self._judge(
+            OK <= exchange.status < 300,  # noqa: PLR2004  # the end of success
+            "accepted",
+            exchange.operation,
+            "a valid request is accepted",
+            str(exchange.status),
+        )
+        return exchange.document
+
+    def _see(self, exchange: Exchange) -> None:
+        self.findings.see(exchange, self.wire.history)
+
+    def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
+        self.findings.judge(kept, rule, operation, expected, actual, self.wire.history)
+
+
+def _visitor_id(exchange: Exchange) -> str:
+    visitor = exchange.document.get("visitor")
+    return str(visitor.get("id")) if isinstance(visitor, dict) else "none"
+
+
+def _no_commands(_: object) -> tuple[str, str]:
+    return "", ""

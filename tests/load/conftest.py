@@ -1,0 +1,66 @@
+"""Servers to put load on: a mock that keeps the contract, and one that breaks it now and then."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from siteassist_mock.app import create_app
+from siteassist_mock.settings import Settings
+from siteassist_mock.testing import mock_server, serving
+
+KEY = "sa_pk_1234567890abcdef"
+EVERY = 3
+"""In which streams of the broken server the last delta is missing: every third."""
+_DELTA = re.compile(rb'data: \{[^\n]*"text-delta"[^\n]*\n\n')
+
+
+class DropsLastDelta:
+    """Leaves out the last delta of some streams, as a server might that loses a race."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._streams = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but that delta."""
+        held: list[bytes] = []
+        spoils = False
+
+        async def pass_on(message: Message) -> None:
+            nonlocal spoils
+            if message["type"] == "http.response.start":
+                headers = dict(message["headers"])
+                is_stream = headers.get(b"content-type", b"").startswith(b"text/event-stream")
+                spoils = is_stream and next(self._streams) % EVERY == 0
+            elif spoils:
+                held.append(message["body"])
+                if message.get("more_body"):
+                    return
+                body = b"".join(held)
+                *_, last = _DELTA.finditer(body)
+                message = {**message, "body": body[: last.start()] + body[last.end() :]}
+            await send(message)
+
+        await self._app(scope, receive, pass_on)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Run a mock."""
+    with mock_server() as base_url:
+        yield base_url
+
+
+@pytest.fixture(scope="module")
+def broken_url() -> Iterator[str]:
+    """Run a mock that drops deltas."""
+    app = create_app(Settings())
+    assert app.middleware_stack is not None
+    app.middleware_stack = DropsLastDelta(app.middleware_stack)
+    with serving(app) as base_url:
+        yield base_url

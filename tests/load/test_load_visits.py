@@ -1,0 +1,260 @@
+"""Visits judge a server, each by itself; Locust has no part in these tests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from siteassist_contract.description import operations
+from siteassist_contract.findings import Findings
+from siteassist_contract.load.crowd import Crowd
+from siteassist_contract.load.judge import CutShortError, LoadFindings
+from siteassist_contract.load.ledger import Ledger
+from siteassist_contract.load.meter import Meter, Timing
+from siteassist_contract.load.pulse import PATIENCE, Pulse
+from siteassist_contract.load.report import status_of, tell, verdict, write
+from siteassist_contract.outcome import ExitStatus
+from siteassist_contract.preflight import Target
+from siteassist_contract.secrets import Filter
+from siteassist_contract.traffic import Exchange
+from siteassist_mock.testing import mock_server
+
+KEY = "sa_pk_1234567890abcdef"
+ROUND = 8
+"""So many visits go every way that a visit can go."""
+
+
+def no_time(*_: object) -> None:
+    """Wait for nothing."""
+
+
+def visited(url: str, visits: int = ROUND) -> tuple[Crowd, Counter[str]]:
+    """Let one visitor come so often; return what was found, and how often each was answered."""
+    answers: Counter[str] = Counter()
+
+    def count(operation: str, _: Timing) -> None:
+        answers[operation] += 1
+
+    crowd = Crowd(Target(url, KEY), tell=count, sleep=no_time)
+    guest = crowd.join(no_time)
+    for _ in range(visits):
+        guest.visit()
+    guest.close()
+    return crowd, answers
+
+
+def exchange(status: int, content: bytes = b"{}") -> Exchange:
+    """Return an answer to a search."""
+    return Exchange(
+        operation="search",
+        credential="",
+        method="GET",
+        target="/search?q=x",
+        body=b"",
+        content_type="",
+        status=status,
+        headers={"content-type": "application/json"},
+        content=content,
+        seconds=0.1,
+        first=0.1,
+        pieces=1,
+    )
+
+
+def findings() -> LoadFindings:
+    """Return what has found nothing yet."""
+    return LoadFindings(secrets=Filter(), render=lambda _: ("", ""))
+
+
+def unanswered(found: Findings, rule: str) -> bool:
+    """Break ``rule``; return whether that counts as having kept it."""
+    return found.judge(
+        kept=False,
+        rule=rule,
+        operation="search",
+        expected="an answer",
+        actual="none",
+        exchanges=[],
+    )
+
+
+def with_break(visits: int = 1) -> Ledger:
+    """Return a ledger with one break that so many visits have seen."""
+    ledger = Ledger()
+    for _ in range(visits):
+        found = findings()
+        unanswered(found, "answered")
+        ledger.take(found)
+    return ledger
+
+
+def test_a_server_that_keeps_the_contract_passes(url: str) -> None:
+    """No break in any way that a visit can go, and every operation takes part."""
+    crowd, answers = visited(url)
+    assert ({}, ROUND) == (crowd.ledger.breaks, crowd.ledger.visits)
+    assert set(operations()) == set(answers)
+
+
+def test_a_missing_delta_is_found(broken_url: str) -> None:
+    """A stream that says less than what was stored is a break, counted but kept once."""
+    crowd, _ = visited(broken_url, 10)
+    (found,) = crowd.ledger.breaks.values()
+    assert ("sendMessage", "stored-answer", "load") == (found.operation, found.rule, found.layer)
+    assert crowd.ledger.counts[found.key] >= 2
+    assert "curl" in found.commands
+    assert KEY not in json.dumps(crowd.ledger.document())
+
+
+def test_many_requests_are_waited_for_and_no_break() -> None:
+    """429 is counted by operation, and the visitor waits as long as it is told."""
+    waits: list[float] = []
+    with mock_server(rate_limits=("5/m",)) as url:
+        crowd = Crowd(Target(url, KEY), sleep=waits.append)
+        guest = crowd.join(no_time)
+        guest.visit()
+        guest.close()
+    assert {} == crowd.ledger.breaks
+    assert 0 == crowd.ledger.visits
+    assert 5 == crowd.ledger.throttled.total()
+    # Four waits that the server asked for, one for twelve seconds, and the visitor's own.
+    assert [True] * 4 + [False] == [10 <= wait <= 13 for wait in waits]
+
+
+def test_a_spent_quota_is_no_break() -> None:
+    """A server that takes no more messages ends the visit; nothing of it is called a break."""
+    with mock_server(quota=1) as url:
+        crowd, _ = visited(url, 1)
+    assert ({}, 0) == (crowd.ledger.breaks, crowd.ledger.visits)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_error_is_a_break_and_ends_the_visit(status: int) -> None:
+    """Under load, 502 and 503 are no excuse."""
+    found = findings()
+    with pytest.raises(CutShortError):
+        found.see(exchange(status), [])
+    assert "search no-server-error" in found.breaks
+
+
+@pytest.mark.parametrize("status", [402, 429])
+def test_a_refusal_for_a_reason_is_none(status: int) -> None:
+    """402 and 429 end a visit, too."""
+    body = b'{"error": {"code": "X", "message": "Later", "details": {}}}'
+    found = findings()
+    with pytest.raises(CutShortError, match=str(status)):
+        found.see(exchange(status, body), [])
+    assert "search no-server-error" not in found.breaks
+
+
+def test_pace_is_not_judged_under_load() -> None:
+    """A busy server may keep a visitor waiting before it streams."""
+    assert unanswered(findings(), "stream-incremental")
+
+
+def test_a_server_that_is_not_there_is_lost() -> None:
+    """Refused connections are the server's end, not its breaks."""
+    crowd, _ = visited("http://127.0.0.1:9/v2", 1)
+    crowd.settle()
+    assert {} == crowd.ledger.breaks
+    assert crowd.ledger.problem.startswith("getProject: the server went away")
+
+
+def test_a_request_without_answer_is_a_break_if_the_server_lives() -> None:
+    """A connection that is cut off counts once another request is answered."""
+    with mock_server(faults=("reset:1",)) as url:
+        crowd, _ = visited(url, 1)
+        assert {} == crowd.ledger.breaks
+        crowd.target = replace(crowd.target, base_url=url.removesuffix("/v2"))
+        crowd.settle()
+    assert ["getProject answered"] == list(crowd.ledger.breaks)
+    assert "" == crowd.ledger.problem
+
+
+def test_a_failure_is_confirmed_by_what_begins_later_only() -> None:
+    """An answer that was on its way already says nothing of a server that died since."""
+    now = [10.0]
+    confirmed: list[str] = []
+    pulse = Pulse(lambda: now[0])
+    pulse.failed("cut off", lambda: confirmed.append("cut off"))
+    pulse.answered(9.0)
+    now[0] += PATIENCE
+    assert ([], "cut off") == (confirmed, pulse.lost())
+    pulse.answered(11.0)
+    assert (["cut off"], None) == (confirmed, pulse.lost())
+
+
+def test_a_server_is_not_lost_at_once() -> None:
+    """It has some seconds to come back."""
+    pulse = Pulse(lambda: 10.0)
+    pulse.failed("cut off", no_time)
+    assert (None, "cut off") == (pulse.lost(), pulse.lost(patience=0))
+
+
+def test_a_meter_times_deltas() -> None:
+    """Each delta has its moment, those of one piece the same; other events have none."""
+    events = [b'data: {"type":"start"}\n\n', b'"text-delta" "text-delta"', b'"text-delta"']
+    told: list[Timing] = []
+    answer = httpx.Response(
+        200, headers={"Content-Type": "text/event-stream"}, content=iter(events)
+    )
+    meter = Meter(httpx.MockTransport(lambda _: answer), told.append)
+    with httpx.Client(transport=meter) as client:
+        body = client.get("http://x").content
+    (timing,) = told
+    assert (b"".join(events), len(body)) == (body, timing.size)
+    assert 3 == len(timing.deltas)
+    assert timing.gaps[0] == 0.0 <= timing.gaps[1]
+    assert timing.first_delta is not None
+    assert timing.first_delta <= timing.seconds
+
+
+def test_a_ledger_survives_its_way_to_the_master() -> None:
+    """What is read is what was sent, and several of them add up."""
+    ledger = with_break(2)
+    ledger.throttled["search"] = 3
+    ledger.problem = "gone"
+    copy = Ledger.of(json.loads(json.dumps(ledger.document())))
+    assert ledger == copy
+    whole = Ledger.merged([ledger, copy, Ledger(visits=4)])
+    assert {"search answered": 4} == whole.counts
+    assert (6, 4, "gone") == (whole.throttled.total(), whole.visits, whole.problem)
+
+
+def test_a_report_tells_each_break_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its rule in words, what was expected, what came, and how often."""
+    ledger = with_break(7)
+    ledger.throttled["init"] = 2
+    tell(ledger)
+    printed = capsys.readouterr().out
+    assert 1 == printed.count("Every request is answered.")
+    for line in ("expected: an answer", "actual:   none", "seen in:  7 visits", "init 2"):
+        assert line in printed
+
+
+@pytest.mark.parametrize(
+    ("ledger", "interrupted", "status", "words"),
+    [
+        (Ledger(), False, ExitStatus.KEPT, "keeps the contract under load"),
+        (Ledger(), True, ExitStatus.INTERRUPTED, "interrupted"),
+        (Ledger(problem="no server"), False, ExitStatus.NOT_RUN, "no server"),
+        (with_break(), False, ExitStatus.BROKEN, "in 1 way"),
+        (with_break(), True, ExitStatus.BROKEN, "interrupted"),
+    ],
+)
+def test_verdict(ledger: Ledger, interrupted: bool, status: ExitStatus, words: str) -> None:  # noqa: FBT001  # a parameter of a test
+    """A break counts most; what else went wrong is told, too."""
+    assert status == status_of(ledger, interrupted=interrupted)
+    assert words in verdict(ledger, 10, interrupted=interrupted)
+
+
+def test_the_written_report_has_breaks_and_figures(tmp_path: Path) -> None:
+    """`load.json` is for programs."""
+    write(with_break(), "Broken.", [{"name": "search"}], tmp_path)
+    document = json.loads((tmp_path / "load.json").read_text())
+    assert ("Broken.", [{"name": "search"}]) == (document["verdict"], document["stats"])
+    assert {"search answered": 1} == document["counts"]
