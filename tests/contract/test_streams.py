@@ -98,6 +98,9 @@ LEGAL = {
     "comments": ": ping\n\n" + WHOLE.replace("data:", ":\n: keep-alive\ndata:"),
     "other fields": WHOLE.replace("data:", "event: message\nid: 7\nretry: 1000\ndata:"),
     "fields after the data": WHOLE.replace("}\n\n", "}\nid\nevent:\n\n"),
+    "data on several lines": frames(START)
+    + 'data: {"type":\nid: 1\ndata\ndata:"finish"}\n\n'
+    + frames(DONE),
     "an event without data": "id: 1\n\n" + WHOLE,
     "more empty lines": "\n\n" + WHOLE.replace("\n\n", "\n\n\n\n"),
     "a comment after the end": WHOLE + ": bye\n\n",
@@ -177,9 +180,9 @@ FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
         frames(START) + " data: {}\n" + frames(FINISH, DONE),
         "a line is no field of an event:  data: {}",
     ),
-    "two lines": (
-        frames(START) + 'data: {"type":\ndata: "finish"}\n\n' + frames(DONE),
-        "an event has 2 `data` lines",
+    "two lines within a text": (
+        frames(START) + 'data: {"type": "fin\ndata: ish"}\n\n' + frames(FINISH, DONE),
+        'no JSON: {"type": "fin\nish"}',
     ),
     "an end of line too few": (WHOLE[:-1], "the last event is not complete: [DONE]"),
     "no UTF-8": (
