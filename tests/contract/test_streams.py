@@ -559,6 +559,7 @@ def test_two_events_run_together_are_a_fault_of_the_frames(data: st.DataObject) 
         (10.0, 10.0, 4, None),
         (10.0, 9.9, 5, True),
         (10.0, 9.0, 5, False),
+        (10.0, 9.5, 5, False),
         (10.0, 0.1, 5, False),
         (0.5, 0.5, 5, True),
         (0.5, 0.4, 5, False),
