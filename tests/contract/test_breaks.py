@@ -1,113 +1,108 @@
-"""Breaks are told in plain words, with commands that can be run."""
+"""Failures of schemathesis break rules that the other layers know, and are told in few words."""
 
 from __future__ import annotations
 
-import shlex
-
 import pytest
-from schemathesis.core.failures import CustomFailure, Failure, ServerError
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import (
+    AcceptedNegativeData,
+    CustomFailure,
+    Failure,
+    MalformedJson,
+    ServerError,
+)
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UndefinedStatusCode
 
-from siteassist_contract.breaks import describe, runnable
+from siteassist_contract.rules import RULES
+from siteassist_contract.shapes.breaks import OTHER, rule_of, rule_of_check, tidy
 
-
-def text(failure: Failure, *, body: str = "{}", command: str = "curl x") -> str:
-    """Describe ``failure``."""
-    return describe(
-        number=3,
-        operation="GET /identity/me (getMe)",
-        failure=failure,
-        received=(500, body),
-        commands=[command],
-    )
-
-
-def test_break_has_operation_expected_received_and_command() -> None:
-    """All that somebody who mends the server needs is there."""
-    failure = UndefinedStatusCode(
-        operation="x",
-        status_code=418,
-        defined_status_codes=["200"],
-        allowed_status_codes=[200],
-        message="Received: 418\n\nDocumented: 200",
-    )
-    expected = """
-Break 3: GET /identity/me (getMe)
-  expected: a documented status
-  received: 500 {}
-  because:
-    Received: 418
-    Documented: 200
-  repeat with:
-    curl x"""
-    assert expected == text(failure)
-
-
-def test_long_answer_is_cut() -> None:
-    """The start of an answer is enough, and so is one line."""
-    shown = text(ServerError(operation="x", status_code=500), body=400 * "a \n")
-    assert "a … (799 characters)" in shown or "… (799 characters)" in shown
-    assert "because" not in shown
-
-
-def test_break_without_answer_can_be_told() -> None:
-    """A failure of the whole run has no answer to show."""
-    shown = describe(
-        number=1,
-        operation="",
-        failure=Failure(operation="x", title="Odd", message=""),
-        received=None,
-        commands=[],
-    )
-    assert "expected: Odd" in shown
-    assert "received" not in shown
+UNDEFINED = UndefinedStatusCode(
+    operation="x",
+    status_code=418,
+    defined_status_codes=["200"],
+    allowed_status_codes=[200],
+    message="",
+)
 
 
 @pytest.mark.parametrize(
-    ("check", "expected"),
+    ("failure", "rule"),
     [
-        ("event_stream", "a stream when it is asked for, whole to its end"),
-        ("accepted_query", "a query that breaks the description is refused"),
-        ("another", "Custom check failed: `another`"),
+        (ServerError(operation="x", status_code=500), "no-server-error"),
+        (UNDEFINED, "described"),
+        (
+            AcceptedNegativeData(
+                operation="x", message="", status_code=200, expected_statuses=["400"]
+            ),
+            "bounds",
+        ),
+        (
+            IgnoredAuth(operation="x", message="", scenario=AuthScenario.INVALID_AUTH),
+            "token-required",
+        ),
     ],
 )
-def test_own_checks_say_what_they_expect(check: str, expected: str) -> None:
-    """The words for our own checks are found by their names."""
-    failure = CustomFailure(
+def test_kind_of_failure_decides(failure: Failure, rule: str) -> None:
+    """Whatever check it comes from."""
+    assert rule == rule_of(failure, "any")
+
+
+def test_kind_that_is_derived_counts_as_its_base() -> None:
+    """What it tells apart may be one kind to us."""
+
+    class Worse(MalformedJson):
+        pass
+
+    failure = Worse(
         operation="x",
-        title=f"Custom check failed: `{check}`",
         message="",
-        exception=AssertionError(),
+        validation_message="",
+        document="",
+        position=0,
+        lineno=1,
+        colno=1,
     )
-    assert f"  expected: {expected}\n" in text(failure)
+    assert "described" == rule_of(failure, "any")
 
 
-def test_schema_is_left_out_of_the_reason() -> None:
+@pytest.mark.parametrize(
+    ("check", "rule"),
+    [
+        ("event_stream", "stream-end"),
+        ("accepted_query", "bounds"),
+        ("fitting_answer", "fits-request"),
+        ("ignored_auth", "token-required"),
+        ("a_new_one", OTHER),
+    ],
+)
+def test_else_its_check_decides(check: str, rule: str) -> None:
+    """Our own checks all fail in the same way."""
+    failure = CustomFailure(operation="x", title="", message="", exception=AssertionError())
+    assert rule == rule_of(failure, check) == rule_of_check(check)
+
+
+def test_every_rule_is_one_of_the_report() -> None:
+    """So that no failure is without words, whatever check finds it."""
+    load_all_checks()
+    names = [check.__name__ for check in CHECKS.get_all()]
+    assert len(names) > 10
+    assert set() == {rule_of_check(name) for name in names} - set(RULES)
+    assert OTHER in RULES
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("", ""),
+        ("a\n\n  b  \n", "a\nb"),
+        (
+            '"id" is required\n\nSchema:\n\n    {\n      "a": 1\n    }\n\nValue:\n\n    {}',
+            '"id" is required\nValue:\n{}',
+        ),
+        ('no\n\nSchema at /a/b:\n\n    {\n      "a": 1\n    }', "no"),
+        ("The Schema: is fine", "The Schema: is fine"),
+    ],
+)
+def test_schema_is_left_out_of_a_message(message: str, expected: str) -> None:
     """The reason is the violation and the value, not pages of schema."""
-    message = '"id" is required\n\nSchema:\n\n    {\n      "a": 1\n    }\n\nValue:\n\n    {}'
-    shown = text(Failure(operation="x", message=message))
-    assert '"id" is required\n    Value:\n        {}' in shown
-    assert '"a"' not in shown
-
-
-def test_filtered_secrets_become_variables() -> None:
-    """A command runs once the variables are set, and holds no secret."""
-    command = (
-        "curl -X POST -H 'Authorization: [Filtered]' "
-        """-d '{"apiKey": "[Filtered]", "saVid": "it"}' 'http://x/v2/search?apiKey=%5BFiltered%5D'"""
-    )
-    shown = runnable(command, real=True)
-    assert "Filtered" not in shown
-    expanded = shown.replace("$SITEASSIST_TOKEN", "T").replace("$SITEASSIST_API_KEY", "K")
-    expected = [
-        *("curl", "-X", "POST", "-H", "Authorization: Bearer T"),
-        *("-d", '{"apiKey": "K", "saVid": "it"}', "http://x/v2/search?apiKey=K"),
-    ]
-    assert expected == shlex.split(expanded)
-
-
-def test_made_up_token_stays_made_up() -> None:
-    """A real token would hide that a made-up one was taken."""
-    failure = IgnoredAuth(operation="x", message="", scenario=AuthScenario.INVALID_AUTH)
-    shown = text(failure, command="curl -H 'Authorization: [Filtered]' x")
-    assert '    curl -H "Authorization: Bearer made-up" x' in shown
+    assert expected == tidy(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_contract import checks
+from siteassist_contract.shapes import checks
 
 EXTENSION = {
     "requestFlag": "stream",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_contract.parameters import faults, query_parameters
+from siteassist_contract.shapes.parameters import faults, query_parameters
 
 
 @pytest.mark.parametrize(

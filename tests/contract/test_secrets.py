@@ -44,3 +44,24 @@ def test_files_are_filtered(tmp_path: Path) -> None:
     before = clean.stat().st_mtime_ns
     Filter(["key-1"]).files(tmp_path)
     assert ("<b>[Filtered]</b>", before) == (dirty.read_text(), clean.stat().st_mtime_ns)
+
+
+def test_secret_is_recognised() -> None:
+    """Credentials of the run, and session tokens that an answer has shown before."""
+    secrets = Filter(["key-1"])
+    assert secrets.shows(b"<key-1>")
+    assert not secrets.shows(b"<key-2>")
+    assert not secrets.shows(b"<key-1>", besides=b"apiKey=key-1")
+    assert secrets.shows(b"<key-1>", besides=b"key-2")
+    secrets.body(b'{"sessionToken": "short"}')
+    secrets.body(b'{"sessionToken": "' + 16 * b"t" + b'"}')
+    assert not secrets.shows(b"short")
+    assert secrets.shows(b"x" + 16 * b"t")
+
+
+def test_nothing_is_no_secret() -> None:
+    """An empty credential would be in any text."""
+    secrets = Filter(["", None])
+    secrets.add("")
+    assert not secrets.shows(b"anything")
+    assert "anything" == secrets.text("anything")

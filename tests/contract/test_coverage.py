@@ -1,0 +1,148 @@
+"""Everything that there is to test has a row, and what was not tested has its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from siteassist_contract.coverage import Row, gaps, rows
+from siteassist_contract.description import operations
+from siteassist_contract.findings import Findings
+from siteassist_contract.preflight import Target
+from siteassist_contract.rules import GAPS, HUMAN, OPEN, RULES, SLOW_STREAM, TWO_VISITORS
+from siteassist_contract.secrets import Filter
+
+WITH_KEY = Target("http://127.0.0.1/v2", api_key="pk_1")
+WITH_TOKEN = Target("http://127.0.0.1/v2", token="t")
+UNREACHED = "was not reached in this run"
+CONVERSATION = "123e4567-e89b-12d3-a456-426614174000"
+
+
+def findings() -> Findings:
+    """Make findings of a run that did nothing yet."""
+    return Findings(secrets=Filter(), render=lambda _: ("", ""))
+
+
+def row(operation: str, what: str, found: Findings | None = None, **options: Any) -> Row:
+    """Return the row of an operation and a status or a rule."""
+    target = options.pop("target", WITH_KEY)
+    human = options.pop("human", None)
+    every = rows(found or findings(), target, human, **options)
+    (one,) = [each for each in every if (each.operation, each.what) == (operation, what)]
+    return one
+
+
+def test_there_is_a_row_for_everything() -> None:
+    """Each documented status of each operation, and each rule where it can be seen."""
+    every = rows(findings(), WITH_KEY, None)
+    statuses = {(each.operation, each.what) for each in every if each.kind == "status"}
+    rules = {(each.operation, each.what) for each in every if each.kind == "rule"}
+    assert {(n, str(s)) for n, each in operations().items() for s in each.responses} == statuses
+    assert {(n, rule) for rule, each in RULES.items() for n in each.operations} == rules
+    assert len(every) == len(statuses) + len(rules)
+
+
+@pytest.mark.parametrize("target", [WITH_KEY, WITH_TOKEN])
+@pytest.mark.parametrize("human", [None, CONVERSATION])
+def test_nothing_untested_is_without_a_reason(target: Target, human: str | None) -> None:
+    """Whatever a run was given."""
+    every = rows(findings(), target, human)
+    assert [] == [each for each in every if not each.reason]
+    assert {0} == {each.count for each in every}
+
+
+def test_what_was_tested_needs_no_reason() -> None:
+    """Its count says it, even if something was prevented or left out as well."""
+    found = findings()
+    found.answered["getMe", 200] = 3
+    found.tested["me", "getMe"] = 2
+    found.prevent("me", "getMe", "no reason any more")
+    assert Row("getMe", "status", "200", 3, "") == row("getMe", "200", found, left_out="x")
+    assert Row("getMe", "rule", "me", 2, "") == row("getMe", "me", found, left_out="x")
+
+
+@pytest.mark.parametrize("status", sorted({s for o in operations().values() for s in o.responses}))
+def test_status_that_was_not_seen_has_a_reason_of_its_own(status: int) -> None:
+    """Except 200, which every run is to see."""
+    operation = next(name for name, each in operations().items() if status in each.responses)
+    reason = row(operation, str(status)).reason
+    assert (status == 200) == (reason == UNREACHED)
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "reason"),
+    [
+        ("init", "200", GAPS[TWO_VISITORS]),
+        ("init", "201", GAPS[TWO_VISITORS]),
+        ("sendMessage", "202", GAPS[HUMAN]),
+    ],
+)
+def test_success_that_a_token_cannot_have_needs_a_key(
+    operation: str, status: str, reason: str
+) -> None:
+    """Without a publishable key some operations cannot succeed."""
+    assert reason == row(operation, status, target=WITH_TOKEN).reason
+
+
+def test_queue_needs_a_human_agent() -> None:
+    """With a key as well."""
+    assert GAPS[HUMAN] == row("sendMessage", "202").reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "operation"), [("isolation", "getMessages"), ("own-list", "getConversations")]
+)
+def test_rule_on_two_visitors_needs_a_key(rule: str, operation: str) -> None:
+    """With one, it was simply not reached."""
+    assert GAPS[TWO_VISITORS] == row(operation, rule, target=WITH_TOKEN).reason
+    assert UNREACHED == row(operation, rule).reason
+
+
+@pytest.mark.parametrize("target", [WITH_KEY, WITH_TOKEN])
+def test_rule_on_human_agents_needs_a_conversation(target: Target) -> None:
+    """One that an agent handles, lent for the run."""
+    assert GAPS[HUMAN] == row("sendMessage", "queued", target=target).reason
+    assert UNREACHED == row("sendMessage", "queued", target=target, human=CONVERSATION).reason
+
+
+@pytest.mark.parametrize("operation", OPEN)
+def test_open_operations_need_a_key(operation: str) -> None:
+    """Whatever the rule, nothing but a key opens them."""
+    assert GAPS[TWO_VISITORS] == row(operation, "described", target=WITH_TOKEN).reason
+    assert UNREACHED == row(operation, "described").reason
+    assert UNREACHED == row("getMe", "described", target=WITH_TOKEN).reason
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (SLOW_STREAM, GAPS[SLOW_STREAM]),
+        (TWO_VISITORS, GAPS[TWO_VISITORS]),
+        ("the server has no Q&A", "the server has no Q&A"),
+    ],
+)
+def test_what_prevented_a_test_is_told_first(told: str, reason: str) -> None:
+    """In the words of a known gap, or in its own."""
+    found = findings()
+    found.prevent("stream-incremental", "sendMessage", told)
+    assert reason == row("sendMessage", "stream-incremental", found, left_out="time").reason
+
+
+def test_run_that_was_cut_short_says_so() -> None:
+    """For rules that have no better reason; statuses have reasons of their own."""
+    assert "the time was up" == row("getMe", "me", left_out="the time was up").reason
+    queued = row("sendMessage", "queued", left_out="the time was up")
+    assert GAPS[HUMAN] == queued.reason
+
+
+def test_gaps_are_counted_by_their_reason() -> None:
+    """What was tested is no gap."""
+    every = [
+        Row("a", "rule", "x", 0, "why"),
+        Row("b", "rule", "x", 0, "why"),
+        Row("b", "status", "200", 0, "because"),
+        Row("c", "rule", "x", 1, ""),
+    ]
+    assert {"why": 2, "because": 1} == gaps(every)
+    assert "why" == gaps(every).most_common()[0][0]

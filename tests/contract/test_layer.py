@@ -1,0 +1,322 @@
+"""Made-up requests come from a process of its own, which is followed line by line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from siteassist_contract.findings import SHAPES, Findings, StopRun
+from siteassist_contract.ground import FIRST, SECOND, Ground
+from siteassist_contract.outcome import CannotRunError
+from siteassist_contract.preflight import Target
+from siteassist_contract.profiles import PROFILES
+from siteassist_contract.rendering import Renderer
+from siteassist_contract.rules import RULES
+from siteassist_contract.secrets import Filter
+from siteassist_contract.shapes import layer
+from siteassist_contract.shapes.configuration import DATABASE
+from siteassist_contract.shapes.layer import EXPECTED, Shapes
+from siteassist_contract.traffic import Exchange, Wire
+
+BASE = "http://127.0.0.1:1/v2"
+KEY, TOKEN = "sa_pk_1234567890abcdef", "t0ken-t0ken-t0ken"
+WITH_KEY = Target(BASE, api_key=KEY, run="r")
+WITH_TOKEN = Target(BASE, token=TOKEN, run="r")
+ENDLESS = "import signal\nsignal.pause()\n"
+DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
+
+class Engine:
+    """Stands in for schemathesis: a program that prints what a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / "engine"
+        self.note = folder / "note.json"
+
+    def says(self, *lines: Any, then: str = "", first: str = "") -> None:
+        """Let it print lines; what is no text becomes JSON. It notes what it was given."""
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        self.program.write_text(
+            f"#!{sys.executable} -IS\n"
+            "import json, os, stat, sys\n"
+            f"{first}"
+            "folder = sys.argv[-1]\n"
+            "files = {n: oct(stat.S_IMODE(os.stat(os.path.join(folder, n)).st_mode))"
+            " for n in os.listdir(folder)}\n"
+            f"note = open({str(self.note)!r}, 'w')\n"
+            "json.dump({'arguments': sys.argv[1:], 'files': files, 'pid': os.getpid(),"
+            " 'environment': dict(os.environ)}, note)\n"
+            "note.close()\n"
+            f"print({chr(10).join(texts)!r}, flush=True)\n"
+            f"{then}"
+        )
+        self.program.chmod(0o700)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What it was given."""
+        found: dict[str, Any] = json.loads(self.note.read_text())
+        return found
+
+    def is_over(self) -> bool:
+        """Whether its process has ended, and nobody has to wait for it."""
+        return not Path(f"/proc/{self.noted['pid']}").exists()
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Put an engine of ours in the place of schemathesis."""
+    made = Engine(tmp_path)
+    monkeypatch.setattr(layer, "sys", SimpleNamespace(executable=str(made.program)))
+    return made
+
+
+def ground(target: Target = WITH_KEY, **options: Any) -> Ground:
+    """Make the ground of a run."""
+    devices: dict[str, str] = {}
+    findings = Findings(
+        secrets=Filter([target.api_key, target.token]),
+        render=Renderer(BASE, target.api_key, devices),
+        layer=SHAPES,
+        **options,
+    )
+    wire = Wire(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
+    return Ground(target, PROFILES["quick"], wire, findings, devices)
+
+
+def shapes(on: Ground, seconds: float = 600, **options: Any) -> Shapes:
+    """Make a layer that has time."""
+    return Shapes(on, examples=3, seed=7, until=time.monotonic() + seconds, **options)
+
+
+def done(words: str = "phase", *, interrupted: bool = False) -> dict[str, Any]:
+    """Make the line that ends a phase."""
+    return {"done": words, "interrupted": interrupted}
+
+
+def exchange(**changed: Any) -> dict[str, Any]:
+    """Make an exchange as the engine tells it."""
+    return {
+        "operation": "getMe",
+        "credential": "first",
+        "method": "GET",
+        "url": f"{BASE}/identity/me?a=1&b=%C3%BC",
+        "body": "\xff\x00",
+        "content_type": "text/plain",
+        "status": 418,
+        "headers": {"content-type": "text/html"},
+        "content": "caf\xe9",
+        "seconds": 0.25,
+        **changed,
+    }
+
+
+def broken(**changed: Any) -> dict[str, Any]:
+    """Make the line that tells a break."""
+    return {
+        "rule": "described",
+        "operation": "getMe",
+        "place": "418",
+        "status": 418,
+        "message": "no such status",
+        "exchanges": [exchange()],
+        **changed,
+    }
+
+
+# What is told
+
+
+def test_phases_and_counts_are_taken_over(engine: Engine) -> None:
+    """Words for each phase that is done; statuses, rules and requests are counted."""
+    engine.says(
+        {"phase": "one"},
+        {"answered": [["getMe", 200, 2], ["init", 201, 1]], "tested": [["bounds", "init", 4]]},
+        done("one"),
+        {"answered": [["getMe", 200, 3]], "tested": []},
+        done("two"),
+    )
+    on = ground()
+    assert ["one", "two"] == list(shapes(on).run())
+    assert {("getMe", 200): 5, ("init", 201): 1} == on.findings.answered
+    assert {(SHAPES, "getMe"): 5, (SHAPES, "init"): 1} == on.findings.requests
+    assert {("bounds", "init"): 4} == on.findings.tested
+    assert 6 == on.wire.requests
+
+
+def test_words_that_are_no_lines_of_ours_are_left_out(engine: Engine) -> None:
+    """A library may print what it likes."""
+    engine.says("Warning: {", "", "[1]", "7", '{"unknown": 1}', done())
+    assert ["phase"] == list(shapes(ground()).run())
+
+
+def test_break_is_judged_like_any_other(engine: Engine) -> None:
+    """With its exchanges as they went over the wire; it was counted by the engine already."""
+    engine.says({"answered": [], "tested": [["described", "getMe", 1]]}, broken(), done())
+    seen: list[Exchange] = []
+    on = ground()
+
+    def render(exchanges: Sequence[Exchange]) -> tuple[str, str]:
+        seen.extend(exchanges)
+        return "", ""
+
+    on.findings.render = render
+    list(shapes(on).run())
+    (found,) = on.findings.breaks.values()
+    assert ("getMe described 418", EXPECTED["described"], "418: no such status", SHAPES) == (
+        *(found.key, found.expected, found.actual, found.layer),
+    )
+    assert 1 == on.findings.tested["described", "getMe"]
+    assert [
+        Exchange(
+            operation="getMe",
+            credential="first",
+            method="GET",
+            target="/identity/me?a=1&b=%C3%BC",
+            body=b"\xff\x00",
+            content_type="text/plain",
+            status=418,
+            headers={"content-type": "text/html"},
+            content=b"caf\xe9",
+            seconds=0.25,
+            first=0.0,
+            pieces=1,
+        )
+    ] == seen
+
+
+def test_break_without_an_answer_has_no_status(engine: Engine) -> None:
+    """And a rule without words of this layer has its own; an address may have no query."""
+    line = broken(
+        rule="made-up-requests", place="", status=0, message="no", exchanges=[exchange(url=BASE)]
+    )
+    engine.says(line, done())
+    on = ground()
+    list(shapes(on).run())
+    (found,) = on.findings.breaks.values()
+    assert ("no", RULES["made-up-requests"].words) == (found.actual, found.expected)
+    assert "?" not in found.commands
+
+
+def test_words_of_this_layer_are_about_known_rules() -> None:
+    """No rule is misspelled."""
+    assert set() == set(EXPECTED) - set(RULES)
+
+
+def test_first_break_may_end_the_run_and_the_engine(engine: Engine) -> None:
+    """Without waiting for what it had left."""
+    engine.says(broken(), then=ENDLESS)
+    with pytest.raises(StopRun):
+        list(shapes(ground(stop_at_first=True)).run())
+    assert engine.is_over()
+
+
+# What the engine is given
+
+
+def test_credentials_are_in_files_and_variables_not_in_arguments(engine: Engine) -> None:
+    """Which every user of a machine can see; the folder is gone in the end."""
+    engine.says(done())
+    list(shapes(ground(), database="redis://:p4ss@h/0").run())
+    noted = engine.noted
+    *options, folder = noted["arguments"]
+    assert ["-m", "siteassist_contract.shapes.engine"] == options
+    assert KEY not in " ".join(noted["arguments"])
+    assert {"0o600"} == set(noted["files"].values())
+    assert {"schemathesis.toml", "openapi.json", "identities.json"} <= set(noted["files"])
+    environment = noted["environment"]
+    assert (KEY, "", "redis://:p4ss@h/0", folder) == (
+        *(environment["SITEASSIST_API_KEY"], environment["SITEASSIST_TOKEN"]),
+        *(environment[DATABASE], environment["HYPOTHESIS_STORAGE_DIRECTORY"]),
+    )
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "devices"),
+    [
+        (WITH_KEY, {FIRST: WITH_KEY.devices[0], SECOND: WITH_KEY.devices[1]}),
+        (WITH_TOKEN, {SECOND: WITH_TOKEN.devices[1]}),
+    ],
+)
+def test_commands_name_the_devices_of_the_engine(
+    target: Target, devices: dict[str, str], engine: Engine
+) -> None:
+    """A token that was lent has no device."""
+    engine.says(done())
+    on = ground(target)
+    list(shapes(on).run())
+    assert devices == on.devices
+    assert (target.token or "") == engine.noted["environment"]["SITEASSIST_TOKEN"]
+
+
+# How it ends
+
+
+@pytest.mark.parametrize(
+    "lines", [[], [{"phase": "x"}], [done("a"), done("b", interrupted=True)]], ids=str
+)
+def test_engine_that_does_not_get_to_its_end_is_told(lines: list[Any], engine: Engine) -> None:
+    """Nobody may take half a run for a whole one."""
+    engine.says(*lines)
+    with pytest.raises(CannotRunError, match="schemathesis did not run to its end"):
+        list(shapes(ground()).run())
+
+
+def test_problem_of_the_engine_is_told_on_one_line(engine: Engine) -> None:
+    """The first one, without secrets, once it is over."""
+    engine.says(
+        {"error": f"a:\n  no {KEY}"},
+        {"error": f"a:\n  no {KEY}"},
+        done("still"),
+        {"error": "b"},
+    )
+    run = shapes(ground()).run()
+    assert "still" == next(run)
+    with pytest.raises(CannotRunError) as caught:
+        next(run)
+    assert "a: no [Filtered] (and 1 more)" == str(caught.value)
+
+
+def test_long_problem_is_cut(engine: Engine) -> None:
+    """One line is enough."""
+    engine.says({"error": 1000 * "x"}, done())
+    with pytest.raises(CannotRunError) as caught:
+        list(shapes(ground()).run())
+    assert 300 * "x" == str(caught.value)
+
+
+def test_time_may_be_up(engine: Engine) -> None:
+    """Then the engine is stopped, and what it told before counts."""
+    engine.says({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
+    late = shapes(ground(), seconds=-1)
+    assert ["the time is up"] == list(late.run())
+    assert late.out_of_time
+    assert engine.is_over()
+
+
+def test_engine_that_does_not_stop_is_killed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of a run outlives it."""
+    monkeypatch.setattr(layer, "PATIENCE", 0.01)
+    engine.says(done(), first=DEAF, then=ENDLESS)
+    assert ["the time is up"] == list(shapes(ground(), seconds=-1).run())
+    assert engine.is_over()
+
+
+def test_whoever_leaves_ends_the_engine(engine: Engine) -> None:
+    """Ctrl-C, for example."""
+    engine.says(done("one"), then=ENDLESS)
+    run: Iterator[str] = shapes(ground()).run()
+    assert "one" == next(run)
+    run.close()  # type: ignore[attr-defined]  # it is a generator
+    assert engine.is_over()

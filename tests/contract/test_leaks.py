@@ -1,0 +1,156 @@
+"""An error tells nothing of the server's inside, and ordinary words are no alarm."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from siteassist_contract.leaks import find
+from siteassist_contract.secrets import Filter
+from siteassist_contract.traffic import Exchange
+from siteassist_spec import load_spec
+
+TRACE, PATH, SQL, ERROR = (
+    "a stack trace",
+    "a path of the server",
+    "SQL",
+    "an exception of the server's language",
+)
+
+
+def error(content: str | bytes, target: str = "/x", body: bytes = b"") -> Exchange:
+    """Make the answer of a request that was refused."""
+    sent = content if isinstance(content, bytes) else content.encode()
+    return Exchange("getMe", "", "POST", target, body, "", 500, {}, sent, 0.1, 0.1, 1)
+
+
+def kinds(content: str | bytes, target: str = "/x", body: bytes = b"") -> set[str]:
+    """Return what kinds of things an error tells."""
+    return {found.partition(":")[0] for found in find(error(content, target, body), Filter())}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Traceback (most recent call last):\n", TRACE),
+        ("Error: no\n    at handler (index.js:10:5)", TRACE),
+        ("Error: no\n    at index.js line:10", TRACE),
+        ('File "main.py", line 5, in x', TRACE),
+        ("at com.shop.Main.run(Main.java:42)", TRACE),
+        ("goroutine 1 [running]:", TRACE),
+        ("cannot open /usr/lib/x.so", PATH),
+        ("(/home/deploy/site)", PATH),
+        ("'/var/log/app.log'", PATH),
+        ("no /opt/site/bin", PATH),
+        ("no /app/main.js", PATH),
+        ("no /srv/www/x", PATH),
+        ("no /root/.ssh/id", PATH),
+        ("no /etc/passwd", PATH),
+        ("no /tmp/upload-1", PATH),
+        (r"no C:\inetpub\wwwroot", PATH),
+        (json.dumps({"m": r"no D:\sites\x"}), PATH),
+        ("in node_modules/express", PATH),
+        ("SELECT * FROM visitors WHERE id = 1", SQL),
+        ("select id, name from visitors", SQL),
+        ("INSERT INTO messages VALUES (1)", SQL),
+        ("DELETE FROM messages", SQL),
+        ("UPDATE messages SET feedback = 1", SQL),
+        ("SQLSTATE[23000]", SQL),
+        ("(sqlite3.OperationalError) locked", SQL),
+        ("psycopg2.errors.UniqueViolation", SQL),
+        ("psycopg.OperationalError", SQL),
+        ("sqlalchemy.exc", SQL),
+        ("asyncpg.exceptions", SQL),
+        ("ORA-00942: no table", SQL),
+        ("java.lang.IllegalState", ERROR),
+        ("NullPointerException", ERROR),
+        ("System.InvalidOperationException", ERROR),
+        ("TypeError: x is undefined", ERROR),
+        ("KeyError: 'id'", ERROR),
+        ("ReferenceError: y", ERROR),
+        ("panic: index out of range", ERROR),
+    ],
+)
+def test_each_kind_is_found(text: str, kind: str) -> None:
+    """Alone, and in the message of an error as it is documented."""
+    document = json.dumps({"error": {"code": "INTERNAL", "message": text}}, ensure_ascii=False)
+    assert kind in kinds(text)
+    if kind != TRACE:
+        assert kind in kinds(document)
+
+
+def test_what_was_found_is_quoted_short() -> None:
+    """Enough of it to know what it is."""
+    (told,) = find(error("no /srv/" + 200 * "a"), Filter())
+    assert f"{PATH}: /srv/{75 * 'a'}" == told
+
+
+def test_all_kinds_are_told_at_once() -> None:
+    """An error that tells everything."""
+    text = 'Traceback (most recent call last):\n File "/srv/a", line 1\nKeyError: SELECT a FROM b'
+    assert {TRACE, PATH, SQL, ERROR} == kinds(text)
+
+
+def test_words_of_the_description_are_no_alarm() -> None:
+    """No example in ``openapi.yaml`` tells anything, errors and others."""
+    examples = load_spec()["components"]["examples"]
+    alarms = {
+        name: found
+        for name, example in examples.items()
+        if (found := find(error(json.dumps(example["value"])), Filter()))
+    }
+    assert {} == alarms
+    assert len(examples) > 11
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Please select another plan.",
+        "The value was updated; set it again.",
+        "Insert a message into the body.",
+        "Not found: /conversations/1/messages",
+        "See https://docs.example.com/home/errors and https://example.com/app/x",
+        "Cannot POST /v2/usr",
+        "An exception was made. A TypeError is something else.",
+        "Come back at noon (12:30:00), or at 9:30",
+        "Documents: file:///etc is no address",
+        "tmp/x and ../app/x are relative",
+        "orange, ora-1, PG and a panic",
+        "\ufffd \x00",
+    ],
+)
+def test_ordinary_words_are_no_alarm(text: str) -> None:
+    """What a server tells its users may have words that programs know too."""
+    assert set() == kinds(text)
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/search?q=/etc/passwd", b""),
+        ("/x", b'{"content": "no /etc/passwd"}'),
+        ("/etc/passwd", b"\xff"),
+    ],
+)
+def test_what_the_request_said_itself_may_come_back(target: str, body: bytes) -> None:
+    """A refusal may repeat the value that it refuses, and tells nothing by it."""
+    assert set() == kinds("There is no /etc/passwd here", target, body)
+    assert {PATH} == kinds("There is no /etc/shadow here", target, body)
+
+
+def test_bytes_that_are_no_text_are_searched_too() -> None:
+    """A path is a path, whatever is around it."""
+    assert {PATH} == kinds(b"\xff\xfe /etc/passwd \xff")
+
+
+def test_credential_is_found_and_not_shown() -> None:
+    """Not if the request had it in its own body or address."""
+    secrets = Filter(["sa_pk_1234567890abcdef"])
+    told = b'{"error": {"message": "sa_pk_1234567890abcdef"}}'
+    assert ["a credential"] == find(error(told), secrets)
+    assert [] == find(error(told, "/search?apiKey=sa_pk_1234567890abcdef"), secrets)
+    assert [] == find(error(told, body=b'{"apiKey":"sa_pk_1234567890abcdef"}'), secrets)
+    assert [] == find(error(b"pk_made_up"), secrets)

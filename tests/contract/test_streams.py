@@ -1,0 +1,576 @@
+"""The grammar of event streams: what is legal passes, and each fault breaks its own rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from siteassist_contract.rules import RULES, STREAMING
+from siteassist_contract.streams import END, FRAMES, IDS, ORDER, Reading, held_back, read
+
+Payload = dict[str, Any]
+
+DONE = "[DONE]"
+START: Payload = {"type": "start"}
+STEP: Payload = {"type": "start-step"}
+STEP_END: Payload = {"type": "finish-step"}
+FINISH: Payload = {"type": "finish"}
+ERROR: Payload = {"type": "error", "errorText": "The model is gone."}
+ABORT: Payload = {"type": "abort"}
+OTHER: Payload = {"type": "data-weather", "id": "0", "data": {"sun": True}}
+
+
+def opened(name: str = "0") -> Payload:
+    """Open a text."""
+    return {"type": "text-start", "id": name}
+
+
+def delta(text: str, name: str = "0") -> Payload:
+    """Write to a text."""
+    return {"type": "text-delta", "id": name, "delta": text}
+
+
+def ended(name: str = "0") -> Payload:
+    """Close a text."""
+    return {"type": "text-end", "id": name}
+
+
+TEXT = (opened(), delta("Hello"), delta(" there"), ended())
+ANSWER: tuple[Payload | str, ...] = (START, STEP, *TEXT, STEP_END, FINISH, DONE)
+
+
+def frames(*payloads: Payload | str) -> str:
+    """Write payloads as events; a text stands as it is."""
+    texts = (each if isinstance(each, str) else json.dumps(each) for each in payloads)
+    return "".join(f"data: {text}\n\n" for text in texts)
+
+
+def reading(stream: str | bytes, operation: str = "sendMessage") -> Reading:
+    """Read a stream."""
+    return read(operation, stream.encode() if isinstance(stream, str) else stream)
+
+
+def broken(stream: str | bytes) -> list[str]:
+    """Return the rules that a stream breaks, in the order that they are told."""
+    return [fault.rule for fault in reading(stream).faults]
+
+
+def said(stream: str | bytes) -> str:
+    """Return the one fault of a stream in words."""
+    (fault,) = reading(stream).faults
+    return fault.sentence
+
+
+WHOLE = frames(*ANSWER)
+
+LEGAL = {
+    "plain": WHOLE,
+    "no step at all": frames(START, FINISH, DONE),
+    "a step without text": frames(START, STEP, STEP_END, FINISH, DONE),
+    "several steps": frames(START, STEP, *TEXT, STEP_END, STEP, *TEXT, STEP_END, FINISH, DONE),
+    "a text without a piece": frames(START, STEP, opened(), ended(), STEP_END, FINISH, DONE),
+    "an empty piece": frames(START, STEP, opened(), delta(""), ended(), STEP_END, FINISH, DONE),
+    "texts that overlap": frames(
+        *(START, STEP, opened("a"), opened("b"), delta("1", "a"), delta("2", "b"), ended("a")),
+        *(delta("3", "b"), ended("b"), STEP_END, FINISH, DONE),
+    ),
+    "an id that is used again": frames(START, STEP, *TEXT, *TEXT, STEP_END, FINISH, DONE),
+    "an empty id": frames(START, STEP, opened(""), ended(""), STEP_END, FINISH, DONE),
+    "fields that are not described": frames(
+        {**START, "messageId": "m"}, {**STEP, "n": [1, None]}, STEP_END, FINISH, DONE
+    ),
+    "providerMetadata": frames(
+        START, STEP, {**opened(), "providerMetadata": {"p": {}}}, ended(), STEP_END, FINISH, DONE
+    ),
+    "unknown payloads everywhere": frames(
+        *(payload for each in ANSWER for payload in (OTHER, each))
+    ),
+    "CRLF": WHOLE.replace("\n", "\r\n"),
+    "CR": WHOLE.replace("\n", "\r"),
+    "mixed ends of lines": WHOLE.replace("\n\n", "\r\n\n", 2).replace("\n\n", "\r\r", 1),
+    "no space after the colon": WHOLE.replace("data: ", "data:"),
+    "BOM": "\ufeff" + WHOLE,
+    "comments": ": ping\n\n" + WHOLE.replace("data:", ":\n: keep-alive\ndata:"),
+    "other fields": WHOLE.replace("data:", "event: message\nid: 7\nretry: 1000\ndata:"),
+    "fields after the data": WHOLE.replace("}\n\n", "}\nid\nevent:\n\n"),
+    "data on several lines": frames(START)
+    + 'data: {"type":\nid: 1\ndata\ndata:"finish"}\n\n'
+    + frames(DONE),
+    "an event without data": "id: 1\n\n" + WHOLE,
+    "more empty lines": "\n\n" + WHOLE.replace("\n\n", "\n\n\n\n"),
+    "a comment after the end": WHOLE + ": bye\n\n",
+    "separators of other standards": frames(
+        *(START, STEP, opened(), '{"type":"text-delta","id":"0","delta":"\u2028\u0085\u000b"}'),
+        *(ended(), STEP_END, FINISH, DONE),
+    ).replace("\x0b", "\\u000b"),
+    "an error": frames(START, STEP, opened(), delta("Hel"), ERROR),
+    "an error and the end": frames(START, STEP, opened(), delta("Hel"), ERROR, DONE),
+    "an error at once": frames(ERROR),
+    "an error after the start": frames(START, ERROR, DONE),
+    "an abort": frames(START, STEP, opened(), ABORT),
+    "an abort and the end": frames(START, STEP, ABORT, DONE),
+    "an abort with a reason": frames(START, {**ABORT, "reason": "stopped"}, DONE),
+}
+
+
+@pytest.mark.parametrize("name", LEGAL)
+@pytest.mark.parametrize("operation", STREAMING)
+def test_legal_stream_has_no_fault(name: str, operation: str) -> None:
+    """Whatever the documents or the standard of event streams allow passes."""
+    assert [] == reading(LEGAL[name], operation).faults
+
+
+@pytest.mark.parametrize("ending", [ERROR, ABORT])
+def test_failure_is_told_apart_from_success(ending: Payload) -> None:
+    """Who reads a stream knows whether it reports a failure itself."""
+    whole, off = reading(WHOLE), reading(frames(START, ending))
+    assert (False, True) == (whole.broken_off, off.broken_off)
+
+
+def test_texts_are_put_together_in_the_order_that_they_came_in() -> None:
+    """All pieces count, those of overlapping texts and empty ones too."""
+    stream = frames(
+        *(START, STEP, opened("a"), opened("b"), delta("1", "a"), delta("", "b"), delta("2", "b")),
+        *(ended("a"), ended("b"), STEP_END, STEP, *TEXT, STEP_END, FINISH, DONE),
+    )
+    found = reading(stream)
+    assert ("12Hello there", 5) == (found.text, found.deltas)
+
+
+def test_text_survives_every_kind_of_character() -> None:
+    """Ends of lines, emoji and half of one are part of a text."""
+    text = 'é🎉\r\n\u2028"\\\ud83d'
+    assert text == reading(frames(START, STEP, opened(), delta(text), ABORT)).text
+
+
+FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "the stream has no event"),
+    "only a comment": (": nothing\n\n", "the stream has no event"),
+    "no JSON": (frames(START, "{type", FINISH, DONE), "no JSON: {type"),
+    "no text": (frames(START, "", FINISH, DONE), "no JSON: "),
+    "a field without a colon": (
+        frames(START) + "data\n\n" + frames(FINISH, DONE),
+        "no JSON: ",
+    ),
+    "a JSON text": (frames(START, '"hi"', FINISH, DONE), 'no documented payload: "hi"'),
+    "a JSON list": (frames(START, "[]", FINISH, DONE), "no documented payload: []"),
+    "null": (frames(START, "null", FINISH, DONE), "no documented payload: null"),
+    "no type": (frames(START, '{"x": 1}', FINISH, DONE), 'no documented payload: {"x": 1}'),
+    "a type that is no text": (frames(START, '{"type": 1}', FINISH, DONE), '{"type": 1}'),
+    "a type that is null": (frames(START, '{"type": null}', FINISH, DONE), '{"type": null}'),
+    "an error without its text": (
+        frames(START, '{"type": "error"}', FINISH, DONE),
+        '{"type": "error"}',
+    ),
+    "lower case end": (frames(START, FINISH, "[done]", DONE), "no JSON: [done]"),
+    "an unknown field": (
+        frames(START) + "name: x\n" + frames(FINISH, DONE),
+        "a line is no field of an event: name: x",
+    ),
+    "a field in capitals": (
+        frames(START) + "DATA: {}\n" + frames(FINISH, DONE),
+        "a line is no field of an event: DATA: {}",
+    ),
+    "a space before the field": (
+        frames(START) + " data: {}\n" + frames(FINISH, DONE),
+        "a line is no field of an event:  data: {}",
+    ),
+    "two lines within a text": (
+        frames(START) + 'data: {"type": "fin\ndata: ish"}\n\n' + frames(FINISH, DONE),
+        'no JSON: {"type": "fin\nish"}',
+    ),
+    "an end of line too few": (WHOLE[:-1], "the last event is not complete: [DONE]"),
+    "no UTF-8": (
+        WHOLE.encode().replace(b"Hello", b"Hell\xf8"),
+        f"the stream is not UTF-8 at byte {WHOLE.index('Hello') + 4}",
+    ),
+    "half a character": (
+        frames(START, STEP, opened()).encode()
+        + b'data: {"type":"text-delta","id":"0","delta":"\xf0'
+        b'\x9f\x8e"}\n\n' + frames(ended(), STEP_END, FINISH, DONE).encode(),
+        "the stream is not UTF-8 at byte 141",
+    ),
+    "a BOM in the middle": (
+        frames(START) + "\ufeffdata: 1\n\n" + frames(FINISH, DONE),
+        "a line is no field of an event: \ufeffdata: 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FRAME_FAULTS)
+def test_fault_of_the_frames_is_told(name: str) -> None:
+    """What is no event of JSON with a type is told first, in words that say where."""
+    stream, words = FRAME_FAULTS[name]
+    first = reading(stream).faults[0]
+    assert FRAMES == first.rule
+    assert words in first.sentence
+
+
+@pytest.mark.parametrize("name", [n for n in FRAME_FAULTS if n not in ("empty", "only a comment")])
+def test_fault_of_a_frame_hides_nothing_and_adds_nothing(name: str) -> None:
+    """The rest of such a stream is judged as if nothing had been."""
+    assert {FRAMES} == set(broken(FRAME_FAULTS[name][0]))
+
+
+def test_event_without_its_end_is_judged_all_the_same() -> None:
+    """A piece that is missing its empty line still belongs to the text."""
+    cut = frames(START, STEP, opened()) + f"data: {json.dumps(delta('Hi'))}\n"
+    found = reading(cut)
+    assert "Hi" == found.text
+    assert [FRAMES, ORDER, END] == [fault.rule for fault in found.faults]
+
+
+def test_long_data_is_shown_short() -> None:
+    """The start of it is enough."""
+    sentence = said(frames(START, 100 * "x", FINISH, DONE))
+    assert sentence.endswith(f": {80 * 'x'}…")
+
+
+STEP_OF = (STEP, *TEXT, STEP_END)
+ORDER_FAULTS = {
+    "no start": ((STEP, STEP_END, FINISH, DONE), "begins with `start-step` instead of `start`"),
+    "only a finish": ((FINISH, DONE), "begins with `finish` instead of `start`"),
+    "two starts": ((START, START, FINISH, DONE), "`start` comes twice"),
+    "a late start": ((START, *STEP_OF, START, FINISH, DONE), "`start` comes twice"),
+    "no finish": ((START, *STEP_OF, DONE), "the stream ends without `finish`"),
+    "two finishes": ((START, FINISH, FINISH, DONE), "`finish` comes after `finish`"),
+    "a step within a step": (
+        (START, STEP, STEP, STEP_END, FINISH, DONE),
+        "`start-step` comes within a step",
+    ),
+    "a step's end too many": (
+        (START, STEP, STEP_END, STEP_END, FINISH, DONE),
+        "`finish-step` comes without `start-step`",
+    ),
+    "no end of a step": ((START, STEP, *TEXT, FINISH, DONE), "`finish` comes before `finish-step`"),
+    "a text outside of a step": (
+        (START, *TEXT, FINISH, DONE),
+        "`text-start` comes outside of a step",
+    ),
+    "a text between steps": (
+        (START, *STEP_OF, opened(), ended(), *STEP_OF, FINISH, DONE),
+        "`text-start` comes outside of a step",
+    ),
+    "a piece before its text": (
+        (START, STEP, delta("x"), *TEXT, STEP_END, FINISH, DONE),
+        "`text-delta` comes before `text-start`",
+    ),
+    "a piece after its text": (
+        (START, STEP, *TEXT, delta("x"), STEP_END, FINISH, DONE),
+        "`text-delta` comes after the text '0' has ended",
+    ),
+    "a piece in the next step": (
+        (START, *STEP_OF, STEP, delta("x"), STEP_END, FINISH, DONE),
+        "`text-delta` comes after the text '0' has ended",
+    ),
+    "an end before its text": (
+        (START, STEP, ended(), STEP_END, FINISH, DONE),
+        "`text-end` comes before `text-start`",
+    ),
+    "two ends of a text": (
+        (START, STEP, *TEXT, ended(), STEP_END, FINISH, DONE),
+        "`text-end` comes after the text '0' has ended",
+    ),
+    "a text that stays open": (
+        (START, STEP, opened(), delta("x"), STEP_END, FINISH, DONE),
+        "`finish-step` comes while the text '0' is open",
+    ),
+    "two texts that stay open": (
+        (START, STEP, opened("b"), opened("a"), STEP_END, FINISH, DONE),
+        "`finish-step` comes while the text 'a', 'b' is open",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDER_FAULTS)
+def test_fault_of_the_order_is_told_once(name: str) -> None:
+    """One payload in a wrong place is one fault, whatever follows."""
+    payloads, words = ORDER_FAULTS[name]
+    (fault,) = reading(frames(*payloads)).faults
+    assert ORDER == fault.rule
+    assert words in fault.sentence
+
+
+@pytest.mark.parametrize("late", [START, STEP, STEP_END, opened(), delta("x"), ended(), FINISH])
+def test_nothing_known_comes_after_finish(late: Payload) -> None:
+    """An answer that has finished goes on with nothing but unknown payloads."""
+    faults = reading(frames(START, *STEP_OF, FINISH, late, DONE)).faults
+    assert (ORDER, f"`{late['type']}` comes after `finish`") == (faults[0].rule, faults[0].sentence)
+    assert {ORDER} == {fault.rule for fault in faults}
+
+
+def test_finish_within_a_text_is_told_of_both() -> None:
+    """Neither the text nor its step was closed."""
+    assert [
+        "`finish` comes before `finish-step`",
+        "`finish` comes while the text '0' is open",
+    ] == [f.sentence for f in reading(frames(START, STEP, opened(), FINISH, DONE)).faults]
+
+
+ID_FAULTS = {
+    "a piece with another id": (delta("x", "1"), "`text-delta` has the id '1', open is '0'"),
+    "an end with another id": (ended("1"), "`text-end` has the id '1', open is '0'"),
+    "a text that is opened twice": (opened("0"), "the text '0' is opened twice"),
+}
+
+
+@pytest.mark.parametrize("name", ID_FAULTS)
+def test_fault_of_the_ids_is_told(name: str) -> None:
+    """A piece belongs to a text that is open, and a text is opened once."""
+    payload, words = ID_FAULTS[name]
+    stream = frames(START, STEP, opened(), payload, ended(), STEP_END, FINISH, DONE)
+    (fault,) = reading(stream).faults
+    assert (IDS, words) == (fault.rule, fault.sentence)
+
+
+END_FAULTS = {
+    "no end": (frames(START, FINISH), "the stream ends without [DONE]"),
+    "two ends": (frames(*ANSWER, DONE), "nothing follows [DONE], here [DONE]"),
+    "an unknown payload after the end": (frames(*ANSWER, OTHER), "nothing follows [DONE]"),
+    "a whole stream after the end": (WHOLE + WHOLE, 'here {"type": "start"}'),
+    "no JSON after the end": (frames(*ANSWER, "bye"), "nothing follows [DONE], here bye"),
+    "something after the end of an error": (frames(START, ERROR, DONE, OTHER), "nothing follows"),
+}
+
+
+@pytest.mark.parametrize("name", END_FAULTS)
+def test_fault_of_the_end_is_told(name: str) -> None:
+    """The terminator comes once and is the last event, even after an error."""
+    stream, words = END_FAULTS[name]
+    (fault,) = reading(stream).faults
+    assert END == fault.rule
+    assert words in fault.sentence
+
+
+def test_stream_that_never_began_breaks_three_rules() -> None:
+    """Nothing at all lacks events, an order and an end."""
+    assert [FRAMES, ORDER, END] == broken("")
+
+
+def test_rules_are_those_of_the_report() -> None:
+    """Each rule that a fault can break is known by its id, for both operations."""
+    assert {STREAMING} == {RULES[rule].operations for rule in (FRAMES, ORDER, IDS, END)}
+
+
+# Legal streams, made up
+
+REPEATABLE = settings(derandomize=True, deadline=None)
+
+NAMES = st.sampled_from(["0", "1", "txt-é", ""])
+TEXTS = st.text(max_size=8)
+UNKNOWN = st.builds(
+    lambda kind, rest: {**rest, "type": kind},
+    st.sampled_from(["data-x", "reasoning-delta", "tool-input-start", "message-metadata", "x"]),
+    st.dictionaries(st.sampled_from(["id", "delta", "data"]), st.none() | TEXTS, max_size=2),
+)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[Payload]:
+    """Draw a step with texts that may overlap."""
+    payloads = [STEP]
+    active: list[str] = []
+    for _ in range(draw(st.integers(0, 6))):
+        name = draw(NAMES)
+        if name not in active:
+            active.append(name)
+            payloads.append(opened(name))
+        elif draw(st.booleans()):
+            payloads.append(delta(draw(TEXTS), name))
+        else:
+            active.remove(name)
+            payloads.append(ended(name))
+    payloads += [ended(name) for name in draw(st.permutations(active))]
+    return [*payloads, STEP_END]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Payload]:
+    """Draw the payloads of a legal answer, without those of unknown types."""
+    inner = draw(st.lists(steps(), max_size=3))
+    return [START, *(payload for step in inner for payload in step), FINISH]
+
+
+@st.composite
+def framed(draw: st.DrawFn, payloads: list[Payload]) -> str:
+    """Draw a way to write payloads as events, with whatever may stand between them."""
+    text = draw(st.sampled_from(["", "\ufeff"]))
+    for each in [*map(json.dumps, payloads), DONE]:
+        for _ in range(draw(st.integers(0, 1))):
+            text += frames(draw(UNKNOWN))
+        text += draw(st.sampled_from(["", ": ping\n", ": ping\n\n", "event: e\n", "id: 1\n\n"]))
+        text += draw(st.sampled_from(["data:", "data: "])) + each + "\n"
+        text += draw(st.sampled_from(["\n", "retry: 5\n\n", "\n\n"]))
+    return text.replace("\n", draw(st.sampled_from(["\n", "\r\n", "\r"])))
+
+
+@settings(REPEATABLE, max_examples=100)
+@given(st.data())
+def test_any_legal_stream_has_no_fault(data: st.DataObject) -> None:
+    """However it is written and whatever stands between, and its text is read whole."""
+    payloads = data.draw(answers())
+    found = reading(data.draw(framed(payloads)))
+    deltas = [each["delta"] for each in payloads if each["type"] == "text-delta"]
+    assert ([], "".join(deltas), len(deltas)) == (found.faults, found.text, found.deltas)
+
+
+@settings(REPEATABLE, max_examples=100)
+@given(st.data())
+def test_any_legal_stream_may_break_off_anywhere(data: st.DataObject) -> None:
+    """After an error or an abort a stream may end, with and without the terminator."""
+    payloads = data.draw(answers())
+    kept = payloads[: data.draw(st.integers(0, len(payloads)))]
+    tail = data.draw(st.sampled_from([(ERROR,), (ERROR, DONE), (ABORT,), (ABORT, DONE)]))
+    found = reading(frames(*kept, *tail))
+    assert ([], True) == (found.faults, found.broken_off)
+
+
+@settings(REPEATABLE, max_examples=100)
+@given(st.data())
+def test_any_stream_that_is_cut_has_a_fault(data: st.DataObject) -> None:
+    """No stream that lacks bytes at its end is taken for a whole one."""
+    stream = frames(*data.draw(answers()), DONE).encode()
+    found = reading(stream[: data.draw(st.integers(0, len(stream) - 1))])
+    assert found.faults
+    assert {FRAMES, END} & {fault.rule for fault in found.faults}
+
+
+@settings(REPEATABLE, max_examples=100)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_can_be_read(content: bytes) -> None:
+    """Whatever a server sends is judged, not a reason to fail."""
+    assert reading(content).faults
+
+
+Mutation = Callable[[st.DataObject, list[Payload]], list[Payload | str]]
+
+
+def drop(kind: str) -> Mutation:
+    """Leave out one payload of a kind."""
+
+    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
+        places = [n for n, each in enumerate(payloads) if each["type"] == kind]
+        place = data.draw(st.sampled_from(places))
+        return [*payloads[:place], *payloads[place + 1 :], DONE]
+
+    return mutate
+
+
+def double(kind: str) -> Mutation:
+    """Send one payload of a kind twice."""
+
+    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
+        places = [n for n, each in enumerate(payloads) if each["type"] == kind]
+        place = data.draw(st.sampled_from(places))
+        return [*payloads[:place], payloads[place], *payloads[place:], DONE]
+
+    return mutate
+
+
+def replace(kind: str, **fields: Any) -> Mutation:
+    """Change fields of one payload of a kind; ``...`` leaves one out."""
+
+    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
+        places = [n for n, each in enumerate(payloads) if each["type"] == kind]
+        place = data.draw(st.sampled_from(places))
+        other = {n: v for n, v in (payloads[place] | fields).items() if v is not ...}
+        return [*payloads[:place], other, *payloads[place + 1 :], DONE]
+
+    return mutate
+
+
+def append(*late: Payload | str) -> Mutation:
+    """Send something after the end of the answer."""
+    return lambda _, payloads: [*payloads, *late]
+
+
+def insert(text: str) -> Mutation:
+    """Send something that is no payload, anywhere."""
+
+    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
+        place = data.draw(st.integers(0, len(payloads)))
+        return [*payloads[:place], text, *payloads[place:], DONE]
+
+    return mutate
+
+
+MUTATIONS: dict[str, tuple[Mutation, set[str]]] = {
+    "no start": (drop("start"), {ORDER}),
+    "no start-step": (drop("start-step"), {ORDER}),
+    # Where another text is open, a piece of an unopened one has a wrong id.
+    "no text-start": (drop("text-start"), {ORDER, IDS}),
+    "no text-end": (drop("text-end"), {ORDER, IDS}),
+    "no finish-step": (drop("finish-step"), {ORDER}),
+    "no finish": (drop("finish"), {ORDER}),
+    "two starts": (double("start"), {ORDER}),
+    "two start-steps": (double("start-step"), {ORDER}),
+    "two text-starts": (double("text-start"), {IDS}),
+    "two text-ends": (double("text-end"), {ORDER}),
+    "two finish-steps": (double("finish-step"), {ORDER}),
+    "two finishes": (double("finish"), {ORDER}),
+    "a wrong id of a piece": (replace("text-delta", id="wrong"), {IDS}),
+    "no id of a piece": (replace("text-delta", id=...), {FRAMES}),
+    "no text of a piece": (replace("text-delta", delta=...), {FRAMES}),
+    "a number as a piece": (replace("text-delta", delta=7), {FRAMES}),
+    "a number as an id": (replace("text-delta", id=7), {FRAMES}),
+    "no type": (replace("text-delta", type=...), {FRAMES}),
+    "no JSON": (insert("{"), {FRAMES}),
+    "a list": (insert("[1]"), {FRAMES}),
+    "no end": (append(), {END}),
+    "two ends": (append(DONE, DONE), {END}),
+    "more after the end": (append(DONE, OTHER), {END}),
+    "a step after finish": (append(STEP, DONE), {ORDER}),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+@settings(REPEATABLE, max_examples=25)
+@given(data=st.data())
+def test_one_fault_anywhere_breaks_its_own_rule(name: str, data: st.DataObject) -> None:
+    """Whatever the stream, one thing wrong with it breaks the rule that is about that."""
+    mutate, rules = MUTATIONS[name]
+    # One step at least has a text with a piece, so that there is something to get wrong.
+    before, after = data.draw(steps()), data.draw(steps())
+    payloads = [START, *before, STEP, *TEXT, STEP_END, *after, FINISH]
+    found = broken(frames(*mutate(data, payloads)))
+    assert found
+    assert set(found) <= rules
+
+
+@settings(REPEATABLE, max_examples=50)
+@given(st.data())
+def test_two_events_run_together_are_a_fault_of_the_frames(data: st.DataObject) -> None:
+    """Without an empty line between them, two events are one that is no JSON."""
+    payloads = [*map(json.dumps, data.draw(answers())), DONE]
+    place = data.draw(st.integers(1, len(payloads) - 1))
+    stream = frames(*payloads[:place])[:-1] + frames(*payloads[place:])
+    assert FRAMES == broken(stream)[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "first", "deltas", "expected"),
+    [
+        (0.4, 0.4, 100, None),
+        (10.0, 10.0, 4, None),
+        (10.0, 9.9, 5, True),
+        (10.0, 9.0, 5, False),
+        (10.0, 9.5, 5, False),
+        (10.0, 0.1, 5, False),
+        (0.5, 0.5, 5, True),
+        (0.5, 0.4, 5, False),
+        (10.0, 0.0, 5, False),
+    ],
+)
+def test_stream_that_was_held_back_is_noticed(
+    seconds: float,
+    first: float,
+    deltas: int,
+    expected: bool | None,  # noqa: FBT001
+) -> None:
+    """Only a slow stream of several pieces tells: its body came at once, or bit by bit."""
+    assert expected is held_back(seconds, first, deltas)
