@@ -153,6 +153,9 @@ def _inside(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) 
         yield from _object(inside, form, place, steps)
     items = form.get("items")
     if items is not None and _value(plain, steps):
+        for wrong in _WRONG_TYPES["object"]:
+            words = f"{type(wrong).__name__} instead of object"
+            yield Probe(_with(plain, (*steps, 0), wrong), f"{place}/0", words, valid=False)
         yield from _object(plain, _resolved(items), f"{place}/0", (*steps, 0))
 
 
@@ -164,13 +167,13 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
     if "maximum" in schema:
         yield schema["maximum"], f"the maximum, {schema['maximum']}", True
         yield schema["maximum"] + 1, f"more than {schema['maximum']}", False
-    if "minLength" in schema:
-        yield "x" * schema["minLength"], f"{schema['minLength']} characters", True
-        yield "x" * (schema["minLength"] - 1), f"less than {schema['minLength']} characters", False
     elif "minimum" in schema:
         # No page says how far a list may go.
         yield 2**31, "beyond 32 bits", None
         yield 2**63, "beyond 64 bits", None
+    if "minLength" in schema:
+        yield "x" * schema["minLength"], f"{schema['minLength']} characters", True
+        yield "x" * (schema["minLength"] - 1), f"less than {schema['minLength']} characters", False
     if "maxLength" in schema:
         yield "x" * schema["maxLength"], f"{schema['maxLength']} characters", True
         yield "ä" * schema["maxLength"], f"{schema['maxLength']} characters of two bytes", True
@@ -179,7 +182,7 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
 
 def _is_free_text(name: str, schema: Json) -> bool:
     """Whether a value is a text in which anything may be said."""
-    plain = schema.get("type") == "string" and not {"enum", "format", "const"} & set(schema)
+    plain = "string" in _types(schema) and not {"enum", "format", "const"} & set(schema)
     # What a key or a device's identifier looks like is its giver's own affair.
     return plain and name not in ("apiKey", "saVid")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from siteassist_contract.tolerance import spelled
+from siteassist_contract.reading import read_json
 from siteassist_spec import load_spec
 
 Json = Mapping[str, Any]
@@ -92,12 +92,16 @@ def faults(operation_id: str, status: int, content_type: str, content: bytes) ->
 
 def complaints(schema: jsonschema_rs.Draft202012Validator, value: object) -> Iterator[str]:
     """Say what in ``value`` does not fit, a sentence per place."""
-    for error in schema.iter_errors(value):
-        place = "/".join(str(step) for step in error.instance_path)
-        message = error.message
-        if len(message) > _SHOWN:
-            message = f"{message[: _SHOWN // 2]} … {message[-_SHOWN // 2 :]}"
-        yield f"`{place}`: {message}" if place else message
+    try:
+        errors = [(error.instance_path, error.message) for error in schema.iter_errors(value)]
+    except (RecursionError, UnicodeError, ValueError) as error:
+        yield f"it cannot be compared with its schema: {error}"
+        return
+    for path, message in errors:
+        place = "/".join(str(step) for step in path)
+        half = _SHOWN // 2
+        short = message if len(message) <= _SHOWN else f"{message[:half]} … {message[-half:]}"
+        yield f"`{place}`: {short}" if place else short
 
 
 def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
@@ -176,10 +180,6 @@ def _read(media_type: str, content: bytes) -> tuple[object, str | None]:
     if not text.strip():
         return None, "the body is empty, and should be JSON"
     try:
-        return spelled(json.loads(text, parse_constant=_no_number)), None
+        return read_json(text), None
     except ValueError as error:
         return None, f"the body is not JSON: {error}"
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")

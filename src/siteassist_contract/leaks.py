@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from siteassist_contract.secrets import Filter
 from siteassist_contract.traffic import Exchange
 
 _PATTERNS = {
     "a stack trace": re.compile(
-        r"Traceback \(most recent call last\)|^\s+at \S+ \(?\S+:\d+(:\d+)?\)?|"
-        r"\bFile \"[^\"]+\", line \d+|\bat [\w.$]+\([\w.]+:\d+\)|\bgoroutine \d+ \[",
-        re.MULTILINE,
+        r"Traceback \(most recent call last\)|\bFile \"[^\"]+\", line \d+|"
+        r"\bat (?:\S+ \()?\S+\.(?:js|mjs|cjs|ts|py|rb|php):\d+(?::\d+)?|"
+        r"\bat [\w.$]+\([\w.]+:\d+\)|\bgoroutine \d+ \["
     ),
+    # A page of a website may well be at /app/settings, or at /home.
     "a path of the server": re.compile(
-        r"(?<![\w.:/])/(?:usr|home|var|opt|app|srv|root|etc|tmp)/[\w./-]+|\b[A-Z]:\\\\?[\w\\.-]+|"
-        r"\bnode_modules/"
+        r"(?<![\w.:/])/(?:usr/(?:lib|local|src|share|bin)|var/(?:www|lib|log|task|run)|root|etc|opt|srv|tmp)"
+        r"/[\w.-][\w./-]*|(?<![\w.:/])/[\w./-]+\.(?:py|js|mjs|cjs|ts|rb|java|go|php|cs|rs)\b|"
+        r"\b[A-Z]:\\\\?[\w\\.-]+|\bnode_modules/"
     ),
     "SQL": re.compile(
-        r"\b(?:SELECT\b.{1,200}\bFROM|INSERT INTO|DELETE FROM|UPDATE\b.{1,100}\bSET)\b|SQLSTATE|"
-        r"\b(?:sqlite3|psycopg2?|sqlalchemy|asyncpg|PG::|ORA-\d{5})\b",
-        re.IGNORECASE | re.DOTALL,
+        r"\bSELECT\b.{1,200}\bFROM\s+[\"\w.]+|\bINSERT INTO\s+[\"\w.]+|\bDELETE FROM\s+[\"\w.]+|"
+        r"\bUPDATE\s+[\"\w.]+\s+SET\b|\bSQLSTATE\b|\bORA-\d{5}\b|\bPG::\w+|"
+        r"(?i:\bselect\s[\w.*,\s]{1,100}\sfrom\s+[\"\w.]+\s+(?:where|limit|join|order)\b)|"
+        r"\b(?:sqlite3|psycopg2?|sqlalchemy|asyncpg)\b",
+        re.DOTALL,
     ),
     "an exception of the server's language": re.compile(
         r"\b(?:java\.lang\.\w+|[A-Z]\w+Exception\b|TypeError: |KeyError: |ReferenceError: |"
@@ -34,13 +39,26 @@ def find(exchange: Exchange, secrets: Filter) -> list[str]:
 
     What the request said itself may come back.
     """
-    text = exchange.content.decode("utf-8", "replace")
+    # What is written in JSON has its lines and quotes escaped.
+    text = "\n".join([exchange.content.decode("utf-8", "replace"), *_texts(exchange.json)])
     sent = exchange.target + exchange.body.decode("utf-8", "replace")
     found = []
     for what, pattern in _PATTERNS.items():
-        match = pattern.search(text)
-        if match is not None and match[0] not in sent:
-            found.append(f"{what}: {match[0].strip()[:80]}")
+        told = next((m[0] for m in pattern.finditer(text) if m[0] not in sent), None)
+        if told is not None:
+            found.append(f"{what}: {told.strip()[:80]}")
     if secrets.shows(exchange.content, besides=sent.encode("utf-8", "surrogatepass")):
         found.append("a credential")
     return found
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

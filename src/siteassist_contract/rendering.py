@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from siteassist_contract.traffic import Exchange
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
@@ -73,15 +74,18 @@ class Renderer:
                 yield command
             elif len(reads) == 1:
                 (name, path) = reads[0]
-                yield f"{name}=$({command} | jq -r '{_jq(path)}')"
+                yield f"{name}=$({command} | jq -r {_jq(path)})"
             else:
                 yield f"answer=$({command})"
                 for name, path in reads:
-                    yield f"{name}=$(printf '%s' \"$answer\" | jq -r '{_jq(path)}')"
+                    yield f"{name}=$(printf '%s' \"$answer\" | jq -r {_jq(path)})"
 
     def _curl(self, step: Exchange, names: _Names) -> str:
         target = self._in_shell(step.target, names)
         words = ["curl -sS"]
+        if re.search(r"[\[\]{}]|/\.", step.target):
+            # Brackets, braces and dots in an address are what they are.
+            words.append("-g --path-as-is")
         if step.method not in ("GET", "POST") or (step.method == "POST" and not step.body):
             words.append(f"-X {step.method}")
         words.append(f'"$BASE"{target}')
@@ -91,28 +95,36 @@ class Renderer:
             words.append(f'-H "{said}"' if said != header else f"-H {shlex.quote(header)}")
         if step.body:
             words.append(f"-H {shlex.quote('Content-Type: ' + step.content_type)}")
-            text = step.body.decode("utf-8", "backslashreplace")
-            words.append(f"--data-raw {self._in_shell(text, names)}")
+            try:
+                words.append(f"--data-raw {self._in_shell(step.body.decode(), names)}")
+            except UnicodeDecodeError:
+                octal = "".join(f"\\{byte:03o}" for byte in step.body)
+                return f"printf {shlex.quote(octal)} | {' '.join(words)} --data-binary @-"
         return " ".join(words)
 
     def _in_shell(self, text: str, names: _Names) -> str:
         """Quote ``text`` for the shell, with variables in place of ids and of the key."""
         values = {value: f"${name}" for value, name in names.by_value.items()}
-        if self.api_key:
-            values[self.api_key] = f"${KEY_VARIABLE}"
-            values[quote(self.api_key, safe="")] = f"${KEY_VARIABLE}"
-        if not values:
+        # Ids are the same in either case, a key is not.
+        forms = [f"(?i:{re.escape(value)})" for value in values]
+        for key in self._keys():
+            values[key] = f"${KEY_VARIABLE}"
+            forms.append(re.escape(key))
+        if not forms:
             return shlex.quote(text)
-        pattern = re.compile("|".join(map(re.escape, values)), re.IGNORECASE)
         words = []
         end = 0
-        for match in pattern.finditer(text):
+        for match in re.finditer("|".join(forms), text):
             words.append(shlex.quote(text[end : match.start()]))
-            found = values.get(match[0]) or values.get(match[0].lower(), "")
+            found = values.get(match[0]) or values[match[0].lower()]
             words.append(f'"{found}"')
             end = match.end()
         words.append(shlex.quote(text[end:]))
         return "".join(word for word in words if word != "''") or "''"
+
+    def _keys(self) -> set[str]:
+        """Return how the publishable key may be written."""
+        return {self.api_key, quote(self.api_key, safe="")} if self.api_key else set()
 
     # Python
 
@@ -150,22 +162,41 @@ class Renderer:
         arguments = [repr(step.method), self._in_python(parts.path, names)]
         query = parse_qsl(parts.query, keep_blank_values=True)
         if query:
-            said = ", ".join(f"{n!r}: {self._in_python(v, names)}" for n, v in query)
-            arguments.append(f"params={{{said}}}")
+            said = ", ".join(f"({n!r}, {self._in_python(v, names)})" for n, v in query)
+            arguments.append(f"params=[{said}]")
         who = step.credential if step.credential in VISITORS else "nobody"
+        headers = {}
         if step.credential and who == "nobody":
             value = _PLACE.sub(_expression, _header(step.credential))
-            prefix = "f" if value != step.credential else ""
             # The expressions in it have single quotes.
-            arguments.append(f"headers={{'Authorization': {prefix}{_double(value)}}}")
-        if step.body:
-            sent = step.sent
-            if isinstance(sent, dict | list) and step.content_type == "application/json":
-                arguments.append(f"json={self._value(sent, names)}")
-            else:
-                arguments.append(f"content={step.body!r}")
-                arguments.append(f"headers={{'Content-Type': {step.content_type!r}}}")
+            headers["Authorization"] = ("f" if value != step.credential else "") + _double(value)
+        if step.body and _is_plain(step):
+            arguments.append(f"json={self._value(step.sent, names)}")
+        elif step.body:
+            arguments.append(f"content={self._bytes(step.body, names)}")
+            headers["Content-Type"] = repr(step.content_type)
+        if headers:
+            said = ", ".join(f"{name!r}: {value}" for name, value in headers.items())
+            arguments.append(f"headers={{{said}}}")
         return f"{who}.request({', '.join(arguments)})"
+
+    def _bytes(self, body: bytes, names: _Names) -> str:
+        """Write a body as it was sent, with variables in place of ids and of the key."""
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            # No variables: what is no text is about neither ids nor keys.
+            return repr(body)
+        if self.api_key and self.api_key in text:
+            place = f'os.environ["{KEY_VARIABLE}"]'
+            return (
+                "("
+                + f" + {place} + ".join(
+                    self._in_python(part, names) for part in text.split(self.api_key)
+                )
+                + ").encode()"
+            )
+        return f"{self._in_python(text, names)}.encode()"
 
     def _value(self, value: Any, names: _Names) -> str:
         """Write a JSON value as Python, with variables in place of ids and of the key."""
@@ -264,8 +295,25 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
         yield value.lower(), path
 
 
+def _is_plain(step: Exchange) -> bool:
+    """Whether the client would write the body as it was sent."""
+    if step.content_type != "application/json" or not isinstance(step.sent, dict | list):
+        return False
+    try:
+        json.dumps(step.sent, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
+
+
 def _jq(path: Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """Return a path as a word for the shell; its names are the server's, and may be anything."""
+    steps = [
+        f".{part}" if isinstance(part, str) and _NAME.fullmatch(part) else f"[{json.dumps(part)}]"
+        for part in path
+    ]
+    word = shlex.quote("." + "".join(steps).removeprefix("."))
+    return word if word.startswith("'") else f"'{word}'"
 
 
 def _double(text: str) -> str:
@@ -274,7 +322,9 @@ def _double(text: str) -> str:
 
 
 def _variable(match: re.Match[str]) -> str:
-    return f"${KEY_VARIABLE}" if match[1] == KEY_PLACE else f"${match[1]}"
+    name = KEY_VARIABLE if match[1] == KEY_PLACE else match[1]
+    after = match.string[match.end() :][:1]
+    return f"${{{name}}}" if after.isalnum() or after == "_" else f"${name}"
 
 
 def _expression(match: re.Match[str]) -> str:

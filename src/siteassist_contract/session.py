@@ -250,11 +250,12 @@ class Session:
         wire = self._wire
         wire.operation = operation
         wire.credential = self._credential if credential is None else credential
-        before = wire.requests
+        before = wire.history[-1:]
         # The client may well be unable to read an answer that breaks the contract.
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        unreadable = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+        with contextlib.suppress(*unreadable):
             call()
-        if wire.requests == before:
+        if wire.history[-1:] == before:
             raise RuntimeError(f"{operation} was not sent")
         return wire.history[-1]
 

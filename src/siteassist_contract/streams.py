@@ -13,13 +13,13 @@ R-10). After an `error` or an `abort` the stream may end as it likes (O-15).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from siteassist_contract import description
+from siteassist_contract.reading import read_json
 
 FRAMES = "stream-frames"
 ORDER = "stream-order"
@@ -75,7 +75,7 @@ def read(operation_id: str, content: bytes) -> Reading:
             ended = True
             continue
         try:
-            payload = json.loads(data)
+            payload = read_json(data)
         except ValueError:
             reading.faults.append(Fault(FRAMES, f"an event's data is no JSON: {_short(data)}"))
             continue
@@ -118,6 +118,8 @@ class _Grammar:
         kind = payload["type"]
         if kind in _BROKEN_OFF:
             self._reading.broken_off = True
+        if self._reading.broken_off:
+            return  # O-15
         step = getattr(self, "_" + kind.replace("-", "_"), None) if kind in _KNOWN else None
         if step is None:
             return
@@ -230,10 +232,14 @@ def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
             found = True
             yield "\n".join(data)
         data = []
+    if rest:
+        data += _data(rest, faults)
     if rest or data:
-        faults.append(Fault(FRAMES, f"the last event is not complete: {_short(rest or data[-1])}"))
+        said = "\n".join(data) or rest
+        faults.append(Fault(FRAMES, f"the last event is not complete: {_short(said)}"))
+    if data:
         # What it says is judged all the same.
-        yield from data[-1:]
+        yield "\n".join(data)
     elif not found:
         faults.append(Fault(FRAMES, "the stream has no event"))
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import httpx
 
-from siteassist_contract import tolerance
+from siteassist_contract.reading import read_json
 
 SESSION_TOKEN = "sessionToken"  # noqa: S105  # the name of a field
+_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _LONGEST_WAIT = 60.0
 _RETRIES = 4
 LONGEST_ANSWER = 120.0
@@ -61,7 +62,7 @@ class Exchange:
     def json(self) -> Any:
         """The answer's body in the documented spelling, if it is JSON; else ``None``."""
         try:
-            return tolerance.spelled(json.loads(self.content))
+            return read_json(self.content)
         except ValueError:
             return None
 
@@ -76,7 +77,7 @@ class Exchange:
         """The request's body, if it is JSON; else ``None``."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (RecursionError, ValueError):
             return None
 
 
@@ -134,9 +135,9 @@ class Wire(httpx.BaseTransport):
             self._sleep(wait)
             exchange = self._exchange(request)
         self.history.append(exchange)
-        return httpx.Response(
-            exchange.status, headers=dict(exchange.headers), content=exchange.content
-        )
+        # The body is here as it came, whatever its headers say of it.
+        headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
+        return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 
     def close(self) -> None:
         """Close the connections."""
@@ -209,9 +210,12 @@ def _told_to_wait(exchange: Exchange) -> float | None:
     details = error.get("details") if isinstance(error, dict) else None
     told = details.get("retryAfter") if isinstance(details, dict) else None
     header = exchange.headers.get("retry-after", "")
-    if not isinstance(told, int | float) and header.isdigit():
+    if not isinstance(told, int | float) and header.isascii() and header.isdigit():
         told = int(header)
-    return max(0.0, float(told)) if isinstance(told, int | float) else None
+    if not isinstance(told, int | float):
+        return None
+    # More than anybody waits is the same as ever so much more.
+    return float(min(max(told, 0), 10**6))
 
 
 def _reason(error: Exception, request: httpx.Request) -> str:

@@ -360,7 +360,7 @@ class Visitor:
             # O-16: nobody says whose reason counts once it was closed again.
             known.reason_given = isinstance(reason, str) and bool(reason)
             known.close_reason = reason
-        elif reason is not None:
+        else:
             known.reason_given = False
         shown = self._see(self.session.conversation(known.id)).document
         self._judge(
@@ -436,8 +436,10 @@ class Visitor:
         begin = offset or 0
         page = matching[begin : None if limit is None else begin + limit]
         if role is not None or status is not None:
-            wrong = [m for m in shown if m not in matching]
-            missing = [] if limit or offset else [m for m in matching if m not in shown]
+            # Other fields may be another with each reading.
+            due, there = ({str(m.get("id")) for m in items} for items in (matching, shown))
+            wrong = there - due
+            missing = set() if limit or offset else due - there
             self._judge(
                 not wrong and not missing,
                 "list-filter",

@@ -32,6 +32,7 @@ def write(report: Report, path: Path) -> None:
         suite = TestSuite("run")
         suite.add_testcase(case)
         document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # theirs
     document.time = report.seconds
     text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # theirs
     path.write_text(report.outcome.findings.secrets.text(text), encoding="utf-8")

@@ -17,7 +17,9 @@ from siteassist_contract.rules import RULES
 
 def write(report: Report, path: Path) -> None:
     """Write it to ``path``."""
-    path.write_text(report.outcome.findings.secrets.text(render(report)), encoding="utf-8")
+    text = report.outcome.findings.secrets.text(render(report))
+    # A server may send halves of characters.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def render(report: Report) -> str:

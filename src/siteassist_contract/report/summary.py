@@ -79,4 +79,6 @@ def document(report: Report) -> dict[str, Any]:
 def write(report: Report, path: Path) -> None:
     """Write it to ``path``."""
     text = json.dumps(document(report), indent=1, ensure_ascii=False)
-    path.write_text(report.outcome.findings.secrets.text(text) + "\n", encoding="utf-8")
+    text = report.outcome.findings.secrets.text(text) + "\n"
+    # A server may send halves of characters; in JSON these are escapes.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ from siteassist_contract.traffic import Exchange
 
 PATIENCE = 10.0
 """How long, in seconds, the engine may take to stop when it is interrupted."""
-_NETWORK = ("Network Error", "Connection", "Timeout", "timed out")
+_LAST_CALL = 10.0
+"""How long, in seconds, an engine that says nothing goes on when the time is up."""
 
 EXPECTED = {
     "no-server-error": "an answer, or a refusal with a status below 500",
@@ -77,38 +79,43 @@ class Shapes:
                 # Hypothesis keeps a cache, by default in the folder that it is run in.
                 "HYPOTHESIS_STORAGE_DIRECTORY": name,
             }
-            with _running(command, environment) as lines:
+            with _running(command, environment, self.until + _LAST_CALL) as lines:
                 yield from self._follow(lines)
 
     def _choices(self) -> Choices:
         return Choices(self.examples, self.seed, self.workers, database=self.database is not None)
 
     def _follow(self, lines: Iterator[dict[str, Any]]) -> Iterator[str]:
-        findings = self.ground.findings
         problems: list[str] = []
         complete = False
         for line in lines:
             if time.monotonic() > self.until:
-                self.out_of_time = True
-                yield "the time is up"
                 break
-            for name, status, count in line.get("answered", ()):
-                findings.answered[name, status] += count
-                findings.requests[findings.layer, name] += count
-                self.ground.wire.requests += count
-            for rule, name, count in line.get("tested", ()):
-                findings.tested[rule, name] += count
+            self._count(line)
             if "rule" in line:
                 self._break(line)
             elif "error" in line:
-                problems.append(findings.secrets.text(str(line["error"])))
+                problems.append(self.ground.findings.secrets.text(str(line["error"])))
             elif "done" in line:
                 complete = not line["interrupted"]
                 yield line["done"]
-        if problems:
+        if time.monotonic() > self.until:
+            # Either it said more than there was time for, or nothing until it was ended.
+            self.out_of_time = True
+            yield "the time is up"
+        elif problems:
             raise CannotRunError(_summary(problems))
-        if not complete and not self.out_of_time:
+        elif not complete:
             raise CannotRunError("schemathesis did not run to its end")
+
+    def _count(self, line: Mapping[str, Any]) -> None:
+        findings = self.ground.findings
+        for name, status, count in line.get("answered", ()):
+            findings.answered[name, status] += count
+            findings.requests[findings.layer, name] += count
+            self.ground.wire.requests += count
+        for rule, name, count in line.get("tested", ()):
+            findings.tested[rule, name] += count
 
     def _break(self, line: Mapping[str, Any]) -> None:
         rule = line["rule"]
@@ -147,16 +154,23 @@ class Shapes:
 
 @contextlib.contextmanager
 def _running(
-    command: list[str], environment: Mapping[str, str]
+    command: list[str], environment: Mapping[str, str], until: float
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    """Run the engine; yields its lines. Whatever ends the block ends the engine."""
+    """Run the engine; yields its lines. Whatever ends the block ends the engine, and so does time.
+
+    ``until`` is a time of `time.monotonic`.
+    """
     with subprocess.Popen(  # noqa: S603  # ours
         command, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101  # because of PIPE
+        alarm = threading.Timer(max(0.0, until - time.monotonic()), process.kill)
+        alarm.daemon = True
+        alarm.start()
         try:
             yield _parsed(process.stdout.readline)
         finally:
+            alarm.cancel()
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 try:
