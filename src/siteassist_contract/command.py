@@ -17,7 +17,7 @@ import click
 
 from siteassist_contract import baseline, coverage, databases, plan, preflight, secrets
 from siteassist_contract.findings import grouped
-from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
+from siteassist_contract.outcome import CannotRunError, ExitStatus
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import junit, page, summary
 from siteassist_contract.run import Options, Outcome, Progress, Run
@@ -185,9 +185,6 @@ def main(  # noqa: PLR0913  # one parameter per option
         preflight.check(target)
     except (CannotRunError, SpecError) as error:
         _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
-    except ContractBrokenError as error:
-        click.echo(error)
-        _stop(ExitStatus.BROKEN, "The server breaks the contract before the tests can begin.")
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     terminal = Terminal()
     terminal.begin(target, chosen)
@@ -234,7 +231,7 @@ def verdict(outcome: Outcome) -> str:
     """Say in one line what came of a run."""
     ways = grouped(outcome.findings.breaks.values())
     unknown = [way for way in ways if not way[0].known]
-    asked = f"{outcome.requests} requests"
+    asked = f"{outcome.requests} {'request' if outcome.requests == 1 else 'requests'}"
     accepted = len(ways) - len(unknown)
     if accepted:
         asked += f", {accepted} known {'break' if accepted == 1 else 'breaks'} accepted"

@@ -145,6 +145,7 @@ class Findings:
             "an answer as openapi.yaml describes it",
             "; ".join(faults[:3]),
             history,
+            str(exchange.status),
         )
 
     def judge(  # noqa: PLR0913  # what a reader of a report wants to know

@@ -56,7 +56,9 @@ class Ground:
         document = exchange.document
         token = document.get("sessionToken")
         if not isinstance(token, str) or not token:
-            raise ContractBrokenError("init gives no session token")
+            raise ContractBrokenError(
+                "init gives no session token, without which nothing can go on"
+            )
         self.devices[name] = device
         shown = document.get("visitor")
         return self._watch(

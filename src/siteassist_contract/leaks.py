@@ -41,6 +41,6 @@ def find(exchange: Exchange, secrets: Filter) -> list[str]:
         match = pattern.search(text)
         if match is not None and match[0] not in sent:
             found.append(f"{what}: {match[0].strip()[:80]}")
-    if secrets.shows(exchange.content):
+    if secrets.shows(exchange.content, besides=sent.encode("utf-8", "surrogatepass")):
         found.append("a credential")
     return found

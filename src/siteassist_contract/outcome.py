@@ -23,4 +23,4 @@ class CannotRunError(Exception):
 
 
 class ContractBrokenError(Exception):
-    """The server broke the contract before the tests proper began; the message is the report."""
+    """The server broke the contract so that nothing can go on; the message is one line."""

@@ -128,7 +128,9 @@ class Run:
                 self._tidy_up()
         except StopRun:
             pass
-        except (CannotRunError, GoneError) as error:
+        except UnansweredError as error:
+            problem = f"the first request got no answer: {error}"
+        except (CannotRunError, ContractBrokenError, GoneError) as error:
             problem = self.findings.secrets.text(str(error))
         except KeyboardInterrupt:
             return self._outcome(ExitStatus.INTERRUPTED, "")
@@ -147,7 +149,9 @@ class Run:
         )
 
     def _layers(self) -> None:
-        self._layer(ERRORS, Refusals(self._ground).run)
+        self.findings.layer = BEHAVIOUR
+        self._ground.visitor()
+        self._layer(ERRORS, lambda: Refusals(self._ground).run())
         self._layer(STREAMS, lambda: streaming.run(self._ground))
         self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile

@@ -54,9 +54,9 @@ class Filter:
         """Return ``text`` without secrets and session tokens."""
         return self.body(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
-    def shows(self, body: bytes) -> bool:
-        """Whether ``body`` has one of the secrets in it."""
-        return any(secret in body for secret in self._secrets)
+    def shows(self, body: bytes, *, besides: bytes = b"") -> bool:
+        """Whether ``body`` has one of the secrets in it that is not in ``besides``."""
+        return any(secret in body and secret not in besides for secret in self._secrets)
 
     def files(self, folder: Path) -> None:
         """Rewrite the files below ``folder`` that have secrets in them."""

@@ -9,6 +9,7 @@ import click
 from siteassist_contract import coverage
 from siteassist_contract.description import operations
 from siteassist_contract.findings import LAYERS, Break, grouped
+from siteassist_contract.outcome import ExitStatus
 from siteassist_contract.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.summary import Report
@@ -71,6 +72,8 @@ class Terminal:
             click.echo(
                 textwrap.fill(reason, _WIDTH, initial_indent=lead, subsequent_indent=" " * 8)
             )
+        if report.outcome.problem and report.outcome.status is ExitStatus.BROKEN:
+            click.echo(f"The run did not get to its end: {report.outcome.problem}")
         for note in report.outcome.notes:
             click.echo(f"Note: {note}")
         click.echo()

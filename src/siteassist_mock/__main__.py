@@ -108,6 +108,7 @@ def main(  # noqa: PLR0913 - one argument per option
         listen,
         make_server,
         operator_url,
+        reference_url,
     )
     from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
     from siteassist_mock.store import StoreError  # noqa: PLC0415 - see above
@@ -158,7 +159,8 @@ def main(  # noqa: PLR0913 - one argument per option
     known = private_key == PRIVATE_KEY and not app.state.seed.private_keys
     click.echo(f"private key:     {PRIVATE_KEY if known else 'as given'}")
     if settings.control:
-        click.echo(f"operator's page: {operator_url(app, listening)}")
+        click.echo(f"operator's page: {operator_url(listening)}")
+    click.echo(f"reference:       {reference_url(listening)}")
     sys.stdout.flush()
     try:
         server.run(sockets=[listening])

@@ -27,6 +27,7 @@ from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.on_demand import OnDemand
 from siteassist_mock.operations import base_path, read_operations
 from siteassist_mock.rates import parse_rate
+from siteassist_mock.reference import reference_paths
 from siteassist_mock.router import Router
 from siteassist_mock.script import read_script
 from siteassist_mock.seed import SEED
@@ -102,7 +103,10 @@ def create_app(
     )
     limits = Limits(store, rates, settings.quota)
 
-    paths: dict[str, dict[str, ASGIApp]] = {f"{prefix}/openapi": {"GET": served}}
+    paths: dict[str, dict[str, ASGIApp]] = {
+        f"{prefix}/openapi": {"GET": served},
+        **reference_paths(spec, prefix),
+    }
     for operation in operations:
         handler = handlers[operation.operation_id]
         validator = validators[operation.operation_id]

@@ -10,6 +10,7 @@ import uvicorn
 
 from siteassist_mock.connection import http_protocol
 from siteassist_mock.control import CONTROL_PATH
+from siteassist_mock.reference import REFERENCE_PATH
 from siteassist_mock.socket_protocol import SocketProtocol
 from siteassist_mock.sockets import MAX_SENT_BYTES
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.sockets import ConversationSockets
 
-__all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url"]
+__all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url", "reference_url"]
 
 # How long a stop waits for streams that are being written.
 _GRACE_SECONDS = 3
@@ -45,14 +46,23 @@ def listen(host: str, port: int) -> socket.socket:
 
 def base_url(app: Starlette, listening: socket.socket) -> str:
     """Return the address under which ``app`` serves the API on ``listening``."""
+    return f"{_root(listening)}{app.state.base_path}"
+
+
+def operator_url(listening: socket.socket) -> str:
+    """Return the address of the operator's page."""
+    return f"{_root(listening)}{CONTROL_PATH}/ui"
+
+
+def reference_url(listening: socket.socket) -> str:
+    """Return the address of the API reference."""
+    return f"{_root(listening)}{REFERENCE_PATH}"
+
+
+def _root(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{app.state.base_path}"
-
-
-def operator_url(app: Starlette, listening: socket.socket) -> str:
-    """Return the address of the operator's page."""
-    return f"{base_url(app, listening).removesuffix(app.state.base_path)}{CONTROL_PATH}/ui"
+    return f"http://{shown}:{port}"
 
 
 def is_loopback(listening: socket.socket) -> bool:

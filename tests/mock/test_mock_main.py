@@ -21,7 +21,7 @@ BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 @contextmanager
-def started(*arguments: str, count: int = 4) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def started(*arguments: str, count: int = 5) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Start the command on a free port; yield it with the first lines that it printed."""
     with subprocess.Popen(
         [*MODULE, "--port", "0", *arguments],
@@ -51,14 +51,17 @@ def test_it_says_where_it_is_and_what_it_knows() -> None:
             "publishable key: sa_pk_1234567890abcdef",
             "private key:     sk_test_1234567890abcdef",
             f"operator's page: {url.removesuffix('/v2')}/_mock/ui",
+            f"reference:       {url.removesuffix('/v2')}/docs",
         ]
         assert httpx.get(lines[3].split()[2]).status_code == 200
+        assert httpx.get(lines[4].split()[1]).status_code == 200
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 200
 
 
 def test_the_control_endpoints_can_be_left_out() -> None:
     """Then they are no more than an unknown path, and not announced."""
-    with started("--no-control", count=3) as (process, lines):
+    with started("--no-control", count=4) as (process, lines):
+        assert lines[3].startswith("reference: ")
         root = lines[0].split()[3].removesuffix("/v2")
         assert httpx.get(f"{root}/_mock/ui").status_code == 404
         process.terminate()

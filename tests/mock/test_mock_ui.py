@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,167 +15,22 @@ from siteassist_mock.testing import mock_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from websockets.sync.client import ClientConnection
+    from tests.conftest import Browser, Page
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 KEY = "sa_pk_1234567890abcdef"
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
 )
-CHROMIUM = shutil.which("chromium")
 SECONDS = 20
 
 
-class Page:
-    """One tab of the browser."""
-
-    def __init__(self, socket: ClientConnection, session: str) -> None:
-        """Speak to the tab with the id ``session``."""
-        self._socket = socket
-        self._session = session
-        self._count = 0
-        self.problems: list[Any] = []
-
-    def call(self, method: str, **params: Any) -> Any:
-        """Call a method of the debugging protocol; what the page complains of is kept."""
-        self._count += 1
-        request = {
-            "id": self._count,
-            "method": method,
-            "params": params,
-            "sessionId": self._session,
-        }
-        self._socket.send(json.dumps(request))
-        while True:
-            answer = json.loads(self._socket.recv(timeout=SECONDS))
-            if answer.get("method") in {"Runtime.exceptionThrown", "Log.entryAdded"}:
-                self.problems.append(answer["params"])
-            if answer.get("id") == self._count:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression, and of a promise what it becomes."""
-        result = self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def wait(self, condition: str) -> None:
-        """Return as soon as ``condition`` holds in the page."""
-        look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look);"
-        self.evaluate(f"new Promise((done) => {{ {look} look(); }})")
-
-    def wait_for_text(self, selector: str, text: str) -> None:
-        """Return as soon as some visible element that matches has exactly this text."""
-        self.wait(
-            f"[...document.querySelectorAll({json.dumps(selector)})].some((one) =>"
-            f" one.checkVisibility() && one.textContent === {json.dumps(text)})"
-        )
-
-    def click(self, selector: str) -> None:
-        """Press and release the mouse in the middle of an element."""
-        x, y = self.evaluate(
-            f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
-            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-
-    def press(self, key: str) -> None:
-        """Press and release a key."""
-        text = {"Enter": "\r"}.get(key, "")
-        code = {"Enter": 13, "Tab": 9, "ArrowDown": 40, "Escape": 27}[key]
-        for kind in ("keyDown", "keyUp"):
-            self.call(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=key,
-                text=text if kind == "keyDown" else "",
-                windowsVirtualKeyCode=code,
-            )
-
-    def type(self, text: str) -> None:
-        """Write into the element that has the focus."""
-        self.call("Input.insertText", text=text)
-
-    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Give the page the size and the colours of a device."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientConnection]:
-    """Start a browser of our own, with a profile of its own and no way to other machines."""
-    if CHROMIUM is None:
-        pytest.skip("there is no `chromium` on this machine")
-    command = [
-        CHROMIUM,
-        "--headless=new",
-        # The sandbox needs rights that containers do not give; the page is ours.
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-extensions",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-        "about:blank",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            address = ""
-            for line in process.stderr:
-                _, _, address = line.strip().partition("DevTools listening on ")
-                if address:
-                    break
-            assert address, "the browser did not start"
-            with connect(address, max_size=None, proxy=None) as socket:
-                yield socket
-        finally:
-            process.terminate()
-            process.stderr.close()
-
-
 @contextmanager
-def opened(browser: ClientConnection, url: str) -> Iterator[Page]:
-    """Open ``url`` in a new tab and yield that, then close it."""
-
-    def call(method: str, **params: Any) -> Any:
-        browser.send(json.dumps({"id": 0, "method": method, "params": params}))
-        while (answer := json.loads(browser.recv(timeout=SECONDS))).get("id") != 0:
-            pass
-        return answer["result"]
-
-    context = call("Target.createBrowserContext")["browserContextId"]
-    target = call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-    session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-    page = Page(browser, session)
-    page.call("Runtime.enable")
-    page.call("Log.enable")
-    page.resize(1280, 800)
-    page.call("Page.navigate", url=url)
-    page.wait_for_text("#live", "Live")
-    try:
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    """Open the operator's page in a new tab and yield that, then close it."""
+    with browser.opened(url) as page:
+        page.wait_for_text("#live", "Live")
         yield page
-        assert page.problems == []
-    finally:
-        call("Target.disposeBrowserContext", browserContextId=context)
 
 
 class Visitor:
@@ -222,7 +75,7 @@ def visitor() -> Iterator[Visitor]:
         yield visitor
 
 
-def test_an_operator_takes_over_and_answers(browser: ClientConnection, visitor: Visitor) -> None:
+def test_an_operator_takes_over_and_answers(browser: Browser, visitor: Visitor) -> None:
     """What the operator does in the page the visitor's socket hears of."""
     one = visitor.start("How long does shipping take?")
     address = f"{visitor.url.replace('http', 'ws')}/conversations/{one}/ws?apiKey={KEY}"
@@ -253,7 +106,7 @@ def test_an_operator_takes_over_and_answers(browser: ClientConnection, visitor: 
         page.wait_for_text("#list .snippet", "Thanks!")
 
 
-def test_conversations_appear_by_themselves(browser: ClientConnection, visitor: Visitor) -> None:
+def test_conversations_appear_by_themselves(browser: Browser, visitor: Visitor) -> None:
     """Also in a page that showed none, and with a mark if something in them is new."""
     with opened(browser, f"{visitor.control}/ui") as page:
         page.wait("document.querySelector('#empty').checkVisibility()")
@@ -262,7 +115,7 @@ def test_conversations_appear_by_themselves(browser: ClientConnection, visitor: 
         page.wait_for_text("#count", "1")
 
 
-def test_what_people_say_is_text(browser: ClientConnection, visitor: Visitor) -> None:
+def test_what_people_say_is_text(browser: Browser, visitor: Visitor) -> None:
     """In the list, in the conversation, in names and in reasons: nothing becomes an element."""
     one = visitor.start(HOSTILE)
     visitor.operate(one, "handover", {"name": HOSTILE})
@@ -278,7 +131,7 @@ def test_what_people_say_is_text(browser: ClientConnection, visitor: Visitor) ->
         assert page.evaluate("document.title").startswith("<script>document.title")
 
 
-def test_the_page_may_make_nothing_of_text(browser: ClientConnection, visitor: Visitor) -> None:
+def test_the_page_may_make_nothing_of_text(browser: Browser, visitor: Visitor) -> None:
     """Should the script ever have a mistake, the browser refuses to follow it."""
     with opened(browser, f"{visitor.control}/ui") as page:
         names = page.evaluate(
@@ -299,7 +152,7 @@ def test_the_page_may_make_nothing_of_text(browser: ClientConnection, visitor: V
         page.problems.clear()
 
 
-def test_a_phone_shows_one_thing_at_a_time(browser: ClientConnection, visitor: Visitor) -> None:
+def test_a_phone_shows_one_thing_at_a_time(browser: Browser, visitor: Visitor) -> None:
     """By keyboard alone: along the list, into a conversation, and back."""
     visitor.start("first")
     visitor.start("second")
@@ -319,7 +172,7 @@ def test_a_phone_shows_one_thing_at_a_time(browser: ClientConnection, visitor: V
         page.wait("!document.querySelector('#chat').checkVisibility()")
 
 
-def test_closing_asks_first(browser: ClientConnection, visitor: Visitor) -> None:
+def test_closing_asks_first(browser: Browser, visitor: Visitor) -> None:
     """With a reason, after which nothing can be said any more; Escape changes one's mind."""
     one = visitor.start("hello")
     with opened(browser, f"{visitor.control}/ui#{one}") as page:
@@ -337,7 +190,7 @@ def test_closing_asks_first(browser: ClientConnection, visitor: Visitor) -> None
         assert visitor.say(one, "x") == 409
 
 
-def test_a_reset_asks_first(browser: ClientConnection, visitor: Visitor) -> None:
+def test_a_reset_asks_first(browser: Browser, visitor: Visitor) -> None:
     """And shows the empty server afterwards."""
     one = visitor.start("hello")
     with opened(browser, f"{visitor.control}/ui#{one}") as page:
@@ -350,7 +203,7 @@ def test_a_reset_asks_first(browser: ClientConnection, visitor: Visitor) -> None
         page.wait_for_text("#count", "0")
 
 
-def test_a_refusal_is_shown(browser: ClientConnection, visitor: Visitor) -> None:
+def test_a_refusal_is_shown(browser: Browser, visitor: Visitor) -> None:
     """What is not sent stays in the box, with the server's own words below."""
     one = visitor.start("hello")
     visitor.operate(one, "handover", {})
@@ -371,7 +224,7 @@ def test_a_refusal_is_shown(browser: ClientConnection, visitor: Visitor) -> None
         page.problems.clear()
 
 
-def test_a_lost_server_is_shown(browser: ClientConnection) -> None:
+def test_a_lost_server_is_shown(browser: Browser) -> None:
     """What is shown stays, and does not pretend to be live."""
     with ExitStack() as server:
         visitor = server.enter_context(Visitor(server.enter_context(mock_server())))

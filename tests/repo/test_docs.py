@@ -7,11 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fakeredis import TcpFakeServer
 
 from siteassist_mock.testing import mock_server
 
@@ -115,17 +118,34 @@ def test_mock_command_starts(key: str, tmp_path: Path) -> None:
     assert 0 == mock.returncode
 
 
+@contextmanager
+def shared_database() -> Iterator[str]:
+    """Run a server that speaks Redis; yields its address."""
+    # It listens from the moment that it is made.
+    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @pytest.mark.parametrize("key", starting_with(f"siteassist-contract {DOCUMENTED_URL}"))
 def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
     """The printed way to test the mock finds that it keeps the contract."""
-    words = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))
-    done = subprocess.run(
-        [str(TOOLS / words[0]), *words[1:], "--examples", "1"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with shared_database() as address:
+        line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("redis://127.0.0.1/0", address)
+        words = shlex.split(line)
+        done = subprocess.run(
+            [str(TOOLS / words[0]), *words[1:], "--examples", "1", "--time", "10s"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
 

@@ -48,6 +48,20 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     assert "siteassist_mock/ui.html" in archive.namelist()
 
 
+def test_wheel_carries_the_reference(wheel: Path) -> None:
+    """The page, the library that draws it, and its licences."""
+    archive = zipfile.ZipFile(wheel)
+    folder = ROOT / "src" / "siteassist_spec" / "reference"
+    files = [path for path in folder.rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    assert folder / "vendor" / "redoc.standalone.js" in files
+    for path in files:
+        name = path.relative_to(ROOT / "src").as_posix()
+        assert path.read_bytes() == archive.read(name)
+    licenses = {name.rpartition("/licenses/")[2] for name in archive.namelist()}
+    vendor = "src/siteassist_spec/reference/vendor"
+    assert {"LICENSE", f"{vendor}/LICENSE", f"{vendor}/worker.js.LICENSE.txt"} <= licenses
+
+
 def test_installed_packages_read_the_carried_description(wheel: Path, tmp_path: Path) -> None:
     """The packages work from the wheel alone, away from the repository."""
     zipfile.ZipFile(wheel).extractall(tmp_path)

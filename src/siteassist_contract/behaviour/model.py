@@ -63,7 +63,8 @@ class KnownConversation:
 def text_of(parts: object) -> str:
     """Join the texts of message parts; parts of other types say nothing."""
     items = parts if isinstance(parts, list) else []
-    texts = (part.get("text") for part in items if isinstance(part, dict))
+    known = (part for part in items if isinstance(part, dict) and part.get("type") == "text")
+    texts = (part.get("text") for part in known)
     return "".join(text for text in texts if isinstance(text, str))
 
 

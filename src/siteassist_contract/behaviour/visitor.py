@@ -101,6 +101,8 @@ class Visitor:
             f"status {shown.get('status')!r}, closedAt {shown.get('closedAt')!r}",
         )
         known = _conversation(shown)
+        # No page says that nobody has greeted the visitor.
+        known.messages = [KnownMessage.of(m) for m in _objects(shown.get("messages"))]
         self._judge(
             known.id not in self._seen_ids,
             "new-id",
@@ -555,9 +557,11 @@ class Visitor:
         if len(down) != len(up):
             return  # `list-own` is for that
         runs_down, runs_up = (_runs(items, field) for items in (down, up))
-        distinct = set(map(repr, runs_down))
+        apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
+        # Whether null comes first or last, nobody says.
+        values_down, values_up = ([v for v in r if v is not None] for r in (runs_down, runs_up))
         self._judge(
-            len(distinct) == len(runs_down) and runs_down == runs_up[::-1],
+            not any(apart) and values_down == values_up[::-1],
             "list-order",
             "getConversations",
             f"equal values of `{field}` side by side, and `asc` the reverse of `desc`",

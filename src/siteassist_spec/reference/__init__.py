@@ -1,0 +1,171 @@
+"""The API reference: a page with search and code samples, made from ``openapi.yaml``.
+
+Redoc, which is kept in ``vendor``, draws it in the browser. The files need no
+others and load nothing from anywhere, so a folder with them is the whole
+reference: it can be put on any web server, or opened as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from siteassist_spec.reference.samples import METHODS, code_samples, resolve
+
+__all__ = ["ORIGIN", "PAGE", "POLICY", "File", "StandIn", "build_reference"]
+
+PAGE = "index.html"
+"""The name of the page among the files."""
+
+ORIGIN = "http://origin.invalid"
+"""What stands in the files for where they are served; the page puts the real one in."""
+
+# Redoc writes its styles into the page while it runs, and searches in a worker
+# that it makes from a text of its own.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:;"
+    " worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The ``Content-Security-Policy`` that the page needs: no request to anywhere else."""
+
+_BUNDLE = "redoc.standalone.js"
+_SCHEMAS = "Schemas"
+_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of the reference; ``immutable`` if its name changes with its content."""
+
+    content: bytes
+    media_type: str
+    immutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A server that is not the service, but documents the same API.
+
+    ``path`` is where it serves the API on its own host, ``name`` what it calls
+    itself, ``notice`` what a reader has to know first, in Markdown, and ``token``
+    the bearer for the samples.
+    """
+
+    path: str
+    name: str
+    notice: str
+    token: str
+
+
+def build_reference(
+    spec: Mapping[str, Any], *, assets: str = "", stand_in: StandIn | None = None
+) -> dict[str, File]:
+    """Return the files of the reference by their names, `PAGE` among them.
+
+    ``assets`` is where the page finds the others, relative to itself: nothing
+    for the same folder, or a folder with its slash. With a ``stand_in`` the
+    reference is about that server.
+
+    Raises `LookupError` if an operation has no examples to make samples from.
+    """
+    pin = json.loads(_vendored("redoc.json"))
+    script = f"redoc-{pin['version']}-{pin['sha256'][_BUNDLE][:8]}.js"
+    page = _text("page.html")
+    # Within an element nothing may look like the end of it.
+    shown = json.dumps(_annotated(spec, stand_in), ensure_ascii=False).replace("<", "\\u003c")
+    title = spec["info"]["title"] if stand_in is None else stand_in.name
+    for name, value in (
+        ("title", html.escape(title)),
+        ("assets", html.escape(assets)),
+        ("redoc", script),
+        ("origin", ORIGIN),
+        ("spec", shown),
+    ):
+        page = page.replace(f"{{{{ {name} }}}}", value)
+    return {
+        PAGE: File(page.encode(), "text/html; charset=utf-8"),
+        "reference.css": File(_text("reference.css").encode(), "text/css; charset=utf-8"),
+        "reference.js": File(_text("reference.js").encode(), "text/javascript; charset=utf-8"),
+        script: File(_vendored(_BUNDLE), "text/javascript; charset=utf-8", immutable=True),
+        "redoc-LICENSE.txt": File(
+            b"\n".join(
+                _vendored(name)
+                for name in ("LICENSE", f"{_BUNDLE}.LICENSE.txt", "worker.js.LICENSE.txt")
+            ),
+            "text/plain; charset=utf-8",
+        ),
+    }
+
+
+def _annotated(spec: Mapping[str, Any], stand_in: StandIn | None) -> dict[str, Any]:
+    """Return a copy of the description with all that the page shows besides."""
+    shown: dict[str, Any] = copy.deepcopy(dict(spec))
+    base_url = token = None
+    if stand_in is not None:
+        base_url = f"{ORIGIN}{stand_in.path}"
+        token = stand_in.token
+        shown["info"]["title"] = stand_in.name
+        shown["info"]["description"] = f"{stand_in.notice}\n\n{shown['info']['description']}"
+        shown["servers"].insert(0, {"url": stand_in.path, "description": stand_in.name})
+    for path, item in spec["paths"].items():
+        for method in METHODS:
+            if method in item:
+                operation = shown["paths"][path][method]
+                operation["x-codeSamples"] = [
+                    {"lang": sample.lang, "label": sample.label, "source": sample.source}
+                    for sample in code_samples(spec, path, method, base_url=base_url, token=token)
+                ]
+                for response in operation["responses"].values():
+                    _show_stream(shown, response)
+    schemas = shown["components"]["schemas"]
+    for schema in schemas.values():
+        _name_payload(schema)
+    shown["tags"].append({"name": _SCHEMAS, "description": _chapter(schemas)})
+    return shown
+
+
+def _chapter(schemas: Mapping[str, Any]) -> str:
+    """Return Redoc's Markdown of a chapter with a section for every schema."""
+    lines = []
+    for name, schema in schemas.items():
+        lines += [f"# {name}", ""]
+        # Of all others Redoc says it itself.
+        if schema.get("type") == "object" or "oneOf" in schema:
+            lines += [schema["description"].strip(), ""]
+        lines += [f'<SchemaDefinition schemaRef="#/components/schemas/{name}" />', ""]
+    return "\n".join(lines)
+
+
+def _show_stream(spec: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+    """Show the examples of events as they are sent, not as the objects that describe them."""
+    media = response.get("content", {}).get(_STREAM, {})
+    for name, example in media.get("examples", {}).items():
+        found = resolve(spec, example)
+        media["examples"][name] = {**found, "value": f"data: {found['value']['data']}\n\n"}
+
+
+def _name_payload(schema: Any) -> None:
+    """Say in words what a text contains: Redoc knows no ``contentSchema``."""
+    if isinstance(schema, list):
+        for item in schema:
+            _name_payload(item)
+    elif isinstance(schema, dict):
+        name = schema.get("contentSchema", {}).get("$ref", "").rpartition("/")[2]
+        if name:
+            schema["title"] = f"{name} as JSON"
+            schema["description"] = f"A [{name}](#tag/{_SCHEMAS}/{name}), written as JSON."
+        for value in list(schema.values()):
+            _name_payload(value)
+
+
+def _text(name: str) -> str:
+    return files("siteassist_spec.reference").joinpath(name).read_text(encoding="utf-8")
+
+
+def _vendored(name: str) -> bytes:
+    return files("siteassist_spec.reference").joinpath("vendor", name).read_bytes()
