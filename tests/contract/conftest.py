@@ -278,7 +278,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-TINY = Profile("tiny", "for tests", 1, 0, 6, 4)
+TINY = Profile("tiny", "for tests", 1, 0, 8, 4)
 
 
 @pytest.fixture
