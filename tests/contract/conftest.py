@@ -12,19 +12,23 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
 from siteassist_contract import run, traffic
 from siteassist_contract.behaviour import visitor
+from siteassist_contract.command import main
 from siteassist_contract.findings import Findings
 from siteassist_contract.ground import Ground
 from siteassist_contract.preflight import Target
-from siteassist_contract.profiles import Profile
+from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.rendering import Renderer
 from siteassist_contract.secrets import Filter
 from siteassist_contract.traffic import Wire
@@ -279,6 +283,46 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 TINY = Profile("tiny", "for tests", 1, 0, 8, 4)
+
+
+class NoShapes:
+    """Makes up no requests, which takes seconds."""
+
+    out_of_time = False
+
+    def __init__(self, *_: object) -> None:
+        """Take what the layer takes."""
+
+    def run(self) -> Iterator[str]:
+        """Do nothing."""
+        yield from ()
+
+
+@pytest.fixture
+def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the made-up requests out."""
+    monkeypatch.setattr(run, "Shapes", NoShapes)
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., Result]]:
+    """Return a function that calls the command in this process, with small profiles."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("API_KEY", "TOKEN", "BASE_URL"):
+        monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)
+    for name in ("quick", "default", "deep"):
+        small = {"examples": 1, "seconds": 0, "conversations": 3, "messages": 1}
+        monkeypatch.setitem(PROFILES, name, replace(PROFILES[name], **small))
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: str, env: dict[str, str] | None = None, typed: str | None = None) -> Result:
+        # What the command prints is kept apart, as a shell does.
+        return CliRunner().invoke(main, arguments, env=env, input=typed)
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -1037,7 +1037,8 @@ def closes_once_more(r: httpx.Request, forward: Forward, memory: Memory) -> http
         reason = body_of(r).get("closeReason")
         memory[r.url.path.split("/")[3]] = {
             "closedAt": f"21{counted(memory, 'closed'):02}-01-01T00:00:00Z",
-            "closeReason": reason,
+            # Without a new reason, the old one stays.
+            **({} if reason is None else {"closeReason": reason}),
         }
     return showing(f"{READ}|{LIST}", change)(r, lambda _: answer, memory)
 
