@@ -243,6 +243,14 @@ def shared() -> Iterator[InProcess]:
     mock.shut()
 
 
+@pytest.fixture(scope="module")
+def served(shared: InProcess) -> Iterator[Loopback]:
+    """Serve that mock on the loopback interface."""
+    server = Loopback(shared.handle_request)
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def loopback() -> Iterator[Callable[[Answerer], Loopback]]:
     """Make servers on the loopback interface."""
