@@ -12,7 +12,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-client bench-mock clean
+.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-client bench-mock mutants clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -64,6 +64,9 @@ bench-client: $(BENCH)/.ready ## compare what the client costs with its peers, i
 
 bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in some minutes
 	@$(BIN)/python -m bench.mock $(ARGS)
+
+mutants: $(READY) ## break the mock in over 100 ways and see which the contract tests find
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## remove what can be made again
 	rm -rf .venv $(BENCH) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules

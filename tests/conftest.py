@@ -199,3 +199,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         finally:
             process.terminate()
             process.stderr.close()
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                # Nothing of it is needed any more, and nobody should wait for it.
+                process.kill()

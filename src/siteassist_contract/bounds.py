@@ -26,6 +26,10 @@ _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
+_ODD = ("50% \"off\" 'now'; -- \\ <b>&amp;</b> {x} $y", "Grüße, Übergröße?", "🎉 emoji 👩‍👩‍👧")
+"""Texts that are as good as any, and that careless servers trip over."""
+
+
 @dataclass(frozen=True)
 class Probe:
     """A request with one value at, or beyond, what the description allows."""
@@ -35,7 +39,8 @@ class Probe:
     """The parameter or field, such as ``limit`` or ``body/messages/0/role``."""
     words: str
     """What is special about it."""
-    valid: bool
+    valid: bool | None
+    """Whether it is valid; ``None`` if nobody says, so that only a failure counts."""
 
 
 def probes(plain: Plain) -> Iterator[Probe]:
@@ -53,7 +58,7 @@ def probes(plain: Plain) -> Iterator[Probe]:
 def _query(plain: Plain, parameter: Json) -> Iterator[Probe]:
     name, schema = parameter["name"], parameter["schema"]
 
-    def probe(value: str | None, words: str, *, valid: bool) -> Probe:
+    def probe(value: str | None, words: str, *, valid: bool | None) -> Probe:
         return Probe(plain.changed(query={name: value}), name, words, valid)
 
     if parameter.get("required"):
@@ -63,6 +68,10 @@ def _query(plain: Plain, parameter: Json) -> Iterator[Probe]:
         if not (name == "apiKey" and valid):
             yield probe(_text(value), words, valid=valid)
     types = _types(schema)
+    if _is_free_text(name, schema):
+        for text in _ODD:
+            yield probe(text, f"the text {text!r}", valid=True)
+        yield probe("a\x00b", "a text with NUL", valid=None)
     if types & {"number", "integer"}:
         yield probe("ten", "no number", valid=False)
         yield probe("-1", "negative", valid=False)
@@ -117,6 +126,12 @@ def _values(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) 
     for value, words, valid in _bounds(form):
         if not (steps[-1] == "apiKey" and valid):
             yield Probe(_with(plain, steps, value), place, words, valid)
+    if _is_free_text(str(steps[-1]), form):
+        for text in _ODD:
+            yield Probe(_with(plain, steps, text), place, f"the text {text!r}", valid=True)
+        yield Probe(_with(plain, steps, "a\x00b"), place, "a text with NUL", valid=None)
+        if "maxLength" in form and "minLength" not in form:
+            yield Probe(_with(plain, steps, ""), place, "empty", valid=True)
     for value in form.get("enum", ()):
         yield Probe(_with(plain, steps, value), place, f"{value!r}", valid=True)
     nonsense = _with(plain, steps, "nonsense")
@@ -124,6 +139,9 @@ def _values(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) 
         yield Probe(nonsense, place, "not one of its values", valid=False)
     if form.get("format") == "uuid":
         yield Probe(nonsense, place, "no UUID", valid=False)
+    if form.get("format") == "uri":
+        no_uri = _with(plain, steps, "no URI at all")
+        yield Probe(no_uri, place, "no URI", valid=False)
 
 
 def _inside(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) -> Iterator[Probe]:
@@ -138,7 +156,7 @@ def _inside(plain: Plain, form: Json, place: str, steps: tuple[str | int, ...]) 
         yield from _object(plain, _resolved(items), f"{place}/0", (*steps, 0))
 
 
-def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool]]:
+def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
     """Yield values at and beyond the bounds, with what they are and whether they are valid."""
     if "minimum" in schema:
         yield schema["minimum"], f"the minimum, {schema['minimum']}", True
@@ -149,9 +167,21 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool]]:
     if "minLength" in schema:
         yield "x" * schema["minLength"], f"{schema['minLength']} characters", True
         yield "x" * (schema["minLength"] - 1), f"less than {schema['minLength']} characters", False
+    elif "minimum" in schema:
+        # No page says how far a list may go.
+        yield 2**31, "beyond 32 bits", None
+        yield 2**63, "beyond 64 bits", None
     if "maxLength" in schema:
         yield "x" * schema["maxLength"], f"{schema['maxLength']} characters", True
+        yield "ä" * schema["maxLength"], f"{schema['maxLength']} characters of two bytes", True
         yield "x" * (schema["maxLength"] + 1), f"more than {schema['maxLength']} characters", False
+
+
+def _is_free_text(name: str, schema: Json) -> bool:
+    """Whether a value is a text in which anything may be said."""
+    plain = schema.get("type") == "string" and not {"enum", "format", "const"} & set(schema)
+    # What a key or a device's identifier looks like is its giver's own affair.
+    return plain and name not in ("apiKey", "saVid")
 
 
 def _types(schema: Json) -> set[str]:

@@ -197,6 +197,7 @@ def main(  # noqa: PLR0913  # one parameter per option
         known=known,
         human_conversation=human,
         database=database,
+        database_place=example_database,
         workers=workers,
     )
     begun = time.monotonic()

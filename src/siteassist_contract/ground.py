@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
+from siteassist_contract import tolerance
 from siteassist_contract.behaviour.visitor import Visitor
 from siteassist_contract.findings import Findings
 from siteassist_contract.outcome import ContractBrokenError
@@ -53,6 +54,14 @@ class Ground:
             return self.lent()
         device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
         exchange = self.session_of(device)
+        self.findings.judge(
+            exchange.status in (200, 201) or exchange.status in tolerance.CIRCUMSTANCES,
+            "accepted",
+            "init",
+            "a valid request is accepted",
+            str(exchange.status),
+            self.wire.history,
+        )
         document = exchange.document
         token = document.get("sessionToken")
         if not isinstance(token, str) or not token:

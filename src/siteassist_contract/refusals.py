@@ -17,11 +17,12 @@ from siteassist_contract.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.bounds import Probe, probes
 from siteassist_contract.description import operations
 from siteassist_contract.ground import FIRST, Ground
+from siteassist_contract.rendering import KEY_PLACE
 from siteassist_contract.requests import Plain, Things, valid_requests
 from siteassist_contract.rules import PROTECTED, RULES
 from siteassist_contract.traffic import Exchange
 
-UNAUTHORIZED, NOT_FOUND = 401, 404
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 _MALFORMED = (*tolerance.REFUSALS, NOT_FOUND)
 _BAD_TOKENS = {
     "no token": "",
@@ -29,6 +30,8 @@ _BAD_TOKENS = {
     "a made-up token": "Bearer made-up-token-that-nobody-gave",
     "a changed token": f"Bearer {{{FIRST}}}x",
     "another scheme": f"Basic {{{FIRST}}}",
+    "no scheme": f"{{{FIRST}}}",
+    "a publishable key": f"Bearer {{{KEY_PLACE}}}",
 }
 
 
@@ -73,10 +76,14 @@ class Refusals:
 
     def _tokens(self, plain: Plain) -> None:
         for words, credential in _BAD_TOKENS.items():
+            if KEY_PLACE in credential and not self._ground.has_key:
+                continue
             exchange = self._send(plain, credential=credential)
             rule = "token-checked" if credential else "token-required"
+            # Of a key it may be said that it does not permit this.
+            key = KEY_PLACE in credential and exchange.status == FORBIDDEN
             self._judge(
-                exchange.status == UNAUTHORIZED,
+                exchange.status == UNAUTHORIZED or key,
                 rule,
                 plain.operation,
                 f"401 for {words}",
@@ -87,19 +94,27 @@ class Refusals:
     def _keys(self, plain: Plain) -> None:
         if plain.operation not in RULES["key-checked"].operations:
             return
-        wrong = "pk_made_up_key_that_nobody_gave"
-        if plain.body is None:
-            changed = plain.changed(query={"apiKey": wrong})
-        else:
-            changed = plain.changed(body={**plain.body, "apiKey": wrong})
-        exchange = self._send(changed)
-        self._judge(
-            400 <= exchange.status < 500,  # noqa: PLR2004  # any refusal
-            "key-checked",
-            plain.operation,
-            "a refusal (401, 403 or 404) of a key that nobody gave",
-            str(exchange.status),
-        )
+        key = self._ground.target.api_key or ""
+        wrong = {
+            "made up": "pk_made_up_key_that_nobody_gave",
+            "cut": key[:-1],
+            "longer": f"{key}0",
+            "in other letters": key.swapcase(),
+        }
+        for words, value in wrong.items():
+            if plain.body is None:
+                changed = plain.changed(query={"apiKey": value})
+            else:
+                changed = plain.changed(body={**plain.body, "apiKey": value})
+            exchange = self._send(changed)
+            self._judge(
+                400 <= exchange.status < 500,  # noqa: PLR2004  # any refusal
+                "key-checked",
+                plain.operation,
+                f"a refusal (401, 403 or 404) of a key that is {words}",
+                str(exchange.status),
+                words,
+            )
 
     def _malformed(self, plain: Plain) -> None:
         rule = "malformed-refused"
@@ -146,12 +161,12 @@ class Refusals:
 
     def _probe(self, probe: Probe) -> None:
         operation = probe.request.operation
-        if probe.valid and (self._ground.profile.gentle and probe.request.costs):
+        if probe.valid is not False and self._ground.profile.gentle and probe.request.costs:
             return
-        if probe.valid and operation == "closeConversation":
+        if probe.valid is not False and operation == "closeConversation":
             self._for_closing(probe.request)
         exchange = self._send(probe.request)
-        if exchange.status in tolerance.CIRCUMSTANCES:
+        if probe.valid is None or exchange.status in tolerance.CIRCUMSTANCES:
             return
         if probe.valid:
             kept = exchange.status < 300 or self._may_be_refused(probe, exchange)  # noqa: PLR2004
@@ -200,7 +215,8 @@ class Refusals:
         headers = {}
         if credential is not None:
             token = session.token or ""
-            headers["Authorization"] = credential.replace(f"{{{FIRST}}}", token)
+            known = {FIRST: token, KEY_PLACE: self._ground.target.api_key or ""}
+            headers["Authorization"] = credential.format(**known)
             if not credential:
                 session, headers = self._ground.nobody, {}
         exchange = session.raw(

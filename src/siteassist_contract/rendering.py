@@ -19,6 +19,8 @@ from siteassist_contract.traffic import Exchange
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
+KEY_PLACE = "key"
+"""What stands for the publishable key in a bad credential, as a visitor's name for a token."""
 TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # its name
 _SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
@@ -45,6 +47,7 @@ class Renderer:
 
     def _visitors(self, steps: Sequence[Exchange]) -> list[str]:
         said = [name for step in steps for name in _visitors_of(step.credential)]
+        said = [name for name in said if name != KEY_PLACE]
         return list(dict.fromkeys(said))
 
     # Shell
@@ -84,7 +87,7 @@ class Renderer:
         words.append(f'"$BASE"{target}')
         if step.credential:
             header = f"Authorization: {_header(step.credential)}"
-            said = _PLACE.sub(r"$\1", header)
+            said = _PLACE.sub(_variable, header)
             words.append(f'-H "{said}"' if said != header else f"-H {shlex.quote(header)}")
         if step.body:
             words.append(f"-H {shlex.quote('Content-Type: ' + step.content_type)}")
@@ -151,9 +154,10 @@ class Renderer:
             arguments.append(f"params={{{said}}}")
         who = step.credential if step.credential in VISITORS else "nobody"
         if step.credential and who == "nobody":
-            value = _PLACE.sub(r"{\1_token}", _header(step.credential))
+            value = _PLACE.sub(_expression, _header(step.credential))
             prefix = "f" if value != step.credential else ""
-            arguments.append(f"headers={{'Authorization': {prefix}{value!r}}}")
+            # The expressions in it have single quotes.
+            arguments.append(f"headers={{'Authorization': {prefix}{_double(value)}}}")
         if step.body:
             sent = step.sent
             if isinstance(sent, dict | list) and step.content_type == "application/json":
@@ -262,6 +266,21 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
 
 def _jq(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _double(text: str) -> str:
+    """Return ``text`` as a Python literal in double quotes, single ones as they are."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _variable(match: re.Match[str]) -> str:
+    return f"${KEY_VARIABLE}" if match[1] == KEY_PLACE else f"${match[1]}"
+
+
+def _expression(match: re.Match[str]) -> str:
+    if match[1] == KEY_PLACE:
+        return f"{{os.environ['{KEY_VARIABLE}']}}"
+    return f"{{{match[1]}_token}}"
 
 
 def _header(credential: str) -> str:

@@ -61,6 +61,8 @@ class Options:
     """In how many threads to make up requests."""
     database: ExampleDatabase | None = None
     """Where hypothesis keeps the ways to breaks."""
+    database_place: str | None = None
+    """The address of `database`, for the process that makes requests up."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,12 @@ class Run:
         examples = self._options.examples or self._options.profile.examples
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(
-            self._ground, examples, self._options.seed + number, until, self._options.workers
+            self._ground,
+            examples,
+            self._options.seed + number,
+            until,
+            self._options.workers,
+            self._options.database_place,
         )
         try:
             yield from shapes.run()

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from siteassist_contract.behaviour.journeys import EMOJI, LONG
 from siteassist_contract.ground import Ground
 
+_BEFORE = (
+    {"role": "system", "content": "Answer in one sentence."},
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hello! How can I help?"},
+)
 _SHORT = "How long does shipping take?"
 
 
@@ -30,4 +35,7 @@ def run(ground: Ground) -> Iterator[str]:
             ground.wire.history.clear()
         for stream in (False, None):
             visitor.complete(_SHORT, stream=stream)
+        for stream in (True, False):
+            ground.wire.history.clear()
+            visitor.complete(_SHORT, stream=stream, before=_BEFORE)
     yield "createChatCompletion"

@@ -79,6 +79,14 @@ Examples:
     is_flag=True,
     help="Leave out the operator's page and all else under /_mock.",
 )
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    default=10,
+    show_default=True,
+    help="How long requests and streams may go on when the server is told to stop.",
+)
 @click.option("--quiet", is_flag=True, help="Do not log requests.")
 def main(  # noqa: PLR0913 - one argument per option
     *,
@@ -91,12 +99,14 @@ def main(  # noqa: PLR0913 - one argument per option
     script: str | None,
     failures: dict[str, Any],
     no_control: bool,
+    grace: float,
     quiet: bool,
 ) -> None:
     """Serve a stateful stand-in for the SiteAssist v2 API.
 
     It checks every request against openapi.yaml, answers all of its operations
-    and remembers what it was told. Ctrl-C stops it.
+    and remembers what it was told. Ctrl-C stops it when running requests have
+    ended, and a second Ctrl-C at once.
     """
     # These take most of the start, and `--help` needs none of them.
     from siteassist_mock.access_log import log_to_stderr  # noqa: PLC0415 - see above
@@ -122,6 +132,7 @@ def main(  # noqa: PLR0913 - one argument per option
         seed=None if seed is None else Path(seed),
         script=None if script is None else Path(script),
         control=not no_control,
+        grace_seconds=grace,
         **failures,
     )
     try:
@@ -133,7 +144,11 @@ def main(  # noqa: PLR0913 - one argument per option
     except (OSError, UnicodeError) as error:
         app.state.store.close()
         _fail(f"cannot listen on {host}, port {port}: {_reason(error)}")
-    server = make_server(app)
+    server = make_server(
+        app,
+        grace_seconds=grace,
+        say=lambda line: click.echo(f"siteassist-mock: {line}", err=True),
+    )
     if not quiet:
         log_to_stderr()
     if not is_loopback(listening):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+import siteassist_spec
 from siteassist_mock.access_log import AccessLog
 from siteassist_mock.assistant import Assistant
 from siteassist_mock.auth import Authenticator
@@ -22,7 +24,7 @@ from siteassist_mock.errors import ApiError
 from siteassist_mock.faults import FAULTS_KEY, FaultPlan
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.knowledge import Knowledge
-from siteassist_mock.limits import Limits
+from siteassist_mock.limits import TOO_MANY, Limits
 from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.on_demand import OnDemand
 from siteassist_mock.operations import base_path, read_operations
@@ -37,7 +39,7 @@ from siteassist_mock.sockets import SOCKET_PATH, ConversationSockets
 from siteassist_mock.store import Store
 from siteassist_mock.strict import Strict
 from siteassist_mock.validation import RequestValidator
-from siteassist_spec import SpecError, load_spec
+from siteassist_spec import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+# Reading takes longer than all else that a new server does, and a process that
+# runs tests makes many of them. Nothing here changes what it is given.
+_load_spec = functools.lru_cache(maxsize=1)(siteassist_spec.load_spec)
+
 
 def create_app(
     settings: Settings | None = None,
@@ -59,11 +65,11 @@ def create_app(
 ) -> Starlette:
     """Return the server as an ASGI application.
 
-    ``spec`` defaults to ``openapi.yaml``. The store is at ``app.state.store``,
-    the path under which the API is served at ``app.state.base_path``, the
-    publishable keys with their websites at ``app.state.api_keys``, the open
-    sockets at ``app.state.sockets``; whoever stops the application closes the
-    sockets and then the store.
+    ``spec`` defaults to ``openapi.yaml``, which is read once in a process. The
+    store is at ``app.state.store``, the path under which the API is served at
+    ``app.state.base_path``, the publishable keys with their websites at
+    ``app.state.api_keys``, the open sockets at ``app.state.sockets``; whoever
+    stops the application closes the sockets and then the store.
 
     Raises `SpecError` if the description cannot be read or served, or if its
     operations and ``handlers`` do not match one to one, `ValueError` with a
@@ -72,7 +78,7 @@ def create_app(
     `siteassist_mock.store.StoreError` if the database cannot.
     """
     settings = settings or Settings()
-    spec = load_spec() if spec is None else spec
+    spec = _load_spec(siteassist_spec.SPEC_PATH) if spec is None else spec
     operations = read_operations(spec)
     _match(operations, handlers)
     prefix = base_path(spec)
@@ -92,6 +98,8 @@ def create_app(
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
+    exempt = [operation_id for operation_id, known in responses.items() if TOO_MANY not in known]
+    limits = Limits(store, rates, settings.quota, exempt)
     services = Services(
         settings,
         store,
@@ -100,8 +108,8 @@ def create_app(
         project=seed.project,
         knowledge=knowledge,
         assistant=Assistant(knowledge, rules),
+        on_reset=(limits.reset, plan.restart),
     )
-    limits = Limits(store, rates, settings.quota)
 
     paths: dict[str, dict[str, ASGIApp]] = {
         f"{prefix}/openapi": {"GET": served},
@@ -120,7 +128,7 @@ def create_app(
         )
     if settings.control:
         paths |= control_paths(services, spec)
-    sockets = ConversationSockets(services, spec)
+    sockets = ConversationSockets(services, spec, limits)
     # Browsers call the API from the pages of other websites.
     cors = _ApiCors if settings.control else CORSMiddleware
     app = Starlette()

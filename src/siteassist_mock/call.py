@@ -33,6 +33,8 @@ class Services:
     project: Mapping[str, Any] = field(default_factory=lambda: PROJECT)
     knowledge: Knowledge = BUILT_IN
     assistant: Assistant = field(default_factory=Assistant)
+    on_reset: tuple[Callable[[], None], ...] = ()
+    """What a reset does besides clearing the store."""
 
 
 @dataclass(frozen=True, slots=True)

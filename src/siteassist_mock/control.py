@@ -221,8 +221,14 @@ def _get_state(call: Call) -> Response:
 
 
 def _reset(call: Call) -> Response:
-    """Forget everything that clients have made, and close their sockets."""
+    """Forget everything that clients have made, and close their sockets.
+
+    Rate limits and planned faults begin again as well, so that a test that
+    resets first gets the same each time; the faults of other processes go on.
+    """
     call.services.store.clear()
+    for begin_again in call.services.on_reset:
+        begin_again()
     call.services.events.publish(None, Event("reset"))
     return JSONResponse({"success": True})
 

@@ -45,8 +45,11 @@ class Database(ABC):
 
     ``name`` is for people and shows no password. ``owner`` is a number that this
     process writes beside what only it can finish; `is_gone` tells whether the
-    process behind a number has ended, however it ended.
+    process behind a number has ended, however it ended. ``shared`` says whether
+    other processes can use it.
     """
+
+    shared = True
 
     begin_read: str
     begin_write: str
@@ -113,6 +116,7 @@ class _Sqlite(Database):
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
         )
         super().__init__("in memory" if path is None else str(path), engine)
+        self.shared = path is not None
         self._path = path
         self._claim: sqlite3.Connection | None = None
 

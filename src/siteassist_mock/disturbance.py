@@ -20,7 +20,7 @@ from siteassist_mock.errors import ApiError
 from siteassist_mock.faults import FAULTS_KEY, HEADER, Fault, parse_fault
 from siteassist_mock.middleware import CutOff, ErrorBoundary
 from siteassist_mock.prefer import header_values, parse_preferences
-from siteassist_mock.stream import frame
+from siteassist_mock.stream import SentWhole, disconnected, frame
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,7 +65,7 @@ class Disturbance:
             await self._app(scope, receive, send)
             return
         scope[FAULTS_KEY] = [fault.name for fault in faults]
-        wire = _Wire(scope, asyncio.ensure_future(_disconnected(receive)))
+        wire = _Wire(scope, asyncio.ensure_future(disconnected(receive)))
         try:
             await self._disturb(faults, wire, receive, send)
         finally:
@@ -81,7 +81,7 @@ class Disturbance:
                 if fault.name == name:
                     effects.append(effect(fault.value, send, wire))
                     send = effects[-1]
-        with suppress(_BrokenOff):
+        with suppress(_BrokenOff, SentWhole):
             await self._answering(wire.scope, receive, send)
         # An event stream that cannot write any more ends without a word.
         for made in effects:
@@ -233,7 +233,8 @@ class _StreamError(_Effect):
 
     async def piece(self, message: Message) -> None:
         await self.send(message)
-        self.break_off()
+        self.broke_off = True
+        raise SentWhole
 
     async def end(self) -> None:
         # Only now, so that whoever reads it finds the message settled.
@@ -346,8 +347,3 @@ def _unusable(reason: str) -> ApiError:
         message=f"The header Mock-Fault cannot be used: {reason}.",
         details={"field": "Mock-Fault", "reason": reason},
     )
-
-
-async def _disconnected(receive: Receive) -> None:
-    # The body has been read, so this is all that can still come.
-    await receive()

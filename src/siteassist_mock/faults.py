@@ -107,7 +107,12 @@ class FaultPlan:
         1, which is the default. Raises `ValueError` with a sentence.
         """
         self._faults = [parse_planned(text) for text in texts]
-        self._random = random.Random(seed)  # noqa: S311 - to be foreseen is what it is for
+        self._seed = seed
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again, as a server that was just started."""
+        self._random = random.Random(self._seed)  # noqa: S311 - to be foreseen is what it is for
 
     def choose(self) -> list[Fault]:
         """Return the faults of the next request."""

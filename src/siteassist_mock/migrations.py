@@ -31,6 +31,14 @@ STEPS: Sequence[Sequence[str]] = (
         "ALTER TABLE messages ADD COLUMN owner BIGINT",
         "CREATE INDEX streaming ON messages (owner) WHERE status = 'streaming'",
     ),
+    # From 2 to 3: rate limits that several processes share.
+    (
+        """
+        CREATE TABLE allowances (
+            id VARCHAR(64) NOT NULL PRIMARY KEY, whole_again TEXT NOT NULL, until BIGINT NOT NULL
+        )
+        """,
+    ),
 )
 """The statements from each version to the next, the first from version 1."""
 

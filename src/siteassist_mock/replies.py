@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from siteassist_mock import views
 from siteassist_mock.errors import ApiError, error_response
+from siteassist_mock.stream import disconnected
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,5 +36,7 @@ class _Later:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(self._seconds)
+        leaving = asyncio.ensure_future(disconnected(receive))
+        await asyncio.wait({leaving}, timeout=self._seconds)
+        leaving.cancel()
         await self._response(scope, receive, send)

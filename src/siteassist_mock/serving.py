@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -15,14 +16,19 @@ from siteassist_mock.socket_protocol import SocketProtocol
 from siteassist_mock.sockets import MAX_SENT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.applications import Starlette
 
     from siteassist_mock.sockets import ConversationSockets
 
 __all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url", "reference_url"]
 
-# How long a stop waits for streams that are being written.
-_GRACE_SECONDS = 3
+# How long a stop waits for what was cut to note it, and for the clients of sockets
+# to answer the goodbye.
+_LAST_SECONDS = 1.0
+# How often a stop looks whether all is done.
+_TICK_SECONDS = 0.02
 # Below the 1,024 files that most systems let a process open.
 _MAX_CONNECTIONS = 800
 # How large the headers of a request may be; browsers and proxies send far less.
@@ -71,19 +77,86 @@ def is_loopback(listening: socket.socket) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """A server that says goodbye: uvicorn tells clients to reconnect, with the code 1012."""
+    """A server that lets requests end when it stops.
 
-    def __init__(self, config: uvicorn.Config, sockets: ConversationSockets) -> None:
+    uvicorn's own stop tells the clients of sockets to reconnect (1012) and ends
+    what is still running by an exception, which it then logs.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        sockets: ConversationSockets,
+        grace_seconds: float,
+        say: Callable[[str], object],
+    ) -> None:
         super().__init__(config)
         self._sockets = sockets
+        self._grace_seconds = grace_seconds
+        self._say = say
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._sockets.close()
-        await super().shutdown(sockets)
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        self._sockets.close()
+        running = self._answering()
+        if running and self._grace_seconds:
+            requests = "a request" if running == 1 else f"{running} requests"
+            self._say(
+                f"waiting up to {self._grace_seconds:g} s for {requests} to end;"
+                " Ctrl-C again stops at once"
+            )
+        # Again and again: a connection may have been accepted at the last moment.
+        await self._while(
+            lambda: not self.force_exit and (self._answering() or self._requests()),
+            self._grace_seconds,
+        )
+        # To the application it is as if the clients had left.
+        for cut in (self._requests, self._everything):
+            for connection in cut():
+                connection.transport.abort()
+            await self._while(lambda: self._everything() or self.server_state.tasks, _LAST_SECONDS)
+
+    def _everything(self) -> list[Any]:
+        return list(self.server_state.connections)
+
+    def _requests(self) -> list[Any]:
+        return [c for c in self._everything() if not isinstance(c, SocketProtocol)]
+
+    def _answering(self) -> int:
+        """Close what is idle, now or after its answer; return how many are answered."""
+        for connection in self._requests():
+            # One that is closing may be past hearing of it again.
+            if not connection.transport.is_closing():
+                connection.shutdown()
+        return sum(not connection.transport.is_closing() for connection in self._requests())
+
+    async def _while(self, busy: Callable[[], object], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        # uvicorn tells nobody when a connection has ended.
+        while busy() and loop.time() < end:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_TICK_SECONDS)
 
 
-def make_server(app: Starlette, *, max_connections: int = _MAX_CONNECTIONS) -> uvicorn.Server:
-    """Return a server that says nothing unless something goes wrong."""
+def _say_nothing(_line: str) -> None:
+    """Keep it: who stops the server knows."""
+
+
+def make_server(
+    app: Starlette,
+    *,
+    max_connections: int = _MAX_CONNECTIONS,
+    grace_seconds: float = 0.0,
+    say: Callable[[str], object] = _say_nothing,
+) -> uvicorn.Server:
+    """Return a server that says nothing unless something goes wrong.
+
+    When it is told to stop, it refuses new connections at once, closes those
+    that are idle, and the sockets with the code 1001. Requests may go on for
+    ``grace_seconds``; ``say`` then gets one sentence about it. What runs longer
+    is cut. A second Ctrl-C ends the wait.
+    """
     return _Server(
         uvicorn.Config(
             app,
@@ -105,7 +178,8 @@ def make_server(app: Starlette, *, max_connections: int = _MAX_CONNECTIONS) -> u
             ws_ping_interval=None,
             # Compressing some hundred bytes costs more memory than it spares.
             ws_per_message_deflate=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
         app.state.sockets,
+        grace_seconds,
+        say,
     )

@@ -55,6 +55,9 @@ class Settings:
     quota: int | None = None
     """How many messages the project's visitors may send in all; None for any number."""
 
+    grace_seconds: float = 10.0
+    """How long requests may go on once the server is told to stop; see `make_server`."""
+
     strict: bool = False
     """Whether answers are checked against ``openapi.yaml``, too."""
 

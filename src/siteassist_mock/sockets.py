@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.call import Services
     from siteassist_mock.events import Event
+    from siteassist_mock.limits import Limits
 
 __all__ = [
     "CONVERSATION_ID",
@@ -62,7 +63,8 @@ GOING_AWAY = 1001
 SERVICE_RESTART = 1012
 """The code of a close because the state was reset: to come back later may help."""
 
-# How long a close waits for clients that do not read.
+_NAME = "the socket"
+# How long a client that does not read is waited for.
 _CLOSE_SECONDS = 1.0
 
 CONVERSATION_ID = Parameter(
@@ -90,21 +92,22 @@ class ConversationSockets:
 
     The documents do not say how a handshake is refused. Until it is complete it
     is a request by HTTP, so it gets the documented error of any other request:
-    400 for what is malformed, 401 for a wrong key, 403 for another website, 404 for an unknown
-    conversation, 503 if there are too many sockets. To accept first and then
-    close would tell no client more: browsers hide the status, and the widget
-    tries again after every end.
+    400 for what is malformed, 401 for a wrong key, 403 for another website, 404 for an
+    unknown conversation, 429 beyond a rate limit, 503 if there are too many sockets.
+    To accept first and then close would tell no client more: browsers hide the
+    status, and the widget tries again after every end.
 
     The identifier of the conversation is all that a listener needs besides the
     key, which is public: there is no other credential in the known address.
     """
 
-    def __init__(self, services: Services, spec: Mapping[str, Any]) -> None:
-        """Listen to the events of ``services``."""
+    def __init__(self, services: Services, spec: Mapping[str, Any], limits: Limits) -> None:
+        """Listen to the events of ``services``, and hold handshakes to ``limits``."""
         self._services = services
+        self._limits = limits
         self._validator = RequestValidator(
             Operation(
-                operation_id="the socket",
+                operation_id=_NAME,
                 method="GET",
                 path=SOCKET_PATH,
                 needs_token=False,
@@ -113,16 +116,19 @@ class ConversationSockets:
             ),
             spec,
         )
-        self._open: dict[asyncio.Future[Any], _Outbox] = {}
+        self._open: set[_Outbox] = set()
+        self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the handshake with an `ApiError`, or serve the socket to its end."""
+        # There is no bearer, so it counts for the address, like `init`.
+        self._limits.check(_NAME, scope)
         path = self._validator.path(scope["path_params"])
         query = self._validator.query(scope["query_string"])
         self._services.authenticator.check_api_key(
             query["apiKey"], header_values(scope.get("headers", ()), b"origin")
         )
-        if len(self._open) >= MAX_OPEN:
+        if self._closing or len(self._open) >= MAX_OPEN:
             raise ApiError(503)
         conversation_id = path["conversationId"]
         outbox = _Outbox()
@@ -132,20 +138,21 @@ class ConversationSockets:
             with self._services.store.read() as records:
                 if records.any_conversation(conversation_id) is None:
                     raise not_found(conversation_id)
-            await receive()
-            task = asyncio.ensure_future(self._serve(conversation_id, outbox, receive, send))
-            self._open[task] = outbox
+            self._open.add(outbox)
             try:
-                await task
+                await receive()
+                await self._serve(conversation_id, outbox, receive, send)
             finally:
-                del self._open[task]
+                self._open.remove(outbox)
 
-    async def close(self) -> None:
-        """Close all sockets because the server stops; takes about a second at most."""
-        for outbox in self._open.values():
+    def close(self) -> None:
+        """End all sockets because the server stops, and refuse new ones.
+
+        On the loop's own thread; each is over a second later at most.
+        """
+        self._closing = True
+        for outbox in self._open:
             outbox.end(GOING_AWAY)
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=2 * _CLOSE_SECONDS)
 
     async def _serve(
         self, conversation_id: str, outbox: _Outbox, receive: Receive, send: Send

@@ -50,6 +50,9 @@ class Statements:
             dialect,
             lambda last_used, *visitor: (Visitor(*visitor), last_used),
         )
+        self.has_visitor = Prepared(
+            select(visitors.c.id).where(visitors.c.id == bindparam("visitor_id")), dialect, str
+        )
         own = CONVERSATION.where(
             conversations.c.id == bindparam("conversation_id"),
             conversations.c.visitor_id == bindparam("visitor_id"),

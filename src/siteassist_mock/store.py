@@ -9,6 +9,7 @@ processes may use the same database at the same time.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import uuid
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from siteassist_mock.tables import (
     Conversation,
     Message,
     Visitor,
+    allowances,
     conversations,
     messages,
     sessions,
@@ -77,6 +79,12 @@ _ADD_VISITOR = text(
     " VALUES (:id, :project_id, :device, :type) ON CONFLICT (project_id, device) DO NOTHING"
 ).bindparams(bindparam("device", type_=visitors.c.device.type))
 
+# Whoever finds a row there changes nothing of it, but holds it.
+_HOLD_ALLOWANCE = text(
+    "INSERT INTO allowances (id, whole_again, until) VALUES (:id, '[]', 0)"
+    " ON CONFLICT (id) DO UPDATE SET until = allowances.until"
+)
+
 # Written out, or SQLite does not see that an index holds exactly these.
 _STREAMING = messages.c.status == literal("streaming", literal_execute=True)
 
@@ -95,6 +103,8 @@ class Store:
         """
         self._lock = threading.Lock()
         self._database = open_database(database)
+        self.shared = self._database.shared
+        """Whether other processes can use the same state."""
         errors: tuple[type[Exception], ...] = (StoreError, *self._database.errors)
         try:
             connection = self._database.connect()
@@ -256,6 +266,10 @@ class Records:
             added = bool(self._connection.execute(_ADD_VISITOR, values).rowcount)
             row = self._connection.execute(query).mappings().one()
         return Visitor(**row), added
+
+    def has_visitor(self, visitor_id: str) -> bool:
+        """Return whether a visitor is still there; it stays until the transaction ends."""
+        return bool(self._prepared.has_visitor.all(self._cursor, {"visitor_id": visitor_id}))
 
     def add_session(self, visitor_id: str, *, keep: float) -> str:
         """Begin a session and return its id.
@@ -528,9 +542,31 @@ class Records:
             for table in (visitors, sessions, conversations, messages)
         }
 
+    def hold_allowance(self, name: str) -> list[int]:
+        """Return what `set_allowance` stored, or an empty list.
+
+        Nobody else gets it before the end of the transaction.
+        """
+        self._connection.execute(_HOLD_ALLOWANCE, {"id": name})
+        query = select(allowances.c.whole_again).where(allowances.c.id == name)
+        whole_again: list[int] = json.loads(self._connection.scalars(query).one())
+        return whole_again
+
+    def set_allowance(self, name: str, whole_again: list[int]) -> None:
+        """Store when each allowance of a rate limit's key is whole again, in nanoseconds."""
+        self._connection.execute(
+            update(allowances)
+            .where(allowances.c.id == name)
+            .values(whole_again=json.dumps(whole_again), until=max(whole_again))
+        )
+
+    def forget_allowances(self, now: int) -> None:
+        """Remove those that are whole by ``now``, as they are without a row."""
+        self._connection.execute(allowances.delete().where(allowances.c.until < now))
+
     def clear(self) -> None:
         """Remove what `Store.clear` removes, in a transaction that is alone."""
-        for table in (messages, conversations, sessions):
+        for table in (messages, conversations, sessions, allowances):
             self._connection.execute(table.delete())
         self._connection.execute(visitors.delete().where(visitors.c.device != ""))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["EventStream", "frame"]
+__all__ = ["EventStream", "SentWhole", "disconnected", "frame"]
 
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -32,6 +32,10 @@ def frame(payload: dict[str, Any] | str) -> bytes:
         else json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     )
     return f"data: {data}\n\n".encode()
+
+
+class SentWhole(OSError):  # noqa: N818 - no error, but the end of a stream
+    """Nothing more can be sent, but what was given to ``send`` last has been, as a whole."""
 
 
 class EventStream:
@@ -63,7 +67,7 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send the stream, and stop where the client leaves."""
-        leaving = asyncio.ensure_future(_disconnected(receive))
+        leaving = asyncio.ensure_future(disconnected(receive))
         try:
             await self._send(send, leaving)
         except OSError:
@@ -81,24 +85,36 @@ class EventStream:
                 await asyncio.wait({leaving}, timeout=self._wait)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             for payload in _opening(text_id):
-                await self._write(send, payload)
+                await self._write(send, payload, leaving)
             for piece in self._pieces:
                 if leaving.done():
                     return
-                await self._write(send, {"type": "text-delta", "id": text_id, "delta": piece})
+                delta = {"type": "text-delta", "id": text_id, "delta": piece}
+                try:
+                    await self._write(send, delta, leaving)
+                except SentWhole:
+                    sent.append(piece)
+                    raise
                 sent.append(piece)
+            if leaving.done():
+                return
             complete = True
         finally:
             self._settle("".join(sent), complete)
         for last in _closing(text_id) if self._error is None else _broken_off(self._error):
-            await self._write(send, last)
+            await self._write(send, last, leaving)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _write(self, send: Send, payload: dict[str, Any] | str) -> None:
+    async def _write(
+        self, send: Send, payload: dict[str, Any] | str, leaving: asyncio.Future[None]
+    ) -> None:
         await send({"type": "http.response.body", "body": frame(payload), "more_body": True})
-        # Even without a delay this lets the server put the event on the wire,
-        # notice that a client has left, and serve others.
-        await asyncio.sleep(self._delay)
+        if self._delay:
+            await asyncio.wait({leaving}, timeout=self._delay)
+        else:
+            # Lets the server put the event on the wire, notice that a client has
+            # left, and serve others.
+            await asyncio.sleep(0)
 
 
 def _opening(text_id: str) -> Iterator[dict[str, Any]]:
@@ -123,7 +139,8 @@ def _broken_off(error: str) -> Iterator[dict[str, Any] | str]:
     yield "[DONE]"
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

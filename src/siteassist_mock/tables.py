@@ -36,6 +36,7 @@ __all__ = [
     "EscapedText",
     "Message",
     "Visitor",
+    "allowances",
     "conversations",
     "messages",
     "metadata",
@@ -154,6 +155,19 @@ messages = Table(
     Column("owner", BigInteger),
 )
 """One row per message."""
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("id", _ascii(64), primary_key=True),
+    # A JSON array, which the database need not understand.
+    Column("whole_again", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+"""One row per key of a rate limit, ``until`` it has its whole allowance again.
+
+Times are nanoseconds since 1970.
+"""
 
 # Only of few rows, so it costs others nothing. As an `Index` it would have
 # SQLAlchemy import all drivers for PostgreSQL, whatever the database is.

@@ -131,12 +131,13 @@ def compile_schema(
 
     Raises `SpecError`, which names the operation, if the schema is not valid.
     """
-    # The schemas travel along so that "#/components/schemas/…" resolves.
-    components = {"schemas": spec.get("components", {}).get("schemas", {})}
+    # The schemas travel along so that "#/components/schemas/…" resolves. Most
+    # parameters have no reference, and without them are compiled at once.
+    whole = dict(schema)
+    if "$ref" in str(schema):
+        whole["components"] = {"schemas": spec.get("components", {}).get("schemas", {})}
     try:
-        return jsonschema_rs.Draft202012Validator(
-            {**schema, "components": components}, validate_formats=True, mask="The value"
-        )
+        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True, mask="The value")
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise SpecError(f"openapi.yaml: {operation_id}: {reason}") from None

@@ -92,12 +92,13 @@ def test_a_reset_in_the_middle_of_the_answer(client: httpx.Client) -> None:
 
 
 def test_a_reset_in_the_middle_of_a_stream(client: httpx.Client) -> None:
-    """The message is stored as broken off."""
+    """The message is stored as broken off, without the piece that broke."""
     path, question = ask(client)
     received = raw(client, path, fault("reset=middle"), question)
     assert b"text-start" in received
     assert received.endswith(b"<RST>")
-    assert "error" == answer(client, path)["status"]
+    stored = answer(client, path)
+    assert ("error", "") == (stored["status"], stored["parts"][0]["text"])
 
 
 def test_a_truncated_body(client: httpx.Client) -> None:
@@ -120,7 +121,9 @@ def test_a_truncated_stream(client: httpx.Client) -> None:
         lines.extend(reply.iter_lines())
     assert 'data: {"type":"start"}' == lines[0]
     assert "[DONE]" not in "".join(lines)
-    assert "error" == answer(client, path)["status"]
+    stored = answer(client, path)
+    # Of the first piece only half an event came, which says nothing.
+    assert ("error", "") == (stored["status"], stored["parts"][0]["text"])
 
 
 def test_a_stream_that_reports_an_error(client: httpx.Client) -> None:
@@ -135,15 +138,38 @@ def test_a_stream_that_reports_an_error(client: httpx.Client) -> None:
     message = answer(client, path)
     assert "error" == message["status"]
     assert message["error"]
+    assert json.loads(events[3])["delta"] == message["parts"][0]["text"] != ""
+
+
+def test_an_error_in_a_stream_of_one_piece(client: httpx.Client) -> None:
+    """Though all of the text was sent, the answer broke off; also if it drips."""
+    for text in ("stream-error", "stream-error, drip"):
+        path = f"/conversations/{client.post('/conversations').json()['id']}/messages"
+        reply = client.post(path, json={"content": "x", "stream": True}, headers=fault(text))
+        deltas = [line for line in reply.text.split("\n\n") if "text-delta" in line]
+        message = answer(client, path)
+        assert "error" == message["status"]
+        sent = "".join(json.loads(line.removeprefix("data: "))["delta"] for line in deltas)
+        assert sent == message["parts"][0]["text"] != ""
+
+
+def test_an_error_that_is_cut_is_not_sent(client: httpx.Client) -> None:
+    """Where the same piece is cut, the client never had it, and it is not stored."""
+    path, question = ask(client)
+    received = raw(client, path, fault("stream-error, truncate"), question)
+    assert b"errorText" not in received
+    assert "" == answer(client, path)["parts"][0]["text"]
 
 
 def test_a_stream_without_its_terminator(client: httpx.Client) -> None:
     """Everything else is there, and the response ends as it should."""
     path, question = ask(client)
     with client.stream("POST", path, json=question, headers=fault("no-terminator")) as reply:
-        events = [line for line in reply.iter_lines() if line]
-    assert 'data: {"type":"finish"}' == events[-1]
-    assert "complete" == answer(client, path)["status"]
+        events = [line.removeprefix("data: ") for line in reply.iter_lines() if line]
+    assert '{"type":"finish"}' == events[-1]
+    stored = answer(client, path)
+    text = "".join(json.loads(event).get("delta", "") for event in events)
+    assert ("complete", text) == (stored["status"], stored["parts"][0]["text"])
 
 
 def test_malformed_json(client: httpx.Client) -> None:
@@ -312,6 +338,21 @@ def test_a_server_can_make_faults_by_itself() -> None:
     statuses = run()
     assert {200, 401} == set(statuses)
     assert statuses == run()
+
+
+def test_a_reset_begins_the_faults_again() -> None:
+    """A suite that resets before each test gets the same ones in each."""
+    with (
+        mock_server(faults=("expired-session:0.5",), fault_seed=7) as url,
+        httpx.Client(base_url=url, headers=BEARER) as client,
+    ):
+        runs = []
+        for _ in range(3):
+            runs.append([client.get("/identity/me").status_code for _ in range(8)])
+            reset = f"{url.removesuffix('/v2')}/_mock/reset"
+            assert 200 == client.post(reset, json={}).status_code
+    assert {200, 401} == set(runs[0])
+    assert [runs[0]] * 3 == runs
 
 
 @pytest.mark.parametrize("text", ["reset", "reset=middle", "truncate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -84,6 +85,25 @@ def test_answers_on_demand_are_free(make_client: Callable[..., Client]) -> None:
     assert [200, 429] == statuses(client, 2)
 
 
+def test_a_reset_gives_the_allowances_back(make_client: Callable[..., Client]) -> None:
+    """So that each test of a suite has the same to spend."""
+    client = make_client(rate_limits=("2/h",))
+    operator = dataclasses.replace(client, base="/_mock")
+    for _ in range(2):
+        assert [200, 200, 429] == statuses(client, 3)
+        assert [401, 401, 429] == statuses(client.bearing("junk"), 3)
+        assert 200 == operator.post("/reset").status
+
+
+def test_a_reset_gives_the_quota_back(make_client: Callable[..., Client]) -> None:
+    """With the messages that it counts, and whether or not there are rate limits."""
+    client = make_client(quota=1)
+    for _ in range(2):
+        path = client.conversation()
+        assert [200, 429] == [say(client, path).status, say(client, path).status]
+        assert 200 == dataclasses.replace(client, base="/_mock").post("/reset").status
+
+
 def say(client: Client, path: str, **more: Any) -> Reply:
     """Send a message."""
     return client.post(f"{path}/messages", {"content": "Hello", **more})
@@ -122,3 +142,10 @@ def test_a_quota_may_be_nothing(make_client: Callable[..., Client]) -> None:
     """Then nobody may say a word."""
     client = make_client(quota=0)
     assert 429 == say(client, client.conversation()).status
+
+
+def test_an_operation_without_a_429_is_not_limited(make_client: Callable[..., Client]) -> None:
+    """Rates do not count for `getProject`, whose page lists no such answer (C-21)."""
+    client = make_client(rate_limits=("1/m",))
+    path = "/projects/current?apiKey=sa_pk_1234567890abcdef"
+    assert [200, 200, 200] == statuses(client, 3, path)

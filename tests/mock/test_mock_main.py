@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from click.testing import CliRunner
+
+from siteassist_mock.__main__ import main
+from siteassist_mock.testing import mock_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,18 +83,16 @@ def test_it_stops_when_it_is_told(number: signal.Signals) -> None:
 
 
 def test_a_file_survives(tmp_path: Path) -> None:
-    """What one run stored the next one knows."""
+    """What one run stored the next one knows, which is one in this process here."""
     database = tmp_path / "mock.db"
-    totals = []
-    for _ in range(2):
-        with started("--database", str(database)) as (process, lines):
-            assert lines[0].endswith(f"/v2 (state in {database})")
-            url = lines[0].split()[3]
-            httpx.post(f"{url}/conversations", headers=BEARER)
-            totals.append(httpx.get(f"{url}/conversations", headers=BEARER).json()["total"])
-            process.terminate()
-            assert process.wait(30) == 0
-    assert totals == [1, 2]
+    with started("--database", str(database)) as (process, lines):
+        assert lines[0].endswith(f"/v2 (state in {database})")
+        reply = httpx.post(f"{lines[0].split()[3]}/conversations", headers=BEARER)
+        process.terminate()
+        assert 0 == process.wait(30)
+    with mock_server(database=database) as url:
+        listed = httpx.get(f"{url}/conversations", headers=BEARER).json()["data"]
+    assert [reply.json()["id"]] == [conversation["id"] for conversation in listed]
 
 
 def test_keys_can_be_chosen() -> None:
@@ -100,28 +103,30 @@ def test_keys_can_be_chosen() -> None:
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
 
 
-def refused(*command: str) -> str:
-    """Return the one line with which a command refuses to start."""
-    done = run(*command)
-    assert (done.returncode, done.stdout) == (2, "")
-    line, rest = done.stderr.split("\n", 1)
-    assert rest == ""
+def refused(*arguments: str) -> str:
+    """Return the one line with which the command refuses to start, in this process."""
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        main(["--port", "0", *arguments])
+    assert (2, "") == (ended.value.code, output.getvalue())
+    line, rest = errors.getvalue().split("\n", 1)
+    assert "" == rest
     return line
 
 
 def test_a_port_in_use_is_one_line() -> None:
-    """With the address and the reason."""
+    """With the address and the reason; status 2, also of the real process."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert refused(*MODULE, "--port", port) == (
-            f"siteassist-mock: cannot listen on 127.0.0.1, port {port}: Address already in use"
-        )
+        done = run(*MODULE, "--port", port)
+    problem = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
+    assert (2, "", f"siteassist-mock: {problem}\n") == (done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize("host", ["no..where", "256.256.256.256"])
 def test_an_impossible_host_is_one_line(host: str) -> None:
     """Whether it cannot be a name or cannot be found."""
-    line = refused(*MODULE, "--host", host, "--port", "0")
+    line = refused("--host", host)
     assert line.startswith(f"siteassist-mock: cannot listen on {host}, port 0: ")
 
 
@@ -134,8 +139,8 @@ def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
         tmp_path / "none" / "mock.db": "unable to open database file",
         junk: "file is not a database",
     }.items():
-        assert refused(*MODULE, "--port", "0", "--database", str(database)) == (
-            f"siteassist-mock: cannot use the database {database}: {reason}"
+        assert f"siteassist-mock: cannot use the database {database}: {reason}" == refused(
+            "--database", str(database)
         )
 
 
@@ -147,22 +152,27 @@ def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
         ("servers: []", "`paths`"),
     ],
 )
-def test_a_broken_description_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_broken_description_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
     """With the place of the problem."""
     path = tmp_path / "openapi.yaml"
     path.write_text(text)
-    program = (
-        "import pathlib, siteassist_spec\n"
-        f"siteassist_spec.SPEC_PATH = pathlib.Path({str(path)!r})\n"
-        "from siteassist_mock.__main__ import main\n"
-        "main(['--port', '0'])"
-    )
-    assert problem in refused(sys.executable, "-c", program)
+    monkeypatch.setattr("siteassist_spec.SPEC_PATH", path)
+    assert problem in refused()
 
 
 def test_help_teaches() -> None:
     """Every option and some examples."""
     done = run(*MODULE, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("--host", "--port", "--database", "--api-key", "--private-key", "Examples:"):
+    for word in ("--host", "--port", "--database", "--api-key", "--private-key", "--grace"):
         assert word in done.stdout
+    assert "Examples:" in done.stdout
+
+
+def test_a_negative_grace_is_refused() -> None:
+    """As a wrong call."""
+    done = CliRunner().invoke(main, ["--grace", "-1"])
+    assert 2 == done.exit_code
+    assert "'--grace': -1.0 is not in the range x>=0." in done.output

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.rates import RateLimit, RateLimiter, parse_rate
+from siteassist_mock import rates
+from siteassist_mock.rates import RateLimit, RateLimiter, SharedRateLimiter, parse_rate
+from siteassist_mock.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.mock.conftest import FakeTime
 
 
@@ -28,7 +36,7 @@ def test_what_is_no_rate_is_said(text: str) -> None:
         parse_rate(text)
 
 
-def waits(limiter: RateLimiter, times: int, key: str = "a") -> list[int]:
+def waits(limiter: RateLimiter | SharedRateLimiter, times: int, key: str = "a") -> list[int]:
     """Return the answers to so many requests."""
     return [limiter.wait(key) for _ in range(times)]
 
@@ -72,6 +80,15 @@ def test_the_strictest_of_several_limits_counts(time: FakeTime) -> None:
     assert [0, 19] == waits(limiter, 2)
 
 
+def test_counts_can_be_forgotten(time: FakeTime) -> None:
+    """Then everybody has the whole allowance."""
+    limiter = RateLimiter([parse_rate("1/m")], time)
+    assert [0, 60] == waits(limiter, 2, "a")
+    assert [0, 60] == waits(limiter, 2, "b")
+    limiter.forget()
+    assert [0, 0] == [*waits(limiter, 1, "a"), *waits(limiter, 1, "b")]
+
+
 def test_memory_is_bounded(time: FakeTime) -> None:
     """The key that was not seen for longest is forgotten, and begins anew."""
     limiter = RateLimiter([parse_rate("1/h")], time, max_keys=2)
@@ -79,3 +96,66 @@ def test_memory_is_bounded(time: FakeTime) -> None:
     time.seconds += 3600
     assert [0, 0] == [limiter.wait("a"), limiter.wait("c")]
     assert [3600, 0, 0] == [limiter.wait("a"), limiter.wait("b"), limiter.wait("a")]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path, time: FakeTime) -> Iterator[list[Store]]:
+    """Open the same database twice, as two processes do."""
+    database = tmp_path / "mock.db"
+    if "postgresql" == request.param:
+        database = request.getfixturevalue("postgres_url")
+    with closing(Store(time, database)) as one, closing(Store(time, database)) as two:
+        yield [one, two]
+
+
+def test_processes_count_together(stores: list[Store], time: FakeTime) -> None:
+    """As one that gets all of the requests would count, also with several limits."""
+    limits = [parse_rate("2/s"), parse_rate("3/m")]
+    alone = RateLimiter(limits, time)
+    shared = [SharedRateLimiter(limits, store) for store in stores]
+    for turn in range(12):
+        assert waits(alone, 1) == waits(shared[turn % 2], 1)
+        time.seconds += 0.25 * turn
+    assert [0] == waits(shared[0], 1, "b")
+
+
+def test_no_count_is_lost(stores: list[Store]) -> None:
+    """However many processes and threads count at the same moment."""
+    shared = [SharedRateLimiter([parse_rate("20/h")], store) for store in stores]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: shared[number % 2].wait("a"), range(60)))
+    assert (20, {0, 180}) == (found.count(0), set(found))
+
+
+def test_processes_with_other_limits_count_apart(stores: list[Store]) -> None:
+    """What one of them has counted says nothing under the limits of the other."""
+    one = SharedRateLimiter([parse_rate("1/m")], stores[0])
+    other = SharedRateLimiter([parse_rate("1/m"), parse_rate("2/h")], stores[1])
+    assert [0, 60] == waits(one, 2)
+    assert [0, 60] == waits(other, 2)
+
+
+def test_shared_counts_are_cleared_with_the_state(stores: list[Store]) -> None:
+    """So a reset of one process counts for all."""
+    one, two = (SharedRateLimiter([parse_rate("1/m")], store) for store in stores)
+    assert [0, 60] == [*waits(one, 1), *waits(two, 1)]
+    stores[0].clear()
+    one.forget()
+    assert [0, 60] == [*waits(two, 1), *waits(one, 1)]
+
+
+def test_the_table_of_shared_counts_is_bounded(
+    tmp_path: Path, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that have their whole allowance are cleared away now and then."""
+    monkeypatch.setattr(rates, "_PRUNE_EVERY", 3)
+    database = tmp_path / "mock.db"
+    with closing(Store(time, database)) as store, closing(sqlite3.connect(database)) as beside:
+        limiter = SharedRateLimiter([parse_rate("1/m")], store)
+        rows = []
+        for number in range(7):
+            assert 0 == limiter.wait(f"address 192.0.2.{number}")
+            rows.append(beside.execute("SELECT count(*) FROM allowances").fetchone()[0])
+            time.seconds += 40
+    # Before the fourth and the seventh: what was seen 40 seconds ago must stay.
+    assert [1, 2, 3, 2, 3, 4, 2] == rows

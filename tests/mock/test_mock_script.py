@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_mock_main import MODULE, refused
+from tests.mock.test_mock_main import refused
 
 from siteassist_mock.script import find_rule, read_script
 from siteassist_mock.yaml_file import FileError
@@ -115,7 +115,7 @@ def test_completions_follow_the_script(scripted: Client, *, stream: bool) -> Non
     said = [{"role": "user", "content": "order 12"}]
     reply = scripted.post("/chat/completions", {"messages": said, "stream": stream})
     assert 200 == reply.status
-    assert b"".join(reply.chunks).count(b"way") == 1
+    assert 1 == b"".join(reply.chunks).count(b"way")
 
 
 def test_earlier_messages_count_as_input(client: Client) -> None:
@@ -124,7 +124,7 @@ def test_earlier_messages_count_as_input(client: Client) -> None:
 
     def usage() -> dict[str, Any]:
         said = client.post(path, {"content": "Hello"}).json["steps"][0]["usage"]
-        assert said["totalTokens"] == said["inputTokens"] + said["outputTokens"]
+        assert said["inputTokens"] + said["outputTokens"] == said["totalTokens"]
         return dict(said)
 
     first, second = usage(), usage()
@@ -166,9 +166,7 @@ def test_a_bad_file_is_one_line(
 def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
     """With status 2; here there is no file at all."""
     path = tmp_path / "none.yaml"
-    assert f"siteassist-mock: {path}: No such file or directory" == refused(
-        *MODULE, "--port", "0", "--script", str(path)
-    )
+    assert f"siteassist-mock: {path}: No such file or directory" == refused("--script", str(path))
 
 
 def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:

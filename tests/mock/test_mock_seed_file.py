@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_mock_main import MODULE, refused, started
+from tests.mock.test_mock_main import refused, started
 
 from siteassist_mock.app import create_app
 from siteassist_mock.seed import PAGES, PROJECT, PROJECT_ID, QNAS
@@ -209,6 +209,4 @@ def test_the_command_takes_a_file(write: Callable[[str], Path]) -> None:
     with started("--seed", str(write(SEED))) as (_, lines):
         assert ["publishable key: pk_zoo, pk_open", "private key:     as given"] == lines[1:3]
     path = write("projects: 1")
-    assert f"siteassist-mock: {path}:1: projects means nothing here" == refused(
-        *MODULE, "--port", "0", "--seed", str(path)
-    )
+    assert f"siteassist-mock: {path}:1: projects means nothing here" == refused("--seed", str(path))

@@ -20,13 +20,14 @@ from siteassist_mock.auth import Authenticator
 from siteassist_mock.call import Services
 from siteassist_mock.errors import ApiError
 from siteassist_mock.events import Event, LocalEvents
+from siteassist_mock.limits import Limits
 from siteassist_mock.settings import Settings
 from siteassist_mock.sockets import MAX_PENDING, MAX_SENT_BYTES, ConversationSockets
 from siteassist_mock.store import Store
 from siteassist_mock.testing import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
 
     from starlette.applications import Starlette
     from starlette.types import Message, Receive, Scope, Send
@@ -171,6 +172,26 @@ def test_there_are_only_so_many_sockets(server: Running, monkeypatch: pytest.Mon
         assert socket.recv(SECONDS) == "pong"
 
 
+def test_a_handshake_counts_against_the_rate_limit() -> None:
+    """For its address, before anything else is looked at, like any request without a bearer."""
+    app = create_app(Settings(rate_limits=("2/h",)))
+    with serving(app) as url:
+        server = Running(app, url)
+        address = server.socket_url()
+        with connect(address, proxy=None):
+            pass
+        with pytest.raises(InvalidStatus) as wrong, connect(f"{address}x", proxy=None):
+            pass
+        with pytest.raises(InvalidStatus) as refused, connect(address, proxy=None):
+            pass
+    assert [401, 429] == [e.value.response.status_code for e in (wrong, refused)]
+    response = refused.value.response
+    assert ("1800", "RATE_LIMIT_EXCEEDED") == (
+        response.headers["retry-after"],
+        json.loads(response.body)["error"]["code"],
+    )
+
+
 def test_a_large_message_ends_the_connection(server: Running) -> None:
     """With the code that the standard has for it."""
     with connect(server.socket_url(), proxy=None) as socket:
@@ -271,6 +292,14 @@ class Peer:
         return task
 
 
+async def within(awaited: Awaitable[Any], problem: str) -> None:
+    """Wait, and fail with ``problem`` instead of for ever."""
+    try:
+        await asyncio.wait_for(awaited, SECONDS)
+    except TimeoutError:
+        pytest.fail(problem)
+
+
 @dataclasses.dataclass
 class Alone:
     """The application without a server."""
@@ -291,7 +320,8 @@ def alone(spec: dict[str, Any]) -> Iterator[Alone]:
         visitor, _ = records.find_or_add_visitor("p", "d")
         chat = records.add_conversation(visitor.id).id
     assert isinstance(services.events, LocalEvents)
-    yield Alone(ConversationSockets(services, spec), services.events, store, chat)
+    limits = Limits(store, [], None)
+    yield Alone(ConversationSockets(services, spec, limits), services.events, store, chat)
     store.close()
 
 
@@ -303,13 +333,13 @@ def test_a_client_that_does_not_read_is_dropped(alone: Alone) -> None:
         dropped, going_on = await slow.connect(alone.app), await quick.connect(alone.app)
         slow.reading.clear()
         # One is on its way to the client already.
-        for _ in range(MAX_PENDING + 2):
+        for number in range(MAX_PENDING + 2):
             quick.told.clear()
             alone.events.publish(alone.chat, Event("human_assigned"))
-            await quick.told.wait()
-        await dropped
+            await within(quick.told.wait(), f"the quick client was not told of event {number}")
+        await within(dropped, "the client that does not read was not dropped")
         quick.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        await going_on
+        await within(going_on, "the quick client's socket did not end with the client")
         return slow, quick
 
     slow, quick = asyncio.run(scenario())
@@ -327,16 +357,24 @@ def test_a_stop_does_not_wait_for_who_does_not_read(
         peer = Peer(alone.chat)
         task = await peer.connect(alone.app)
         peer.reading.clear()
-        await alone.app.close()
+        alone.app.close()
         await task
         return peer
 
     assert asyncio.run(scenario()).sent == [{"type": "websocket.accept"}]
 
 
-def test_a_stop_without_sockets_is_nothing(alone: Alone) -> None:
-    """There is nobody to wait for."""
-    asyncio.run(alone.app.close())
+def test_after_a_stop_there_are_no_new_sockets(alone: Alone) -> None:
+    """A handshake that was on its way is told that the server is not there."""
+
+    async def scenario() -> None:
+        alone.app.close()
+        peer = Peer(alone.chat)
+        await alone.app(peer.scope, peer.receive, peer.send)
+
+    with pytest.raises(ApiError) as refused:
+        asyncio.run(scenario())
+    assert 503 == refused.value.status
 
 
 @pytest.mark.parametrize("failure", [ConnectionResetError(), RuntimeError("after close")])

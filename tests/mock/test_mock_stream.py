@@ -115,6 +115,15 @@ def test_a_client_that_leaves_ends_the_stream(*, fail: bool) -> None:
     assert settled == [("a ", False)]
 
 
+def test_a_client_that_leaves_before_the_end_has_no_whole_answer() -> None:
+    """Though it has all of the text: the closing events say that this is all."""
+    settled: list[Any] = []
+    stream = EventStream(["a"], settle=lambda *end: settled.append(end))
+    read = play(stream, leave_after=4)
+    assert ["start", "start-step", "text-start", "text-delta"] == types(read)
+    assert [("a", False)] == settled
+
+
 def test_a_stream_that_is_cancelled_is_settled() -> None:
     """A server that stops does not leave a message half-written."""
     settled: list[Any] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,6 +18,7 @@ from siteassist_mock.testing import mock_server, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+ASKED = {"role": "user", "content": "How long does shipping take?"}
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
@@ -65,21 +68,71 @@ def test_a_stream_arrives_event_by_event() -> None:
 
 def test_a_client_that_hangs_up_breaks_its_answer_off() -> None:
     """The server notices in the middle of a stream, and keeps what it has written."""
-    question = {"content": "How long does shipping take?", "stream": True}
+    question = {"content": ASKED["content"], "stream": True}
     with (
         mock_server(stream_delay=0.02) as url,
         httpx.Client(base_url=url, headers=BEARER) as client,
     ):
+        reply = client.post("/chat/completions", json={"messages": [ASKED]})
+        whole = reply.json()["steps"][0]["content"][0]["text"]
         path = f"/conversations/{client.post('/conversations').json()['id']}/messages"
+        read = []
         with client.stream("POST", path, json=question) as reply:
             for line in reply.iter_lines():
                 if "text-delta" in line:
+                    read.append(json.loads(line.removeprefix("data: "))["delta"])
+                if len(read) == 2:
                     break
         answer: dict[str, Any] = {"status": "streaming"}
         while answer["status"] == "streaming":
             answer = client.get(path, params={"role": "assistant"}).json()["data"][0]
     assert answer["status"] == "error"
-    assert answer["parts"][0]["text"].startswith("**How ")
+    stored = answer["parts"][0]["text"]
+    # What was on its way to the client when it left may be more than it has read.
+    assert stored.startswith("".join(read))
+    assert len(stored) < len(whole)
+
+
+def test_a_block_may_wait_for_what_is_answered() -> None:
+    """Its end refuses new connections at once; who reads slowly then still gets everything."""
+    large = {"Mock-Fault": "oversized-body=50000000"}
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        with mock_server(grace_seconds=30) as url:
+            client = stack.enter_context(httpx.Client(base_url=url, headers=BEARER))
+            request = client.build_request("GET", "/identity/me", headers=large)
+            reply = client.send(request, stream=True)
+
+            def read_when_refused() -> bytes:
+                while is_open(url):
+                    pass
+                return reply.read()
+
+            read = pool.submit(read_when_refused)
+        body = read.result(30)
+    assert "visitor" == json.loads(body)["object"]
+
+
+def test_a_block_does_not_wait_for_long() -> None:
+    """Unless it is told to: what is still answered then is cut."""
+    hanging = {"Mock-Fault": "drip=3600"}
+    with ExitStack() as stack:
+        with mock_server() as url:
+            client = stack.enter_context(httpx.Client(base_url=url, headers=BEARER))
+            request = client.build_request("GET", "/identity/me", headers=hanging)
+            reply = client.send(request, stream=True)
+        with pytest.raises(httpx.TransportError):
+            reply.read()
+
+
+def is_open(url: str) -> bool:
+    """Return whether a new connection is accepted."""
+    address = httpx.URL(url)
+    try:
+        socket.create_connection((address.host, address.port or 0), 10).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        # Reset, if nobody has accepted it yet when the server stops to listen.
+        return False
+    return True
 
 
 @pytest.mark.parametrize("chunked", [False, True])

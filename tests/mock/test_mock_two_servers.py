@@ -85,6 +85,16 @@ def test_what_an_agent_does_at_one_is_heard_at_the_other(servers: list[str]) -> 
     assert 404 == httpx.get(f"{two}/conversations/{chat}", headers=BEARER).status_code
 
 
+def test_rate_limits_are_shared(postgres_url: str) -> None:
+    """A visitor has one allowance, whichever server it asks; a reset of one gives it back."""
+    settings: dict[str, Any] = {"database": postgres_url, "rate_limits": ("3/h",)}
+    with mock_server(**settings) as one, mock_server(**settings) as two:
+        for _ in range(2):
+            found = [httpx.get(f"{url}/identity/me", headers=BEARER) for url in [one, two] * 2]
+            assert [200, 200, 200, 429] == [reply.status_code for reply in found]
+            operate(two, "reset", {})
+
+
 def test_a_reset_waits_for_those_who_write(servers: list[str]) -> None:
     """No request fails because of what another server removes at the same moment."""
     statuses: set[int] = set()

@@ -15,8 +15,9 @@ from siteassist_contract import tolerance
 from siteassist_contract.behaviour.knowledge import read_knowledge
 from siteassist_contract.behaviour.model import KnownConversation
 from siteassist_contract.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
-from siteassist_contract.ground import SECOND, Ground
+from siteassist_contract.ground import FIRST, SECOND, Ground
 from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange
 
 Journey = Callable[[Ground], None]
@@ -46,7 +47,9 @@ def identity(ground: Ground) -> None:
         return
     ground.wire.history.clear()
     findings, history = ground.findings, ground.wire.history
-    device, other = (f"siteassist-contract-{uuid.uuid4().hex}" for _ in range(2))
+    # Of the greatest length that is documented, and different at the end only.
+    device = f"siteassist-contract-{uuid.uuid4().hex}-".ljust(99, "x") + "1"
+    other = f"{device[:-1]}2"
     first, again, another = (ground.session_of(name) for name in (device, device, other))
     statuses = [exchange.status for exchange in (first, again, another)]
     findings.judge(
@@ -66,11 +69,13 @@ def identity(ground: Ground) -> None:
         ", ".join(map(str, ids)),
         history,
     )
-    visitor = ground.visitor()
-    _me(ground, visitor)
-    # Whoever asks for the other's session again must not become the other.
-    ground.session_of(device)
-    _me(ground, visitor)
+    # Whoever asks for a session again gets one of the same visitor.
+    for exchange in (first, another, again):
+        token = exchange.document.get("sessionToken")
+        if isinstance(token, str):
+            ground.devices[FIRST] = other if exchange is another else device
+            session = Session(ground.target.base_url, ground.wire, FIRST, token)
+            _me(ground, Visitor(session, findings, history, visitor_id=str(_visitor_id(exchange))))
 
 
 def conversation(ground: Ground) -> None:
@@ -87,6 +92,8 @@ def conversation(ground: Ground) -> None:
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
     visitor.send(known, EMOJI, stream=True, extra={"pageContext": {"url": None, "title": "T"}})
     visitor.send(known, "x", stream=True)
+    visitor.send(known, "Grüße, Übergröße?", stream=False)
+    visitor.send(known, "Grüße, Übergröße?", stream=True)
     visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
     visitor.send(known, LONG, stream=False)
     visitor.send(known, LONG[::-1], stream=True)
@@ -97,7 +104,7 @@ def conversation(ground: Ground) -> None:
             break
     _histories(visitor, known)
     _ratings(visitor, known)
-    visitor.close(bare)
+    visitor.close(bare, {"closeReason": "Reason " * 36 + "1234"})
     visitor.close(known, {"closeReason": "Issue resolved"})
     visitor.read(known)
     visitor.history(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ PAGE = 10
 _MOST = 500
 """How many Q&As are read at most."""
 _STEP = 100
+_QUERIES = 80
+"""How many words are searched for at most, one by one."""
+_FEW_QUERIES = 8
+_WORD = re.compile(r"[^\W\d_]{4,40}")
+"""What is worth looking for."""
 
 
 def read_knowledge(ground: Ground) -> None:
@@ -41,10 +47,9 @@ def read_knowledge(ground: Ground) -> None:
         str(again.get("id")),
     )
     project_id = str(project.get("id"))
-    if is_uuid(project_id):
-        _qnas(reader, project_id)
+    vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""
     ground.wire.history.clear()
-    _search(reader, key)
+    _search(reader, key, ground.profile.gentle, vocabulary)
 
 
 class _Reader:
@@ -67,7 +72,8 @@ class _Reader:
         self._findings.judge(kept, rule, operation, expected, actual, self._history)
 
 
-def _qnas(reader: _Reader, project: str) -> None:
+def _qnas(reader: _Reader, project: str) -> str:
+    """Read all Q&As; return their texts."""
     session = reader.session
     whole: list[Json] = []
     total = 0
@@ -97,6 +103,8 @@ def _qnas(reader: _Reader, project: str) -> None:
     _page(reader, project, len(ids))
     _page(reader, project, len(ids), limit=1)
     _page(reader, project, len(ids), offset=1)
+    if ids:
+        _page(reader, project, len(ids), limit=10, offset=len(ids) - 1)
     _page(reader, project, len(ids), limit=10, offset=len(ids))
     for entry in (whole[:1] + whole[-1:]) if whole else []:
         _one(reader, project, entry)
@@ -109,6 +117,7 @@ def _qnas(reader: _Reader, project: str) -> None:
         "nothing, for words that no question has",
         f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
     )
+    return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
 
 
 def _page(
@@ -152,6 +161,10 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     question = str(entry.get("question"))
     page = reader.read(reader.session.qnas(project, query=question[:300], limit=_STEP))
     found = [str(other.get("id")) for other in _objects(page.get("data"))]
+    if len(found) < _STEP:
+        total = _count(page.get("total"))
+        words = f"`total` {len(found)}, as many as its words find"
+        reader.judge(total == len(found), "list-total", "getQnas", words, str(total))
     reader.judge(
         str(entry.get("id")) in found,
         "qnas-search",
@@ -161,19 +174,28 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     )
 
 
-def _search(reader: _Reader, key: str) -> None:
-    session = reader.session
-    for words in ("shipping", "How long does shipping take?"):
+def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:  # noqa: FBT001
+    for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
-            results = _objects(reader.read(session.search(key, words, size=size)).get("results"))
-            most = size or PAGE
-            reader.judge(
-                len(results) <= most,
-                "list-page",
-                "search",
-                f"at most {most} results",
-                str(len(results)),
-            )
+            vocabulary += _find(reader, key, words, size)
+    # What is found says what else there is to find: a product, say, among pages.
+    seen: set[str] = set()
+    for _ in range(_FEW_QUERIES if gentle else _QUERIES):
+        new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
+        if not new:
+            return
+        seen.add(new[0])
+        vocabulary += _find(reader, key, new[0], 50)
+
+
+def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
+    """Search once; return the text of what was found."""
+    results = _objects(reader.read(reader.session.search(key, words, size=size)).get("results"))
+    most = size or PAGE
+    reader.judge(
+        len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))
+    )
+    return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
 
 
 def _objects(value: object) -> list[Json]:

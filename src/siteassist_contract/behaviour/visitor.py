@@ -155,9 +155,14 @@ class Visitor:
         self._stored(known, body, answer)
         return answer
 
-    def complete(self, content: str, *, stream: bool | None = None) -> str | None:
-        """Ask for a completion and return its text; ``None`` if there was none."""
-        body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
+    def complete(
+        self, content: str, *, stream: bool | None = None, before: Sequence[Json] = ()
+    ) -> str | None:
+        """Ask for a completion and return its text; ``None`` if there was none.
+
+        ``before`` is what was said before ``content``.
+        """
+        body: dict[str, Any] = {"messages": [*before, {"role": "user", "content": content}]}
         if stream is not None:
             body["stream"] = stream
         exchange = self._see(self.session.complete(body))
@@ -405,6 +410,7 @@ class Visitor:
     ) -> None:
         """List messages with a page or a filter, and compare with all of them."""
         everything = self._messages(known)
+        self._compare_history(known, everything)
         exchange = self._see(
             self.session.messages(known.id, limit=limit, offset=offset, role=role, status=status)
         )
@@ -605,15 +611,17 @@ class Visitor:
 
     def _last_message(self, known: KnownConversation, item: Json) -> None:
         last = item.get("lastMessage")
-        if isinstance(last, dict) and not known.older:
-            due = known.messages[-1].id if known.messages else None
-            self._judge(
-                str(last.get("id")).lower() == due,
-                "last-message",
-                "getConversations",
-                f"the latest message, {due}",
-                str(last.get("id")),
-            )
+        if "lastMessage" not in item or known.older:
+            return
+        due = known.messages[-1].id if known.messages else None
+        shown = str(last.get("id")).lower() if isinstance(last, dict) else None
+        self._judge(
+            shown == due,
+            "last-message",
+            "getConversations",
+            f"the latest message, {due}" if due else "null, without messages",
+            str(shown),
+        )
 
     def _messages(self, known: KnownConversation) -> list[dict[str, Any]]:
         """Return all messages of a conversation, as they are shown."""

@@ -25,6 +25,8 @@ Json = dict[str, Any]
 CONFIG = "schemathesis.toml"
 DESCRIPTION = "openapi.json"
 IDENTITIES = "identities.json"
+DATABASE = "SITEASSIST_EXAMPLE_DATABASE"
+"""The environment variable that tells the engine its example database; it may hold a password."""
 EXAMPLE_KEY = "sa_pk_1234567890abcdef"
 """The publishable key in the examples of the description."""
 VISITOR = "visitor"
@@ -41,6 +43,8 @@ class Choices:
     """Where the random numbers begin; the same seed repeats a run."""
     workers: int = 1
     """In how many threads; more than one, and the seed repeats nothing."""
+    database: bool = False
+    """Whether the engine opens an example database, which `DATABASE` names."""
 
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
@@ -51,6 +55,9 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
     config["base-url"] = target.base_url
     config["seed"] = choices.seed
     config["workers"] = choices.workers
+    if choices.database:
+        # Left out, it is that of hypothesis's own settings, which the engine sets.
+        del config["generation"]["database"]
     config["generation"]["max-examples"] = choices.examples
     entries = identities(target)
     # Pinned: an identity that is refused somewhere is a finding, not a reason

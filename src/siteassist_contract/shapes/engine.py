@@ -9,9 +9,11 @@ know their server.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
+import hypothesis
 from schemathesis import openapi
 from schemathesis.checks import load_all_checks
 from schemathesis.cli.commands.run.context import PHASE_STATUS_PRIORITY, ExecutionContext
@@ -22,7 +24,8 @@ from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.run import PhaseName
 from schemathesis.schemas import BaseSchema
 
-from siteassist_contract.shapes.configuration import CONFIG, DESCRIPTION
+from siteassist_contract.databases import open_database
+from siteassist_contract.shapes.configuration import CONFIG, DATABASE, DESCRIPTION
 from siteassist_contract.shapes.emitter import Emitter
 
 WALKS = PhaseName.STATEFUL_TESTING
@@ -31,6 +34,7 @@ WALKS = PhaseName.STATEFUL_TESTING
 def main(folder: str) -> None:
     """Run all phases; exits with schemathesis's own status."""
     load_all_checks()
+    _use_database(os.environ.get(DATABASE) or None)
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))
     description = json.loads(Path(folder, DESCRIPTION).read_text(encoding="utf-8"))
     schema = openapi.from_dict(description, config=config)
@@ -42,6 +46,13 @@ def main(folder: str) -> None:
         output_handler=Emitter(),
         context_factory=lambda project: ExecutionContext(config=project),
     )
+
+
+def _use_database(place: str | None) -> None:
+    """Let hypothesis keep what it finds in an example database, if there is one."""
+    if place is not None:
+        hypothesis.settings.register_profile("contract", database=open_database(place))
+        hypothesis.settings.load_profile("contract")
 
 
 def _events(schema: BaseSchema) -> events.EventGenerator:

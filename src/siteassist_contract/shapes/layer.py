@@ -23,7 +23,7 @@ from siteassist_contract import secrets
 from siteassist_contract.ground import FIRST, SECOND, Ground
 from siteassist_contract.outcome import CannotRunError
 from siteassist_contract.rules import RULES
-from siteassist_contract.shapes.configuration import Choices, write
+from siteassist_contract.shapes.configuration import DATABASE, Choices, write
 from siteassist_contract.traffic import Exchange
 
 PATIENCE = 10.0
@@ -54,6 +54,8 @@ class Shapes:
     """When to stop, a time of `time.monotonic`."""
     workers: int = 1
     """In how many threads."""
+    database: str | None = None
+    """Where the example database is: see `siteassist_contract.databases`."""
     out_of_time: bool = False
     """Whether it had to."""
 
@@ -64,18 +66,22 @@ class Shapes:
         if target.token is not None:
             self.ground.devices.pop(FIRST, None)
         with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
-            write(Path(name), target, Choices(self.examples, self.seed, self.workers))
+            write(Path(name), target, self._choices())
             command = [sys.executable, "-m", "siteassist_contract.shapes.engine", name]
             environment = {
                 **os.environ,
                 # What the hooks have to keep out of what they hand on.
                 secrets.API_KEY: target.api_key or "",
                 secrets.TOKEN: target.token or "",
+                DATABASE: self.database or "",
                 # Hypothesis keeps a cache, by default in the folder that it is run in.
                 "HYPOTHESIS_STORAGE_DIRECTORY": name,
             }
             with _running(command, environment) as lines:
                 yield from self._follow(lines)
+
+    def _choices(self) -> Choices:
+        return Choices(self.examples, self.seed, self.workers, database=self.database is not None)
 
     def _follow(self, lines: Iterator[dict[str, Any]]) -> Iterator[str]:
         findings = self.ground.findings

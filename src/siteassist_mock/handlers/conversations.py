@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_open",
+    "check_visitor",
     "close_conversation",
     "get_conversation",
     "get_conversations",
@@ -30,13 +31,23 @@ def own_conversation(records: Records, call: Call) -> Conversation:
 
     Raises `ApiError` 404 if it is not the visitor's own. The documents leave
     open whether somebody else's gives 403 or 404; with 404 nobody can find out
-    which identifiers exist.
+    which identifiers exist. 401 if the visitor is gone, see `check_visitor`.
     """
     conversation_id = call.path["conversationId"]
     conversation = records.conversation(conversation_id, call.visitor.id)
     if conversation is None:
+        check_visitor(records, call)
         raise not_found(conversation_id)
     return conversation
+
+
+def check_visitor(records: Records, call: Call) -> None:
+    """Raise `ApiError` 401 if the visitor is gone, and the session with it.
+
+    Another process may reset the state after the bearer was found to be valid.
+    """
+    if not records.has_visitor(call.visitor.id):
+        raise ApiError(401)
 
 
 def not_found(conversation_id: str) -> ApiError:
@@ -66,6 +77,7 @@ def check_open(conversation: Conversation) -> None:
 def start_conversation(call: Call) -> JSONResponse:
     """Open a conversation; nothing shows the page that it starts on."""
     with call.services.store.write() as records:
+        check_visitor(records, call)
         conversation = records.add_conversation(call.visitor.id)
     return JSONResponse(views.conversation(conversation), status_code=201)
 
@@ -82,6 +94,8 @@ def get_conversations(call: Call) -> JSONResponse:
             limit=query["limit"],
             offset=query["offset"],
         )
+        if not total:
+            check_visitor(records, call)
         last = records.last_messages([conversation.id for conversation in page])
     return JSONResponse(
         {

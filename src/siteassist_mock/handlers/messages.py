@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from siteassist_mock import views
 from siteassist_mock.assistant import title
 from siteassist_mock.errors import ApiError
-from siteassist_mock.handlers.conversations import check_open, own_conversation
+from siteassist_mock.handlers.conversations import check_open, check_visitor, own_conversation
 from siteassist_mock.replies import whole
 from siteassist_mock.stream import EventStream
 
@@ -104,12 +104,12 @@ def send_message_feedback(call: Call) -> JSONResponse:
     """Store feedback for a message of one of the visitor's own conversations."""
     message_id, feedback = call.path["messageId"], call.body["feedback"]
     with call.services.store.write() as records:
-        known = records.set_feedback(message_id, call.visitor.id, feedback)
-    if not known:
-        raise ApiError(
-            404,
-            code="MESSAGE_NOT_FOUND",
-            message="Message not found!",
-            details={"messageId": message_id},
-        )
+        if not records.set_feedback(message_id, call.visitor.id, feedback):
+            check_visitor(records, call)
+            raise ApiError(
+                404,
+                code="MESSAGE_NOT_FOUND",
+                message="Message not found!",
+                details={"messageId": message_id},
+            )
     return JSONResponse({"feedback": feedback})

@@ -1,0 +1,208 @@
+"""What the vendor's chat widget does, in a real browser on another website.
+
+The widget's code is not here, only its requests as they are known: it asks for the
+project, begins a session, starts a conversation without a body, sends messages with
+an empty page context and reads the answer as a stream, listens to the socket and
+closes the conversation without a body. The browser asks for permission first, by
+CORS, whenever a page calls another origin.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_mock.testing import mock_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Browser, Page
+
+KEY = "pk_zoo"
+WIDGET = """\
+<!doctype html><html lang="en"><title>Zoo</title><script>
+const ask = async (method, path, body, more = {}) => {
+  const headers = {...more};
+  if (widget.token) headers.Authorization = `Bearer ${widget.token}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  return fetch(widget.api + path, {method, headers, body: body && JSON.stringify(body)});
+};
+const widget = {
+  api: "", token: "", heard: [],
+  async json(...request) {
+    const reply = await ask(...request);
+    return [reply.status, await reply.json()];
+  },
+  async send(path, content) {
+    const reply = await ask("POST", path, {content, pageContext: null, stream: true});
+    const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (let part; !(part = await reader.read()).done;) text += part.value;
+    return [reply.status, reply.headers.get("Content-Type"), text];
+  },
+  listen(address) {
+    this.socket = new WebSocket(address);
+    this.socket.onmessage = (message) => this.heard.push(message.data);
+    return new Promise((done) => {
+      this.socket.onopen = () => done("open");
+      this.socket.onclose = () => done("closed");
+    });
+  },
+};
+</script>
+"""
+
+
+class Website(BaseHTTPRequestHandler):
+    """Serves the page with the widget, whatever it is asked for."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(WIDGET.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def website() -> Iterator[str]:
+    """Run a website and yield its origin."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Website) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def zoo() -> Iterator[str]:
+    """Run the website that the key is for."""
+    with website() as origin:
+        yield origin
+
+
+@pytest.fixture
+def api(zoo: str, tmp_path: Path) -> Iterator[str]:
+    """Run the mock with a key for that website."""
+    seed = tmp_path / "data.yaml"
+    seed.write_text(f"publishableKeys: [{{key: {KEY}, origins: ['{zoo}']}}]")
+    with mock_server(seed=seed, strict=True) as url:
+        yield url
+
+
+def run(page: Page, expression: str, *arguments: Any) -> Any:
+    """Return what a function of the page returns."""
+    return page.evaluate(f"({expression})({', '.join(map(json.dumps, arguments))})")
+
+
+def ask(page: Page, *request: Any) -> Any:
+    """Return the status and the JSON that the page gets for a request."""
+    return run(page, "(...request) => widget.json(...request)", *request)
+
+
+def load(page: Page, api: str) -> None:
+    """Wait for the widget and tell it where the API is."""
+    page.wait("document.title === 'Zoo' && document.readyState === 'complete'")
+    run(page, "(api) => { widget.api = api; }", api)
+
+
+def operate(api: str, conversation: str, action: str, body: Any) -> None:
+    """Do what the human agent does at the operator's page."""
+    control = f"{api.removesuffix('/v2')}/_mock"
+    httpx.post(f"{control}{conversation}/{action}", json=body).raise_for_status()
+
+
+def test_a_visitor_talks_by_the_widget(browser: Browser, zoo: str, api: str) -> None:
+    """From the first look at the project to the end of the conversation."""
+    with browser.opened(zoo) as page:
+        load(page, api)
+
+        status, project = ask(page, "GET", f"/projects/current?apiKey={KEY}")
+        assert (200, True) == (status, "welcomeMessage" in project["chatWidgetConfig"])
+
+        device = {"apiKey": KEY, "saVid": "device-1"}
+        status, session = ask(page, "POST", "/identity/init", device)
+        assert (201, "anonymous") == (status, session["visitor"]["type"])
+        run(page, "(token) => { widget.token = token; }", session["sessionToken"])
+        assert [200, session["visitor"]] == ask(page, "GET", "/identity/me")
+
+        status, started = ask(page, "POST", "/conversations")
+        assert (201, "open", []) == (status, started["status"], started["messages"])
+        chat = started["id"]
+        path = f"/conversations/{chat}"
+        address = f"{api.replace('http', 'ws', 1)}{path}/ws?apiKey={KEY}"
+        assert "open" == run(page, "(address) => widget.listen(address)", address)
+        run(page, "() => widget.socket.send('ping')")
+        page.wait("widget.heard[0] === 'pong'")
+
+        send = "(path, content) => widget.send(path, content)"
+        question = "How long does shipping take?"
+        status, media_type, body = run(page, send, f"{path}/messages", question)
+        assert (200, "text/event-stream") == (status, media_type)
+        *events, end, rest = body.split("\n\n")
+        assert ("data: [DONE]", "") == (end, rest)
+        payloads = [json.loads(event.removeprefix("data: ")) for event in events]
+        text = "".join(payload.get("delta", "") for payload in payloads)
+        assert ("start", "finish") == (payloads[0]["type"], payloads[-1]["type"])
+
+        operate(api, path, "handover", {"name": "Sam"})
+        operate(api, path, "agent-messages", {"content": "Two days."})
+        page.wait("widget.heard.length === 3")
+        assigned, said = map(json.loads, page.evaluate("widget.heard.slice(1)"))
+        assert {"type": "human_assigned", "chatId": chat} == assigned
+        assert ("new_message", chat) == (said["type"], said["chatId"])
+
+        status, media_type, body = run(page, send, f"{path}/messages", "Thanks!")
+        assert (202, "Message sent") == (status, body)
+        assert 200 == ask(page, "POST", f"{path}/close")[0]
+
+        status, shown = ask(page, "GET", path)
+        assert (200, "closed", True) == (status, shown["status"], shown["isHumanHandled"])
+        assert said["message"] == shown["messages"][2]
+        assert [question, text, "Two days.", "Thanks!"] == [
+            message["parts"][0]["text"] for message in shown["messages"]
+        ]
+
+
+def test_a_page_reads_errors_and_when_to_come_back(browser: Browser, zoo: str, api: str) -> None:
+    """The body of a refusal and its ``Retry-After``, which a browser hides unless allowed."""
+    with browser.opened(zoo) as page:
+        load(page, api)
+        seen = run(
+            page,
+            "async (more) => { const reply = await ask('GET', '/identity/me', undefined, more);"
+            " return [reply.status, reply.headers.get('Retry-After'), await reply.json()]; }",
+            {"Prefer": "code=429"},
+        )
+        assert (429, "60") == tuple(seen[:2])
+        assert 60 == seen[2]["error"]["details"]["retryAfter"]
+        # The browser notes every refusal.
+        assert ["network"] == [problem["entry"]["source"] for problem in page.problems]
+        page.problems.clear()
+
+
+def test_another_website_may_not_use_the_key(browser: Browser, api: str) -> None:
+    """It can read that it may not, gets no session, and no socket either."""
+    with website() as other, browser.opened(other) as page:
+        load(page, api)
+        status, refusal = ask(page, "POST", "/identity/init", {"apiKey": KEY, "saVid": "one"})
+        assert (403, "FORBIDDEN") == (status, refusal["error"]["code"])
+        bearer = {"Authorization": "Bearer sk_test_1234567890abcdef"}
+        chat = httpx.post(f"{api}/conversations", headers=bearer).json()["id"]
+        address = f"{api.replace('http', 'ws', 1)}/conversations/{chat}/ws?apiKey={KEY}"
+        assert "closed" == run(page, "(address) => widget.listen(address)", address)
+        page.problems.clear()

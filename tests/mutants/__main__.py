@@ -1,0 +1,185 @@
+"""Breaks the mock in many ways, and sees which the contract tests find."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from tests.mutants.catalogue import chosen
+from tests.mutants.mutant import CLASSES, Mutant
+from tests.mutants.results import Result, alarms, enough, line, summary, table
+from tests.mutants.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
+from tests.mutants.variants import VARIANTS
+
+__all__ = ["main"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("patterns", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--class", "kinds", multiple=True, type=click.Choice(CLASSES), help="Only mutants of a class."
+)
+@click.option("--sample", type=click.IntRange(1), help="Only so many of them, chosen by the seed.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the sample and of the runs.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many runs at the same time.",
+)
+@click.option("--variants", is_flag=True, help="Run on the tolerated variants instead.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many seeds each variant is run with.",
+)
+@click.option(
+    "--total",
+    type=click.FloatRange(0, 100),
+    default=95,
+    show_default=True,
+    help="The least percentage of all mutants to be killed.",
+)
+@click.option(
+    "--each",
+    type=click.FloatRange(0, 100),
+    default=90,
+    show_default=True,
+    help="The least percentage of each class.",
+)
+@click.option(
+    "--limit",
+    type=click.FloatRange(0, min_open=True),
+    default=LIMIT_SECONDS,
+    show_default=True,
+    help="Seconds after which a run counts as one that hangs.",
+)
+@click.option(
+    "--contract",
+    envvar="SITEASSIST_CONTRACT_COMMAND",
+    help="Another command for the contract tests; it is run in a folder of its own."
+    "  [default: this Python's siteassist_contract]",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=_ROOT / "reports" / "mutants.json",
+    help="Where to write the results.  [default: reports/mutants.json]",
+)
+def main(  # noqa: PLR0913 - one argument per option
+    *,
+    patterns: tuple[str, ...],
+    kinds: tuple[str, ...],
+    sample: int | None,
+    seed: int,
+    workers: int,
+    variants: bool,
+    runs: int,
+    total: float,
+    each: float,
+    limit: float,
+    contract: str | None,
+    report: Path,
+) -> None:
+    """Run the contract tests on the mock with one fault after the other.
+
+    ID is a name or a pattern such as `'close-*'`; all if left out. Exit status 0
+    means that they found enough of the faults, or raised no alarm on a variant.
+    """
+    command = tuple(shlex.split(contract)) if contract else CONTRACT
+    if variants:
+        sys.exit(_run_variants(patterns, command, seed, runs, workers, limit))
+    try:
+        mutants = chosen(patterns, kinds)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from None
+    if sample is not None:
+        # In the order of the catalogue, and the same ones for the same seed.
+        kept = set(random.Random(seed).sample(range(len(mutants)), min(sample, len(mutants))))  # noqa: S311 - a choice, no secret
+        mutants = [mutant for index, mutant in enumerate(mutants) if index in kept]
+
+    def judge(mutant: Mutant) -> Result:
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            trial = run(mutant.id, Path(folder), seed=seed, contract=command, limit=limit)
+        return Result(mutant, trial)
+
+    results: list[Result] = []
+    for result in _each(judge, mutants, workers):
+        results.append(result)
+        click.echo(f"{len(results):3}/{len(mutants)}  {line(result)}")
+    order = [mutant.id for mutant in mutants]
+    results.sort(key=lambda result: order.index(result.mutant.id))
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(summary(results, seed=seed), indent=2, ensure_ascii=False))
+    click.echo(table(results))
+    sys.exit(0 if enough(results, total=total / 100, each=each / 100) else 1)
+
+
+def _run_variants(  # noqa: PLR0913 - what the runs depend on
+    patterns: Sequence[str],
+    contract: Sequence[str],
+    seed: int,
+    runs: int,
+    workers: int,
+    limit: float,
+) -> int:
+    """Return the exit status: 0 if there was no alarm."""
+    unknown = set(patterns) - set(VARIANTS)
+    if unknown:
+        raise click.UsageError(f"no variant is called {', '.join(sorted(unknown))}")
+    tried = [
+        (name, seed + run_number)
+        for name in VARIANTS
+        if not patterns or name in patterns
+        for run_number in range(runs)
+    ]
+
+    def judge(one: tuple[str, int]) -> tuple[str, int, Trial]:
+        name, its_seed = one
+        with tempfile.TemporaryDirectory(prefix="variant-") as folder:
+            trial = run(
+                name, Path(folder), seed=its_seed, variant=True, contract=contract, limit=limit
+            )
+        return name, its_seed, trial
+
+    alarmed = 0
+    for name, its_seed, trial in _each(judge, tried, workers):
+        found = alarms(trial)
+        alarmed += bool(found)
+        verdict = f"ALARM: {'; '.join(found)}" if found else "no alarm"
+        click.echo(f"{trial.seconds:6.1f} s  {name}, seed {its_seed}: {verdict}")
+    click.echo(f"{alarmed} of {len(tried)} runs on tolerated variants raised an alarm")
+    return 1 if alarmed else 0
+
+
+def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
+    """Yield what ``work`` makes of each item, as it is done."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            # Whoever stops it does not want the rest.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tests.mutants")

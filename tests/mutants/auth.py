@@ -1,0 +1,583 @@
+"""Who is let in, as whom, and to what."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import func, select
+from starlette.types import ASGIApp
+from tests.mutants import probes
+from tests.mutants.edits import assuming
+from tests.mutants.exchange import Exchange
+from tests.mutants.faulty import Build, Server
+from tests.mutants.mutant import Faults, Probe
+from tests.mutants.owners import owner_of
+from tests.mutants.probing import API_KEY, Api
+from tests.mutants.probing import Visitor as Caller
+
+from siteassist_mock.auth import Authenticator
+from siteassist_mock.call import Call, Handler, Services
+from siteassist_mock.errors import ApiError, error_response
+from siteassist_mock.seed import PRIVATE_KEY
+from siteassist_mock.store import Records
+from siteassist_mock.tables import Conversation, Visitor, conversations
+
+__all__ = ["FAULTS"]
+
+FAULTS = Faults("auth")
+_add = FAULTS.add
+_fault = FAULTS.fault
+
+_UNAUTHORIZED = "openapi.yaml Unauthorized (F-auth)"
+_FOREIGN = "O-1"
+
+
+def _bearer(operations: str, token: Callable[[str], str | None]) -> Build:
+    """Return a fault: what ``token`` makes of the header ``Authorization`` counts."""
+
+    def ask(exchange: Exchange) -> None:
+        made = token(exchange.asked.get("authorization", ""))
+        if made is not None:
+            exchange.asked["authorization"] = f"Bearer {made}"
+
+    return lambda server: server.before(operations, ask)
+
+
+_EVERY = (
+    "getMe getConversations startConversation getConversation closeConversation getMessages"
+    " sendMessage sendMessageFeedback createChatCompletion"
+)
+
+
+def _authenticator(server: Server, patch: Callable[[Authenticator], None]) -> None:
+    server.services(lambda services: patch(services.authenticator))
+
+
+def _as_owner(operation: str, when: Callable[[Call], bool] = lambda _: True) -> Build:
+    """Return a fault: whoever knows an id may use it as its owner."""
+
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        owner = owner_of(call) if when(call) else None
+        if owner is not None:
+            call = replace(call, signed_in=replace(call.visitor, id=owner))
+        return handler(call)
+
+    return lambda server: server.handler(operation, answer)
+
+
+def _foreign(operation: str, *, closed: bool = False, **more: Any) -> Probe:
+    """Return a probe: a second visitor is refused what the first one owns."""
+
+    def probe(api: Api) -> None:
+        first, second = api.visitor(), api.visitor()
+        it = first.talk()
+        if operation == "sendMessageFeedback":
+            it = first.messages(it)[-1]["id"]
+        elif closed:
+            first.close(it)
+        second.refused(operation, it, by=(403, 404), **more)
+
+    return probe
+
+
+def _token_of_nobody(operation: str, **more: Any) -> Probe:
+    return probes.unauthorized(operation, **more)
+
+
+def _with_header(operation: str, make: Callable[[Caller], str], **more: Any) -> Probe:
+    """Return a probe: a header ``Authorization`` is refused."""
+
+    def probe(api: Api) -> None:
+        header = make(api.visitor())
+        api.refused(operation, by=(401,), headers={"Authorization": header}, **more)
+
+    return probe
+
+
+_chat = {"body": probes.CHAT}
+_add(
+    "no-token-me",
+    "getMe answers without a token, as somebody else.",
+    _UNAUTHORIZED,
+    _bearer("getMe", lambda header: None if header else PRIVATE_KEY),
+    lambda api: api.refused("getMe", by=(401,)),
+)
+_add(
+    "no-token-start",
+    "startConversation works without a token.",
+    _UNAUTHORIZED,
+    _bearer("startConversation", lambda header: None if header else PRIVATE_KEY),
+    lambda api: api.refused("startConversation", by=(401,)),
+)
+_add(
+    "no-token-chat",
+    "createChatCompletion answers anybody, with any token or none.",
+    _UNAUTHORIZED,
+    _bearer("createChatCompletion", lambda _: PRIVATE_KEY),
+    _token_of_nobody("createChatCompletion", **_chat),
+)
+_add(
+    "made-up-token-list",
+    "getConversations takes any token that it cannot read for a new visitor's.",
+    _UNAUTHORIZED,
+    _bearer(
+        "getConversations",
+        lambda header: PRIVATE_KEY if header and header.count(".") != 2 else None,
+    ),
+    _with_header("getConversations", lambda _: "Bearer made-up"),
+)
+_add(
+    "empty-token",
+    "An empty bearer token opens every operation.",
+    _UNAUTHORIZED,
+    _bearer(_EVERY, lambda header: PRIVATE_KEY if header.strip().lower() == "bearer" else None),
+    _with_header("getConversations", lambda _: "Bearer"),
+    rare=True,
+)
+_add(
+    "basic-scheme",
+    "Every operation takes a session's token with the scheme Basic.",
+    "openapi.yaml bearerAuth.scheme",
+    _bearer(_EVERY, lambda header: _after(header, "Basic ")),
+    _with_header("getMe", lambda visitor: f"Basic {visitor.token}"),
+)
+_add(
+    "token-without-scheme",
+    "getMe and getConversations take the token without a scheme.",
+    "openapi.yaml bearerAuth.scheme",
+    _bearer(
+        "getMe getConversations", lambda header: header if " " not in header and header else None
+    ),
+    _with_header("getMe", lambda visitor: visitor.token),
+)
+_add(
+    "publishable-key-as-token",
+    "A publishable key, which is no secret, opens what a private key opens.",
+    "F-auth; openapi.yaml bearerAuth.description",
+    _bearer(_EVERY, lambda header: PRIVATE_KEY if _after(header, "Bearer ") == API_KEY else None),
+    _with_header("getConversations", lambda _: f"Bearer {API_KEY}"),
+)
+_add(
+    "token-with-appendix",
+    "A token with something appended to it is still taken.",
+    _UNAUTHORIZED,
+    _bearer(_EVERY, lambda header: _first_token(header)),
+    _with_header("getMe", lambda visitor: f"Bearer {visitor.token}.x"),
+    rare=True,
+)
+
+
+def _after(header: str, scheme: str) -> str | None:
+    return header[len(scheme) :] if header.startswith(scheme) else None
+
+
+def _first_token(header: str) -> str | None:
+    found = re.match(r"Bearer ([\w-]+\.[\w-]+\.[\w-]+)", header)
+    return found[1] if found else None
+
+
+@_fault(
+    "signature-unchecked",
+    "The signature of a token is not checked, so that anybody can write one.",
+    _UNAUTHORIZED,
+    _with_header("getMe", lambda visitor: f"Bearer {_forged(visitor.token)}"),
+)
+def _signature_unchecked(server: Server) -> None:
+    def read(token: str) -> str | None:
+        try:
+            claims = json.loads(urlsafe_b64decode(f"{token.split('.')[1]}==="))
+            return str(claims["jti"])
+        except (ValueError, LookupError, TypeError):
+            return None
+
+    def patch(authenticator: Authenticator) -> None:
+        assert authenticator._tokens.read("x") is None
+        authenticator._tokens.read = read  # type: ignore[method-assign] # that is the fault
+
+    _authenticator(server, patch)
+
+
+def _forged(token: str) -> str:
+    head, _, signature = token.rpartition(".")
+    return f"{head}.{signature[::-1]}"
+
+
+for _name, _operation, _says, _body in (
+    ("read-foreign", "getConversation", "getConversation shows any visitor's conversation.", None),
+    ("messages-foreign", "getMessages", "getMessages shows any visitor's messages.", None),
+    (
+        "send-foreign",
+        "sendMessage",
+        "sendMessage writes into any visitor's conversation.",
+        {"content": "Hi"},
+    ),
+    ("close-foreign", "closeConversation", "closeConversation closes anybody's.", {}),
+    (
+        "rate-foreign",
+        "sendMessageFeedback",
+        "sendMessageFeedback rates messages of any visitor's conversation.",
+        {"feedback": "like"},
+    ),
+):
+    _sent: dict[str, Any] = {} if _body is None else {"body": _body}
+    _add(_name, _says, _FOREIGN, _as_owner(_operation), _foreign(_operation, **_sent))
+_add(
+    "read-foreign-closed",
+    "getConversation shows anybody's conversation once it is closed.",
+    _FOREIGN,
+    _as_owner("getConversation", lambda call: _is_closed(call)),
+    _foreign("getConversation", closed=True),
+    rare=True,
+)
+_add(
+    "messages-foreign-by-role",
+    "getMessages does not ask whose messages they are if a role is given.",
+    _FOREIGN,
+    _as_owner("getMessages", lambda call: call.query["role"] is not None),
+    _foreign("getMessages", role="assistant"),
+    rare=True,
+)
+_add(
+    "remove-foreign-feedback",
+    "sendMessageFeedback removes the feedback of anybody's messages.",
+    _FOREIGN,
+    _as_owner("sendMessageFeedback", lambda call: call.body["feedback"] is None),
+    _foreign("sendMessageFeedback", body={"feedback": None}),
+    rare=True,
+)
+_add(
+    "stream-foreign",
+    "sendMessage checks the owner only where no stream is asked for.",
+    _FOREIGN,
+    _as_owner("sendMessage", lambda call: call.body.get("stream") is True),
+    _foreign("sendMessage", body={"content": "Hi", "stream": True}),
+    rare=True,
+)
+
+
+def _is_closed(call: Call) -> bool:
+    with call.services.store.read() as records:
+        found = records.any_conversation(call.path["conversationId"])
+    return found is not None and found.status == "closed"
+
+
+def _everybody(
+    records: Records, original: Callable[..., Any], visitor_id: str, **more: Any
+) -> tuple[int, list[Conversation]]:
+    """Return everybody's conversations, as if the owner were no condition."""
+    del original
+    status = more["status"]
+    every = [
+        conversation
+        for conversation, _ in records.latest_conversations(10_000)
+        if status in {None, conversation.status}
+    ]
+    assert visitor_id
+    return len(every), every[more["offset"] : more["offset"] + more["limit"]]
+
+
+def _own_only(visitor: Caller, mine: set[str], **query: Any) -> None:
+    page = visitor.list(**query)
+    assert {item["id"] for item in page["data"]} <= mine
+    assert len(mine) == page["total"]
+
+
+def _two_lists(api: Api) -> None:
+    first, second = api.visitor(), api.visitor()
+    first.start()
+    _own_only(second, {second.start(), second.start()})
+
+
+def _two_closed_lists(api: Api) -> None:
+    first, second = api.visitor(), api.visitor()
+    first.close(first.start())
+    mine = second.start()
+    second.close(mine)
+    _own_only(second, {mine}, status="closed")
+
+
+def _two_second_pages(api: Api) -> None:
+    first, second = api.visitor(), api.visitor()
+    for _ in range(5):
+        first.start()
+    _own_only(second, {second.start(), second.start()}, offset=1, limit=2)
+
+
+@_fault(
+    "list-of-everybody",
+    "getConversations lists everybody's conversations.",
+    "openapi.yaml getConversations.description (P3)",
+    _two_lists,
+)
+def _list_of_everybody(server: Server) -> None:
+    server.records("conversations", _everybody)
+
+
+@_fault(
+    "list-of-everybody-by-status",
+    "getConversations with a status lists everybody's: its OR has no brackets.",
+    "openapi.yaml getConversations.description (P3)",
+    _two_closed_lists,
+    rare=True,
+)
+def _list_of_everybody_by_status(server: Server) -> None:
+    def query(records: Records, original: Callable[..., Any], *who: str, **more: Any) -> Any:
+        if more["status"] is None:
+            return original(*who, **more)
+        return _everybody(records, original, *who, **more)
+
+    server.records("conversations", query)
+
+
+@_fault(
+    "second-page-of-everybody",
+    "The second page of getConversations is of everybody's.",
+    "openapi.yaml getConversations.description (P3)",
+    _two_second_pages,
+    rare=True,
+)
+def _second_page_of_everybody(server: Server) -> None:
+    def query(records: Records, original: Callable[..., Any], *who: str, **more: Any) -> Any:
+        if not more["offset"]:
+            return original(*who, **more)
+        return original(*who, **more)[0], _everybody(records, original, *who, **more)[1]
+
+    server.records("conversations", query)
+
+
+@_fault(
+    "total-of-everybody",
+    "The total of getConversations counts everybody's.",
+    "R-17",
+    _two_lists,
+)
+def _total_of_everybody(server: Server) -> None:
+    def query(records: Records, original: Callable[..., Any], *who: str, **more: Any) -> Any:
+        _, page = original(*who, **more)
+        every = select(func.count()).select_from(conversations)
+        return records._connection.scalar(every), page
+
+    server.records("conversations", query)
+
+
+def _wrong_key(operation: str, key: str = "pk_wrong", **query: Any) -> Probe:
+    def probe(api: Api) -> None:
+        if operation == "init":
+            query["body"] = {"apiKey": key, "saVid": uuid.uuid4().hex}
+        else:
+            query["apiKey"] = key
+        api.refused(operation, by=(401, 403), **query)
+
+    return probe
+
+
+def _any_key(operation: str, *, when: Callable[[str], bool]) -> Build:
+    """Return a fault: an operation takes more publishable keys than there are."""
+
+    def ask(exchange: Exchange) -> None:
+        if operation == "init":
+            sent = exchange.sent
+            if isinstance(sent, dict) and when(str(sent.get("apiKey", ""))):
+                exchange.sent = {**sent, "apiKey": API_KEY}
+        elif when(exchange.query.get("apiKey", "")):
+            exchange.query["apiKey"] = API_KEY
+
+    return lambda server: server.before(operation, ask)
+
+
+_KEYS = "C-18; openapi.yaml Unauthorized (F-auth)"
+_add(
+    "any-key-init",
+    "init takes any publishable key.",
+    _KEYS,
+    _any_key("init", when=bool),
+    _wrong_key("init"),
+)
+_add(
+    "any-key-project",
+    "getProject takes any publishable key.",
+    _KEYS,
+    _any_key("getProject", when=bool),
+    _wrong_key("getProject"),
+)
+_add(
+    "any-key-search",
+    "search takes any publishable key.",
+    _KEYS,
+    _any_key("search", when=bool),
+    _wrong_key("search", q="desk"),
+)
+_add(
+    "missing-key-search",
+    "search does not ask for a publishable key.",
+    "openapi.yaml parameter ApiKey.required",
+    assuming("search", apiKey=API_KEY),
+    lambda api: api.refused("search", q="desk", by=(400, 401, 403, 422)),
+)
+_add(
+    "beginning-of-key",
+    "init takes a key that only begins like a publishable key.",
+    _KEYS,
+    _any_key("init", when=lambda key: key.startswith(API_KEY)),
+    _wrong_key("init", key=f"{API_KEY}0"),
+    rare=True,
+)
+
+
+_add(
+    "key-in-capitals",
+    "getProject takes a publishable key in capital letters.",
+    _KEYS,
+    _any_key("getProject", when=lambda key: key.lower() == API_KEY),
+    _wrong_key("getProject", key=API_KEY.upper()),
+    rare=True,
+)
+
+
+def _device(change: Callable[[str], str]) -> Build:
+    """Return a fault: init mistakes a device for another one."""
+
+    def ask(exchange: Exchange) -> None:
+        sent = exchange.sent
+        if isinstance(sent, dict):
+            device = sent.get("saVid")
+            if isinstance(device, str) and 0 < len(device) <= 100:
+                exchange.sent = {**sent, "saVid": change(device)}
+
+    return lambda server: server.before("init", ask)
+
+
+def _two_devices(one: str, other: str) -> Probe:
+    def probe(api: Api) -> None:
+        tag = uuid.uuid4().hex
+        first = api.session(one.format(tag), wanted=201)
+        second = api.session(other.format(tag), wanted=201)
+        assert first["visitor"]["id"] != second["visitor"]["id"]
+
+    return probe
+
+
+_add(
+    "one-visitor-for-all",
+    "init has one visitor for all devices.",
+    "R-26; openapi.yaml init.description (F-init)",
+    _device(lambda _: "device"),
+    _two_devices("{}-1", "{}-2"),
+)
+_add(
+    "devices-by-their-beginning",
+    "init tells devices apart by their first 36 characters only.",
+    "InitRequest.properties.saVid.maxLength; R-26",
+    _device(lambda device: device[:36]),
+    _two_devices("{}-phone-1", "{}-phone-2"),
+    rare=True,
+)
+_add(
+    "new-visitor-each-time",
+    "init makes a new visitor of the same device each time.",
+    "R-26",
+    _device(lambda _: uuid.uuid4().hex),
+    probes.init,
+)
+
+
+@_fault(
+    "known-device-gets-another-visitor",
+    "The second session of a device is of another visitor than it says.",
+    "openapi.yaml init.description (F-init); VisitorSession.properties.sessionToken",
+    lambda api: _second_session(api),
+    rare=True,
+)
+def _another_visitor(server: Server) -> None:
+    def patch(services: Services) -> None:
+        authenticator = services.authenticator
+        begin = authenticator.begin_session
+
+        def begin_session(device: str) -> tuple[str, Visitor, bool]:
+            token, visitor, new = begin(device)
+            return (token if new else begin(f"{device[:90]}-again")[0]), visitor, new
+
+        authenticator.begin_session = begin_session  # type: ignore[method-assign] # the fault
+
+    server.services(patch)
+
+
+def _second_session(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    again = api.session(visitor.device, wanted=200)
+    other = api.bearing(again["sessionToken"])
+    assert visitor.id == other.expect("getMe")["id"]
+    other.read(conversation)
+
+
+@_fault(
+    "me-is-the-first",
+    "getMe shows the first visitor that it was asked for, from a cache.",
+    "openapi.yaml getMe.description (F-me)",
+    lambda api: _two_visitors(api),
+)
+def _me_is_the_first(server: Server) -> None:
+    known: list[bytes] = []
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.succeeded:
+            known.append(exchange.body)
+            exchange.body = known[0]
+
+    server.after("getMe", hook)
+
+
+def _two_visitors(api: Api) -> None:
+    probes.me(api)
+    probes.me(api)
+
+
+def _refuse_without_token(operation: str) -> Build:
+    def ask(exchange: Exchange) -> ASGIApp | None:
+        return None if "authorization" in exchange.asked else error_response(ApiError(401))
+
+    return lambda server: server.before(operation, ask)
+
+
+_add(
+    "init-needs-a-token",
+    "init asks for the token that only it can give.",
+    "openapi.yaml init.security (F-init)",
+    _refuse_without_token("init"),
+    probes.init,
+)
+_add(
+    "qnas-need-a-token",
+    "getQnas asks for a token.",
+    "O-14",
+    _refuse_without_token("getQnas"),
+    probes.qnas,
+)
+_add(
+    "search-needs-a-token",
+    "search asks for a token besides the key.",
+    "C-24; openapi.yaml search.security (F-search)",
+    _refuse_without_token("search"),
+    probes.found,
+)
+
+
+@_fault(
+    "session-refused-for-chat",
+    "createChatCompletion takes private keys only, and no session.",
+    "openapi.yaml createChatCompletion.description (F-chat)",
+    probes.chatted,
+)
+def _session_refused(server: Server) -> None:
+    def ask(exchange: Exchange) -> ASGIApp | None:
+        session = exchange.asked.get("authorization", "").count(".") == 2
+        return error_response(ApiError(403)) if session else None
+
+    server.before("createChatCompletion", ask)

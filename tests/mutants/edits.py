@@ -1,0 +1,137 @@
+"""Changes of one place in a JSON value, and of the bodies of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from tests.mutants.exchange import Exchange
+    from tests.mutants.faulty import Build, Server
+
+__all__ = [
+    "Edit",
+    "assuming",
+    "become",
+    "change",
+    "drop",
+    "edit",
+    "put",
+    "rename",
+    "together",
+    "whole",
+]
+
+Edit: TypeAlias = Callable[[dict[Any, Any], Any], None]
+"""Changes what is under a key of an object."""
+
+
+def drop(owner: dict[Any, Any], key: Any) -> None:
+    """Leave it out."""
+    del owner[key]
+
+
+def put(value: Any) -> Edit:
+    """Return what puts ``value`` there."""
+    return change(lambda _: value)
+
+
+def rename(name: str) -> Edit:
+    """Return what gives it another name."""
+
+    def edit(owner: dict[Any, Any], key: Any) -> None:
+        owner[name] = owner.pop(key)
+
+    return edit
+
+
+def change(function: Callable[[Any], Any]) -> Edit:
+    """Return what puts there what ``function`` makes of the value."""
+
+    def edit(owner: dict[Any, Any], key: Any) -> None:
+        owner[key] = function(owner[key])
+
+    return edit
+
+
+def become(function: Callable[[Any], Any]) -> Callable[[Exchange], None]:
+    """Return what puts in the place of a success what ``function`` makes of its JSON."""
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.succeeded and exchange.body:
+            exchange.json = function(exchange.json)
+
+    return hook
+
+
+def whole(operations: str, function: Callable[[Any], Any]) -> Build:
+    """Return a fault that makes other JSON of the successes of ``operations``."""
+
+    def build(server: Server) -> None:
+        server.after(operations, become(function))
+
+    return build
+
+
+def assuming(operation: str, **values: str) -> Build:
+    """Return a fault: query parameters that are missing have these values."""
+
+    def ask(exchange: Exchange) -> None:
+        exchange.query = {**values, **exchange.query}
+
+    return lambda server: server.before(operation, ask)
+
+
+def together(*builds: Build) -> Build:
+    """Return a fault that is made in several places."""
+
+    def build(server: Server) -> None:
+        for each in builds:
+            each(server)
+
+    return build
+
+
+def edit(
+    operations: str,
+    path: str,
+    how: Edit,
+    *,
+    where: Callable[[dict[str, Any]], bool] | None = None,
+    when: Callable[[Exchange], bool] | None = None,
+) -> Build:
+    """Return a fault of one place in the successes of ``operations``.
+
+    ``path`` leads there: names and indices with dots in between, ``*`` for every
+    item. ``where`` chooses among the objects that have the last name of it, ``when``
+    among the answers.
+    """
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.succeeded and exchange.body and (when is None or when(exchange)):
+            value = exchange.json
+            *steps, key = path.split(".")
+            for owner in _walk(value, steps):
+                if key in owner and (where is None or where(owner)):
+                    how(owner, key)
+            exchange.json = value
+
+    def build(server: Server) -> None:
+        server.after(operations, hook)
+
+    return build
+
+
+def _walk(value: Any, steps: list[str]) -> Iterator[dict[Any, Any]]:
+    if not steps:
+        if isinstance(value, dict):
+            yield value
+        return
+    step, *rest = steps
+    if isinstance(value, dict):
+        if step in value:
+            yield from _walk(value[step], rest)
+    elif isinstance(value, list):
+        chosen = value if step == "*" else value[int(step) : int(step) + 1]
+        for item in chosen:
+            yield from _walk(item, rest)

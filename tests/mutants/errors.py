@@ -1,0 +1,512 @@
+"""Errors that do not have the documented body, or not the documented status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.mutants import probes
+from tests.mutants.exchange import Exchange
+from tests.mutants.faulty import Build, Server
+from tests.mutants.mutant import Faults
+from tests.mutants.probing import API_KEY, UNKNOWN, Api
+
+__all__ = ["FAULTS"]
+
+FAULTS = Faults("errors")
+_add = FAULTS.add
+_fault = FAULTS.fault
+
+_EVERY = (
+    "init getMe getConversations startConversation getConversation closeConversation getMessages"
+    " sendMessage sendMessageFeedback createChatCompletion getProject getQnas getQna search"
+)
+
+
+def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
+    """Return a fault of the errors of ``operations``, or of those with ``statuses``."""
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.status >= 400 and (not statuses or exchange.status in statuses):
+            how(exchange)
+
+    return lambda server: server.after(operations, hook)
+
+
+def _body(make: Callable[[dict[str, Any]], Any]) -> Callable[[Exchange], None]:
+    """Return what puts in the place of an error's body what ``make`` makes of its ``error``."""
+
+    def how(exchange: Exchange) -> None:
+        exchange.json = make(exchange.json["error"])
+
+    return how
+
+
+def _in_error(**values: Any) -> Callable[[Exchange], None]:
+    return _body(lambda error: {"error": {**error, **values}})
+
+
+def _raw(body: str, media_type: str) -> Callable[[Exchange], None]:
+    def how(exchange: Exchange) -> None:
+        exchange.body = body.encode()
+        exchange.headers["content-type"] = media_type
+
+    return how
+
+
+def _status(status: int) -> Callable[[Exchange], None]:
+    def how(exchange: Exchange) -> None:
+        exchange.status = status
+
+    return how
+
+
+_BODY = "Error; F-errors"
+_HTML = "<html><body><h1>Not Found</h1></body></html>"
+_unknown = probes.unknown
+_unauthorized = probes.unauthorized
+_bad_message = {"body": {"content": 5}}
+
+
+def _invalid_message(api: Api) -> None:
+    visitor = api.visitor()
+    visitor.invalid("sendMessage", visitor.start(), **_bad_message)
+
+
+def _told(secret: str) -> Callable[[Api], None]:
+    """Return a probe: the error of an unknown conversation does not tell ``secret``."""
+
+    def probe(api: Api) -> None:
+        error = api.visitor().refused("getConversation", UNKNOWN, by=(404,))
+        assert secret not in json.dumps(error)
+
+    return probe
+
+
+for _name, _says, _ground, _build, _probe in (
+    (
+        "error-in-plain-text",
+        "getMe says in plain text that it needs a token.",
+        _BODY,
+        _errors("getMe", _raw("Unauthorized", "text/plain; charset=utf-8")),
+        _unauthorized("getMe"),
+    ),
+    (
+        "error-in-html",
+        "getConversation answers with a page of HTML where there is no such conversation.",
+        _BODY,
+        _errors("getConversation", _raw(_HTML, "text/html"), 404),
+        _unknown("getConversation"),
+    ),
+    (
+        "html-named-json",
+        "getQna answers with HTML that it calls JSON where there is no such Q&A.",
+        _BODY,
+        _errors("getQna", _raw(_HTML, "application/json"), 404),
+        _unknown("getQna"),
+    ),
+    (
+        "error-as-detail",
+        "Invalid messages get a body with detail, as a framework writes it.",
+        "Error.required (F-errors)",
+        _errors(
+            "sendMessage",
+            _body(lambda error: {"detail": [{"loc": ["body"], "msg": error["message"]}]}),
+            400,
+            422,
+        ),
+        _invalid_message,
+    ),
+    (
+        "error-without-message",
+        "Errors of closeConversation have a code, but no message.",
+        "ErrorBody.required",
+        _errors("closeConversation", _body(lambda error: {"error": {"code": error["code"]}})),
+        _unknown("closeConversation", body={}),
+    ),
+    (
+        "error-not-nested",
+        "Errors of getConversations have message and code at the top.",
+        "Error.required",
+        _errors("getConversations", _body(lambda error: error)),
+        _unauthorized("getConversations"),
+    ),
+    (
+        "error-as-text",
+        "The error of getMessages is a text.",
+        "ErrorBody.type",
+        _errors("getMessages", _body(lambda error: {"error": error["message"]})),
+        _unknown("getMessages"),
+    ),
+    (
+        "errors-as-array",
+        "search answers an array of errors.",
+        "Error.required",
+        _errors("search", _body(lambda error: {"errors": [error]})),
+        lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401,)),
+    ),
+    (
+        "error-wrapped",
+        "Errors of getQnas are wrapped in data.",
+        "Error.required",
+        _errors("getQnas", _body(lambda error: {"data": {"error": error}})),
+        lambda api: api.refused("getQnas", UNKNOWN, by=(404,)),
+    ),
+    (
+        "error-message-null",
+        "The message of an error of sendMessageFeedback is null.",
+        "ErrorBody.properties.message.type",
+        _errors("sendMessageFeedback", _in_error(message=None)),
+        _unknown("sendMessageFeedback", body={"feedback": "like"}),
+    ),
+    (
+        "error-message-as-list",
+        "The message of an invalid request to init is a list.",
+        "ErrorBody.properties.message.type",
+        _errors("init", _in_error(message=["saVid must be a string"])),
+        lambda api: api.invalid("init", body={"apiKey": API_KEY, "saVid": 1}),
+    ),
+    (
+        "error-code-as-number",
+        "The code of an error of getProject is the status.",
+        "ErrorBody.properties.code.type",
+        _errors("getProject", _in_error(code=401)),
+        lambda api: api.refused("getProject", apiKey="wrong", by=(401,)),
+    ),
+    (
+        "error-details-as-text",
+        "The details of an invalid search are a text.",
+        "ErrorDetails.type",
+        _errors("search", _in_error(details="q is required"), 400, 422),
+        lambda api: api.invalid("search", apiKey=API_KEY),
+    ),
+    (
+        "error-details-null",
+        "Errors of startConversation without details have null for them.",
+        "C-20",
+        _errors("startConversation", _in_error(details=None)),
+        _unauthorized("startConversation"),
+    ),
+    (
+        "error-details-as-array",
+        "The details of an invalid message are an array.",
+        "ErrorDetails.type",
+        _errors("sendMessage", _in_error(details=[{"field": "content"}]), 400, 422),
+        _invalid_message,
+    ),
+    (
+        "error-empty",
+        "getMe answers 401 without a body.",
+        _BODY,
+        _errors("getMe", _raw("", "application/json"), 401),
+        _unauthorized("getMe"),
+    ),
+    (
+        "error-empty-object",
+        "createChatCompletion answers 401 with an empty object.",
+        "Error.required",
+        _errors("createChatCompletion", _body(lambda _: {}), 401),
+        _unauthorized("createChatCompletion", body=probes.CHAT),
+    ),
+    (
+        "error-in-python",
+        "Errors of getConversation are written as Python does, with single quotes.",
+        _BODY,
+        _errors(
+            "getConversation",
+            lambda exchange: _raw(str(exchange.json), "application/json")(exchange),
+        ),
+        _unknown("getConversation"),
+    ),
+    (
+        "error-as-problem-json",
+        "Errors are of the media type application/problem+json.",
+        "openapi.yaml Unauthorized, NotFound and so on: application/json",
+        _errors(
+            _EVERY,
+            lambda exchange: exchange.headers.update({"content-type": "application/problem+json"}),
+        ),
+        _unauthorized("getMe"),
+    ),
+    (
+        "error-of-another-vendor",
+        "createChatCompletion describes errors with msg and param, as other services do.",
+        "ErrorBody.required",
+        _errors(
+            "createChatCompletion",
+            _body(
+                lambda error: {"error": {"msg": error["message"], "type": "invalid", "param": None}}
+            ),
+        ),
+        _unauthorized("createChatCompletion", body=probes.CHAT),
+    ),
+    (
+        "error-with-stack-trace",
+        "The message about an unknown conversation is a stack trace.",
+        "ErrorBody.properties.message.description: in words, for people",
+        _errors(
+            "getConversation",
+            _in_error(
+                message="Traceback (most recent call last):\n"
+                '  File "/srv/api/conversations.py", line 88, in get\nLookupError'
+            ),
+            404,
+        ),
+        _told("Traceback"),
+    ),
+    (
+        "error-with-sql",
+        "The message about an unknown conversation is the query.",
+        "ErrorBody.properties.message.description: in words, for people",
+        _errors(
+            "getConversation",
+            _in_error(message='no row: SELECT * FROM "conversations" WHERE id = $1 LIMIT 1'),
+            404,
+        ),
+        _told("SELECT"),
+    ),
+    (
+        "no-token-403",
+        "getConversations answers 403 where there is no token, or a wrong one.",
+        "openapi.yaml Unauthorized (F-status)",
+        _errors("getConversations", _status(403), 401),
+        _unauthorized("getConversations"),
+    ),
+    (
+        "no-token-400",
+        "createChatCompletion answers 400 where there is no token.",
+        "openapi.yaml Unauthorized (F-status)",
+        _errors("createChatCompletion", _status(400), 401),
+        _unauthorized("createChatCompletion", body=probes.CHAT),
+    ),
+    (
+        "no-token-500",
+        "getMessages answers 500 where there is no token, or a wrong one.",
+        "openapi.yaml Unauthorized (F-status)",
+        _errors("getMessages", _status(500), 401),
+        lambda api: [
+            who.refused("getMessages", UNKNOWN, by=(401,)) for who in (api, api.bearing("x.y.z"))
+        ],
+    ),
+    (
+        "unknown-conversation-500",
+        "getConversation answers 500 where there is no such conversation.",
+        "openapi.yaml NotFound (F-status)",
+        _errors("getConversation", _status(500), 404),
+        _unknown("getConversation"),
+    ),
+    (
+        "unknown-conversation-410",
+        "closeConversation answers 410 where there is no such conversation.",
+        "openapi.yaml closeConversation responses (F-errors)",
+        _errors("closeConversation", _status(410), 404),
+        _unknown("closeConversation", body={}),
+    ),
+    (
+        "unknown-qna-500",
+        "getQna answers 500 where there is no such Q&A.",
+        "openapi.yaml NotFound (F-status)",
+        _errors("getQna", _status(500), 404),
+        _unknown("getQna"),
+    ),
+    (
+        "wrong-key-500",
+        "search answers 500 where the publishable key is wrong.",
+        "C-18; openapi.yaml Unauthorized",
+        _errors("search", _status(500), 401),
+        lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401, 403)),
+    ),
+    (
+        "not-found-as-200",
+        "getConversation answers 200 with the body of an error.",
+        "openapi.yaml getConversation 200",
+        _errors("getConversation", _status(200), 404),
+        _unknown("getConversation"),
+    ),
+    (
+        "invalid-message-as-200",
+        "sendMessage answers 200 with the body of an error for an invalid message.",
+        "openapi.yaml sendMessage 200",
+        _errors("sendMessage", _status(200), 400, 422),
+        _invalid_message,
+    ),
+):
+    _add(_name, _says, _ground, _build, _probe)
+
+
+def _unknown_feedback(api: Api) -> None:
+    api.visitor().refused("sendMessageFeedback", UNKNOWN, by=(404,), body={"feedback": "like"})
+
+
+@_fault(
+    "unknown-message-rated",
+    "sendMessageFeedback confirms feedback for a message that does not exist.",
+    "openapi.yaml NotFound (F-status)",
+    _unknown_feedback,
+)
+def _unknown_message_rated(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        # Somebody else's message must still be refused: that is another fault.
+        if exchange.status == 404 and exchange.path["messageId"] not in known:
+            exchange.status = 200
+            exchange.json = {"feedback": exchange.sent["feedback"]}
+
+    known: set[str] = set()
+    server.after("getMessages", lambda exchange: known.update(_ids(exchange)))
+    server.after("sendMessageFeedback", hook)
+
+
+def _ids(exchange: Exchange) -> set[str]:
+    return {message["id"] for message in exchange.json["data"]} if exchange.succeeded else set()
+
+
+@_fault(
+    "unknown-qna-null",
+    "getQna answers 200 with null where there is no such Q&A.",
+    "openapi.yaml NotFound (F-status)",
+    _unknown("getQna"),
+)
+def _unknown_qna_null(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        exchange.status = 200
+        exchange.json = None
+
+    _errors("getQna", hook, 404)(server)
+
+
+@_fault(
+    "login-page",
+    "startConversation redirects to a page to sign in where there is no token.",
+    "openapi.yaml Unauthorized (F-status)",
+    _unauthorized("startConversation"),
+)
+def _login_page(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        exchange.status = 302
+        exchange.headers["location"] = "/login"
+
+    _errors("startConversation", hook, 401)(server)
+
+
+@_fault(
+    "error-tells-token",
+    "The message about a wrong token repeats the token.",
+    "ErrorBody.properties.message.description: in words, for people",
+    lambda api: _wrong_token_not_told(api),
+)
+def _error_tells_token(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        header = exchange.asked.get("authorization", "")
+        _in_error(message=f"Invalid header: {header}")(exchange)
+
+    _errors("getMe getConversations", hook, 401)(server)
+
+
+def _wrong_token_not_told(api: Api) -> None:
+    error = api.bearing("made-up-token").refused("getMe", by=(401,))
+    assert "made-up-token" not in json.dumps(error)
+
+
+# In rare branches only.
+
+
+def _long_message(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    visitor.invalid("sendMessage", conversation, body={"content": "x" * 10_001})
+
+
+@_fault(
+    "long-message-413",
+    "A message that is too long is refused with 413, as a proxy does.",
+    "O-8; O-2",
+    _long_message,
+    rare=True,
+)
+def _long_message_413(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        if len(exchange.request) > 10_000:
+            exchange.status = 413
+            _raw("<h1>413 Request Entity Too Large</h1>", "text/html")(exchange)
+
+    _errors("sendMessage", hook, 400, 422)(server)
+
+
+_add(
+    "project-422",
+    "getProject answers 422 where the key is missing, which its page does not list.",
+    "C-21; O-8",
+    _errors("getProject", _status(422), 400),
+    lambda api: api.invalid("getProject"),
+    rare=True,
+)
+
+
+@_fault(
+    "foreign-conversation-empty",
+    "Where a conversation is somebody else's, getMessages refuses without a body.",
+    "O-1; Error.required",
+    lambda api: _foreign(api),
+    rare=True,
+)
+def _foreign_empty(server: Server) -> None:
+    seen: set[str] = set()
+
+    def note(exchange: Exchange) -> None:
+        if exchange.succeeded:
+            seen.add(exchange.json["id"])
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.path["conversationId"] in seen:
+            exchange.body = b""
+
+    server.after("startConversation", note)
+    _errors("getMessages", hook, 404)(server)
+
+
+def _foreign(api: Api) -> None:
+    first, second = api.visitor(), api.visitor()
+    second.refused("getMessages", first.start(), by=(403, 404))
+
+
+def _search_too_long(api: Api) -> None:
+    error = api.invalid("search", q="x" * 501, apiKey=API_KEY)
+    assert error["message"]
+
+
+_add(
+    "long-search-error-as-text",
+    "The error of a search that is too long is a text.",
+    "ErrorBody.type",
+    _errors(
+        "search",
+        lambda exchange: (
+            _body(lambda error: {"error": error["message"]})(exchange)
+            if len(exchange.query.get("q", "")) > 500
+            else None
+        ),
+        400,
+        422,
+    ),
+    _search_too_long,
+    rare=True,
+)
+
+
+@_fault(
+    "closed-message-error-in-html",
+    "Where a message to a closed conversation is refused, the answer is a page of HTML.",
+    "O-3; Error",
+    lambda api: _message_to_closed(api),
+    rare=True,
+)
+def _closed_html(server: Server) -> None:
+    _errors("sendMessage", _raw("<h1>Conflict</h1>", "text/html"), 409)(server)
+
+
+def _message_to_closed(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    visitor.close(conversation)
+    visitor.refused("sendMessage", conversation, by=(409,), body={"content": "Hi"})

@@ -1,0 +1,23 @@
+"""Whose it is that a request names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from siteassist_mock.call import Call
+
+__all__ = ["owner_of"]
+
+
+def owner_of(call: Call) -> str | None:
+    """Return the visitor's id, whoever that is; None for what does not exist."""
+    with call.services.store.read() as records:
+        conversation_id = call.path.get("conversationId")
+        if conversation_id is None:
+            message = records.message(call.path["messageId"])
+            if message is None:
+                return None
+            conversation_id = message.conversation_id
+        conversation = records.any_conversation(conversation_id)
+    return None if conversation is None else conversation.visitor_id

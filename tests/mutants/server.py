@@ -1,0 +1,74 @@
+"""Runs the mock with one fault: ``python -m tests.mutants.server ID``."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import click
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.variants import VARIANTS
+
+from siteassist_mock.serving import base_url, listen, make_server
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["main"]
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("name", metavar="ID", required=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--variant", is_flag=True, help="ID is that of a tolerated variant.")
+@click.option("--list", "table", is_flag=True, help="List all mutants, or variants, and stop.")
+def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
+    """Serve the mock with the fault ID on 127.0.0.1. Ctrl-C stops it."""
+    kind = "variant" if variant else "mutant"
+    if table:
+        click.echo(_variants() if variant else _mutants())
+        return
+    known = VARIANTS if variant else MUTANTS
+    if name is None or name not in known:
+        raise click.UsageError(f"there is no {kind} {name}; --list shows all of them")
+    app = known[name].app()
+    listening = listen("127.0.0.1", port)
+    server = make_server(app)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # Before and after the server runs, too, as the mock's own command has it.
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    click.echo(f"SiteAssist mock on {base_url(app, listening)} ({kind} {name})")
+    try:
+        server.run(sockets=[listening])
+    finally:
+        app.state.store.close()
+
+
+def _mutants() -> str:
+    width = max(map(len, MUTANTS))
+    return "\n".join(
+        f"{mutant.kind:10}  {mutant.id:{width}}  {'rare' if mutant.rare else '    '}"
+        f"  {mutant.says}  [{mutant.ground}]"
+        for mutant in MUTANTS.values()
+    )
+
+
+def _variants() -> str:
+    width = max(map(len, VARIANTS))
+    return "\n".join(
+        f"{variant.id:{width}}  {variant.says}  [{variant.ground}]" for variant in VARIANTS.values()
+    )
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tests.mutants.server")

@@ -1,0 +1,707 @@
+"""What a server forgets, mixes up or counts wrong."""
+
+from __future__ import annotations
+
+import html
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from starlette.types import ASGIApp
+from tests.mutants import probes
+from tests.mutants.edits import change, edit, put
+from tests.mutants.faulty import Build, Server
+from tests.mutants.mutant import Faults, Probe
+from tests.mutants.probing import EMOJI, Api
+
+from siteassist_mock.call import Call, Handler
+from siteassist_mock.errors import ApiError
+from siteassist_mock.store import Records
+from siteassist_mock.tables import Message, conversations, messages
+
+__all__ = ["FAULTS"]
+
+FAULTS = Faults("state")
+_add = FAULTS.add
+_fault = FAULTS.fault
+Original = Callable[..., Any]
+
+_SENT = "openapi.yaml sendMessage 202 and links to getMessages; getMessages.description"
+_ALL = "openapi.yaml getMessages.description (F-messages)"
+_FEEDBACK = "openapi.yaml sendMessageFeedback.description (F-feedback)"
+_CLOSING = "openapi.yaml closeConversation.description (P4)"
+_LIST = "openapi.yaml getConversations.description (P3)"
+
+
+# What is said.
+
+
+def _forgetting(forget: Callable[[Records, Message], bool]) -> Build:
+    """Return a fault: some messages are not stored."""
+
+    def add(records: Records, original: Original, *words: Any, **more: Any) -> Message:
+        message: Message = original(*words, **more)
+        if forget(records, message):
+            records._connection.execute(delete(messages).where(messages.c.id == message.id))
+        return message
+
+    return lambda server: server.records("add_message", add)
+
+
+def _storing(make: Callable[[str], str], role: str = "user") -> Build:
+    """Return a fault: what is stored is not what was said."""
+
+    def add(
+        _records: Records, original: Original, conversation: str, who: str, text: str, **more: Any
+    ) -> Any:
+        return original(conversation, who, make(text) if who == role else text, **more)
+
+    return lambda server: server.records("add_message", add)
+
+
+def _number(records: Records, message: Message) -> int:
+    return len(records.messages(message.conversation_id))
+
+
+for _name, _says, _forget, _probe, _rare in (
+    (
+        "question-not-stored",
+        "What the visitor says is answered, but not stored.",
+        lambda _records, message: message.role == "user",
+        probes.exchanged(1),
+        False,
+    ),
+    (
+        "answer-not-stored",
+        "The assistant's answers are not stored.",
+        lambda _records, message: message.role == "assistant",
+        probes.exchanged(1),
+        False,
+    ),
+    (
+        "only-first-exchange-stored",
+        "Of each conversation only the first question and its answer are stored.",
+        lambda records, message: _number(records, message) > 2,
+        probes.exchanged(2),
+        False,
+    ),
+    (
+        "tenth-message-lost",
+        "The tenth message of a conversation is lost.",
+        lambda records, message: _number(records, message) == 10,
+        probes.exchanged(5),
+        True,
+    ),
+):
+    _add(_name, _says, _SENT, _forgetting(_forget), _probe, rare=_rare)
+
+for _name, _says, _make, _said, _rare in (
+    ("whitespace-stripped", "Spaces around a message are gone.", str.strip, "  Hi there \n", True),
+    (
+        "lines-joined",
+        "The lines of a message become one.",
+        lambda text: " ".join(text.split("\n")),
+        "Hi\n\nthere",
+        True,
+    ),
+    (
+        "emoji-mangled",
+        "Characters beyond the basic plane are stored as question marks.",
+        lambda text: "".join("?" if char > "\uffff" else char for char in text),
+        EMOJI,
+        True,
+    ),
+    (
+        "markup-escaped",
+        "Messages are stored with HTML's entities.",
+        html.escape,
+        'Is 1 < 2 & "so"?',
+        True,
+    ),
+    (
+        "markup-removed",
+        "What looks like a tag is removed.",
+        lambda text: text.replace("<b>", ""),
+        "a <b> c",
+        True,
+    ),
+    (
+        "cut-at-255",
+        "Messages are cut to 255 characters.",
+        lambda text: text[:255],
+        "ab " * 200,
+        True,
+    ),
+    (
+        "cut-at-1000",
+        "Messages are cut to 1,000 characters.",
+        lambda text: text[:1_000],
+        "ab " * 600,
+        True,
+    ),
+    (
+        "cut-at-8000",
+        "Messages are cut to 8,000 characters.",
+        lambda text: text[:8_000],
+        "abc " * 2_200,
+        True,
+    ),
+    (
+        "control-characters-removed",
+        "Tabs are stored as spaces.",
+        lambda text: text.replace("\t", " "),
+        "a\tb",
+        True,
+    ),
+):
+    _add(_name, _says, _SENT, _storing(_make), probes.stored(_said), rare=_rare)
+
+
+def _answers(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    text = visitor.say(conversation, "How long does shipping take?")
+    assert text == visitor.texts(conversation)[-1]
+
+
+_add(
+    "answer-stored-otherwise",
+    "The answer that is stored is not the one that was sent.",
+    "openapi.yaml sendMessage 200 link getMessages",
+    _storing(lambda text: text.replace("**", ""), "assistant"),
+    _answers,
+)
+
+
+@_fault(
+    "message-in-latest-conversation",
+    "sendMessage writes into the visitor's latest conversation, whichever is meant.",
+    "openapi.yaml sendMessage; parameter ConversationId",
+    lambda api: _two_conversations(api),
+)
+def _in_latest(server: Server) -> None:
+    def add(
+        records: Records, original: Original, conversation: str, *words: Any, **more: Any
+    ) -> Any:
+        owner = select(conversations.c.visitor_id).where(conversations.c.id == conversation)
+        latest = (
+            select(conversations.c.id)
+            .where(conversations.c.visitor_id == owner.scalar_subquery())
+            .order_by(conversations.c.seq.desc())
+            .limit(1)
+        )
+        return original(records._connection.scalar(latest), *words, **more)
+
+    server.records("add_message", add)
+
+
+def _two_conversations(api: Api) -> None:
+    visitor = api.visitor()
+    first, second = visitor.start(), visitor.start()
+    visitor.say(first, "Hi")
+    assert ["Hi"] == visitor.texts(first)[:1]
+    assert [] == visitor.messages(second)
+
+
+def _in_messages(path: str, how: Any, **more: Any) -> Build:
+    return edit("getMessages", f"data.*.{path}", how, **more)
+
+
+_add(
+    "answer-has-id-of-question",
+    "An answer has the id of its question, in getMessages.",
+    "MessageId: identifies a message",
+    lambda server: server.after("getMessages", lambda exchange: _same_ids(exchange)),
+    probes.exchanged(1),
+)
+
+
+def _same_ids(exchange: Any) -> None:
+    if exchange.succeeded:
+        value = exchange.json
+        for question, answer in zip(value["data"], value["data"][1:], strict=False):
+            if (question["role"], answer["role"]) == ("user", "assistant"):
+                answer["id"] = question["id"]
+        exchange.json = value
+
+
+_add(
+    "chat-id-of-another",
+    "chatId is a random identifier.",
+    "R-14",
+    _in_messages("chatId", change(lambda _: str(uuid.uuid4()))),
+    probes.exchanged(1),
+)
+_add(
+    "answers-by-user",
+    "getMessages says of all messages that the visitor wrote them.",
+    "MessageRole.description",
+    _in_messages("role", put("user")),
+    probes.exchanged(1),
+)
+
+
+# The page that a message was sent from.
+
+_PAGE = {"url": "https://example.com/a", "title": "A page", "textSelection": "a word"}
+
+
+def _page_kept(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    visitor.say(conversation, "Hi", pageContext=_PAGE)
+    message = visitor.messages(conversation)[0]
+    shown = (message["pageUrl"], message["pageTitle"], message["textSelection"])
+    assert tuple(_PAGE.values()) == shown
+    assert message == visitor.read(conversation)["messages"][0]
+
+
+_add(
+    "page-url-lost",
+    "The address of the page is not kept with a message.",
+    "Message.properties.pageUrl (F-messages)",
+    lambda server: server.records("add_message", _without("page_url")),
+    _page_kept,
+)
+_add(
+    "text-selection-lost",
+    "The text that was selected on the page is not kept with a message.",
+    "Message.properties.textSelection (F-messages)",
+    lambda server: server.records("add_message", _without("text_selection")),
+    _page_kept,
+    rare=True,
+)
+_add(
+    "page-title-and-url-mixed-up",
+    "The title and the address of the page are mixed up.",
+    "Message.properties.pageUrl, pageTitle (F-messages)",
+    lambda server: server.records("add_message", _mixed_up),
+    _page_kept,
+)
+
+
+def _without(column: str) -> Callable[..., Any]:
+    def add(_records: Records, original: Original, *words: Any, **more: Any) -> Any:
+        return original(*words, **{**more, column: None})
+
+    return add
+
+
+def _mixed_up(_records: Records, original: Original, *words: Any, **more: Any) -> Any:
+    url, title = more.get("page_url"), more.get("page_title")
+    return original(*words, **{**more, "page_url": title, "page_title": url})
+
+
+# Feedback.
+
+
+def _rate_again(*values: str | None) -> Probe:
+    """Return a probe: the latest of some ratings is the one that is stored."""
+
+    def probe(api: Api) -> None:
+        visitor = api.visitor()
+        conversation = visitor.talk("Hi", "Hello")
+        ids = [message["id"] for message in visitor.messages(conversation)]
+        for value in values:
+            visitor.rate(ids[1], value)
+        for shown in (visitor.messages(conversation), visitor.read(conversation)["messages"]):
+            assert [None, values[-1], None, None] == [message["feedback"] for message in shown]
+            rated = [message["feedbackAt"] is not None for message in shown]
+            assert [False, values[-1] is not None, False, False] == rated
+
+    return probe
+
+
+def _feedback(store: Callable[..., Any]) -> Build:
+    return lambda server: server.records("set_feedback", store)
+
+
+def _known(records: Records, original: Original, message: str, visitor: str) -> bool:
+    """Return what the mock returns, and store nothing."""
+    before = records.message(message)
+    known: bool = original(message, visitor, None)
+    if known and before is not None:
+        _put_back(records, before)
+    return known
+
+
+def _put_back(records: Records, before: Message) -> None:
+    records._connection.execute(
+        update(messages)
+        .where(messages.c.id == before.id)
+        .values(feedback=before.feedback, feedback_at=before.feedback_at)
+    )
+
+
+def _only_first(records: Records, original: Original, message: str, who: str, value: Any) -> Any:
+    before = records.message(message)
+    if before is not None and before.feedback is not None and value is not None:
+        return _known(records, original, message, who)
+    return original(message, who, value)
+
+
+def _without_time(records: Records, original: Original, message: str, who: str, value: Any) -> Any:
+    known = original(message, who, value)
+    records._connection.execute(
+        update(messages).where(messages.c.id == message).values(feedback_at=None)
+    )
+    return known
+
+
+def _keeping_time(records: Records, original: Original, message: str, who: str, value: Any) -> Any:
+    before = records.message(message)
+    known = original(message, who, value)
+    if known and value is None and before is not None:
+        _put_back(records, replace(before, feedback=None))
+    return known
+
+
+def _on_previous(records: Records, original: Original, message: str, who: str, value: Any) -> Any:
+    meant = records.message(message)
+    if meant is None:
+        return original(message, who, value)
+    ids = [found.id for found in records.messages(meant.conversation_id)]
+    return original(ids[max(ids.index(message) - 1, 0)], who, value)
+
+
+for _name, _says, _store, _probe, _rare in (
+    (
+        "feedback-not-stored",
+        "Feedback is confirmed, but not stored.",
+        lambda records, original, message, who, _value: _known(records, original, message, who),
+        _rate_again("like"),
+        False,
+    ),
+    (
+        "feedback-not-removed",
+        "Null leaves the feedback as it is.",
+        lambda records, original, message, who, value: (
+            _known(records, original, message, who)
+            if value is None
+            else original(message, who, value)
+        ),
+        _rate_again("like", None),
+        False,
+    ),
+    (
+        "feedback-not-replaced",
+        "The first feedback stays, unless it is taken back.",
+        _only_first,
+        _rate_again("like", "dislike"),
+        True,
+    ),
+    (
+        "dislike-stored-as-like",
+        "A dislike is stored as a like.",
+        lambda _records, original, message, who, value: original(message, who, value and "like"),
+        _rate_again("dislike"),
+        False,
+    ),
+    (
+        "feedback-without-time",
+        "feedbackAt stays null when a message is rated.",
+        _without_time,
+        _rate_again("like"),
+        False,
+    ),
+    (
+        "time-of-removed-feedback",
+        "feedbackAt stays when the feedback is taken back.",
+        _keeping_time,
+        _rate_again("like", None),
+        True,
+    ),
+    (
+        "feedback-on-previous-message",
+        "Feedback is stored with the message before the one that is meant.",
+        _on_previous,
+        _rate_again("like"),
+        False,
+    ),
+):
+    _add(_name, _says, _FEEDBACK, _feedback(_store), _probe, rare=_rare)
+
+
+# Closing.
+
+
+def _closed_again(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.talk()
+    for _ in range(2):
+        visitor.close(conversation, "solved")
+        assert "closed" == visitor.read(conversation)["status"]
+
+
+def _never_reopened(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.talk()
+    visitor.close(conversation)
+    visitor.send("sendMessage", conversation, body={"content": "Hi"})
+    assert "closed" == visitor.read(conversation)["status"]
+
+
+def _reason_kept(reason: str) -> Probe:
+    def probe(api: Api) -> None:
+        visitor = api.visitor()
+        conversation = visitor.talk()
+        visitor.close(conversation, reason)
+        assert reason == visitor.read(conversation)["closeReason"]
+        assert reason == visitor.list()["data"][0]["closeReason"]
+
+    return probe
+
+
+def _closing(close: Callable[..., Any]) -> Build:
+    return lambda server: server.records("close_conversation", close)
+
+
+def _then(values: dict[str, Any]) -> Callable[..., Any]:
+    def close(records: Records, original: Original, conversation: str, reason: str | None) -> None:
+        original(conversation, reason)
+        records._connection.execute(
+            update(conversations).where(conversations.c.id == conversation).values(**values)
+        )
+
+    return close
+
+
+_add(
+    "close-without-effect",
+    "closeConversation confirms, but the conversation stays open.",
+    _CLOSING,
+    _closing(lambda _records, _original, _conversation, _reason: None),
+    probes.closed,
+)
+_add(
+    "closed-without-time",
+    "closedAt stays null.",
+    "Conversation.properties.closedAt",
+    _closing(_then({"closed_at": None})),
+    probes.closed,
+)
+_add(
+    "close-reason-lost",
+    "The reason for closing is not stored.",
+    "CloseConversationRequest.properties.closeReason (F-close)",
+    _closing(lambda _records, original, conversation, _reason: original(conversation, None)),
+    probes.closed,
+)
+_add(
+    "close-reason-cut",
+    "A reason of more than 100 characters is cut.",
+    "R-16",
+    _closing(
+        lambda _records, original, conversation, reason: original(
+            conversation, reason and reason[:100]
+        )
+    ),
+    _reason_kept("word " * 50),
+    rare=True,
+)
+_add(
+    "close-drops-messages",
+    "Closing removes the messages of a conversation.",
+    _ALL,
+    _closing(lambda *words: _drop_messages(*words)),
+    probes.closed_and_kept,
+    rare=True,
+)
+_add(
+    "close-drops-feedback",
+    "Closing removes the feedback for messages of a conversation.",
+    _FEEDBACK,
+    _closing(lambda *words: _drop_feedback(*words)),
+    probes.closed_and_kept,
+    rare=True,
+)
+
+
+def _drop_messages(records: Records, original: Original, conversation: str, reason: Any) -> None:
+    original(conversation, reason)
+    gone = delete(messages).where(messages.c.conversation_id == conversation)
+    records._connection.execute(gone)
+
+
+def _drop_feedback(records: Records, original: Original, conversation: str, reason: Any) -> None:
+    original(conversation, reason)
+    rated = update(messages).where(messages.c.conversation_id == conversation)
+    records._connection.execute(rated.values(feedback=None, feedback_at=None))
+
+
+@_fault(
+    "close-again-409",
+    "Closing what is closed is a conflict.",
+    "C-23",
+    probes.closed_again,
+)
+def _close_again(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        if _row(call).status == "closed":
+            raise ApiError(409)
+        return handler(call)
+
+    server.handler("closeConversation", answer)
+
+
+@_fault(
+    "close-again-opens",
+    "Closing what is closed opens it again.",
+    _CLOSING,
+    _closed_again,
+    rare=True,
+)
+def _close_again_opens(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        if _row(call).status == "closed":
+            response = handler(call)
+            _reopen(call)
+            return response
+        return handler(call)
+
+    server.handler("closeConversation", answer)
+
+
+@_fault(
+    "reopened-by-message",
+    "A message opens a closed conversation again.",
+    _CLOSING,
+    _never_reopened,
+)
+def _reopened(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        _reopen(call)
+        return handler(call)
+
+    server.handler("sendMessage", answer)
+
+
+def _row(call: Call) -> Any:
+    with call.services.store.read() as records:
+        found = records.conversation(call.path["conversationId"], call.visitor.id)
+    if found is None:
+        raise ApiError(404)
+    return found
+
+
+def _reopen(call: Call) -> None:
+    with call.services.store.write() as records:
+        records._connection.execute(
+            update(conversations)
+            .where(conversations.c.id == call.path["conversationId"])
+            .values(status="open", closed_at=None)
+        )
+
+
+# Starting and reading.
+
+
+@_fault(
+    "start-returns-the-open-one",
+    "startConversation returns the visitor's open conversation, if there is one.",
+    "openapi.yaml startConversation 201 (P1)",
+    lambda api: _started_twice(api),
+)
+def _returns_open(server: Server) -> None:
+    def add(records: Records, original: Original, visitor_id: str) -> Any:
+        _, found = records.conversations(
+            visitor_id, status="open", order_by="createdAt", descending=True, limit=1, offset=0
+        )
+        return found[0] if found else original(visitor_id)
+
+    server.records("add_conversation", add)
+
+
+def _started_twice(api: Api) -> None:
+    visitor = api.visitor()
+    first, second = visitor.start(), visitor.start()
+    assert first != second
+    assert {first, second} == set(visitor.ids())
+    assert 2 == visitor.list()["total"]
+
+
+@_fault(
+    "start-not-listed-until-message",
+    "A conversation without messages is not listed.",
+    _LIST,
+    _started_twice,
+)
+def _not_listed(server: Server) -> None:
+    def query(records: Records, original: Original, *who: str, **more: Any) -> Any:
+        total, page = original(*who, **more)
+        said = [conversation for conversation in page if records.messages(conversation.id)]
+        return total - len(page) + len(said), said
+
+    server.records("conversations", query)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _created_at_stays(api: Api) -> None:
+    visitor = api.visitor()
+    started = visitor.expect("startConversation", wanted=201)
+    conversation = started["id"]
+    visitor.say(conversation, "Hi")
+    seen = {visitor.read(conversation)["createdAt"] for _ in range(3)}
+    assert {started["createdAt"]} == seen
+    assert started["createdAt"] == visitor.list()["data"][0]["createdAt"]
+
+
+_numbers = count(1)
+_add(
+    "created-at-changes",
+    "createdAt is the time of the reading.",
+    "Conversation.properties.createdAt",
+    edit("getConversation", "createdAt", change(lambda _: f"{_now()[:-1]}{next(_numbers):03}Z")),
+    _created_at_stays,
+)
+_add(
+    "read-lacks-latest",
+    "getConversation does not have the latest message yet.",
+    "openapi.yaml getConversation.description; sendMessage link getConversation",
+    edit("getConversation", "messages", change(lambda found: found[:-1])),
+    probes.exchanged(1),
+)
+_add(
+    "read-has-twenty-messages",
+    "getConversation has only the latest 20 messages.",
+    "Conversation.description: a conversation with its messages (P5)",
+    edit("getConversation", "messages", change(lambda found: found[-20:])),
+    probes.exchanged(11),
+    rare=True,
+)
+_add(
+    "last-message-is-the-first",
+    "lastMessage is the first message.",
+    "ConversationSummary.properties.lastMessage",
+    lambda server: server.records("last_messages", _first_messages),
+    probes.exchanged(2),
+)
+_add(
+    "last-message-never",
+    "lastMessage is always null.",
+    "ConversationSummary.properties.lastMessage",
+    lambda server: server.records("last_messages", lambda *_: {}),
+    probes.exchanged(1),
+)
+_add(
+    "last-message-of-user",
+    "lastMessage is the latest of the visitor, though the assistant has answered.",
+    "ConversationSummary.properties.lastMessage",
+    lambda server: server.records("last_messages", _user_messages),
+    probes.exchanged(1),
+)
+
+
+def _first_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, Message]:
+    return {one: found[0] for one in ids if (found := records.messages(one))}
+
+
+def _user_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, Message]:
+    return {one: found[-1] for one in ids if (found := records.messages(one, role="user"))}

@@ -1,0 +1,269 @@
+"""The commands: servers with a fault, and runs of a command that acts as the contract tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from tests.mutants import server
+from tests.mutants.__main__ import main
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.results import Result as Judged
+from tests.mutants.results import enough, summary, table
+from tests.mutants.trial import Break, Trial, running
+
+ROOT = Path(__file__).resolve().parents[2]
+# Finds one fault: that getMe answers without a token.
+FAKE = """
+import json, pathlib, sys, urllib.error, urllib.request
+arguments = sys.argv[1:]
+reports = pathlib.Path(arguments[arguments.index("--reports") + 1])
+pathlib.Path({log!r}).open("a").write(json.dumps(arguments) + "\\n")
+try:
+    urllib.request.urlopen(arguments[0] + "/identity/me")
+except urllib.error.HTTPError as error:
+    broken = error.code != 401
+else:
+    broken = True
+found = {{"rule": "token_needed", "operation": "getMe", "layer": "model"}}
+(reports / "summary.json").write_text(json.dumps(
+    {{"first_break_seconds": 0.25 if broken else None, "breaks": [found] * broken}}
+))
+sys.exit(int(broken))
+"""
+
+
+def fake(folder: Path, text: str = FAKE) -> str:
+    """Return a command that acts as the contract tests; its arguments are in a log."""
+    program = folder / "fake.py"
+    program.write_text(text.format(log=str(folder / "log")) if text == FAKE else text)
+    return shlex.join([sys.executable, str(program)])
+
+
+def invoke(folder: Path, *arguments: str, text: str = FAKE) -> Result:
+    """Call the command with a fake of the contract tests."""
+    more = ["--contract", fake(folder, text), "--report", str(folder / "new" / "mutants.json")]
+    return CliRunner().invoke(main, [*arguments, *more])
+
+
+def report(folder: Path) -> Any:
+    """Return what was written."""
+    return json.loads((folder / "new" / "mutants.json").read_text(encoding="utf-8"))
+
+
+def test_killed_and_survived(tmp_path: Path) -> None:
+    """Each mutant has a server of its own; what is not found is told in a sentence."""
+    done = invoke(tmp_path, "no-token-me", "done-twice")
+    assert 1 == done.exit_code, done.output
+    assert "auth        no-token-me: killed by token_needed in getMe (model)" in done.output
+    assert "stream      done-twice: SURVIVED: found nothing" in done.output
+    assert "total         1 of   2 killed   50.0%" in done.output
+    assert "first break: median 0.2 s, 90th percentile 0.2 s" in done.output
+    assert MUTANTS["done-twice"].says in done.output.partition("survivors:")[2]
+    written = report(tmp_path)
+    assert {"auth": 1.0, "stream": 0.0} == written["kill_rates"]
+    killed, survived = written["mutants"]
+    assert ("no-token-me", True, 0.25) == (
+        killed["id"],
+        killed["killed"],
+        killed["first_break_seconds"],
+    )
+    assert [{"rule": "token_needed", "operation": "getMe", "layer": "model"}] == killed["breaks"]
+    assert ("done-twice", "found nothing", []) == (
+        survived["id"],
+        survived["reason"],
+        survived["breaks"],
+    )
+
+
+def test_enough_is_enough(tmp_path: Path) -> None:
+    """Where all are found, or as many as are asked for, the exit status is 0."""
+    assert 0 == invoke(tmp_path, "no-token-me").exit_code
+    done = invoke(tmp_path, "no-token-me", "done-twice", "--total", "50", "--each", "0")
+    assert 0 == done.exit_code, done.output
+
+
+def test_contract_tests_are_called_as_agreed(tmp_path: Path) -> None:
+    """They get the server's address, its key, the seed and a folder for their reports."""
+    invoke(tmp_path, "no-token-me", "--seed", "7")
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    url, *options = json.loads(line)
+    assert url.startswith("http://127.0.0.1:")
+    assert url.endswith("/v2")
+    folder = options.pop()
+    assert folder
+    assert (
+        shlex.split(
+            "--api-key sa_pk_1234567890abcdef --profile default --seed 7 --stop-at-first --reports"
+        )
+        == options
+    )
+
+
+def test_tests_that_do_not_run(tmp_path: Path) -> None:
+    """Not to run is not to find, and it says why."""
+    text = "import sys; print('out of order', file=sys.stderr); sys.exit(2)"
+    done = invoke(tmp_path, "no-token-me", text=text)
+    assert 1 == done.exit_code
+    assert "SURVIVED: not run: exit status 2, out of order" in done.output
+    assert "not run: exit status 2, out of order" == report(tmp_path)["mutants"][0]["reason"]
+
+
+def test_tests_that_hang(tmp_path: Path) -> None:
+    """They are stopped, with what they have started."""
+    text = (
+        "import signal, subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
+        "signal.pause()\n"
+    )
+    done = invoke(tmp_path, "no-token-me", "--limit", "0.5", text=text)
+    assert 1 == done.exit_code
+    assert "SURVIVED: hangs: no end after" in done.output
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends the runs, too, and not only those that have not begun."""
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    text = f"import signal; open({str(begun)!r}, 'w').close(); signal.pause()"
+    command = [sys.executable, "-m", "tests.mutants", "no-token-me", "done-twice"]
+    command += ["--workers", "1", "--contract", fake(tmp_path, text)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        begun.open().close()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (1, "Aborted!") == (process.returncode, said.strip())
+
+
+def test_broken_without_a_summary(tmp_path: Path) -> None:
+    """The exit status alone counts; what half a file says does not."""
+    text = (
+        "import pathlib, sys\n"
+        "(pathlib.Path(sys.argv[-1]) / 'summary.json').write_text('{')\n"
+        "sys.exit(1)\n"
+    )
+    done = invoke(tmp_path, "no-token-me", text=text)
+    assert 0 == done.exit_code
+    assert "no-token-me: killed without a summary" in done.output
+
+
+def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
+    """Without the first break as their end, and no alarm is exit status 0."""
+    done = invoke(tmp_path, "--variants", "charset", "refuse-422", "--runs", "2", "--seed", "4")
+    assert 0 == done.exit_code, done.output
+    assert "0 of 4 runs on tolerated variants raised an alarm" in done.output
+    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert ["4", "4", "5", "5"] == sorted(call[call.index("--seed") + 1] for call in calls)
+    assert not any("--stop-at-first" in call for call in calls)
+
+
+def test_alarm_on_a_variant(tmp_path: Path) -> None:
+    """A break, with a summary or without, or no result at all is an alarm."""
+    for status, words in ((1, "ALARM: broken, without a summary"), (3, "ALARM: not run")):
+        done = invoke(tmp_path, "--variants", "charset", text=f"raise SystemExit({status})")
+        assert 1 == done.exit_code
+        assert words in done.output
+    assert 2 == invoke(tmp_path, "--variants", "nothing").exit_code
+
+
+def test_sample_depends_on_the_seed(tmp_path: Path) -> None:
+    """The same seed chooses the same mutants."""
+
+    def sampled(seed: str) -> list[str]:
+        invoke(tmp_path, "--class", "status", "--sample", "1", "--seed", seed)
+        return [mutant["id"] for mutant in report(tmp_path)["mutants"]]
+
+    first = sampled("1")
+    assert 1 == len(first)
+    assert {"status"} == {MUTANTS[name].kind for name in first}
+    assert first == sampled("1")
+
+
+def test_unknown_mutant(tmp_path: Path) -> None:
+    """A name that is none is a mistake of whoever typed it."""
+    done = invoke(tmp_path, "nothing")
+    assert 2 == done.exit_code
+    assert "no mutant is called nothing" in done.output
+
+
+def judged(name: str, status: int | None, first: float | None = None) -> Judged:
+    """Return a result."""
+    breaks = [Break("rule", "getMe", "model")] if status == 1 else []
+    return Judged(MUTANTS[name], Trial(status, 9.0, first, breaks))
+
+
+def test_shares_by_class() -> None:
+    """One class that is found badly is not made up for by the others."""
+    names = [name for name, mutant in MUTANTS.items() if mutant.kind == "shape"][:19]
+    results = [judged(name, 1, float(at)) for at, name in enumerate(names)]
+    results.append(judged("done-twice", 0))
+    assert enough(results, total=0.95, each=0)
+    assert not enough(results, total=0.96, each=0)
+    assert not enough(results, total=0.95, each=0.9)
+    assert enough([], total=1, each=1)
+    written = summary(results, seed=1)
+    assert (0.95, 9.0, 17.0) == (
+        written["kill_rate"],
+        written["median_seconds"],
+        written["p90_seconds"],
+    )
+
+
+def test_nothing_killed() -> None:
+    """Without a break there are no times."""
+    results = [judged("done-twice", None), judged("no-done", 130)]
+    assert "first break" not in table(results)
+    assert "hangs: no end after 9 s" in table(results)
+    assert "not run: exit status 130" in table(results)
+    assert summary(results, seed=1)["median_seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "expected"),
+    [("no-token-me", False, 200), ("errors-terse", True, 401)],
+)
+def test_server_has_the_difference(name: str, variant: bool, expected: int) -> None:  # noqa: FBT001 - a parameter
+    """A process of its own serves the fault, or the difference, by HTTP."""
+    with running(name, variant=variant) as url:
+        response = httpx.get(f"{url}/identity/me", trust_env=False)
+    assert expected == response.status_code
+    assert variant == (response.json() == {"error": {"message": "Nope"}})
+
+
+def test_server_stops_cleanly() -> None:
+    """It says where it is, as the mock does, and a signal ends it with exit status 0."""
+    command = [sys.executable, "-m", "tests.mutants.server", "done-twice", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert line.startswith("SiteAssist mock on http://127.0.0.1:")
+    assert line.endswith("/v2 (mutant done-twice)\n")
+    assert 0 == process.returncode
+
+
+def test_server_that_does_not_start() -> None:
+    """Whoever waits for its address is told."""
+    with pytest.raises(RuntimeError, match="the server nothing did not start"), running("nothing"):
+        pass
+
+
+def test_server_lists_all() -> None:
+    """The tables have a line for each, with its sentence and its ground."""
+    mutants = CliRunner().invoke(server.main, ["--list"]).output.splitlines()
+    assert len(MUTANTS) == len(mutants)
+    (line,) = [line for line in mutants if " done-twice " in line]
+    assert line.startswith("stream ")
+    assert MUTANTS["done-twice"].says in line
+    variants = CliRunner().invoke(server.main, ["--list", "--variant"]).output
+    assert "charset " in variants
+    assert "done-twice" not in variants

@@ -1,0 +1,685 @@
+"""Requests that are judged otherwise than openapi.yaml has it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import ASGIApp
+from tests.mutants import probes
+from tests.mutants.edits import assuming
+from tests.mutants.exchange import Exchange
+from tests.mutants.faulty import Build
+from tests.mutants.mutant import Faults, Probe
+from tests.mutants.probing import API_KEY, EMOJI, PROJECT, Api
+
+from siteassist_mock.errors import ApiError, error_response
+
+__all__ = ["FAULTS"]
+
+FAULTS = Faults("validation")
+_add = FAULTS.add
+
+
+def _schema(path: str, name: str, value: Any) -> Build:
+    """Return a fault: a word of a schema has another value; None for none at all."""
+    return lambda server: _put(server.schema(path), name, value)
+
+
+def _parameter(operation: str, parameter: str, name: str, value: Any) -> Build:
+    """Return a fault of the schema of a query parameter."""
+    return lambda server: _put(server.parameter(operation, parameter), name, value)
+
+
+def _put(schema: dict[str, Any], name: str, value: Any) -> None:
+    del schema[name]
+    if value is not None:
+        schema[name] = value
+
+
+def _mend(operation: str, mend: Callable[[dict[str, Any]], None]) -> Build:
+    """Return a fault: what is wrong with a body is put right instead of refused."""
+
+    def ask(exchange: Exchange) -> None:
+        sent = exchange.sent
+        if isinstance(sent, dict):
+            mend(sent)
+            exchange.sent = sent
+
+    return lambda server: server.before(operation, ask)
+
+
+def _ignore(operation: str, parameter: str, known: set[str] | Callable[[str], bool]) -> Build:
+    """Return a fault: an unknown value of a query parameter is ignored."""
+
+    def ask(exchange: Exchange) -> None:
+        value = exchange.query.get(parameter)
+        if value is not None and not (value in known if isinstance(known, set) else known(value)):
+            del exchange.query[parameter]
+
+    return lambda server: server.before(operation, ask)
+
+
+def _refuse(
+    operations: str, when: Callable[[Exchange], bool], status: int = 400, code: str | None = None
+) -> Build:
+    """Return a fault: valid requests of a kind get an error."""
+
+    def ask(exchange: Exchange) -> ASGIApp | None:
+        if when(exchange):
+            return error_response(ApiError(status, code=code))
+        return None
+
+    return lambda server: server.before(operations, ask)
+
+
+def _talking(answer: Callable[[Api, str], object]) -> Probe:
+    """Return a probe of one request of a visitor who has a conversation."""
+
+    def probe(api: Api) -> None:
+        visitor = api.visitor()
+        answer(visitor, visitor.start())
+
+    return probe
+
+
+def _bad_body(operation: str, body: Any, *path: str) -> Probe:
+    """Return a probe: a body is refused."""
+
+    def probe(api: Api) -> None:
+        who = probes.caller(api, operation)
+        steps = path
+        if operation in {"sendMessage", "closeConversation"}:
+            visitor = api.visitor()
+            who, steps = visitor, (visitor.start(),)
+        elif operation == "sendMessageFeedback":
+            visitor = api.visitor()
+            who, steps = visitor, (visitor.messages(visitor.talk())[-1]["id"],)
+        who.invalid(operation, *steps, body=body)
+
+    return probe
+
+
+def _good_body(operation: str, body: Any, status: int = 200) -> Probe:
+    """Return a probe: a body is taken."""
+
+    def probe(api: Api) -> None:
+        visitor = api.visitor()
+        steps: tuple[str, ...] = ()
+        if operation in {"sendMessage", "closeConversation"}:
+            steps = (visitor.start(),)
+        visitor.expect(operation, *steps, wanted=status, body=body)
+
+    return probe
+
+
+def _dictionary(exchange: Exchange) -> dict[str, Any]:
+    sent = exchange.sent
+    return sent if isinstance(sent, dict) else {}
+
+
+def _content(exchange: Exchange) -> str:
+    content = _dictionary(exchange).get("content")
+    return content if isinstance(content, str) else ""
+
+
+def _accepting_bodies() -> None:
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    for name, says, ground, build, probe in (
+        (
+            "empty-content-taken",
+            "sendMessage takes an empty content.",
+            "SendMessageRequest.properties.content.minLength",
+            _schema("SendMessageRequest.properties.content", "minLength", None),
+            _bad_body("sendMessage", {"content": ""}),
+        ),
+        (
+            "content-one-too-long-taken",
+            "sendMessage takes a content of 10,001 characters.",
+            "SendMessageRequest.properties.content.maxLength (P2)",
+            _schema("SendMessageRequest.properties.content", "maxLength", 10_001),
+            _bad_body("sendMessage", {"content": "x" * 10_001}),
+        ),
+        (
+            "content-unbounded",
+            "sendMessage takes a content of any length.",
+            "SendMessageRequest.properties.content.maxLength (P2)",
+            _schema("SendMessageRequest.properties.content", "maxLength", None),
+            _bad_body("sendMessage", {"content": "x" * 12_000}),
+        ),
+        (
+            "number-as-content-taken",
+            "sendMessage makes a text of a content that is a number.",
+            "SendMessageRequest.properties.content.type",
+            _mend(
+                "sendMessage",
+                lambda sent: sent.update(
+                    {"content": str(sent["content"])}
+                    if isinstance(sent.get("content"), int | float)
+                    else {}
+                ),
+            ),
+            _bad_body("sendMessage", {"content": 42}),
+        ),
+        (
+            "missing-content-taken",
+            "sendMessage answers a message without a content.",
+            "SendMessageRequest.required",
+            _mend("sendMessage", lambda sent: _default(sent, "content", "Hello")),
+            _bad_body("sendMessage", {"stream": False}),
+        ),
+        (
+            "stream-as-text-taken",
+            "sendMessage takes a stream that is no boolean for false.",
+            "SendMessageRequest.properties.stream.type",
+            _mend("sendMessage", lambda sent: _only(sent, "stream", bool)),
+            _bad_body("sendMessage", {"content": "Hi", "stream": "yes"}),
+        ),
+        (
+            "page-context-as-text-taken",
+            "sendMessage ignores a pageContext that is a text.",
+            "SendMessageRequest.properties.pageContext",
+            _mend("sendMessage", lambda sent: _only(sent, "pageContext", dict, type(None))),
+            _bad_body("sendMessage", {"content": "Hi", "pageContext": "/help"}),
+        ),
+        (
+            "page-title-as-number-taken",
+            "sendMessage takes a number as the title of the page.",
+            "PageContext.properties.title.type",
+            _mend("sendMessage", _title_as_text),
+            _bad_body("sendMessage", {"content": "Hi", "pageContext": {"title": 5}}),
+        ),
+        (
+            "unknown-feedback-taken",
+            "sendMessageFeedback takes any word for a like.",
+            "Feedback.enum (F-feedback)",
+            _mend(
+                "sendMessageFeedback",
+                lambda sent: sent.update(
+                    {"feedback": "like"}
+                    if sent.get("feedback", None) not in (None, "like", "dislike")
+                    else {}
+                ),
+            ),
+            _bad_body("sendMessageFeedback", {"feedback": "love"}),
+        ),
+        (
+            "missing-feedback-taken",
+            "sendMessageFeedback takes an empty object for null.",
+            "MessageFeedbackRequest.required (F-feedback)",
+            _mend("sendMessageFeedback", lambda sent: _default(sent, "feedback", None)),
+            _bad_body("sendMessageFeedback", {}),
+        ),
+        (
+            "close-reason-one-too-long-taken",
+            "closeConversation takes a reason of 257 characters.",
+            "R-16",
+            _schema("CloseConversationRequest.properties.closeReason", "maxLength", 257),
+            _bad_body("closeConversation", {"closeReason": "x" * 257}),
+        ),
+        (
+            "close-reason-as-number-taken",
+            "closeConversation ignores a reason that is a number.",
+            "CloseConversationRequest.properties.closeReason.type",
+            _mend("closeConversation", lambda sent: _only(sent, "closeReason", str)),
+            _bad_body("closeConversation", {"closeReason": 7}),
+        ),
+        (
+            "device-one-too-long-taken",
+            "init takes a saVid of 101 characters.",
+            "InitRequest.properties.saVid.maxLength (F-init)",
+            _schema("InitRequest.properties.saVid", "maxLength", 101),
+            _bad_body("init", {"apiKey": API_KEY, "saVid": "x" * 101}),
+        ),
+        (
+            "empty-device-taken",
+            "init takes an empty saVid.",
+            "InitRequest.properties.saVid.minLength (F-init)",
+            _schema("InitRequest.properties.saVid", "minLength", None),
+            _bad_body("init", {"apiKey": API_KEY, "saVid": ""}),
+        ),
+        (
+            "missing-device-taken",
+            "init takes a body without saVid for a device of its own.",
+            "InitRequest.required (F-init)",
+            _mend("init", lambda sent: _default(sent, "saVid", "nobody")),
+            _bad_body("init", {"apiKey": API_KEY}),
+        ),
+        (
+            "unknown-chat-role-taken",
+            "createChatCompletion takes a message of any role.",
+            "ChatRole.enum (F-chat)",
+            _schema("ChatRole", "enum", None),
+            _bad_body("createChatCompletion", {"messages": [{"role": "bot", "content": "Hi"}]}),
+        ),
+        (
+            "missing-messages-taken",
+            "createChatCompletion answers a body without messages.",
+            "ChatCompletionRequest.required (F-chat)",
+            _mend("createChatCompletion", lambda sent: _default(sent, "messages", [])),
+            _bad_body("createChatCompletion", {"stream": False}),
+        ),
+        (
+            "chat-content-missing-taken",
+            "createChatCompletion takes messages without a content.",
+            "ChatMessage.required (F-chat)",
+            _mend("createChatCompletion", _fill_contents),
+            _bad_body("createChatCompletion", {"messages": [{"role": "user"}]}),
+        ),
+        (
+            "malformed-assistant-taken",
+            "createChatCompletion ignores an assistantId that is no UUID.",
+            "AssistantId.format (F-chat)",
+            _mend(
+                "createChatCompletion",
+                lambda sent: (
+                    None if len(str(sent.get("assistantId"))) == 36 else _drop(sent, "assistantId")
+                ),
+            ),
+            _bad_body("createChatCompletion", {**chat, "assistantId": "default"}),
+        ),
+        (
+            "page-url-that-is-none-taken",
+            "startConversation takes a pageUrl that is no URI.",
+            "ConversationContext.properties.pageUrl.format (R-18)",
+            _schema("ConversationContext.properties.pageUrl", "format", None),
+            _bad_body("startConversation", {"context": {"pageUrl": "not a uri"}}),
+        ),
+    ):
+        _add(name, says, ground, build, probe)
+
+
+def _accepting_queries() -> None:
+    listing = "getConversations"
+    fields = {"id", "createdAt", "updatedAt", "lastInteractionAt", "status", "closedAt"}
+    fields |= {"isHumanHandled", "title"}
+    for name, says, ground, build, probe in (
+        (
+            "limit-101-taken",
+            "getConversations takes a limit of 101.",
+            "Parameter Limit.maximum (P3)",
+            _parameter(listing, "limit", "maximum", 101),
+            probes.refused(listing, limit="101"),
+        ),
+        (
+            "limit-0-taken",
+            "getQnas takes a limit of 0.",
+            "Parameter Limit.minimum (F-qnas)",
+            _parameter("getQnas", "limit", "minimum", 0),
+            probes.refused("getQnas", PROJECT, limit="0"),
+        ),
+        (
+            "messages-limit-1001-taken",
+            "getMessages takes a limit of 1,001.",
+            "openapi.yaml getMessages limit.maximum (F-messages)",
+            _parameter("getMessages", "limit", "maximum", None),
+            _talking(lambda visitor, it: visitor.invalid("getMessages", it, limit="1001")),
+        ),
+        (
+            "negative-offset-taken",
+            "getConversations takes an offset below 0.",
+            "Parameter Offset.minimum (P3)",
+            _parameter(listing, "offset", "minimum", None),
+            probes.refused(listing, offset="-1"),
+        ),
+        (
+            "unknown-order-taken",
+            "getConversations ignores an orderBy that it does not know.",
+            "ConversationOrderBy.enum",
+            _ignore(listing, "orderBy", fields),
+            probes.refused(listing, orderBy="visitorId"),
+        ),
+        (
+            "unknown-direction-taken",
+            "getConversations ignores an orderDir that is neither asc nor desc.",
+            "OrderDirection.enum",
+            _ignore(listing, "orderDir", {"asc", "desc"}),
+            probes.refused(listing, orderDir="up"),
+        ),
+        (
+            "unknown-status-taken",
+            "getConversations ignores a status that it does not know.",
+            "ConversationStatus.enum",
+            _ignore(listing, "status", {"open", "closed"}),
+            probes.refused(listing, status="archived"),
+        ),
+        (
+            "unknown-role-taken",
+            "getMessages takes any role, and finds nothing.",
+            "MessageRole.enum",
+            _parameter("getMessages", "role", "enum", None),
+            _talking(lambda visitor, it: visitor.invalid("getMessages", it, role="system")),
+        ),
+        (
+            "limit-in-words-taken",
+            "getConversations ignores a limit that is no number.",
+            "Parameter Limit.type (P3)",
+            _ignore(listing, "limit", _is_number),
+            probes.refused(listing, limit="ten"),
+        ),
+        (
+            "empty-search-taken",
+            "search takes an empty query.",
+            "openapi.yaml search q.minLength (F-search)",
+            _parameter("search", "q", "minLength", None),
+            probes.refused("search", q="", apiKey=API_KEY),
+        ),
+        (
+            "long-search-taken",
+            "search takes a query of 501 characters.",
+            "openapi.yaml search q.maxLength (F-search)",
+            _parameter("search", "q", "maxLength", 501),
+            probes.refused("search", q="x" * 501, apiKey=API_KEY),
+        ),
+        (
+            "missing-search-taken",
+            "search without a query finds nothing.",
+            "openapi.yaml search q.required (F-search)",
+            assuming("search", q="-"),
+            probes.refused("search", apiKey=API_KEY),
+        ),
+        (
+            "size-51-taken",
+            "search takes a size of 51.",
+            "openapi.yaml search size.maximum (F-search)",
+            _parameter("search", "size", "maximum", 51),
+            probes.refused("search", q="desk", size="51", apiKey=API_KEY),
+        ),
+        (
+            "long-question-taken",
+            "getQnas takes a query of 301 characters.",
+            "openapi.yaml getQnas query.maxLength (F-qnas)",
+            _parameter("getQnas", "query", "maxLength", None),
+            probes.refused("getQnas", PROJECT, query="x" * 301),
+        ),
+    ):
+        _add(name, says, ground, build, probe)
+
+
+def _failing() -> None:
+    crash = 500
+    _add(
+        "malformed-id-500",
+        "getConversation fails with 500 at an id that is no UUID.",
+        "ConversationId.format; openapi.yaml BadRequest",
+        _refuse(
+            "getConversation", lambda exchange: not _is_uuid(exchange.path["conversationId"]), crash
+        ),
+        lambda api: api.visitor().refused("getConversation", "x", by=(400, 404, 422)),
+    )
+    _add(
+        "huge-offset-500",
+        "getConversations fails with 500 at an offset beyond 32 bits.",
+        "Parameter Offset: no maximum (P3)",
+        _refuse(
+            "getConversations", lambda exchange: _is_above(exchange, "offset", 2**31 - 1), crash
+        ),
+        probes.taken("getConversations", offset="4294967296"),
+        rare=True,
+    )
+    _add(
+        "no-json-500",
+        "sendMessage fails with 500 at a body that is not JSON.",
+        "openapi.yaml BadRequest",
+        _refuse("sendMessage", lambda exchange: exchange.sent is None, crash),
+        _talking(lambda visitor, it: visitor.invalid("sendMessage", it, raw=b"{content: Hi}")),
+    )
+    _add(
+        "array-500",
+        "createChatCompletion fails with 500 at a body that is an array.",
+        "ChatCompletionRequest.type; openapi.yaml BadRequest",
+        _refuse("createChatCompletion", lambda exchange: isinstance(exchange.sent, list), crash),
+        _bad_body("createChatCompletion", []),
+    )
+    _add(
+        "null-in-body-500",
+        "init fails with 500 where saVid is null.",
+        "InitRequest.properties.saVid.type; openapi.yaml BadRequest",
+        _refuse("init", lambda exchange: _dictionary(exchange).get("saVid", 0) is None, crash),
+        _bad_body("init", {"apiKey": API_KEY, "saVid": None}),
+    )
+    _add(
+        "nul-500",
+        "sendMessage fails with 500 where the content has the character NUL.",
+        "SendMessageRequest.properties.content.type",
+        _refuse("sendMessage", lambda exchange: "\0" in _content(exchange), crash),
+        probes.stored("a\0b"),
+        rare=True,
+    )
+    _add(
+        "percent-in-search-500",
+        "search fails with 500 where the query has a quote or a percent sign.",
+        "openapi.yaml search q.type",
+        _refuse(
+            "search", lambda exchange: not {"'", "%"}.isdisjoint(exchange.query.get("q", "")), crash
+        ),
+        lambda api: [
+            api.expect("search", q=words, apiKey=API_KEY) for words in ("100%", "what's new")
+        ],
+        rare=True,
+    )
+
+
+def _refusing() -> None:
+    emoji = _refuse("sendMessage", lambda exchange: max(_content(exchange), default="") > "\uffff")
+    _add(
+        "emoji-refused",
+        "sendMessage refuses characters beyond the basic plane, such as emoji.",
+        "SendMessageRequest.properties.content.type",
+        emoji,
+        probes.stored(EMOJI),
+        rare=True,
+    )
+    _add(
+        "longest-content-refused",
+        "sendMessage refuses a content of 10,000 characters.",
+        "SendMessageRequest.properties.content.maxLength (P2)",
+        _schema("SendMessageRequest.properties.content", "maxLength", 9_999),
+        probes.stored("x" * 10_000),
+    )
+    _add(
+        "content-counted-in-bytes",
+        "sendMessage counts bytes, and so refuses 5,001 umlauts.",
+        "SendMessageRequest.properties.content.maxLength (P2)",
+        _refuse("sendMessage", lambda exchange: len(_content(exchange).encode()) > 10_000, 422),
+        probes.stored("ä" * 10_000),
+        rare=True,
+    )
+    _add(
+        "null-page-context-refused",
+        "sendMessage refuses a pageContext that is null.",
+        "C-08",
+        _refuse(
+            "sendMessage", lambda exchange: _dictionary(exchange).get("pageContext", 0) is None
+        ),
+        _good_body("sendMessage", {"content": "Hi", "pageContext": None}),
+    )
+    _add(
+        "null-in-page-context-refused",
+        "sendMessage refuses a page without a title, that is with null for it.",
+        "PageContext.properties.title.type (P2)",
+        _schema("PageContext.properties.title", "type", "string"),
+        _good_body("sendMessage", {"content": "Hi", "pageContext": {"url": "/", "title": None}}),
+        rare=True,
+    )
+    _add(
+        "start-without-body-refused",
+        "startConversation refuses a request without a body.",
+        "C-07",
+        _refuse("startConversation", lambda exchange: not exchange.request),
+        lambda api: api.visitor().expect("startConversation", wanted=201),
+    )
+    _add(
+        "close-without-body-refused",
+        "closeConversation refuses a request without a body.",
+        "C-06",
+        _refuse("closeConversation", lambda exchange: not exchange.request),
+        _talking(lambda visitor, it: visitor.expect("closeConversation", it)),
+    )
+    _add(
+        "close-without-reason-refused",
+        "closeConversation refuses a body without a reason.",
+        "C-06",
+        _refuse("closeConversation", lambda exchange: exchange.sent == {}),
+        _good_body("closeConversation", {}),
+    )
+    _add(
+        "empty-close-reason-refused",
+        "closeConversation refuses an empty reason.",
+        "CloseConversationRequest.properties.closeReason: no minLength",
+        _refuse(
+            "closeConversation",
+            lambda exchange: _dictionary(exchange).get("closeReason") == "",
+            422,
+        ),
+        _good_body("closeConversation", {"closeReason": ""}),
+        rare=True,
+    )
+    _add(
+        "longest-close-reason-refused",
+        "closeConversation refuses a reason of 256 characters.",
+        "R-16",
+        _schema("CloseConversationRequest.properties.closeReason", "maxLength", 255),
+        _good_body("closeConversation", {"closeReason": "x" * 256}),
+    )
+    _add(
+        "limit-100-refused",
+        "getConversations refuses a limit of 100.",
+        "Parameter Limit.maximum (P3)",
+        _parameter("getConversations", "limit", "maximum", 99),
+        probes.taken("getConversations", limit="100"),
+    )
+    _add(
+        "limit-1-refused",
+        "getQnas refuses a limit of 1.",
+        "Parameter Limit.minimum (F-qnas)",
+        _parameter("getQnas", "limit", "minimum", 2),
+        probes.taken("getQnas", PROJECT, limit="1"),
+    )
+    _add(
+        "messages-limit-1000-refused",
+        "getMessages refuses a limit above 100.",
+        "openapi.yaml getMessages limit.maximum (F-messages)",
+        _parameter("getMessages", "limit", "maximum", 100),
+        _talking(lambda visitor, it: visitor.expect("getMessages", it, limit="1000")),
+    )
+    _add(
+        "order-by-closed-at-refused",
+        "getConversations does not know the orderBy closedAt.",
+        "ConversationOrderBy.enum",
+        _refuse("getConversations", lambda exchange: exchange.query.get("orderBy") == "closedAt"),
+        probes.taken("getConversations", orderBy="closedAt"),
+        rare=True,
+    )
+    _add(
+        "longest-search-refused",
+        "search refuses a query of 500 characters.",
+        "openapi.yaml search q.maxLength (F-search)",
+        _parameter("search", "q", "maxLength", 499),
+        probes.taken("search", q="x" * 500, apiKey=API_KEY),
+    )
+    _add(
+        "size-50-refused",
+        "search refuses a size of 50.",
+        "openapi.yaml search size.maximum (F-search)",
+        _parameter("search", "size", "maximum", 49),
+        probes.taken("search", q="desk", size="50", apiKey=API_KEY),
+    )
+    _add(
+        "longest-device-refused",
+        "init refuses a saVid of 100 characters.",
+        "InitRequest.properties.saVid.maxLength (F-init)",
+        _schema("InitRequest.properties.saVid", "maxLength", 99),
+        lambda api: api.visitor(api.visitor().id.ljust(100, "x")),
+    )
+    _add(
+        "null-feedback-refused",
+        "sendMessageFeedback refuses null.",
+        "MessageFeedbackRequest.properties.feedback (F-feedback)",
+        _refuse(
+            "sendMessageFeedback", lambda exchange: _dictionary(exchange).get("feedback", 0) is None
+        ),
+        lambda api: _take_back(api),
+    )
+    _add(
+        "system-message-refused",
+        "createChatCompletion refuses a message of the role system.",
+        "ChatRole.enum (F-chat)",
+        _schema("ChatRole", "enum", ["user", "assistant"]),
+        _good_body(
+            "createChatCompletion",
+            {
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Hi"},
+                ]
+            },
+        ),
+    )
+    _add(
+        "role-human-agent-refused",
+        "getMessages refuses the role human_agent.",
+        "MessageRole.enum",
+        _refuse("getMessages", lambda exchange: exchange.query.get("role") == "human_agent"),
+        _talking(lambda visitor, it: visitor.expect("getMessages", it, role="human_agent")),
+        rare=True,
+    )
+
+
+def _take_back(api: Api) -> None:
+    visitor = api.visitor()
+    visitor.rate(visitor.messages(visitor.talk())[-1]["id"], None)
+
+
+def _default(sent: dict[str, Any], name: str, value: Any) -> None:
+    sent.setdefault(name, value)
+
+
+def _only(sent: dict[str, Any], name: str, *types: type) -> None:
+    if name in sent and not isinstance(sent[name], types):
+        del sent[name]
+
+
+def _drop(sent: dict[str, Any], name: str) -> None:
+    sent.pop(name, None)
+
+
+def _fill_contents(sent: dict[str, Any]) -> None:
+    messages = sent.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict):
+            message.setdefault("content", "")
+
+
+def _title_as_text(sent: dict[str, Any]) -> None:
+    page = sent.get("pageContext")
+    if isinstance(page, dict) and isinstance(page.get("title"), int | float):
+        page["title"] = str(page["title"])
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_above(exchange: Exchange, name: str, bound: float) -> bool:
+    text = exchange.query.get(name, "0")
+    return _is_number(text) and float(text) > bound
+
+
+_accepting_bodies()
+_accepting_queries()
+_failing()
+_refusing()

@@ -1,0 +1,1007 @@
+"""Servers that differ from the mock only where the documents leave them free.
+
+The contract tests must raise no alarm on any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from itertools import count
+from typing import Any, TypeAlias
+
+from sqlalchemy import update
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+from tests.mutants.edits import become, change, drop, edit, put, rename, together
+from tests.mutants.exchange import Event, Exchange
+from tests.mutants.faulty import Build, Server, Step
+from tests.mutants.owners import owner_of
+from tests.mutants.probes import CHAT
+from tests.mutants.probing import API_KEY, PROJECT, UNKNOWN, Api
+
+from siteassist_mock import views
+from siteassist_mock.assistant import Answer, Assistant
+from siteassist_mock.call import Call, Handler, Services
+from siteassist_mock.errors import ApiError, error_response
+from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.tables import conversations
+
+__all__ = ["VARIANTS", "Variant"]
+
+Shows: TypeAlias = Callable[[Api], object]
+"""Raises `AssertionError` unless the server differs in this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The mock with one difference that the documents allow."""
+
+    id: str
+    says: str
+    """What the server does otherwise, in one sentence."""
+    ground: str
+    """Where the documents leave it open."""
+    build: Build
+    shows: Shows
+
+    def app(self) -> Starlette:
+        """Return the server with the difference."""
+        server = Server()
+        self.build(server)
+        return server.app()
+
+
+_variants: list[Variant] = []
+_EVERY = " ".join(HANDLERS)
+_STREAMING = "sendMessage createChatCompletion"
+
+
+def _variant(name: str, says: str, ground: str, shows: Shows) -> Callable[[Build], Build]:
+    """Return what adds the function below it."""
+
+    def add(build: Build) -> Build:
+        _variants.append(Variant(name, says, ground, build, shows))
+        return build
+
+    return add
+
+
+def _add(name: str, says: str, ground: str, build: Build, shows: Shows) -> None:
+    _variants.append(Variant(name, says, ground, build, shows))
+
+
+# How a request is refused.
+
+
+def _statuses(api: Api) -> list[int]:
+    """Return what malformed JSON, a wrong type, a length and a bound are answered with."""
+    visitor = api.visitor()
+    it = visitor.start()
+    return [
+        visitor.send("sendMessage", it, raw=b"{").status_code,
+        visitor.send("sendMessage", it, body={"content": 1}).status_code,
+        visitor.send("sendMessage", it, body={"content": ""}).status_code,
+        visitor.send("getConversations", limit="101").status_code,
+        visitor.send("getProject").status_code,
+    ]
+
+
+def _refusing(choose: Callable[[Exchange], int]) -> Build:
+    def hook(exchange: Exchange) -> None:
+        if exchange.status in {400, 422}:
+            exchange.status = choose(exchange)
+
+    # The page of getProject lists 400 alone: C-21.
+    return lambda server: server.after(_EVERY.replace("getProject", ""), hook)
+
+
+def _by_kind(exchange: Exchange) -> int:
+    reason = json.dumps(exchange.json["error"].get("details"))
+    bounds = ("maximum", "minimum", "longer", "shorter", "characters")
+    return 422 if any(word in reason for word in bounds) else 400
+
+
+_add(
+    "refuse-400",
+    "Every invalid request gets 400.",
+    "O-2",
+    _refusing(lambda _: 400),
+    lambda api: _equal([400] * 5, _statuses(api)),
+)
+_add(
+    "refuse-422",
+    "Every invalid request gets 422.",
+    "O-2",
+    _refusing(lambda _: 422),
+    lambda api: _equal([422] * 4 + [400], _statuses(api)),
+)
+_add(
+    "refuse-split",
+    "Malformed JSON and wrong types get 400, values out of bounds 422.",
+    "O-2",
+    _refusing(_by_kind),
+    lambda api: _equal([400, 400, 422, 422, 400], _statuses(api)),
+)
+
+
+def _foreign(status: int) -> Shows:
+    def shows(api: Api) -> None:
+        it = api.visitor().talk()
+        api.visitor().refused("getConversation", it, by=(status,))
+        api.visitor().refused("getConversation", UNKNOWN, by=(404,))
+
+    return shows
+
+
+_OWNED = "getConversation getMessages sendMessage closeConversation sendMessageFeedback"
+
+
+@_variant("foreign-403", "What is somebody else's gets 403.", "O-1", _foreign(403))
+def _foreign_403(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        if owner_of(call) not in {None, call.visitor.id}:
+            raise ApiError(403)
+        return handler(call)
+
+    server.handler(_OWNED, answer)
+
+
+_add(
+    "foreign-404",
+    "What is somebody else's gets 404, as the mock has it.",
+    "O-1",
+    lambda _: None,
+    _foreign(404),
+)
+_add(
+    "errors-terse",
+    "Errors have a message and nothing else.",
+    "ErrorBody.required",
+    lambda server: server.after(_EVERY, _terse),
+    lambda api: _equal(["message"], list(api.refused("getMe", by=(401,)))),
+)
+
+
+def _terse(exchange: Exchange) -> None:
+    if exchange.status >= 400:
+        exchange.json = {"error": {"message": "Nope"}}
+
+
+_add(
+    "errors-in-other-words",
+    "Errors have other codes, and details with null in them.",
+    "C-14; C-20",
+    lambda server: server.after(_EVERY, _other_words),
+    lambda api: _equal("x_401", api.refused("getMe", by=(401,))["code"]),
+)
+
+
+def _other_words(exchange: Exchange) -> None:
+    if exchange.status >= 400:
+        details = {"field": None, "hints": [1, {"more": None}]}
+        error = {"code": f"x_{exchange.status}", "message": "Nein!", "details": details}
+        exchange.json = {"error": error}
+
+
+def _sometimes_429(server: Server, *, header: bool) -> None:
+    numbers = count(1)
+
+    def ask(exchange: Exchange) -> ASGIApp | None:
+        del exchange
+        if next(numbers) % 40:
+            return None
+        headers = {"Retry-After": "1"} if header else {}
+        return error_response(ApiError(429, details={"retryAfter": 1}, headers=headers))
+
+    # The page of getProject does not list it: C-21.
+    server.before(_EVERY.replace("getProject", ""), ask)
+
+
+def _some_429(*, header: bool) -> Shows:
+    def shows(api: Api) -> None:
+        found = [response for _ in range(40) if (response := _qnas(api)).status_code == 429]
+        assert found
+        assert all(header == ("retry-after" in response.headers) for response in found)
+
+    return shows
+
+
+def _qnas(api: Api) -> Any:
+    return api.http.get(f"/projects/{PROJECT}/qnas")
+
+
+_add(
+    "retry-after-header",
+    "Each 40th request gets 429, with the header Retry-After.",
+    "O-4",
+    lambda server: _sometimes_429(server, header=True),
+    _some_429(header=True),
+)
+_add(
+    "retry-after-body",
+    "Each 40th request gets 429, with the seconds in the body alone.",
+    "O-4",
+    lambda server: _sometimes_429(server, header=False),
+    _some_429(header=False),
+)
+
+
+# What objects look like.
+
+
+def _misspelled(server: Server) -> None:
+    together(
+        edit("startConversation getConversation", "lastInteractionAt", rename("lastInterationAt")),
+        edit("getConversations", "data.*.lastInteractionAt", rename("lastInterationAt")),
+    )(server)
+
+    def ask(exchange: Exchange) -> None:
+        order = exchange.query.get("orderBy")
+        if order == "lastInterationAt":
+            exchange.query["orderBy"] = "lastInteractionAt"
+        elif order == "lastInteractionAt":
+            exchange.query["orderBy"] = "unknown"
+
+    server.before("getConversations", ask)
+
+
+def _shows_misspelled(api: Api) -> None:
+    visitor = api.visitor()
+    started = visitor.send("startConversation").json()
+    assert "lastInterationAt" in started
+    assert "lastInteractionAt" not in started
+    assert 200 == visitor.send("getConversations", orderBy="lastInterationAt").status_code
+    visitor.invalid("getConversations", orderBy="lastInteractionAt")
+
+
+_add(
+    "misspelled",
+    "Everywhere lastInterationAt stands for lastInteractionAt.",
+    "C-01",
+    _misspelled,
+    _shows_misspelled,
+)
+
+
+def _deep(value: Any, make: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return ``value`` with each object in it made anew."""
+    if isinstance(value, dict):
+        return make({key: _deep(item, make) for key, item in value.items()})
+    return [_deep(item, make) for item in value] if isinstance(value, list) else value
+
+
+def _more(value: dict[str, Any]) -> dict[str, Any]:
+    for name in ("parts", "content"):
+        if isinstance(value.get(name), list):
+            value[name] = [*value[name], {"type": "x-card", "card": {"a": None}}]
+    return {**value, "x_new": {"deep": [1, None]}, "anotherNew": "more"}
+
+
+def _extra(exchange: Exchange) -> None:
+    exchange.headers["X-Request-Id"] = "5b1c"
+    exchange.headers["Server-Timing"] = "db;dur=3"
+    if exchange.headers.get("content-type") == "application/json":
+        exchange.json = _deep(exchange.json, _more)
+
+
+def _extra_events(_exchange: Exchange) -> Step:
+    def step(event: Event) -> Iterable[Event]:
+        if event.type == "start":
+            return [
+                event.but(messageId="m1"),
+                Event.of({"type": "data-progress", "data": {"percent": 5}}),
+            ]
+        if event.type == "finish":
+            return [Event.of({"type": "message-metadata", "messageMetadata": {}}), event]
+        return [event if event.type == "[DONE]" else event.but(x_new=[1])]
+
+    return step
+
+
+@_variant(
+    "extra-fields",
+    "Unknown fields in every object, unknown parts and events, and further headers.",
+    "R-10; R-19",
+    lambda api: _contains(api.visitor().expect("getMe"), "x_new"),
+)
+def _extra_fields(server: Server) -> None:
+    server.after(_EVERY, _extra)
+    server.stream(_STREAMING, _extra_events)
+
+
+_optional = {
+    "object",
+    "isHumanHandled",
+    "humanAgent",
+    "messages",
+    "lastMessage",
+    "createdBy",
+    "finishReason",
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "reasoningTokens",
+    "cachedInputTokens",
+    "assistantAvatar",
+    "chatButtonIcon",
+    "chatButtonColor",
+    "productId",
+    "price",
+    "currency",
+    "availability",
+    "vendor",
+    "productType",
+    "imageUrl",
+}
+
+
+def _terse_object(value: dict[str, Any]) -> dict[str, Any]:
+    required = value.get("object") == "qna" or (
+        value.get("object") == "list" and value["data"] and "question" in value["data"][0]
+    )
+    return {
+        name: item
+        for name, item in value.items()
+        if name not in _optional
+        # What is there is told; what is not there is left out.
+        or (name == "object" and required)
+        or (name in {"humanAgent", "messages", "lastMessage", "isHumanHandled"} and item)
+    }
+
+
+@_variant(
+    "optional-left-out",
+    "Optional fields are left out: all that say nothing, and object.",
+    "C-03; C-04; C-13; R-4; R-9",
+    lambda api: _lacks(api.visitor().expect("getMe"), "object"),
+)
+def _optional_left_out(server: Server) -> None:
+    server.after(_EVERY.replace("getQnas", ""), become(lambda value: _deep(value, _terse_object)))
+    edit("closeConversation", "message", drop)(server)
+    edit("getQnas", "data.*.createdBy", drop)(server)
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
+
+
+def _times(write: Callable[[datetime], str]) -> Build:
+    def make(value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: write(datetime.fromisoformat(item))
+            if name.endswith("At") and isinstance(item, str) and _TIME.fullmatch(item)
+            else item
+            for name, item in value.items()
+        }
+
+    return lambda server: server.after(_EVERY, become(lambda value: _deep(value, make)))
+
+
+def _created(api: Api) -> str:
+    return str(api.visitor().expect("startConversation", wanted=201)["createdAt"])
+
+
+_add(
+    "times",
+    "Times have an offset and microseconds.",
+    "O-7",
+    _times(lambda time: time.astimezone(_ELSEWHERE).isoformat(timespec="microseconds")),
+    lambda api: _contains(_created(api), "+05:30"),
+)
+_add(
+    "times-in-words",
+    "Times are written as in the headers of HTTP.",
+    "O-7",
+    _times(lambda time: format_datetime(time, usegmt=True)),
+    lambda api: _contains(_created(api), "GMT"),
+)
+_add(
+    "metadata",
+    "Messages have metadata of several types.",
+    "C-19",
+    together(
+        edit("getMessages", "data.0.metadata", put({"model": "m", "tags": [1]})),
+        edit("getMessages", "data.1.metadata", put("text")),
+        edit("getConversation", "messages.*.metadata", put([0.5])),
+    ),
+    lambda api: _equal({"model": "m", "tags": [1]}, _messages(api)[0]["metadata"]),
+)
+
+
+def _messages(api: Api) -> list[dict[str, Any]]:
+    visitor = api.visitor()
+    return visitor.messages(visitor.talk())
+
+
+@_variant(
+    "status-null",
+    "What the visitor says has no status.",
+    "Message.properties.status",
+    lambda api: _equal(None, _messages(api)[0]["status"]),
+)
+def _status_null(server: Server) -> None:
+    mine: dict[str, Any] = {"where": lambda message: message["role"] == "user"}
+    together(
+        edit("getMessages", "data.*.status", put(None), **mine),
+        edit("getConversation", "messages.*.status", put(None), **mine),
+        edit("getConversations", "data.*.lastMessage.status", put(None), **mine),
+    )(server)
+
+    def query(_records: Any, original: Callable[..., Any], *which: str, **more: Any) -> Any:
+        if more.get("status") is None:
+            return original(*which, **more)
+        limit, offset = more.pop("limit"), more.pop("offset")
+        found = [row for row in original(*which, **more) if row.role != "user"]
+        return found[offset:] if limit is None else found[offset : offset + limit]
+
+    server.records("messages", query)
+
+
+_add(
+    "title-never",
+    "No conversation ever gets a title.",
+    "Conversation.properties.title",
+    together(
+        edit("getConversation", "title", put(None)),
+        edit("getConversations", "data.*.title", put(None)),
+    ),
+    lambda api: _equal(None, _talked(api)["title"]),
+)
+
+
+def _talked(api: Api) -> dict[str, Any]:
+    visitor = api.visitor()
+    return visitor.read(visitor.talk())
+
+
+def _identified(visitor: dict[str, Any]) -> dict[str, Any]:
+    return {**visitor, "type": "identified", "externalId": "c-42", "name": "Zoë", "avatarUrl": "/a"}
+
+
+_add(
+    "identified",
+    "Visitors are identified, and have names.",
+    "VisitorType; Visitor",
+    together(
+        edit("init", "visitor", change(_identified)),
+        lambda server: server.after("getMe", become(_identified)),
+    ),
+    lambda api: _equal("identified", api.visitor().expect("getMe")["type"]),
+)
+
+
+def _capitals(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: item.upper() if name in {"id", "chatId"} and isinstance(item, str) else item
+        for name, item in value.items()
+    }
+
+
+_add(
+    "ids-in-capitals",
+    "Identifiers have capital letters.",
+    "ConversationId.format: a UUID is read in either case (RFC 9562)",
+    lambda server: server.after(
+        "startConversation getConversations getConversation getMessages init getMe",
+        become(lambda value: _deep(value, _capitals)),
+    ),
+    lambda api: _in_capitals(api.visitor().expect("getMe")["id"]),
+)
+
+
+def _written(write: Callable[[Any], str]) -> Build:
+    def hook(exchange: Exchange) -> None:
+        if exchange.headers.get("content-type") == "application/json":
+            exchange.body = write(exchange.json).encode()
+
+    return lambda server: server.after(_EVERY, hook)
+
+
+_add(
+    "json-spread-out",
+    "JSON is indented, and written in ASCII.",
+    "openapi.yaml: any JSON",
+    _written(lambda value: f"\n{json.dumps(value, indent=2, sort_keys=True)}\n"),
+    lambda api: _contains(api.visitor().send("getMe").text, "\n"),
+)
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _floats(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_add(
+    "whole-numbers-with-point",
+    "Whole numbers are written as 10.0.",
+    "C-11; R-9: an integer in JSON Schema is any whole number",
+    _written(lambda value: json.dumps(_floats(value))),
+    lambda api: _contains(api.visitor().send("getConversations").text, "10.0"),
+)
+
+
+@_variant(
+    "charset",
+    "JSON is sent as application/json; charset=utf-8.",
+    "RFC 9110, 8.3: parameters of a media type",
+    lambda api: _equal(
+        "application/json; charset=utf-8", api.visitor().send("getMe").headers["content-type"]
+    ),
+)
+def _charset(server: Server) -> None:
+    def hook(exchange: Exchange) -> None:
+        if exchange.headers.get("content-type") in {"application/json", "text/event-stream"}:
+            exchange.headers["content-type"] += "; charset=utf-8"
+
+    server.after(_EVERY, hook)
+    server.head(_STREAMING, hook)
+
+
+# What is done with conversations and messages.
+
+
+@_variant(
+    "closed-accepts",
+    "A message to a closed conversation is stored and answered; it stays closed.",
+    "O-3",
+    lambda api: _said_after_closing(api, 200),
+)
+def _closed_accepts(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        with call.services.store.read() as records:
+            found = records.conversation(call.path["conversationId"], call.visitor.id)
+        if found is None or found.status == "open":
+            return handler(call)
+        _set_status(call, "open")
+        try:
+            return handler(call)
+        finally:
+            _set_status(call, "closed")
+
+    server.handler("sendMessage", answer)
+
+
+def _set_status(call: Call, status: str) -> None:
+    with call.services.store.write() as records:
+        records._connection.execute(
+            update(conversations)
+            .where(conversations.c.id == call.path["conversationId"])
+            .values(status=status)
+        )
+
+
+def _said_after_closing(api: Api, status: int) -> None:
+    visitor = api.visitor()
+    it = visitor.talk()
+    visitor.close(it)
+    assert status == visitor.send("sendMessage", it, body={"content": "Hi"}).status_code
+    assert "closed" == visitor.read(it)["status"]
+
+
+_add(
+    "closed-422",
+    "A message to a closed conversation is refused with 422.",
+    "O-3",
+    lambda server: server.after("sendMessage", _conflict_as_422),
+    lambda api: _said_after_closing(api, 422),
+)
+
+
+def _conflict_as_422(exchange: Exchange) -> None:
+    if exchange.status == 409:
+        exchange.status = 422
+
+
+@_variant(
+    "own-feedback-refused",
+    "Visitors may not rate their own messages: 403.",
+    "O-18",
+    lambda api: _rated_own(api, 403),
+)
+def _own_feedback_refused(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        with call.services.store.read() as records:
+            message = records.message(call.path["messageId"])
+        if message is not None and message.role == "user" and owner_of(call) == call.visitor.id:
+            raise ApiError(403, message="Only answers can be rated")
+        return handler(call)
+
+    server.handler("sendMessageFeedback", answer)
+
+
+def _rated_own(api: Api, status: int) -> None:
+    visitor = api.visitor()
+    question, answer = visitor.messages(visitor.talk())
+    body = {"feedback": "like"}
+    visitor.refused("sendMessageFeedback", question["id"], by=(status,), body=body)
+    visitor.rate(answer["id"], "like")
+
+
+@_variant(
+    "close-again-replaces",
+    "Closing again replaces the reason, and says success: false.",
+    "O-16; O-17",
+    lambda api: _closed_twice(api),
+)
+def _close_again_replaces(server: Server) -> None:
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        conversation_id = call.path["conversationId"]
+        with call.services.store.read() as records:
+            found = records.conversation(conversation_id, call.visitor.id)
+        if found is None or found.status == "open":
+            return handler(call)
+        with call.services.store.write() as records:
+            records._connection.execute(
+                update(conversations)
+                .where(conversations.c.id == conversation_id)
+                .values(close_reason=(call.body or {}).get("closeReason"))
+            )
+        return JSONResponse({"success": False, "message": "It was closed before."})
+
+    server.handler("closeConversation", answer)
+
+
+def _closed_twice(api: Api) -> None:
+    visitor = api.visitor()
+    it = visitor.talk()
+    visitor.close(it, "first")
+    again = visitor.expect("closeConversation", it, body={"closeReason": "second"})
+    assert again["success"] is False
+    assert "second" == visitor.read(it)["closeReason"]
+
+
+@_variant(
+    "human",
+    "A human agent takes over each third conversation as it starts: messages give 202.",
+    "openapi.yaml sendMessage 202 (P2)",
+    lambda api: _taken_over(api),
+)
+def _human(server: Server) -> None:
+    numbers = count(1)
+
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        response = handler(call)
+        if next(numbers) % 3:
+            return response
+        assert isinstance(response, JSONResponse)
+        conversation_id = json.loads(bytes(response.body))["id"]
+        call.services.store.assign_human(conversation_id, "Ada", None)
+        with call.services.store.read() as records:
+            found = records.conversation(conversation_id, call.visitor.id)
+        assert found is not None
+        return JSONResponse(views.conversation(found), status_code=201)
+
+    server.handler("startConversation", answer)
+
+
+def _taken_over(api: Api) -> None:
+    visitor = api.visitor()
+    ids = [visitor.start() for _ in range(3)]
+    body = {"content": "Hi"}
+    statuses = [visitor.send("sendMessage", it, body=body).status_code for it in ids]
+    assert [200, 200, 202] == sorted(statuses)
+
+
+# Paging.
+
+
+@_variant(
+    "whole-paging",
+    "Neither fractions nor null are taken for limit, offset and size.",
+    "O-5; O-6",
+    lambda api: _paging(api, (400, 422)),
+)
+def _whole_paging(server: Server) -> None:
+    for operation in ("getConversations", "getQnas", "getMessages"):
+        schema = server.parameter(operation, "offset")
+        kind, null = schema["type"]
+        assert "null" == null
+        schema["type"] = kind
+
+
+@_variant(
+    "fractions-taken",
+    "Fractions of limit, offset and size are rounded down; null is taken.",
+    "O-5; O-6",
+    lambda api: _paging(api, (200,)),
+)
+def _fractions_taken(server: Server) -> None:
+    bounds = {"limit": (1, 100), "offset": (0, 10**9), "size": (1, 50)}
+
+    def ask(exchange: Exchange) -> None:
+        for name, (least, most) in bounds.items():
+            text = exchange.query.get(name, "")
+            if re.fullmatch(r"\d+\.\d+", text) and least <= float(text) <= most:
+                exchange.query[name] = str(math.floor(float(text)))
+
+    server.before("getConversations getQnas search", ask)
+
+
+def _paging(api: Api, by: tuple[int, ...]) -> None:
+    visitor = api.visitor()
+    assert visitor.send("getConversations", limit="1.5").status_code in by
+    assert visitor.send("getConversations", offset="null").status_code in by
+    assert api.send("search", q="desk", size="2.5", apiKey=API_KEY).status_code in by
+
+
+@_variant(
+    "empty-messages-refused",
+    "createChatCompletion refuses an empty array of messages.",
+    "O-9",
+    lambda api: api.visitor().invalid("createChatCompletion", body={"messages": []}),
+)
+def _empty_messages_refused(server: Server) -> None:
+    server.schema("ChatCompletionRequest.properties.messages")["minItems"] = 1
+
+
+# Answers and streams.
+
+
+@_variant(
+    "stream-default",
+    "sendMessage without stream streams.",
+    "O-10",
+    lambda api: _asked_nothing(api),
+)
+def _stream_default(server: Server) -> None:
+    def ask(exchange: Exchange) -> None:
+        sent = exchange.sent
+        if isinstance(sent, dict):
+            exchange.sent = {"stream": True, **sent}
+
+    server.before("sendMessage", ask)
+
+
+def _asked_nothing(api: Api) -> None:
+    visitor = api.visitor()
+    response = visitor.send("sendMessage", visitor.start(), body={"content": "Hi"})
+    assert "text/event-stream" == response.headers["content-type"]
+
+
+def _failing(server: Server, *, done: bool) -> None:
+    numbers = count(1)
+
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        if call.body.get("stream") is not True or next(numbers) % 3:
+            return handler(call)
+        failing = _Failing(call.services.assistant)
+        return handler(replace(call, services=replace(call.services, assistant=failing)))
+
+    server.handler(_STREAMING, answer)
+
+    def begin(_exchange: Exchange) -> Step:
+        failed: list[Event] = []
+
+        def step(event: Event) -> Iterable[Event]:
+            if event.type == "error":
+                failed.append(event)
+            return [] if failed and event.type == "[DONE]" and not done else [event]
+
+        return step
+
+    server.stream(_STREAMING, begin)
+
+
+class _Failing(Assistant):
+    """Breaks off each answer of another assistant."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        super().__init__()
+        self._other = assistant
+
+    def answer(self, question: str, context: Iterable[str | None] = ()) -> Answer:
+        found = self._other.answer(question, context)
+        return replace(found, text=found.text[:10], error="The model is overloaded")
+
+
+def _breaks_off(*, done: bool) -> Shows:
+    def shows(api: Api) -> None:
+        visitor = api.visitor()
+        body = {**CHAT, "stream": True}
+        texts = [visitor.send("createChatCompletion", body=body).text for _ in range(3)]
+        failed = [text for text in texts if '"errorText"' in text]
+        assert 1 == len(failed)
+        assert done == failed[0].endswith("data: [DONE]\n\n")
+
+    return shows
+
+
+_add(
+    "done-after-error",
+    "Each third stream breaks off with an error, and [DONE] after it.",
+    "O-15",
+    lambda server: _failing(server, done=True),
+    _breaks_off(done=True),
+)
+_add(
+    "no-done-after-error",
+    "Each third stream breaks off with an error, and nothing after it.",
+    "O-15",
+    lambda server: _failing(server, done=False),
+    _breaks_off(done=False),
+)
+
+
+def _lines(event: Event) -> Iterable[bytes]:
+    """Return an event in another of the ways that server-sent events can be written."""
+    kind = event.type
+    if kind == "start":
+        yield b": hello\r\n\r\nretry: 3000\r\n\r\n"
+    if kind == "text-delta" and '","delta"' in event.data:
+        head, _, tail = event.data.partition(',"delta"')
+        yield f'id: 7\r\nevent: message\r\ndata:{head},\r\ndata: "delta"{tail}\r\n\r\n'.encode()
+    else:
+        yield f"data:{event.data}\r\n\r\n".encode()
+    if kind == "text-start":
+        yield b": still here\r\n\r\n"
+
+
+_add(
+    "event-stream-in-other-style",
+    "Streams have comments, ids, CR LF and payloads over several lines of data.",
+    "C-10: what server-sent events allow",
+    lambda server: server.stream(_STREAMING, lambda _: _lines),
+    lambda api: _contains(_streamed(api), "data:[DONE]\r\n"),
+)
+
+
+def _streamed(api: Api) -> str:
+    return api.visitor().send("createChatCompletion", body={**CHAT, "stream": True}).text
+
+
+def _pieces(_exchange: Exchange) -> Step:
+    kept: list[str] = []
+    ids: list[str] = []
+
+    def step(event: Event) -> Iterable[Event]:
+        if event.type == "text-delta":
+            kept.append(event.payload["delta"])
+            ids.append(event.payload["id"])
+            return []
+        if event.type == "text-end" and kept:
+            delta = Event.of({"type": "text-delta", "id": ids[0], "delta": "".join(kept)})
+            return [delta.but(delta=""), delta, event]
+        return [event]
+
+    return step
+
+
+_add(
+    "one-delta",
+    "The whole text comes in one delta, after an empty one.",
+    "TextDeltaPayload.properties.delta",
+    lambda server: server.stream(_STREAMING, _pieces),
+    lambda api: _equal(2, _streamed(api).count('"text-delta"')),
+)
+
+
+def _tools(_exchange: Exchange) -> Step:
+    def step(event: Event) -> Iterable[Event]:
+        if event.type == "start-step":
+            call = {"toolCallId": "c1", "toolName": "search"}
+            return [
+                event,
+                Event.of({"type": "reasoning-start", "id": "r"}),
+                Event.of({"type": "reasoning-delta", "id": "r", "delta": "Let me see."}),
+                Event.of({"type": "reasoning-end", "id": "r"}),
+                Event.of({"type": "tool-input-start", **call}),
+                Event.of({"type": "tool-input-available", **call, "input": {"q": "x"}}),
+                Event.of({"type": "tool-output-available", **call, "output": [1]}),
+                Event.of({"type": "finish-step"}),
+                event,
+            ]
+        return [event]
+
+    return step
+
+
+@_variant(
+    "two-steps",
+    "The assistant uses a tool first, and answers in a second step.",
+    "Completion.properties.steps; R-10",
+    lambda api: _contains(_streamed(api), "tool-input-start"),
+)
+def _two_steps(server: Server) -> None:
+    server.stream(_STREAMING, _tools)
+    tool = {"type": "tool-search", "state": "output-available", "output": {"found": 1}}
+    step = {"content": [tool], "finishReason": "tool-calls", "usage": {"inputTokens": 1}}
+    edit(_STREAMING, "steps", change(lambda steps: [step, *steps]))(server)
+    answers: dict[str, Any] = {"where": lambda message: message["role"] == "assistant"}
+    before = change(lambda parts: [tool, *parts])
+    edit("getMessages", "data.*.parts", before, **answers)(server)
+    edit("getConversation", "messages.*.parts", before, **answers)(server)
+    edit("getConversations", "data.*.lastMessage.parts", before, **answers)(server)
+
+
+@_variant(
+    "answers-vary",
+    "The assistant never says the same twice, at length, and with emoji.",
+    "openapi.yaml sendMessage.description: an assistant's words are its own",
+    lambda api: _different(api),
+)
+def _answers_vary(server: Server) -> None:
+    numbers = count(1)
+
+    def patch(services: Services) -> None:
+        assistant = services.assistant
+        original = assistant.answer
+
+        def answer(question: str, context: Iterable[str | None] = ()) -> Answer:
+            found = original(question, context)
+            text = f"{found.text}\n\n{next(numbers)}. Grüße 👋🏽 {'und so weiter ' * 30}…"
+            return replace(found, text=text)
+
+        assistant.answer = answer  # type: ignore[method-assign] # its own is on the class
+
+    server.services(patch)
+
+
+def _different(api: Api) -> None:
+    visitor = api.visitor()
+    it = visitor.start()
+    assert visitor.say(it, "Hi") != visitor.say(it, "Hi")
+
+
+@_variant(
+    "qnas-slow",
+    "Each answer takes 50 ms more.",
+    "openapi.yaml states no times",
+    lambda api: api.visitor(),
+)
+def _slow(server: Server) -> None:
+    build = server.app
+
+    def app(**settings: Any) -> Starlette:
+        application = build(**settings)
+        inner = application.middleware_stack
+        assert inner is not None
+
+        async def later(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await asyncio.sleep(0.05)
+            await inner(scope, receive, send)
+
+        application.middleware_stack = later
+        return application
+
+    server.app = app  # type: ignore[method-assign] # this one is made slower
+
+
+_add(
+    "stream-slow",
+    "The pieces of a stream come 20 ms after one another.",
+    "openapi.yaml sendMessage.description: while it is being written",
+    lambda server: server.settings.update(stream_delay=0.02),
+    lambda api: _streamed(api),
+)
+
+
+def _in_capitals(value: str) -> None:
+    assert value == value.upper()
+
+
+def _lacks(value: Any, item: Any) -> None:
+    assert item not in value
+
+
+def _equal(expected: Any, actual: Any) -> None:
+    assert expected == actual
+
+
+def _contains(value: Any, item: Any) -> None:
+    assert item in value
+
+
+VARIANTS: Mapping[str, Variant] = {variant.id: variant for variant in _variants}
+"""Every tolerated variant."""
