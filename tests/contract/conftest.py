@@ -102,7 +102,7 @@ class InProcess(httpx.BaseTransport):
                 await asyncio.Event().wait()
             return bodies.pop()
 
-        async def send(message: Message) -> None:  # noqa: RUF029  # the protocol's form
+        async def send(message: Message) -> None:  # the protocol's form
             sent.append(message)
 
         await self.app(scope, receive, send)
@@ -313,19 +313,19 @@ def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[..., Result]]:
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     """Return a function that calls the command in this process, with small profiles."""
     monkeypatch.chdir(tmp_path)
     for name in ("API_KEY", "TOKEN", "BASE_URL"):
         monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)
     for name in ("quick", "default", "deep"):
-        small = {"examples": 1, "seconds": 0, "conversations": 3, "messages": 1}
-        monkeypatch.setitem(PROFILES, name, replace(PROFILES[name], **small))
+        small = replace(PROFILES[name], examples=1, seconds=0, conversations=3, messages=1)
+        monkeypatch.setitem(PROFILES, name, small)
     handler = signal.getsignal(signal.SIGTERM)
 
-    def call(*arguments: str, env: dict[str, str] | None = None, typed: str | None = None) -> Result:
+    def call(
+        *arguments: str, env: dict[str, str] | None = None, typed: str | None = None
+    ) -> Result:
         # What the command prints is kept apart, as a shell does.
         return CliRunner().invoke(main, arguments, env=env, input=typed)
 

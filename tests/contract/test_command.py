@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from siteassist_contract.profiles import PROFILES
 from siteassist_contract.run import Options
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Answerer, Fault, Forward, InProcess, Loopback
+    from tests.contract.conftest import Answerer, Forward, InProcess, Loopback
 
 pytestmark = pytest.mark.usefixtures("without_shapes")
 
@@ -163,9 +164,7 @@ def test_garbage_is_no_server(loopback: Serve, command: Command) -> None:
 
 
 @pytest.mark.parametrize("reports", ["/proc/reports", "taken"])
-def test_reports_that_cannot_be_written_are_told(
-    reports: str, url: str, command: Command
-) -> None:
+def test_reports_that_cannot_be_written_are_told(reports: str, url: str, command: Command) -> None:
     """A folder that cannot be made is named, before anything is sent."""
     Path("taken").mkdir()
     Path("taken", "html").write_text("in the way")
@@ -310,9 +309,7 @@ def test_options_reach_the_run(
     assert expected == {name: getattr(seen[0], name) for name in expected}
 
 
-def test_repeat_command_has_all_that_matters(
-    url: str, shared: InProcess, command: Command
-) -> None:
+def test_repeat_command_has_all_that_matters(url: str, shared: InProcess, command: Command) -> None:
     """The printed command has the choices that requests depend on, and no credential."""
     name = handled(shared)
     options = ("--examples", "3", "--human-conversation", name, "--seed", "1")
@@ -351,9 +348,7 @@ def test_human_conversation_opens_the_202_path(
     assert 0 < rows["sendMessage", "queued"]["count"]
 
 
-def test_human_conversation_of_somebody_else(
-    url: str, shared: InProcess, command: Command
-) -> None:
+def test_human_conversation_of_somebody_else(url: str, shared: InProcess, command: Command) -> None:
     """Somebody else's conversation is left alone, and the report says so."""
     body = {"apiKey": KEY, "saVid": "somebody-else"}
     start = httpx.Request("POST", f"{url}/identity/init", json=body)
@@ -377,11 +372,15 @@ def test_break_is_told(url: str, shared: InProcess, command: Command) -> None:
     assert (1, "") == (result.exit_code, result.stderr)
     text = result.stdout
     assert "  ✗ search: Operations that take no token work without one.\n" in text
-    found = re.search(r"\nBreak \d+: GET /search \(search\)\n  rule:     (.*?)\n\n", text, re.S)
+    found = re.search(
+        r"\nBreak \d+: GET /search \(search\)\n  rule:     (.*?)\n\n", text, re.DOTALL
+    )
     assert found is not None
     for line in ("rests on: ", "expected: ", "actual:   401", "answer:", "repeat with:"):
         assert f"\n  {line}" in text
-    assert re.fullmatch(r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result))
+    assert re.fullmatch(
+        r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result)
+    )
     summary = json.loads(Path("reports/summary.json").read_text())
     assert {"search"} == {each["operation"] for each in summary["breaks"]}
     assert summary["first_break_seconds"] is not None
@@ -492,7 +491,7 @@ def test_new_break_beside_known_ones(url: str, shared: InProcess, command: Comma
     shared.fault = breaks_both
     result = command(*options)
     assert 1 == result.exit_code
-    shown = re.findall(r"^Break \d+: \w+ \S+ \((\w+)\)( \(known\))?$", result.stdout, re.M)
+    shown = re.findall(r"^Break \d+: \w+ \S+ \((\w+)\)( \(known\))?$", result.stdout, re.MULTILINE)
     assert {("search", ""), ("getConversations", " (known)")} == set(shown)
     assert "known break" in last(result)
 
@@ -552,7 +551,7 @@ def test_example_database_in_redis_that_is_not_there(url: str, command: Command)
 
 def test_example_database_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to install is told."""
-    monkeypatch.setitem(__import__("sys").modules, "redis", None)
+    monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(CannotRunError, match="pip install redis"):
         databases.open_database("redis://127.0.0.1/0")
 

@@ -17,7 +17,7 @@ from click.testing import Result
 from siteassist_contract import run, session, traffic
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Answerer, Clock, InProcess, Loopback
+    from tests.contract.conftest import Answerer, InProcess, Loopback
 
 KEY = "sa_pk_1234567890abcdef"
 PRIVATE_KEY = "sk_test_1234567890abcdef"
@@ -60,7 +60,7 @@ def ended(result: Result, status: int, words: str) -> dict[str, Any]:
 
 @pytest.fixture
 def in_the_middle(
-    request: pytest.FixtureRequest, loopback: Serve, shared: InProcess
+    loopback: Serve, shared: InProcess
 ) -> Callable[[Reached, Callable[[Loopback, httpx.Request], Any]], Loopback]:
     """Serve a mock until a request comes, and from then on something else."""
 
@@ -161,7 +161,7 @@ def test_interruption(
     assert [] == engines()
 
 
-def fails(_: Loopback, asked: httpx.Request) -> httpx.Response:
+def fails(*_: object) -> httpx.Response:
     """Fail."""
     return httpx.Response(500, json={"error": {"message": "Oh"}})
 
@@ -223,7 +223,7 @@ ONLY_WITH_KEY = ("429 without a time", "429 for ever", "503 for ever")
 @pytest.mark.parametrize(
     ("kind", "credential"),
     [(kind, "key") for kind in HARD]
-    + [(kind, "token") for kind in HARD if kind not in ONLY_WITH_KEY]
+    + [(kind, "token") for kind in HARD if kind not in ONLY_WITH_KEY],
 )
 @pytest.mark.usefixtures("without_shapes", "clock")
 def test_hard_server(

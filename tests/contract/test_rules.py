@@ -12,8 +12,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -85,16 +84,13 @@ class Case:
 
 
 CASES: dict[str, Case] = {}
-FaultT = TypeVar("FaultT", bound=FunctionType)
 
 
-def breaks(
-    break_: str, way: Way, actual: str, *also: str
-) -> Callable[[FaultT], FaultT]:
-    """Register a fault."""
+def breaks(break_: str, way: Way, actual: str, *also: str) -> Callable[[Fault], Fault]:
+    """Register a fault under its name."""
 
-    def register(fault: FaultT) -> FaultT:
-        CASES[fault.__name__] = Case(fault, way, break_, actual, frozenset(also))
+    def register(fault: Fault) -> Fault:
+        CASES[getattr(fault, "__name__", "")] = Case(fault, way, break_, actual, frozenset(also))
         return fault
 
     return register
@@ -160,7 +156,7 @@ def showing(what: str, change: Change) -> Fault:
 
 
 def _is_json(answer: httpx.Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("application/json")
+    return str(answer.headers.get("content-type")).startswith("application/json")
 
 
 def shows(  # noqa: PLR0913  # a row of a table
@@ -326,6 +322,14 @@ def refuses_null_pages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.R
     return forward(r)
 
 
+def every_message(change: Callable[[Memory], Memory]) -> Change:
+    """Change each message, in their list and in their conversation."""
+    return lambda document, *_: {
+        **document,
+        **{n: [change(m) for m in document[n]] for n in ("data", "messages") if n in document},
+    }
+
+
 def louder(message: Memory) -> Memory:
     """Add to the text of an answer."""
     if message["role"] != "assistant":
@@ -335,10 +339,7 @@ def louder(message: Memory) -> Memory:
 
 @breaks("sendMessage stored-answer", journeys.conversation, "1 messages, … assistant: Well, .*")
 def stores_another_answer(r: httpx.Request, forward: Forward, memory: Memory) -> httpx.Response:
-    if asks(r, READ):
-        change: Change = lambda d, *_: {**d, "messages": [louder(m) for m in d["messages"]]}
-        return showing(READ, change)(r, forward, memory)
-    return showing(MESSAGES, each(louder))(r, forward, memory)
+    return showing(f"{READ}|{MESSAGES}", every_message(louder))(r, forward, memory)
 
 
 shows(
@@ -472,10 +473,7 @@ def rates_all_messages(r: httpx.Request, forward: Forward, memory: Memory) -> ht
     elif "feedback" in memory and asks(r, f"{READ}|{MESSAGES}"):
         rated = memory["feedback"]
         new = {"feedback": rated, "feedbackAt": rated and LONG_AGO}
-        change: Change = lambda d, *_: {
-            **d,
-            **{n: [m | new for m in d[n]] for n in ("data", "messages") if n in d},
-        }
+        change = every_message(lambda message: message | new)
         return showing(f"{READ}|{MESSAGES}", change)(r, forward, memory)
     return forward(r)
 
@@ -485,9 +483,9 @@ def rates_all_messages(r: httpx.Request, forward: Forward, memory: Memory) -> ht
 shows(
     "repeats_an_entry_on_later_pages",
     LIST,
-    lambda d, *_: {**d, "data": [*d["data"][:-1], d["data"][-2]]}
-    if d["offset"] and len(d["data"]) > 1
-    else d,
+    lambda d, *_: (
+        {**d, "data": [*d["data"][:-1], d["data"][-2]]} if d["offset"] and len(d["data"]) > 1 else d
+    ),
     "getConversations list-own",
     journeys.lists,
     "[1-9] twice, [1-9] on none",
@@ -561,8 +559,9 @@ shows(
     "lists_another_message",
     LIST,
     each(
-        lambda item: item
-        | {"lastMessage": item["lastMessage"] and item["lastMessage"] | {"id": OTHER}}
+        lambda item: (
+            item | {"lastMessage": item["lastMessage"] and item["lastMessage"] | {"id": OTHER}}
+        )
     ),
     "getConversations last-message",
     journeys.lists,
@@ -917,9 +916,7 @@ def test_every_rule_has_a_fault() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_fault_is_found(
-    name: str, shared: InProcess, make_ground: Callable[..., Ground]
-) -> None:
+def test_fault_is_found(name: str, shared: InProcess, make_ground: Callable[..., Ground]) -> None:
     """The fixed way finds the fault, says what came, and finds nothing that does not follow."""
     case = CASES[name]
     memory: Memory = {}
@@ -1016,9 +1013,7 @@ def answers_in_closed_conversations(
     if asks(r, SEND):
         name = "stream" if body_of(r).get("stream") else "json"
         if answer.status_code == 409:
-            return httpx.Response(
-                200, headers=memory[name].headers, content=memory[name].content
-            )
+            return httpx.Response(200, headers=memory[name].headers, content=memory[name].content)
         if answer.status_code == 200:
             memory[name] = answer
     return answer
@@ -1028,7 +1023,7 @@ def closes_once_more(r: httpx.Request, forward: Forward, memory: Memory) -> http
     def change(document: Any, *_: object) -> Any:
         items = document.get("data", [document])
         for item in items:
-            item |= memory.get(item["id"], {})
+            item.update(memory.get(item["id"], {}))
         return document
 
     answer = forward(r)

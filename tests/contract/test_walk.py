@@ -132,7 +132,7 @@ def test_walk_without_time(
     assert 0 == ground.wire.requests
 
 
-def test_example_database_is_tried_first(
+def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     shared: InProcess,
