@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -249,6 +250,15 @@ def served(shared: InProcess) -> Iterator[Loopback]:
     server = Loopback(shared.handle_request)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Let runs speak to the shared mock without a network; only the preflight needs one."""
+    shared.fault = None
+    shared.requests.clear()
+    monkeypatch.setattr(run, "Wire", partial(Wire, transport=shared))
+    return shared
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ Serve = Callable[["Answerer"], "Loopback"]
 
 
 @pytest.fixture
-def url(served: Loopback, shared: InProcess) -> str:
+def url(served: Loopback, direct: InProcess) -> str:
     """Return the address of a server that keeps the contract, unless a test says otherwise."""
-    shared.fault = None
+    assert direct.fault is None
     return served.url
 
 
@@ -565,7 +565,7 @@ def test_no_example_database() -> None:
 
 
 def test_only_the_server_is_spoken_to(
-    url: str, command: Command, monkeypatch: pytest.MonkeyPatch
+    served: Loopback, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent to any other address, and no name is looked up."""
     addresses: set[object] = set()
@@ -576,8 +576,9 @@ def test_only_the_server_is_spoken_to(
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", watched)
-    assert 0 == command(url, "--api-key", KEY).exit_code
-    parts = httpx.URL(url)
+    shared.fault = None
+    assert 0 == command(served.url, "--api-key", KEY).exit_code
+    parts = httpx.URL(served.url)
     assert {(parts.host, parts.port)} == addresses
 
 

@@ -279,7 +279,7 @@ def forget_owners() -> None:
     OWNERS.clear()
 
 
-@pytest.mark.usefixtures("without_shapes")
+@pytest.mark.usefixtures("without_shapes", "direct")
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_found(
     name: str, served: Loopback, shared: InProcess, command: Callable[..., Result]
