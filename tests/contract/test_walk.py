@@ -140,22 +140,22 @@ def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
     walking: Callable[[Fault | None], None],
     make_ground: Callable[..., Ground],
 ) -> None:
-    """What one run has found, the next one with another seed finds at once."""
+    """What one run has found, the next one tries first, whatever its seed: it takes less."""
     walking(loses_one_reason)
-    first_walk: list[bool] = []
+    at_first: list[int] = []
     for seed in (1, 50):
         ground = make_ground(shared)
-        noted: list[bool] = []
+        noted: list[int] = []
         monkeypatch.setattr(
             ground.findings, "on_break", functools.partial(_note, noted, ground.wire)
         )
         database = DirectoryBasedExampleDatabase(tmp_path)
         walk(ground, seed_=seed, until=clock.now + 4, database=database)
-        first_walk.append(noted[0])
+        at_first.append(noted[0])
         assert "getConversation read-back" in ground.findings.breaks
-    assert [False, True] == first_walk
+    assert at_first[1] < at_first[0]
 
 
-def _note(noted: list[bool], wire: Wire, found: Break) -> None:
-    """Note whether all that was sent so far belongs to the way to a break."""
-    noted.append(wire.requests == found.requests)
+def _note(noted: list[int], wire: Wire, _: Break) -> None:
+    """Note how many requests it took to find a break."""
+    noted.append(wire.requests)
