@@ -1,0 +1,370 @@
+"""What the tests of the contract suite share: servers that are wrong in one place.
+
+A fault is a function that stands in front of a mock that keeps the contract. It
+gets a request and a way to the mock, and returns the answer. The same fault can be
+met without a network, which is quick, and on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from siteassist_contract import run, traffic
+from siteassist_contract.behaviour import visitor
+from siteassist_contract.command import main
+from siteassist_contract.findings import Findings
+from siteassist_contract.ground import Ground
+from siteassist_contract.preflight import Target
+from siteassist_contract.profiles import PROFILES, Profile
+from siteassist_contract.rendering import Renderer
+from siteassist_contract.secrets import Filter
+from siteassist_contract.traffic import Wire
+from siteassist_mock.app import create_app
+from siteassist_mock.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+KEY = "sa_pk_1234567890abcdef"
+PRIVATE_KEY = "sk_test_1234567890abcdef"
+BASE = "http://mock.test/v2"
+
+Forward = Callable[[httpx.Request], httpx.Response]
+Fault = Callable[[httpx.Request, Forward], httpx.Response]
+Answerer = Callable[[httpx.Request], Any]
+"""Returns a response, or bytes that are written as they are, or pieces of them."""
+
+
+class InProcess(httpx.BaseTransport):
+    """A mock without a network, behind what is wrong with it; threads take turns."""
+
+    def __init__(self, fault: Fault | None = None, **settings: Any) -> None:
+        """Make a mock of its own; ``settings`` are its."""
+        self.app = create_app(Settings(**settings))
+        self.fault = fault
+        self.requests: list[httpx.Request] = []
+        self._loop = asyncio.new_event_loop()
+        self._turn = threading.RLock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, rightly or wrongly."""
+        with self._turn:
+            request.read()
+            self.requests.append(request)
+            if self.fault is None:
+                return self.forward(request)
+            return self.fault(request, self.forward)
+
+    def forward(self, request: httpx.Request) -> httpx.Response:
+        """Let the mock answer."""
+        return self._loop.run_until_complete(self._call(request))
+
+    def close(self) -> None:
+        """Do nothing: a run closes its wire, and a test may have several runs."""
+
+    def shut(self) -> None:
+        """Close the mock."""
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+        self.app.state.store.close()
+
+    async def _call(self, request: httpx.Request) -> httpx.Response:
+        path, _, query = request.url.raw_path.partition(b"?")
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": path.decode("ascii"),
+            "raw_path": path,
+            "query_string": query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+        }
+        bodies = [{"type": "http.request", "body": request.content, "more_body": False}]
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            if not bodies:  # nobody leaves before the end
+                await asyncio.Event().wait()
+            return bodies.pop()
+
+        async def send(message: Message) -> None:  # the protocol's form
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        # What was cancelled with the answer gets its turn to end.
+        await asyncio.sleep(0)
+        content = b"".join(message.get("body", b"") for message in sent[1:])
+        return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
+
+
+class Loopback:
+    """Serves answers on a free port, until it is stopped or dies."""
+
+    def __init__(self, answer: Answerer) -> None:
+        """Answer every request with what ``answer`` returns for it."""
+        outer = self
+        self.answer = answer
+        self.headers: dict[str, str] = {}
+        """Added to every answer."""
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def handle_one(self) -> None:
+                outer._serve(self)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = handle_one  # noqa: N815
+            do_OPTIONS = do_TRACE = do_QUERY = handle_one  # noqa: N815  # the base class's form
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # likewise
+                """Say nothing."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Say nothing of clients that left."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._handlers: set[BaseHTTPRequestHandler] = set()
+        self._over = threading.Event()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v2"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
+        self._thread.start()
+
+    def die(self) -> bytes:
+        """Be gone: nobody listens any more, and the request has no answer."""
+        if not self._over.is_set():
+            self._over.set()
+            self._server.shutdown()
+            self._server.socket.close()
+        return b""
+
+    def hang(self, seconds: float = 60.0) -> bytes:
+        """Do not answer before the server ends."""
+        self._over.wait(seconds)
+        return b""
+
+    def stop(self) -> None:
+        """End, without waiting for what is going on."""
+        self.die()
+        self._thread.join()
+
+    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        headers = [
+            (name, value)
+            for name, value in handler.headers.items()
+            if name.lower() not in ("host", "connection", "content-length")
+        ]
+        url = f"{self.url.removesuffix('/v2')}{handler.path}"
+        answer = self.answer(httpx.Request(handler.command, url, headers=headers, content=body))
+        if self._over.is_set():
+            answer = b""
+        if isinstance(answer, httpx.Response):
+            handler.wfile.write(_written(answer, self.headers, handler.command))
+            return
+        handler.close_connection = True
+        with contextlib.suppress(OSError):  # whoever asked may have left
+            for piece in [answer] if isinstance(answer, bytes) else answer:
+                if self._over.is_set():
+                    break
+                handler.wfile.write(piece)
+
+
+def _written(answer: httpx.Response, added: dict[str, str], method: str) -> bytes:
+    """Return an answer as bytes, in one piece."""
+    kept = {n: v for n, v in answer.headers.items() if n not in ("content-length", "connection")}
+    content = answer.content
+    lines = [f"{name}: {value}" for name, value in {**kept, **added}.items()]
+    head = "\r\n".join(
+        [f"HTTP/1.1 {answer.status_code} X", *lines, f"content-length: {len(content)}", "", ""]
+    )
+    return head.encode("latin-1") + (b"" if method == "HEAD" else content)
+
+
+class Clock:
+    """Time that passes only when somebody sleeps, or when a test says so; in seconds."""
+
+    def __init__(self) -> None:
+        """Begin somewhere."""
+        self.now = 1_700_000_000.0
+        self.slept = 0.0
+
+    def time(self) -> float:
+        """Return the time."""
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.now += seconds
+        self.slept += seconds
+
+
+@pytest.fixture
+def make_mock() -> Iterator[Callable[..., InProcess]]:
+    """Make mocks without a network."""
+    made: list[InProcess] = []
+
+    def make(fault: Fault | None = None, **settings: Any) -> InProcess:
+        made.append(InProcess(fault, **settings))
+        return made[-1]
+
+    yield make
+    for mock in made:
+        mock.shut()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[InProcess]:
+    """Make one mock without a network for many tests, each with a visitor of its own."""
+    mock = InProcess()
+    yield mock
+    mock.shut()
+
+
+@pytest.fixture(scope="module")
+def served(shared: InProcess) -> Iterator[Loopback]:
+    """Serve that mock on the loopback interface."""
+    server = Loopback(shared.handle_request)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Let runs speak to the shared mock without a network; only the preflight needs one."""
+    shared.fault = None
+    shared.requests.clear()
+    monkeypatch.setattr(run, "Wire", partial(Wire, transport=shared))
+    return shared
+
+
+@pytest.fixture
+def loopback() -> Iterator[Callable[[Answerer], Loopback]]:
+    """Make servers on the loopback interface."""
+    made: list[Loopback] = []
+
+    def make(answer: Answerer) -> Loopback:
+        made.append(Loopback(answer))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def interrupt() -> Callable[[], None]:
+    """Press Ctrl-C, from any thread."""
+
+    def press() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    return press
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let no real time pass between requests."""
+    clock = Clock()
+    fake = SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)
+    monkeypatch.setattr(traffic, "time", fake)
+    monkeypatch.setattr(visitor, "time", fake)
+
+    def make_wire(**options: Any) -> Wire:
+        return Wire(**options, sleep=clock.sleep)
+
+    monkeypatch.setattr(run, "Wire", make_wire)
+    return clock
+
+
+TINY = Profile("tiny", "for tests", 1, 0, 8, 4)
+
+
+class NoShapes:
+    """Makes up no requests, which takes seconds."""
+
+    out_of_time = False
+
+    def __init__(self, *_: object) -> None:
+        """Take what the layer takes."""
+
+    def run(self) -> Iterator[str]:
+        """Do nothing."""
+        yield from ()
+
+
+@pytest.fixture
+def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the made-up requests out."""
+    monkeypatch.setattr(run, "Shapes", NoShapes)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
+    """Return a function that calls the command in this process, with small profiles."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("API_KEY", "TOKEN", "BASE_URL"):
+        monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)
+    for name in ("quick", "default", "deep"):
+        small = replace(PROFILES[name], examples=1, seconds=0, conversations=3, messages=1)
+        monkeypatch.setitem(PROFILES, name, small)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(
+        *arguments: str, env: dict[str, str] | None = None, typed: str | None = None
+    ) -> Result:
+        # What the command prints is kept apart, as a shell does.
+        return CliRunner().invoke(main, arguments, env=env, input=typed)
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def make_ground() -> Callable[..., Ground]:
+    """Put a run's ground on a transport, without a run around it."""
+
+    def make(
+        transport: httpx.BaseTransport,
+        *,
+        api_key: str | None = KEY,
+        token: str | None = None,
+        human: str | None = None,
+        profile: Profile = TINY,
+    ) -> Ground:
+        target = Target(BASE, api_key, token)
+        devices: dict[str, str] = {}
+        findings = Findings(
+            secrets=Filter([api_key, token]), render=Renderer(BASE, api_key, devices)
+        )
+        wire = Wire(transport=transport, sleep=_no_sleep)
+        return Ground(target, profile, wire, findings, devices, human)
+
+    return make
+
+
+def _no_sleep(_: float) -> None:
+    raise AssertionError("nobody said to wait")
