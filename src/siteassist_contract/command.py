@@ -55,6 +55,7 @@ Examples:
   siteassist-contract http://127.0.0.1:8787/v2 --api-key sa_pk_1234567890abcdef
   SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
 """
+INTERRUPTED = "The tests were interrupted; there is no verdict."
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -182,9 +183,11 @@ def main(  # noqa: PLR0913  # one parameter per option
         human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)
-        preflight.check(target)
+        seen = preflight.check(target)
     except (CannotRunError, SpecError) as error:
         _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
+    except (KeyboardInterrupt, click.Abort):
+        _stop(ExitStatus.INTERRUPTED, INTERRUPTED)
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     terminal = Terminal()
     terminal.begin(target, chosen)
@@ -198,6 +201,7 @@ def main(  # noqa: PLR0913  # one parameter per option
         human_conversation=human,
         database=database,
         database_place=example_database,
+        secrets=seen,
         workers=workers,
     )
     begun = time.monotonic()
@@ -219,12 +223,10 @@ def main(  # noqa: PLR0913  # one parameter per option
     )
     _write(report, reports)
     terminal.end(report)
-    if update_baseline and accepted is not None:
-        baseline.write(accepted, outcome.findings.breaks.values())
-        click.echo(f"Baseline: {accepted}, {len(outcome.findings.breaks)} breaks accepted")
-        _stop(ExitStatus.KEPT, report.verdict)
     click.echo(f"Reports: {reports / 'html' / 'index.html'}, {reports / 'junit.xml'}")
     click.echo(f"Repeat with: {report.repeat}")
+    if update_baseline and accepted is not None:
+        _update(accepted, outcome)
     _stop(outcome.status, report.verdict)
 
 
@@ -240,7 +242,7 @@ def verdict(outcome: Outcome) -> str:
         count = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
         return f"The server breaks the contract in {count} ({asked})."
     if outcome.status is ExitStatus.INTERRUPTED:
-        return "The tests were interrupted; there is no verdict."
+        return INTERRUPTED
     if outcome.status is ExitStatus.NOT_RUN:
         return f"The tests did not run to their end: {outcome.problem} ({asked})."
     far = ", as far as the time allowed" if outcome.time_is_up else ""
@@ -256,6 +258,19 @@ def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
     if stop_at_first and outcome.findings.unknown:
         return "the run stopped at its first break"
     return "the time was up" if outcome.time_is_up else ""
+
+
+def _update(accepted: Path, outcome: Outcome) -> None:
+    """Write the baseline and end, unless the run did not get to its end."""
+    if outcome.problem or outcome.status is ExitStatus.INTERRUPTED:
+        click.echo(f"The baseline {accepted} stays as it is: the run did not get to its end.")
+        return
+    try:
+        baseline.write(accepted, outcome.findings.breaks.values())
+    except CannotRunError as error:
+        _stop(ExitStatus.NOT_RUN, f"The breaks could not be accepted: {error}")
+    count = len(grouped(outcome.findings.breaks.values()))
+    _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {'break' if count == 1 else 'breaks'}")
 
 
 def _human(conversation: object, token: str | None) -> str | None:

@@ -124,6 +124,8 @@ class Findings:
         self.answered[operation, exchange.status] += 1
         self.requests[self.layer, operation] += 1
         self.tested["answered", operation] += 1
+        if operation == "init":
+            self.secrets.add_token(str(exchange.document.get("sessionToken") or ""))
         header = exchange.headers.get("content-type", "")
         self.judge(
             exchange.status < 500 or exchange.status in (502, 503),  # noqa: PLR2004

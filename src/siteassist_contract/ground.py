@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from siteassist_contract import tolerance
-from siteassist_contract.behaviour.visitor import Visitor
+from siteassist_contract.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.findings import Findings
 from siteassist_contract.outcome import ContractBrokenError
 from siteassist_contract.preflight import Target
@@ -17,6 +17,7 @@ from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange, Wire
 
 FIRST, SECOND = VISITORS
+_SUCCESS_ENDS = 300
 
 
 @dataclass
@@ -30,8 +31,10 @@ class Ground:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with whoever renders commands."""
     human_conversation: str | None = None
-    started: list[tuple[Session, str]] = field(default_factory=list)
-    """The conversations that the run has started, to be closed in the end."""
+    _token: str | None = field(default=None, repr=False)
+    """The token of the latest visitor, for conversations that were started without one."""
+    started: dict[str, str | None] = field(default_factory=dict, repr=False)
+    """The conversations that the run has started, with the tokens to close them with."""
 
     @property
     def nobody(self) -> Session:
@@ -69,14 +72,13 @@ class Ground:
                 "init gives no session token, without which nothing can go on"
             )
         self.devices[name] = device
+        self._token = token
         shown = document.get("visitor")
-        return self._watch(
-            Visitor(
-                Session(self.target.base_url, self.wire, name, token),
-                self.findings,
-                self.wire.history,
-                visitor_id=str(shown.get("id")) if isinstance(shown, dict) else "",
-            )
+        return Visitor(
+            Session(self.target.base_url, self.wire, name, token),
+            self.findings,
+            self.wire.history,
+            visitor_id=str(shown.get("id")) if isinstance(shown, dict) else "",
         )
 
     def session_of(self, device: str) -> Exchange:
@@ -91,14 +93,21 @@ class Ground:
     def lent(self) -> Visitor:
         """Return the visitor whose token was lent, as the first one."""
         self.devices.pop(FIRST, None)
+        self._token = self.target.token
         session = Session(self.target.base_url, self.wire, FIRST, self.target.token)
         visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
         visitor.visitor_id = str(session.me().document.get("id"))
-        return self._watch(visitor)
-
-    def _watch(self, visitor: Visitor) -> Visitor:
-        visitor.on_start = lambda known: self.started.append((visitor.session, known.id))
         return visitor
+
+    def notice(self, exchange: Exchange) -> None:
+        """Remember a conversation that an answer says was started, however it came to be."""
+        if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
+            conversation = str(exchange.document.get("id")).lower()
+            if is_uuid(conversation):
+                self.started[conversation] = self.wire.token or self._token
+        elif exchange.operation == "closeConversation" and exchange.status < _SUCCESS_ENDS:
+            for conversation in [c for c in self.started if c in exchange.target.lower()]:
+                del self.started[conversation]
 
     def without_key(self, *pairs: tuple[str, str]) -> None:
         """Note that rules could not be tested for want of a key: rule and operation."""
@@ -106,7 +115,8 @@ class Ground:
             self.findings.prevent(rule, operation, TWO_VISITORS)
 
     def close_all(self) -> None:
-        """Close every conversation that the run has started, whatever came of it."""
-        for session, conversation in self.started:
+        """Close every conversation that the run has started and not closed."""
+        for conversation, token in list(self.started.items()):
+            session = Session(self.target.base_url, self.wire, FIRST, token)
             session.close(conversation)
-        self.started.clear()
+            self.started.pop(conversation, None)

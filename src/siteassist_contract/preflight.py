@@ -7,6 +7,7 @@ breaks the contract can still be looked at.
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from siteassist_contract.outcome import CannotRunError
 from siteassist_contract.secrets import Filter
 
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+_MOST = 2**20
+"""How large, in bytes, an answer to one of these requests may be."""
 TIMEOUT = 8.0
 """How long, in seconds, the server may take for one of these requests."""
 
@@ -40,8 +43,8 @@ class Target:
         return f"siteassist-contract-{self.run}-1", f"siteassist-contract-{self.run}-2"
 
 
-def check(target: Target) -> None:
-    """Send one request per credential.
+def check(target: Target) -> tuple[str, ...]:
+    """Send one request per credential, and return the session token that came, if one did.
 
     Raises `CannotRunError` if there is no server, no such API, or a credential
     is refused.
@@ -51,18 +54,25 @@ def check(target: Target) -> None:
             "no credentials: give --api-key or --token (or SITEASSIST_API_KEY or SITEASSIST_TOKEN)"
         )
     with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+        token = None
         if target.api_key is not None:
-            _start_session(client, target, target.api_key)
+            token = _start_session(client, target, target.api_key)
         if target.token is not None:
             _read_visitor(client, target, target.token)
+    return () if token is None else (token,)
 
 
-def _start_session(client: httpx.Client, target: Target, api_key: str) -> None:
+def _start_session(client: httpx.Client, target: Target, api_key: str) -> str | None:
     body = {"apiKey": api_key, "saVid": target.devices[0]}
     response = _send(client, "POST", f"{target.base_url}/identity/init", json=body)
     if response.status_code in _REFUSED and _is_known(client, target, api_key):
-        return  # The key is good, so it is `init` that is not; the tests will say so.
+        return None  # The key is good, so it is `init` that is not; the tests will say so.
     _must_be_admitted(response, "the API key", api_key)
+    try:
+        token = response.json()["sessionToken"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return token if isinstance(token, str) else None
 
 
 def _is_known(client: httpx.Client, target: Target, api_key: str) -> bool:
@@ -82,8 +92,23 @@ def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
 
 
 def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:
+    started = time.monotonic()
+    # Nothing is worth unpacking before its size is known.
+    headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
     try:
-        return client.request(method, url, **content)
+        with client.stream(method, url, headers=headers, **content) as response:
+            body = b""
+            for chunk in response.iter_raw():
+                body += chunk
+                if len(body) > _MOST or time.monotonic() - started > 2 * TIMEOUT:
+                    raise CannotRunError(f"{url} answers without end")
+            kind = response.headers.get("content-type", "application/json")
+            return httpx.Response(
+                response.status_code,
+                headers={"Content-Type": kind},
+                content=body,
+                request=response.request,
+            )
     except httpx.TimeoutException:
         raise CannotRunError(f"{url} did not answer within {TIMEOUT:.0f} s") from None
     except httpx.InvalidURL as error:

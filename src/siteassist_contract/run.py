@@ -30,7 +30,7 @@ from siteassist_contract.refusals import Refusals
 from siteassist_contract.rendering import Renderer
 from siteassist_contract.secrets import Filter
 from siteassist_contract.shapes.layer import Shapes
-from siteassist_contract.traffic import GoneError, UnansweredError, Wire
+from siteassist_contract.traffic import Exchange, GoneError, UnansweredError, Wire, proxy_for
 
 _MOST_UNANSWERED = 3
 _GRACE = 3.0
@@ -61,6 +61,8 @@ class Options:
     """In how many threads to make up requests."""
     database: ExampleDatabase | None = None
     """Where hypothesis keeps the ways to breaks."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Tokens that were seen before the run."""
     database_place: str | None = None
     """The address of `database`, for the process that makes requests up."""
 
@@ -98,7 +100,7 @@ class Run:
         self._progress = progress or Progress()
         devices: dict[str, str] = {}
         self.findings = Findings(
-            secrets=Filter([target.api_key, target.token]),
+            secrets=Filter([target.api_key, target.token, *options.secrets]),
             render=Renderer(target.base_url, target.api_key, devices),
             known=options.known,
             stop_at_first=options.stop_at_first,
@@ -106,7 +108,12 @@ class Run:
         )
         limit = options.seconds if options.seconds is not None else options.profile.limit
         self._until = time.monotonic() + limit
-        self._wire = Wire(per_second=options.profile.per_second, watch=self._watch)
+        self._wire = Wire(
+            proxy=proxy_for(target.base_url),
+            per_second=options.profile.per_second,
+            watch=self._watch,
+            notice=self._notice,
+        )
         self._ground = Ground(
             target,
             options.profile,
@@ -117,6 +124,7 @@ class Run:
         )
         self._unanswered = 0
         self._watching = True
+        self._examples = options.examples or options.profile.examples
         self.time_is_up = False
         self._notes: list[str] = []
 
@@ -128,7 +136,7 @@ class Run:
                 self._layers()
             finally:
                 self._tidy_up()
-        except StopRun:
+        except (StopRun, TimeUpError):
             pass
         except UnansweredError as error:
             problem = f"the first request got no answer: {error}"
@@ -159,9 +167,13 @@ class Run:
         profile = self._options.profile
         for number in itertools.count() if not profile.gentle else ():
             self._layer(BEHAVIOUR, partial(self._walk, number))
-            self._layer(SHAPES, partial(self._shapes, number))
+            if self._examples:
+                self._layer(SHAPES, partial(self._shapes, number))
             if not profile.rounds or time.monotonic() > self._until:
                 break
+
+    def _notice(self, exchange: Exchange) -> None:
+        self._ground.notice(exchange)
 
     def _watch(self) -> None:
         """End a run whose time is up, when a request is about to be sent."""
@@ -222,11 +234,10 @@ class Run:
         yield "a random walk of two visitors"
 
     def _shapes(self, number: int) -> Iterator[str]:
-        examples = self._options.examples or self._options.profile.examples
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(
             self._ground,
-            examples,
+            self._examples,
             self._options.seed + number,
             until,
             self._options.workers,
@@ -270,5 +281,7 @@ class Run:
         if self._options.profile.gentle or lent:
             try:
                 self._ground.close_all()
-            except (UnansweredError, GoneError):
-                self._notes.append("some conversations could not be closed")
+            finally:
+                if left := len(self._ground.started):
+                    noun = "conversation" if left == 1 else "conversations"
+                    self._notes.append(f"{left} {noun} could not be closed")

@@ -250,6 +250,7 @@ class Session:
         wire = self._wire
         wire.operation = operation
         wire.credential = self._credential if credential is None else credential
+        wire.token = self.token
         before = wire.history[-1:]
         # The client may well be unable to read an answer that breaks the contract.
         unreadable = (ValueError, KeyError, TypeError, AttributeError, RecursionError)

@@ -12,15 +12,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from siteassist_contract.reading import read_json
+from siteassist_contract.tolerance import CIRCUMSTANCES
 
 SESSION_TOKEN = "sessionToken"  # noqa: S105  # the name of a field
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _LONGEST_WAIT = 60.0
 _RETRIES = 4
+_IN_VAIN = 25
+"""How many requests in a row may be refused for reasons that lie outside of them."""
 LONGEST_ANSWER = 120.0
 """How long, in seconds, an answer may go on; one piece of it has less time."""
 LARGEST_ANSWER = 64 * 2**20
@@ -104,17 +109,26 @@ class Wire(httpx.BaseTransport):
         *,
         per_second: float | None = None,
         watch: Callable[[], None] = lambda: None,
+        notice: Callable[[Exchange], None] = lambda _: None,
+        proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Send at most ``per_second`` requests; ``watch`` is called before each one."""
-        self._inner = transport or httpx.HTTPTransport(limits=httpx.Limits(max_connections=8))
+        """Send at most ``per_second`` requests.
+
+        ``watch`` is called before each one, ``notice`` with each answer.
+        """
+        self._inner = transport or httpx.HTTPTransport(proxy=proxy)
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._watch = watch
+        self._notice = notice
+        self._in_vain = 0
         self._sleep = sleep
         self.operation = ""
         self.credential = ""
+        self.token: str | None = None
+        """The token of whoever asks, which is not kept with the exchange."""
         self.base_path = ""
         self.history: list[Exchange] = []
         """What went over the wire since somebody emptied the list."""
@@ -134,7 +148,11 @@ class Wire(httpx.BaseTransport):
             self.waited += wait
             self._sleep(wait)
             exchange = self._exchange(request)
+        self._in_vain = self._in_vain + 1 if exchange.status in CIRCUMSTANCES else 0
+        if self._in_vain >= _IN_VAIN:
+            raise GoneError(f"the server refuses everything, the last time with {exchange.status}")
         self.history.append(exchange)
+        self._notice(exchange)
         # The body is here as it came, whatever its headers say of it.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
@@ -200,6 +218,15 @@ class Wire(httpx.BaseTransport):
             first=first,
             pieces=pieces,
         )
+
+
+def proxy_for(base_url: str) -> str | None:
+    """Return the proxy that the environment names for an address, as other programs use it."""
+    parts = urlsplit(base_url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _told_to_wait(exchange: Exchange) -> float | None:

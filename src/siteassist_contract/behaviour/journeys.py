@@ -52,6 +52,8 @@ def identity(ground: Ground) -> None:
     other = f"{device[:-1]}2"
     first, again, another = (ground.session_of(name) for name in (device, device, other))
     statuses = [exchange.status for exchange in (first, again, another)]
+    if set(statuses) & set(tolerance.CIRCUMSTANCES):
+        return
     findings.judge(
         statuses == [201, 200, 201],
         "device-status",
@@ -157,6 +159,7 @@ def lists(ground: Ground) -> None:
     if visitor.exclusive:
         _pages(visitor)
     else:
+        ground.findings.prevent("list-own", "getConversations", TWO_VISITORS)
         visitor.page(limit=MOST)
         for status in ("open", "closed"):
             visitor.page(status=status, limit=MOST)
@@ -258,7 +261,7 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
         if exchange.operation == "sendMessage" and target.closed:
             kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
         if exchange.operation == "sendMessageFeedback":
-            kept = kept or exchange.status in tolerance.REFUSALS  # O-18
+            kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
         shown = secret.encode() in exchange.content
         ground.findings.judge(
             kept and not shown,
@@ -306,6 +309,8 @@ JOURNEYS: tuple[tuple[str, Journey], ...] = (
 def _me(ground: Ground, visitor: Visitor) -> None:
     exchange = visitor.session.me()
     ground.findings.see(exchange, ground.wire.history)
+    if exchange.status in tolerance.CIRCUMSTANCES:
+        return
     got = str(exchange.document.get("id"))
     kept = exchange.status == 200 and got == visitor.visitor_id  # noqa: PLR2004
     ground.findings.judge(

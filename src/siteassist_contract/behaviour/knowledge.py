@@ -48,8 +48,8 @@ def _read(ground: Ground, reader: _Reader, key: str) -> None:
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
         "getProject",
-        f"the project {project.get('id')}",
-        str(again.get("id")),
+        f"the project {project.get('id')}, {project.get('name')!r}",
+        f"{again.get('id')}, {again.get('name')!r}",
     )
     project_id = str(project.get("id"))
     vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""

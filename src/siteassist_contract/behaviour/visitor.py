@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -75,7 +75,6 @@ class Visitor:
         self._history = history
         self._seen_ids: set[str] = set()
         self._paces: dict[str, list[bool | None]] = {}
-        self.on_start: Callable[[KnownConversation], None] = lambda _: None
 
     # Doing
 
@@ -115,7 +114,6 @@ class Visitor:
         if not is_uuid(known.id):
             return None
         self.known[known.id] = known
-        self.on_start(known)
         self.read(known)
         return known
 
