@@ -269,8 +269,9 @@ def _update(accepted: Path, outcome: Outcome) -> None:
         baseline.write(accepted, outcome.findings.breaks.values())
     except CannotRunError as error:
         _stop(ExitStatus.NOT_RUN, f"The breaks could not be accepted: {error}")
-    count = len(grouped(outcome.findings.breaks.values()))
-    _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {'break' if count == 1 else 'breaks'}")
+    count = len(outcome.findings.breaks)
+    noun = "break" if count == 1 else "breaks"
+    _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {noun} accepted")
 
 
 def _human(conversation: object, token: str | None) -> str | None:

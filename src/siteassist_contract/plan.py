@@ -23,6 +23,6 @@ def of(profile: Profile, target: Target) -> Plan:
     visitors = 2 if target.api_key else 1
     return Plan(
         requests=700,
-        conversations=12 + profile.conversations + 3 * visitors,
+        conversations=14 + profile.conversations + 3 * visitors,
         messages=8,
     )

@@ -104,7 +104,7 @@ class GoneError(BaseException):
 class Wire(httpx.BaseTransport):
     """The way to the server: paces requests, waits when it is told to, keeps what went over it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each has a default
         self,
         *,
         per_second: float | None = None,
@@ -133,6 +133,7 @@ class Wire(httpx.BaseTransport):
         self.history: list[Exchange] = []
         """What went over the wire since somebody emptied the list."""
         self.requests = 0
+        self.answers = 0
         self.waited = 0.0
         """How many seconds the server told us to wait, in all."""
 
@@ -151,6 +152,7 @@ class Wire(httpx.BaseTransport):
         self._in_vain = self._in_vain + 1 if exchange.status in CIRCUMSTANCES else 0
         if self._in_vain >= _IN_VAIN:
             raise GoneError(f"the server refuses everything, the last time with {exchange.status}")
+        self.answers += 1
         self.history.append(exchange)
         self._notice(exchange)
         # The body is here as it came, whatever its headers say of it.

@@ -609,3 +609,56 @@ def test_help_teaches(command: Command) -> None:
 def test_statuses_are_the_documented_ones() -> None:
     """Scripts rest on these numbers."""
     assert [0, 1, 2, 130] == [int(status) for status in ExitStatus]
+
+
+def test_baseline_that_cannot_be_written_is_told(
+    url: str, shared: InProcess, command: Command
+) -> None:
+    """The run was for nothing, and one line says why."""
+    shared.fault = breaks_both
+    result = command(url, "--api-key", KEY, "--baseline", "/proc/x", "--update-baseline")
+    assert 2 == result.exit_code, result.output
+    assert "The breaks could not be accepted: the baseline /proc/x: " in result.stderr
+
+
+def test_run_without_an_end_leaves_the_baseline(
+    url: str, shared: InProcess, command: Command, interrupt: Callable[[], None]
+) -> None:
+    """What an interrupted run did not find is not taken for mended."""
+    write_baseline("search list-page")
+    before = Path("base.json").read_bytes()
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if request.url.path.endswith("/close"):
+            interrupt()
+        return forward(request)
+
+    shared.fault = fault
+    options = ("--baseline", "base.json", "--update-baseline")
+    result = command(url, "--api-key", KEY, *options)
+    assert 130 == result.exit_code, result.output
+    assert before == Path("base.json").read_bytes()
+    assert "The baseline base.json stays as it is" in result.stdout
+
+
+def test_tokens_of_the_run_are_known_from_the_first(
+    url: str, shared: InProcess, command: Command
+) -> None:
+    """A server that repeats every token it has ever given gets none of them into a report."""
+    given: list[str] = []
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if request.url.path.endswith("/init") and answer.is_success:
+            given.append(answer.json()["sessionToken"])
+        if answer.is_client_error:
+            body = {"error": {"code": "X", "message": " ".join(given)}}
+            return httpx.Response(answer.status_code, json=body)
+        return answer
+
+    shared.fault = fault
+    result = command(url, "--api-key", KEY)
+    assert 1 == result.exit_code, result.output
+    files = [path.read_text() for path in Path("reports").rglob("*") if path.is_file()]
+    assert len(given) > 3
+    assert [] == [token for token in given for text in (result.output, *files) if token in text]

@@ -227,15 +227,8 @@ HARD: dict[str, tuple[Callable[[Loopback, httpx.Request], Any], int, str]] = {
 }
 
 
-ONLY_WITH_KEY = ("429 without a time", "429 for ever", "503 for ever")
-"""With a token, a run goes on after such an answer, and judges what it should not."""
-
-
-@pytest.mark.parametrize(
-    ("kind", "credential"),
-    [(kind, "key") for kind in HARD]
-    + [(kind, "token") for kind in HARD if kind not in ONLY_WITH_KEY],
-)
+@pytest.mark.parametrize("credential", ["key", "token"])
+@pytest.mark.parametrize("kind", HARD)
 @pytest.mark.usefixtures("without_shapes", "clock")
 def test_hard_server(
     kind: str,
@@ -309,3 +302,25 @@ def test_server_that_says_yes_to_everything(
     assert len(ways) < len(summary["breaks"])
     assert f"{BROKEN}{len(ways)} ways (" in result.stdout
     assert ("getMe", "token-required") in ways
+
+
+def test_preflight_does_not_read_without_end(loopback: Serve, command: Command) -> None:
+    """A server that begins with an endless body is given up."""
+    server = loopback(lambda request: endless(server, request))
+    result = command(server.url, "--token", PRIVATE_KEY)
+    assert 2 == result.exit_code, result.output
+    assert "answers without end" in result.stderr
+
+
+def test_ctrl_c_before_the_first_test(
+    loopback: Serve, command: Command, interrupt: Callable[[], None]
+) -> None:
+    """Ctrl-C while the credentials are tried is an interruption like others."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        interrupt()
+        return httpx.Response(200, json={})
+
+    result = command(loopback(answer).url, "--token", PRIVATE_KEY)
+    assert 130 == result.exit_code, result.output
+    assert ["The tests were interrupted; there is no verdict."] == result.stdout.splitlines()

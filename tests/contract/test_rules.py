@@ -773,10 +773,16 @@ for _words, _fault in {
     "a header without a token": takes("Bearer", "Bearer"),
     "a made-up token": takes("Bearer made-up"),
     "a changed token": takes("Bearer", "x"),
+    "a token with an appendix": takes("Bearer", ".x"),
     "another scheme": takes("Basic"),
 }.items():
     CASES[f"takes_{_words.replace(' ', '_')}"] = Case(
-        _fault, refusals, f"getMe token-checked {_words}", "200", frozenset()
+        _fault,
+        refusals,
+        f"getMe token-checked {_words}",
+        "200",
+        # What takes a token with an "x" after it takes it after a dot, too.
+        frozenset({"getMe token-checked a token with an appendix"}),
     )
 
 

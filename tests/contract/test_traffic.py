@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from siteassist_contract import traffic
-from siteassist_contract.traffic import Exchange, GoneError, UnansweredError, Wire
+from siteassist_contract.traffic import Exchange, GoneError, UnansweredError, Wire, proxy_for
 
 URL = "http://127.0.0.1/v2"
 Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -432,3 +432,25 @@ def test_wire_closes_its_connections(clock: Clock) -> None:
     wire_to(server, clock).close()
     assert server.closed
     Wire().close()
+
+
+def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that other programs use, unless the address is to be reached without it."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert proxy_for("http://api.example/v2") is None
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
+    assert "http://127.0.0.1:3128" == proxy_for("http://api.example/v2")
+    assert proxy_for("https://api.example/v2") is None
+    monkeypatch.setenv("no_proxy", "api.example")
+    assert proxy_for("http://api.example/v2") is None
+
+
+def test_a_server_that_refuses_everything_is_given_up(clock: Clock) -> None:
+    """Nothing can be learned from a server that is overloaded all the time."""
+    wire = wire_to(Server(lambda _: httpx.Response(503)), clock)
+    for _ in range(24):
+        ask(wire)
+    with pytest.raises(GoneError, match="refuses everything, the last time with 503"):
+        ask(wire)
