@@ -13,7 +13,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated lint lint-spec format lock bench-client bench-mock mutants clean
+.PHONY: help contract load test mock generate check-generated publish diff release lint lint-spec format lock bench-client bench-mock mutants clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -42,6 +42,15 @@ generate: $(READY) ## make generated/ anew from openapi.yaml
 check-generated: $(READY) ## fail if generated/ is not what openapi.yaml makes
 	@$(BIN)/python scripts/generate.py --check
 
+publish: $(READY) ## build dist/: openapi.yaml in all its forms, the reference, the packages
+	@$(BIN)/python -m scripts.publish $(ARGS)
+
+diff: $(READY) ## say what changes of openapi.yaml break since BASE, a revision or a file (needs Go)
+	@$(BIN)/python -m scripts.diff $(if $(BASE),--base='$(BASE)',--since-release)
+
+release: $(READY) ## check everything, build dist/ and tag the version in pyproject.toml
+	@$(BIN)/python -m scripts.release $(ARGS)
+
 lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI standard
 	@$(BIN)/python -m siteassist_spec && $(BIN)/openapi-spec-validator openapi.yaml
 	@$(BIN)/ruff check .
@@ -49,9 +58,11 @@ lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI st
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-lint-spec: ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
+lint-spec: ## check openapi.yaml by the strictest rules of Redocly, Spectral and IBM (needs Node.js)
 	@npm ci --silent --no-fund --no-audit
-	@npx redocly lint openapi.yaml
+	@npx redocly lint openapi.yaml siteassist.arazzo.yaml
+	@npx spectral lint --fail-severity=hint --ruleset=lint/spectral.yaml openapi.yaml
+	@npx spectral lint --fail-severity=hint --ruleset=lint/ibm.yaml openapi.yaml
 	@npx openapi-typescript openapi.yaml --output reports/types.ts
 	@npx tsc --strict --noEmit reports/types.ts
 

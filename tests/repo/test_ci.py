@@ -24,6 +24,14 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
     assert set(commands) <= set(re.findall(r"step (make [a-z-]+)", CI))
 
 
+def test_ci_looks_for_breaks_and_builds_twice() -> None:
+    """What others rely on is compared with the latest release, and built the same each time."""
+    steps = re.findall(r"step (make [^;\n]+)", CI)
+    # With a base, a break would have no excuse.
+    assert "make diff" in steps
+    assert "make publish ARGS=--twice" in steps
+
+
 def test_tox_covers_the_supported_interpreters() -> None:
     """The oldest supported Python is tested."""
     tox = configparser.ConfigParser()

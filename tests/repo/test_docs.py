@@ -21,11 +21,14 @@ from siteassist_mock.testing import mock_server
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 LOAD = ROOT / ".venv-load" / "bin" / "python"
 MOCK_KEY = "sa_pk_1234567890abcdef"
 DOCUMENTED_URL = "http://127.0.0.1:8787/v2"
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -62,7 +65,15 @@ def starting_with(*words: str) -> list[str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     """A command of another kind needs a test of its own."""
-    kinds = ("make ", "curl ", "siteassist-mock ", "siteassist-contract ", "siteassist-load ")
+    # The sums are checked where they are made, in tests/publish.
+    kinds = (
+        "make ",
+        "curl ",
+        "siteassist-mock ",
+        "siteassist-contract ",
+        "siteassist-load ",
+        "sha256sum ",
+    )
     assert [] == [line for line in COMMANDS.values() if not line.startswith(kinds)]
 
 

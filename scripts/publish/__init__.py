@@ -1,0 +1,1 @@
+"""What ``make publish`` puts into ``dist/``, each file by a module of its own."""

@@ -1,0 +1,170 @@
+"""Build ``dist/``: what others need to use the API without this repository.
+
+With ``--twice``, build it a second time and compare.
+
+Exit status: 0 done, 1 the two builds differ or a check found something wrong, 2 it
+could not be built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from openapi_spec_validator import (
+    OpenAPIV30SpecValidator,
+    OpenAPIV31SpecValidator,
+    OpenAPIV32SpecValidator,
+)
+
+from scripts.publish.collection import as_collection
+from scripts.publish.dereferenced import dereference
+from scripts.publish.documents import as_json, as_yaml
+from scripts.publish.notes import release_notes
+from scripts.publish.openapi_3_0 import to_openapi_3_0
+from scripts.publish.openapi_3_2 import to_openapi_3_2
+from scripts.publish.packages import ROOT, PublishError, build_packages, last_change
+from scripts.publish.rebuild import UnknownConstructError
+from scripts.publish.reference import as_folder
+from siteassist_spec import SPEC_PATH, SpecError, load_spec
+
+DIST = ROOT / "dist"
+JOURNEYS = ROOT / "siteassist.arazzo.yaml"
+SUMS = "SHA256SUMS"
+LINTED = {
+    "openapi-3.0.3.yaml": "lint/redocly-3.0.yaml",
+    "openapi-3.2.0.yaml": "redocly.yaml",
+    JOURNEYS.name: "redocly.yaml",
+}
+"""What Redocly looks at, by which rules; what has no references it would not like."""
+
+
+def documents(spec: dict[str, Any]) -> dict[str, bytes]:
+    """Return all that is made of the description, by the names of the files.
+
+    Raises `UnknownConstructError` or `LookupError` if there is something in it that
+    cannot be published.
+    """
+    older, newer = to_openapi_3_0(spec), to_openapi_3_2(spec)
+    return {
+        "openapi.yaml": SPEC_PATH.read_bytes(),
+        "openapi.json": as_json(spec),
+        "openapi.dereferenced.json": as_json(dereference(spec)),
+        "openapi-3.0.3.yaml": as_yaml(older),
+        "openapi-3.0.3.json": as_json(older),
+        "openapi-3.2.0.yaml": as_yaml(newer),
+        "openapi-3.2.0.json": as_json(newer),
+        JOURNEYS.name: JOURNEYS.read_bytes(),
+        "siteassist.postman_collection.json": as_json(as_collection(spec)),
+        **{f"reference/{name}": content for name, content in as_folder(spec).items()},
+    }
+
+
+def build(target: Path) -> None:
+    """Write everything into ``target``, which is made.
+
+    Raises what `documents` and `build_packages` raise.
+    """
+    spec = load_spec()
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    files = documents(spec)
+    files["RELEASE_NOTES.md"] = release_notes(changelog, version).encode()
+    for name, content in files.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    build_packages(target, last_change())
+    rows = [f"{digest}  {name}\n" for name, digest in sorted(digests(target).items())]
+    (target / SUMS).write_text("".join(rows))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below ``folder``, by its name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def problems(folder: Path) -> list[str]:
+    """Return what the validator for each version of OpenAPI finds wrong.
+
+    What is dereferenced follows from the rest, and takes it many times as long.
+    """
+    return [
+        f"{name}: {error.message}"
+        for name, validator in (
+            ("openapi.yaml", OpenAPIV31SpecValidator),
+            ("openapi-3.0.3.yaml", OpenAPIV30SpecValidator),
+            ("openapi-3.2.0.yaml", OpenAPIV32SpecValidator),
+        )
+        for error in validator(load_spec(folder / name)).iter_errors()
+    ]
+
+
+def lint(folder: Path) -> list[str]:
+    """Return what Redocly finds wrong; without Node.js, say that it was left out."""
+    npx = shutil.which("npx")
+    if npx is None or not (ROOT / "node_modules" / "@redocly" / "cli").exists():
+        why = "there is no Node.js" if npx is None else "`make lint-spec` installs it"
+        print(f"Left out: Redocly's lint of {', '.join(LINTED)} ({why}).")
+        return []
+    wrong = []
+    for name, rules in LINTED.items():
+        done = subprocess.run(
+            [npx, "--no-install", "redocly", "lint", f"--config={rules}", str(folder / name)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            wrong.append(f"{name}: {done.stdout.strip()}\n{done.stderr.strip()}")
+    return wrong
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--twice", action="store_true", help="build twice, and compare")
+    twice: bool = parser.parse_args().twice
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder) / "first"
+            build(first)
+            wrong = problems(first) + lint(first)
+            if twice:
+                second = Path(folder) / "second"
+                build(second)
+                found, again = digests(first), digests(second)
+                wrong += [
+                    f"{name}: the second build differs"
+                    for name in sorted(found | again)
+                    if found.get(name) != again.get(name)
+                ]
+            if wrong:
+                print(*wrong, sep="\n", file=sys.stderr)
+                return 1
+            shutil.rmtree(DIST, ignore_errors=True)
+            shutil.copytree(first, DIST)
+    except (SpecError, UnknownConstructError, LookupError, PublishError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name in sorted(path.name + ("/" if path.is_dir() else "") for path in DIST.iterdir()):
+        print(f"dist/{name}")
+    if twice:
+        print("A second build is the same, byte for byte.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

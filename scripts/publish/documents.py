@@ -1,0 +1,54 @@
+"""Write documents, the same bytes for the same content each time."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
+
+__all__ = ["as_json", "as_yaml"]
+
+_WIDTH = 100
+# What only YAML 1.1 takes for no text: truth values, and numbers with a colon.
+_OTHER = re.compile(r"y|n|yes|no|on|off|[-+]?\d[\d_:.]*", re.IGNORECASE)
+
+
+class _Representer(SafeRepresenter):
+    """Writes texts of several lines as such."""
+
+    def represent_text(self, data: str) -> ScalarNode:
+        style = "|" if "\n" in data.rstrip("\n") else "'" if _OTHER.fullmatch(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the name is not ours
+        """Write what occurs twice twice."""
+        return True
+
+
+_Representer.add_representer(str, _Representer.represent_text)
+
+
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """Return ``document`` as JSON, in the order that it has."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def as_yaml(document: Mapping[str, Any]) -> bytes:
+    """Return ``document`` as YAML, which versions 1.1 and 1.2 read alike."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style = False
+    # Declared as None there, to stand for true.
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = _WIDTH
+    yaml.allow_unicode = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.BytesIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()

@@ -1,0 +1,372 @@
+"""The other versions of the description accept and refuse what the original does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openapi_schema_validator import OAS30Validator
+from openapi_spec_validator import (
+    OpenAPIV30SpecValidator,
+    OpenAPIV31SpecValidator,
+    OpenAPIV32SpecValidator,
+)
+
+from scripts.publish.dereferenced import dereference
+from scripts.publish.openapi_3_0 import to_openapi_3_0
+from scripts.publish.openapi_3_2 import to_openapi_3_2
+from scripts.publish.rebuild import UnknownConstructError, place, rebuild
+from siteassist_spec import load_spec
+
+SPEC = load_spec()
+FLAT = dereference(SPEC)
+OLDER = to_openapi_3_0(SPEC)
+NEWER = to_openapi_3_2(SPEC)
+NAMES = list(SPEC["components"]["schemas"])
+STREAM = "text/event-stream"
+
+
+def in_draft_4(schema: Any) -> Any:
+    """Say in JSON Schema what a schema of OpenAPI 3.0.3 means by ``nullable``.
+
+    The only other differences, `$ref` beside other keys and boolean bounds, do
+    not occur.
+    """
+    if isinstance(schema, list):
+        return [in_draft_4(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = {key: in_draft_4(value) for key, value in schema.items()}
+    if said.get("nullable") is True:
+        del said["nullable"]
+        said["type"] = [said["type"], "null"]
+    return said
+
+
+def of_json_schema(description: Mapping[str, Any], name: str) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of one component of OpenAPI 3.1 or 3.2."""
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": description["components"]},
+        validate_formats=False,
+    )
+
+
+def of_openapi_3_0(name: str) -> jsonschema_rs.Draft4Validator:
+    """Return a validator of one component of OpenAPI 3.0.3."""
+    components = {"schemas": in_draft_4(OLDER["components"]["schemas"])}
+    return jsonschema_rs.Draft4Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": components},
+        # By itself, Draft 4 looks at formats and Draft 2020-12 does not.
+        validate_formats=False,
+    )
+
+
+ORIGINAL = {name: of_json_schema(SPEC, name) for name in NAMES}
+OTHERS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    name: {
+        "3.0.3": of_openapi_3_0(name).is_valid,
+        "3.2.0": of_json_schema(NEWER, name).is_valid,
+        "dereferenced": of_json_schema(FLAT, name).is_valid,
+    }
+    for name in NAMES
+}
+
+# What is in no schema, and what is easily taken for something else.
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 1001)
+    # To 3.0, 1.0 is no integer, since it is written with a point.
+    | st.floats(-9, 9, width=16).filter(lambda number: not number.is_integer())
+    | st.sampled_from(["", "text", "tool-x", "[DONE]", "null", "like", "visitor", "a" * 101]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["type", "id", "x", "name"]), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+def valid(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    """Return what mostly fits a schema without references; the rest is of use as well."""
+    if "const" in schema:
+        return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if union := schema.get("anyOf", schema.get("oneOf")):
+        return st.one_of([valid(member) for member in union])
+    types = schema.get("type", "anything")
+    return st.one_of(
+        [typed(kind, schema) for kind in (types if isinstance(types, list) else [types])]
+    )
+
+
+def typed(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each type
+    """Return what mostly fits one type of a schema."""
+    match kind:
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            return st.integers(schema.get("minimum", -2), schema.get("maximum", 2))
+        case "number":
+            return st.integers(schema.get("minimum", -2), schema.get("maximum", 2)) | st.just(8.5)
+        case "string":
+            shortest, longest = schema.get("minLength", 0), schema.get("maxLength", 1)
+            words = ["text", "tool-x", "start", "else"]
+            return st.sampled_from([*words, "a" * shortest, "a" * longest, "a" * (longest + 1)])
+        case "array":
+            return st.lists(valid(schema["items"]), max_size=2)
+        case "object":
+            required = schema.get("required", [])
+            fields = {name: valid(field) for name, field in schema.get("properties", {}).items()}
+            return st.fixed_dictionaries(
+                {name: fields[name] for name in fields if name in required},
+                optional={name: fields[name] for name in fields if name not in required},
+            )
+        case _:
+            return ANYTHING
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, payloads: st.SearchStrategy[Any]) -> Any:
+    """Return a payload in which one thing is missing, is too much, or is something else."""
+    payload = copy.deepcopy(draw(payloads))
+    found = list(places(payload)) if isinstance(payload, (dict, list)) else []
+    if not found:
+        return draw(ANYTHING)
+    container, key, _ = draw(st.sampled_from(found))
+    action = draw(st.sampled_from(["replace", "remove", "add"]))
+    if action == "replace":
+        container[key] = draw(ANYTHING)
+    elif action == "remove":
+        del container[key]
+    elif isinstance(container, list):
+        container.append(draw(ANYTHING))
+    else:
+        container["unknown"] = draw(ANYTHING)
+    return payload
+
+
+def payloads(name: str) -> st.SearchStrategy[Any]:
+    """Return payloads for one component: fitting, spoilt, and made of nothing in particular."""
+    fitting = valid(FLAT["components"]["schemas"][name])
+    return fitting | spoilt(fitting) | ANYTHING
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_variants_judge_as_the_original(name: str) -> None:
+    """Whatever the payload is, all four accept it, or all four refuse it; both occurs."""
+    verdicts = set()
+
+    @settings(max_examples=80, deadline=None, database=None, derandomize=True)
+    @given(payload=payloads(name))
+    def compare(payload: Any) -> None:
+        expected = ORIGINAL[name].is_valid(payload)
+        verdicts.add(expected)
+        judged = {version: judge(payload) for version, judge in OTHERS[name].items()}
+        assert dict.fromkeys(OTHERS[name], expected) == judged
+
+    compare()
+    assert {True, False} == verdicts
+
+
+def test_formats_are_kept() -> None:
+    """Those of the schemas, which the comparison leaves out, since validators differ in them."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for version, description in (("3.1.0", SPEC), ("3.0.3", OLDER), ("3.2.0", NEWER)):
+        found[version] = [
+            (str(path), container[key])
+            for container, key, path in places(description["components"]["schemas"])
+            if key == "format" and isinstance(container[key], str)
+        ]
+    assert len(found["3.1.0"]) > 8
+    assert found["3.1.0"] == found["3.0.3"] == found["3.2.0"]
+
+
+def places(value: Any, path: tuple[str, ...] = ()) -> Any:
+    """Yield what every place is in, its key there, and the way to it."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key, (*path, str(key))
+        if isinstance(item, (dict, list)):
+            yield from places(item, (*path, str(key)))
+
+
+def examples() -> list[tuple[str, Any]]:
+    """Return the examples of answers and bodies, each with the name of its schema."""
+    found: list[tuple[str, Any]] = []
+
+    def look(kind: str, node: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        if kind == "MediaType" and "$ref" in node.get("schema", {}):
+            name = node["schema"]["$ref"].rpartition("/")[2]
+            for example in node["examples"].values():
+                example_name = example["$ref"].rpartition("/")[2]
+                found.append((name, SPEC["components"]["examples"][example_name]["value"]))
+        assert path is not None
+        return node
+
+    rebuild(SPEC, look)
+    return found
+
+
+def test_another_validator_reads_3_0_in_the_same_way() -> None:
+    """One that knows OpenAPI 3.0 by itself accepts all examples, and null where it may be."""
+    flat = dereference_any(OLDER, OLDER)
+    schemas = flat["components"]["schemas"]
+    pairs = examples()
+    assert len(pairs) > 40
+    refused = [name for name, value in pairs if not OAS30Validator(schemas[name]).is_valid(value)]
+    assert [] == refused
+    assert OAS30Validator(schemas["MessageFeedback"]).is_valid({"feedback": None})
+    assert not OAS30Validator(schemas["MessageFeedback"]).is_valid({"feedback": {}})
+    assert not OAS30Validator(schemas["Feedback"]).is_valid(None)
+    assert not OAS30Validator(schemas["HumanAgent"]).is_valid(None)
+
+
+def dereference_any(description: Any, node: Any) -> Any:
+    """Replace every reference within a description of any version."""
+    if isinstance(node, list):
+        return [dereference_any(description, item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = description
+        for step in node["$ref"].split("/")[1:]:
+            target = target[step]
+        return dereference_any(description, target)
+    return {key: dereference_any(description, value) for key, value in node.items()}
+
+
+def test_variants_are_valid() -> None:
+    """Each is what its version of OpenAPI allows."""
+    OpenAPIV30SpecValidator(OLDER).validate()
+    OpenAPIV31SpecValidator(FLAT).validate()
+    OpenAPIV32SpecValidator(NEWER).validate()
+    assert ("3.0.3", "3.1.0", "3.2.0") == (OLDER["openapi"], FLAT["openapi"], NEWER["openapi"])
+
+
+def test_nothing_refers_to_anything_any_more() -> None:
+    """The dereferenced description stands for the same, without references."""
+    assert '"$ref"' not in json.dumps(FLAT)
+    assert dereference_any(SPEC, SPEC) == FLAT
+
+
+def test_3_0_has_the_words_of_3_0_only() -> None:
+    """And loses no operation, no response, no component and no name."""
+    words = json.dumps(OLDER)
+    for key in ("const", "contentSchema", "contentMediaType", "identifier"):
+        assert f'"{key}"' not in words
+    for key in ("responses", "parameters", "examples", "links", "schemas", "securitySchemes"):
+        assert list(SPEC["components"][key]) == list(OLDER["components"][key])
+    assert {
+        path: {method: list(operation["responses"]) for method, operation in item.items()}
+        for path, item in SPEC["paths"].items()
+    } == {
+        path: {method: list(operation["responses"]) for method, operation in item.items()}
+        for path, item in OLDER["paths"].items()
+    }
+    data = OLDER["components"]["schemas"]["StreamEvent"]["properties"]["data"]["anyOf"][1]
+    assert {"type": "string", "description": "A `StreamPayload`, written as JSON."} == data
+    assert {"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"} == OLDER["info"]["license"]
+    assert OLDER["info"]["description"].startswith(f"{SPEC['info']['summary']}\n\nA website")
+
+
+def test_3_2_has_items_where_there_are_streams() -> None:
+    """One event is an item; the examples are streams, as data and as they are sent."""
+    for path in ("/chat/completions", "/conversations/{conversationId}/messages"):
+        media = NEWER["paths"][path]["post"]["responses"]["200"]["content"]
+        assert {"$ref": "#/components/schemas/StreamEvent"} == media[STREAM]["itemSchema"]
+        assert "schema" not in media[STREAM]
+        assert "itemSchema" not in media["application/json"]
+    assert {
+        "summary": "The last event of every stream",
+        "dataValue": [{"data": "[DONE]"}],
+        "serializedValue": "data: [DONE]\n\n",
+    } == NEWER["components"]["examples"]["StreamedTerminator"]
+    assert SPEC["components"]["schemas"] == NEWER["components"]["schemas"]
+
+
+def with_schema(schema: Any) -> dict[str, Any]:
+    """Return the description with one more component."""
+    spec = copy.deepcopy(SPEC)
+    spec["components"]["schemas"]["New"] = schema
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"prefixItems": []}, "#/components/schemas/New/prefixItems: no transformation knows"),
+        ({"type": ["string", "integer"]}, "#/components/schemas/New/type: 3.0 has one type"),
+        ({"const": 1}, "#/components/schemas/New/const: only texts are known"),
+        ({"contentMediaType": "text/html"}, "#/components/schemas/New: only JSON of a named"),
+        ({"$ref": "#/x", "title": "A"}, "#/components/schemas/New/title: no transformation"),
+        ([], "#/components/schemas/New: a Schema is a mapping"),
+    ],
+)
+def test_what_3_0_cannot_say_is_an_error(schema: Any, message: str) -> None:
+    """Nothing is lost in silence: the message says what it is, and where."""
+    with pytest.raises(UnknownConstructError) as caught:
+        to_openapi_3_0(with_schema(schema))
+    assert message in str(caught.value)
+
+
+def test_booleans_are_schemas() -> None:
+    """They mean the same in all versions."""
+    schema = {"type": "object", "additionalProperties": False}
+    older = to_openapi_3_0(with_schema(schema))
+    assert schema == older["components"]["schemas"]["New"]
+
+
+def test_null_alone_and_nullable_lists_are_said_in_3_0() -> None:
+    """Null is the one value of a nullable object; a list may have one type and null."""
+    older = to_openapi_3_0(
+        with_schema({"anyOf": [{"type": "null"}, {"type": ["string"]}, {"type": ["null"]}]})
+    )
+    null = {"type": "object", "nullable": True, "enum": [None]}
+    assert [null, {"type": "string"}, null] == older["components"]["schemas"]["New"]["anyOf"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"$ref": "#/components/schemas/New"}, "#/components/schemas/New contains itself"),
+        ({"$ref": "#/components/schemas/None"}, "there is no #/components/schemas/None"),
+        ({"$ref": "other.yaml#/New"}, "there is no other.yaml#/New"),
+    ],
+)
+def test_what_cannot_be_dereferenced_is_an_error(schema: Any, message: str) -> None:
+    """It says where the reference is, and what it refers to."""
+    with pytest.raises(UnknownConstructError) as caught:
+        dereference(with_schema(schema))
+    assert f"#/components/schemas/New: {message}" == str(caught.value)
+
+
+@pytest.mark.parametrize("value", [{"data": "a\nb"}, {"data": "a", "id": "1"}])
+def test_event_that_is_more_than_a_line_is_an_error(value: Any) -> None:
+    """How it would be sent is not known."""
+    spec = copy.deepcopy(SPEC)
+    spec["components"]["examples"]["StreamedDelta"]["value"] = value
+    with pytest.raises(UnknownConstructError, match="StreamedDelta: only events with one line"):
+        to_openapi_3_2(spec)
+
+
+def test_event_that_is_used_elsewhere_is_an_error() -> None:
+    """As an answer it would have to stay what it is."""
+    spec = copy.deepcopy(SPEC)
+    responses = spec["paths"]["/chat/completions"]["post"]["responses"]["200"]["content"]
+    responses["application/json"]["examples"]["x"] = {"$ref": "#/components/examples/StreamedDelta"}
+    with pytest.raises(UnknownConstructError, match="StreamedDelta: no event alone"):
+        to_openapi_3_2(spec)
+
+
+def test_place_is_a_pointer() -> None:
+    """With the two characters escaped that mean something in it."""
+    assert "#/paths/~1a~0b/get" == place(("paths", "/a~b", "get"))

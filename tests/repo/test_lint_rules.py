@@ -1,0 +1,52 @@
+"""Every exception from a linter's rule has its reason, and the rulesets are the strictest."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from siteassist_spec import load_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+STRICTEST = {
+    "redocly.yaml": ["recommended-strict"],
+    "lint/redocly-3.0.yaml": ["recommended-strict"],
+    "lint/spectral.yaml": [["spectral:oas", "all"]],
+    "lint/ibm.yaml": "@ibm-cloud/openapi-ruleset",
+}
+
+
+def test_every_configuration_is_known() -> None:
+    """A new one is to be as strict as the others."""
+    found = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lint").iterdir()}
+    assert set(STRICTEST) - {"redocly.yaml"} == found
+
+
+@pytest.mark.parametrize("name", STRICTEST)
+def test_ruleset_is_the_strictest(name: str) -> None:
+    """As its maker calls it."""
+    assert STRICTEST[name] == load_spec(ROOT / name)["extends"]
+
+
+@pytest.mark.parametrize("name", STRICTEST)
+def test_exceptions_have_reasons(name: str) -> None:
+    """A comment is above each; three that have the same one may share it."""
+    shared = 3
+    for line in (ROOT / name).read_text().partition("\nrules:\n")[2].splitlines():
+        if line.startswith("  #"):
+            shared = 0
+        elif line.startswith("  "):
+            shared += 1
+            assert line.endswith(": off")
+            assert shared <= 3, line
+
+
+def test_linters_are_pinned() -> None:
+    """To a version, not to a range; what they would run when they are installed is not run."""
+    package = json.loads((ROOT / "package.json").read_text())
+    versions = package["devDependencies"].values()
+    assert [] == [version for version in versions if not re.fullmatch(r"\d+\.\d+\.\d+", version)]
+    assert "ignore-scripts=true" in (ROOT / ".npmrc").read_text().splitlines()
