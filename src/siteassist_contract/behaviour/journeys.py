@@ -34,6 +34,7 @@ EMOJI = (
 LONG = " ".join(f"word{number}" for number in range(2000))[:10_000]
 WORDS = [chr(ord("a") + number) + " question" for number in range(26)]
 """Titles, if they come from first messages, begin with different letters."""
+OK = 200
 TIES = 3
 """How many conversations are left alike, so that a page cannot tell them apart."""
 
@@ -273,6 +274,43 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
         )
 
 
+def renew(ground: Ground, visitor: Visitor) -> None:
+    """Start a session of a visitor's device once more, and judge that it is the same visitor."""
+    exchange = ground.session_of(ground.devices[FIRST])
+    if exchange.status in tolerance.CIRCUMSTANCES:
+        return
+    got = _visitor_id(exchange)
+    history = ground.wire.history
+    findings = ground.findings
+    status = str(exchange.status)
+    findings.judge(exchange.status == OK, "device-status", "init", "200", status, history)
+    kept = got == visitor.visitor_id
+    words = f"the visitor {visitor.visitor_id}, whose device it is"
+    findings.judge(kept, "device-visitor", "init", words, str(got), history)
+
+
+def look_for_nothing(ground: Ground, visitor: Visitor, anywhere: str, which: int) -> None:
+    """Do one of five things to what never existed, and judge that it is not found."""
+    session = visitor.session
+    asks: tuple[Callable[[], Exchange], ...] = (
+        lambda: session.conversation(anywhere),
+        lambda: session.messages(anywhere),
+        lambda: session.send(anywhere, {"content": "Hello", "stream": True}),
+        lambda: session.close(anywhere),
+        lambda: session.feedback(anywhere, "like"),
+    )
+    exchange = asks[which % len(asks)]()
+    ground.findings.see(exchange, ground.wire.history)
+    ground.findings.judge(
+        exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES),
+        "unknown-not-found",
+        exchange.operation,
+        "404 for what never existed",
+        str(exchange.status),
+        ground.wire.history,
+    )
+
+
 def knowledge(ground: Ground) -> None:
     """Read the project, its Q&As, and search."""
     read_knowledge(ground)
@@ -312,7 +350,7 @@ def _me(ground: Ground, visitor: Visitor) -> None:
     if exchange.status in tolerance.CIRCUMSTANCES:
         return
     got = str(exchange.document.get("id"))
-    kept = exchange.status == 200 and got == visitor.visitor_id  # noqa: PLR2004
+    kept = exchange.status == OK and got == visitor.visitor_id
     ground.findings.judge(
         kept,
         "me",

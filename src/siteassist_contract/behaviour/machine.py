@@ -24,7 +24,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from siteassist_contract.behaviour.journeys import EMOJI, LONG, PAGE, intrude
+from siteassist_contract.behaviour.journeys import (
+    EMOJI,
+    LONG,
+    PAGE,
+    intrude,
+    look_for_nothing,
+    renew,
+)
 from siteassist_contract.behaviour.model import KnownConversation
 from siteassist_contract.behaviour.visitor import ORDERS, Visitor
 from siteassist_contract.findings import BrokenError
@@ -190,7 +197,7 @@ class Walk(RuleBasedStateMachine):
     @precondition(any_conversation)
     @rule(pick=_PICK)
     def intrude(self, pick: int) -> None:
-        """Let the other visitor try everything on a conversation."""
+        """Let the other visitor try everything; ask for what never existed; renew a session."""
         self.watch()
         visitor, known = self.mine(pick)
         stranger = self.second if visitor is self.first else self.first
@@ -199,6 +206,8 @@ class Walk(RuleBasedStateMachine):
         intrude(self.ground, stranger, known, self.secret)
         visitor.read(known)
         visitor.history(known)
+        look_for_nothing(self.ground, visitor, str(uuid.uuid4()), pick)
+        renew(self.ground, self.first)
 
     def teardown(self) -> None:
         """Look at everything once more."""
