@@ -12,7 +12,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract test mock generate check-generated lint lint-spec format lock bench-client bench-mock mutants clean
+.PHONY: help contract test mock generate check-generated languages lint lint-spec format lock bench-client bench-mock mutants clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -50,6 +50,9 @@ lint-spec: ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
 	@npx redocly lint openapi.yaml
 	@npx openapi-typescript openapi.yaml --output reports/types.ts
 	@npx tsc --strict --noEmit reports/types.ts
+
+languages: $(READY) ## try clients in other languages on the mock, as far as they are here
+	@$(BIN)/python -m scripts.languages $(ARGS)
 
 format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .
