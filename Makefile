@@ -45,11 +45,12 @@ lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI st
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-lint-spec: ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
+lint-spec: $(READY) ## check openapi.yaml with Redocly's strictest rules (needs Node.js)
 	@npm ci --silent --no-fund --no-audit
 	@npx redocly lint openapi.yaml
-	@npx openapi-typescript openapi.yaml --output reports/types.ts
-	@npx tsc --strict --noEmit reports/types.ts
+	@npx openapi-typescript openapi.yaml --output reports/types.ts --default-non-nullable=false
+	@$(BIN)/python -m scripts.languages.every_field reports/every_field.ts
+	@npx tsc --strict --noEmit reports/types.ts reports/every_field.ts
 
 languages: $(READY) ## try clients in other languages on the mock, as far as they are here
 	@$(BIN)/python -m scripts.languages $(ARGS)

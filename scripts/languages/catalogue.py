@@ -35,6 +35,11 @@ class Language:
     set_up: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """All commands, in the order in which they are run."""
+        return (*self.set_up, *self.generate, *self.compile, self.run)
+
 
 LANGUAGES = (
     Language(
@@ -44,7 +49,13 @@ LANGUAGES = (
         version="7.13.0",
         programs={"node": "--version", "npm": "--version"},
         set_up=("npm ci",),
-        generate=("npx openapi-typescript openapi.json --output client/siteassist.d.ts",),
+        generate=(
+            # Otherwise whatever has a default is taken to be always there, even in requests.
+            (
+                "npx openapi-typescript openapi.json --default-non-nullable=false"
+                " --output client/siteassist.d.ts"
+            ),
+        ),
         compile=("npx tsc",),
         run="node dist/main.js",
     ),
@@ -81,6 +92,18 @@ LANGUAGES = (
         run="mvn --quiet --batch-mode exec:java",
     ),
     Language(
+        name="kotlin",
+        title="Kotlin",
+        generator="openapi-generator",
+        version="7.24.0",
+        form="openapi-generator",
+        # Maven brings Kotlin's compiler.
+        programs={"java": "-version", "mvn": "--version"},
+        generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
+        compile=("mvn --batch-mode --no-transfer-progress compile",),
+        run="mvn --quiet --batch-mode exec:java",
+    ),
+    Language(
         name="rust",
         title="Rust",
         generator="progenitor",
@@ -89,8 +112,10 @@ LANGUAGES = (
         programs={"cargo": "--version"},
         set_up=("cargo install --locked --root tools cargo-progenitor@0.15.1",),
         generate=(
-            "tools/bin/cargo-progenitor progenitor --input openapi.json --output client"
-            " --name siteassist --version 0.0.0",
+            (
+                "tools/bin/cargo-progenitor progenitor --input openapi.json --output client"
+                " --name siteassist --version 0.0.0"
+            ),
         ),
         compile=("cargo build --locked",),
         run="target/debug/journey",

@@ -37,14 +37,12 @@ def for_openapi_3_0(description: Description) -> Description:
 
 
 def _lowered(node: Any) -> Any:
-    """Return ``node`` and all below it without what 3.0 does not know; examples stay as they are."""
+    """Return ``node`` and what is below it in the words of 3.0; examples stay as they are."""
     if isinstance(node, list):
         return [_lowered(item) for item in node]
     if not isinstance(node, dict):
         return node
-    lowered = {
-        key: value if key in EXAMPLES else _lowered(value) for key, value in node.items()
-    }
+    lowered = {key: value if key in EXAMPLES else _lowered(value) for key, value in node.items()}
     for key in ONLY_IN_3_1:
         lowered.pop(key, None)
     if "const" in lowered:

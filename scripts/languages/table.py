@@ -11,9 +11,12 @@ def table(outcomes: list[Outcome]) -> str:
     """Return a line for each of ``outcomes``, under a head."""
     rows = [HEAD, *(_row(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    rule = "-|-".join("-" * width for width in widths)
-    return "\n".join(f"| {line} |" for line in [lines[0], rule, *lines[1:]])
+    lines = [
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -21,7 +24,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     if outcome.skipped:
         stages = ["skipped"] * len(STAGES)
     else:
-        known = {True: "yes", False: "no", None: "–"}
+        known = {True: "yes", False: "no", None: "-"}
         stages = [known[outcome.passed.get(stage)] for stage in STAGES]
     generator = f"{language.generator} {language.version}"
     time = f"{outcome.seconds:.0f}" if outcome.passed else ""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,6 +31,8 @@ MADE = (CLIENT, DESCRIPTION, "dist", "node_modules", "target", "tools")
 """What somebody who tries an example in its own folder leaves there."""
 
 ERROR = re.compile(r"\berror\b|\[ERROR\]|panicked|exception", re.IGNORECASE)
+# Java and Kotlin say first that there are errors, and then which.
+HEADING = re.compile(r"COMPILATION ERROR|warnings found and -Werror specified")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -134,7 +137,6 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        # So that what it has started ends with it.
         start_new_session=True,
     ) as process:
         try:
@@ -142,7 +144,8 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
         except subprocess.TimeoutExpired:
             status = f"ended after {STEP_LIMIT:.0f} s"
         finally:
-            if process.returncode is None:
+            # Daemons that compilers leave behind would outlive us.
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     log.seek(start)
     printed = log.read()
@@ -154,7 +157,10 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
 def first_error(printed: str) -> str:
     """Return the first line that speaks of an error, or else the last line that says anything."""
     lines = [line.strip() for line in COLOUR.sub("", printed).splitlines() if line.strip()]
-    return next((line for line in lines if ERROR.search(line)), lines[-1] if lines else "")
+    return next(
+        (line for line in lines if ERROR.search(line) and not HEADING.search(line)),
+        lines[-1] if lines else "",
+    )
 
 
 def check_journey(printed: str) -> None:
