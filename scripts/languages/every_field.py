@@ -58,7 +58,8 @@ def type_of(schema: dict[str, Any]) -> str:
     elif "const" in schema or "enum" in schema:
         types = [_text(value) for value in schema.get("enum", [schema.get("const")])]
     elif "anyOf" in schema or "oneOf" in schema:
-        types = [type_of(choice) for choice in schema.get("anyOf", schema.get("oneOf"))]
+        choices = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+        types = [type_of(choice) for choice in choices]
     elif kind == "array":
         types = [f"({type_of(schema['items'])})[]"]
     elif kind == "object":

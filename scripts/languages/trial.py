@@ -169,7 +169,7 @@ def check_journey(printed: str) -> None:
     said = [line for line in lines if line.partition(" ")[0] in JOURNEY]
     if list(JOURNEY) != [line.partition(" ")[0] for line in said]:
         raise StepFailedError(f"told {len(said)} of {len(JOURNEY)} steps: {'; '.join(said)}")
-    told = dict(line.partition(" ")[::2] for line in said)
+    told = {word: rest for word, _, rest in (line.partition(" ") for line in said)}
     if told["listed"] != told["started"]:
         raise StepFailedError(f"listed {told['listed']}, but started {told['started']}")
     if said[-1] != MISSING:

@@ -126,7 +126,8 @@ def test_failing_command_ends_the_trial(
 ) -> None:
     """The stage that failed is the last one, and its first error is the problem."""
     broken = python("print('fine'); print('\x1b[31mERROR: x'); print('error: y'); exit(3)")
-    outcome = tried(replace(language, **{stage: (broken,)}), tmp_path)
+    given: dict[str, Any] = {stage: (broken,)}
+    outcome = tried(replace(language, **given), tmp_path)
     assert (passed, "ERROR: x") == (outcome.passed, outcome.problem)
 
 
