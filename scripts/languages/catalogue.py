@@ -20,7 +20,8 @@ class Language:
 
     ``name`` is that of the folder in `examples/`. ``form`` is a generator that
     `descriptions.FORMS` may know. ``programs`` must be on the machine; each comes with the
-    option that makes it tell its version. ``set_up`` fetches what the rest needs.
+    option that makes it tell its version. So must ``libraries``, each with a command that
+    succeeds if it is there. ``set_up`` fetches what the rest needs.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Language:
     compile: tuple[str, ...]
     run: str
     form: str = ""
+    libraries: dict[str, str] = field(default_factory=dict[str, str])
     set_up: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -120,5 +122,18 @@ LANGUAGES = (
         compile=("cargo build --locked",),
         run="target/debug/journey",
         environment={"RUSTFLAGS": "-D warnings"},
+    ),
+    Language(
+        name="ruby",
+        title="Ruby",
+        generator="openapi-generator",
+        version="7.24.0",
+        form="openapi-generator",
+        programs={"ruby": "--version", "java": "-version", "mvn": "--version"},
+        # Where it comes from differs: rubygems, or the packages of the system.
+        libraries={"typhoeus": "ruby -e 'require %(typhoeus)'"},
+        generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
+        compile=("ruby -c main.rb", "ruby -I client/lib -e 'require %(siteassist)'"),
+        run="ruby -I client/lib main.rb",
     ),
 )

@@ -61,9 +61,14 @@ class Outcome:
         return all(self.passed.get(stage) for stage in STAGES)
 
 
-def missing_programs(language: Language) -> list[str]:
-    """Return those programs that ``language`` needs and this machine lacks."""
-    return [program for program in language.programs if shutil.which(program) is None]
+def missing_tools(language: Language) -> list[str]:
+    """Return those programs that ``language`` needs and this machine lacks, or else libraries."""
+    programs = [program for program in language.programs if shutil.which(program) is None]
+    return programs or [
+        library
+        for library, command in language.libraries.items()
+        if subprocess.run(shlex.split(command), capture_output=True, check=False).returncode != 0
+    ]
 
 
 def tool_versions(language: Language) -> str:
@@ -84,7 +89,7 @@ def try_language(
     The program is taken from ``examples``; it is built in a folder of its own in ``reports``,
     which keeps what was fetched for the next time. Beside that folder is the log.
     """
-    absent = missing_programs(language)
+    absent = missing_tools(language)
     if absent:
         return Outcome(language, skipped=f"no {' and no '.join(absent)} on this machine")
     outcome = Outcome(language, tools=tool_versions(language))

@@ -113,6 +113,15 @@ def test_missing_program_is_named(language: Language, tmp_path: Path) -> None:
     assert {} == outcome.passed
 
 
+def test_missing_library_is_named(language: Language, tmp_path: Path) -> None:
+    """A library that no registry brings is looked for, if the programs are there."""
+    libraries = {"there": python(""), "lacking": python("exit(1)")}
+    outcome = tried(replace(language, libraries=libraries), tmp_path)
+    assert "no lacking on this machine" == outcome.skipped
+    broken = replace(language, libraries={"lacking": "no-such"}, programs={"no-such": "-v"})
+    assert "no no-such on this machine" == tried(broken, tmp_path).skipped
+
+
 @pytest.mark.parametrize(
     ("stage", "passed"),
     [
