@@ -13,7 +13,7 @@ export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated publish diff release lint lint-spec format lock bench-client bench-mock mutants clean
+.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -58,13 +58,17 @@ lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI st
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-lint-spec: ## check openapi.yaml by the strictest rules of Redocly, Spectral and IBM (needs Node.js)
+lint-spec: $(READY) ## check openapi.yaml by the strictest rules of Redocly, Spectral and IBM (needs Node.js)
 	@npm ci --silent --no-fund --no-audit
 	@npx redocly lint openapi.yaml siteassist.arazzo.yaml
 	@npx spectral lint --fail-severity=hint --ruleset=lint/spectral.yaml openapi.yaml
 	@npx spectral lint --fail-severity=hint --ruleset=lint/ibm.yaml openapi.yaml
-	@npx openapi-typescript openapi.yaml --output reports/types.ts
-	@npx tsc --strict --noEmit reports/types.ts
+	@npx openapi-typescript openapi.yaml --output reports/types.ts --default-non-nullable=false
+	@$(BIN)/python -m scripts.languages.every_field reports/every_field.ts
+	@npx tsc --strict --noEmit reports/types.ts reports/every_field.ts
+
+languages: $(READY) ## try clients in other languages on the mock, as far as they are here
+	@$(BIN)/python -m scripts.languages $(ARGS)
 
 format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .

@@ -112,14 +112,14 @@ def test_the_command_logs_and_limits() -> None:
     """A line per request on stderr, without the key, and the limit holds."""
     with started(*COMMAND, "--rate-limit", "1/h") as (process, url):
         replies = [
-            httpx.get(f"{url}/projects/current", params={"apiKey": "sa_pk_1234567890abcdef"})
+            httpx.get(f"{url}/search", params={"q": "x", "apiKey": "sa_pk_1234567890abcdef"})
             for _ in range(2)
         ]
         assert [200, 429] == [reply.status_code for reply in replies]
         lines = re.sub(r"\d\d:\d\d:\d\d|\d+\.\dms", "_", stop(process)).splitlines()
     assert [
-        "_ GET /v2/projects/current?apiKey=*** 200 _ getProject",
-        "_ GET /v2/projects/current?apiKey=*** 429 _ getProject",
+        "_ GET /v2/search?q=x&apiKey=*** 200 _ search",
+        "_ GET /v2/search?q=x&apiKey=*** 429 _ search",
     ] == lines
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakeredis import TcpFakeServer
+from scripts.languages.catalogue import LANGUAGES
 
 from siteassist_mock.testing import mock_server
 
@@ -74,7 +75,10 @@ def test_every_command_is_run_by_a_test() -> None:
         "siteassist-load ",
         "sha256sum ",
     )
-    assert [] == [line for line in COMMANDS.values() if not line.startswith(kinds)]
+    # Too slow for a test, but not left alone: `make languages` runs these.
+    run_by_make = {command for language in LANGUAGES for command in language.commands}
+    others = set(COMMANDS.values()) - run_by_make
+    assert [] == [line for line in others if not line.startswith(kinds)]
 
 
 @pytest.mark.parametrize("key", starting_with("make "))
