@@ -18,7 +18,6 @@ from scripts.contract import running_mock
 from scripts.languages.catalogue import LANGUAGES
 from scripts.languages.table import footnotes, table
 from scripts.languages.trial import Outcome, try_language
-
 from siteassist_spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]

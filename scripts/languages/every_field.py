@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from scripts.languages.descriptions import METHODS
-
 from siteassist_spec import load_spec
 
 HEAD = """\

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from openapi_spec_validator import validate
+
 from scripts.languages.descriptions import (
     FORMS,
     METHODS,
@@ -18,7 +19,6 @@ from scripts.languages.descriptions import (
     with_plain_unions,
     without_negations,
 )
-
 from siteassist_spec import load_spec
 
 SPEC = load_spec()

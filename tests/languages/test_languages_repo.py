@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+
 from scripts.languages.catalogue import LANGUAGES, Language
 from scripts.languages.every_field import program, type_of
-
 from siteassist_spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]

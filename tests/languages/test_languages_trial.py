@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scripts.languages import __main__ as command
 from scripts.languages import trial
 from scripts.languages.catalogue import Language

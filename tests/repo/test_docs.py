@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from fakeredis import TcpFakeServer
-from scripts.languages.catalogue import LANGUAGES
 
+from scripts.languages.catalogue import LANGUAGES
 from siteassist_mock.testing import mock_server
 
 ROOT = Path(__file__).resolve().parents[2]
