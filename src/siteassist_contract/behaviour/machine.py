@@ -255,6 +255,8 @@ def _series(ground: Ground, seed_: int, until: float, database: ExampleDatabase 
     here = {"ground": ground, "watch": staticmethod(watch)}
     machine = type("Walk", (Walk,), here)
     chosen = settings(
+        # Whatever the environment: hypothesis's profile for CI would ignore the seed.
+        settings.get_profile("default"),
         max_examples=_WALKS,
         stateful_step_count=_STEPS,
         database=database,

@@ -51,7 +51,10 @@ def main(folder: str) -> None:
 def _use_database(place: str | None) -> None:
     """Let hypothesis keep what it finds in an example database, if there is one."""
     if place is not None:
-        hypothesis.settings.register_profile("contract", database=open_database(place))
+        # Not on top of hypothesis's profile for CI, which keeps nothing.
+        parent = hypothesis.settings.get_profile("default")
+        database = open_database(place)
+        hypothesis.settings.register_profile("contract", parent=parent, database=database)
         hypothesis.settings.load_profile("contract")
 
 
