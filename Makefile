@@ -6,11 +6,18 @@ READY := .venv/.ready
 BENCH := .venv-bench
 LOAD := .venv-load
 
-# What a recipe needs of these travels by the environment: on a command line
-# every user of the machine could read it.
-export SITEASSIST_API_KEY := $(or $(API_KEY),$(SITEASSIST_API_KEY))
-export SITEASSIST_TOKEN := $(or $(TOKEN),$(SITEASSIST_TOKEN))
-export SITEASSIST_BASE_URL := $(or $(BASE_URL),$(SITEASSIST_BASE_URL))
+# What a user gives is text: make would run the $(shell ...) in it, and a shell the
+# $(...). So make takes the values as they are, and recipes get them from the
+# environment, in quotes. There, no other user of the machine can read them, either.
+GIVEN := PYTHON ARGS BASE BASE_URL API_KEY TOKEN USERS TIME
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
+export SITEASSIST_API_KEY := $(if $(API_KEY),$(API_KEY),$(value SITEASSIST_API_KEY))
+export SITEASSIST_TOKEN := $(if $(TOKEN),$(TOKEN),$(value SITEASSIST_TOKEN))
+export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BASE_URL))
+
+# Appends the words of ARGS.
+RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
 .PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants clean
@@ -25,16 +32,16 @@ help: ## list the verbs
 	@echo '  make contract BASE_URL=https://host/v2 API_KEY=pk_... TOKEN=...'
 
 contract: $(READY) ## hold the embedded mock, or the server at BASE_URL, to the contract
-	@$(BIN)/python scripts/contract.py $(ARGS)
+	@$(RUN) python scripts/contract.py
 
 load: $(READY) $(LOAD)/.ready ## the same while USERS visitors use it for TIME (10, 60s)
-	@$(BIN)/python scripts/load.py $(if $(USERS),--users $(USERS)) $(if $(TIME),--time $(TIME)) $(ARGS)
+	@$(RUN) python scripts/load.py $${USERS:+--users "$$USERS"} $${TIME:+--time "$$TIME"}
 
-test: $(READY) $(LOAD)/.ready ## run all tests, with coverage
-	@$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(ARGS)
+test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
+	@$(RUN) pytest --numprocesses=auto --cov --cov-report=term
 
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
-	@$(BIN)/siteassist-mock $(ARGS)
+	@$(RUN) siteassist-mock
 
 generate: $(READY) ## make generated/ anew from openapi.yaml
 	@$(BIN)/python scripts/generate.py
@@ -43,13 +50,14 @@ check-generated: $(READY) ## fail if generated/ is not what openapi.yaml makes
 	@$(BIN)/python scripts/generate.py --check
 
 publish: $(READY) ## build dist/: openapi.yaml in all its forms, the reference, the packages
-	@$(BIN)/python -m scripts.publish $(ARGS)
+	@$(RUN) python -m scripts.publish
 
 diff: $(READY) ## say what changes of openapi.yaml break since BASE, a revision or a file (needs Go)
-	@$(BIN)/python -m scripts.diff $(if $(BASE),--base='$(BASE)',--since-release)
+	@if [ -n "$$BASE" ]; then set -- --base="$$BASE"; else set -- --since-release; fi; \
+	$(RUN) python -m scripts.diff "$$@"
 
 release: $(READY) ## check everything, build dist/ and tag the version in pyproject.toml
-	@$(BIN)/python -m scripts.release $(ARGS)
+	@$(RUN) python -m scripts.release
 
 lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI standard
 	@$(BIN)/python -m siteassist_spec && $(BIN)/openapi-spec-validator openapi.yaml
@@ -68,47 +76,36 @@ lint-spec: $(READY) ## check openapi.yaml by the strictest rules of Redocly, Spe
 	@npx tsc --strict --noEmit reports/types.ts reports/every_field.ts
 
 languages: $(READY) ## try clients in other languages on the mock, as far as they are here
-	@$(BIN)/python -m scripts.languages $(ARGS)
+	@$(RUN) python -m scripts.languages
 
 format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: $(READY) ## compile requirements/*.txt anew
-	@$(BIN)/python scripts/lock.py $(ARGS)
+lock: $(READY) ## compile requirements/*.txt anew; ARGS=--check says what is out of date
+	@$(RUN) python scripts/lock.py
 
 bench-client: $(BENCH)/.ready ## compare what the client costs with its peers, in some two minutes
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation .
-	@$(BENCH)/bin/python -m bench.client $(ARGS)
+	@$(BENCH)/bin/python scripts/with_args.py python -m bench.client
 
 bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in some minutes
-	@$(BIN)/python -m bench.mock $(ARGS)
+	@$(RUN) python -m bench.mock
 
 mutants: $(READY) ## break the mock in over 100 ways and see which the contract tests find
-	@$(BIN)/python -m tests.mutants $(ARGS)
+	@$(RUN) python -m tests.mutants
 
 clean: ## remove what can be made again
 	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
 
-$(READY): requirements/dev.txt pyproject.toml
-	@$(PYTHON) scripts/check_python.py
-	@echo 'Setting up .venv (once) ...'
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+SETUP = "$$PYTHON" -m scripts.environment
+MADE_FROM := pyproject.toml scripts/environment.py scripts/lock.py scripts/lock_check.py
 
-$(BENCH)/.ready: requirements/bench.txt
-	@$(PYTHON) scripts/check_python.py
-	@echo 'Setting up $(BENCH) (once) ...'
-	@$(PYTHON) -m venv --clear $(BENCH)
-	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
-	@touch $@
+$(READY): requirements/dev.txt $(MADE_FROM)
+	@$(SETUP) .venv requirements/dev.txt --editable
 
-$(LOAD)/.ready: requirements/load.txt pyproject.toml
-	@$(PYTHON) scripts/check_python.py
-	@echo 'Setting up $(LOAD) (once) ...'
-	@$(PYTHON) -m venv --clear $(LOAD)
-	@$(LOAD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/load.txt
-	@$(LOAD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+$(BENCH)/.ready: requirements/bench.txt $(MADE_FROM)
+	@$(SETUP) $(BENCH) requirements/bench.txt
+
+$(LOAD)/.ready: requirements/load.txt $(MADE_FROM)
+	@$(SETUP) $(LOAD) requirements/load.txt --editable

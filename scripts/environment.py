@@ -1,0 +1,172 @@
+"""Create a virtual environment from a lock file, without any resolution.
+
+    python3 -m scripts.environment .venv requirements/dev.txt --editable
+    python3 -m scripts.environment --here requirements/dev.txt --editable
+
+The second form installs into the environment of the interpreter that runs it.
+
+The lock file names every package, so pip is never asked to resolve one: the set-up of
+today is the set-up of any later day, whatever has been published meanwhile. Uses the
+standard library only, and can be parsed by any Python 3, to report that it is too old.
+
+Exit status: 0 the environment is ready; 2 it cannot be made, with the reason in one
+sentence.
+"""
+
+import argparse
+import importlib.util
+import locale
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+ROOT = Path(__file__).resolve().parents[1]
+OLDEST = (3, 11)
+
+
+class SetUpError(Exception):
+    """The environment cannot be made; the message is the reason, in one sentence."""
+
+
+def shown(version: "tuple[object, ...]") -> str:
+    """Return the first two numbers of a version, as people write it."""
+    return ".".join(str(number) for number in version[:2])
+
+
+def check_interpreter() -> None:
+    """Raise `SetUpError` if this interpreter cannot make a working environment."""
+    if sys.version_info < OLDEST:
+        raise SetUpError(
+            f"this project needs Python {shown(OLDEST)} or later, and {sys.executable} is "
+            f"{shown(sys.version_info)}: name another one, as in `make PYTHON=python3.12 VERB`"
+        )
+    for module in ("venv", "ensurepip"):
+        if importlib.util.find_spec(module) is None:
+            raise SetUpError(
+                f"{sys.executable} has no module `{module}`: install it (on Debian and Ubuntu "
+                "`apt-get install python3-venv`), or name another interpreter, as in "
+                "`make PYTHON=python3.12 VERB`"
+            )
+
+
+def check_folder() -> None:
+    """Raise `SetUpError` if Python cannot read the path of this folder in this locale.
+
+    An editable installation is a file with that path, which Python decodes by the
+    locale, in UTF-8 mode as well.
+    """
+    encoding = locale.getencoding()
+    try:
+        str(ROOT).encode(encoding)
+    except UnicodeEncodeError:
+        raise SetUpError(
+            "the path of this folder has letters that the locale of this terminal "
+            f"({encoding}) cannot express: set LC_ALL=C.UTF-8, or move the folder"
+        ) from None
+
+
+def run(command: "list[str]", purpose: str) -> None:
+    """Run a command in silence; raise `SetUpError` with its last error if it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=str(ROOT),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise SetUpError(f"{purpose}: {error}") from None
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if line.lower().startswith("error")]
+        reason = (errors or lines or [f"exit status {done.returncode}"])[-1]
+        raise SetUpError(f"{purpose}: {reason.removeprefix('ERROR: ')}")
+
+
+def pip(python: str, *words: str) -> "list[str]":
+    """Return the command that runs the pip of an interpreter."""
+    return [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
+
+
+def install(python: str, lock: Path, *, editable: bool) -> None:
+    """Install exactly what ``lock`` names, and this package if ``editable``, then check both.
+
+    Raises `SetUpError`, also if the lock lacks a package that something in it needs.
+    """
+    locked = pip(python, "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock))
+    run(locked, f"cannot install {lock}")
+    check = [python, str(Path(__file__).with_name("lock_check.py")), str(lock)]
+    run(check, f"{lock} is incomplete")
+    if editable:
+        own = pip(
+            python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", "."
+        )
+        run(own, "cannot install this package")
+    run(pip(python, "check"), f"{lock} is inconsistent")
+
+
+def create(folder: Path, lock: Path, *, editable: bool) -> None:
+    """Make the environment ``folder``; wait for another process that is making it.
+
+    Raises `SetUpError`.
+    """
+    ready = folder / ".ready"
+    with lock.open(encoding="utf-8") as file:
+        begun = ready.stat().st_mtime if ready.exists() else None
+        exclusively(file.fileno())
+        if ready.exists() and ready.stat().st_mtime != begun:
+            return
+        print(f"Setting up {folder} (once) ...", flush=True)
+        # What is half done must not look ready to the next call.
+        ready.unlink(missing_ok=True)
+        venv = [sys.executable, "-m", "venv", "--clear", str(folder)]
+        run(venv, f"cannot create {folder}")
+        tools = "Scripts" if os.name == "nt" else "bin"
+        install(str(folder / tools / "python"), lock, editable=editable)
+        ready.touch()
+
+
+def exclusively(file: int) -> None:
+    """Wait until no other process holds the file, where the system can tell."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def main() -> int:
+    """Do what the command line says and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m scripts.environment", description="Install a lock file."
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="the environment to create")
+    parser.add_argument("lock", type=Path, help="a file in requirements/")
+    parser.add_argument("--editable", action="store_true", help="this package as well")
+    parser.add_argument(
+        "--here", action="store_true", help="install into the environment of this interpreter"
+    )
+    options = parser.parse_args()
+    try:
+        check_interpreter()
+        check_folder()
+        if options.here:
+            install(sys.executable, options.lock, editable=options.editable)
+        elif options.folder is None:
+            parser.error("name the environment to create")
+        else:
+            create(options.folder, options.lock, editable=options.editable)
+    except (SetUpError, OSError) as error:
+        print(f"The set-up cannot run: {str(error).rstrip('.')}.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
