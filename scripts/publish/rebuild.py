@@ -67,6 +67,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         "links": "{Link}",
         # Within it there is no schema and no reference: docs/extensions.md.
         "x-event-stream": _AS_IS,
+        "x-page": _AS_IS,
     },
     "MediaType": {"schema": "Schema", "examples": "{Example}"},
     "Example": {"summary": _AS_IS, "description": _AS_IS, "value": _AS_IS},

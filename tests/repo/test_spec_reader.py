@@ -67,6 +67,6 @@ def test_command_says_why_the_description_cannot_be_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One line on standard error, exit status 2."""
-    monkeypatch.setattr("siteassist_spec.SPEC_PATH", tmp_path)
+    monkeypatch.setattr("siteassist_spec.document.SPEC_PATH", tmp_path)
     assert 2 == main()
     assert ("", f"{tmp_path}: Is a directory\n") == capsys.readouterr()

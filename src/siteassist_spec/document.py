@@ -1,0 +1,177 @@
+"""The description as a document: loading, places in the file, references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import Node
+
+__all__ = ["SPEC_PATH", "Document", "Json", "Pointer", "SpecError", "load_spec"]
+
+Json: TypeAlias = Mapping[str, Any]
+"""A node of the description, as it is written."""
+Pointer: TypeAlias = tuple[str | int, ...]
+"""The keys and indexes that lead from the top of the description to a node."""
+
+_PACKAGED = Path(__file__).with_name("openapi.yaml")
+_CHECKOUT = Path(__file__).resolve().parents[2] / "openapi.yaml"
+
+SPEC_PATH: Path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+"""Path of ``openapi.yaml``: in a checkout at its root, in an installed wheel beside this module."""
+
+
+class SpecError(Exception):
+    """The description cannot be used; the message names file, line, column and problem."""
+
+
+class Document:
+    """An OpenAPI description.
+
+    `raw` is what YAML gives; nodes below it keep their references, which `resolve`
+    follows. Problems are reported with the line and column of their node.
+    """
+
+    def __init__(self, raw: Json, *, path: Path | None = None, text: str | None = None) -> None:
+        """Wrap a description that is already loaded.
+
+        ``path`` and ``text`` are the file that it comes from; without them, problems
+        are reported with the JSON pointer of their node alone.
+        """
+        self.raw = raw
+        self.path = path
+        self._text = text
+        resource = DRAFT202012.create_resource(raw)
+        self._resolver = Registry().with_resource("", resource).resolver()
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Document:
+        """Read a description from ``path``, by default `SPEC_PATH`.
+
+        YAML 1.2 rules apply, and a duplicated key is an error. Raises `SpecError` if
+        the file cannot be read, is not valid YAML, or is not a mapping.
+        """
+        path = path or SPEC_PATH
+        try:
+            text = path.read_text(encoding="utf-8")
+            raw = YAML(typ="safe", pure=True).load(text)
+        except OSError as error:
+            raise SpecError(f"{path}: {error.strerror or error}") from None
+        except UnicodeDecodeError as error:
+            raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from None
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+            problem = error.problem or error.context or "not valid YAML"
+            raise SpecError(f"{place}: {problem}") from None
+        except YAMLError as error:
+            raise SpecError(f"{path}: {error}") from None
+        if not isinstance(raw, dict):
+            kind = "empty" if raw is None else f"a {type(raw).__name__}"
+            raise SpecError(f"{path}:1: an OpenAPI description is a mapping, this is {kind}")
+        return cls(raw, path=path, text=text)
+
+    def resolve(self, node: Json) -> Json:
+        """Follow the ``$ref`` of ``node``, and of the node that it leads to.
+
+        Keywords beside a ``$ref`` are left out. Raises `SpecError` if a reference
+        leads nowhere, to another file, or back to itself.
+        """
+        seen: list[str] = []
+        while "$ref" in node:
+            reference = node["$ref"]
+            if reference in seen:
+                raise self.error(f"{reference} refers to itself", self.find({"$ref": seen[-1]}))
+            seen.append(reference)
+            try:
+                node = self._resolver.lookup(reference).contents
+            except Unresolvable:
+                place = self.find({"$ref": reference})
+                raise self.error(f"{reference} leads nowhere", place) from None
+        return node
+
+    def component(self, node: Json) -> str | None:
+        """Return the name of the component that ``node`` refers to, or None."""
+        reference = node.get("$ref", "")
+        return str(reference).rpartition("/")[2] or None
+
+    def at(self, pointer: Pointer) -> Any:
+        """Return the node at ``pointer``. Raises `KeyError` or `IndexError` if there is none."""
+        node: Any = self.raw
+        for step in pointer:
+            node = node[step]
+        return node
+
+    def find(self, needle: Json) -> Pointer:
+        """Return the pointer of the first node that has all keys and values of ``needle``."""
+        for pointer, node in walk(self.raw):
+            if isinstance(node, Mapping) and needle.items() <= node.items():
+                return pointer
+        return ()
+
+    def error(self, problem: str, pointer: Pointer = ()) -> SpecError:
+        """Return a `SpecError` that names the place of ``pointer`` and the problem."""
+        return SpecError(f"{self.place(pointer)}: {problem}")
+
+    def place(self, pointer: Pointer) -> str:
+        """Return ``openapi.yaml:LINE:COLUMN`` of a node, or of its nearest parent.
+
+        A description that comes from no file has its JSON pointer instead.
+        """
+        if self._text is None:
+            steps = (str(step).replace("~", "~0").replace("/", "~1") for step in pointer)
+            return "#" + "".join(f"/{step}" for step in steps)
+        node = self._nodes
+        mark = node.start_mark
+        for step in pointer:
+            child = _child(node, step)
+            if child is None:
+                break
+            key, node = child
+            mark = key.start_mark
+        return f"{self.path or SPEC_PATH}:{mark.line + 1}:{mark.column + 1}"
+
+    @cached_property
+    def _nodes(self) -> Node:
+        # Composed for messages only: marks make loading several times slower.
+        composed: Node = YAML(typ="safe", pure=True).compose(self._text)
+        return composed
+
+
+def load_spec(path: Path | None = None) -> dict[str, Any]:
+    """Return the description as it is written: for tools that read OpenAPI themselves.
+
+    Raises `SpecError`.
+    """
+    return dict(Document.load(path).raw)
+
+
+def walk(node: Any, pointer: Pointer = ()) -> Iterator[tuple[Pointer, Any]]:
+    """Yield every node below ``node`` with its pointer, parents first."""
+    yield pointer, node
+    children: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(node, Mapping):
+        children = node.items()
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        children = enumerate(node)
+    for step, child in children:
+        yield from walk(child, (*pointer, step))
+
+
+def _child(node: Node, step: str | int) -> tuple[Node, Node] | None:
+    if isinstance(node.value, str):
+        return None
+    if isinstance(step, int):
+        found = node.value[step] if step < len(node.value) else None
+        return None if found is None or isinstance(found, tuple) else (found, found)
+    pairs = (entry for entry in node.value if isinstance(entry, tuple))
+    return next(((key, value) for key, value in pairs if key.value == step), None)

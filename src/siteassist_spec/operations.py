@@ -1,0 +1,459 @@
+"""The operations of the API, with everything that the description states about each.
+
+What an operation needs, takes, returns and belongs to is derived here, so that no other
+module has a list of operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from siteassist_spec.document import Document, Json, Pointer
+
+__all__ = [
+    "EVENT_STREAM",
+    "JSON",
+    "METHODS",
+    "Body",
+    "EventStream",
+    "Media",
+    "Operation",
+    "Paging",
+    "Parameter",
+    "Response",
+    "base_path",
+    "read_operations",
+]
+
+METHODS = ("get", "put", "post", "delete", "patch")
+"""The methods that an operation can have here, as they are written in the description."""
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+"""The media type whose schema and examples describe one event, not the whole body."""
+PLACES = ("path", "query", "header")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an operation."""
+
+    name: str
+    place: Literal["path", "query", "header"]
+    required: bool
+    description: str
+    schema: Json
+    """As it is written: perhaps a reference."""
+    resolved: Json
+    """The schema, with its own reference followed."""
+    examples: Mapping[str, Any]
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The JSON types that the schema allows; empty if it does not say."""
+        declared = self.resolved.get("type", ())
+        return frozenset([declared] if isinstance(declared, str) else declared)
+
+    @property
+    def default(self) -> Any:
+        """The default of the schema, or None."""
+        return self.resolved.get("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The JSON body of a request."""
+
+    required: bool
+    schema: Json
+    """As it is written: perhaps a reference."""
+    examples: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One media type of a response."""
+
+    schema: Json
+    """As it is written: perhaps a reference."""
+    examples: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """An answer as server-sent events: ``x-event-stream`` and the schema of an event."""
+
+    request_flag: str
+    """The boolean property of the request's body that asks for the stream."""
+    terminator: str
+    """The data of the last event, which is not JSON."""
+    error_type: str
+    """The ``type`` of the payload that reports a failure."""
+    error_text: str
+    """The property of that payload that holds the problem in words."""
+    event: Json
+    """The schema of one event, resolved."""
+    payload: Json
+    """The schema of the JSON in an event's data: perhaps a reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """A response that is one page of a list: ``x-page``."""
+
+    items: str
+    """The property of the body that holds the items."""
+    offset: str
+    """The query parameter that skips items."""
+    limit: str
+    """The query parameter that bounds the page."""
+    total: str | None
+    """The property of the body that counts the items on all pages; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One documented response."""
+
+    status: int
+    description: str
+    media: Mapping[str, Media]
+    """By media type; empty if the response has no body, as a 204."""
+    links: Mapping[str, Json]
+    """By name, with references followed."""
+    stream: EventStream | None
+    paging: Paging | None
+    raw: Json = field(repr=False, hash=False, compare=False)
+    """As it is written, with its own reference followed."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004  # the classes of RFC 9110
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method on one path."""
+
+    operation_id: str
+    method: str
+    """In capitals."""
+    path: str
+    """A template, such as ``/conversations/{conversationId}``."""
+    summary: str
+    description: str
+    tag: str
+    needs_token: bool
+    """Whether a request without a bearer token is refused."""
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    responses: Mapping[int, Response] = field(repr=False)
+    """By status, in the order of the description."""
+    owned: frozenset[str]
+    """Names of the path parameters that identify an object of one visitor."""
+    pointer: Pointer = field(repr=False)
+    """The operation's place in the description."""
+    raw: Json = field(repr=False, hash=False, compare=False)
+    """As it is written."""
+
+    @property
+    def label(self) -> str:
+        """The operation as people write it: ``GET /search (search)``."""
+        return f"{self.method} {self.path} ({self.operation_id})"
+
+    @property
+    def successes(self) -> tuple[Response, ...]:
+        """The documented 2xx responses."""
+        return tuple(response for response in self.responses.values() if response.is_success)
+
+    @property
+    def stream(self) -> EventStream | None:
+        """How the operation streams its answer, or None if it cannot."""
+        return next((r.stream for r in self.responses.values() if r.stream), None)
+
+    @property
+    def paging(self) -> Paging | None:
+        """How the operation's list is divided into pages, or None if it returns no list."""
+        return next((r.paging for r in self.successes if r.paging), None)
+
+    def parameter(self, name: str) -> Parameter:
+        """Return the parameter ``name``. Raises `KeyError` if there is none."""
+        return {parameter.name: parameter for parameter in self.parameters}[name]
+
+    def places(self, place: str) -> tuple[Parameter, ...]:
+        """Return the parameters in ``path``, ``query`` or ``header``."""
+        return tuple(one for one in self.parameters if one.place == place)
+
+
+def base_path(document: Document) -> str:
+    """Return the path of the first server's URL, such as ``/v2``.
+
+    Raises `SpecError` if there is no server.
+    """
+    try:
+        url = str(document.raw["servers"][0]["url"])
+    except (KeyError, IndexError, TypeError):
+        raise document.error("`servers` names no URL") from None
+    return urlsplit(url).path.rstrip("/")
+
+
+def read_operations(document: Document) -> dict[str, Operation]:
+    """Return all operations by their ``operationId``, in the order of the description.
+
+    Raises `SpecError` with file, line and column for whatever is missing, malformed or
+    not supported.
+    """
+    paths = document.raw.get("paths")
+    if not isinstance(paths, Mapping):
+        raise document.error("`paths` must be a mapping", ("paths",))
+    written = list(_written(document, paths))
+    owned = _owned(document, written)
+    found: dict[str, Operation] = {}
+    for pointer, node in written:
+        operation = _Reader(document, pointer, owned).operation(node)
+        if operation.operation_id in found:
+            raise document.error(
+                f"operationId {operation.operation_id} is duplicated", (*pointer, "operationId")
+            )
+        found[operation.operation_id] = operation
+    return found
+
+
+def _written(document: Document, paths: Json) -> Iterator[tuple[Pointer, Json]]:
+    for path, item in paths.items():
+        for key, node in item.items():
+            pointer = ("paths", path, key)
+            if key in METHODS:
+                if not isinstance(node, Mapping):
+                    raise document.error(f"{key.upper()} {path} must be a mapping", pointer)
+                yield pointer, node
+            elif key not in {"parameters", "summary", "description"}:
+                raise document.error(f"`{key}` is not supported in a path", pointer)
+
+
+def _owned(document: Document, written: list[tuple[Pointer, Json]]) -> frozenset[str]:
+    """Return the names of the path parameters that identify an object of one visitor.
+
+    Links say so: they carry such an id from an answer to a visitor (the operation needs
+    a token) to a parameter of another operation that needs a token.
+    """
+    private = [(pointer, node) for pointer, node in written if node.get("security")]
+    in_path = {
+        node.get("operationId"): set(re.findall(r"{(\w+)}", str(pointer[1])))
+        for pointer, node in private
+    }
+    owned = set()
+    for _, node in private:
+        for status, response in node.get("responses", {}).items():
+            if not str(status).startswith("2"):
+                continue
+            for link in map(document.resolve, document.resolve(response).get("links", {}).values()):
+                names = in_path.get(link.get("operationId"), set())
+                owned |= {
+                    name
+                    for name, value in link.get("parameters", {}).items()
+                    if name in names and str(value).startswith("$response.body#")
+                }
+    return frozenset(owned)
+
+
+class _Reader:
+    """Reads one operation, and knows its place for messages."""
+
+    def __init__(self, document: Document, pointer: Pointer, owned: frozenset[str]) -> None:
+        self._document = document
+        self._pointer = pointer
+        self._owned = owned
+
+    def operation(self, node: Json) -> Operation:
+        _, path, method = self._pointer
+        name = self._get(node, "operationId", self._pointer)
+        parameters = tuple(self._parameters(node))
+        in_path = {parameter.name for parameter in parameters if parameter.place == "path"}
+        missing = set(re.findall(r"{(\w+)}", str(path))) ^ in_path
+        if missing:
+            raise self._document.error(
+                f"{name}: {', '.join(sorted(missing))} must be both in the path and a parameter",
+                self._pointer,
+            )
+        return Operation(
+            operation_id=name,
+            method=str(method).upper(),
+            path=str(path),
+            summary=node.get("summary", ""),
+            description=node.get("description", ""),
+            tag=next(iter(node.get("tags", ())), ""),
+            needs_token=bool(node.get("security", self._document.raw.get("security"))),
+            parameters=parameters,
+            body=self._body(node),
+            responses=self._responses(node),
+            owned=frozenset(in_path & self._owned),
+            pointer=self._pointer,
+            raw=node,
+        )
+
+    def _get(self, node: Json, key: str, pointer: Pointer) -> Any:
+        try:
+            return node[key]
+        except (KeyError, TypeError):
+            raise self._document.error(f"`{key}` is missing", pointer) from None
+
+    def _parameters(self, node: Json) -> Iterator[Parameter]:
+        shared = (*self._pointer[:-1], "parameters")
+        own = (*self._pointer, "parameters")
+        item = self._document.at(self._pointer[:-1])
+        for pointer, written in ((shared, item), (own, node)):
+            for index, entry in enumerate(written.get("parameters", ())):
+                yield self._parameter(self._document.resolve(entry), (*pointer, index))
+
+    def _parameter(self, node: Json, pointer: Pointer) -> Parameter:
+        name, place = self._get(node, "name", pointer), self._get(node, "in", pointer)
+        if place not in PLACES:
+            raise self._document.error(
+                f"{name}: a parameter in `{place}` is not supported", pointer
+            )
+        schema = self._get(node, "schema", pointer)
+        return Parameter(
+            name=name,
+            place=place,
+            required=bool(node.get("required")),
+            description=node.get("description", ""),
+            schema=schema,
+            resolved=self._document.resolve(schema),
+            examples=self._examples(node),
+        )
+
+    def _body(self, node: Json) -> Body | None:
+        if "requestBody" not in node:
+            return None
+        pointer = (*self._pointer, "requestBody")
+        body = self._document.resolve(node["requestBody"])
+        content = self._get(body, "content", pointer)
+        if set(content) != {JSON}:
+            raise self._document.error(
+                f"a request body must have the media type {JSON} and no other",
+                (*pointer, "content"),
+            )
+        return Body(
+            required=bool(body.get("required")),
+            schema=self._get(content[JSON], "schema", (*pointer, "content", JSON)),
+            examples=self._examples(content[JSON]),
+        )
+
+    def _responses(self, node: Json) -> dict[int, Response]:
+        found = {}
+        for status, written in self._get(node, "responses", self._pointer).items():
+            pointer = (*self._pointer, "responses", status)
+            if not re.fullmatch(r"[1-5][0-9][0-9]", str(status)):
+                raise self._document.error(f"status `{status}` is not supported", pointer)
+            found[int(status)] = self._response(int(status), written, pointer)
+        if not any(response.is_success for response in found.values()):
+            raise self._document.error(
+                "an operation needs a success response", (*self._pointer, "responses")
+            )
+        return found
+
+    def _response(self, status: int, written: Json, pointer: Pointer) -> Response:
+        node = self._document.resolve(written)
+        return Response(
+            status=status,
+            description=node.get("description", ""),
+            media={
+                name: Media(
+                    schema=self._get(media, "schema", (*pointer, "content", name)),
+                    examples=self._examples(media),
+                )
+                for name, media in (node.get("content") or {}).items()
+            },
+            links={
+                name: self._document.resolve(link) for name, link in node.get("links", {}).items()
+            },
+            stream=self._stream(node, pointer),
+            paging=self._paging(node, pointer),
+            raw=node,
+        )
+
+    def _examples(self, node: Json) -> dict[str, Any]:
+        return {
+            name: self._document.resolve(example).get("value")
+            for name, example in node.get("examples", {}).items()
+        }
+
+    def _stream(self, node: Json, pointer: Pointer) -> EventStream | None:
+        if "x-event-stream" not in node:
+            return None
+        keys = self._extension(
+            node,
+            "x-event-stream",
+            ("requestFlag", "terminator", "errorType", "errorText"),
+            pointer,
+        )
+        place = (*pointer, "content", EVENT_STREAM)
+        media = self._get(node.get("content", {}), EVENT_STREAM, (*pointer, "x-event-stream"))
+        event = self._document.resolve(self._get(media, "schema", place))
+        try:
+            data = self._document.resolve(event["properties"]["data"])
+            payload = next(
+                form["contentSchema"] for form in data["anyOf"] if "contentSchema" in form
+            )
+        except (KeyError, StopIteration):
+            raise self._document.error(
+                "the schema of an event must have `data` with a form that has `contentSchema`",
+                place,
+            ) from None
+        flag, terminator, error_type, error_text = keys
+        return EventStream(
+            request_flag=flag,
+            terminator=terminator,
+            error_type=error_type,
+            error_text=error_text,
+            event=event,
+            payload=payload,
+        )
+
+    def _paging(self, node: Json, pointer: Pointer) -> Paging | None:
+        if "x-page" not in node:
+            return None
+        items, offset, limit, total = self._extension(
+            node, "x-page", ("items", "offset", "limit"), pointer, optional=("total",)
+        )
+        operation = self._document.at(self._pointer)
+        parameters = {one.name for one in self._parameters(operation) if one.place == "query"}
+        for key, name in (("offset", offset), ("limit", limit)):
+            if name not in parameters:
+                raise self._document.error(
+                    f"x-page: `{key}` is `{name}`, which is not a query parameter",
+                    (*pointer, "x-page", key),
+                )
+        schema = self._get(node.get("content", {}), JSON, pointer)["schema"]
+        properties = self._document.resolve(schema).get("properties", {})
+        for key, name in (("items", items), ("total", total)):
+            if name is not None and name not in properties:
+                raise self._document.error(
+                    f"x-page: `{key}` is `{name}`, which is not a property of the response",
+                    (*pointer, "x-page", key),
+                )
+        return Paging(items=items, total=total, offset=offset, limit=limit)
+
+    def _extension(
+        self,
+        node: Json,
+        name: str,
+        keys: tuple[str, ...],
+        pointer: Pointer,
+        optional: tuple[str, ...] = (),
+    ) -> tuple[Any, ...]:
+        value = node[name]
+        if not isinstance(value, Mapping):
+            raise self._document.error(f"{name} must be a mapping", (*pointer, name))
+        unknown = sorted(set(value) - {*keys, *optional})
+        if unknown:
+            raise self._document.error(
+                f"{name}: unknown key `{unknown[0]}`", (*pointer, name, unknown[0])
+            )
+        required = (self._get(value, key, (*pointer, name)) for key in keys)
+        return (*required, *(value.get(key) for key in optional))
