@@ -20,7 +20,7 @@ export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BA
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants clean
+.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants exercises clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -94,6 +94,9 @@ bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in so
 
 mutants: $(READY) ## break the mock in over 100 ways and see which the contract tests find
 	@$(RUN) python -m tests.mutants
+
+exercises: $(READY) ## change the API on a copy of the repository and see that all follows
+	@$(RUN) python -m scripts.exercises
 
 clean: ## remove what can be made again
 	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules

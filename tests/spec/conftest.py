@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec, read_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 @pytest.fixture(scope="session")
@@ -28,26 +27,15 @@ def spec() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def resolve(spec: dict[str, Any]) -> Callable[[Any], Any]:
     """Follow the ``$ref`` of a node, if it is one."""
-
-    def resolve(node: Any) -> Any:
-        while isinstance(node, dict) and "$ref" in node:
-            target: Any = spec
-            for key in node["$ref"].removeprefix("#/").split("/"):
-                target = target[key]
-            node = target
-        return node
-
-    return resolve
+    return Document(spec).resolve
 
 
 @pytest.fixture(scope="session")
 def operations(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every operation by its id, with its ``method`` and ``path``."""
+    """Every operation by its id, as it is written, with its ``method`` and ``path``."""
     return {
-        operation["operationId"]: {"method": method, "path": path, **operation}
-        for path, item in spec["paths"].items()
-        for method, operation in item.items()
-        if method in METHODS
+        name: {"method": operation.method.lower(), "path": operation.path, **operation.raw}
+        for name, operation in read_operations(Document(spec)).items()
     }
 
 

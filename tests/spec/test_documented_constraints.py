@@ -160,7 +160,7 @@ def stated_operation(operation: dict[str, Any], resolve: Callable[[Any], Any]) -
         "success": {
             status: {
                 media_type: name_of(content["schema"])
-                for media_type, content in response["content"].items()
+                for media_type, content in response.get("content", {}).items()
             }
             for status, response in responses.items()
             if status.startswith("2")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from siteassist_spec import SPEC_PATH, SpecError, load_spec
+from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,12 +67,7 @@ WALKS = [
 
 def resolved(spec: Spec, node: Any) -> Any:
     """Follow references within the document."""
-    while isinstance(node, dict) and "$ref" in node:
-        target: Any = spec
-        for key in node["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        node = target
-    return node
+    return Document(spec).resolve(node) if isinstance(node, dict) else node
 
 
 def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -1,0 +1,483 @@
+"""Change the API in four ways on a copy of the repository, and see that everything follows.
+
+    make exercises                   all of them, with faulty servers
+    make exercises ARGS=--quick      the second one only, with one faulty server
+
+Each exercise is a list of edits by path, such as whoever changes the API makes by hand:
+in `openapi.yaml`, its evidence, the second reading of the documents in
+`tests/spec/data`, and the mock's handler and storage. Nothing else is edited; client,
+tests, contract suite, reports and published forms have to follow.
+
+Exit status: 0 everything followed; 1 something did not; 2 the exercises could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from siteassist_spec.document import walk
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = Path(sys.executable).parent
+SPEC = "openapi.yaml"
+OPERATIONS = "tests/spec/data/documented_operations.yaml"
+EXAMPLES = "tests/spec/data/documented_examples.yaml"
+SCHEMAS = "tests/spec/data/documented_schemas.yaml"
+EVIDENCE = "docs/evidence.md"
+# What is derived from the description, and so must pass unchanged.
+DERIVED = (
+    "tests/spec",
+    "tests/generated/test_client_surface.py",
+    "tests/generated/test_names.py",
+    "tests/publish/test_variants.py",
+    "tests/publish/test_collection.py",
+    "tests/reference",
+)
+
+
+class ExerciseError(Exception):
+    """Something did not follow; the message says what."""
+
+
+class Copy:
+    """A copy of the repository that is edited."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy all files that git knows into ``folder``."""
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"],  # noqa: S607  # wherever it is
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).exists():
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target)
+
+    def yaml(self, name: str, change: Callable[[Any], object]) -> None:
+        """Change a YAML file; comments, order and quotes stay."""
+        yaml = YAML()
+        yaml.preserve_quotes = True
+        yaml.width = 1000
+        path = self.folder / name
+        document = yaml.load(path.read_text(encoding="utf-8"))
+        change(document)
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(document, file)
+
+    def set(self, name: str, *steps: str, value: Any) -> None:
+        """Set the value at a path of a YAML file."""
+
+        def change(document: Any) -> None:
+            for step in steps[:-1]:
+                document = document[step]
+            document[steps[-1]] = value
+
+        self.yaml(name, change)
+
+    def after(self, name: str, line: str, text: str) -> None:
+        """Insert lines after the one line that begins with ``line``."""
+        path = self.folder / name
+        lines = path.read_text(encoding="utf-8").splitlines()
+        (place,) = [index for index, found in enumerate(lines) if found.startswith(line)]
+        lines.insert(place + 1, text.rstrip("\n"))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def append(self, name: str, text: str) -> None:
+        """Append text to a file."""
+        path = self.folder / name
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace each occurrence of ``old``, of which there must be one at least."""
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        if old not in text:
+            raise ExerciseError(f"{name} has no {old!r} any more: the exercise is out of date")
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def run(self, *command: str, status: int = 0, timeout: float = 600) -> str:
+        """Run one of our commands in the copy and return what it prints.
+
+        Raises `ExerciseError` with its last lines if it ends with another status.
+        """
+        path = os.pathsep.join(str(self.folder / name) for name in ("src", "generated", "."))
+        done = subprocess.run(
+            [str(TOOLS / command[0]), *command[1:]],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode != status:
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            told = "\n    ".join(lines[-30:])
+            words = " ".join(command)
+            raise ExerciseError(f"{words}: exit status {done.returncode}, not {status}\n    {told}")
+        return done.stdout
+
+    def contract(self, status: int = 0) -> dict[str, Any]:
+        """Hold the copy's mock to the copy's contract, quickly, and return the report."""
+        self.run("python", "scripts/contract.py", "--profile", "quick", status=status)
+        report = (self.folder / "reports" / "report.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(report)
+        return found
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One change of the API."""
+
+    name: str
+    title: str
+    edit: Callable[[Copy], None]
+    check: Callable[[Copy], None] = lambda _: None
+    """What must hold after generation, besides the derived tests."""
+    faults: dict[str, tuple[Callable[[Copy], None], str]] = field(default_factory=dict)
+    """By a name: how to break the server, and the rule that finds it."""
+
+
+HANDLERS = "src/siteassist_mock/handlers/__init__.py"
+CONVERSATIONS = "src/siteassist_mock/handlers/conversations.py"
+REPOSITORY = "src/siteassist_mock/store.py"
+
+
+def optional_field(copy: Copy) -> None:
+    """Give messages a field that may be absent."""
+    description = "How sure the assistant is of its answer."
+    schema = {"type": "number", "description": description, "minimum": 0, "maximum": 1}
+    copy.set(SPEC, "components", "schemas", "Message", "properties", "confidence", value=schema)
+    copy.set(SCHEMAS, "Message", "optional", "confidence", value="number, 0..1")
+
+
+def client_has_field(copy: Copy) -> None:
+    """Check that the generated class has the field."""
+    program = "from siteassist.models import Message; print(Message.__attrs_attrs__.confidence)"
+    copy.run("python", "-c", program)
+
+
+def delete_operation(copy: Copy) -> None:
+    """Let a visitor delete a conversation, with an answer without a body."""
+    path = "/conversations/{conversationId}"
+    link = {
+        "operationId": "deleteConversation",
+        "description": "Delete the conversation.",
+        "parameters": {"conversationId": "$response.body#/id"},
+    }
+
+    def change(spec: Any) -> None:
+        errors = {
+            status: response
+            for status, response in spec["paths"][path]["get"]["responses"].items()
+            if not status.startswith("2")
+        }
+        spec["paths"][path]["delete"] = {
+            "operationId": "deleteConversation",
+            "tags": ["Conversations"],
+            "summary": "Delete a conversation",
+            "description": "Deletes one of the visitor's own conversations with its messages.",
+            "security": [{"bearerAuth": []}],
+            "parameters": [{"$ref": "#/components/parameters/ConversationId"}],
+            "responses": {"204": {"description": "The conversation is deleted."}, **errors},
+        }
+        made = spec["paths"]["/conversations"]["post"]["responses"]["201"]
+        made["links"]["deleteConversation"] = link
+
+    copy.yaml(SPEC, change)
+    documented = {
+        "request": f"DELETE {path}",
+        "bearer": True,
+        "parameters": {"conversationId": "path, required, string (uuid)"},
+        "body": None,
+        "success": {"204": {}},
+        "errors": "all",
+    }
+    copy.set(OPERATIONS, "operations", "deleteConversation", value=documented)
+    copy.after(
+        EVIDENCE, "| `getConversation` |", f"| `deleteConversation` | `DELETE {path}` | P5 | |"
+    )
+    handler(copy, OWN)
+
+
+OWN = """
+    with call.services.store.write() as records:
+        conversation = own_conversation(records, call)
+        records.delete_conversation(conversation.id)
+    return Response(status_code=204)
+"""
+ANYBODY = """
+    with call.services.store.write() as records:
+        records.delete_conversation(call.path["conversationId"])
+    return Response(status_code=204)
+"""
+WITH_BODY = """
+    with call.services.store.write() as records:
+        conversation = own_conversation(records, call)
+        records.delete_conversation(conversation.id)
+    return JSONResponse({"success": True})
+"""
+
+
+def handler(copy: Copy, body: str) -> None:
+    """Write the handler of `deleteConversation`, and what it needs of the storage."""
+    start = "\n\ndef delete_conversation(call: Call) -> Response:\n"
+    path = copy.folder / CONVERSATIONS
+    text = path.read_text(encoding="utf-8").partition(start)[0]
+    if "import JSONResponse, Response" not in text:
+        text = text.replace("import JSONResponse", "import JSONResponse, Response")
+        entry = '    "deleteConversation": conversations.delete_conversation,'
+        copy.after(HANDLERS, '    "getConversation": ', entry)
+        copy.after(REPOSITORY, "class Records:", DELETE_RECORDS)
+    docstring = '    """Delete a conversation with its messages."""\n'
+    path.write_text(text.rstrip("\n") + "\n" + start + docstring + body.lstrip("\n"))
+
+
+DELETE_RECORDS = '''    def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation with its messages."""
+        from sqlalchemy import delete
+
+        gone = delete(messages).where(messages.c.conversation_id == conversation_id)
+        self._connection.execute(gone)
+        self._connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+'''
+
+
+PATH = "/conversations/{conversationId}"
+
+
+def client_deletes(copy: Copy) -> None:
+    """Check that the method returns None and the conversation is gone."""
+    program = (
+        "from siteassist import SiteAssist, NotFoundError\n"
+        "from siteassist_mock.testing import mock_server\n"
+        "with mock_server() as url:\n"
+        "    client = SiteAssist(api_key='sa_pk_1234567890abcdef', device_id='d', base_url=url)\n"
+        "    made = client.start_conversation()\n"
+        "    assert client.delete_conversation(made.id) is None\n"
+        "    try:\n"
+        "        client.get_conversation(made.id)\n"
+        "    except NotFoundError:\n"
+        "        print('gone')\n"
+    )
+    if copy.run("python", "-c", program).strip() != "gone":
+        raise ExerciseError("the generated client does not delete")
+
+
+def suite_knows(operation: str) -> Callable[[Copy], None]:
+    """Return a check that the report has rows of an operation, isolation among them."""
+
+    def check(copy: Copy) -> None:
+        rows = copy.contract()["coverage"]
+        tested = {row["what"] for row in rows if row["operation"] == operation and row["count"]}
+        missing = {"isolation", "token-required", "unknown-not-found"} - tested
+        if missing:
+            raise ExerciseError(f"the suite did not test {', '.join(sorted(missing))}")
+
+    return check
+
+
+def renamed_parameter(copy: Copy) -> None:
+    """Call the parameter `offset` of the lists `skip`."""
+
+    def change(spec: Any) -> None:
+        for _, node in walk(spec):
+            if isinstance(node, dict) and node.get("name") == "offset" and "in" in node:
+                node["name"] = "skip"
+            if isinstance(node, dict) and "x-page" in node:
+                node["x-page"]["offset"] = "skip"
+
+    copy.yaml(SPEC, change)
+
+    def documented(document: Any) -> None:
+        for operation in document["operations"].values():
+            parameters = operation["parameters"]
+            if "offset" in parameters:
+                parameters["skip"] = parameters.pop("offset")
+
+    copy.yaml(OPERATIONS, documented)
+    copy.replace(EXAMPLES, "at: parameter offset", "at: parameter skip")
+    for name in (CONVERSATIONS, *(f"src/siteassist_mock/handlers/{n}.py" for n in OTHERS)):
+        copy.replace(name, 'query["offset"]', 'query["skip"]')
+
+
+OTHERS = ("messages", "knowledge")
+
+
+def client_pages(copy: Copy) -> None:
+    """Check that the methods still return pages, over the renamed parameter."""
+    program = (
+        "from siteassist import SiteAssist\n"
+        "from siteassist_mock.testing import mock_server\n"
+        "with mock_server() as url:\n"
+        "    client = SiteAssist(api_key='sa_pk_1234567890abcdef', device_id='d', base_url=url)\n"
+        "    made = {client.start_conversation().id for _ in range(5)}\n"
+        "    assert made == {one.id for one in client.get_conversations(limit=2)}\n"
+        "    assert len(made) - 3 == len(list(client.get_conversations(limit=2, skip=3)))\n"
+    )
+    copy.run("python", "-c", program)
+    copy.contract()
+
+
+def more_events(copy: Copy) -> None:
+    """Describe an event that the runtime knows, and one whose schema has a name of its own."""
+
+    def event(kind: str, description: str, **properties: str) -> dict[str, Any]:
+        named = {"type": "string", "const": kind, "description": "Names the type of this payload."}
+        others = {
+            name: {"type": "string", "description": text} for name, text in properties.items()
+        }
+        return {
+            "type": "object",
+            "description": description,
+            "required": ["type", *others],
+            "properties": {"type": named, **others},
+        }
+
+    def change(spec: Any) -> None:
+        schemas = spec["components"]["schemas"]
+        added = {
+            "AbortPayload": event("abort", "The answer was cancelled."),
+            "CitationEvent": event("citation", "A source of the answer.", url="The source."),
+        }
+        for name, schema in added.items():
+            schemas[name] = schema
+            union = schemas["StreamPayload"]["oneOf"]
+            union.insert(len(union) - 1, {"$ref": f"#/components/schemas/{name}"})
+        schemas["OtherPayload"]["properties"]["type"]["not"]["enum"] += list(kinds)
+
+    kinds = ("abort", "citation")
+    names = ("AbortPayload", "CitationEvent")
+    last = list(YAML(typ="safe").load(copy.folder / SPEC)["components"]["schemas"])[-1]
+    copy.yaml(SPEC, change)
+    rows = "\n".join(f"| `{name}` | F-stream | |" for name in names)
+    copy.after(EVIDENCE, f"| `{last}` |", rows)
+
+    def documented(document: Any) -> None:
+        others = ", ".join(names)
+        union = document["StreamPayload"].replace("OtherPayload", f"{others}, OtherPayload")
+        document["StreamPayload"] = union
+        other = document["OtherPayload"]["required"]
+        other["type"] += f" | {' | '.join(kinds)}"
+        document["AbortPayload"] = {"required": {"type": "always abort"}}
+        cited = {"type": "always citation", "url": "string"}
+        document["CitationEvent"] = {"required": cited}
+
+    copy.yaml(SCHEMAS, documented)
+
+
+def client_streams(copy: Copy) -> None:
+    """Check that each of the new events is one class, which streams yield."""
+    program = (
+        "import siteassist, httpx\n"
+        "from siteassist import models\n"
+        "body = ''.join('data: %s\\n\\n' % one for one in (\n"
+        '    \'{"type":"start"}\', \'{"type":"citation","url":"https://x"}\','
+        ' \'{"type":"abort"}\', "[DONE]"))\n'
+        "answer = lambda request: httpx.Response(200, text=body,"
+        " headers={'content-type': 'text/event-stream'})\n"
+        "client = siteassist.SiteAssist(token='x', transport=httpx.MockTransport(answer))\n"
+        "with client.create_chat_completion_stream(messages=[]) as stream:\n"
+        "    kinds = [type(event.payload) for event in stream]\n"
+        "print(kinds)\n"
+    )
+    copy.run("python", "-c", program)
+
+
+EXERCISES = (
+    Exercise("a", "an optional field of Message", optional_field, client_has_field),
+    Exercise(
+        "b",
+        "DELETE /conversations/{conversationId} with 204",
+        delete_operation,
+        client_deletes,
+        {
+            "anybody may delete": (lambda copy: handler(copy, ANYBODY), "isolation"),
+            "200 with a body": (lambda copy: handler(copy, WITH_BODY), "described"),
+        },
+    ),
+    Exercise("c", "`offset` renamed to `skip`", renamed_parameter, client_pages),
+    Exercise("d", "the events abort and CitationEvent", more_events, client_streams),
+)
+
+
+def steps(exercise: Exercise, copy: Copy, *, quick: bool) -> Iterator[tuple[str, float]]:
+    """Do one exercise; yields each step with its seconds. Raises `ExerciseError`."""
+
+    def timed(name: str, step: Callable[[], object]) -> tuple[str, float]:
+        begun = time.monotonic()
+        step()
+        return name, time.monotonic() - begun
+
+    yield timed("edit", lambda: exercise.edit(copy))
+    yield timed("generate", lambda: copy.run("python", "scripts/generate.py"))
+    tests = ("pytest", "-q", "-x", "-p", "no:cacheprovider", *DERIVED)
+    yield timed("derived tests", lambda: copy.run(*tests))
+    yield timed("client and suite", lambda: exercise.check(copy))
+    for name, (fault, rule) in exercise.faults.items():
+        fault(copy)
+
+        def found(rule: str = rule, name: str = name) -> None:
+            report = copy.contract(status=1)
+            rules = {one["rule"] for one in report["findings"]}
+            if rule not in rules:
+                raise ExerciseError(f"{name}: found by {rules}, not by {rule}")
+
+        yield timed(f"found: {name}", found)
+        if quick:
+            break
+
+
+def main() -> int:
+    """Do the exercises that are asked for and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make exercises", description="Change the API on a copy and see what follows."
+    )
+    names = [exercise.name for exercise in EXERCISES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all")
+    parser.add_argument(
+        "--quick", action="store_true", help="only the new operation, one faulty server"
+    )
+    parser.add_argument("--keep", type=Path, help="leave the copies in this folder")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"unknown exercise {min(unknown)!r}: expected one of {', '.join(names)}")
+    failed = 0
+    for exercise in EXERCISES:
+        asked = options.names or (["b"] if options.quick else names)
+        if exercise.name not in asked:
+            continue
+        print(f"({exercise.name}) {exercise.title}", flush=True)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = (options.keep or Path(temporary)) / exercise.name
+            folder.mkdir(parents=True)
+            try:
+                for name, seconds in steps(exercise, Copy(folder), quick=options.quick):
+                    print(f"    {name}: {seconds:.1f} s", flush=True)
+            except ExerciseError as error:
+                failed += 1
+                print(f"    FAILED: {error}", flush=True)
+    print("Everything followed." if not failed else f"{failed} of the exercises failed.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
