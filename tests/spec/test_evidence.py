@@ -163,7 +163,7 @@ def test_the_extension_stands_on_event_streams(
     streams = [response for response in responses if "text/event-stream" in response["content"]]
     assert len(streams) == 2
     assert all("x-event-stream" in response for response in streams)
-    assert list(extension_keys(spec)) == ["x-event-stream"] * len(streams)
+    assert list(extension_keys(spec)).count("x-event-stream") == len(streams)
 
 
 @pytest.mark.parametrize("name", ["sendMessage", "createChatCompletion"])
