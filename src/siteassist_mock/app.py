@@ -12,14 +12,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-import siteassist_spec
 from siteassist_mock.access_log import AccessLog
 from siteassist_mock.assistant import Assistant
 from siteassist_mock.auth import Authenticator
 from siteassist_mock.call import Call, Services
 from siteassist_mock.control import control_paths, is_control
 from siteassist_mock.disturbance import Disturbance
-from siteassist_mock.documented import read_responses
 from siteassist_mock.errors import ApiError
 from siteassist_mock.faults import FAULTS_KEY, FaultPlan
 from siteassist_mock.handlers import HANDLERS
@@ -27,7 +25,6 @@ from siteassist_mock.knowledge import Knowledge
 from siteassist_mock.limits import TOO_MANY, Limits
 from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.on_demand import OnDemand
-from siteassist_mock.operations import base_path, read_operations
 from siteassist_mock.rates import parse_rate
 from siteassist_mock.reference import reference_paths
 from siteassist_mock.router import Router
@@ -39,7 +36,7 @@ from siteassist_mock.sockets import SOCKET_PATH, ConversationSockets
 from siteassist_mock.store import Store
 from siteassist_mock.strict import Strict
 from siteassist_mock.validation import RequestValidator
-from siteassist_spec import SpecError
+from siteassist_spec import SPEC_PATH, Document, SpecError, base_path, read_operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,14 +44,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from siteassist_mock.call import Handler
-    from siteassist_mock.operations import Operation
     from siteassist_mock.tables import Visitor
+    from siteassist_spec import Operation
 
 __all__ = ["create_app"]
 
 # Reading takes longer than all else that a new server does, and a process that
 # runs tests makes many of them. Nothing here changes what it is given.
-_load_spec = functools.lru_cache(maxsize=1)(siteassist_spec.load_spec)
+_load = functools.lru_cache(maxsize=1)(Document.load)
 
 
 def create_app(
@@ -78,17 +75,16 @@ def create_app(
     `siteassist_mock.store.StoreError` if the database cannot.
     """
     settings = settings or Settings()
-    spec = _load_spec(siteassist_spec.SPEC_PATH) if spec is None else spec
-    operations = read_operations(spec)
+    document = _load(SPEC_PATH) if spec is None else Document(spec)
+    spec = document.raw
+    operations = read_operations(document)
     _match(operations, handlers)
-    prefix = base_path(spec)
+    prefix = base_path(document)
     validators = {
-        operation.operation_id: RequestValidator(operation, spec) for operation in operations
+        name: RequestValidator(name, operation.parameters, operation.body, spec)
+        for name, operation in operations.items()
     }
-    responses = {
-        operation.operation_id: read_responses(spec, operation) for operation in operations
-    }
-    strict = Strict(spec, responses) if settings.strict else None
+    strict = Strict(document, operations) if settings.strict else None
     plan = FaultPlan(settings.faults, settings.fault_seed)
     rates = [parse_rate(text) for text in settings.rate_limits]
     seed = read_seed(Path(settings.seed), spec) if settings.seed else SEED
@@ -98,7 +94,7 @@ def create_app(
     # Last, since nothing after it fails: whoever has the app closes the store.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
-    exempt = [operation_id for operation_id, known in responses.items() if TOO_MANY not in known]
+    exempt = [name for name, operation in operations.items() if TOO_MANY not in operation.responses]
     limits = Limits(store, rates, settings.quota, exempt)
     services = Services(
         settings,
@@ -115,12 +111,10 @@ def create_app(
         f"{prefix}/openapi": {"GET": served},
         **reference_paths(spec, prefix),
     }
-    for operation in operations:
-        handler = handlers[operation.operation_id]
-        validator = validators[operation.operation_id]
-        operation_id = operation.operation_id
+    for operation_id, operation in operations.items():
+        handler, validator = handlers[operation_id], validators[operation_id]
         endpoint: ASGIApp = _Endpoint(operation, validator, handler, services, limits)
-        endpoint = OnDemand(endpoint, operation_id, responses[operation_id])
+        endpoint = OnDemand(endpoint, operation)
         if strict is not None:
             endpoint = strict.guard(ErrorBoundary(endpoint), operation_id)
         paths.setdefault(prefix + operation.path, {})[operation.method] = Disturbance(
@@ -138,7 +132,7 @@ def create_app(
         cors(
             ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets}))),
             allow_origins=["*"],
-            allow_methods=sorted({operation.method for operation in operations}),
+            allow_methods=sorted({operation.method for operation in operations.values()}),
             allow_headers=["*"],
             # Which websites a key is for, its own list says: a preflight has no key.
             expose_headers=["Retry-After", "Preference-Applied"],
@@ -153,15 +147,12 @@ def create_app(
     return app
 
 
-def _match(operations: list[Operation], handlers: Mapping[str, Handler]) -> None:
-    declared = [operation.operation_id for operation in operations]
-    for operation_id in declared:
+def _match(operations: Mapping[str, Operation], handlers: Mapping[str, Handler]) -> None:
+    for operation_id in operations:
         if operation_id not in handlers:
             raise SpecError(f"openapi.yaml: the operation {operation_id} has no handler")
-        if declared.count(operation_id) > 1:
-            raise SpecError(f"openapi.yaml: the operation {operation_id} is there twice")
     for operation_id in handlers:
-        if operation_id not in declared:
+        if operation_id not in operations:
             raise SpecError(f"openapi.yaml: no operation for the handler {operation_id}")
 
 
@@ -215,6 +206,7 @@ class _Endpoint:
             signed_in=signed_in,
             path=self._validator.path(request.path_params),
             query=self._validator.query(scope["query_string"]),
+            headers=self._validator.headers(headers),
             body=self._validator.body(headers.get("content-type"), body),
             origins=tuple(headers.getlist("origin")),
         )

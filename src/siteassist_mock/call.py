@@ -50,6 +50,8 @@ class Call:
     query: dict[str, Any]
     body: Any
     origins: tuple[str, ...] = ()
+    headers: dict[str, Any] = field(default_factory=dict)
+    """The header parameters that the operation declares, by their declared names."""
 
     @property
     def visitor(self) -> Visitor:

@@ -32,10 +32,10 @@ from siteassist_mock.errors import ApiError
 from siteassist_mock.events import Event
 from siteassist_mock.handlers.conversations import check_open, not_found
 from siteassist_mock.middleware import BODY
-from siteassist_mock.operations import Body, Operation, Parameter
 from siteassist_mock.page import operator_page
 from siteassist_mock.sockets import CONVERSATION_ID
 from siteassist_mock.validation import RequestValidator
+from siteassist_spec import Body, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,13 +60,13 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
 _LIMIT = Parameter(
     name="limit",
     place="query",
     required=False,
-    schema={"type": "integer", "minimum": 1, "maximum": 1000},
-    types=frozenset({"integer"}),
-    default=100,
+    schema=_LIMIT_SCHEMA,
+    resolved=_LIMIT_SCHEMA,
 )
 
 _Handler: TypeAlias = Callable[[Call], "Response"]
@@ -93,15 +93,9 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
             # A misspelled name would otherwise go unnoticed.
             "additionalProperties": False,
         }
-        operation = Operation(
-            operation_id=handler.__name__,
-            method="GET" if properties is None else "POST",
-            path=CONTROL_PATH,
-            needs_token=False,
-            parameters=parameters,
-            body=None if properties is None else Body(bool(required), schema),
-        )
-        return _Endpoint(handler, RequestValidator(operation, spec), services)
+        body = None if properties is None else Body(bool(required), schema)
+        validator = RequestValidator(handler.__name__, parameters, body, spec)
+        return _Endpoint(handler, validator, services)
 
     name = {"type": ["string", "null"], "maxLength": 200}
     image = {"type": ["string", "null"], "maxLength": 2000}

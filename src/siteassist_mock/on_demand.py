@@ -20,20 +20,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from siteassist_mock.documented import EVENT_STREAM
 from siteassist_mock.errors import ApiError
 from siteassist_mock.middleware import BODY
 from siteassist_mock.prefer import header_values, parse_preferences
 from siteassist_mock.stream import frame
+from siteassist_spec import EVENT_STREAM, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.documented import Documented, Media
+    from siteassist_spec import Media, Operation
 
 __all__ = ["OnDemand"]
 
@@ -44,15 +44,12 @@ _LONGEST_NAME = 60
 class OnDemand:
     """Answers the requests for one operation that ask for a documented answer."""
 
-    def __init__(
-        self, app: ASGIApp, operation_id: str, responses: Mapping[int, Documented]
-    ) -> None:
-        """Answer from the examples of ``responses``, or let ``app`` answer."""
+    def __init__(self, app: ASGIApp, operation: Operation) -> None:
+        """Answer from the examples of ``operation``, or let ``app`` answer."""
         self._app = app
-        self._operation_id = operation_id
-        self._responses = responses
-        flags = [item.request_flag for item in responses.values() if item.request_flag]
-        self._flag = flags[0] if flags else None
+        self._operation_id = operation.operation_id
+        self._responses = operation.responses
+        self._flag = operation.stream and operation.stream.request_flag
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give the answer that ``Prefer`` asks for, or call the application.
@@ -70,6 +67,8 @@ class OnDemand:
             return None
         stream = self._asks_for_stream(scope)
         applied = [f"{key}={value}" for key, value in (("code", code), ("example", name)) if value]
+        if code and not name and not self._responses[self._status(code)].media:
+            return Response(status_code=int(code), headers={"Preference-Applied": applied[0]})
         status, media_type, media = self._find(code, name, stream=stream)
         return _respond(status, media_type, _values(media, name), ", ".join(applied))
 
@@ -134,7 +133,7 @@ def _respond(status: int, media_type: str, values: list[Any], applied: str) -> A
     if media_type == EVENT_STREAM:
         # Each example is one event; without a name they are a stream, in their order.
         return _Events(status, [frame(event["data"]) for event in values], headers)
-    if media_type != "application/json":
+    if media_type != JSON:
         return PlainTextResponse(first, status, headers, media_type)
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2: a 401 names the scheme to use
         headers["WWW-Authenticate"] = "Bearer"

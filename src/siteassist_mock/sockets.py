@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from siteassist_mock import views
 from siteassist_mock.errors import ApiError
 from siteassist_mock.handlers.conversations import not_found
-from siteassist_mock.operations import Operation, Parameter
 from siteassist_mock.prefer import header_values
 from siteassist_mock.validation import RequestValidator
+from siteassist_spec import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,8 +72,7 @@ CONVERSATION_ID = Parameter(
     place="path",
     required=True,
     schema={"type": "string", "format": "uuid"},
-    types=frozenset({"string"}),
-    default=None,
+    resolved={"type": "string", "format": "uuid"},
 )
 """The parameter in the path of whatever concerns one conversation."""
 
@@ -82,8 +81,7 @@ _API_KEY = Parameter(
     place="query",
     required=True,
     schema={"type": "string"},
-    types=frozenset({"string"}),
-    default=None,
+    resolved={"type": "string"},
 )
 
 
@@ -105,17 +103,7 @@ class ConversationSockets:
         """Listen to the events of ``services``, and hold handshakes to ``limits``."""
         self._services = services
         self._limits = limits
-        self._validator = RequestValidator(
-            Operation(
-                operation_id=_NAME,
-                method="GET",
-                path=SOCKET_PATH,
-                needs_token=False,
-                parameters=(CONVERSATION_ID, _API_KEY),
-                body=None,
-            ),
-            spec,
-        )
+        self._validator = RequestValidator(_NAME, (CONVERSATION_ID, _API_KEY), None, spec)
         self._open: set[_Outbox] = set()
         self._closing = False
 

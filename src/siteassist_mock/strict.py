@@ -12,12 +12,11 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from siteassist_mock.documented import EVENT_STREAM
 from siteassist_mock.errors import ApiError, error_response
-from siteassist_mock.operations import resolve
 from siteassist_mock.stream import frame
 from siteassist_mock.strict_json import parse_json
 from siteassist_mock.validation import compile_schema, describe
+from siteassist_spec import EVENT_STREAM, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from siteassist_mock.documented import Documented
+    from siteassist_spec import Document, Operation
 
 __all__ = ["Strict", "Violations"]
 
@@ -58,25 +57,23 @@ class Violations:
 class Strict:
     """Checks the answers of a server; one for all of its operations."""
 
-    def __init__(
-        self, spec: Mapping[str, Any], responses: Mapping[str, Mapping[int, Documented]]
-    ) -> None:
-        """Check against ``responses``, by ``operationId`` and status.
+    def __init__(self, document: Document, operations: Mapping[str, Operation]) -> None:
+        """Check against the responses of ``operations``, which are by ``operationId``.
 
         Raises `siteassist_spec.SpecError` if a schema is not valid.
         """
         self.violations = Violations()
-        self._spec = spec
+        self._document = document
         self._compiled: dict[str, _Check] = {}
         self._checks = {
             operation_id: {
                 status: {
                     media_type: self._compile(operation_id, media_type, media.schema)
-                    for media_type, media in documented.media.items()
+                    for media_type, media in response.media.items()
                 }
-                for status, documented in by_status.items()
+                for status, response in operation.responses.items()
             }
-            for operation_id, by_status in responses.items()
+            for operation_id, operation in operations.items()
         }
 
     def guard(self, app: ASGIApp, operation_id: str) -> ASGIApp:
@@ -104,9 +101,9 @@ class Strict:
         key = json.dumps([media_type, schema], sort_keys=True)
         if key not in self._compiled:
             self._compiled[key] = (
-                _EventCheck(operation_id, schema, self._spec)
+                _EventCheck(operation_id, schema, self._document)
                 if media_type == EVENT_STREAM
-                else _BodyCheck(operation_id, schema, self._spec, media_type)
+                else _BodyCheck(operation_id, schema, self._document.raw, media_type)
             )
         return self._compiled[key]
 
@@ -122,7 +119,7 @@ class _BodyCheck:
         self, operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any], media_type: str
     ) -> None:
         self._validator = compile_schema(operation_id, schema, spec)
-        self._json = media_type == "application/json"
+        self._json = media_type == JSON
 
     def problem(self, body: bytes) -> str | None:
         try:
@@ -135,11 +132,10 @@ class _BodyCheck:
 class _EventCheck:
     """Events one by one: their data is what the schema lists, or JSON of its own schema."""
 
-    def __init__(
-        self, operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any]
-    ) -> None:
-        data = resolve(spec, resolve(spec, schema)["properties"]["data"])
-        forms = [resolve(spec, form) for form in data["anyOf"]]
+    def __init__(self, operation_id: str, schema: Mapping[str, Any], document: Document) -> None:
+        spec = document.raw
+        data = document.resolve(document.resolve(schema)["properties"]["data"])
+        forms = [document.resolve(form) for form in data["anyOf"]]
         self._literals = [
             compile_schema(operation_id, form, spec)
             for form in forms
@@ -171,7 +167,14 @@ class _EventCheck:
         return None if None in problems else problems[0]
 
 
-_Check: TypeAlias = _BodyCheck | _EventCheck
+class _EmptyCheck:
+    """Answers that are documented without a body."""
+
+    def problem(self, body: bytes) -> str | None:
+        return "with a body, which it does not document" if body else None
+
+
+_Check: TypeAlias = _BodyCheck | _EventCheck | _EmptyCheck
 
 
 class _Gate:
@@ -229,6 +232,8 @@ class _Gate:
             self._refuse("which it does not document")
         header = next((value for key, value in start["headers"] if key == b"content-type"), b"")
         media_type = header.decode("latin-1").partition(";")[0].strip()
+        if not media_type and not self._checks[status]:
+            return _EmptyCheck()
         if media_type not in self._checks[status]:
             self._refuse(f"as {media_type or 'no media type'}, which it does not document")
         return self._checks[status][media_type]

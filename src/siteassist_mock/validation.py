@@ -19,7 +19,9 @@ from siteassist_spec import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from siteassist_mock.operations import Operation, Parameter
+    from starlette.datastructures import Headers
+
+    from siteassist_spec import Body, Parameter
 
 __all__ = ["RequestValidator", "compile_schema", "describe"]
 
@@ -29,29 +31,27 @@ _LENGTHS = frozenset({"minLength", "maxLength"})
 class RequestValidator:
     """Checks the requests of one operation."""
 
-    def __init__(self, operation: Operation, spec: Mapping[str, Any]) -> None:
-        """Compile the schemas of ``operation``, whose references lead into ``spec``.
+    def __init__(
+        self,
+        name: str,
+        parameters: Iterable[Parameter],
+        body: Body | None,
+        spec: Mapping[str, Any],
+    ) -> None:
+        """Compile the schemas of the operation ``name``; their references lead into ``spec``.
 
         Raises `SpecError` if a schema is not valid.
         """
-        by_place: dict[str, list[Parameter]] = {"path": [], "query": []}
-        for parameter in operation.parameters:
-            # A header or a cookie is no part of this API; a description that
-            # grows one is not servable until somebody reads it here.
-            if parameter.place not in by_place:
-                raise SpecError(
-                    f"openapi.yaml: {operation.operation_id} has a parameter in"
-                    f" {parameter.place}, which this server does not read"
-                )
+        by_place: dict[str, list[Parameter]] = {"path": [], "query": [], "header": []}
+        for parameter in parameters:
             by_place[parameter.place].append(parameter)
         self._query_parameters = by_place["query"]
-        self._body = operation.body
-        name = operation.operation_id
+        self._header_parameters = by_place["header"]
+        self._body = body
         self._path_validator = compile_schema(name, _object_schema(by_place["path"]), spec)
         self._query_validator = compile_schema(name, _object_schema(by_place["query"]), spec)
-        self._body_validator = (
-            None if operation.body is None else compile_schema(name, operation.body.schema, spec)
-        )
+        self._header_validator = compile_schema(name, _object_schema(by_place["header"]), spec)
+        self._body_validator = None if body is None else compile_schema(name, body.schema, spec)
 
     def path(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return the path parameters; all are identifiers, so in lower case.
@@ -79,18 +79,21 @@ class RequestValidator:
                 message="Invalid parameter. The query string is not UTF-8.",
                 details={"field": None, "reason": "The query string is not UTF-8"},
             ) from None
-        values = {
-            parameter.name: _single(parameter, given[parameter.name])
-            for parameter in self._query_parameters
-            if parameter.name in given
+        return _values(self._query_parameters, self._query_validator, given)
+
+    def headers(self, headers: Headers) -> dict[str, Any]:
+        """Return the declared header parameters, by their declared names.
+
+        Absent ones have their default. Raises `ApiError` 400 like `query`.
+        """
+        if not self._header_parameters:
+            return {}
+        given = {
+            parameter.name: values
+            for parameter in self._header_parameters
+            if (values := headers.getlist(parameter.name))
         }
-        _check_parameters(self._query_validator, values)
-        return {
-            parameter.name: parameter.default
-            if (value := values.get(parameter.name)) is None
-            else value
-            for parameter in self._query_parameters
-        }
+        return _values(self._header_parameters, self._header_validator, given)
 
     def body(self, content_type: str | None, raw: bytes) -> Any:
         """Return the value of the body ``raw``, or None for an absent optional one.
@@ -114,6 +117,25 @@ class RequestValidator:
         if not self._body_validator.is_valid(value):
             _refuse_body(self._body_validator.iter_errors(value))
         return value
+
+
+def _values(
+    parameters: Iterable[Parameter],
+    validator: jsonschema_rs.Draft202012Validator,
+    given: Mapping[str, list[str]],
+) -> dict[str, Any]:
+    values = {
+        parameter.name: _single(parameter, given[parameter.name])
+        for parameter in parameters
+        if parameter.name in given
+    }
+    _check_parameters(validator, values)
+    return {
+        parameter.name: parameter.default
+        if (value := values.get(parameter.name)) is None
+        else value
+        for parameter in parameters
+    }
 
 
 def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:

@@ -44,12 +44,12 @@ class Parameter:
     name: str
     place: Literal["path", "query", "header"]
     required: bool
-    description: str
     schema: Json
     """As it is written: perhaps a reference."""
     resolved: Json
     """The schema, with its own reference followed."""
-    examples: Mapping[str, Any]
+    description: str = ""
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def types(self) -> frozenset[str]:
@@ -70,7 +70,7 @@ class Body:
     required: bool
     schema: Json
     """As it is written: perhaps a reference."""
-    examples: Mapping[str, Any]
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from jsonschema_rs import Draft202012Validator
 
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import Settings
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -170,6 +170,9 @@ class Client:
         if operation is None or reply.status in UNDOCUMENTED:
             return
         response = resolve(self.spec, operation["responses"][str(reply.status)])
+        if "content" not in response:
+            assert (b"", False) == (reply.body, "content-type" in reply.headers)
+            return
         media_type = reply.headers["content-type"].removesuffix("; charset=utf-8")
         assert media_type in response["content"]
         schema = response["content"][media_type]["schema"]
@@ -209,12 +212,7 @@ def dump(value: Any) -> bytes:
 
 def resolve(spec: Mapping[str, Any], node: Any) -> Any:
     """Follow the ``$ref`` of a node, if it is one."""
-    while "$ref" in node:
-        target: Any = spec
-        for key in node["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        node = target
-    return node
+    return Document(spec).resolve(node)
 
 
 def run(app: Any, scope: Scope, messages: Sequence[Message]) -> list[Message]:

@@ -126,7 +126,7 @@ def test_an_operation_that_is_there_twice_is_named(spec: dict[str, Any]) -> None
     changed = copy.deepcopy(spec)
     changed["paths"]["/search"]["get"]["operationId"] = "getMe"
     others = {name: handler for name, handler in HANDLERS.items() if name != "search"}
-    with pytest.raises(SpecError, match="the operation getMe is there twice"):
+    with pytest.raises(SpecError, match="operationId getMe is duplicated"):
         create_app(spec=changed, handlers=others)
 
 

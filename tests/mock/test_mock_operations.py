@@ -1,80 +1,205 @@
-"""What the server reads in the description."""
+"""Every kind of operation is served, whatever the description has of it today."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 
-from siteassist_mock.operations import base_path, read_operations, resolve
-from siteassist_spec import SpecError
+from siteassist_mock.app import create_app
+from siteassist_mock.call import Call, Handler
+from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.settings import Settings
+from siteassist_spec import Document, SpecError, base_path
+
+if TYPE_CHECKING:
+    from tests.mock.conftest import Client
+
+PATH = "/visitors/things/{thingId}"
+ID = "123e4567-e89b-12d3-a456-426614174000"
+TARGET = f"/visitors/things/{ID}"
+BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}},
+}
+THING_ID = {
+    "name": "thingId",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+VERSION = {
+    "name": "If-Match",
+    "in": "header",
+    "schema": {"type": "integer", "minimum": 1, "default": 7},
+}
 
 
-def test_all_operations_are_read(spec: dict[str, Any]) -> None:
-    """Fourteen operations, five of which take no bearer."""
-    operations = {operation.operation_id: operation for operation in read_operations(spec)}
-    assert len(operations) == 14
-    assert {name for name, operation in operations.items() if not operation.needs_token} == {
-        "init",
-        "getProject",
-        "getQnas",
-        "getQna",
-        "search",
+def operation(name: str, *parameters: Any, **others: Any) -> dict[str, Any]:
+    """Return an operation that answers 204, or 400 and 401 with the usual body."""
+    errors = {
+        "400": {"$ref": "#/components/responses/BadRequest"},
+        "401": {"$ref": "#/components/responses/Unauthorized"},
+        "500": {"$ref": "#/components/responses/InternalServerError"},
+    }
+    return {
+        "operationId": name,
+        "security": [{"bearerAuth": []}],
+        "parameters": [*parameters],
+        "responses": {"204": {"description": "Done."}, **errors},
+        **others,
     }
 
 
-def test_an_operation_has_its_parameters_and_its_body(spec: dict[str, Any]) -> None:
-    """References are followed; types, defaults and `required` are those of the schema."""
-    operations = {operation.operation_id: operation for operation in read_operations(spec)}
-    offset = operations["getConversations"].parameters[1]
-    assert (offset.name, offset.place, offset.required) == ("offset", "query", False)
-    assert (set(offset.types), offset.default) == ({"number", "null"}, 0)
-    order_by = operations["getConversations"].parameters[3]
-    assert (set(order_by.types), order_by.default) == ({"string"}, "lastInteractionAt")
-    close, send = operations["closeConversation"].body, operations["sendMessage"].body
-    assert close is not None
-    assert send is not None
-    assert (close.required, send.required) == (False, True)
+@pytest.fixture
+def grown(spec: dict[str, Any]) -> dict[str, Any]:
+    """Add a path with each of the methods that the API has not used so far."""
+    grown = copy.deepcopy(spec)
+    grown["components"]["schemas"]["Thing"] = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string", "maxLength": 5}},
+    }
+    grown["paths"][PATH] = {
+        # One for all methods of the path.
+        "parameters": [THING_ID],
+        "put": operation("putThing", requestBody=BODY),
+        "patch": operation("patchThing", VERSION, requestBody={**BODY, "required": False}),
+        "delete": operation("deleteThing"),
+    }
+    return grown
 
 
-def test_security_of_the_whole_description_counts(spec: dict[str, Any]) -> None:
-    """An operation that says nothing takes what the top says."""
-    changed = copy.deepcopy(spec)
-    del changed["paths"]["/identity/init"]["post"]["security"]
-    assert read_operations(changed)[0].needs_token
+Make: TypeAlias = Callable[..., "Client"]
+
+
+@pytest.fixture
+def serve(grown: dict[str, Any], client: Client) -> Iterator[Make]:
+    """Serve that, with handlers that remember their calls."""
+    apps: list[Starlette] = []
+
+    def serve(
+        answer: Handler = lambda _: Response(status_code=204), seen: list[Call] | None = None
+    ) -> Client:
+        def handler(call: Call) -> Any:
+            if seen is not None:
+                seen.append(call)
+            return answer(call)
+
+        names = ("putThing", "patchThing", "deleteThing")
+        handlers = {**HANDLERS, **dict.fromkeys(names, handler)}
+        app = create_app(Settings(strict=True), spec=grown, handlers=handlers)
+        apps.append(app)
+        return dataclasses.replace(client, app=app, spec=grown)
+
+    yield serve
+    for app in apps:
+        app.state.store.close()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_an_answer_without_a_body_is_sent(method: str, serve: Make) -> None:
+    """It has neither a body nor a media type."""
+    body = {"name": "a"} if method != "DELETE" else None
+    reply = serve().request(method, TARGET, body=body)
+    assert (204, b"") == (reply.status, reply.body)
+    assert "content-type" not in reply.headers
+
+
+def test_parameters_of_the_path_and_headers_reach_the_handler(serve: Make) -> None:
+    """A header is converted like a query parameter, and has its default."""
+    seen: list[Call] = []
+    client = serve(seen=seen)
+    client.request("PATCH", TARGET, body={"name": "a"}, headers={"if-match": "3"})
+    client.request("PATCH", TARGET)
+    assert [(ID, {"If-Match": 3}, {"name": "a"}), (ID, {"If-Match": 7}, None)] == [
+        (call.path["thingId"], call.headers, call.body) for call in seen
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "headers", "status"),
+    [
+        ("PATCH", TARGET, None, {"if-match": "0"}, 400),
+        ("PATCH", TARGET, None, {"if-match": "x"}, 400),
+        ("PUT", TARGET, None, {}, 400),
+        ("PUT", TARGET, {"name": 1}, {}, 400),
+        ("DELETE", "/visitors/things/1", None, {}, 400),
+        ("DELETE", TARGET, None, {"authorization": "Bearer no"}, 401),
+        ("POST", TARGET, None, {}, 405),
+    ],
+)
+def test_what_is_not_valid_is_refused(  # noqa: PLR0913 - what a request consists of
+    method: str, target: str, body: Any, headers: dict[str, str], status: int, serve: Make
+) -> None:
+    """As in any other operation."""
+    client = serve().bearing(None) if "authorization" in headers else serve()
+    assert status == client.request(method, target, body=body, headers=headers).status
+
+
+def test_strict_refuses_a_body_where_none_is_documented(serve: Make) -> None:
+    """Neither another success nor a 204 with a body."""
+    reply = serve(lambda _: JSONResponse({"success": True})).request("DELETE", TARGET)
+    assert (500, "deleteThing answered 200 which it does not document") == (
+        reply.status,
+        reply.json["error"]["message"],
+    )
+    reply = serve(lambda _: JSONResponse({}, 204)).request("DELETE", TARGET)
+    assert (500, "deleteThing answered 204 as application/json, which it does not document") == (
+        reply.status,
+        reply.json["error"]["message"],
+    )
+
+
+def test_an_answer_without_a_body_can_be_asked_for(serve: Make) -> None:
+    """`Prefer: code=204` needs no example."""
+    reply = serve().bearing(None).request("DELETE", TARGET, headers={"prefer": "code=204"})
+    assert (204, b"", "code=204") == (reply.status, reply.body, reply.headers["preference-applied"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("delay=0", 204),
+        ("drip=0", 204),
+        ("stream-error", 204),
+        ("no-terminator", 204),
+        ("malformed-json", 204),
+        ("expired-session", 401),
+    ],
+)
+def test_faults_of_a_body_leave_an_answer_without_one(fault: str, status: int, serve: Make) -> None:
+    """There is nothing to spoil; the others come as everywhere."""
+    reply = serve().request("DELETE", TARGET, headers={"mock-fault": fault})
+    assert status == reply.status
+
+
+def test_browsers_may_use_the_methods(serve: Make) -> None:
+    """The methods of a preflight are those of the description."""
+    asked = {"origin": "https://website.example", "access-control-request-method": "DELETE"}
+    reply = serve().bearing(None).request("OPTIONS", TARGET, headers=asked)
+    allowed = reply.headers["access-control-allow-methods"].split(", ")
+    assert {"DELETE", "PATCH", "PUT"} <= set(allowed)
+
+
+def test_an_operation_without_a_handler_is_named(grown: dict[str, Any]) -> None:
+    """The server does not start."""
+    with pytest.raises(SpecError, match="the operation putThing has no handler"):
+        create_app(Settings(), spec=grown)
 
 
 def test_the_base_path_is_that_of_the_server(spec: dict[str, Any]) -> None:
     """The mock serves below the same path as production."""
-    assert base_path(spec) == "/v2"
+    assert "/v2" == base_path(Document(spec))
 
 
 @pytest.mark.parametrize("servers", [{}, {"servers": []}, {"servers": None}, {"servers": [{}]}])
 def test_without_a_server_there_is_no_base_path(servers: dict[str, Any]) -> None:
     """The error names the key."""
-    with pytest.raises(SpecError, match="`servers` names no address"):
-        base_path(servers)
-
-
-@pytest.mark.parametrize(
-    ("spec_", "message"),
-    [
-        ({}, "`paths` is no mapping"),
-        ({"paths": {"/a": {"get": {}}}}, "GET /a lacks 'operationId'"),
-        ({"paths": {"/a": {"get": None}}}, "GET /a is malformed"),
-        (
-            {"paths": {"/a": {"get": {"operationId": "a", "parameters": [{"$ref": "#/no"}]}}}},
-            "#/no leads nowhere",
-        ),
-    ],
-)
-def test_what_cannot_be_served_is_named(spec_: dict[str, Any], message: str) -> None:
-    """A broken description ends with one line that gives the place."""
-    with pytest.raises(SpecError, match=message):
-        read_operations(spec_)
-
-
-def test_references_may_lead_to_references() -> None:
-    """The end of the chain comes back."""
-    assert resolve({"a": {"$ref": "#/b"}, "b": {"c": 1}}, {"$ref": "#/a"}) == {"c": 1}
+    with pytest.raises(SpecError, match="`servers` names no URL"):
+        base_path(Document(servers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,13 +12,13 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from siteassist_mock.app import create_app
-from siteassist_mock.documented import Documented, Media
 from siteassist_mock.errors import ApiError
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.settings import Settings
 from siteassist_mock.stream import frame
 from siteassist_mock.strict import Strict
 from siteassist_mock.testing import serving
+from siteassist_spec import Document, read_operations
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -225,15 +225,16 @@ def test_without_a_violation_nothing_happens(make_server: MakeServer) -> None:
         assert VISITOR == httpx.get(f"{url}/identity/me", headers=BEARER).json()
 
 
-def test_equal_schemas_are_compiled_once() -> None:
+def test_equal_schemas_are_compiled_once(spec: dict[str, Any]) -> None:
     """Eleven errors of fourteen operations are one schema."""
-    schema: Mapping[str, Any] = {"type": "object"}
-    responses = {
-        status: Documented({"application/json": Media(schema, {})}, None) for status in (4, 5)
-    }
-    strict = Strict({}, {"a": responses, "b": responses})
-    checks = [strict._checks[name][status] for name in "ab" for status in (4, 5)]  # noqa: SLF001 - nothing else shows it
-    assert [{"application/json": checks[0]["application/json"]}] * 4 == checks
+    document = Document(spec)
+    strict = Strict(document, read_operations(document))
+    checks = [
+        strict._checks[name][status]["application/json"]  # noqa: SLF001 - nothing else shows it
+        for name in ("getMe", "search")
+        for status in (400, 500)
+    ]
+    assert 1 == len({id(check) for check in checks})
 
 
 def test_only_so_many_violations_are_kept(make_server: MakeServer) -> None:
