@@ -20,7 +20,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from siteassist_spec import SpecError, load_spec
+from openapi_python_client.strings import PythonIdentifier, snake_case
+
+from siteassist_spec import (
+    EVENT_STREAM,
+    JSON,
+    Document,
+    Json,
+    Operation,
+    Response,
+    SpecError,
+    base_path,
+    read_operations,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "generator-config.yml"
@@ -34,79 +46,120 @@ class GenerationError(Exception):
     """The generator failed; the message is what to tell the user."""
 
 
-# What the templates have to know and cannot see is added to a copy of the
-# description, in places that they can: extensions of responses.
-METHODS = ("get", "put", "post", "delete", "patch")
 PARTS = "MessagePart"
 USAGE = "TokenUsage"
+TEXT = "text/plain"
+OF_EVERY_CALL = {"self", "timeout", "idle_timeout", "max_retries", "headers"}
+"""The arguments that every method of the client has."""
 
 
-def prepare(description: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of ``description`` that tells the templates all they need.
+def prepare(document: Document) -> dict[str, Any]:
+    """Return a copy of the description that has all that the templates need.
 
     The generator drops an operation's own name and path, the descriptions of
-    parameters, every bound, and what is inside a server-sent event. So the first
-    success of each operation gets ``x-operation`` (name, method, path, and what
-    is to be said of each parameter), ``x-event-stream`` gets the payloads by
-    their type, and the descriptions of properties get their bounds.
+    parameters, every bound, and what is inside a server-sent event. It keeps the
+    extensions of responses. So the first success of each operation gets
+    ``x-operation`` (name, method, path, and the text for each parameter),
+    ``x-event-stream`` gets the payloads by their type, and the descriptions of
+    properties get their bounds.
+
+    Raises `SpecError` for what the client cannot be made from.
     """
-    prepared = copy.deepcopy(description)
+    operations = read_operations(document)
+    base_path(document)  # Raises if there is no server.
+    base_url = document.raw["servers"][0]["url"]
+    prepared: dict[str, Any] = copy.deepcopy(dict(document.raw))
     schemas = prepared.get("components", {}).get("schemas", {})
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             if "$ref" not in field:
                 field["description"] = _described(field, field.get("description", ""))
-    for path, item in prepared["paths"].items():
-        for method, operation in item.items():
-            if method not in METHODS:
-                continue
-            success = min(code for code in operation["responses"] if code.startswith("2"))
-            response = operation["responses"][success]
-            response["x-operation"] = {
-                "name": operation["operationId"],
-                "method": method.upper(),
-                "path": path,
-                "base_url": prepared["servers"][0]["url"],
-                "parameters": {
-                    found["name"]: _described(
-                        _resolve(prepared, found["schema"]), found["description"]
-                    )
-                    for found in (
-                        _resolve(prepared, parameter)
-                        for parameter in operation.get("parameters", [])
-                    )
-                },
-            }
-            if "x-event-stream" in response:
-                event = _resolve(prepared, response["content"]["text/event-stream"]["schema"])
-                payload = next(
-                    kind["contentSchema"]
-                    for kind in event["properties"]["data"]["anyOf"]
-                    if "contentSchema" in kind
-                )
-                response["x-event-stream"] |= {
-                    "payloads": _variants(prepared, _resolve(prepared, payload)),
-                    "parts": _variants(prepared, schemas[PARTS]),
+    for operation in operations.values():
+        _check_arguments(document, operation)
+        node = prepared["paths"][operation.path][operation.method.lower()]
+        keys = {int(status): status for status in node["responses"]}
+        for response in operation.successes:
+            _check_response(document, operation, response)
+            # The response itself, since another operation may share it.
+            written = copy.deepcopy(dict(response.raw))
+            if JSON in response.media:
+                # Only the first media type of a response is typed.
+                content = written["content"]
+                written["content"] = {JSON: content.pop(JSON), **content}
+            if response.stream is not None:
+                written["x-event-stream"] |= {
+                    "payloads": _variants(document, response.stream.payload),
+                    "parts": _variants(document, {"$ref": f"#/components/schemas/{PARTS}"}),
                     "usage": USAGE,
                 }
+            node["responses"][keys[response.status]] = written
+        first = min(operation.successes, key=lambda response: response.status)
+        node["responses"][keys[first.status]]["x-operation"] = {
+            "name": operation.operation_id,
+            "method": operation.method,
+            "path": operation.path,
+            "base_url": base_url,
+            "parameters": {
+                one.name: _described(one.resolved, one.description) for one in operation.parameters
+            },
+        }
     return prepared
 
 
-def _resolve(description: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in value:
-        found: Any = description
-        for step in value["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        value = found
-    return value
+def _check_arguments(document: Document, operation: Operation) -> None:
+    """Raise `SpecError` if the method for an operation would not have distinct arguments."""
+    names = [(one.name, operation.pointer) for one in operation.parameters]
+    if operation.body is not None:
+        pointer = (*operation.pointer, "requestBody")
+        schema = document.resolve(operation.body.schema)
+        if schema.get("type") != "object":
+            raise document.error(
+                f"{operation.operation_id}: a request body must be an object, "
+                "whose properties are the arguments of the method",
+                pointer,
+            )
+        names += [(name, pointer) for name in schema.get("properties", {})]
+    taken = set(OF_EVERY_CALL)
+    for name, pointer in names:
+        argument = str(PythonIdentifier(snake_case(name), ""))
+        if argument in taken:
+            raise document.error(
+                f"{operation.operation_id}: the argument `{argument}` is duplicated", pointer
+            )
+        taken.add(argument)
 
 
-def _variants(description: dict[str, Any], union: dict[str, Any]) -> dict[str, Any]:
+def _check_response(document: Document, operation: Operation, response: Response) -> None:
+    """Raise `SpecError` if the client could not read a success."""
+    pointer = (*operation.pointer, "responses", str(response.status))
+    for name, media in response.media.items():
+        if name not in {JSON, EVENT_STREAM, TEXT}:
+            raise document.error(
+                f"{operation.operation_id}: a response of the media type {name} is not supported",
+                (*pointer, "content", name),
+            )
+        if name == JSON and document.resolve(media.schema).get("type") != "object":
+            raise document.error(
+                f"{operation.operation_id}: a response in JSON must be an object",
+                (*pointer, "content", name),
+            )
+    streams = EVENT_STREAM in response.media
+    if streams and (response.stream is None or JSON not in response.media):
+        raise document.error(
+            f"{operation.operation_id}: a response with {EVENT_STREAM} needs `x-event-stream` "
+            f"and {JSON}",
+            pointer,
+        )
+
+
+def _variants(document: Document, union: Json) -> dict[str, Any]:
     """Return the members of a union by their ``type``: exactly, by prefix, and the rest."""
-    exact, prefixes, other = {}, {}, ""
-    for reference in union["oneOf"]:
-        name = reference["$ref"].rpartition("/")[2]
-        kind = _resolve(description, reference)["properties"]["type"]
+    exact: dict[str, str | None] = {}
+    prefixes: dict[str, str | None] = {}
+    other: str | None = None
+    for reference in document.resolve(union)["oneOf"]:
+        name = document.component(reference)
+        kind = document.resolve(reference)["properties"]["type"]
         if "const" in kind:
             exact[kind["const"]] = name
         elif "pattern" in kind:
@@ -116,7 +169,7 @@ def _variants(description: dict[str, Any], union: dict[str, Any]) -> dict[str, A
     return {"exact": exact, "prefixes": prefixes, "other": other}
 
 
-def _described(schema: dict[str, Any], description: str) -> str:
+def _described(schema: Json, description: str) -> str:
     """Return ``description`` with the bounds and the default of ``schema``."""
     said = [description.strip()]
     for low, high, unit in (("minLength", "maxLength", " characters"), ("minimum", "maximum", "")):
@@ -136,14 +189,11 @@ def _described(schema: dict[str, Any], description: str) -> str:
 def generate(target: Path) -> None:
     """Write the package to ``target``, which must not exist.
 
-    Raises `GenerationError` if the generator fails or warns.
+    Raises `SpecError` if the client cannot be made from the description, and
+    `GenerationError` if the generator fails or warns.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as prepared:
-        try:
-            json.dump(prepare(load_spec()), prepared)
-        except (KeyError, TypeError, ValueError, StopIteration, AttributeError) as error:
-            msg = f"openapi.yaml lacks what the client is made from: {error!r}"
-            raise GenerationError(msg) from error
+        json.dump(prepare(Document.load()), prepared)
         prepared.flush()
         _run_generator(Path(prepared.name), target)
 
@@ -226,7 +276,6 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare only; change nothing")
     check: bool = parser.parse_args().check
     try:
-        load_spec()
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder) / "siteassist"
             generate(fresh)

@@ -19,8 +19,10 @@ from openapi_python_client.strings import PythonIdentifier, snake_case
 import siteassist
 import siteassist.errors
 import siteassist.models
-from siteassist_spec import load_spec
+from siteassist_spec import Document, read_operations
 
+DOCUMENT = Document.load()
+OPERATIONS = read_operations(DOCUMENT)
 COMMON = ("timeout", "idle_timeout", "max_retries", "headers")
 SECTION = re.compile(r"^(Args|Returns|Raises):$")
 ENTRY = re.compile(r"^    (\S[^:]*): ?(.*)$")
@@ -37,16 +39,13 @@ class Method(NamedTuple):
 def methods(cls: type[object], tag: str) -> list[Method]:
     """Return the methods for the operations with this tag, in the order of the description."""
     found = []
-    for item in load_spec()["paths"].values():
-        for operation in item.values():
-            if tag not in operation["tags"]:
-                continue
-            name = python_name(operation["operationId"])
-            for full in (name, *([f"{name}_stream"] if hasattr(cls, f"{name}_stream") else [])):
-                function = getattr(cls, full)
-                found.append(
-                    Method(full, inspect.signature(function), inspect.getdoc(function) or "")
-                )
+    for operation in OPERATIONS.values():
+        if operation.tag != tag:
+            continue
+        name = python_name(operation.operation_id)
+        for full in (name, *([f"{name}_stream"] if operation.stream else [])):
+            function = getattr(cls, full)
+            found.append(Method(full, inspect.signature(function), inspect.getdoc(function) or ""))
     return found
 
 
@@ -99,7 +98,6 @@ def short(signature: inspect.Signature) -> str:
 
 def page() -> str:
     """Return the reference as Markdown."""
-    spec = load_spec()
     lines = [
         "# Reference of the client",
         "",
@@ -109,7 +107,7 @@ def page() -> str:
         "as well; what may be left out is shown as `name=…`.",
         "",
     ]
-    for tag in spec["tags"]:
+    for tag in DOCUMENT.raw["tags"]:
         lines += [f"## {tag['name']}", "", tag["description"], ""]
         for method in methods(siteassist.SiteAssist, tag["name"]):
             lines += described(method)
@@ -162,7 +160,7 @@ def model(name: str) -> list[str]:
     text = " ".join((inspect.getdoc(cls) or "").partition("Reference:")[0].split())
     lines = [f"### `{name}`", "", text, ""]
     if attrs.has(cls):
-        schemas = load_spec()["components"]["schemas"]
+        schemas = DOCUMENT.raw["components"]["schemas"]
         fields = schemas.get(name, {}).get("properties", {})
         by_python = {python_name(wire): wire for wire in fields}
         for field in attrs.fields(cls):
@@ -201,7 +199,7 @@ def program() -> str:
     used: set[str] = set()
     for cls, awaited in ((siteassist.SiteAssist, False), (siteassist.AsyncSiteAssist, True)):
         lines = []
-        for tag in load_spec()["tags"]:
+        for tag in DOCUMENT.raw["tags"]:
             for method in methods(cls, tag["name"]):
                 result = str(method.signature.return_annotation)
                 used |= set(re.findall(r"[A-Z]\w+", result))
@@ -214,7 +212,11 @@ def program() -> str:
                 ]
                 wait = "await " if inspect.iscoroutinefunction(getattr(cls, method.name)) else ""
                 call = f"{wait}client.{method.name}({', '.join([*arguments, 'headers={}'])})"
-                lines.append(f"    results.append(assert_type({call}, {quoted(result)}))")
+                if result == "None":
+                    # Type checkers refuse to use what such a call returns.
+                    lines += [f"    {call}", "    results.append(None)"]
+                else:
+                    lines.append(f"    results.append(assert_type({call}, {quoted(result)}))")
         start = "async def awaited" if awaited else "def blocking"
         bodies.append(
             f"{start}(client: {cls.__name__}) -> list[object]:\n"

@@ -168,6 +168,7 @@ def _read_get_messages(response: httpx.Response) -> MessageList:
 def _read_send_message(response: httpx.Response) -> Completion | QueuedNotice:
     if response.status_code == 202:
         return QueuedNotice(text_of(response))
+
     from .models.completion import Completion
 
     return Completion.from_dict(response.json())

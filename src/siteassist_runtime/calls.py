@@ -33,7 +33,7 @@ from .operation import Operation
 from .redaction import REDACTED, Secret, redact, redact_headers, redact_value
 from .settings import Settings, is_credential, merged, retries, seconds, secrets_in
 from .unset import UNSET, Unset
-from .wire import present, query_values, text_of
+from .wire import present, text_of, texts
 
 ResultT = TypeVar("ResultT")
 
@@ -128,6 +128,7 @@ class BaseCaller:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         body_required: bool = False,
+        header_values: Mapping[str, Any] | None = None,
         accept: str = "application/json",
         timeout: float | Unset | None = UNSET,
         max_retries: int | Unset = UNSET,
@@ -149,7 +150,7 @@ class BaseCaller:
             operation,
             url,
             content,
-            _own_headers(operation, headers),
+            _own_headers(operation, header_values, headers),
             accept,
             settings.max_retries if max_retries is UNSET else retries(max_retries),  # type: ignore[arg-type]  # not UNSET
             deadline,
@@ -411,9 +412,12 @@ class BaseCaller:
         raise TypeError(msg)
 
 
-def _own_headers(operation: Operation, headers: Mapping[str, str] | None) -> dict[str, str]:
+def _own_headers(
+    operation: Operation, values: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return the operation's own header parameters, under the headers of the call."""
     try:
-        return merged({}, headers)
+        return merged(merged({}, texts(values)) if values else {}, headers)
     except SiteAssistError as error:
         msg = f"the request cannot be written: {error}"
         raise SiteAssistError(msg, operation=operation.name) from None
@@ -440,7 +444,7 @@ def no_cookies() -> CookieJar:
 
 def _query(operation: Operation, query: Mapping[str, Any]) -> str:
     try:
-        values = query_values(query)
+        values = texts(query)
         return f"?{urlencode(values)}" if values else ""
     except UnicodeError as error:
         msg = f"the request cannot be written: {error}"

@@ -64,8 +64,8 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: jsonable(value) for name, value in fields.items() if value is not UNSET}
 
 
-def query_values(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters that are set, as text; null is not sent."""
+def texts(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a query or of headers that are set, as text; null is not sent."""
     return {
         name: _text(value)
         for name, value in fields.items()

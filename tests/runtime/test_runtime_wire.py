@@ -18,7 +18,7 @@ from siteassist.models.chat_role import ChatRole
 from siteassist.models.conversation_order_by import ConversationOrderBy
 from siteassist.models.page_context import PageContext
 from siteassist_runtime.unset import UNSET
-from siteassist_runtime.wire import jsonable, present, query_values, segment
+from siteassist_runtime.wire import jsonable, present, segment, texts
 
 ID = uuid.UUID("5d1f1f0e-3c39-4c0c-9a3e-0b6c3e0a7d51")
 
@@ -209,11 +209,11 @@ def test_what_is_unset_is_not_present() -> None:
 )
 def test_a_parameter_becomes_text(value: object, expected: str) -> None:
     """Whole numbers without a fraction, truth values in small letters, enums as their value."""
-    assert {"name": expected} == query_values({"name": value})
+    assert {"name": expected} == texts({"name": value})
 
 
 def test_what_is_unset_or_null_is_no_parameter() -> None:
     """There is no null in a query; what is false or empty is sent."""
-    assert {"c": "0", "d": "", "e": "false"} == query_values(
+    assert {"c": "0", "d": "", "e": "false"} == texts(
         {"a": UNSET, "b": None, "c": 0, "d": "", "e": False}
     )
