@@ -94,6 +94,11 @@ def prepare(document: Document) -> dict[str, Any]:
                 }
             node["responses"][keys[response.status]] = written
         first = min(operation.successes, key=lambda response: response.status)
+        if operation.paging is not None and first.paging is None:
+            raise document.error(
+                f"{operation.operation_id}: `x-page` must stand on the first success",
+                (*operation.pointer, "responses"),
+            )
         node["responses"][keys[first.status]]["x-operation"] = {
             "name": operation.operation_id,
             "method": operation.method,

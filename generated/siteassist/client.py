@@ -18,6 +18,7 @@ from siteassist_runtime.blocking import Caller
 from siteassist_runtime.calls import Vocabulary
 from siteassist_runtime.notice import QueuedNotice
 from siteassist_runtime.operation import Operation
+from siteassist_runtime.pages import PageNames
 from siteassist_runtime.settings import Settings
 from siteassist_runtime.stream import EventTable, StreamFormat
 from siteassist_runtime.unset import UNSET, Unset
@@ -108,15 +109,20 @@ _USER_AGENT = "siteassist-python/2.0.0"
 _INIT = Operation("init", "POST", False)
 _GET_ME = Operation("getMe", "GET", True)
 _GET_CONVERSATIONS = Operation("getConversations", "GET", True)
+_GET_CONVERSATIONS_PAGE = PageNames(
+    items="data", offset="offset", limit="limit", total="total"
+)
 _START_CONVERSATION = Operation("startConversation", "POST", True)
 _GET_CONVERSATION = Operation("getConversation", "GET", True)
 _CLOSE_CONVERSATION = Operation("closeConversation", "POST", True)
 _GET_MESSAGES = Operation("getMessages", "GET", True)
+_GET_MESSAGES_PAGE = PageNames(items="data", offset="offset", limit="limit", total=None)
 _SEND_MESSAGE = Operation("sendMessage", "POST", True)
 _SEND_MESSAGE_FEEDBACK = Operation("sendMessageFeedback", "POST", True)
 _CREATE_CHAT_COMPLETION = Operation("createChatCompletion", "POST", True)
 _GET_PROJECT = Operation("getProject", "GET", False)
 _GET_QNAS = Operation("getQnas", "GET", False)
+_GET_QNAS_PAGE = PageNames(items="data", offset="offset", limit="limit", total="total")
 _GET_QNA = Operation("getQna", "GET", False)
 _SEARCH = Operation("search", "GET", False)
 
@@ -629,6 +635,7 @@ class SiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_CONVERSATIONS_PAGE,
         )
 
     def start_conversation(
@@ -881,6 +888,7 @@ class SiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_MESSAGES_PAGE,
         )
 
     def send_message(
@@ -1359,6 +1367,7 @@ class SiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_QNAS_PAGE,
         )
 
     def get_qna(
@@ -1798,6 +1807,7 @@ class AsyncSiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_CONVERSATIONS_PAGE,
         )
 
     async def start_conversation(
@@ -2050,6 +2060,7 @@ class AsyncSiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_MESSAGES_PAGE,
         )
 
     async def send_message(
@@ -2528,6 +2539,7 @@ class AsyncSiteAssist:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            names=_GET_QNAS_PAGE,
         )
 
     async def get_qna(

@@ -13,7 +13,7 @@ from anyio.lowlevel import current_token
 
 from .calls import BROKEN, LIMITS, BaseCaller, Call, Vocabulary, no_cookies, opening
 from .operation import Operation
-from .pages import AsyncPages
+from .pages import AsyncPages, PageNames
 from .settings import Settings, seconds
 from .stream import AsyncStream, StreamFormat
 from .unset import UNSET, Unset
@@ -116,16 +116,17 @@ class AsyncCaller(BaseCaller):
         path: str,
         reader: Callable[[httpx.Response], Any],
         query: Mapping[str, Any],
+        names: PageNames,
         **rest: Any,
     ) -> AsyncPages[Any, Any]:
         """Prepare calls for one page after the other."""
 
         async def fetch(offset: int) -> Any:
             return await self.call(
-                operation, path, reader, query={**query, "offset": offset}, **rest
+                operation, path, reader, query={**query, names.offset: offset}, **rest
             )
 
-        return AsyncPages(fetch, query)
+        return AsyncPages(fetch, query, names)
 
     async def close(self) -> None:
         """Close this loop's connections; no call can be made any more."""

@@ -12,7 +12,7 @@ import httpx
 
 from .calls import BROKEN, LIMITS, BaseCaller, Call, Vocabulary, no_cookies, opening
 from .operation import Operation
-from .pages import Pages
+from .pages import PageNames, Pages
 from .settings import Settings, seconds
 from .stream import Stream, StreamFormat
 from .unset import UNSET, Unset
@@ -83,14 +83,15 @@ class Caller(BaseCaller):
         path: str,
         reader: Callable[[httpx.Response], Any],
         query: Mapping[str, Any],
+        names: PageNames,
         **rest: Any,
     ) -> Pages[Any, Any]:
         """Prepare calls for one page after the other."""
 
         def fetch(offset: int) -> Any:
-            return self.call(operation, path, reader, query={**query, "offset": offset}, **rest)
+            return self.call(operation, path, reader, query={**query, names.offset: offset}, **rest)
 
-        return Pages(fetch, query)
+        return Pages(fetch, query, names)
 
     def close(self) -> None:
         """Close the connections; no call can be made any more."""

@@ -13,13 +13,26 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import SiteAssistError
 from .unset import UNSET
 
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
+
+
+class PageNames(NamedTuple):
+    """The names that a list uses: ``x-page`` of the description."""
+
+    items: str
+    """The attribute of a page that holds the items."""
+    offset: str
+    """The query parameter that skips items."""
+    limit: str
+    """The query parameter that bounds a page."""
+    total: str | None
+    """The attribute of a page that counts the items of all pages; None if there is none."""
 
 
 class _Walk:
@@ -32,7 +45,8 @@ class _Walk:
     which ignores the offset is not asked for ever.
     """
 
-    def __init__(self, offset: int, limit: float | None) -> None:
+    def __init__(self, names: PageNames, offset: int, limit: float | None) -> None:
+        self._names = names
         self.offset = offset
         self._limit = limit
         self._total: int | None = None
@@ -45,9 +59,9 @@ class _Walk:
 
     def take(self, page: Any) -> list[Any]:
         """Return the items of ``page`` that are new, and decide where to read on."""
-        before, self._total = self._total, total_of(page)
+        before, self._total = self._total, total_of(page, self._names)
         total = self._total
-        items = list(page.data)
+        items = list(getattr(page, self._names.items))
         new = [item for item in items if self._is_new(item)]
         self._fresh = self._fresh or bool(new)
         grown = 0 if before is None or total is None else total - before
@@ -87,9 +101,9 @@ class _Walk:
         return True
 
 
-def total_of(page: Any) -> int | None:
+def total_of(page: Any, names: PageNames) -> int | None:
     """Return the total that a page states; None if it states none."""
-    total = getattr(page, "total", None)
+    total = None if names.total is None else getattr(page, names.total, None)
     if total is None or total is UNSET:
         return None
     try:
@@ -100,32 +114,35 @@ def total_of(page: Any) -> int | None:
 
 
 class _BasePages(Generic[ItemT, PageT]):
-    def __init__(self, query: Mapping[str, Any]) -> None:
-        given = query.get("offset", UNSET)
+    def __init__(self, query: Mapping[str, Any], names: PageNames) -> None:
+        self._names = names
+        given = query.get(names.offset, UNSET)
         self._offset = 0 if given is UNSET or given is None else int(given)
-        limit = query.get("limit", UNSET)
+        limit = query.get(names.limit, UNSET)
         self._limit: float | None = None if limit is UNSET else limit
         self._last: PageT | None = None
 
     def _walk(self) -> _Walk:
-        return _Walk(self._offset, self._limit)
+        return _Walk(self._names, self._offset, self._limit)
 
     def __repr__(self) -> str:
         """Tell where the list begins and how long it is, as far as that is known."""
-        total = None if self._last is None else total_of(self._last)
+        total = None if self._last is None else total_of(self._last, self._names)
         return f"<{type(self).__name__} from {self._offset}, total {total}>"
 
 
 class Pages(_BasePages[ItemT, PageT]):
     """A list in pages. Nothing is asked for before it is needed.
 
-    Iterate over it for every item of every page; ``limit`` is the size of a
-    page, ``offset`` where to begin.
+    Iterate over it for every item of every page. The method's arguments give
+    the size of a page and the offset to begin at.
     """
 
-    def __init__(self, fetch: Callable[[int], PageT], query: Mapping[str, Any]) -> None:
-        """Take what fetches the page at an offset."""
-        super().__init__(query)
+    def __init__(
+        self, fetch: Callable[[int], PageT], query: Mapping[str, Any], names: PageNames
+    ) -> None:
+        """Take the function that fetches the page at an offset."""
+        super().__init__(query, names)
         self._fetch = fetch
 
     def page(self, offset: int | None = None) -> PageT:
@@ -140,7 +157,8 @@ class Pages(_BasePages[ItemT, PageT]):
         Fetches the first page if none was read; None if the service does not
         say.
         """
-        return total_of(self._last if self._last is not None else self.page())
+        page = self._last if self._last is not None else self.page()
+        return total_of(page, self._names)
 
     def pages(self) -> Iterator[PageT]:
         """Fetch one page after the other, as they are; items may come twice."""
@@ -160,13 +178,15 @@ class Pages(_BasePages[ItemT, PageT]):
 class AsyncPages(_BasePages[ItemT, PageT]):
     """A list in pages. Nothing is asked for before it is needed.
 
-    Iterate over it with ``async for`` for every item of every page; ``limit``
-    is the size of a page, ``offset`` where to begin.
+    Iterate over it with ``async for`` for every item of every page. The
+    method's arguments give the size of a page and the offset to begin at.
     """
 
-    def __init__(self, fetch: Callable[[int], Awaitable[PageT]], query: Mapping[str, Any]) -> None:
-        """Take what fetches the page at an offset."""
-        super().__init__(query)
+    def __init__(
+        self, fetch: Callable[[int], Awaitable[PageT]], query: Mapping[str, Any], names: PageNames
+    ) -> None:
+        """Take the function that fetches the page at an offset."""
+        super().__init__(query, names)
         self._fetch = fetch
 
     async def page(self, offset: int | None = None) -> PageT:
@@ -184,7 +204,8 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         return _Later(self._count)
 
     async def _count(self) -> int | None:
-        return total_of(self._last if self._last is not None else await self.page())
+        page = self._last if self._last is not None else await self.page()
+        return total_of(page, self._names)
 
     async def pages(self) -> AsyncIterator[PageT]:
         """Fetch one page after the other, as they are; items may come twice."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from siteassist_spec.document import Document, Json, Pointer
+from siteassist_spec.extensions import check_extensions
 
 __all__ = [
     "EVENT_STREAM",
@@ -207,6 +208,7 @@ def read_operations(document: Document) -> dict[str, Operation]:
     Raises `SpecError` with file, line and column for whatever is missing, malformed or
     not supported.
     """
+    check_extensions(document)
     paths = document.raw.get("paths")
     if not isinstance(paths, Mapping):
         raise document.error("`paths` must be a mapping", ("paths",))
@@ -437,6 +439,14 @@ class _Reader:
                     f"x-page: `{key}` is `{name}`, which is not a property of the response",
                     (*pointer, "x-page", key),
                 )
+        listed = self._document.resolve(properties[items])
+        if listed.get("type") != "array" or items not in self._document.resolve(schema).get(
+            "required", ()
+        ):
+            raise self._document.error(
+                f"x-page: `items` is `{items}`, which is not a required array",
+                (*pointer, "x-page", "items"),
+            )
         return Paging(items=items, total=total, offset=offset, limit=limit)
 
     def _extension(

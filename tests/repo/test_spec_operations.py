@@ -134,7 +134,8 @@ def paged(change: Callable[[dict[str, Any]], object]) -> Document:
     ]
     response = operation["responses"]["200"] = operation["responses"].pop("201")
     response["content"]["application/json"]["schema"] = {
-        "properties": {"rows": {"type": "array"}, "count": {"type": "integer"}}
+        "required": ["rows"],
+        "properties": {"rows": {"type": "array"}, "count": {"type": "integer"}},
     }
     response["x-page"] = {"items": "rows", "total": "count", "offset": "skip", "limit": "size"}
     change(response["x-page"])

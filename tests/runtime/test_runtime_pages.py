@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siteassist import AsyncSiteAssist, NotFoundError, SiteAssist, SiteAssistError
-from siteassist_runtime.pages import AsyncPages, Pages, total_of
+from siteassist_runtime.pages import AsyncPages, PageNames, Pages, total_of
 from siteassist_runtime.unset import UNSET
 
 BASE_URL = "http://127.0.0.1/v2"
 MOST = 3000  # Requests after which reading a short list counts as endless.
+NAMES = PageNames(items="data", offset="offset", limit="limit", total="total")
 Mutation = Callable[[list[int]], None]
 
 
@@ -67,13 +68,13 @@ class Reader:
         """Return the list."""
         wanted = service.query | query
         if not self.awaited:
-            return Pages(service.fetch, wanted)
+            return Pages(service.fetch, wanted, NAMES)
 
         async def fetch(offset: int) -> Any:
             await asyncio.sleep(0)
             return service.fetch(offset)
 
-        return AsyncPages(fetch, wanted)
+        return AsyncPages(fetch, wanted, NAMES)
 
     def items(self, pages: Any, most: int | None = None) -> list[Any]:
         """Return the ids of all items, or of so many."""
@@ -251,7 +252,7 @@ def test_an_error_in_the_middle_is_raised(reader: Reader) -> None:
 
 def test_items_before_an_error_are_given() -> None:
     """Nothing is held back until a page more is there."""
-    pages: Pages[Any, Any] = Pages(Service(list(range(10)), fails_at=1).fetch, {})
+    pages: Pages[Any, Any] = Pages(Service(list(range(10)), fails_at=1).fetch, {}, NAMES)
     items = iter(pages)
     assert [0, 1, 2] == [next(items).id for _ in range(3)]
     with pytest.raises(NotFoundError):
@@ -315,7 +316,7 @@ def test_a_list_without_a_total_from_a_service_that_ignores_the_offset(reader: R
 
 def test_a_page_without_a_total_at_all() -> None:
     """A page of a type that has no such field."""
-    assert total_of(SimpleNamespace(data=[])) is None
+    assert total_of(SimpleNamespace(data=[]), NAMES) is None
 
 
 @pytest.mark.parametrize(
@@ -349,7 +350,7 @@ def test_items_without_an_id_are_all_given(reader: Reader, ids: list[Any]) -> No
             return page
 
         fetch = fetch_async
-    pages: Any = (AsyncPages if reader.awaited else Pages)(fetch, {})
+    pages: Any = (AsyncPages if reader.awaited else Pages)(fetch, {}, NAMES)
     assert ids == reader.items(pages)
 
 

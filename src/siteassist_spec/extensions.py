@@ -1,0 +1,49 @@
+"""The extensions of the description: which keys that begin with ``x-`` exist, and where.
+
+Their values are checked by what reads them; docs/extensions.md describes them.
+"""
+
+from __future__ import annotations
+
+from siteassist_spec.document import Document, Pointer, walk
+
+__all__ = ["EXTENSIONS", "check_extensions"]
+
+EXTENSIONS = {"x-event-stream": "response", "x-page": "response"}
+"""The kind of object that each extension stands on."""
+
+_NAMES = {"properties", "headers", "examples", "schemas", "responses", "parameters", "links"}
+"""Keywords whose children have names that the description is free to choose."""
+_VALUES = {"value", "example", "default", "const", "enum"}
+"""Keywords whose values are JSON of the API, not of OpenAPI."""
+
+
+def check_extensions(document: Document) -> None:
+    """Raise `SpecError` for an unknown extension, or a known one in another place."""
+    for pointer, _ in walk(document.raw):
+        if not pointer or not str(pointer[-1]).startswith("x-"):
+            continue
+        *parents, key = pointer
+        named = bool(parents) and parents[-1] in _NAMES and not _is_name(tuple(parents))
+        if named or any(_is_value(tuple(parents[: end + 1])) for end in range(len(parents))):
+            continue
+        if key not in EXTENSIONS:
+            raise document.error(f"unknown extension `{key}`", pointer)
+        if not _ON[EXTENSIONS[key]](tuple(parents)):
+            raise document.error(f"`{key}` must stand on a {EXTENSIONS[key]}", pointer)
+
+
+def _is_name(pointer: Pointer) -> bool:
+    """Return whether the last step is a name that the description chose, not a keyword."""
+    return len(pointer) > 1 and pointer[-2] in _NAMES and not _is_name(pointer[:-1])
+
+
+def _is_value(pointer: Pointer) -> bool:
+    return pointer[-1] in _VALUES and not _is_name(pointer)
+
+
+def _is_response(pointer: Pointer) -> bool:
+    return len(pointer) > 1 and pointer[-2] == "responses" and _is_name(pointer)
+
+
+_ON = {"response": _is_response}
