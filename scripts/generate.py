@@ -22,10 +22,12 @@ from typing import Any
 
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
+from siteassist_runtime import events
 from siteassist_spec import (
     EVENT_STREAM,
     JSON,
     Document,
+    EventStream,
     Json,
     Operation,
     Response,
@@ -46,9 +48,8 @@ class GenerationError(Exception):
     """The generator failed; the message is what to tell the user."""
 
 
-PARTS = "MessagePart"
-USAGE = "TokenUsage"
 TEXT = "text/plain"
+SCHEMAS = "#/components/schemas/"
 OF_EVERY_CALL = {"self", "timeout", "idle_timeout", "max_retries", "headers"}
 """The arguments that every method of the client has."""
 
@@ -87,11 +88,9 @@ def prepare(document: Document) -> dict[str, Any]:
                 content = written["content"]
                 written["content"] = {JSON: content.pop(JSON), **content}
             if response.stream is not None:
-                written["x-event-stream"] |= {
-                    "payloads": _variants(document, response.stream.payload),
-                    "parts": _variants(document, {"$ref": f"#/components/schemas/{PARTS}"}),
-                    "usage": USAGE,
-                }
+                written["x-event-stream"] |= _stream(
+                    document, operation, response, response.stream, schemas
+                )
             node["responses"][keys[response.status]] = written
         first = min(operation.successes, key=lambda response: response.status)
         if operation.paging is not None and first.paging is None:
@@ -159,19 +158,89 @@ def _check_response(document: Document, operation: Operation, response: Response
 
 def _variants(document: Document, union: Json) -> dict[str, Any]:
     """Return the members of a union by their ``type``: exactly, by prefix, and the rest."""
-    exact: dict[str, str | None] = {}
-    prefixes: dict[str, str | None] = {}
-    other: str | None = None
-    for reference in document.resolve(union)["oneOf"]:
+    exact: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    other = ""
+    schema = document.resolve(union)
+    place = document.find(union)
+    for reference in schema.get("oneOf", schema.get("anyOf", ())):
         name = document.component(reference)
-        kind = document.resolve(reference)["properties"]["type"]
+        if name is None:
+            raise document.error("each member of a union must be a named schema", place)
+        kind = document.resolve(reference).get("properties", {}).get("type")
+        if kind is None:
+            raise document.error(
+                f"{name} needs a property `type`, as a member of a union",
+                ("components", "schemas", name),
+            )
         if "const" in kind:
             exact[kind["const"]] = name
         elif "pattern" in kind:
             prefixes[kind["pattern"].removeprefix("^")] = name
         else:
             other = name
+    if not other:
+        raise document.error("the union needs a member for all other types", place)
     return {"exact": exact, "prefixes": prefixes, "other": other}
+
+
+def _stream(
+    document: Document,
+    operation: Operation,
+    response: Response,
+    stream: EventStream,
+    schemas: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what the templates need for a stream, and mark the schemas that have a part in it."""
+    payloads = _variants(document, stream.payload)
+    parts = _variants(document, {"$ref": f"{SCHEMAS}{stream.parts}"})
+    for name in (*payloads["exact"].values(), *payloads["prefixes"].values(), payloads["other"]):
+        schemas[name]["x-event"] = True
+    _mark_texts(schemas, stream.parts, parts["exact"].get("text"))
+    answer = document.component(response.media[JSON].schema) or ""
+    found = _answer(schemas, schemas.get(answer, {}), stream.usage)
+    if found is None:
+        raise document.error(
+            f"{operation.operation_id}: the response in JSON must be a schema with "
+            "an array of steps that have parts and usage",
+            (*operation.pointer, "responses", str(response.status), "content", JSON),
+        )
+    schemas[answer]["x-answer"] = found
+    return {"payloads": payloads, "parts": parts, "protocol": _undescribed(payloads)}
+
+
+def _undescribed(payloads: dict[str, Any]) -> list[str]:
+    """Return the classes of the runtime's events whose types the description does not have."""
+    known = {kind: cls.__name__ for kind, cls in events.BY_TYPE.items()}
+    families = {prefix: cls.__name__ for prefix, cls in events.BY_PREFIX.items()}
+    return sorted(
+        [name for kind, name in known.items() if kind not in payloads["exact"]]
+        + [name for prefix, name in families.items() if prefix not in payloads["prefixes"]]
+    )
+
+
+def _items(field: Json) -> str:
+    """Return the name of the schema of an array's items, or nothing."""
+    items = field.get("items", {})
+    return str(items.get("$ref", "")).removeprefix(SCHEMAS) if field.get("type") == "array" else ""
+
+
+def _mark_texts(schemas: dict[str, Any], parts: str, text: str | None) -> None:
+    """Add ``x-text`` to the schemas with a required array of parts: they have a text."""
+    for schema in schemas.values():
+        for name, field in schema.get("properties", {}).items():
+            if text and _items(field) == parts and name in schema.get("required", ()):
+                schema["x-text"] = {"parts": name, "text": text}
+
+
+def _answer(schemas: dict[str, Any], schema: Json, usage: str) -> dict[str, str] | None:
+    """Return which property holds the steps of an answer, and which one of a step its usage."""
+    for name, field in schema.get("properties", {}).items():
+        step = schemas.get(_items(field), {})
+        for inner, counted in step.get("properties", {}).items():
+            if "x-text" in step and counted.get("$ref") == f"{SCHEMAS}{usage}":
+                return {"steps": name, "usage": inner, "class": usage}
+    return None
 
 
 def _described(schema: Json, description: str) -> str:

@@ -360,7 +360,9 @@ BY_TYPE: dict[str, type[Payload]] = {
     "tool-output-denied": ToolOutputDeniedPayload,
     "message-metadata": MessageMetadataPayload,
 }
-"""The class of each type; a type that begins with `data-` is a `DataPayload`."""
+"""The class of each type."""
+BY_PREFIX: dict[str, type[Payload]] = {"data-": DataPayload}
+"""The class of each family of types, by what they begin with."""
 
 
 def reader(
@@ -382,3 +384,10 @@ def readers(
 ) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Return what reads the events of each type in `BY_TYPE`."""
     return {kind: reader(cls, other) for kind, cls in BY_TYPE.items()}
+
+
+def families(
+    other: Callable[[dict[str, Any]], Any],
+) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """Return what reads the events of each family in `BY_PREFIX`."""
+    return {prefix: reader(cls, other) for prefix, cls in BY_PREFIX.items()}

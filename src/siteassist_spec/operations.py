@@ -95,6 +95,10 @@ class EventStream:
     """The ``type`` of the payload that reports a failure."""
     error_text: str
     """The property of that payload that holds the problem in words."""
+    parts: str
+    """The schema of what an answer consists of: a union by ``type``."""
+    usage: str
+    """The schema of a count of tokens."""
     event: Json
     """The schema of one event, resolved."""
     payload: Json
@@ -391,7 +395,7 @@ class _Reader:
         keys = self._extension(
             node,
             "x-event-stream",
-            ("requestFlag", "terminator", "errorType", "errorText"),
+            ("requestFlag", "terminator", "errorType", "errorText", "parts", "usage"),
             pointer,
         )
         place = (*pointer, "content", EVENT_STREAM)
@@ -407,12 +411,20 @@ class _Reader:
                 "the schema of an event must have `data` with a form that has `contentSchema`",
                 place,
             ) from None
-        flag, terminator, error_type, error_text = keys
+        flag, terminator, error_type, error_text, parts, usage = keys
+        for key, name in (("parts", parts), ("usage", usage)):
+            if name not in self._document.raw.get("components", {}).get("schemas", {}):
+                raise self._document.error(
+                    f"x-event-stream: `{key}` is `{name}`, which is not a schema",
+                    (*pointer, "x-event-stream", key),
+                )
         return EventStream(
             request_flag=flag,
             terminator=terminator,
             error_type=error_type,
             error_text=error_text,
+            parts=parts,
+            usage=usage,
             event=event,
             payload=payload,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ PAGE = "          x-page:\n            items: data\n            offset: offset\n
             "x-page: unknown key `item`",
         ),
         ([("            items: data\n", "")], "`items` is missing"),
+        (
+            [("            parts: MessagePart\n", "            parts: Parts\n")],
+            "x-event-stream: `parts` is `Parts`, which is not a schema",
+        ),
+        (
+            [("            usage: TokenUsage\n", "            usage: Tokens\n")],
+            "x-event-stream: `usage` is `Tokens`, which is not a schema",
+        ),
         ([("          x-page:\n", "          x-pages:\n")], "unknown extension `x-pages`"),
         (
             [("    TokenUsage:\n", "    TokenUsage:\n      x-page: {}\n")],
@@ -101,3 +110,130 @@ def test_faulty_extension_is_one_sentence(
     assert str(path) == name
     assert int(row) > 1
     assert int(column) > 1
+
+
+STREAMED = '''\
+import asyncio
+import json
+
+import httpx
+
+import siteassist
+from siteassist import AsyncSiteAssist, SiteAssist
+from siteassist.models import CitationEvent, NoteEvent
+
+EVENTS = [
+    {"type": "start"},
+    {"type": "citation", "source": "a"},
+    {"type": "data-note-1", "words": "b"},
+    {"type": "data-x", "data": 1},
+    {"type": "abort", "reason": "c"},
+    {"type": "finish"},
+]
+BODY = "".join(f"data: {json.dumps(event)}\\n\\n" for event in EVENTS) + "data: [DONE]\\n\\n"
+
+
+def answer(request):
+    return httpx.Response(200, text=BODY, headers={"content-type": "text/event-stream"})
+
+
+ID = "0b9f3c52-7d41-4c8e-9a26-5e8f7a1b2c3d"
+EXPECTED = [
+    siteassist.StartPayload,
+    siteassist.CitationEvent,
+    siteassist.NoteEvent,
+    siteassist.DataPayload,
+    siteassist.AbortPayload,
+    siteassist.FinishPayload,
+]
+
+
+async def awaited():
+    async with AsyncSiteAssist(token="t", transport=httpx.MockTransport(answer)) as client:
+        async with client.send_message_stream(ID, content="x") as stream:
+            return [event async for event in stream]
+
+
+with SiteAssist(token="t", transport=httpx.MockTransport(answer)) as client:
+    with client.send_message_stream(ID, content="x") as stream:
+        found = list(stream)
+assert EXPECTED == [type(event) for event in found], found
+assert EXPECTED == [type(event) for event in asyncio.run(awaited())]
+assert siteassist.CitationEvent is CitationEvent
+assert siteassist.NoteEvent is NoteEvent
+assert "siteassist.models.abort_payload" == siteassist.AbortPayload.__module__
+assert ("a", "b", "c") == (found[1].source, found[2].words, found[4].reason)
+assert siteassist.__all__.count("AbortPayload") == 1
+'''
+EVENTS = """\
+    AbortPayload:
+      type: object
+      description: The answer was stopped.
+      required: [type, reason]
+      properties:
+        type: {type: string, const: abort, description: Names the type.}
+        reason: {type: string, description: Why.}
+    CitationEvent:
+      type: object
+      description: A source.
+      required: [type, source]
+      properties:
+        type: {type: string, const: citation, description: Names the type.}
+        source: {type: string, description: The source.}
+    NoteEvent:
+      type: object
+      description: A note.
+      required: [type, words]
+      properties:
+        type: {type: string, pattern: ^data-note-, description: Names the type.}
+        words: {type: string, description: The words.}
+"""
+MEMBERS = "".join(
+    f"        - $ref: '#/components/schemas/{name}'\n"
+    for name in ("AbortPayload", "CitationEvent", "NoteEvent")
+)
+FIRST = "        - $ref: '#/components/schemas/StartPayload'\n"
+
+
+def test_described_event_is_one_class(checkout: Path) -> None:
+    """The class that is exported is the class that streams, known to the runtime or not."""
+    edited(
+        checkout,
+        ("\n  schemas:\n", f"\n  schemas:\n{EVENTS}"),
+        (FIRST, FIRST + MEMBERS),
+        ("              - error\n          description", "              - error\n              - abort\n              - citation\n          description"),
+    )
+    done = run(checkout)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    python(checkout, "-c", STREAMED)
+    program = "tests/generated/every_method.py"
+    python(checkout, "-m", "mypy", "--strict", "--cache-dir", os.devnull, program)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            "        - $ref: '#/components/schemas/OtherPayload'\n",
+            "",
+            "the union needs a member for all other types",
+        ),
+        (
+            FIRST,
+            FIRST + "        - $ref: '#/components/schemas/HumanAgent'\n",
+            "HumanAgent needs a property `type`, as a member of a union",
+        ),
+        (FIRST, FIRST + "        - {type: object}\n", "each member of a union must be a named schema"),
+    ],
+    ids=["no-rest", "no-type", "anonymous"],
+)
+def test_union_that_cannot_be_told_apart_is_one_sentence(
+    checkout: Path, before: str, after: str, problem: str
+) -> None:
+    """Events are told apart by their type: what makes that impossible is named with its place."""
+    description = edited(checkout, (before, after))
+    done = run(checkout)
+    assert (2, "") == (done.returncode, done.stdout)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{description}:")
+    assert line.endswith(f": {problem}")
