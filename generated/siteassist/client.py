@@ -106,7 +106,7 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
 _USER_AGENT = "siteassist-python/2.0.0"
 
-_INIT = Operation("init", "POST", False)
+_INIT = Operation("init", "POST", False, ("apiKey",))
 _GET_ME = Operation("getMe", "GET", True)
 _GET_CONVERSATIONS = Operation("getConversations", "GET", True)
 _GET_CONVERSATIONS_PAGE = PageNames(
@@ -120,13 +120,22 @@ _GET_MESSAGES_PAGE = PageNames(items="data", offset="offset", limit="limit", tot
 _SEND_MESSAGE = Operation("sendMessage", "POST", True)
 _SEND_MESSAGE_FEEDBACK = Operation("sendMessageFeedback", "POST", True)
 _CREATE_CHAT_COMPLETION = Operation("createChatCompletion", "POST", True)
-_GET_PROJECT = Operation("getProject", "GET", False)
+_GET_PROJECT = Operation("getProject", "GET", False, ("apiKey",))
 _GET_QNAS = Operation("getQnas", "GET", False)
 _GET_QNAS_PAGE = PageNames(items="data", offset="offset", limit="limit", total="total")
 _GET_QNA = Operation("getQna", "GET", False)
-_SEARCH = Operation("search", "GET", False)
+_SEARCH = Operation("search", "GET", False, ("apiKey",))
 
-_VOCABULARY = Vocabulary(STATUS_ERRORS, _INIT, "/identity/init")
+_VOCABULARY = Vocabulary(
+    STATUS_ERRORS,
+    _INIT,
+    "/identity/init",
+    {
+        "apiKey": "api_key",
+        "saVid": "device_id",
+    },
+    "sessionToken",
+)
 
 
 def _read_init(response: httpx.Response) -> VisitorSession:

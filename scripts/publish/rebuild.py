@@ -82,6 +82,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "SecurityScheme": {"type": _AS_IS, "scheme": _AS_IS, "description": _AS_IS},
     "Schema": {
+        "x-credential": _AS_IS,
         **dict.fromkeys(
             (
                 *("type", "enum", "const", "default", "required", "format", "pattern"),

@@ -55,7 +55,6 @@ LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
 # What a reader raises for an answer that is not what was promised.
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
 _KEPT = 8  # Former session tokens, which may still turn up in late failures.
-_KEY = "apiKey"
 
 
 class Vocabulary(NamedTuple):
@@ -67,6 +66,10 @@ class Vocabulary(NamedTuple):
     """The operation that starts a session."""
     session_path: str
     """Its path."""
+    session_body: Mapping[str, str]
+    """The setting for each property of its body."""
+    session_token: str
+    """The property of its answer that is the token."""
 
 
 class Call(NamedTuple):
@@ -139,7 +142,8 @@ class BaseCaller:
         """Put a call together; its time runs from here."""
         settings = self.settings
         url = settings.base_url + path
-        key = (query or body or {}).get(_KEY)
+        given = {**(query or {}), **(body or {}), **(header_values or {})}
+        own = tuple(given[name] for name in operation.secrets if isinstance(given.get(name), str))
         if query is not None:
             url += _query(operation, query)
         content = None if body is None else _encode(operation, body, required=body_required)
@@ -155,7 +159,7 @@ class BaseCaller:
             settings.max_retries if max_retries is UNSET else retries(max_retries),  # type: ignore[arg-type]  # not UNSET
             deadline,
             streamed,
-            ((key,) if isinstance(key, str) else ()) + (secrets_in(headers) if headers else ()),
+            own + (secrets_in(headers) if headers else ()),
         )
 
     def plan_session(self, call: Call) -> Call:
@@ -163,7 +167,10 @@ class BaseCaller:
         return self.plan(
             self.vocabulary.session,
             self.vocabulary.session_path,
-            body={"apiKey": self.settings.api_key, "saVid": self.settings.device_id},
+            body={
+                name: getattr(self.settings, setting)
+                for name, setting in self.vocabulary.session_body.items()
+            },
             max_retries=call.max_retries,
             deadline=call.deadline,
         )
@@ -221,11 +228,11 @@ class BaseCaller:
     def session_from(self, call: Call, response: httpx.Response) -> str:
         """Take the token of a new session."""
         try:
-            token = response.json()["sessionToken"]
+            token = response.json()[self.vocabulary.session_token]
         except (ValueError, KeyError, TypeError, RecursionError):
             token = None
         if not is_credential(token):
-            problem = "it has no sessionToken that can be used"
+            problem = f"it has no {self.vocabulary.session_token} that can be used"
             raise self.response_error(call, response, problem)
         self._use(str(token))
         return str(token)

@@ -14,6 +14,8 @@ class Operation(NamedTuple):
     """The HTTP method in capitals."""
     bearer: bool
     """Whether the operation takes a bearer token."""
+    secrets: tuple[str, ...] = ()
+    """The parameters and properties of a request that are secrets."""
 
     @property
     def safe(self) -> bool:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from siteassist_spec.document import Document, Pointer, walk
 
-__all__ = ["EXTENSIONS", "check_extensions"]
+__all__ = ["CREDENTIALS", "EXTENSIONS", "check_extensions"]
 
-EXTENSIONS = {"x-event-stream": "response", "x-page": "response"}
+EXTENSIONS = {"x-credential": "schema", "x-event-stream": "response", "x-page": "response"}
 """The kind of object that each extension stands on."""
+
+CREDENTIALS = ("publishableKey", "deviceId", "sessionToken", "secret")
+"""The values of ``x-credential``; all but ``deviceId`` are secrets."""
 
 _NAMES = {"properties", "headers", "examples", "schemas", "responses", "parameters", "links"}
 """Keywords whose children have names that the description is free to choose."""
@@ -20,7 +23,7 @@ _VALUES = {"value", "example", "default", "const", "enum"}
 
 def check_extensions(document: Document) -> None:
     """Raise `SpecError` for an unknown extension, or a known one in another place."""
-    for pointer, _ in walk(document.raw):
+    for pointer, value in walk(document.raw):
         if not pointer or not str(pointer[-1]).startswith("x-"):
             continue
         *parents, key = pointer
@@ -31,6 +34,10 @@ def check_extensions(document: Document) -> None:
             raise document.error(f"unknown extension `{key}`", pointer)
         if not _ON[EXTENSIONS[key]](tuple(parents)):
             raise document.error(f"`{key}` must stand on a {EXTENSIONS[key]}", pointer)
+        if key == "x-credential" and value not in CREDENTIALS:
+            raise document.error(
+                f"x-credential must be one of {', '.join(CREDENTIALS)}, got `{value}`", pointer
+            )
 
 
 def _is_name(pointer: Pointer) -> bool:
@@ -46,4 +53,8 @@ def _is_response(pointer: Pointer) -> bool:
     return len(pointer) > 1 and pointer[-2] == "responses" and _is_name(pointer)
 
 
-_ON = {"response": _is_response}
+def _is_schema(pointer: Pointer) -> bool:
+    return "schema" in pointer or pointer[:2] == ("components", "schemas")
+
+
+_ON = {"response": _is_response, "schema": _is_schema}

@@ -480,7 +480,8 @@ def test_client_knows_the_service() -> None:
     assert SPEC["servers"][0]["url"] == client.DEFAULT_BASE_URL
     (starting,) = (found for found in OPERATIONS if "saVid" in found.fields)
     vocabulary = client._VOCABULARY  # noqa: SLF001  # what the runtime is told
-    assert (starting.id, starting.method.upper(), starting.bearer) == tuple(vocabulary.session)
+    expected = (starting.id, starting.method.upper(), starting.bearer, ("apiKey",))
+    assert expected == tuple(vocabulary.session)
     assert starting.path == vocabulary.session_path
     assert STATUS_ERRORS == vocabulary.errors
 
@@ -489,4 +490,7 @@ def test_client_knows_the_service() -> None:
 def test_client_knows_each_operation(operation: Described) -> None:
     """By the name, the method and the credential that the description gives it."""
     found = getattr(siteassist.client, f"_{operation.name.upper()}")
-    assert (operation.id, operation.method.upper(), operation.bearer) == tuple(found)
+    expected = (operation.id, operation.method.upper(), operation.bearer)
+    assert expected == tuple(found)[:3]
+    keys = {"apiKey"} & {*operation.fields, *operation.parameters("query")}
+    assert keys == set(found.secrets)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from siteassist_spec import Document, SpecError, read_operations
-from tests.generated.checkouts import edited, python, run
+from tests.generated.checkouts import add, edited, python, run
 
 PAGED = '''\
 from uuid import UUID
@@ -81,6 +81,15 @@ PAGE = "          x-page:\n            items: data\n            offset: offset\n
             "x-event-stream: `usage` is `Tokens`, which is not a schema",
         ),
         ([("          x-page:\n", "          x-pages:\n")], "unknown extension `x-pages`"),
+        (
+            [("x-credential: deviceId\n", "x-credential: device\n")],
+            "x-credential must be one of publishableKey, deviceId, sessionToken, secret, "
+            "got `device`",
+        ),
+        (
+            [("x-page:\n", "x-credential: secret\n          x-page:\n")],
+            "`x-credential` must stand on a schema",
+        ),
         (
             [("    TokenUsage:\n", "    TokenUsage:\n      x-page: {}\n")],
             "`x-page` must stand on a response",
@@ -232,6 +241,115 @@ def test_union_that_cannot_be_told_apart_is_one_sentence(
 ) -> None:
     """Events are told apart by their type: what makes that impossible is named with its place."""
     description = edited(checkout, (before, after))
+    done = run(checkout)
+    assert (2, "") == (done.returncode, done.stdout)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{description}:")
+    assert line.endswith(f": {problem}")
+
+
+RENAMED = '''\
+import json
+
+import httpx
+
+from siteassist import SiteAssist
+from siteassist.models import InitRequest, ProjectSecret
+
+sent = []
+
+
+def answer(request):
+    sent.append((request.url.path, json.loads(request.content or b"null"), dict(request.url.params)))
+    token = request.headers.get("authorization")
+    if request.url.path == "/v2/identity/init":
+        return httpx.Response(200, json={"bearer": "token-token", "visitor": VISITOR})
+    return httpx.Response(204) if token == "Bearer token-token" else httpx.Response(401)
+
+
+VISITOR = {
+    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d", "type": "anonymous",
+    "externalId": None, "name": None, "avatarUrl": None,
+}
+transport = httpx.MockTransport(answer)
+with SiteAssist(api_key="the-secret", device_id="d", transport=transport) as client:
+    client.mark(key="the-other-secret")
+    session = client.init()
+    assert ("/v2/identity/init", {"key": "the-secret", "device": "d"}, {}) == sent[0] == sent[2]
+    assert ("/v2/mark", None, {"key": "the-other-secret"}) == sent[1]
+    client.mark()
+    assert ("/v2/mark", None, {"key": "the-secret"}) == sent[3]
+assert "token-token" == session.bearer
+assert "token-token" not in repr(session)
+assert "the-secret" not in repr(InitRequest(key="the-secret", device="d"))
+assert "hidden" not in repr(ProjectSecret(word="hidden"))
+'''
+MARK = """\
+  /mark:
+    put:
+      operationId: mark
+      tags: [Identity]
+      summary: Mark
+      description: Marks.
+      security: [{bearerAuth: []}]
+      parameters:
+        - name: key
+          in: query
+          required: true
+          description: The key.
+          schema: {type: string, x-credential: publishableKey}
+      responses:
+        '204': {description: Done.}
+"""
+SECRET = """\
+    ProjectSecret:
+      type: object
+      description: A secret.
+      required: [word]
+      properties:
+        word: {type: string, description: The word., x-credential: secret}
+"""
+
+
+def test_credentials_follow_the_extension(checkout: Path) -> None:
+    """Whatever they are called: sessions start, arguments have defaults, secrets are not shown."""
+    add(checkout, paths=MARK, schemas=SECRET)
+    edited(
+        checkout,
+        ("required: [apiKey, saVid]", "required: [key, device]"),
+        ("        apiKey:\n          type", "        key:\n          type"),
+        ("        saVid:\n          type", "        device:\n          type"),
+        ("required: [sessionToken, visitor]", "required: [bearer, visitor]"),
+        ("        sessionToken:\n          type", "        bearer:\n          type"),
+    )
+    done = run(checkout)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    python(checkout, "-c", RENAMED)
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (
+            ("          x-credential: sessionToken\n", ""),
+            "one operation must return an `x-credential: sessionToken`, got 0",
+        ),
+        (
+            ("          x-credential: deviceId\n", ""),
+            "init starts a session: its body needs the `x-credential`s publishableKey and deviceId",
+        ),
+        (
+            ("required: [apiKey, saVid]", "required: [saVid]"),
+            "the secret property `apiKey` must be required",
+        ),
+    ],
+    ids=["no-session", "no-device", "optional"],
+)
+def test_incomplete_credentials_are_one_sentence(
+    checkout: Path, edit: tuple[str, str], problem: str
+) -> None:
+    """A client that could not start a session, or would show a secret, is not made."""
+    description = edited(checkout, edit)
     done = run(checkout)
     assert (2, "") == (done.returncode, done.stdout)
     (line,) = done.stderr.splitlines()

@@ -761,7 +761,13 @@ def base(**given: Any) -> BaseCaller:
         "headers": None,
         "user_agent": "test/1",
     }
-    vocabulary = Vocabulary({}, Operation("init", "POST", bearer=False), "/identity/init")
+    vocabulary = Vocabulary(
+        {},
+        Operation("init", "POST", bearer=False),
+        "/identity/init",
+        {"apiKey": "api_key", "saVid": "device_id"},
+        "sessionToken",
+    )
     return BaseCaller(Settings(**{**told, **given}), vocabulary)
 
 
