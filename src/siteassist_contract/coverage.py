@@ -91,6 +91,6 @@ def _rule_reason(
         return GAPS[TWO_VISITORS]
     if needs == HUMAN and human is None:
         return GAPS[HUMAN]
-    if operation in ("init", "getProject", "search", "getQnas", "getQna") and not target.api_key:
+    if not operations()[operation].needs_token and not target.api_key:
         return GAPS[TWO_VISITORS]
     return ""

@@ -1,176 +1,139 @@
-"""What ``openapi.yaml`` says of every operation, ready to compare an answer with."""
+"""``openapi.yaml``, and where an answer violates it.
+
+`siteassist_spec` reads the description; here is what judging answers adds.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import jsonschema_rs
-
 from siteassist_contract.reading import read_json
-from siteassist_spec import load_spec
+from siteassist_spec import EVENT_STREAM, JSON, Document, Json, Operation, read_operations
+from siteassist_spec.schemas import Validator, compile_schema, complaints
 
-Json = Mapping[str, Any]
-
-EVENT_STREAM = "text/event-stream"
 PLAIN = "text/plain"
-_SHOWN = 200
-"""How many characters of a schema's complaint are shown."""
+API_KEY = "apiKey"
+"""The name of the publishable key, as a parameter and as a property of a body."""
+DEVICE = "saVid"
+"""The name of a device's identifier, as a property of a body."""
+
+_ENDING = frozenset({"closeConversation"})
+"""Operations other than DELETE whose words say that an object is of no more use afterwards."""
 
 
-@dataclass(frozen=True)
-class Media:
-    """One media type of a response."""
-
-    schema: jsonschema_rs.Draft202012Validator | None
-    """What a whole body has to fit; ``None`` for an event stream."""
-    payload: jsonschema_rs.Draft202012Validator | None = None
-    """What the payload of one event has to fit; ``None`` unless it is a stream."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation."""
-
-    operation_id: str
-    method: str
-    """In capitals."""
-    path: str
-    """With names in braces, such as ``/conversations/{conversationId}``."""
-    needs_token: bool
-    parameters: tuple[Json, ...]
-    """As they are written, with references followed, their schemas' as well."""
-    body: Json | None
-    """The JSON schema of the request's body, with references; ``None`` if there is none."""
-    body_required: bool
-    responses: Mapping[int, Mapping[str, Media]] = field(repr=False)
-    stream: Json | None
-    """``x-event-stream``, if the operation can stream."""
-
-    @property
-    def label(self) -> str:
-        """Name the operation as people do: ``GET /search (search)``."""
-        return f"{self.method} {self.path} ({self.operation_id})"
+@cache
+def document() -> Document:
+    """Return the description."""
+    return Document.load()
 
 
 @cache
 def operations() -> Mapping[str, Operation]:
     """Return all operations, by their ``operationId``."""
-    spec = load_spec()
-    found = {}
-    for path, item in spec["paths"].items():
-        for method, written in item.items():
-            operation = _operation(spec, path, method, written)
-            found[operation.operation_id] = operation
-    return found
+    return read_operations(document())
+
+
+def validator(schema: Json) -> Validator:
+    """Compile a schema of the description, whose references lead into it."""
+    return compiled(json.dumps(schema))
 
 
 def faults(operation_id: str, status: int, content_type: str, content: bytes) -> list[str]:
-    """Say where an answer breaks the description: its status, its media type, its body.
+    """Say where an answer violates the description: its status, its media type, its body.
 
-    Payloads of an event stream are judged one by one; what a stream is beyond
-    that is `siteassist_contract.streams`'s to say.
+    Payloads of an event stream are judged one by one, by
+    `siteassist_contract.streams`.
     """
-    responses = operations()[operation_id].responses
-    if status not in responses:
+    response = operations()[operation_id].responses.get(status)
+    if response is None:
         return [f"{status} is no status that is documented for it"]
+    if not response.media:
+        shown = content.decode("utf-8", "replace")[:80]
+        return [f"{status} comes without a body, this one with {shown!r}"] if content else []
     media_type = content_type.partition(";")[0].strip().lower()
-    media = responses[status].get(media_type)
+    media = response.media.get(media_type)
     if media is None:
-        known = " or ".join(responses[status])
+        known = " or ".join(response.media)
         return [f"{status} comes as {known}, this one as {content_type or 'nothing'}"]
-    if media.schema is None:
+    if media_type == EVENT_STREAM:
         return []
     value, fault = _read(media_type, content)
     if fault is not None:
         return [fault]
-    return list(complaints(media.schema, value))
+    return list(complaints(validator(media.schema), value))
 
 
-def complaints(schema: jsonschema_rs.Draft202012Validator, value: object) -> Iterator[str]:
-    """Say what in ``value`` does not fit, a sentence per place."""
-    try:
-        errors = [(error.instance_path, error.message) for error in schema.iter_errors(value)]
-    except (RecursionError, UnicodeError, ValueError) as error:
-        yield f"it cannot be compared with its schema: {error}"
-        return
-    for path, message in errors:
-        place = "/".join(str(step) for step in path)
-        half = _SHOWN // 2
-        short = message if len(message) <= _SHOWN else f"{message[:half]} … {message[-half:]}"
-        yield f"`{place}`: {short}" if place else short
+def takes_key(operation: Operation) -> bool:
+    """Whether a request of ``operation`` carries the publishable key."""
+    in_query = any(parameter.name == API_KEY for parameter in operation.parameters)
+    return in_query or API_KEY in properties(operation)
 
 
-def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
-    """Compile a schema of the description, whose references lead into it."""
-    # The keyword beside a reference would not do: some validators stop at one.
-    whole = {"allOf": [schema], "components": load_components()}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+def properties(operation: Operation) -> Json:
+    """Return the schemas of the properties of the request's body; empty if there is none."""
+    if operation.body is None:
+        return {}
+    found: Json = resolve(operation.body.schema).get("properties", {})
+    return found
+
+
+def ends_object(operation: Operation) -> bool:
+    """Whether a request that is accepted leaves nothing for others to be about."""
+    return operation.method == "DELETE" or operation.operation_id in _ENDING
+
+
+def page_query(
+    operation_id: str, *, limit: int | None = None, offset: int | None = None
+) -> dict[str, int | None]:
+    """Return the query parameters that ask for one page of a list."""
+    paging = operations()[operation_id].paging
+    if paging is None:
+        raise ValueError(f"{operation_id} returns no list in pages")
+    return {paging.limit: limit, paging.offset: offset}
+
+
+def page_due(operation_id: str, *, limit: int, offset: int) -> dict[str, int]:
+    """Return what an answer says of its page: the properties named like the parameters."""
+    described = answer_properties(operations()[operation_id])
+    asked = page_query(operation_id, limit=limit, offset=offset)
+    return {name: value for name, value in asked.items() if name in described and value is not None}
+
+
+def page_words(said: Mapping[str, object]) -> str:
+    """Return what an answer says of its page, in words."""
+    return ", ".join(f"`{name}` {value}" for name, value in said.items())
+
+
+def answer_properties(operation: Operation) -> Json:
+    """Return the schemas of the properties of a JSON answer; empty if there is none."""
+    media = operation.successes[0].media.get(JSON)
+    found: Json = {} if media is None else resolve(media.schema).get("properties", {})
+    return found
+
+
+def resolve(node: Json) -> Json:
+    """Follow the reference of a node of the description, if it is one."""
+    return document().resolve(node)
+
+
+def forms(schema: Json) -> Iterator[Json]:
+    """Yield the alternatives of a schema, each resolved; one, if it has no ``anyOf``."""
+    resolved = resolve(schema)
+    for form in resolved.get("anyOf", (resolved,)):
+        yield resolve(form)
 
 
 @cache
-def load_components() -> Json:
-    """Return the ``components`` of the description."""
-    components: Json = load_spec()["components"]
-    return components
-
-
-def resolve(spec: Json, node: Json) -> Json:
-    """Follow a reference to a component; ours never lead to another one."""
-    if "$ref" not in node:
-        return node
-    found: Any = spec
-    for key in node["$ref"].removeprefix("#/").split("/"):
-        found = found[key]
-    resolved: Json = found
-    return resolved
-
-
-def _operation(spec: Json, path: str, method: str, written: Json) -> Operation:
-    parameters = []
-    for parameter in written.get("parameters", []):
-        known = resolve(spec, parameter)
-        parameters.append({**known, "schema": resolve(spec, known["schema"])})
-    request = written.get("requestBody")
-    answers = {int(s): resolve(spec, r) for s, r in written["responses"].items()}
-    streams = (r["x-event-stream"] for r in answers.values() if "x-event-stream" in r)
-    return Operation(
-        operation_id=written["operationId"],
-        method=method.upper(),
-        path=path,
-        needs_token=bool(written["security"]),
-        parameters=tuple(parameters),
-        body=request and request["content"]["application/json"]["schema"],
-        body_required=bool(request and request.get("required")),
-        responses={
-            status: {name: _media(spec, name, media) for name, media in answer["content"].items()}
-            for status, answer in answers.items()
-        },
-        stream=next(streams, None),
-    )
-
-
-_COMPILED: dict[str, Media] = {}
-
-
-def _media(spec: Json, name: str, media: Json) -> Media:
+def compiled(schema: str) -> Validator:
+    """Compile a schema that is written as JSON."""
     # Most answers are errors, and all of those have the same schema.
-    key = json.dumps([name, media["schema"]])
-    if key not in _COMPILED:
-        if name == EVENT_STREAM:
-            event = resolve(spec, media["schema"])
-            forms = event["properties"]["data"]["anyOf"]
-            content = next(f["contentSchema"] for f in forms if "contentSchema" in f)
-            _COMPILED[key] = Media(schema=None, payload=validator(content))
-        else:
-            _COMPILED[key] = Media(schema=validator(media["schema"]))
-    return _COMPILED[key]
+    return compile_schema(document(), json.loads(schema))
 
 
-def _read(media_type: str, content: bytes) -> tuple[object, str | None]:
+def _read(media_type: str, content: bytes) -> tuple[Any, str | None]:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

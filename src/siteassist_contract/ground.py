@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from siteassist_contract import tolerance
 from siteassist_contract.behaviour.visitor import Visitor, is_uuid
+from siteassist_contract.description import API_KEY, DEVICE, ends_object, operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.outcome import ContractBrokenError
 from siteassist_contract.preflight import Target
@@ -83,7 +84,9 @@ class Ground:
 
     def session_of(self, device: str) -> Exchange:
         """Start or renew the session of a device."""
-        exchange = self.nobody.init(str(self.target.api_key), device)
+        exchange = self.nobody.call(
+            "init", body={API_KEY: str(self.target.api_key), DEVICE: device}
+        )
         token = exchange.document.get("sessionToken")
         if isinstance(token, str):
             self.findings.secrets.add_token(token)
@@ -96,16 +99,16 @@ class Ground:
         self._token = self.target.token
         session = Session(self.target.base_url, self.wire, FIRST, self.target.token)
         visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
-        visitor.visitor_id = str(session.me().document.get("id"))
+        visitor.visitor_id = str(session.call("getMe").document.get("id"))
         return visitor
 
-    def notice(self, exchange: Exchange) -> None:
-        """Remember a conversation that an answer says was started, however it came to be."""
+    def notice(self, exchange: Exchange, token: str | None) -> None:
+        """Remember a conversation that an answer to ``token`` says was started."""
         if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
             conversation = str(exchange.document.get("id")).lower()
             if is_uuid(conversation):
-                self.started[conversation] = self.wire.token or self._token
-        elif exchange.operation == "closeConversation" and exchange.status < _SUCCESS_ENDS:
+                self.started[conversation] = token or self._token
+        elif exchange.status < _SUCCESS_ENDS and ends_object(operations()[exchange.operation]):
             for conversation in [c for c in self.started if c in exchange.target.lower()]:
                 del self.started[conversation]
 
@@ -118,5 +121,5 @@ class Ground:
         """Close every conversation that the run has started and not closed."""
         for conversation, token in list(self.started.items()):
             session = Session(self.target.base_url, self.wire, FIRST, token)
-            session.close(conversation)
+            session.call("closeConversation", path={"conversationId": conversation})
             self.started.pop(conversation, None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from siteassist_contract.tolerance import spelled
+LAST_INTERACTION = "lastInteractionAt"
+MISSPELLED = "lastInterationAt"
+"""The older spelling, which a server may still have: C-01."""
 
 
 def read_json(content: bytes | str) -> Any:
@@ -18,6 +20,16 @@ def read_json(content: bytes | str) -> Any:
         return spelled(json.loads(content, parse_constant=_no_number))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def spelled(value: Any) -> Any:
+    """Return an answer's JSON with the documented spelling of `LAST_INTERACTION` throughout."""
+    if isinstance(value, dict):
+        found = {name: spelled(item) for name, item in value.items()}
+        if MISSPELLED in found:
+            found.setdefault(LAST_INTERACTION, found[MISSPELLED])
+        return found
+    return [spelled(item) for item in value] if isinstance(value, list) else value
 
 
 def _no_number(name: str) -> None:

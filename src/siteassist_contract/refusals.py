@@ -8,21 +8,27 @@ is judged of every answer (`siteassist_contract.findings`).
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 from siteassist_contract import tolerance
-from siteassist_contract.behaviour.model import KnownMessage
-from siteassist_contract.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.bounds import Probe, probes
-from siteassist_contract.description import operations
+from siteassist_contract.description import API_KEY, ends_object, operations, takes_key
 from siteassist_contract.ground import FIRST, Ground
+from siteassist_contract.objects import ObjectMaker
+from siteassist_contract.reading import LAST_INTERACTION
 from siteassist_contract.rendering import KEY_PLACE
-from siteassist_contract.requests import Plain, Things, valid_requests
-from siteassist_contract.rules import PROTECTED, RULES
+from siteassist_contract.rules import RULES
 from siteassist_contract.traffic import Exchange
+from siteassist_contract.valid_requests import (
+    RequestParts,
+    valid_requests,
+    value_of,
+    with_key,
+)
+from siteassist_spec import Operation, Parameter
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+SUCCESS_ENDS = 300
 _MALFORMED = (*tolerance.REFUSALS, NOT_FOUND)
 _BAD_TOKENS = {
     "no token": "",
@@ -44,56 +50,81 @@ class Refusals:
         self._ground = ground
         self._findings = ground.findings
         self._visitor = ground.visitor()
-        things = _things(ground, self._visitor)
-        self._valid = valid_requests(things)
-        # What made the things that requests are about; a report starts there.
+        self._maker = ObjectMaker(self._make, ground.target.api_key)
+        ids: dict[str, str] = {}
+        for operation in operations().values():
+            ids = self._maker.make(operation, ids)
+        self._valid = valid_requests(ids, ground.target.api_key)
+        self._ended = {
+            _object_of(each) for each in self._valid.values() if ends_object(each.described)
+        }
+        """What no further request can be about; others may need what all requests begin with."""
+        # What made the objects that requests are about; a report starts there.
         self._origin = list(ground.wire.history)
 
     def run(self) -> Iterator[str]:
         """Test operation after operation; yields the name of each one that is done."""
-        for name in operations():
-            plain = self._valid.get(name)
-            if plain is not None:
-                if plain.operation == "closeConversation":
-                    self._for_closing(plain)
-                self._malformed(plain)
-                self._unknown(plain)
-                if name in PROTECTED:
-                    self._tokens(plain)
-                self._keys(plain)
-                for probe in probes(plain):
+        for name, operation in operations().items():
+            request = self._valid.get(name)
+            if request is None:
+                self._without_request(operation)
+            else:
+                self._malformed(request)
+                self._unknown(request)
+                if operation.needs_token:
+                    self._tokens(request)
+                self._keys(request)
+                for probe in probes(request):
                     self._probe(probe)
             yield name
         self._elsewhere()
 
-    def _for_closing(self, plain: Plain) -> None:
-        """Let a request that closes a conversation close one that nothing else needs."""
-        history = self._ground.wire.history
-        history.clear()
-        known = self._visitor.start()
-        if known is not None:
-            self._origin = [*self._origin, *history]
-            plain.path["conversationId"] = known.id
+    def _without_request(self, operation: Operation) -> None:
+        """Say why an operation is not tested, unless it is for want of a key."""
+        ids = [parameter.name for parameter in operation.places("path")]
+        if self._ground.has_key or operation.needs_token:
+            reason = f"no answer had a value for {' and '.join(ids)} of its path"
+            for rule in RULES:
+                if operation.operation_id in RULES[rule].operations:
+                    self._findings.prevent(rule, operation.operation_id, reason)
 
-    def _tokens(self, plain: Plain) -> None:
+    def _revive(self, request: RequestParts) -> None:
+        """Let a request that ends an object be about one that is there, and nothing else needs."""
+        valid = self._valid[request.operation]
+        if _object_of(request) in self._ended:
+            if _object_of(valid) in self._ended:
+                history = self._ground.wire.history
+                history.clear()
+                made = self._maker.make(request.described)
+                valid.path |= {name: made[name] for name in valid.path if name in made}
+                self._origin = [*self._origin, *history]
+            request.path = dict(valid.path)
+
+    def _make(self, request: RequestParts) -> Exchange:
+        session = self._visitor.session if request.described.needs_token else self._ground.nobody
+        exchange = session.send(request)
+        self._findings.see(exchange, self._ground.wire.history)
+        return exchange
+
+    def _tokens(self, request: RequestParts) -> None:
         for words, credential in _BAD_TOKENS.items():
             if KEY_PLACE in credential and not self._ground.has_key:
                 continue
-            exchange = self._send(plain, credential=credential)
+            exchange = self._send(request, credential=credential)
             rule = "token-checked" if credential else "token-required"
             # Of a key it may be said that it does not permit this.
             key = KEY_PLACE in credential and exchange.status == FORBIDDEN
             self._judge(
                 exchange.status == UNAUTHORIZED or key,
                 rule,
-                plain.operation,
+                request.operation,
                 f"401 for {words}",
                 str(exchange.status),
                 words,
             )
 
-    def _keys(self, plain: Plain) -> None:
-        if plain.operation not in RULES["key-checked"].operations:
+    def _keys(self, request: RequestParts) -> None:
+        if not takes_key(request.described):
             return
         key = self._ground.target.api_key or ""
         wrong = {
@@ -103,58 +134,53 @@ class Refusals:
             "in other letters": key.swapcase(),
         }
         for words, value in wrong.items():
-            if plain.body is None:
-                changed = plain.changed(query={"apiKey": value})
-            else:
-                changed = plain.changed(body={**plain.body, "apiKey": value})
-            exchange = self._send(changed)
+            exchange = self._send(with_key(request, value))
             self._judge(
                 400 <= exchange.status < 500,  # noqa: PLR2004  # any refusal
                 "key-checked",
-                plain.operation,
+                request.operation,
                 f"a refusal (401, 403 or 404) of a key that is {words}",
                 str(exchange.status),
                 words,
             )
 
-    def _malformed(self, plain: Plain) -> None:
+    def _malformed(self, request: RequestParts) -> None:
         rule = "malformed-refused"
-        operation = operations()[plain.operation]
-        if operation.body is not None and rule_applies(rule, plain.operation):
+        if request.described.body is not None:
             for words, body in {
                 "no JSON": b'{"content": ',
                 "no UTF-8": b'{"content": "\xff"}',
             }.items():
-                exchange = self._send(plain, body)
+                exchange = self._send(request, body)
                 self._judge(
                     exchange.status in tolerance.REFUSALS,
                     rule,
-                    plain.operation,
+                    request.operation,
                     f"400 or 422 for a body that is {words}",
                     str(exchange.status),
                     words,
                 )
-        for name in plain.path if rule_applies(rule, plain.operation) else ():
-            for value in ("not-a-uuid", "1", "0" * 36):
-                exchange = self._send(plain.changed(path={name: value}))
+        for parameter in request.described.places("path"):
+            name = parameter.name
+            for value in _malformed_values(parameter):
+                exchange = self._send(request.changed(path={name: value}))
                 self._judge(
                     exchange.status in _MALFORMED,
                     rule,
-                    plain.operation,
+                    request.operation,
                     f"400, 404 or 422 for `{name}` {value!r}",
                     str(exchange.status),
                     name,
                 )
 
-    def _unknown(self, plain: Plain) -> None:
-        if not rule_applies("unknown-not-found", plain.operation):
-            return
-        for name in plain.path:
-            exchange = self._send(plain.changed(path={name: str(uuid.uuid4())}))
+    def _unknown(self, request: RequestParts) -> None:
+        for parameter in request.described.places("path"):
+            name = parameter.name
+            exchange = self._send(request.changed(path={name: str(value_of(parameter.schema))}))
             self._judge(
                 exchange.status in tolerance.HIDDEN,
                 "unknown-not-found",
-                plain.operation,
+                request.operation,
                 f"404 for a `{name}` that never existed",
                 str(exchange.status),
                 name,
@@ -164,17 +190,15 @@ class Refusals:
         operation = probe.request.operation
         if probe.valid is not False and self._ground.profile.gentle and probe.request.costs:
             return
-        if probe.valid is not False and operation == "closeConversation":
-            self._for_closing(probe.request)
         exchange = self._send(probe.request)
         if probe.valid is None or exchange.status in tolerance.CIRCUMSTANCES:
             return
         if probe.valid:
-            kept = exchange.status < 300 or self._may_be_refused(probe, exchange)  # noqa: PLR2004
+            kept = exchange.status < SUCCESS_ENDS or self._may_be_refused(probe, exchange)
             expected = f"a request whose `{probe.place}` is {probe.words} is accepted"
         else:
             kept = exchange.status in tolerance.REFUSALS
-            if probe.place in ("apiKey", "body/apiKey"):
+            if probe.place.rpartition("/")[2] == API_KEY:
                 kept = kept or exchange.status == UNAUTHORIZED
             expected = f"400 or 422 for a `{probe.place}` that is {probe.words}"
         self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)
@@ -182,7 +206,7 @@ class Refusals:
     def _may_be_refused(self, probe: Probe, exchange: Exchange) -> bool:
         """Whether the documents leave it open if a valid value is accepted."""
         values = probe.request.query.values()
-        if exchange.status in tolerance.REFUSALS and tolerance.LAST_INTERACTION in values:
+        if exchange.status in tolerance.REFUSALS and LAST_INTERACTION in values:
             return True  # C-01
         body = probe.request.body
         if probe.request.operation == "createChatCompletion" and isinstance(body, dict):
@@ -205,12 +229,12 @@ class Refusals:
         )
 
     def _send(
-        self, plain: Plain, body: bytes | None = None, *, credential: str | None = None
+        self, request: RequestParts, body: bytes | None = None, *, credential: str | None = None
     ) -> Exchange:
         """Send a request on its own, with another body or credential."""
+        self._revive(request)
         self._ground.wire.history[:] = self._origin
-        operation = operations()[plain.operation]
-        session = self._visitor.session if operation.needs_token else self._ground.nobody
+        session = self._visitor.session if request.described.needs_token else self._ground.nobody
         headers = {}
         if credential is not None:
             token = session.token or ""
@@ -218,16 +242,10 @@ class Refusals:
             headers["Authorization"] = credential.format(**known)
             if not credential:
                 session, headers = self._ground.nobody, {}
-        exchange = session.raw(
-            plain.operation,
-            plain.method,
-            plain.target,
-            query=plain.query or None,
-            body=plain.body if body is None else body,
-            headers=headers,
-            credential=credential,
-        )
+        exchange = session.send(request, body=body, headers=headers, credential=credential)
         self._findings.see(exchange, self._ground.wire.history)
+        if exchange.status < SUCCESS_ENDS and ends_object(request.described):
+            self._ended.add(_object_of(request))
         return exchange
 
     def _judge(  # noqa: PLR0913  # as `Findings.judge`
@@ -241,32 +259,10 @@ class Refusals:
         self._findings.judge(kept, rule, operation, expected, actual, history, place)
 
 
-def rule_applies(rule: str, operation: str) -> bool:
-    """Whether a rule is about an operation."""
-    return operation in RULES[rule].operations
+def _object_of(request: RequestParts) -> tuple[str, ...]:
+    return request.operation, *request.path.values()
 
 
-def _things(ground: Ground, visitor: Visitor) -> Things:
-    known = visitor.start()
-    message = ""
-    if known is not None:
-        visitor.send(known, "Hello")
-        answers = [m for m in known.messages if m.role != "user"]
-        message = (answers or known.messages or [KnownMessage("", "", "", "")])[0].id
-    project = qna = ""
-    if ground.target.api_key:
-        nobody = ground.nobody
-        project = str(nobody.project(ground.target.api_key).document.get("id"))
-        project = project if is_uuid(project) else ""
-        if project:
-            entries = nobody.qnas(project).document.get("data")
-            first = entries[0] if isinstance(entries, list) and entries else {}
-            qna = str(first.get("id")) if isinstance(first, dict) else ""
-            qna = qna if is_uuid(qna) else ""
-    return Things(
-        known.id if known else str(uuid.uuid4()),
-        message if is_uuid(message) else "",
-        project=project,
-        qna=qna,
-        api_key=ground.target.api_key or "",
-    )
+def _malformed_values(parameter: Parameter) -> tuple[str, ...]:
+    uuid = parameter.resolved.get("format") == "uuid"
+    return ("not-a-uuid", "1", "0" * 36) if uuid else ()

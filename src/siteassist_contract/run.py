@@ -13,6 +13,7 @@ from hypothesis.database import ExampleDatabase
 from siteassist_contract import streaming
 from siteassist_contract.behaviour import machine
 from siteassist_contract.behaviour.journeys import JOURNEYS
+from siteassist_contract.derived import DERIVED
 from siteassist_contract.findings import (
     BEHAVIOUR,
     ERRORS,
@@ -30,7 +31,14 @@ from siteassist_contract.refusals import Refusals
 from siteassist_contract.rendering import Renderer
 from siteassist_contract.secrets import Filter
 from siteassist_contract.shapes.layer import Shapes
-from siteassist_contract.traffic import Exchange, GoneError, UnansweredError, Wire, proxy_for
+from siteassist_contract.traffic import (
+    CallFacts,
+    Exchange,
+    GoneError,
+    UnansweredError,
+    Wire,
+    proxy_for,
+)
 
 _MOST_UNANSWERED = 3
 _GRACE = 3.0
@@ -172,8 +180,8 @@ class Run:
             if not profile.rounds or time.monotonic() > self._until:
                 break
 
-    def _notice(self, exchange: Exchange) -> None:
-        self._ground.notice(exchange)
+    def _notice(self, exchange: Exchange, facts: CallFacts) -> None:
+        self._ground.notice(exchange, facts.token)
 
     def _watch(self) -> None:
         """End a run whose time is up, when a request is about to be sent."""
@@ -209,7 +217,7 @@ class Run:
             begun, requests = now, sent
 
     def _journeys(self) -> Iterator[str]:
-        for words, journey in JOURNEYS:
+        for words, journey in (*DERIVED, *JOURNEYS):
             try:
                 journey(self._ground)
             except UnansweredError as error:
@@ -270,7 +278,7 @@ class Run:
     def _knock(self) -> None:
         """Raise `GoneError` if the server does not answer any more."""
         try:
-            self._ground.nobody.me()
+            self._ground.nobody.call("getMe")
         except UnansweredError as again:
             raise GoneError(f"the server does not answer any more: {again}") from None
 

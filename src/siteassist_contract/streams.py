@@ -20,6 +20,7 @@ from typing import Any
 
 from siteassist_contract import description
 from siteassist_contract.reading import read_json
+from siteassist_spec.schemas import complaints
 
 FRAMES = "stream-frames"
 ORDER = "stream-order"
@@ -60,18 +61,20 @@ class Reading:
 def read(operation_id: str, content: bytes) -> Reading:
     """Read a whole stream of ``operation_id``."""
     operation = description.operations()[operation_id]
-    extension = operation.stream or {}
-    payload_schema = operation.responses[200][description.EVENT_STREAM].payload
+    stream = operation.stream
+    if stream is None:
+        raise ValueError(f"{operation_id} does not stream")
+    payload_schema = description.validator(stream.payload)
     reading = Reading()
     grammar = _Grammar(reading)
     ended = False
     for data in _events(content, reading.faults):
         if ended:
             reading.faults.append(
-                Fault(END, f"nothing follows {extension['terminator']}, here {_short(data)}")
+                Fault(END, f"nothing follows {stream.terminator}, here {_short(data)}")
             )
             break
-        if data == extension["terminator"]:
+        if data == stream.terminator:
             ended = True
             continue
         try:
@@ -79,7 +82,7 @@ def read(operation_id: str, content: bytes) -> Reading:
         except ValueError:
             reading.faults.append(Fault(FRAMES, f"an event's data is no JSON: {_short(data)}"))
             continue
-        complaint = payload_schema and next(description.complaints(payload_schema, payload), None)
+        complaint = next(complaints(payload_schema, payload), None)
         if complaint or not isinstance(payload, dict):
             reading.faults.append(
                 Fault(FRAMES, f"no documented payload: {_short(data)} ({complaint})")
@@ -88,7 +91,7 @@ def read(operation_id: str, content: bytes) -> Reading:
         grammar.take(payload)
     grammar.end()
     if not ended and not reading.broken_off:
-        reading.faults.append(Fault(END, f"the stream ends without {extension['terminator']}"))
+        reading.faults.append(Fault(END, f"the stream ends without {stream.terminator}"))
     return reading
 
 

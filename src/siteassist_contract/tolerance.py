@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PAGING = ("limit", "offset", "size")
-NULLABLE = ("offset",)
+from siteassist_contract.description import ends_object, operations
+from siteassist_contract.reading import LAST_INTERACTION, MISSPELLED, spelled
+
 REFUSALS = (400, 422)
 """What an invalid request may be refused with: O-2."""
 HIDDEN = (403, 404)
@@ -23,10 +24,10 @@ CIRCUMSTANCES = (402, 429, 502, 503)
 """What any request may be answered with, for reasons that lie outside of it."""
 CLOSED = (200, 202, 400, 403, 404, 409, 422)
 """What a message to a closed conversation may be answered with: O-3."""
-OK, CREATED = 200, 201
-LAST_INTERACTION = "lastInteractionAt"
-MISSPELLED = "lastInterationAt"
-"""The older spelling, which a server may still have: C-01."""
+CHANGING = ("title", "updatedAt")
+"""What a server may change without a request: no page says when a conversation gets its title."""
+CREATED = 201
+ACCEPTED = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class Memory:
         answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
         if exchange.operation_id == "startConversation" and exchange.status == CREATED:
             self.opened.append(str(answer.get("id")).lower())
-        if exchange.status != OK:
+        if exchange.status not in ACCEPTED:
             return
-        if exchange.operation_id == "closeConversation":
+        if ends_object(operations()[exchange.operation_id]):
             self.closed.add(str(exchange.path.get("conversationId")).lower())
         lists = [answer.get(name) for name in ("messages", "data")]
         for message in (item for items in lists if isinstance(items, list) for item in items):
@@ -85,7 +86,7 @@ class Memory:
         """Whether a valid request may get the 400 or 422 that it got."""
         if exchange.status not in REFUSALS:
             return False
-        if any(_free_parameters(exchange.url)):
+        if any(_free_parameters(exchange)):
             return True
         match exchange.operation_id:
             case "sendMessage":  # O-3
@@ -97,20 +98,22 @@ class Memory:
         return False
 
 
+def is_own_message(item: object) -> bool:
+    """Whether an item of a list is a message of the visitor, which need not be ratable: O-18."""
+    return isinstance(item, Mapping) and item.get("role") == "user"
+
+
+def lasting(value: Any) -> Any:
+    """Return an answer's JSON without what a server may change by itself: a title, say."""
+    if isinstance(value, dict):
+        return {name: lasting(item) for name, item in value.items() if name not in CHANGING}
+    return [lasting(item) for item in value] if isinstance(value, list) else value
+
+
 def may_be_accepted(exchange: Exchange) -> bool:
     """Whether a request that was made wrong on purpose may be accepted all the same."""
-    free = frozenset(_free_parameters(exchange.url))
+    free = frozenset(_free_parameters(exchange))
     return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
-
-
-def spelled(value: Any) -> Any:
-    """Return an answer's JSON with the documented spelling of `LAST_INTERACTION` throughout."""
-    if isinstance(value, dict):
-        found = {name: spelled(item) for name, item in value.items()}
-        if MISSPELLED in found:
-            found.setdefault(LAST_INTERACTION, found[MISSPELLED])
-        return found
-    return [spelled(item) for item in value] if isinstance(value, list) else value
 
 
 def respelled(body: bytes) -> bytes:
@@ -128,13 +131,16 @@ def sent_query(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query, keep_blank_values=True)
 
 
-def _free_parameters(url: str) -> Iterator[str]:
+def _free_parameters(exchange: Exchange) -> Iterator[str]:
     """Yield the query parameters whose values a server may take or refuse."""
-    for name, texts in sent_query(url).items():
-        # O-6: a null offset has no documented spelling on the wire.
-        null = name in NULLABLE and texts in (["null"], [""])
+    described = {p.name: p for p in operations()[exchange.operation_id].places("query")}
+    for name, texts in sent_query(exchange.url).items():
+        types = described[name].types if name in described else frozenset[str]()
+        # O-6: null has no documented spelling in a query.
+        null = "null" in types and texts in (["null"], [""])
         # O-5: a paging value is a "number"; whether 1.5 is one is not stated.
-        fraction = name in PAGING and len(texts) == 1 and _is_not_whole(texts[0])
+        numeric = bool(types & {"number", "integer"})
+        fraction = numeric and len(texts) == 1 and _is_not_whole(texts[0])
         # C-01: a server knows at least one of the spellings.
         spelling = name == "orderBy" and texts in ([LAST_INTERACTION], [MISSPELLED])
         if null or fraction or spelling:

@@ -1,9 +1,4 @@
-"""Requests and answers as they went over the wire, each kept for whoever judges or reports.
-
-The generated client's functions do the asking. What they make of an answer is
-nothing to go by, since a tolerant client hides faults; so a transport below
-them keeps the bytes.
-"""
+"""The transport of the suite: it keeps each request and its answer, byte by byte."""
 
 from __future__ import annotations
 
@@ -86,6 +81,24 @@ class Exchange:
             return None
 
 
+@dataclass(frozen=True)
+class CallFacts:
+    """What a request is for; travels in the extensions of an `httpx.Request`."""
+
+    operation: str
+    """The ``operationId``."""
+    credential: str = ""
+    """Who asks: see `Exchange.credential`."""
+    token: str | None = field(default=None, repr=False)
+    """The token of whoever asks, which is not kept with the exchange."""
+    base_path: str = ""
+    """The path of the base URL."""
+
+
+CALL = "siteassist_contract"
+"""The name of `CallFacts` among the extensions of a request."""
+
+
 class UnansweredError(BaseException):
     """A request got no answer; the message says how it ended.
 
@@ -100,6 +113,11 @@ class UnansweredError(BaseException):
 class GoneError(BaseException):
     """The server is not there any more, or says to come back much later; see `UnansweredError`."""
 
+    def __init__(self, reason: str, operation: str = "") -> None:
+        super().__init__(reason)
+        self.operation = operation
+        """The ``operationId`` of the request that got no answer; empty if there was one."""
+
 
 class Wire(httpx.BaseTransport):
     """The way to the server: paces requests, waits when it is told to, keeps what went over it."""
@@ -109,7 +127,7 @@ class Wire(httpx.BaseTransport):
         *,
         per_second: float | None = None,
         watch: Callable[[], None] = lambda: None,
-        notice: Callable[[Exchange], None] = lambda _: None,
+        notice: Callable[[Exchange, CallFacts], None] = lambda *_: None,
         proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -125,11 +143,6 @@ class Wire(httpx.BaseTransport):
         self._notice = notice
         self._in_vain = 0
         self._sleep = sleep
-        self.operation = ""
-        self.credential = ""
-        self.token: str | None = None
-        """The token of whoever asks, which is not kept with the exchange."""
-        self.base_path = ""
         self.history: list[Exchange] = []
         """What went over the wire since somebody emptied the list."""
         self.requests = 0
@@ -154,7 +167,7 @@ class Wire(httpx.BaseTransport):
             raise GoneError(f"the server refuses everything, the last time with {exchange.status}")
         self.answers += 1
         self.history.append(exchange)
-        self._notice(exchange)
+        self._notice(exchange, _facts(request))
         # The body is here as it came, whatever its headers say of it.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
@@ -174,19 +187,19 @@ class Wire(httpx.BaseTransport):
         try:
             return self._send(request, body)
         except httpx.ConnectError as error:
-            raise GoneError(f"the server went away: {error}") from None
+            raise GoneError(f"the server went away: {error}", _facts(request).operation) from None
         except httpx.RemoteProtocolError as error:
             if request.method != "GET":
-                raise UnansweredError(self.operation, str(error)) from None
+                raise UnansweredError(_facts(request).operation, str(error)) from None
         except (httpx.HTTPError, OSError) as error:
-            raise UnansweredError(self.operation, _reason(error, request)) from None
+            raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
         # A connection that had been idle may be closed at any time; reading again does no harm.
         try:
             return self._send(request, body)
         except httpx.ConnectError as error:
-            raise GoneError(f"the server went away: {error}") from None
+            raise GoneError(f"the server went away: {error}", _facts(request).operation) from None
         except (httpx.HTTPError, OSError) as error:
-            raise UnansweredError(self.operation, _reason(error, request)) from None
+            raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
 
     def _send(self, request: httpx.Request, body: bytes) -> Exchange:
         # What comes has to be looked at as it is.
@@ -202,15 +215,18 @@ class Wire(httpx.BaseTransport):
                     size += len(chunk)
                     chunks.append(chunk)
                 if time.monotonic() - started > LONGEST_ANSWER or size > LARGEST_ANSWER:
-                    raise UnansweredError(self.operation, "the answer does not come to an end")
+                    raise UnansweredError(
+                        _facts(request).operation, "the answer does not come to an end"
+                    )
         finally:
             response.close()
         target = request.url.raw_path.decode("ascii")
+        facts = _facts(request)
         return Exchange(
-            operation=self.operation,
-            credential=self.credential,
+            operation=facts.operation,
+            credential=facts.credential,
             method=request.method,
-            target=target.removeprefix(self.base_path),
+            target=target.removeprefix(facts.base_path),
             body=body,
             content_type=request.headers.get("Content-Type", "") if body else "",
             status=response.status_code,
@@ -220,6 +236,11 @@ class Wire(httpx.BaseTransport):
             first=first,
             pieces=pieces,
         )
+
+
+def _facts(request: httpx.Request) -> CallFacts:
+    facts: CallFacts = request.extensions[CALL]
+    return facts
 
 
 def proxy_for(base_url: str) -> str | None:

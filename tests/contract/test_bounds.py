@@ -6,23 +6,25 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema_rs
 import pytest
 
 from siteassist_contract import bounds, description
 from siteassist_contract.bounds import Probe, probes
-from siteassist_contract.requests import Plain, Things, valid_requests
+from siteassist_contract.description import ends_object
+from siteassist_contract.objects import ObjectMaker
 from siteassist_contract.session import Session
 from siteassist_contract.traffic import Wire
+from siteassist_contract.valid_requests import RequestParts, valid_requests
 from siteassist_mock.testing import mock_server
-from siteassist_spec import load_spec
+from siteassist_spec import Body, Json, Parameter, load_spec
 
 KEY = "sa_pk_1234567890abcdef"
 ID = "123e4567-e89b-12d3-a456-426614174000"
-THINGS = Things(conversation=ID, message=ID, project=ID, qna=ID, api_key=KEY)
-PLAIN = valid_requests(THINGS)
+IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
+PLAIN = valid_requests(IDS, KEY)
 PROBES = [(name, probe) for name, plain in PLAIN.items() for probe in probes(plain)]
 SPEC = load_spec()
 WRITTEN = {
@@ -66,7 +68,7 @@ def spoken(value: str, schema: dict[str, Any]) -> Any:
     return value
 
 
-def fits(name: str, request: Plain) -> bool:
+def fits(name: str, request: RequestParts) -> bool:
     """Whether a request fits the description, as a JSON Schema validator sees it."""
     for each, written in parameters(name).items():
         if each not in request.query:
@@ -282,26 +284,20 @@ def test_mock_takes_each_valid_probe_and_refuses_each_other() -> None:
     wrong = []
     with mock_server() as url, contextlib.closing(Wire()) as wire:
         nobody = Session(url, wire, "", None)
-        token = nobody.init(KEY, "bounds").document["sessionToken"]
+        body = {"apiKey": KEY, "saVid": "bounds"}
+        token = nobody.call("init", body=body).document["sessionToken"]
         visitor = Session(url, wire, "first", token)
-        conversation = visitor.start().document["id"]
-        visitor.send(conversation, {"content": "Hello"})
-        project = nobody.project(KEY).document["id"]
-        things = Things(
-            conversation,
-            visitor.messages(conversation).document["data"][1]["id"],
-            project,
-            nobody.qnas(project).document["data"][0]["id"],
-            KEY,
+        maker = ObjectMaker(visitor.send, KEY)
+        ids: dict[str, str] = {}
+        for operation in description.operations().values():
+            ids = maker.make(operation, ids)
+        # What closes the conversation comes last.
+        found = sorted(
+            valid_requests(ids, KEY).items(), key=lambda item: ends_object(item[1].described)
         )
-        for name, plain in valid_requests(things).items():
+        for name, plain in found:
             for probe in probes(plain):
-                request = probe.request
-                answer = visitor.raw(
-                    *(name, request.method, request.target),
-                    query=request.query or None,
-                    body=request.body,
-                )
+                answer = visitor.send(probe.request)
                 if answer.status not in EXPECTED[probe.valid]:
                     wrong.append((identify((name, probe)), answer.status))
     assert [] == wrong
@@ -310,7 +306,9 @@ def test_mock_takes_each_valid_probe_and_refuses_each_other() -> None:
 # What ``openapi.yaml`` does not have yet
 
 
-def probed(monkeypatch: pytest.MonkeyPatch, plain: Plain, **changed: Any) -> list[tuple[Any, ...]]:
+def probed(
+    monkeypatch: pytest.MonkeyPatch, plain: RequestParts, **changed: Any
+) -> list[tuple[Any, ...]]:
     """Return the probes of a changed operation: place, words, validity, query or body."""
     operation = replace(description.operations()[plain.operation], **changed)
     monkeypatch.setattr(description, "operations", lambda: {plain.operation: operation})
@@ -321,12 +319,33 @@ def probed(monkeypatch: pytest.MonkeyPatch, plain: Plain, **changed: Any) -> lis
     ]
 
 
+def parameter(name: str, place: Literal["path", "query", "header"], schema: Json) -> Parameter:
+    """Make an optional parameter."""
+    return Parameter(
+        name, place, required=False, description="", schema=schema, resolved=schema, examples={}
+    )
+
+
+def test_new_header_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is sent as a header, which must not have a value that no header can carry."""
+    level = replace(parameter("X-Level", "header", {"enum": ["a", "b"]}), required=True)
+    request = RequestParts("getConversations", header={"X-Level": "a"})
+    operation = replace(description.operations()["getConversations"], parameters=(level,))
+    monkeypatch.setattr(description, "operations", lambda: {"getConversations": operation})
+    assert [
+        ("left out", False, {}),
+        ("'a'", True, {"X-Level": "a"}),
+        ("'b'", True, {"X-Level": "b"}),
+        ("not one of its values", False, {"X-Level": "nonsense"}),
+    ] == [(probe.words, probe.valid, probe.request.header) for probe in probes(request)]
+
+
 def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that are fractions are sent as they are; no made-up key is taken for a valid one."""
     number = {"type": "number", "minimum": 0.5, "maximum": 2.0}
-    added = {"name": "n", "in": "query", "schema": number}
-    path = {"name": "p", "in": "path", "schema": {"type": "string", "minLength": 9}}
-    key = {"name": "apiKey", "in": "query", "schema": {"type": "string", "maxLength": 2}}
+    added = parameter("n", "query", number)
+    path = parameter("p", "path", {"type": "string", "minLength": 9})
+    key = parameter("apiKey", "query", {"type": "string", "maxLength": 2})
     assert [
         ("n", "the minimum, 0.5", True, {"n": "0.5"}),
         ("n", "less than 0.5", False, {"n": "-0.5"}),
@@ -335,7 +354,7 @@ def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
         ("n", "no number", False, {"n": "ten"}),
         ("n", "negative", False, {"n": "-1"}),
         ("apiKey", "more than 2 characters", False, {"apiKey": "xxx"}),
-    ] == probed(monkeypatch, Plain("getConversations"), parameters=(added, path, key))
+    ] == probed(monkeypatch, RequestParts("getConversations"), parameters=(added, path, key))
 
 
 def test_new_fields_have_their_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +368,11 @@ def test_new_fields_have_their_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
             "f": {},
         },
     }
-    found = probed(monkeypatch, Plain("startConversation", body={"o": "x"}), body=schema)
+    found = probed(
+        monkeypatch,
+        RequestParts("startConversation", body={"o": "x"}),
+        body=Body(required=False, schema=schema, examples={}),
+    )
     assert ("body/o", "null", True, {"o": None}) in found
     assert ("body/o", "list instead of object", False, {"o": []}) in found
     assert ("body/o/a", "left out", False, {"o": {}}) in found
@@ -363,7 +386,7 @@ def test_new_fields_have_their_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 def test_body_need_not_be_an_object_to_be_changed() -> None:
     """A plain request without the object that a field is in has it made, or is left as it is."""
-    plain = Plain("sendMessage", {"conversationId": ID})
+    plain = RequestParts("sendMessage", {"conversationId": ID})
     found = {(p.place, p.words): p.request.body for p in bounds.probes(plain)}
     assert {"content": 7} == found["body/content", "int instead of string"]
     assert found["body/content", "left out"] is None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from siteassist_contract.shapes import checks
+from siteassist_spec import EventStream
 
-EXTENSION = {
-    "requestFlag": "stream",
-    "terminator": "[DONE]",
-    "errorType": "error",
-    "errorText": "errorText",
-}
+STREAM = EventStream(
+    request_flag="stream",
+    terminator="[DONE]",
+    error_type="error",
+    error_text="errorText",
+    event={},
+    payload={},
+)
 START = 'data: {"type":"start"}\n\n'
 DONE = "data: [DONE]\n\n"
 
@@ -33,7 +36,7 @@ DONE = "data: [DONE]\n\n"
 )
 def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:  # noqa: FBT001
     """The flag decides between JSON and a stream; without it, either will do."""
-    assert fault == (checks.wrong_form(EXTENSION, body, content_type) is not None)
+    assert fault == (checks.wrong_form(STREAM, body, content_type) is not None)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> 
 )
 def test_whole_stream_passes(text: str) -> None:
     """A stream with events and its terminator is whole, however it is framed."""
-    assert checks.wrong_end(EXTENSION, text) is None
+    assert checks.wrong_end(STREAM, text) is None
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,6 @@ def test_whole_stream_passes(text: str) -> None:
 )
 def test_broken_stream_is_told(text: str, fault: str) -> None:
     """What is missing or too much is said in words."""
-    found = checks.wrong_end(EXTENSION, text)
+    found = checks.wrong_end(STREAM, text)
     assert found is not None
     assert fault in found

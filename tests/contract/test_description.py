@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from siteassist_contract import description
 from siteassist_contract.description import (
-    complaints,
+    document,
+    ends_object,
     faults,
-    load_components,
+    forms,
     operations,
-    resolve,
+    page_due,
+    page_query,
+    properties,
+    takes_key,
     validator,
 )
 from siteassist_spec import load_spec
@@ -28,64 +34,48 @@ VISITOR: dict[str, Any] = {
     "avatarUrl": None,
 }
 EXAMPLES = [
-    (operation["operationId"], int(status), media_type, followed["value"])
-    for item in SPEC["paths"].values()
-    for operation in item.values()
-    for status, response in operation["responses"].items()
-    for media_type, media in resolve(SPEC, response)["content"].items()
-    for example in media["examples"].values()
-    for followed in [resolve(SPEC, example)]
+    (name, status, media_type, value)
+    for name, operation in operations().items()
+    for status, response in operation.responses.items()
+    for media_type, media in response.media.items()
+    for value in media.examples.values()
 ]
 
 
-def test_all_operations_are_known_as_they_are_written() -> None:
-    """By their ids, with method, path, credential, body and statuses."""
-    written = {
-        operation["operationId"]: (
-            method.upper(),
-            path,
-            bool(operation["security"]),
-            "requestBody" in operation,
-            operation.get("requestBody", {}).get("required", False),
-            set(map(int, operation["responses"])),
-        )
-        for path, item in SPEC["paths"].items()
-        for method, operation in item.items()
-    }
-    assert written == {
-        name: (
-            *(each.method, each.path, each.needs_token),
-            *(each.body is not None, each.body_required, set(each.responses)),
-        )
-        for name, each in operations().items()
-    }
+def test_description_is_the_one_that_is_published() -> None:
+    """Every operation of it, and nothing else."""
+    written = [each["operationId"] for item in SPEC["paths"].values() for each in item.values()]
+    assert written == list(operations())
+    assert SPEC == document().raw
 
 
-def test_references_of_parameters_are_followed() -> None:
-    """And those of their schemas."""
-    parameters = {each["name"]: each for each in operations()["getConversations"].parameters}
-    assert ["limit", "offset", "status", "orderBy", "orderDir"] == list(parameters)
-    assert 100 == parameters["limit"]["schema"]["maximum"]
-    assert ["asc", "desc"] == parameters["orderDir"]["schema"]["enum"]
+def test_publishable_key_is_known_by_its_name() -> None:
+    """In a query, or in a body."""
+    assert {"init", "getProject", "search"} == {n for n, o in operations().items() if takes_key(o)}
+    assert {"apiKey", "saVid"} <= set(properties(operations()["init"]))
+    assert {} == properties(operations()["getMe"])
 
 
-def test_label_is_what_people_call_it() -> None:
-    """Method, path and id."""
-    assert "GET /search (search)" == operations()["search"].label
+def test_only_closing_leaves_an_object_useless() -> None:
+    """Any DELETE would, too."""
+    assert ["closeConversation"] == [n for n, o in operations().items() if ends_object(o)]
+    assert ends_object(replace(operations()["getMe"], method="DELETE"))
 
 
-def test_only_two_operations_stream() -> None:
-    """Their payloads have a schema, their whole streams have none."""
-    streams = {name: each.stream for name, each in operations().items() if each.stream}
-    assert {"sendMessage", "createChatCompletion"} == set(streams)
-    for name, extension in streams.items():
-        assert extension is not None
-        assert "[DONE]" == extension["terminator"]
-        media = operations()[name].responses[200]["text/event-stream"]
-        assert media.schema is None
-        assert media.payload is not None
-        assert media.payload.is_valid({"type": "start"})
-        assert not media.payload.is_valid({"type": "text-delta"})
+def test_page_is_asked_for_by_the_names_of_the_description() -> None:
+    """What an answer says of its page has the same names, if it says it."""
+    assert {"limit": 2, "offset": None} == page_query("getQnas", limit=2)
+    assert {"limit": 2, "offset": 0} == page_due("getQnas", limit=2, offset=0)
+    assert {} == page_due("getMessages", limit=2, offset=0)
+    with pytest.raises(ValueError, match="getMe returns no list"):
+        page_query("getMe")
+
+
+def test_forms_of_a_schema_are_resolved() -> None:
+    """A schema without alternatives is its own form."""
+    visitor = {"$ref": "#/components/schemas/Visitor"}
+    (form,) = forms(visitor)
+    assert [form, {"type": "null"}] == list(forms({"anyOf": [visitor, {"type": "null"}]}))
 
 
 def encoded(media_type: str, value: Any) -> bytes:
@@ -183,20 +173,28 @@ def test_older_spelling_is_read() -> None:
     )
 
 
-def test_long_complaint_is_cut_in_the_middle() -> None:
-    """What is wrong is at its end, what it is about at its beginning."""
-    (short,) = complaints(validator({"type": "object"}), 50 * "x")
-    (long,) = complaints(validator({"type": "object"}), 500 * "x")
-    assert f'"{50 * "x"}" is not of type "object"' == short
-    assert 203 == len(long)
-    assert long.startswith('"xxx')
-    assert long.endswith('xxx" is not of type "object"')
-    assert " … " in long
-
-
 def test_schema_with_references_is_compiled() -> None:
     """Those beside other keywords too."""
     schema = {"$ref": "#/components/schemas/VisitorId", "maxLength": 5}
     assert not validator(schema).is_valid(ID)
     assert validator({"$ref": "#/components/schemas/Visitor"}).is_valid(VISITOR)
-    assert SPEC["components"] == load_components()
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "found"),
+    [
+        ("", b"", []),
+        ("text/html", b"", []),
+        ("application/json", b"{}", ["204 comes without a body, this one with '{}'"]),
+        ("", b"\n", ["204 comes without a body, this one with '\\n'"]),
+    ],
+)
+def test_response_without_a_body_has_none(
+    header: str, content: bytes, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A media type is not asked for, a body is a violation."""
+    known = operations()
+    empty = replace(known["getMe"].responses[200], status=204, media={})
+    changed = replace(known["getMe"], responses={204: empty})
+    monkeypatch.setattr(description, "operations", lambda: {"getMe": changed})
+    assert found == faults("getMe", 204, header, content)

@@ -443,18 +443,20 @@ def journey(mock: str) -> list[Exchange]:
 
 def _journey(mock: str, wire: Wire) -> list[Exchange]:
     nobody = Session(mock, wire, "", None)
-    token = nobody.init(KEY, DEVICE).document["sessionToken"]
+    token = nobody.call("init", body={"apiKey": KEY, "saVid": DEVICE}).document["sessionToken"]
     visitor = Session(mock, wire, "first", token)
-    visitor.me()
-    conversation = visitor.start({"context": {"pageUrl": "https://example.com/?a='$x'"}})
-    name = conversation.document["id"]
-    other = visitor.start().document["id"]
-    visitor.send(other, {"content": "Elsewhere"})
-    visitor.send(name, {"content": f"{NASTY} {name} {{{name}}} {name.upper()} {KEY}"})
-    message = visitor.messages(name).document["data"][1]["id"]
+    visitor.call("getMe")
+    there = {"context": {"pageUrl": "https://example.com/?a='$x'"}}
+    name = visitor.call("startConversation", body=there).document["id"]
+    other = visitor.call("startConversation").document["id"]
+    visitor.call("sendMessage", path={"conversationId": other}, body={"content": "Elsewhere"})
+    path = {"conversationId": name}
+    nasty = f"{NASTY} {name} {{{name}}} {name.upper()} {KEY}"
+    visitor.call("sendMessage", path=path, body={"content": nasty})
+    message = visitor.call("getMessages", path=path).document["data"][1]["id"]
     body = {"feedback": "like", "about": [name, message]}
     visitor.raw("sendMessageFeedback", "POST", f"/messages/{message}/feedback", body=body)
-    visitor.conversation(name)
+    visitor.call("getConversation", path=path)
     return wire.history
 
 

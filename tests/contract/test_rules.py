@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import streaming
+from siteassist_contract import derived, streaming
 from siteassist_contract.behaviour import journeys
 from siteassist_contract.ground import Ground
 from siteassist_contract.refusals import Refusals
@@ -854,10 +854,10 @@ def shows_something_for_any_id(
     r: httpx.Request, forward: Forward, memory: Memory
 ) -> httpx.Response:
     answer = forward(r)
-    if asks(r, READ) and answer.status_code == 200:
+    if asks(r, START) and answer.status_code == 201:
         memory["last"] = answer
     if asks(r, READ) and r.url.path.endswith("/not-a-uuid"):
-        return say(memory["last"], memory["last"].json())
+        return say(memory["last"], memory["last"].json(), 200)
     return answer
 
 
@@ -943,7 +943,12 @@ def test_fault_is_found(name: str, shared: InProcess, make_ground: Callable[...,
     assert KEY not in str(told)
 
 
-ALL_WAYS: tuple[Way, ...] = (refusals, streams, *(journey for _, journey in journeys.JOURNEYS))
+ALL_WAYS: tuple[Way, ...] = (
+    refusals,
+    streams,
+    *(check for _, check in derived.DERIVED),
+    *(journey for _, journey in journeys.JOURNEYS),
+)
 CREDENTIALS: dict[str, Memory] = {
     "key": {},
     "token": {"api_key": None, "token": PRIVATE_KEY},

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from siteassist_contract.reading import spelled
 from siteassist_contract.tolerance import (
     Exchange,
     Memory,
@@ -14,7 +15,6 @@ from siteassist_contract.tolerance import (
     may_be_accepted,
     respelled,
     sent_query,
-    spelled,
 )
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
@@ -40,7 +40,9 @@ def exchange(operation: str = "getConversations", query: str = "", **rest: Any) 
 @pytest.mark.parametrize(("status", "tolerated"), [(400, True), (422, True), (409, False)])
 def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:  # noqa: FBT001
     """O-5, O-6: a null or fractional paging value may get 400 or 422, nothing else."""
-    assert tolerated == Memory().may_be_refused(exchange(query=query, status=status))
+    operation = "search" if query.startswith("size") else "getConversations"
+    asked = exchange(operation, query=query, status=status)
+    assert tolerated == Memory().may_be_refused(asked)
 
 
 @pytest.mark.parametrize(

@@ -90,15 +90,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def wire_to(server: Server, clock: Clock, **options: Any) -> Wire:
     """Make a wire that leads to a server of ours."""
-    wire = Wire(transport=server, sleep=clock.sleep, **options)
-    wire.base_path, wire.operation, wire.credential = "/v2", "getMe", "first"
-    return wire
+    return Wire(transport=server, sleep=clock.sleep, **options)
 
 
 def ask(wire: Wire, method: str = "GET", path: str = "/identity/me", **rest: Any) -> httpx.Response:
     """Send one request as a client does."""
     with httpx.Client(transport=_Kept(wire), timeout=20) as client:
-        return client.request(method, URL + path, **rest)
+        facts = traffic.CallFacts("getMe", "first", base_path="/v2")
+        return client.request(method, URL + path, extensions={traffic.CALL: facts}, **rest)
 
 
 class _Kept(httpx.BaseTransport):
@@ -386,7 +385,8 @@ def test_answer_that_drops_twice_is_told(clock: Clock) -> None:
 
 def test_timeout_without_a_limit_is_told(clock: Clock) -> None:
     """Whoever sets no limit still gets an answer in words."""
-    request = httpx.Request("GET", URL)
+    facts = traffic.CallFacts("getMe")
+    request = httpx.Request("GET", URL, extensions={traffic.CALL: facts})
     with pytest.raises(UnansweredError, match="no answer in time"):
         wire_to(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
 

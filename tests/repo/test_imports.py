@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
     "siteassist": {"siteassist_runtime"},
-    "siteassist_contract": {"siteassist", "siteassist_spec"},
+    "siteassist_contract": {"siteassist_spec"},
     "siteassist_mock": {"siteassist_spec"},
     "siteassist_runtime": set[str](),
     "siteassist_spec": set[str](),

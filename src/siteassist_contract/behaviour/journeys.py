@@ -15,10 +15,12 @@ from siteassist_contract import tolerance
 from siteassist_contract.behaviour.knowledge import read_knowledge
 from siteassist_contract.behaviour.model import KnownConversation
 from siteassist_contract.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
+from siteassist_contract.description import operations, page_query
 from siteassist_contract.ground import FIRST, SECOND, Ground
-from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.rules import RULES, TWO_VISITORS
 from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange
+from siteassist_contract.valid_requests import valid_request
 
 Journey = Callable[[Ground], None]
 
@@ -237,18 +239,21 @@ def isolation(ground: Ground) -> None:
 
 def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret: str) -> None:
     """Let somebody else do everything to a conversation, and judge that nothing came of it."""
-    session = stranger.session
+    session, path = stranger.session, {"conversationId": target.id}
+    first_page = page_query("getMessages", limit=1)
     attempts: list[Exchange] = [
-        session.conversation(target.id),
-        session.messages(target.id),
-        session.messages(target.id, limit=1, role="user"),
-        session.send(target.id, {"content": "Let me in", "stream": False}),
-        session.send(target.id, {"content": "Let me in", "stream": True}),
-        session.close(target.id),
-        session.close(target.id, {"closeReason": "Mine"}),
+        session.call("getConversation", path=path),
+        session.call("getMessages", path=path),
+        session.call("getMessages", path=path, query={**first_page, "role": "user"}),
+        session.call("sendMessage", path=path, body={"content": "Let me in", "stream": False}),
+        session.call("sendMessage", path=path, body={"content": "Let me in", "stream": True}),
+        session.call("closeConversation", path=path),
+        session.call("closeConversation", path=path, body={"closeReason": "Mine"}),
     ]
     attempts += [
-        session.feedback(message.id, feedback)
+        session.call(
+            "sendMessageFeedback", path={"messageId": message.id}, body={"feedback": feedback}
+        )
         for message in target.messages
         if is_uuid(message.id)
         for feedback in ("like", None)
@@ -290,16 +295,14 @@ def renew(ground: Ground, visitor: Visitor) -> None:
 
 
 def look_for_nothing(ground: Ground, visitor: Visitor, anywhere: str, which: int) -> None:
-    """Do one of five things to what never existed, and judge that it is not found."""
-    session = visitor.session
-    asks: tuple[Callable[[], Exchange], ...] = (
-        lambda: session.conversation(anywhere),
-        lambda: session.messages(anywhere),
-        lambda: session.send(anywhere, {"content": "Hello", "stream": True}),
-        lambda: session.close(anywhere),
-        lambda: session.feedback(anywhere, "like"),
-    )
-    exchange = asks[which % len(asks)]()
+    """Do something to what never existed, and judge that it is not found."""
+    owned = [operation for operation in operations().values() if operation.owned]
+    operation = owned[which % len(owned)]
+    names = [parameter.name for parameter in operation.places("path")]
+    request = valid_request(operation, dict.fromkeys(names, anywhere), ground.target.api_key)
+    if request is None:
+        return
+    exchange = visitor.session.send(request)
     ground.findings.see(exchange, ground.wire.history)
     ground.findings.judge(
         exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES),
@@ -345,7 +348,7 @@ JOURNEYS: tuple[tuple[str, Journey], ...] = (
 
 
 def _me(ground: Ground, visitor: Visitor) -> None:
-    exchange = visitor.session.me()
+    exchange = visitor.session.call("getMe")
     ground.findings.see(exchange, ground.wire.history)
     if exchange.status in tolerance.CIRCUMSTANCES:
         return
@@ -370,7 +373,9 @@ def _older(visitor: Visitor) -> None:
     """Take over what a lent visitor has already; nothing of it is touched."""
     offset = 0
     while True:
-        document = visitor.session.conversations(limit=100, offset=offset).document
+        document = visitor.session.call(
+            "getConversations", query=page_query("getConversations", limit=100, offset=offset)
+        ).document
         shown = document.get("data")
         items = [i for i in shown if isinstance(i, dict)] if isinstance(shown, list) else []
         for item in items:
@@ -382,12 +387,5 @@ def _older(visitor: Visitor) -> None:
 
 
 def _no_second(ground: Ground) -> None:
-    operations = (
-        "getConversation",
-        "getMessages",
-        "sendMessage",
-        "closeConversation",
-        "sendMessageFeedback",
-    )
-    ground.without_key(*(("isolation", name) for name in operations))
+    ground.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
     ground.findings.prevent("own-list", "getConversations", TWO_VISITORS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.behaviour.visitor import is_uuid
+from siteassist_contract.description import API_KEY, page_due, page_query, page_words
 from siteassist_contract.ground import Ground
 from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange
@@ -42,8 +43,8 @@ def read_knowledge(ground: Ground) -> None:
 
 
 def _read(ground: Ground, reader: _Reader, key: str) -> None:
-    project = reader.read(ground.nobody.project(key))
-    again = reader.read(ground.nobody.project(key))
+    project = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
+    again = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
     reader.judge(
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
@@ -89,7 +90,7 @@ def _qnas(reader: _Reader, project: str) -> str:
     whole: list[Json] = []
     total = 0
     while len(whole) < _MOST:
-        page = reader.read(session.qnas(project, limit=_STEP, offset=len(whole)))
+        page = reader.read(_list(session, project, limit=_STEP, offset=len(whole)))
         entries = _objects(page.get("data"))
         whole += entries
         total = _count(page.get("total"))
@@ -120,7 +121,7 @@ def _qnas(reader: _Reader, project: str) -> str:
     for entry in (whole[:1] + whole[-1:]) if whole else []:
         _one(reader, project, entry)
         _by_words(reader, project, entry)
-    nothing = reader.read(session.qnas(project, query="zyxwvq qwvxyz"))
+    nothing = reader.read(_list(session, project, query="zyxwvq qwvxyz"))
     reader.judge(
         not _objects(nothing.get("data")) and _count(nothing.get("total")) == 0,
         "qnas-search",
@@ -139,27 +140,42 @@ def _page(
     limit: int | None = None,
     offset: int | None = None,
 ) -> list[str]:
-    page = reader.read(reader.session.qnas(project, limit=limit, offset=offset))
+    page = reader.read(_list(reader.session, project, limit=limit, offset=offset))
     entries = _objects(page.get("data"))
     begin, most = offset or 0, limit or PAGE
     due = max(0, min(most, count - begin))
-    said = (page.get("limit"), page.get("offset"))
+    expected = page_due("getQnas", limit=most, offset=begin)
+    said = {name: page.get(name) for name in expected}
     reader.judge(
-        len(entries) == due and said == (most, begin),
+        len(entries) == due and said == expected,
         "list-page",
         "getQnas",
-        f"{due} of {count} entries, `limit` {most}, `offset` {begin}",
-        f"{len(entries)}, `limit` {said[0]}, `offset` {said[1]}",
+        f"{due} of {count} entries, {page_words(expected)}",
+        f"{len(entries)}, {page_words(said)}",
     )
     total = page.get("total")
     reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))
     return [str(entry.get("id")) for entry in entries]
 
 
+def _list(
+    session: Session,
+    project: str,
+    *,
+    limit: int | None = None,
+    offset: int | None = None,
+    query: str | None = None,
+) -> Exchange:
+    page = page_query("getQnas", limit=limit, offset=offset)
+    return session.call("getQnas", path={"projectId": project}, query={**page, "query": query})
+
+
 def _one(reader: _Reader, project: str, entry: Json) -> None:
     if not is_uuid(str(entry.get("id"))):
         return  # `described` has said so
-    shown = reader.read(reader.session.qna(project, str(entry.get("id"))))
+    shown = reader.read(
+        reader.session.call("getQna", path={"projectId": project, "qnaId": str(entry.get("id"))})
+    )
     names = ("id", "createdAt", "question", "answer")
     reader.judge(
         [shown.get(n) for n in names] == [entry.get(n) for n in names],
@@ -172,7 +188,7 @@ def _one(reader: _Reader, project: str, entry: Json) -> None:
 
 def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     question = str(entry.get("question"))
-    page = reader.read(reader.session.qnas(project, query=question[:300], limit=_STEP))
+    page = reader.read(_list(reader.session, project, query=question[:300], limit=_STEP))
     found = [str(other.get("id")) for other in _objects(page.get("data"))]
     if len(found) < _STEP:
         total = _count(page.get("total"))
@@ -203,7 +219,11 @@ def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:  
 
 def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
     """Search once; return the text of what was found."""
-    results = _objects(reader.read(reader.session.search(key, words, size=size)).get("results"))
+    results = _objects(
+        reader.read(
+            reader.session.call("search", query={"q": words, "size": size, API_KEY: key})
+        ).get("results")
+    )
     most = size or PAGE
     reader.judge(
         len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))

@@ -22,11 +22,13 @@ from siteassist_contract.behaviour.model import (
     moment,
     went_back,
 )
-from siteassist_contract.description import EVENT_STREAM, PLAIN
+from siteassist_contract.description import PLAIN, page_due, page_query, page_words
 from siteassist_contract.findings import Findings
+from siteassist_contract.reading import LAST_INTERACTION
 from siteassist_contract.rules import SLOW_STREAM
 from siteassist_contract.session import Session
 from siteassist_contract.traffic import Exchange
+from siteassist_spec import EVENT_STREAM
 
 Json = Mapping[str, Any]
 PAGE = 10
@@ -81,7 +83,7 @@ class Visitor:
     def start(self, body: Json | None = None) -> KnownConversation | None:
         """Start a conversation; ``None`` if the server would not."""
         operation = "startConversation"
-        exchange = self._see(self.session.start(body))
+        exchange = self._see(self.session.call("startConversation", body=body))
         if not self._accepted(exchange):
             return None
         shown = exchange.document
@@ -133,7 +135,7 @@ class Visitor:
         if stream is not None:
             body["stream"] = stream
         time.sleep(_TICK)
-        exchange = self._see(self.session.send(known.id, body))
+        exchange = self._see(self.session.call("sendMessage", path=_path(known), body=body))
         if known.closed:
             self._judge(
                 exchange.status in (*tolerance.CLOSED, *tolerance.CIRCUMSTANCES),
@@ -149,7 +151,7 @@ class Visitor:
         if known.human or exchange.status == QUEUED:
             self._queued(known, exchange, content)
             return None
-        answer = self._answer(exchange, stream)
+        answer = self.judge_answer(exchange, stream)
         self._stored(known, body, answer)
         return answer
 
@@ -163,11 +165,11 @@ class Visitor:
         body: dict[str, Any] = {"messages": [*before, {"role": "user", "content": content}]}
         if stream is not None:
             body["stream"] = stream
-        exchange = self._see(self.session.complete(body))
+        exchange = self._see(self.session.call("createChatCompletion", body=body))
         if not self._accepted(exchange):
             return None
         # Here, false is the documented default: C-27.
-        return self._answer(exchange, bool(stream))
+        return self.judge_answer(exchange, bool(stream))
 
     def _queued(self, known: KnownConversation, exchange: Exchange, content: str) -> None:
         known.human = True
@@ -192,7 +194,7 @@ class Visitor:
             _few(new),
         )
 
-    def _answer(self, exchange: Exchange, stream: bool | None) -> str | None:  # noqa: FBT001
+    def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:  # noqa: FBT001
         """Judge an answer by itself; return its text, ``None`` if it broke off."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
@@ -298,7 +300,11 @@ class Visitor:
         operation = "sendMessageFeedback"
         if not is_uuid(message.id):
             return  # `described` has said so
-        exchange = self._see(self.session.feedback(message.id, feedback))
+        exchange = self._see(
+            self.session.call(
+                operation, path={"messageId": message.id}, body={"feedback": feedback}
+            )
+        )
         if message.role == "user" and exchange.status in (*tolerance.HIDDEN, 400, 409, 422):
             return  # O-18
         if not self._accepted(exchange):
@@ -344,7 +350,7 @@ class Visitor:
         """Close a conversation, or once more."""
         operation = "closeConversation"
         again = known.closed
-        exchange = self._see(self.session.close(known.id, body))
+        exchange = self._see(self.session.call(operation, path=_path(known), body=body))
         if again:
             if exchange.status not in tolerance.CIRCUMSTANCES:
                 self._judge(
@@ -360,7 +366,7 @@ class Visitor:
             known.close_reason = reason
         else:
             known.reason_given = False
-        shown = self._see(self.session.conversation(known.id)).document
+        shown = self._see(self.session.call("getConversation", path=_path(known))).document
         self._judge(
             shown.get("status") == "closed" and isinstance(shown.get("closedAt"), str),
             "closes",
@@ -382,7 +388,7 @@ class Visitor:
 
     def read(self, known: KnownConversation) -> None:
         """Read a conversation and compare it with what is known of it."""
-        exchange = self._see(self.session.conversation(known.id))
+        exchange = self._see(self.session.call("getConversation", path=_path(known)))
         if not self._accepted(exchange):
             return
         shown = exchange.document
@@ -420,7 +426,15 @@ class Visitor:
             return
         self._compare_history(known, everything)
         exchange = self._see(
-            self.session.messages(known.id, limit=limit, offset=offset, role=role, status=status)
+            self.session.call(
+                "getMessages",
+                path=_path(known),
+                query={
+                    **page_query("getMessages", limit=limit, offset=offset),
+                    "role": role,
+                    "status": status,
+                },
+            )
         )
         if not self._accepted(exchange):
             return
@@ -465,11 +479,17 @@ class Visitor:
         """List one page of conversations, judge it, and return its entries."""
         operation = "getConversations"
         exchange = self._see(
-            self.session.conversations(
-                limit=limit, offset=offset, status=status, order_by=order_by, order_dir=order_dir
+            self.session.call(
+                operation,
+                query={
+                    **page_query(operation, limit=limit, offset=offset),
+                    "status": status,
+                    "orderBy": order_by,
+                    "orderDir": order_dir,
+                },
             )
         )
-        if order_by == tolerance.LAST_INTERACTION and exchange.status in tolerance.REFUSALS:
+        if order_by == LAST_INTERACTION and exchange.status in tolerance.REFUSALS:
             return []  # C-01
         if not self._accepted(exchange):
             return []
@@ -514,13 +534,14 @@ class Visitor:
             f"{due} of {count} entries for {_given(limit=limit, offset=offset)}",
             f"{len(shown)}",
         )
-        said = (document.get("limit"), document.get("offset"))
+        expected = page_due(operation, limit=most, offset=begin)
+        said = {name: document.get(name) for name in expected}
         self._judge(
-            said == (most, begin),
+            said == expected,
             "list-page",
             operation,
-            f"`limit` {most}, `offset` {begin}",
-            f"`limit` {said[0]}, `offset` {said[1]}",
+            page_words(expected),
+            page_words(said),
         )
         self._sorted(shown, order_by or "lastInteractionAt", order_dir or "desc")
         for item in shown:
@@ -635,7 +656,7 @@ class Visitor:
 
     def _messages(self, known: KnownConversation) -> list[dict[str, Any]] | None:
         """Return all messages of a conversation, as they are shown; ``None`` if they are not."""
-        exchange = self._see(self.session.messages(known.id))
+        exchange = self._see(self.session.call("getMessages", path=_path(known)))
         if not self._accepted(exchange):
             return None
         return _objects(exchange.document.get("data"))
@@ -729,6 +750,10 @@ class Visitor:
 
     def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> bool:
         return self._findings.judge(kept, rule, operation, expected, actual, self._history)
+
+
+def _path(known: KnownConversation) -> dict[str, str]:
+    return {"conversationId": known.id}
 
 
 def _conversation(shown: Json) -> KnownConversation:

@@ -99,8 +99,8 @@ class Guest:
         except UnansweredError as error:
             self._unanswered(visit, error.operation, str(error))
         except GoneError as error:
-            if isinstance(error.__context__, httpx.HTTPError):
-                self._unanswered(visit, self._wire.operation, str(error))
+            if isinstance(error.__context__, httpx.HTTPError) and error.operation:
+                self._unanswered(visit, error.operation, str(error))
             else:  # the server is there, and says to come back much later
                 crowd.sleep(_LONG_PAUSE)
         finally:
@@ -131,7 +131,7 @@ class Guest:
         crowd.sleep(PAUSE)
 
     def _tell(self, timing: Timing) -> None:
-        crowd, operation = self._crowd, self._wire.operation
+        crowd, operation = self._crowd, timing.operation
         crowd.pulse.answered(timing.began)
         if timing.status == TOO_MANY_REQUESTS:
             crowd.ledger.throttled[operation] += 1

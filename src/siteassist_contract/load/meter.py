@@ -1,4 +1,4 @@
-"""Times answers as they come, below the generated client."""
+"""Times answers as they come, below the suite's transport."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from siteassist_contract.description import EVENT_STREAM
+from siteassist_contract.traffic import CALL, CallFacts
+from siteassist_spec import EVENT_STREAM
 
 _DELTA = b'"text-delta"'
 
@@ -21,6 +22,8 @@ class Timing:
     status: int
     began: float
     """When the first byte of the request was sent."""
+    operation: str = ""
+    """The ``operationId``."""
     ended: float = 0.0
     """When the last byte of the answer came."""
     size: int = 0
@@ -55,7 +58,8 @@ class Meter(httpx.BaseTransport):
         """Send one request; raises what the transport below raises."""
         began = time.monotonic()
         response = self._inner.handle_request(request)
-        timing = Timing(request.method, response.status_code, began)
+        facts = request.extensions.get(CALL, CallFacts(""))
+        timing = Timing(request.method, response.status_code, began, facts.operation)
         is_stream = response.headers.get("content-type", "").startswith(EVENT_STREAM)
         return httpx.Response(
             response.status_code,

@@ -13,6 +13,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.behaviour.visitor import OK, Visitor
+from siteassist_contract.description import API_KEY, DEVICE, page_query
 from siteassist_contract.findings import Findings
 from siteassist_contract.load.judge import LoadFindings
 from siteassist_contract.preflight import Target
@@ -64,7 +65,7 @@ class Visit:
         """
         often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
         nobody = Session(self.target.base_url, self.wire, "", None)
-        project = self._document(nobody.project(str(self.target.api_key)))
+        project = self._document(nobody.call("getProject", query=self._key))
         visitor = self._arrive(FIRST, again=seldom)
         if visitor is None:
             return
@@ -104,11 +105,12 @@ class Visit:
         """Start the session of a new device; ``again`` is whether it comes a second time."""
         device = f"siteassist-load-{self.target.run}-{uuid.uuid4().hex[:12]}"
         self.devices[name] = device
+        body = {**self._key, DEVICE: device}
         nobody = Session(self.target.base_url, self.wire, "", None)
-        exchanges = [nobody.init(str(self.target.api_key), device)]
+        exchanges = [nobody.call("init", body=body)]
         self._token(exchanges[0])
         if again:
-            exchanges.append(nobody.init(str(self.target.api_key), device))
+            exchanges.append(nobody.call("init", body=body))
             self._token(exchanges[1])
         ids = [_visitor_id(exchange) for exchange in exchanges]
         statuses = [exchange.status for exchange in exchanges]
@@ -120,26 +122,32 @@ class Visit:
         if not isinstance(token, str) or not token:
             return None  # `described` is for that
         session = Session(self.target.base_url, self.wire, name, token)
-        me = self._document(session.me())
+        me = self._document(session.call("getMe"))
         self._judge(str(me.get("id")) == ids[-1], "me", "getMe", ids[-1], str(me.get("id")))
         return Visitor(session, self.findings, self.wire.history, visitor_id=ids[-1])
 
     def _look_around(self, nobody: Session, project_id: str) -> None:
         """Search, and look at the questions and answers."""
-        found = self._document(nobody.search(str(self.target.api_key), QUESTION, size=3))
+        found = self._document(nobody.call("search", query={"q": QUESTION, "size": 3, **self._key}))
         results = found.get("results")
         count = len(results) if isinstance(results, list) else 0
         self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")  # noqa: PLR2004  # as asked for
         if not project_id:
             return
-        page = self._document(nobody.qnas(project_id, limit=2))
+        page = self._document(
+            nobody.call(
+                "getQnas", path={"projectId": project_id}, query=page_query("getQnas", limit=2)
+            )
+        )
         data = page.get("data")
         items = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
         total = page.get("total")
         due = min(2, int(total)) if isinstance(total, int | float) else len(items)
         self._judge(len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}")
         for item in items[:1]:
-            one = self._document(nobody.qna(project_id, str(item.get("id"))))
+            one = self._document(
+                nobody.call("getQna", path={"projectId": project_id, "qnaId": str(item.get("id"))})
+            )
             shown = str(one.get("id"))
             self._judge(
                 one.get("id") == item.get("id"), "same-object", "getQna", f"{item.get('id')}", shown
@@ -147,7 +155,8 @@ class Visit:
 
     def _intrude(self, session: Session, conversation_id: str, secret: str) -> None:
         """Let somebody else read a conversation, and judge that nothing comes of it."""
-        for exchange in (session.conversation(conversation_id), session.messages(conversation_id)):
+        for operation_id in ("getConversation", "getMessages"):
+            exchange = session.call(operation_id, path={"conversationId": conversation_id})
             self._see(exchange)
             shown = secret.encode() in exchange.content
             self._judge(
@@ -157,6 +166,10 @@ class Visit:
                 "403 or 404, for what is somebody else's",
                 f"{exchange.status}{', with what is theirs' if shown else ''}",
             )
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {API_KEY: str(self.target.api_key)}
 
     def _token(self, exchange: Exchange) -> None:
         token = exchange.document.get("sessionToken")

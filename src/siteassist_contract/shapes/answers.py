@@ -8,23 +8,70 @@ the one that was asked for. Whatever has the wrong shape is left to the schemas.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from siteassist_contract.description import answer_properties, operations, resolve
 from siteassist_contract.tolerance import Exchange, sent_query
+from siteassist_spec import Json, Operation
 
 _MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-Json = Mapping[str, Any]
+
+
+def is_one_object(operation: Operation) -> bool:
+    """Whether an operation reads the object that the last step of its path names."""
+    last = operation.path.rpartition("/")[2]
+    return (
+        operation.method == "GET" and last.startswith("{") and "id" in answer_properties(operation)
+    )
+
+
+def filters(operation: Operation) -> dict[str, Sequence[Any]]:
+    """Return the values of each query parameter that picks entries of a list by a property."""
+    if operation.paging is None:
+        return {}
+    items = resolve(answer_properties(operation)[operation.paging.items]).get("items", {})
+    entry = resolve(items).get("properties", {})
+    return {
+        parameter.name: parameter.resolved["enum"]
+        for parameter in operation.places("query")
+        if "enum" in parameter.resolved and parameter.name in entry
+    }
+
+
+def has_filter(operation: Operation) -> bool:
+    """Whether an operation returns a list that can be filtered by a property of its entries."""
+    return bool(filters(operation))
+
+
+def is_judged(operation: Operation) -> bool:
+    """Whether one answer of an operation can be compared with its request."""
+    derived = is_one_object(operation) or operation.paging is not None
+    return derived or operation.operation_id in _RULES
 
 
 def faults(exchange: Exchange) -> list[str]:
     """Say what is wrong with the answer of a request that was accepted."""
-    rule = _RULES.get(exchange.operation_id)
-    answer = exchange.answer
-    if rule is None or not isinstance(answer, Mapping):
+    if not isinstance(exchange.answer, Mapping):
         return []
-    return list(rule(exchange, answer))
+    return list(_faults(exchange, exchange.answer))
+
+
+def _faults(exchange: Exchange, answer: Json) -> Iterator[str]:
+    operation = operations()[exchange.operation_id]
+    paging = operation.paging
+    if is_one_object(operation):
+        yield from _asked_for(operation, exchange, answer)
+    if paging is not None:
+        default = operation.parameter(paging.limit).default
+        yield from _page(exchange, answer, paging.items, paging.limit, default=default)
+        if paging.total is not None:
+            yield from _total(answer, paging.items, paging.total)
+        for name in filters(operation):
+            yield from _filtered(exchange, answer, paging.items, name)
+    if exchange.operation_id in _RULES:
+        yield from _RULES[exchange.operation_id](exchange, answer)
 
 
 def _started(_: Exchange, answer: Json) -> Iterator[str]:
@@ -39,25 +86,14 @@ def _feedback(exchange: Exchange, answer: Json) -> Iterator[str]:
             yield f"the feedback was {given!r}, stored is {stored!r}"
 
 
-def _asked_for(parameter: str) -> Callable[[Exchange, Json], Iterator[str]]:
-    def rule(exchange: Exchange, answer: Json) -> Iterator[str]:
-        asked, got = str(exchange.path.get(parameter)), str(answer.get("id"))
-        if asked.lower() != got.lower():
-            yield f"{asked} was asked for, {got} came"
-
-    return rule
+def _asked_for(operation: Operation, exchange: Exchange, answer: Json) -> Iterator[str]:
+    parameter = operation.path.rpartition("/")[2].strip("{}")
+    asked, got = str(exchange.path.get(parameter)), str(answer.get("id"))
+    if asked.lower() != got.lower():
+        yield f"{asked} was asked for, {got} came"
 
 
-def _conversations(exchange: Exchange, answer: Json) -> Iterator[str]:
-    yield from _page(exchange, answer, "data", "limit", default=10)
-    yield from _total(answer)
-    yield from _filtered(exchange, answer, "status")
-
-
-def _messages(exchange: Exchange, answer: Json) -> Iterator[str]:
-    yield from _page(exchange, answer, "data", "limit", default=None)
-    yield from _filtered(exchange, answer, "status")
-    yield from _filtered(exchange, answer, "role")
+def _messages(_: Exchange, answer: Json) -> Iterator[str]:
     times = [str(item.get("createdAt")) for item in _items(answer, "data")]
     # Other formats are not known to sort as text: docs/evidence.md, O-7.
     if all(_MILLISECONDS.fullmatch(time) for time in times):
@@ -66,11 +102,6 @@ def _messages(exchange: Exchange, answer: Json) -> Iterator[str]:
             for earlier, later in pairwise(times)
             if later < earlier
         )
-
-
-def _qnas(exchange: Exchange, answer: Json) -> Iterator[str]:
-    yield from _page(exchange, answer, "data", "limit", default=10)
-    yield from _total(answer)
 
 
 def _found(exchange: Exchange, answer: Json) -> Iterator[str]:
@@ -87,16 +118,16 @@ def _page(
         yield f"`{parameter}` allows {limit}, {count} came"
 
 
-def _total(answer: Json) -> Iterator[str]:
-    total, count = answer.get("total"), len(_items(answer, "data"))
+def _total(answer: Json, items: str, name: str) -> Iterator[str]:
+    total, count = answer.get(name), len(_items(answer, items))
     if isinstance(total, int | float) and total < count:
-        yield f"`total` is {total}, {count} came on one page"
+        yield f"`{name}` is {total}, {count} came on one page"
 
 
-def _filtered(exchange: Exchange, answer: Json, name: str) -> Iterator[str]:
+def _filtered(exchange: Exchange, answer: Json, items: str, name: str) -> Iterator[str]:
     wanted = sent_query(exchange.url).get(name, [])
     if len(wanted) == 1:
-        others = [i for i in _items(answer, "data") if i.get(name) != wanted[0]]
+        others = [i for i in _items(answer, items) if i.get(name) != wanted[0]]
         if others:
             yield f"`{name}` was to be {wanted[0]}, {others[0].get(name)} came"
 
@@ -113,12 +144,9 @@ def _whole(texts: list[str]) -> int | None:
 
 
 _RULES: dict[str, Callable[[Exchange, Json], Iterator[str]]] = {
-    "getConversation": _asked_for("conversationId"),
-    "getConversations": _conversations,
     "getMessages": _messages,
-    "getQna": _asked_for("qnaId"),
-    "getQnas": _qnas,
     "search": _found,
     "sendMessageFeedback": _feedback,
     "startConversation": _started,
 }
+"""What the words of an operation promise besides, and no schema or extension says."""

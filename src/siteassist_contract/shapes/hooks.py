@@ -12,7 +12,9 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from siteassist_contract import secrets, tolerance
+from siteassist_contract.description import operations
 from siteassist_contract.shapes import answers, checks, parameters
+from siteassist_spec import EVENT_STREAM
 
 _memory = tolerance.Memory()
 secrets_of_run = secrets.Filter(map(os.environ.get, (secrets.API_KEY, secrets.TOKEN)))
@@ -82,14 +84,14 @@ def event_stream(
     case: schemathesis.Case[Any],
 ) -> None:
     """Find streams that come unasked, stay out, or do not end as documented."""
-    definition = case.operation.definition.raw["responses"].get(str(response.status_code), {})
-    extension = definition.get("x-event-stream")
-    if extension is None:
+    documented = operations()[_operation_id(case)].responses.get(response.status_code)
+    stream = None if documented is None else documented.stream
+    if stream is None:
         return
     content_type = next(iter(response.headers.get("content-type") or ()), "")
-    fault = checks.wrong_form(extension, case.body, content_type)
-    if fault is None and content_type.startswith(checks.STREAM):
-        fault = checks.wrong_end(extension, response.content.decode("utf-8", "replace"))
+    fault = checks.wrong_form(stream, case.body, content_type)
+    if fault is None and content_type.startswith(EVENT_STREAM):
+        fault = checks.wrong_end(stream, response.content.decode("utf-8", "replace"))
     if fault is not None:
         raise AssertionError(fault)
 

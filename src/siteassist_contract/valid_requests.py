@@ -1,0 +1,172 @@
+"""One valid request per operation, made from the description: probes change one thing of it."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from siteassist_contract import description
+from siteassist_contract.description import API_KEY, DEVICE, forms, operations, resolve, takes_key
+from siteassist_spec import Body, Json, Operation, Parameter
+
+_DEVICE = "siteassist-contract"
+"""Sent in place of the device in the examples, which may be somebody's."""
+
+
+@dataclass
+class RequestParts:
+    """A request in parts that can be changed one by one."""
+
+    operation: str
+    """The ``operationId``."""
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    header: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    @property
+    def described(self) -> Operation:
+        """The operation."""
+        return operations()[self.operation]
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        return self.described.method
+
+    @property
+    def target(self) -> str:
+        """The path with its parameters filled in."""
+        path = self.described.path
+        for name, value in self.path.items():
+            path = path.replace(f"{{{name}}}", quote(value, safe=""))
+        return path
+
+    @property
+    def costs(self) -> bool:
+        """Whether a server that accepts it has an answer generated, which costs somebody money."""
+        return self.described.stream is not None
+
+    def changed(
+        self,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str | None] | None = None,
+        header: Mapping[str, str | None] | None = None,
+        body: Any = ...,
+    ) -> RequestParts:
+        """Return a copy with other values; a parameter that is ``None`` is left out."""
+        other = copy.deepcopy(self)
+        other.path |= path or {}
+        for part, changes in ((other.query, query), (other.header, header)):
+            for name, value in (changes or {}).items():
+                if value is None:
+                    part.pop(name, None)
+                else:
+                    part[name] = value
+        if body is not ...:
+            other.body = body
+        return other
+
+
+def valid_requests(ids: Mapping[str, str], api_key: str | None) -> dict[str, RequestParts]:
+    """Return a valid request for every operation whose path ``ids`` can fill.
+
+    ``ids`` are values of path parameters by their names. Without ``api_key``,
+    operations that take one are left out.
+    """
+    found = (valid_request(operation, ids, api_key) for operation in operations().values())
+    return {request.operation: request for request in found if request is not None}
+
+
+def valid_request(
+    operation: Operation, ids: Mapping[str, str], api_key: str | None
+) -> RequestParts | None:
+    """Return a valid request with as little in it as the description allows.
+
+    Returns None if an id in the path is unknown, or a key is needed and there is none.
+    """
+    names = [parameter.name for parameter in operation.places("path")]
+    if not set(names) <= set(ids) or (takes_key(operation) and api_key is None):
+        return None
+    known = {API_KEY: api_key, DEVICE: _DEVICE}
+    given: dict[str, dict[str, str]] = {"query": {}, "header": {}}
+    for parameter in operation.parameters:
+        if parameter.required and parameter.place in given:
+            value = known.get(parameter.name) or _parameter(parameter)
+            given[parameter.place][parameter.name] = str(value)
+    return RequestParts(
+        operation.operation_id,
+        path={name: ids[name] for name in names},
+        query=given["query"],
+        header=given["header"],
+        body=_body(operation.body, known) if operation.body is not None else None,
+    )
+
+
+def _parameter(parameter: Parameter) -> Any:
+    return next(iter(parameter.examples.values()), None) or value_of(parameter.schema)
+
+
+def _body(body: Body, known: Mapping[str, Any]) -> Any:
+    if not body.required:
+        return None
+    example = next(iter(body.examples.values()), None)
+    schema = resolve(body.schema)
+    written = schema.get("properties", {})
+    if not isinstance(example, Mapping):
+        example = {}
+    required = {
+        name: known.get(name) or copy.deepcopy(example.get(name, value_of(written.get(name, {}))))
+        for name in schema.get("required", ())
+    }
+    # A change of nothing would show nothing.
+    return required or copy.deepcopy(dict(example))
+
+
+def value_of(schema: Json) -> Any:
+    """Return a value that fits a schema, with as little in it as possible."""
+    form = next((f for f in forms(schema) if f.get("type") != "null"), {})
+    given = [form.get("const"), form.get("default"), *form.get("enum", ())]
+    if any(value is not None for value in given):
+        return next(value for value in given if value is not None)
+    kinds = form.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else next(k for k in kinds if k != "null")
+    match kind:
+        case "object":
+            written = form.get("properties", {})
+            return {name: value_of(written.get(name, {})) for name in form.get("required", ())}
+        case "array":
+            return [value_of(form.get("items", {})) for _ in range(form.get("minItems", 0))]
+        case "boolean":
+            return False
+        case "integer" | "number":
+            return form.get("minimum", 1)
+        case _:
+            return _text(form)
+
+
+def _text(form: Json) -> str:
+    match form.get("format"):
+        case "uuid":
+            return str(uuid.uuid4())
+        case "uri":
+            return "https://example.com/"
+        case "date-time":
+            return "2024-01-15T10:30:00.000Z"
+    return "x" * int(form.get("minLength") or 1)
+
+
+def with_key(request: RequestParts, key: str) -> RequestParts:
+    """Return a request with another publishable key, wherever its operation takes it."""
+    changed = request
+    for parameter in request.described.parameters:
+        if parameter.name == API_KEY:
+            changed = changed.changed(**{parameter.place: {API_KEY: key}})
+    if API_KEY in description.properties(request.described):
+        changed = changed.changed(body={**(changed.body or {}), API_KEY: key})
+    return changed

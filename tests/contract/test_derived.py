@@ -1,0 +1,199 @@
+"""A new operation is tested as soon as it is described: the suite has no line about it.
+
+`DELETE /conversations/{conversationId}` is added to a copy of the description and, as a
+handler, to a mock. Its right handler passes; each wrong one is found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_contract import derived, description
+from siteassist_contract.behaviour import journeys
+from siteassist_contract.coverage import rows
+from siteassist_contract.ground import Ground
+from siteassist_contract.refusals import Refusals
+from siteassist_contract.rules import RULES
+from siteassist_spec import document
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import InProcess
+
+NAME = "deleteConversation"
+PATH = "/conversations/{conversationId}"
+
+
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let the suite read a description that has one operation more."""
+    spec: Any = description.document().raw
+    changed = json.loads(json.dumps(spec))
+    read = changed["paths"][PATH]["get"]
+    errors = {s: r for s, r in read["responses"].items() if s[0] != "2"}
+    changed["paths"][PATH]["delete"] = {
+        "operationId": NAME,
+        "tags": ["Conversations"],
+        "summary": "Delete a conversation",
+        "security": read["security"],
+        "parameters": read["parameters"],
+        "responses": {"204": {"description": "It is gone."}, **errors},
+    }
+    start = changed["paths"]["/conversations"]["post"]["responses"]["201"]
+    start["links"]["deleteConversation"] = {
+        "operationId": NAME,
+        "parameters": {"conversationId": "$response.body#/id"},
+    }
+    path = tmp_path / "openapi.yaml"
+    path.write_text(json.dumps(changed))
+    monkeypatch.setattr(document, "SPEC_PATH", path)
+    caches = (description.document, description.operations, description.compiled)
+    for each in caches:
+        each.cache_clear()
+    yield
+    for each in caches:
+        each.cache_clear()
+
+
+class Deleting:
+    """Stands in front of a mock, and handles the operation that the mock does not have."""
+
+    def __init__(self, *, anybody: bool = False, body: bool = False, open_: bool = False) -> None:
+        """Be wrong in one of these ways, or in none.
+
+        ``anybody`` is whether a stranger may delete, ``body`` whether 200 with a body is the
+        answer, ``open_`` whether no token is needed.
+        """
+        self._anybody = anybody
+        self._body = body
+        self._open = open_
+        self._there: set[str] = set()
+        self._gone: set[str] = set()
+
+    def __call__(
+        self, request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        """Answer a request."""
+        path = request.url.path.removeprefix("/v2/").lower().split("/")
+        if request.method == "DELETE" and path[0] == "conversations":
+            return self._delete(request, forward, path[1])
+        answer = forward(request)
+        if request.method == "POST" and answer.status_code == 201 and path == ["conversations"]:
+            self._there.add(answer.json()["id"].lower())
+        if set(path) & self._gone and answer.status_code < 400:
+            return refusal(404)
+        return answer
+
+    def _delete(
+        self,
+        request: httpx.Request,
+        forward: Callable[[httpx.Request], httpx.Response],
+        name: str,
+    ) -> httpx.Response:
+        # The mock checks the token, the id and the owner of a read in the same way.
+        read = httpx.Request("GET", request.url, headers=request.headers)
+        status = forward(read).status_code
+        if name in self._there and (
+            (status in (403, 404) and self._anybody) or (status == 401 and self._open)
+        ):
+            status = 200
+        if status != 200 or name in self._gone:
+            return refusal(status if status != 200 else 404)
+        self._gone.add(name)
+        return httpx.Response(200, json={"deleted": True}) if self._body else httpx.Response(204)
+
+
+def refusal(status: int) -> httpx.Response:
+    """Return a documented refusal."""
+    return httpx.Response(status, json={"error": {"code": "NO", "message": "No"}})
+
+
+def found(handler: Deleting, mock: InProcess, make_ground: Callable[..., Ground]) -> Ground:
+    """Return what the fixed ways have found, with the operation handled by ``handler``."""
+    mock.fault = handler
+    ground = make_ground(mock)
+    list(Refusals(ground).run())
+    for _, check in derived.DERIVED:
+        check(ground)
+    for _, journey in journeys.JOURNEYS:
+        journey(ground)
+    return ground
+
+
+@pytest.mark.usefixtures("described")
+def test_right_handler_passes(shared: InProcess, make_ground: Callable[..., Ground]) -> None:
+    """Nothing is found, and every rule that the description gives it was tested."""
+    ground = found(Deleting(), shared, make_ground)
+    assert {} == {key: each.actual for key, each in ground.findings.breaks.items()}
+    rules = {rule for rule, each in RULES.items() if NAME in each.operations}
+    assert {
+        "accepted",
+        "answered",
+        "described",
+        "isolation",
+        "malformed-refused",
+        "no-server-error",
+        "nothing-leaks",
+        "token-checked",
+        "token-required",
+        "unknown-not-found",
+    } == rules
+    assert rules == {rule for rule, name in ground.findings.tested if name == NAME}
+    shown = {
+        (row.kind, row.what): row.count
+        for row in rows(ground.findings, ground.target, None)
+        if row.operation == NAME
+    }
+    assert {what for kind, what in shown if kind == "rule"} == rules
+    assert shown["status", "204"] > 0
+    assert all(count for (kind, _), count in shown.items() if kind == "rule")
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("anybody", {"isolation": "204"}),
+        ("body", {"described 200": "200 is no status that is documented for it"}),
+        ("open_", {"token-required no token": "204", "token-checked a made-up token": "204"}),
+    ],
+)
+def test_wrong_handler_is_found(
+    wrong: str,
+    expected: dict[str, str],
+    shared: InProcess,
+    make_ground: Callable[..., Ground],
+) -> None:
+    """With what came, and without anything else being found at other operations."""
+    ground = found(Deleting(**{wrong: True}), shared, make_ground)
+    shown = {key: each.actual for key, each in ground.findings.breaks.items()}
+    assert {key.partition(" ")[0] for key in shown} == {NAME}, shown
+    for rule, actual in expected.items():
+        assert shown[f"{NAME} {rule}"] == actual
+
+
+@pytest.mark.usefixtures("described")
+def test_refusal_that_deletes_all_the_same_is_found(
+    shared: InProcess, make_ground: Callable[..., Ground]
+) -> None:
+    """The object is read again: a refusal alone proves nothing."""
+    deleting = Deleting(anybody=True)
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        read = httpx.Request("GET", request.url, headers=request.headers)
+        stranger = request.method == "DELETE" and forward(read).status_code in (403, 404)
+        answer = deleting(request, forward)
+        return refusal(404) if stranger else answer
+
+    shared.fault = fault
+    ground = make_ground(shared)
+    derived.check_isolation(ground)
+    shown = {key: each.actual for key, each in ground.findings.breaks.items()}
+    assert shown == {f"{NAME} isolation": "404"}
