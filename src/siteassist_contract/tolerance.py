@@ -1,7 +1,7 @@
 """Where the documents leave a server free, so do the tests: all of it is here.
 
 Each freedom names its entry in ``docs/evidence.md``. Statuses that a server may
-choose between are in ``shapes/schemathesis.toml``, beside the checks they belong to.
+choose between for generated requests are in ``shapes/configuration.py``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any
 
 import tomli_w
 
+from siteassist_contract.description import forms, operations, properties, takes_key
 from siteassist_contract.preflight import Target
-from siteassist_spec import load_spec
+from siteassist_spec import Operation, load_spec
 
 Json = dict[str, Any]
 
@@ -71,9 +73,43 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
         config["dictionaries"] = {"keys": {"values": [target.api_key]}}
         binding = {"dictionary": "keys", "probability": 0.9}
         config["parameters"] = {"query.apiKey": binding, "body.apiKey": binding}
+    config["operations"] = [
+        {
+            "include-operation-id": [name],
+            "checks": {
+                "positive_data_acceptance": {
+                    "expected-statuses": list(expected_statuses(operation)),
+                }
+            },
+        }
+        for name, operation in operations().items()
+    ]
     _write_private(folder / IDENTITIES, json.dumps({"auth": entries}))
     _write_private(folder / CONFIG, tomli_w.dumps(config))
     _write_private(folder / DESCRIPTION, json.dumps(description(target.api_key)))
+
+
+def expected_statuses(operation: Operation) -> Iterator[str]:
+    """Yield what a generated request that fits the description may get.
+
+    401 is left out where no key is sent: the other credentials are known to be good
+    before the tests start.
+    """
+    yield from ("2xx", "402", "429", "5xx")
+    if takes_key(operation):
+        # Keys that do not exist.
+        yield "401"
+    in_body = any(
+        form.get("format") == "uuid"
+        for schema in properties(operation).values()
+        for form in forms(schema)
+    )
+    if takes_key(operation) or operation.places("path") or in_body:
+        # Objects that do not exist, or belong to somebody else: docs/evidence.md, O-1.
+        yield from ("403", "404")
+    if operation.operation_id == "sendMessage":
+        # Conversations that are closed: docs/evidence.md, O-3.
+        yield "409"
 
 
 def description(api_key: str | None) -> Json:
