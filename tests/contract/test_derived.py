@@ -30,10 +30,26 @@ PATH = "/conversations/{conversationId}"
 
 
 @pytest.fixture
-def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
+    """Return a function that has the suite read another description."""
+    caches = (description.document, description.operations, description.compiled)
+
+    def use(changed: Any) -> None:
+        path = tmp_path / "openapi.yaml"
+        path.write_text(json.dumps(changed))
+        monkeypatch.setattr(document, "SPEC_PATH", path)
+        for each in caches:
+            each.cache_clear()
+
+    yield use
+    for each in caches:
+        each.cache_clear()
+
+
+@pytest.fixture
+def described(describe: Callable[[Any], None]) -> None:
     """Let the suite read a description that has one operation more."""
-    spec: Any = description.document().raw
-    changed = json.loads(json.dumps(spec))
+    changed = json.loads(json.dumps(description.document().raw))
     read = changed["paths"][PATH]["get"]
     errors = {s: r for s, r in read["responses"].items() if s[0] != "2"}
     changed["paths"][PATH]["delete"] = {
@@ -49,15 +65,7 @@ def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
         "operationId": NAME,
         "parameters": {"conversationId": "$response.body#/id"},
     }
-    path = tmp_path / "openapi.yaml"
-    path.write_text(json.dumps(changed))
-    monkeypatch.setattr(document, "SPEC_PATH", path)
-    caches = (description.document, description.operations, description.compiled)
-    for each in caches:
-        each.cache_clear()
-    yield
-    for each in caches:
-        each.cache_clear()
+    describe(changed)
 
 
 class Deleting:
@@ -197,3 +205,62 @@ def test_refusal_that_deletes_all_the_same_is_found(
     derived.check_isolation(ground)
     shown = {key: each.actual for key, each in ground.findings.breaks.items()}
     assert shown == {f"{NAME} isolation": "404"}
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_renamed_page_parameter_is_followed(
+    wrong: bool,  # noqa: FBT001  # drawn
+    describe: Callable[[Any], None],
+    shared: InProcess,
+    make_ground: Callable[..., Ground],
+) -> None:
+    """`offset` is `skip`, everywhere; a server that ignores it is found."""
+    text = json.dumps(description.document().raw)
+    text = text.replace('"name": "offset"', '"name": "skip"')
+    describe(json.loads(text.replace('"offset": "offset"', '"offset": "skip"')))
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        assert "offset" not in request.url.params
+        if "skip" not in request.url.params:
+            return forward(request)
+        given = dict(request.url.params)
+        skip = given.pop("skip")
+        url = request.url.copy_with(params=given if wrong else {**given, "offset": skip})
+        return forward(httpx.Request(request.method, url, headers=request.headers))
+
+    shared.fault = fault
+    ground = make_ground(shared)
+    for way in (lambda g: list(Refusals(g).run()), journeys.conversation, journeys.lists):
+        way(ground)
+    journeys.knowledge(ground)
+    paged = {name for name, each in description.operations().items() if each.paging}
+    expected = {f"{name} list-page" for name in paged} if wrong else set()
+    shown = set(ground.findings.breaks)
+    assert expected <= shown
+    assert wrong or not shown, {k: v.actual for k, v in ground.findings.breaks.items()}
+
+
+def test_rules_name_operations_that_are_there() -> None:
+    """Where words promise what no schema says, a rule has names: none may dangle."""
+    named = {name for rule in RULES.values() for name in names_of(rule.applies)}
+    assert named
+    assert named <= set(description.operations())
+
+
+def names_of(applies: object) -> frozenset[str]:
+    """Return the names of a rule that applies to operations by name."""
+    names: frozenset[str] = getattr(applies, "names", frozenset())
+    return names
+
+
+def test_every_operation_has_what_the_description_gives_it() -> None:
+    """No operation is without the rules on every answer, nor an owned one without isolation."""
+    for name, operation in description.operations().items():
+        rules = {rule for rule, each in RULES.items() if name in each.operations}
+        assert {"answered", "no-server-error", "described", "accepted", "nothing-leaks"} <= rules
+        assert ({"token-required", "token-checked"} <= rules) == operation.needs_token
+        assert ("isolation" in rules) == bool(operation.owned)
+        assert ("unknown-not-found" in rules) == ("{" in operation.path)
+        assert ("stream-end" in rules) == (operation.stream is not None)
