@@ -974,6 +974,10 @@ def test_clean_server_is_quiet(
         # Others may use the same token, so nobody knows all that belongs to it.
         untested |= {"key-checked", "list-own"}
     assert untested == set(RULES) - tested
+    if credentials != "token":
+        # A rule that an operation has by its description and that nothing tests is a mistake.
+        due = {(rule, name) for rule in tested for name in RULES[rule].operations}
+        assert set() == due - set(ground.findings.tested)
 
 
 # What the documents leave open
