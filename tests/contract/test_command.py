@@ -194,7 +194,7 @@ def test_syntax_error_in_the_description_is_told(
     """File, line and problem, in one line."""
     broken = tmp_path / "openapi.yaml"
     broken.write_text("openapi: 3.1.0\ninfo: [\n")
-    monkeypatch.setattr("siteassist_spec.SPEC_PATH", broken)
+    monkeypatch.setattr("siteassist_spec.document.SPEC_PATH", broken)
     assert fails_to_run(command(url, "--api-key", KEY)).startswith(f"{broken}:3:1: ")
 
 
