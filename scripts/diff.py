@@ -31,8 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.publish.notes import UNRELEASED, section
-from scripts.publish.rebuild import place
-from siteassist_spec import SPEC_PATH, SpecError, load_spec
+from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "oasdiff"
@@ -108,9 +107,15 @@ def compare(base: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     Raises `DiffError` if oasdiff cannot run.
     """
     found = {*judged(base, new), *streams(base, new)}
+    # Without a file: the place of a node that one of the two lacks is a pointer.
+    pointers = Document(new)
     changes = list(found)
     changes += [
-        Change(BREAKING if SECURITY == path[:2] else RISKY, "", f"nobody has judged {place(path)}")
+        Change(
+            BREAKING if SECURITY == path[:2] else RISKY,
+            "",
+            f"nobody has judged {pointers.place(path)}",
+        )
         for path in differences(base, new)
         # What else there is has been judged, or follows from what has been.
         if not is_words(path) and (not found or UNJUDGED & {*path})

@@ -18,7 +18,7 @@ from scripts.contract import running_mock
 from scripts.languages.catalogue import LANGUAGES
 from scripts.languages.table import footnotes, table
 from scripts.languages.trial import Outcome, try_language
-from siteassist_spec import load_spec
+from siteassist_spec import Document
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     with running_mock() as url:
-        description = load_spec()
+        description = Document.load()
         for language in LANGUAGES:
             if not wanted or language.name in wanted:
                 print(f"{language.name} ...", flush=True)

@@ -1,115 +1,82 @@
-"""The forms of the description that generators are given, where `openapi.yaml` itself is too much.
+"""The forms of the description for generators that cannot take `openapi.yaml` itself.
 
-Every form says less than the original and never more: what a server may send by the original, a
-reader of the form may expect. `docs/languages.md` says which generator needs which, and why.
+Every form states less than the original and never more: a reader of the form may expect whatever
+a server may send by the original. `docs/languages.md` says which generator needs which, and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from typing import Any, cast
+from typing import Any, TypeAlias
 
-Description = dict[str, Any]
-Form = Callable[[Description], Description]
+from siteassist_spec import JSON, Document, Json, Pointer
+from siteassist_spec.transform import rebuild, to_openapi_3_0
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-EXAMPLES = ("value", "example", "default")
-ONLY_IN_3_1 = ("contentMediaType", "contentEncoding", "contentSchema")
+Description: TypeAlias = dict[str, Any]
+Form: TypeAlias = Callable[[Document], Description]
 
 
-def as_written(description: Description) -> Description:
-    """Return ``description`` itself."""
-    return description
+def with_nullable_references(document: Document) -> Description:
+    """Return a description in OpenAPI 3.0 with ``nullable`` in place of unions with null.
 
-
-def for_openapi_3_0(description: Description) -> Description:
-    """Return the description in the words of OpenAPI 3.0.3.
-
-    What 3.0 has no words for is left out: what a string's content is (``contentSchema``), the
-    license's short name, the summary of the whole.
+    By the standard, ``nullable`` needs a ``type`` beside it; `to_openapi_3_0` says why. For
+    generators that read it beside ``allOf`` and ``anyOf`` as well, and have no type for a schema
+    that only null fits.
     """
-    lowered = cast("Description", _lowered(description))
-    lowered["openapi"] = "3.0.3"
-    lowered["info"].pop("summary", None)
-    lowered["info"].get("license", {}).pop("identifier", None)
-    return lowered
+
+    def change(kind: str, node: Description, _: Pointer) -> Description:
+        choices = node.get("anyOf", []) if kind == "Schema" else []
+        others = [choice for choice in choices if choice.get("enum") != [None]]
+        if len(others) == len(choices):
+            return node
+        rest = {key: value for key, value in node.items() if key != "anyOf"}
+        # Beside a reference, 3.0 reads nothing at all.
+        return {**rest, "nullable": True, "allOf" if len(others) == 1 else "anyOf": others}
+
+    return rebuild(document, change)
 
 
-def _lowered(node: Any) -> Any:
-    """Return ``node`` and what is below it in the words of 3.0; examples stay as they are."""
-    if isinstance(node, list):
-        return [_lowered(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    lowered = {key: value if key in EXAMPLES else _lowered(value) for key, value in node.items()}
-    for key in ONLY_IN_3_1:
-        lowered.pop(key, None)
-    if "const" in lowered:
-        lowered["enum"] = [lowered.pop("const")]
-    if isinstance(lowered.get("type"), list):
-        (lowered["type"],) = (name for name in lowered["type"] if name != "null")
-        lowered["nullable"] = True
-    choices = lowered.get("anyOf", [])
-    others = [choice for choice in choices if choice.get("type") != "null"]
-    if len(others) < len(choices):
-        lowered["nullable"] = True
-        del lowered["anyOf"]
-        # Beside a reference 3.0 reads nothing, `nullable` least of all.
-        lowered["allOf" if len(others) == 1 else "anyOf"] = others
-    return lowered
-
-
-def with_plain_unions(description: Description) -> Description:
-    """Return the description without what tells the alternatives of a union apart by its value.
+def with_plain_unions(document: Document) -> Description:
+    """Return the description without constraints that tell alternatives apart by their value.
 
     One object stands in the place of each union of objects: it has the properties of all of them,
     and those are required that each of them requires. A union of strings becomes a string, and
     `not` is left out. For generators that try the alternatives in turn without looking at
-    `pattern` or `not`, and refuse what more than one of them takes.
+    `pattern` or `not`, and refuse a value that more than one of them accepts.
     """
-    schemas = description["components"]["schemas"]
-    return cast("Description", _plain(description, schemas))
+
+    def change(kind: str, node: Description, path: Pointer) -> Description:
+        return _plain(document, node, document.at(path)) if kind == "Schema" else node
+
+    plain = rebuild(document, change)
+    # Properties that come from another schema may be unions themselves.
+    return plain if plain == document.raw else with_plain_unions(Document(plain))
 
 
-def _plain(node: Any, schemas: Description) -> Any:
-    """Return ``node`` with plain unions in it and below it; examples stay as they are."""
-    if isinstance(node, list):
-        return [_plain(item, schemas) for item in node]
-    if not isinstance(node, dict):
-        return node
-    plain = {
-        key: value if key in EXAMPLES else _plain(value, schemas)
-        for key, value in node.items()
-        if key != "not"
-    }
+def _plain(document: Document, node: Description, written: Json) -> Description:
+    """Return a node whose children are plain; its alternatives are compared as written."""
+    plain = {key: value for key, value in node.items() if key != "not"}
     for key in ("oneOf", "anyOf"):
-        choices = [_resolved(choice, schemas) for choice in node.get(key, [])]
+        choices = [document.resolve(choice) for choice in written.get(key, [])]
         kinds = {choice.get("type") for choice in choices}
         if kinds in ({"object"}, {"string"}):
             del plain[key]
             plain["type"] = kinds.pop()
-        if choices and plain.get("type") == "object":
-            plain["required"] = [
-                name
-                for name in choices[0]["required"]
-                if all(name in choice.get("required", []) for choice in choices)
-            ]
-            plain["properties"] = _plain(_united(choices), schemas)
+            if plain["type"] == "object":
+                plain["required"] = [
+                    name
+                    for name in choices[0].get("required", [])
+                    if all(name in choice.get("required", []) for choice in choices)
+                ]
+                plain["properties"] = _united(choices)
     return plain
 
 
-def _resolved(schema: Description, schemas: Description) -> Description:
-    """Return what ``schema`` refers to, if it refers to anything."""
-    reference = schema.get("$ref")
-    return cast("Description", schemas[reference.rpartition("/")[2]]) if reference else schema
-
-
-def _united(choices: list[Description]) -> Description:
+def _united(choices: list[Json]) -> Description:
     """Return the properties of all ``choices``; of one that they describe differently, its type."""
     united: Description = {}
     for choice in choices:
-        for name, schema in choice["properties"].items():
+        for name, schema in choice.get("properties", {}).items():
             other = united.setdefault(name, schema)
             if other != schema:
                 united[name] = {
@@ -120,60 +87,68 @@ def _united(choices: list[Description]) -> Description:
     return united
 
 
-def without_negations(description: Description) -> Description:
+def without_negations(document: Document) -> Description:
     """Return the description without `not`.
 
     For generators that have no type for it. They must try the alternatives of a union in order:
     those with a `not` stand last.
     """
-    return cast("Description", _without_negations(description))
+
+    def change(kind: str, node: Description, _: Pointer) -> Description:
+        if kind != "Schema":
+            return node
+        return {key: value for key, value in node.items() if key != "not"}
+
+    return rebuild(document, change)
 
 
-def _without_negations(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_negations(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: value if key in EXAMPLES else _without_negations(value)
-        for key, value in node.items()
-        if key != "not"
-    }
-
-
-def with_one_answer(description: Description) -> Description:
-    """Return the description with JSON as the one thing that a success can be.
+def with_one_answer(document: Document) -> Description:
+    """Return the description with one type of success for each operation.
 
     Event streams are left out, and so are successes of another type than the first one, such as
     the acknowledgement of a message that waits for a human agent. For generators that give an
     operation a single type of answer.
     """
-    single = deepcopy(description)
-    for path in single["paths"].values():
-        for operation in (path[method] for method in METHODS if method in path):
-            seen: list[Any] = []
-            for status in [status for status in operation["responses"] if status[0] == "2"]:
-                content = operation["responses"][status].get("content", {})
-                answer = content.get("application/json")
-                seen.append(answer and answer["schema"])
-                if seen[-1] != seen[0]:
-                    del operation["responses"][status]
-                elif answer:
-                    operation["responses"][status]["content"] = {"application/json": answer}
-    return single
+
+    def change(kind: str, node: Description, _: Pointer) -> Description:
+        return {**node, "responses": _single(document, node)} if kind == "Operation" else node
+
+    return rebuild(document, change)
+
+
+def _single(document: Document, operation: Json) -> Description:
+    """Return the responses of an operation, with one type of success."""
+    kept: Description = {}
+    first: list[Any] = []
+    for status, written in operation["responses"].items():
+        if not str(status).startswith("2"):
+            kept[status] = written
+            continue
+        response = document.resolve(written)
+        answer = response.get("content", {}).get(JSON)
+        schema = answer and answer["schema"]
+        first = first or [schema]
+        if schema == first[0]:
+            kept[status] = {**response, "content": {JSON: answer}} if answer else written
+    return kept
 
 
 FORMS: dict[str, tuple[Form, ...]] = {
     "openapi-generator": (with_plain_unions,),
-    "progenitor": (for_openapi_3_0, without_negations, with_one_answer),
+    "progenitor": (
+        without_negations,
+        with_one_answer,
+        to_openapi_3_0,
+        with_nullable_references,
+    ),
 }
 
 
-def description_for(generator: str, description: Description) -> Description:
-    """Return ``description`` in the form that ``generator`` can work with.
+def description_for(generator: str, document: Document) -> Description:
+    """Return the description in the form that ``generator`` can work with.
 
-    That is ``description`` itself unless ``FORMS`` names the generator.
+    That is the description itself unless ``FORMS`` names the generator.
     """
     for form in FORMS.get(generator, ()):
-        description = form(description)
-    return description
+        document = Document(form(document))
+    return dict(document.raw)

@@ -3,8 +3,8 @@
     python -m scripts.languages.every_field PROGRAM
 
 It imports what openapi-typescript makes of the same `openapi.yaml` from `./types`, beside it. It
-compiles only if each operation, parameter, answer, schema and field is there, has exactly the type
-that the description gives it, and has no neighbour that the description does not know. The
+compiles only if each operation, parameter, response, schema and field is there, has exactly the
+type that the description gives it, and has no neighbour that the description does not know. The
 examples must have the types, too.
 """
 
@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.languages.descriptions import METHODS
-from siteassist_spec import load_spec
+from siteassist_spec import JSON, Body, Document, Json, Media, Operation, read_operations
 
 HEAD = """\
 // Written by scripts/languages/every_field.py from openapi.yaml.
@@ -37,30 +36,29 @@ SCALARS = {
 }
 
 
-def program(description: dict[str, Any]) -> str:
-    """Return the program for ``description``."""
+def program(document: Document) -> str:
+    """Return the program for the description."""
     lines = [HEAD]
-    for name, schema in description["components"]["schemas"].items():
-        lines += _schema(name, schema)
-    for path, item in description["paths"].items():
-        for method in METHODS:
-            if method in item:
-                lines += _operation(path, method, item[method], description)
+    for name, schema in document.raw["components"]["schemas"].items():
+        lines += _schema(name, schema, document)
+    for operation in read_operations(document).values():
+        lines += _operation(operation, document)
     return "\n".join(lines) + "\n"
 
 
-def type_of(schema: dict[str, Any]) -> str:
-    """Return the TypeScript type of what ``schema`` describes."""
+def type_of(schema: Json, document: Document) -> str:
+    """Return the TypeScript type of the values that ``schema`` describes."""
     kind = schema.get("type")
-    if "$ref" in schema:
-        types = [f"Schemas[{_text(schema['$ref'].rpartition('/')[2])}]"]
+    name = document.component(schema)
+    if name:
+        types = [f"Schemas[{_text(name)}]"]
     elif "const" in schema or "enum" in schema:
         types = [_text(value) for value in schema.get("enum", [schema.get("const")])]
     elif "anyOf" in schema or "oneOf" in schema:
         choices = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
-        types = [type_of(choice) for choice in choices]
+        types = [type_of(choice, document) for choice in choices]
     elif kind == "array":
-        types = [f"({type_of(schema['items'])})[]"]
+        types = [f"({type_of(schema['items'], document)})[]"]
     elif kind == "object":
         types = ["{ [key: string]: unknown }"]
     else:
@@ -69,61 +67,51 @@ def type_of(schema: dict[str, Any]) -> str:
     return " | ".join(types)
 
 
-def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
-    """Yield what is to be said of a named schema."""
+def _schema(name: str, schema: Json, document: Document) -> Iterator[str]:
+    """Yield the statements about a named schema."""
     own = f"Schemas[{_text(name)}]"
     properties = schema.get("properties")
     if properties is None:
-        yield f"same<{own}, {type_of(schema)}>(true);"
+        yield f"same<{own}, {type_of(schema, document)}>(true);"
         return
     yield f"same<keyof {own}, {' | '.join(map(_text, properties))}>(true);"
     yield f"export function touch{name}(value: {own}): void {{"
     for field, described in properties.items():
         absent = "" if field in schema.get("required", []) else " | undefined"
-        yield f"  same<typeof value.{field}, {type_of(described)}{absent}>(true);"
+        yield f"  same<typeof value.{field}, {type_of(described, document)}{absent}>(true);"
     yield "}"
 
 
-def _operation(
-    path: str, method: str, operation: dict[str, Any], description: dict[str, Any]
-) -> Iterator[str]:
-    """Yield what is to be said of an operation."""
-    own = f"operations[{_text(operation['operationId'])}]"
-    yield f"same<paths[{_text(path)}][{_text(method)}], {own}>(true);"
-    for reference in operation.get("parameters", []):
-        parameter = _resolved(reference, description)
-        absent = "" if parameter.get("required") else " | undefined"
-        place = f'NonNullable<{own}["parameters"][{_text(parameter["in"])}]>'
-        held = f"{place}[{_text(parameter['name'])}]"
-        yield f"same<{held}, {type_of(parameter['schema'])}{absent}>(true);"
-    body = operation.get("requestBody")
-    if body:
-        yield from _content(f'NonNullable<{own}["requestBody"]>', body, description)
-    statuses = " | ".join(operation["responses"])
+def _operation(operation: Operation, document: Document) -> Iterator[str]:
+    """Yield the statements about an operation."""
+    own = f"operations[{_text(operation.operation_id)}]"
+    method = _text(operation.method.lower())
+    yield f"same<paths[{_text(operation.path)}][{method}], {own}>(true);"
+    for parameter in operation.parameters:
+        absent = "" if parameter.required else " | undefined"
+        place = f'NonNullable<{own}["parameters"][{_text(parameter.place)}]>'
+        held = f"{place}[{_text(parameter.name)}]"
+        yield f"same<{held}, {type_of(parameter.schema, document)}{absent}>(true);"
+    sent = f'{own}["requestBody"]'
+    if operation.body:
+        yield from _content(f"NonNullable<{sent}>", {JSON: operation.body}, document)
+    else:
+        yield f"same<{sent}, undefined>(true);"
+    statuses = " | ".join(str(status) for status in operation.responses)
     yield f'same<keyof {own}["responses"], {statuses}>(true);'
-    for status, reference in operation["responses"].items():
-        response = _resolved(reference, description)
-        yield from _content(f'{own}["responses"][{status}]', response, description)
+    for status, response in operation.responses.items():
+        yield from _content(f'{own}["responses"][{status}]', response.media, document)
 
 
-def _content(own: str, holder: dict[str, Any], description: dict[str, Any]) -> Iterator[str]:
-    """Yield what is to be said of a request's or an answer's media types, and their examples."""
-    for media, content in holder["content"].items():
-        held = f'{own}["content"][{_text(media)}]'
-        yield f"same<{held}, {type_of(content['schema'])}>(true);"
-        for reference in content.get("examples", {}).values():
-            value = _resolved(reference, description)["value"]
+def _content(own: str, media: Mapping[str, Body | Media], document: Document) -> Iterator[str]:
+    """Yield the statements about the content of a request or a response, and its examples."""
+    if not media:
+        yield f'same<{own}["content"], undefined>(true);'
+    for name, content in media.items():
+        held = f'{own}["content"][{_text(name)}]'
+        yield f"same<{held}, {type_of(content.schema, document)}>(true);"
+        for value in content.examples.values():
             yield f"({_text(value)}) satisfies {held};"
-
-
-def _resolved(node: dict[str, Any], description: dict[str, Any]) -> dict[str, Any]:
-    """Return what ``node`` refers to, if it refers to anything."""
-    if "$ref" not in node:
-        return node
-    found: Any = description
-    for key in node["$ref"].removeprefix("#/").split("/"):
-        found = found[key]
-    return dict(found)
 
 
 def _text(value: Any) -> str:
@@ -132,4 +120,4 @@ def _text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(program(load_spec()), encoding="utf-8")
+    Path(sys.argv[1]).write_text(program(Document.load()), encoding="utf-8")

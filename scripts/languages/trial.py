@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from scripts.languages.catalogue import CLIENT, DESCRIPTION, Language
 from scripts.languages.descriptions import description_for
+from siteassist_spec import Document
 
 STAGES = ("generates", "compiles", "journey passes")
 """What a language is asked to do, in this order; each rests on the one before."""
@@ -82,7 +83,7 @@ def tool_versions(language: Language) -> str:
 
 
 def try_language(
-    language: Language, description: dict[str, Any], url: str, examples: Path, reports: Path
+    language: Language, description: Document, url: str, examples: Path, reports: Path
 ) -> Outcome:
     """Return what becomes of ``language`` with ``description`` and a mock at ``url``.
 
@@ -117,7 +118,7 @@ def try_language(
     return outcome
 
 
-def lay_out(language: Language, description: dict[str, Any], examples: Path, folder: Path) -> None:
+def lay_out(language: Language, description: Document, examples: Path, folder: Path) -> None:
     """Put the example and the description into ``folder``, without a client of an earlier time."""
     shutil.rmtree(folder / CLIENT, ignore_errors=True)
     made = shutil.ignore_patterns(*MADE)

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from openapi_spec_validator import (
     OpenAPIV30SpecValidator,
@@ -25,15 +24,12 @@ from openapi_spec_validator import (
 )
 
 from scripts.publish.collection import as_collection
-from scripts.publish.dereferenced import dereference
 from scripts.publish.documents import as_json, as_yaml
 from scripts.publish.notes import release_notes
-from scripts.publish.openapi_3_0 import to_openapi_3_0
-from scripts.publish.openapi_3_2 import to_openapi_3_2
 from scripts.publish.packages import ROOT, PublishError, build_packages, last_change
-from scripts.publish.rebuild import UnknownConstructError
 from scripts.publish.reference import as_folder
-from siteassist_spec import SPEC_PATH, SpecError, load_spec
+from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
+from siteassist_spec.transform import dereference, to_openapi_3_0, to_openapi_3_2
 
 DIST = ROOT / "dist"
 JOURNEYS = ROOT / "siteassist.arazzo.yaml"
@@ -46,17 +42,17 @@ LINTED = {
 """What Redocly looks at, by which rules; what has no references it would not like."""
 
 
-def documents(spec: dict[str, Any]) -> dict[str, bytes]:
+def documents(document: Document) -> dict[str, bytes]:
     """Return all that is made of the description, by the names of the files.
 
-    Raises `UnknownConstructError` or `LookupError` if there is something in it that
-    cannot be published.
+    Raises `SpecError` or `LookupError` for a construct that cannot be published.
     """
-    older, newer = to_openapi_3_0(spec), to_openapi_3_2(spec)
+    spec = document.raw
+    older, newer = to_openapi_3_0(document), to_openapi_3_2(document)
     return {
         "openapi.yaml": SPEC_PATH.read_bytes(),
         "openapi.json": as_json(spec),
-        "openapi.dereferenced.json": as_json(dereference(spec)),
+        "openapi.dereferenced.json": as_json(dereference(document)),
         "openapi-3.0.3.yaml": as_yaml(older),
         "openapi-3.0.3.json": as_json(older),
         "openapi-3.2.0.yaml": as_yaml(newer),
@@ -72,10 +68,9 @@ def build(target: Path) -> None:
 
     Raises what `documents` and `build_packages` raise.
     """
-    spec = load_spec()
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    files = documents(spec)
+    files = documents(Document.load())
     files["RELEASE_NOTES.md"] = release_notes(changelog, version).encode()
     for name, content in files.items():
         path = target / name
@@ -156,7 +151,7 @@ def main() -> int:
                 return 1
             shutil.rmtree(DIST, ignore_errors=True)
             shutil.copytree(first, DIST)
-    except (SpecError, UnknownConstructError, LookupError, PublishError, OSError) as error:
+    except (SpecError, LookupError, PublishError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     for name in sorted(path.name + ("/" if path.is_dir() else "") for path in DIST.iterdir()):

@@ -12,16 +12,17 @@ from openapi_spec_validator import validate
 
 from scripts.languages.descriptions import (
     FORMS,
-    METHODS,
     description_for,
-    for_openapi_3_0,
+    with_nullable_references,
     with_one_answer,
     with_plain_unions,
     without_negations,
 )
-from siteassist_spec import load_spec
+from siteassist_spec import METHODS, Document, load_spec
+from siteassist_spec.transform import to_openapi_3_0
 
 SPEC = load_spec()
+DOCUMENT = Document(SPEC)
 
 
 def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
@@ -44,62 +45,66 @@ def keys_of(description: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("generator", ["", "oapi-codegen"])
 def test_most_generators_get_what_is_written(generator: str) -> None:
     """A form is the exception."""
-    assert SPEC == description_for(generator, SPEC)
+    assert SPEC == description_for(generator, DOCUMENT)
 
 
 @pytest.mark.parametrize("generator", FORMS)
 def test_form_is_a_valid_description(generator: str) -> None:
     """What comes out is OpenAPI of the version that it says, and the original stays as it was."""
     before = copy.deepcopy(SPEC)
-    validate(description_for(generator, SPEC))
+    validate(description_for(generator, DOCUMENT))
     assert before == SPEC
 
 
 @pytest.mark.parametrize("generator", FORMS)
 def test_form_has_every_operation_and_field(generator: str) -> None:
     """No operation and no field of a schema gets lost."""
-    form = description_for(generator, SPEC)
+    form = description_for(generator, DOCUMENT)
     assert list(SPEC["paths"]) == list(form["paths"])
     for name, schema in SPEC["components"]["schemas"].items():
         fields = set(schema.get("properties", {}))
         assert fields <= set(form["components"]["schemas"][name].get("properties", {})), name
 
 
-def test_openapi_3_0_has_no_word_of_3_1() -> None:
-    """Neither `const` nor the type `null` nor the content of strings is left."""
-    lowered = for_openapi_3_0(SPEC)
-    assert "3.0.3" == lowered["openapi"]
-    assert set() == keys_of(lowered) & {"const", "contentMediaType", "contentSchema", "identifier"}
-    types = [schema.get("type") for schema in schemas_in(lowered)]
-    assert "null" not in types
-    assert not [kind for kind in types if isinstance(kind, list)]
+def with_schemas(**schemas: Any) -> Document:
+    """Return a description that has nothing but schemas."""
+    return Document({"openapi": "3.1.0", "components": {"schemas": schemas}})
 
 
-def test_openapi_3_0_says_the_same_in_its_own_words() -> None:
-    """A constant is an enum of one, and null is allowed by `nullable`."""
-    before = {
-        "one": {"const": "x"},
-        "text": {"type": ["string", "null"]},
-        "maybe": {"anyOf": [{"$ref": "#/a"}, {"type": "null"}]},
-        "either": {"anyOf": [{"$ref": "#/a"}, {"$ref": "#/b"}, {"type": "null"}]},
-        "both": {"anyOf": [{"$ref": "#/a"}, {"$ref": "#/b"}]},
-        "shown": {"value": {"const": "x"}},
-    }
-    after = {
-        "one": {"enum": ["x"]},
-        "text": {"type": "string", "nullable": True},
-        "maybe": {"allOf": [{"$ref": "#/a"}], "nullable": True},
-        "either": {"anyOf": [{"$ref": "#/a"}, {"$ref": "#/b"}], "nullable": True},
-        "both": {"anyOf": [{"$ref": "#/a"}, {"$ref": "#/b"}]},
-        "shown": {"value": {"const": "x"}},
-    }
-    lowered = for_openapi_3_0({"info": {}, "components": {"schemas": before}})
-    assert after == lowered["components"]["schemas"]
+def test_progenitor_gets_the_published_form_and_three_steps() -> None:
+    """What differs from OpenAPI 3.0 as it is published is what these steps change."""
+    steps = (without_negations, with_one_answer, to_openapi_3_0, with_nullable_references)
+    assert steps == FORMS["progenitor"]
+    form = description_for("progenitor", DOCUMENT)
+    published = to_openapi_3_0(Document(with_one_answer(DOCUMENT)))
+    assert published["info"] == form["info"]
+    assert {"allOf"} == keys_of(form) - keys_of(published)
+    assert {"not"} == keys_of(published) - keys_of(form)
+
+
+def test_unions_with_null_become_nullable() -> None:
+    """One alternative is an `allOf`, more are an `anyOf`; other unions stay."""
+    a, b, null = {"$ref": "#/components/schemas/a"}, {"type": "string"}, {"type": "null"}
+    document = with_schemas(
+        a={"type": "string"},
+        maybe={"anyOf": [a, null], "description": "Maybe."},
+        either={"anyOf": [a, b, null]},
+        both={"anyOf": [a, b]},
+        const={"properties": {"const": {"anyOf": [a, null]}}},
+    )
+    lowered = with_nullable_references(Document(to_openapi_3_0(document)))
+    assert {
+        "a": {"type": "string"},
+        "maybe": {"description": "Maybe.", "nullable": True, "allOf": [a]},
+        "either": {"nullable": True, "anyOf": [a, b]},
+        "both": {"anyOf": [a, b]},
+        "const": {"properties": {"const": {"nullable": True, "allOf": [a]}}},
+    } == lowered["components"]["schemas"]
 
 
 def test_plain_union_is_an_object_with_all_fields() -> None:
     """A part of a message is one class, whose kind decides what else it has."""
-    part = with_plain_unions(SPEC)["components"]["schemas"]["MessagePart"]
+    part = with_plain_unions(DOCUMENT)["components"]["schemas"]["MessagePart"]
     assert ["type", "text", "state", "output"] == list(part["properties"])
     assert ("object", ["type"]) == (part["type"], part["required"])
     assert {"type": "string", "description": "Names the type of this part."} == part["properties"][
@@ -111,8 +116,7 @@ def test_plain_union_of_different_fields_leaves_them_open() -> None:
     """A field that the alternatives describe differently may be anything."""
     one = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}
     two = {"type": "object", "properties": {"a": {"type": "number", "description": "A."}}}
-    schemas = {"Either": {"oneOf": [one, two]}}
-    plain = with_plain_unions({"components": {"schemas": schemas}})
+    plain = with_plain_unions(with_schemas(Either={"oneOf": [one, two]}))
     expected = {"type": "object", "required": [], "properties": {"a": {}}}
     assert expected == plain["components"]["schemas"]["Either"]
 
@@ -120,7 +124,7 @@ def test_plain_union_of_different_fields_leaves_them_open() -> None:
 def test_plain_unions_keep_what_may_be_null() -> None:
     """Only unions of objects, or of strings, are made plain."""
     schemas = SPEC["components"]["schemas"]
-    plain = with_plain_unions(SPEC)["components"]["schemas"]
+    plain = with_plain_unions(DOCUMENT)["components"]["schemas"]
     feedback = schemas["Message"]["properties"]["feedback"]
     assert feedback == plain["Message"]["properties"]["feedback"]
     assert "string" == plain["StreamEvent"]["properties"]["data"]["type"]
@@ -129,7 +133,7 @@ def test_plain_unions_keep_what_may_be_null() -> None:
 
 def test_plain_unions_accept_every_example() -> None:
     """Whatever a server may send by the original, a client by the plain form expects."""
-    plain = with_plain_unions(SPEC)
+    plain = with_plain_unions(DOCUMENT)
     seen = 0
     for holder in schemas_in(plain["paths"]):
         for content in holder.get("content", {}).values():
@@ -142,15 +146,40 @@ def test_plain_unions_accept_every_example() -> None:
     assert 30 <= seen
 
 
+def test_plain_unions_are_plain_all_the_way_down() -> None:
+    """A property that comes from an alternative may be a union of its own."""
+    inner = {"anyOf": [{"type": "string", "const": "x"}, {"type": "string"}]}
+    one = {"type": "object", "properties": {"a": inner}}
+    document = with_schemas(One=one, Either={"oneOf": [{"$ref": "#/components/schemas/One"}, one]})
+    plain = with_plain_unions(document)["components"]["schemas"]["Either"]
+    assert {"type": "object", "required": [], "properties": {"a": {"type": "string"}}} == plain
+
+
 def test_negations_are_left_out() -> None:
-    """A name that is another one's `not` is a keyword; an example is left alone."""
-    before = {"a": [{"not": {"const": 1}, "type": "string"}], "value": {"not": 1}}
-    assert {"a": [{"type": "string"}], "value": {"not": 1}} == without_negations(before)
+    """A name that is another one's `not` is a keyword; examples and properties are left alone."""
+    document = Document(
+        {
+            "components": {
+                "schemas": {
+                    "a": {"anyOf": [{"not": {"const": 1}, "type": "string"}]},
+                    "b": {"properties": {"not": {"type": "string"}}},
+                },
+                "examples": {"c": {"value": {"not": 1}}},
+            }
+        }
+    )
+    assert {
+        "schemas": {
+            "a": {"anyOf": [{"type": "string"}]},
+            "b": {"properties": {"not": {"type": "string"}}},
+        },
+        "examples": {"c": {"value": {"not": 1}}},
+    } == without_negations(document)["components"]
 
 
 def test_one_answer_is_json() -> None:
     """No operation has more than one kind of success; errors and all else stay."""
-    single = with_one_answer(SPEC)
+    single = with_one_answer(DOCUMENT)
     sent = single["paths"]["/conversations/{conversationId}/messages"]["post"]["responses"]
     assert ["application/json"] == list(sent["200"]["content"])
     assert "202" not in sent

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.languages.catalogue import LANGUAGES, Language
 from scripts.languages.every_field import program, type_of
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -60,7 +60,7 @@ def test_lock_files_name_no_registry() -> None:
 
 def test_every_field_is_touched() -> None:
     """The TypeScript program names each operation, each status, each schema and each field."""
-    text = program(SPEC)
+    text = program(Document(SPEC))
     for path in SPEC["paths"].values():
         for operation in path.values():
             own = f'operations["{operation["operationId"]}"]'
@@ -88,4 +88,4 @@ def test_every_field_is_touched() -> None:
 )
 def test_type_of_a_schema(schema: dict[str, object], expected: str) -> None:
     """Types are what the description says, and not what a generator makes of it."""
-    assert expected == type_of(schema)
+    assert expected == type_of(schema, Document({}))

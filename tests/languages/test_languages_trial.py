@@ -17,9 +17,10 @@ from scripts.languages import trial
 from scripts.languages.catalogue import Language
 from scripts.languages.table import footnotes, table
 from scripts.languages.trial import Outcome, StepFailedError, first_error, try_language
+from siteassist_spec import Document
 
 URL = "http://127.0.0.1:1/v2"
-DESCRIPTION: dict[str, Any] = {"openapi": "3.1.0"}
+DESCRIPTION = Document({"openapi": "3.1.0"})
 TOLD = """\
 visitor 1
 started 2

@@ -13,17 +13,16 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from scripts.publish.dereferenced import dereference
 from scripts.publish.documents import as_yaml
-from scripts.publish.openapi_3_2 import to_openapi_3_2
 from siteassist_mock.seed import API_KEY
 from siteassist_mock.testing import mock_server
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec
+from siteassist_spec.transform import dereference, to_openapi_3_2
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = ROOT / "siteassist.arazzo.yaml"
 SPEC = load_spec()
-FLAT = dereference(SPEC)
+FLAT = dereference(Document(SPEC))
 DOCUMENT = load_spec(PATH)
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation
@@ -182,7 +181,7 @@ def test_journeys_run_on_the_mock(npx: str, tmp_path: Path) -> None:
     """All of them, in Redocly's runner, which holds each answer against the description."""
     (tmp_path / PATH.name).write_bytes(PATH.read_bytes())
     # In OpenAPI 3.2: before, the runner takes the schema of one event for that of all.
-    (tmp_path / "openapi.yaml").write_bytes(as_yaml(to_openapi_3_2(SPEC)))
+    (tmp_path / "openapi.yaml").write_bytes(as_yaml(to_openapi_3_2(Document(SPEC))))
     with mock_server(strict=True) as url, httpx.Client(base_url=url) as client:
         session = client.post("/identity/init", json={"apiKey": API_KEY, "saVid": "device-1"})
         token = session.json()["sessionToken"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -17,17 +18,22 @@ from openapi_spec_validator import (
     OpenAPIV31SpecValidator,
     OpenAPIV32SpecValidator,
 )
+from ruamel.yaml import YAML
 
-from scripts.publish.dereferenced import dereference
-from scripts.publish.openapi_3_0 import to_openapi_3_0
-from scripts.publish.openapi_3_2 import to_openapi_3_2
-from scripts.publish.rebuild import UnknownConstructError, place, rebuild
-from siteassist_spec import load_spec
+from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
+from siteassist_spec.transform import (
+    UnknownConstructError,
+    dereference,
+    rebuild,
+    to_openapi_3_0,
+    to_openapi_3_2,
+)
 
 SPEC = load_spec()
-FLAT = dereference(SPEC)
-OLDER = to_openapi_3_0(SPEC)
-NEWER = to_openapi_3_2(SPEC)
+DOCUMENT = Document(SPEC)
+FLAT = dereference(DOCUMENT)
+OLDER = to_openapi_3_0(DOCUMENT)
+NEWER = to_openapi_3_2(DOCUMENT)
 NAMES = list(SPEC["components"]["schemas"])
 STREAM = "text/event-stream"
 
@@ -203,16 +209,15 @@ def examples() -> list[tuple[str, Any]]:
     """Return the examples of answers and bodies, each with the name of its schema."""
     found: list[tuple[str, Any]] = []
 
-    def look(kind: str, node: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    def look(kind: str, node: dict[str, Any], _: Any) -> dict[str, Any]:
         if kind == "MediaType" and "$ref" in node.get("schema", {}):
             name = node["schema"]["$ref"].rpartition("/")[2]
             for example in node["examples"].values():
                 example_name = example["$ref"].rpartition("/")[2]
                 found.append((name, SPEC["components"]["examples"][example_name]["value"]))
-        assert path is not None
         return node
 
-    rebuild(SPEC, look)
+    rebuild(DOCUMENT, look)
     return found
 
 
@@ -293,11 +298,11 @@ def test_3_2_has_items_where_there_are_streams() -> None:
     assert SPEC["components"]["schemas"] == NEWER["components"]["schemas"]
 
 
-def with_schema(schema: Any) -> dict[str, Any]:
+def with_schema(schema: Any) -> Document:
     """Return the description with one more component."""
     spec = copy.deepcopy(SPEC)
     spec["components"]["schemas"]["New"] = schema
-    return spec
+    return Document(spec)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +310,8 @@ def with_schema(schema: Any) -> dict[str, Any]:
     [
         ({"prefixItems": []}, "#/components/schemas/New/prefixItems: no transformation knows"),
         ({"type": ["string", "integer"]}, "#/components/schemas/New/type: 3.0 has one type"),
-        ({"const": 1}, "#/components/schemas/New/const: only texts are known"),
+        ({"const": None}, "#/components/schemas/New/const: only texts, numbers and booleans"),
+        ({"const": {"a": 1}}, "#/components/schemas/New/const: only texts, numbers and booleans"),
         ({"contentMediaType": "text/html"}, "#/components/schemas/New: only JSON of a named"),
         ({"$ref": "#/x", "title": "A"}, "#/components/schemas/New/title: no transformation"),
         ([], "#/components/schemas/New: a Schema is a mapping"),
@@ -337,14 +343,14 @@ def test_null_alone_and_nullable_lists_are_said_in_3_0() -> None:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ({"$ref": "#/components/schemas/New"}, "#/components/schemas/New contains itself"),
-        ({"$ref": "#/components/schemas/None"}, "there is no #/components/schemas/None"),
-        ({"$ref": "other.yaml#/New"}, "there is no other.yaml#/New"),
+        ({"$ref": "#/components/schemas/New"}, "#/components/schemas/New refers to itself"),
+        ({"$ref": "#/components/schemas/None"}, "#/components/schemas/None leads nowhere"),
+        ({"$ref": "other.yaml#/New"}, "other.yaml#/New leads nowhere"),
     ],
 )
 def test_what_cannot_be_dereferenced_is_an_error(schema: Any, message: str) -> None:
     """It says where the reference is, and what it refers to."""
-    with pytest.raises(UnknownConstructError) as caught:
+    with pytest.raises(SpecError) as caught:
         dereference(with_schema(schema))
     assert f"#/components/schemas/New: {message}" == str(caught.value)
 
@@ -355,7 +361,7 @@ def test_event_that_is_more_than_a_line_is_an_error(value: Any) -> None:
     spec = copy.deepcopy(SPEC)
     spec["components"]["examples"]["StreamedDelta"]["value"] = value
     with pytest.raises(UnknownConstructError, match="StreamedDelta: only events with one line"):
-        to_openapi_3_2(spec)
+        to_openapi_3_2(Document(spec))
 
 
 def test_event_that_is_used_elsewhere_is_an_error() -> None:
@@ -363,10 +369,46 @@ def test_event_that_is_used_elsewhere_is_an_error() -> None:
     spec = copy.deepcopy(SPEC)
     responses = spec["paths"]["/chat/completions"]["post"]["responses"]["200"]["content"]
     responses["application/json"]["examples"]["x"] = {"$ref": "#/components/examples/StreamedDelta"}
-    with pytest.raises(UnknownConstructError, match="StreamedDelta: no event alone"):
-        to_openapi_3_2(spec)
+    with pytest.raises(UnknownConstructError, match="StreamedDelta: other media types"):
+        to_openapi_3_2(Document(spec))
 
 
-def test_place_is_a_pointer() -> None:
-    """With the two characters escaped that mean something in it."""
-    assert "#/paths/~1a~0b/get" == place(("paths", "/a~b", "get"))
+def test_schema_that_contains_itself_cannot_be_dereferenced() -> None:
+    """The error names the reference that closes the circle, also through other schemas."""
+    schema = {"properties": {"next": {"items": {"$ref": "#/components/schemas/New"}}}}
+    with pytest.raises(UnknownConstructError, match="/items: #/components/schemas/New contains"):
+        dereference(with_schema(schema))
+
+
+def test_example_that_looks_like_a_reference_stays() -> None:
+    """A value is no node of the description, wherever references are followed."""
+    spec = copy.deepcopy(SPEC)
+    value = {"$ref": "#/nowhere", "const": 1, "type": ["string", "null"]}
+    spec["components"]["examples"]["SearchAnswer"] = {"value": value}
+    spec["components"]["responses"]["BadRequest"]["content"]["application/json"]["examples"] = {
+        "x": {"$ref": "#/components/examples/SearchAnswer"}
+    }
+    changed = Document(spec)
+    flat = dereference(changed)["components"]
+    assert value == flat["examples"]["SearchAnswer"]["value"]
+    examples_of = flat["responses"]["BadRequest"]["content"]["application/json"]["examples"]
+    assert {"x": {"value": value}} == examples_of
+    assert value == to_openapi_3_0(changed)["components"]["examples"]["SearchAnswer"]["value"]
+
+
+@pytest.mark.parametrize("value", ["x", 1, 1.5, True])
+def test_constant_is_an_enum_of_one_in_3_0(value: Any) -> None:
+    """Of texts, numbers and booleans."""
+    older = to_openapi_3_0(with_schema({"description": "One.", "const": value}))
+    assert {"description": "One.", "enum": [value]} == older["components"]["schemas"]["New"]
+
+
+def test_errors_name_the_line() -> None:
+    """Where the description comes from a file, with line and column."""
+    text = SPEC_PATH.read_text(encoding="utf-8")
+    changed = text.replace("    identifier: MIT", "    identifier: MIT\n    other: x", 1)
+    path = Path("openapi.yaml")
+    document = Document(YAML(typ="safe", pure=True).load(changed), path=path, text=changed)
+    line = changed.splitlines().index("    other: x") + 1
+    with pytest.raises(UnknownConstructError, match=f"^openapi.yaml:{line}:5: no transformation"):
+        dereference(document)

@@ -1,0 +1,124 @@
+"""The description in OpenAPI 3.0.3, for tools that know no later version.
+
+Where 3.0 lacks a keyword, another one expresses the same, or, for annotations that no
+payload can violate, a sentence in the description:
+
+=============================  ==================================================
+3.1                            3.0.3
+=============================  ==================================================
+``type: [string, 'null']``     ``nullable: true`` beside the type
+``type: 'null'``               a nullable object whose only value is null
+``const``                      ``enum`` with one value
+``contentSchema``              a sentence in the description
+``info.summary``               the first paragraph of ``info.description``
+``license.identifier``         the address of that licence in the SPDX list
+=============================  ==================================================
+
+`make languages` had a converter of its own, which differed in 30 places:
+
+- 27 of them were nine unions of a reference and null, written as ``nullable`` beside an
+  ``allOf`` of the reference. 3.0.3 defines ``nullable`` only beside a ``type`` in the same
+  schema, and every member of an ``allOf`` must accept the value: such a schema refuses
+  null, which the description allows. So these unions stay an ``anyOf`` here. A generator
+  that takes no other form gets it in a step of its own, in ``scripts/languages``.
+- Three were texts that it dropped, for no gain: the summary, the licence and what the
+  data of an event contains. Here they are kept.
+
+It also converted every mapping with certain keys, a property named ``const`` included, and
+left out what is below a property named ``value``, ``example`` or ``default``.
+
+One difference to 3.1 remains: to 3.0, ``1.0`` is no integer, since it is written with a
+point; to 3.1 it is the same as ``1``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from siteassist_spec.document import Document, Pointer
+from siteassist_spec.operations import JSON
+from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
+
+__all__ = ["NULL_IN_3_0", "to_openapi_3_0"]
+
+NULL_IN_3_0 = {"type": "object", "nullable": True, "enum": [None]}
+"""The schema that only null fits, in OpenAPI 3.0."""
+
+_NULL = "null"
+
+
+def to_openapi_3_0(document: Document) -> dict[str, Any]:
+    """Return a copy of the description in OpenAPI 3.0.3.
+
+    Every schema of its components accepts and refuses the same payloads, except for
+    integers that are written with a point.
+
+    Raises `UnknownConstructError` for a construct that 3.0.3 cannot express, or that
+    this module does not know.
+    """
+    return rebuild(document, _Converter(document))
+
+
+class _Converter:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __call__(self, kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        match kind:
+            case "OpenAPI":
+                return {**node, "openapi": "3.0.3"}
+            case "Info":
+                texts = [node.pop("summary", ""), node.get("description", "")]
+                return {**node, "description": "\n\n".join(text for text in texts if text)}
+            case "License" if "identifier" in node:
+                identifier = node.pop("identifier")
+                return {**node, "url": f"https://spdx.org/licenses/{identifier}.html"}
+            case "Schema":
+                return self._schema(node, path)
+            case _:
+                return node
+
+    def _schema(self, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        types = node.get("type", [])
+        names = [types] if isinstance(types, str) else types
+        others = [name for name in names if name != _NULL]
+        if len(others) > 1:
+            raise self._error("3.0 has one type", (*path, "type"))
+        if others:
+            node["type"] = others[0]
+            if _NULL in names:
+                node = _after(node, "type", {"nullable": True})
+        elif names:
+            node = {**node, **NULL_IN_3_0}
+        if "const" in node:
+            node = {("enum" if key == "const" else key): value for key, value in node.items()}
+            if not isinstance(node["enum"], (str, int, float)):
+                # Null would need a type beside it; validators compare lists and objects
+                # in an enum in different ways.
+                raise self._error("only texts, numbers and booleans are known", (*path, "const"))
+            node["enum"] = [node["enum"]]
+        if "contentMediaType" in node or "contentSchema" in node:
+            node = self._content(node, path)
+        return node
+
+    def _content(self, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        """Say in words what a text contains."""
+        media_type = node.pop("contentMediaType", None)
+        name = self._document.component(node.pop("contentSchema", {}))
+        if media_type != JSON or not name:
+            raise self._error("only JSON of a named schema is known", path)
+        texts = [node.get("description", ""), f"A `{name}`, written as JSON."]
+        return {**node, "description": " ".join(text.strip() for text in texts if text)}
+
+    def _error(self, problem: str, path: Pointer) -> UnknownConstructError:
+        return UnknownConstructError.at(self._document, problem, path)
+
+
+def _after(node: dict[str, Any], key: str, more: dict[str, Any]) -> dict[str, Any]:
+    """Return ``node`` with ``more`` behind ``key``."""
+    rows: dict[str, Any] = {}
+    for name, value in node.items():
+        rows[name] = value
+        if name == key:
+            rows.update(more)
+    return rows

@@ -1,0 +1,64 @@
+"""The description in OpenAPI 3.2.0, which has event streams.
+
+3.2 contains 3.1. Only the media type ``text/event-stream`` changes: its schema
+describes one event, which 3.2 calls ``itemSchema``, and its examples are whole
+streams, as a list of events and as they are sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from siteassist_spec.document import Document, Pointer
+from siteassist_spec.operations import EVENT_STREAM
+from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
+
+__all__ = ["to_openapi_3_2"]
+
+
+def to_openapi_3_2(document: Document) -> dict[str, Any]:
+    """Return a copy of the description in OpenAPI 3.2.0.
+
+    Raises `UnknownConstructError` for an example of an event that is more than
+    its data, or that other media types use as well.
+    """
+    streamed, others = _examples(document)
+    for name in sorted(streamed & others):
+        place = ("components", "examples", name)
+        raise UnknownConstructError.at(document, "other media types use this event, too", place)
+
+    def change(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        if kind == "OpenAPI":
+            return {**node, "openapi": "3.2.0"}
+        if kind == "MediaType" and path[-1] == EVENT_STREAM:
+            return {("itemSchema" if key == "schema" else key): node[key] for key in node}
+        if kind == "Example" and (
+            EVENT_STREAM in path or (path[:2] == ("components", "examples") and path[2] in streamed)
+        ):
+            return _stream(document, node, path)
+        return node
+
+    return rebuild(document, change)
+
+
+def _examples(document: Document) -> tuple[set[str], set[str]]:
+    """Return the names of examples that event streams refer to, and that others do."""
+    streamed: set[str] = set()
+    others: set[str] = set()
+
+    def look(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        name = document.component(node)
+        if kind == "Reference" and "examples" in path and name:
+            (streamed if EVENT_STREAM in path else others).add(name)
+        return node
+
+    rebuild(document, look)
+    return streamed, others
+
+
+def _stream(document: Document, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+    event = node.pop("value")
+    if set(event) != {"data"} or "\n" in event["data"]:
+        problem = "only events with one line of data are known"
+        raise UnknownConstructError.at(document, problem, path)
+    return {**node, "dataValue": [event], "serializedValue": f"data: {event['data']}\n\n"}
