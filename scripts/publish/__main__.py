@@ -58,7 +58,7 @@ def documents(document: Document) -> dict[str, bytes]:
         "openapi-3.2.0.yaml": as_yaml(newer),
         "openapi-3.2.0.json": as_json(newer),
         JOURNEYS.name: JOURNEYS.read_bytes(),
-        "siteassist.postman_collection.json": as_json(as_collection(spec)),
+        "siteassist.postman_collection.json": as_json(as_collection(document)),
         **{f"reference/{name}": content for name, content in as_folder(spec).items()},
     }
 

@@ -1,28 +1,27 @@
 """A collection for Postman, Bruno and others that read Postman's format, version 2.1.
 
-The requests are in the order of a visitor's journey, and each hands on what later
-ones need, so that the collection can be run as a whole: what an identifier comes
-from is said by the links in the description.
+The requests are in an order in which the collection can be run as a whole, and each
+keeps the values that later ones need: the links in the description say which.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from siteassist_spec.reference.samples import METHODS, resolve
+from siteassist_spec import JSON, Document, Operation, Parameter, read_operations, server_url
+from siteassist_spec.samples.request import TOKEN_PROPERTY
 
-__all__ = ["JOURNEY", "as_collection"]
+__all__ = ["ENDING", "as_collection", "in_order"]
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
-JOURNEY = (
-    *("init", "getMe", "getProject", "startConversation", "sendMessage", "getMessages"),
-    *("sendMessageFeedback", "getConversation", "getConversations", "closeConversation"),
-    *("createChatCompletion", "getQnas", "getQna", "search"),
-)
-"""All operations, each after those that it needs something of."""
+ENDING = frozenset({"closeConversation"})
+"""Operations, other than a DELETE, after which others refuse the same object.
+
+No link says so: they stand at the end of the collection.
+"""
 
 _DESCRIPTION = """\
 
@@ -30,35 +29,25 @@ Set the variable `apiKey` to a publishable key, `baseUrl` to the server if it is
 `deviceId` to a text of your own. Then run the collection, or its requests from the top: each \
 keeps what the later ones need (`sessionToken`, `conversationId`, …) in variables.\
 """
-# What of the examples is the caller's own.
+# The examples of these are the caller's own values.
 _VARIABLES = {"apiKey": "apiKey", "saVid": "deviceId"}
-# The links cannot say this one: a bearer is no parameter.
-_CREDENTIAL = {"init": {"sessionToken": "/sessionToken"}}
-_JSON = "application/json"
-_STREAM = "text/event-stream"
 
 
-def as_collection(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the collection of all operations of ``spec``, without any credential.
+def as_collection(document: Document) -> dict[str, Any]:
+    """Return the collection of all operations, without any credential.
 
-    Raises `LookupError` if `JOURNEY` is not all operations, or one of them has no
-    example of its body.
+    Raises `LookupError` if an operation needs an identifier that no link carries to it,
+    or has no example of its body or of a parameter.
     """
-    operations = {
-        operation["operationId"]: (path, method, operation)
-        for path, item in spec["paths"].items()
-        for method, operation in item.items()
-        if method in METHODS
-    }
-    if different := set(JOURNEY) ^ set(operations):
-        raise LookupError(f"not in both, openapi.yaml and the journey: {sorted(different)}")
     kept: set[str] = set()
     items = [
-        item for name in JOURNEY for item in _items(spec, *operations[name], already_kept=kept)
+        item
+        for operation in in_order(read_operations(document).values())
+        for item in _items(operation, already_kept=kept)
     ]
-    info = spec["info"]
+    info = document.raw["info"]
     variables = {
-        "baseUrl": spec["servers"][0]["url"],
+        "baseUrl": server_url(document),
         **dict.fromkeys(_VARIABLES.values(), ""),
         **dict.fromkeys(sorted(kept), ""),
     }
@@ -72,7 +61,7 @@ def as_collection(spec: Mapping[str, Any]) -> dict[str, Any]:
         "item": items,
         "auth": {
             "type": "bearer",
-            "bearer": [{"key": "token", "value": "{{sessionToken}}", "type": "string"}],
+            "bearer": [{"key": "token", "value": f"{{{{{TOKEN_PROPERTY}}}}}", "type": "string"}],
         },
         "variable": [
             {"key": key, "value": value, "type": "string"} for key, value in variables.items()
@@ -80,91 +69,107 @@ def as_collection(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _items(
-    spec: Mapping[str, Any],
-    path: str,
-    method: str,
-    operation: Mapping[str, Any],
-    already_kept: set[str],
-) -> Iterator[dict[str, Any]]:
+def in_order(operations: Iterable[Operation]) -> list[Operation]:
+    """Return the operations in an order in which they can be called one after the other.
+
+    Each stands after one that returns what it needs: a token, or the identifiers in its
+    path. Of those that can be called, the ones that create or change something come
+    first, since a list has nothing to link to while it is empty; a DELETE and the
+    operations in `ENDING` come last.
+
+    Raises `LookupError` if the needs of an operation cannot be satisfied.
+    """
+    waiting = sorted(operations, key=_stage)
+    ordered: list[Operation] = []
+    known: set[str] = set()
+    while waiting:
+        ready = next((one for one in waiting if _needs(one) <= known), None)
+        if ready is None:
+            problem = "; ".join(
+                f"no link carries {', '.join(sorted(_needs(one) - known))} to {one.operation_id}"
+                for one in waiting
+            )
+            raise LookupError(f"the collection cannot be run: {problem}")
+        waiting.remove(ready)
+        ordered.append(ready)
+        known |= set(_keeps(ready))
+    return ordered
+
+
+def _stage(operation: Operation) -> int:
+    if operation.method == "DELETE":
+        return 3
+    if operation.operation_id in ENDING:
+        return 2
+    return 1 if operation.method == "GET" else 0
+
+
+def _needs(operation: Operation) -> set[str]:
+    """Return the names of the variables that an operation needs of earlier ones."""
+    needs = {parameter.name for parameter in operation.places("path")} - set(_VARIABLES)
+    return needs | {TOKEN_PROPERTY} if operation.needs_token else needs
+
+
+def _keeps(operation: Operation) -> dict[str, str]:
+    """Return where in the response the values of variables are, by their names."""
+    keeps: dict[str, str] = {}
+    for response in operation.successes:
+        media = response.media.get(JSON)
+        examples = media.examples.values() if media else ()
+        # The links cannot carry a token: a bearer is no parameter.
+        if any(isinstance(one, Mapping) and TOKEN_PROPERTY in one for one in examples):
+            keeps[TOKEN_PROPERTY] = f"/{TOKEN_PROPERTY}"
+        keeps |= {
+            name: expression.partition("#")[2]
+            for link in response.links.values()
+            for name, expression in link.get("parameters", {}).items()
+            if str(expression).startswith("$response.body#")
+        }
+    return keeps
+
+
+def _items(operation: Operation, already_kept: set[str]) -> Iterator[dict[str, Any]]:
     """Yield the request of an operation, and one that asks for a stream where it can."""
-    successes = {
-        status: resolve(spec, response)
-        for status, response in operation["responses"].items()
-        if status.startswith("2")
-    }
-    flag = next(
-        (
-            response["x-event-stream"]["requestFlag"]
-            for response in successes.values()
-            if "x-event-stream" in response
-        ),
-        None,
-    )
-    keeps = dict(_CREDENTIAL.get(operation["operationId"], {}))
-    for response in successes.values():
-        keeps |= _linked(spec, response)
     # The first one counts: a list has the same conversation, or an older one.
-    keeps = {name: keeps[name] for name in keeps if name not in already_kept}
+    keeps = {
+        name: pointer for name, pointer in _keeps(operation).items() if name not in already_kept
+    }
     already_kept |= set(keeps)
-    body = _body(spec, operation)
-    for streams in (False, True) if flag else (False,):
-        sent = {**body, flag: streams} if flag and body is not None else body
-        test = _status(successes)
-        if streams:
-            test += _complete(successes)
+    body = _body(operation)
+    stream = operation.stream
+    for streams in (False, True) if stream else (False,):
+        sent = {**body, stream.request_flag: streams} if stream and body is not None else body
+        test = _status(operation)
+        if streams and stream:
+            test += _complete(stream.terminator)
         else:
             test += [line for name, pointer in keeps.items() for line in _keep(name, pointer)]
         yield {
-            "name": operation["summary"] + (", as a stream" if streams else ""),
-            "request": _request(spec, path, method, operation, sent),
+            "name": operation.summary + (", as a stream" if streams else ""),
+            "request": _request(operation, sent),
             "response": [],
             "event": [{"listen": "test", "script": {"type": "text/javascript", "exec": test}}],
         }
 
 
-def _linked(spec: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, str]:
-    """Return where in the answer parameters of other operations are, by their names."""
-    return {
-        name: expression.partition("#")[2]
-        for link in response.get("links", {}).values()
-        for name, expression in resolve(spec, link).get("parameters", {}).items()
-        if expression.startswith("$response.body#")
-    }
-
-
-def _body(spec: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, Any] | None:
-    if "requestBody" not in operation:
+def _body(operation: Operation) -> dict[str, Any] | None:
+    if operation.body is None:
         return None
-    examples = operation["requestBody"]["content"][_JSON].get("examples", {}).values()
-    for example in examples:
-        value = resolve(spec, example)["value"]
+    for value in operation.body.examples.values():
         return {
             name: f"{{{{{_VARIABLES[name]}}}}}" if name in _VARIABLES else given
             for name, given in value.items()
         }
-    raise LookupError(f"the body of {operation['operationId']} has no example")
+    if operation.body.required:
+        raise LookupError(f"the body of {operation.operation_id} has no example")
+    return None
 
 
-def _request(
-    spec: Mapping[str, Any],
-    path: str,
-    method: str,
-    operation: Mapping[str, Any],
-    body: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    parameters = [resolve(spec, parameter) for parameter in operation.get("parameters", ())]
-    query = [
-        {
-            "key": parameter["name"],
-            "value": _argument(spec, parameter),
-            "description": parameter["description"],
-            **({} if parameter.get("required") else {"disabled": True}),
-        }
-        for parameter in parameters
-        if parameter["in"] == "query"
+def _request(operation: Operation, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    query = _rows(operation, operation.places("query"))
+    steps = [
+        f":{step[1:-1]}" if step.startswith("{") else step for step in operation.path.split("/")[1:]
     ]
-    steps = [f":{step[1:-1]}" if step.startswith("{") else step for step in path.split("/")[1:]]
     sent = "&".join(f"{row['key']}={row['value']}" for row in query if "disabled" not in row)
     url: dict[str, Any] = {
         "raw": "/".join(["{{baseUrl}}", *steps]) + (f"?{sent}" if sent else ""),
@@ -173,26 +178,25 @@ def _request(
     }
     if query:
         url["query"] = query
-    if any(parameter["in"] == "path" for parameter in parameters):
+    if operation.places("path"):
         url["variable"] = [
             {
-                "key": parameter["name"],
-                "value": f"{{{{{parameter['name']}}}}}",
-                "description": parameter["description"],
+                "key": parameter.name,
+                "value": f"{{{{{_VARIABLES.get(parameter.name, parameter.name)}}}}}",
+                "description": parameter.description,
             }
-            for parameter in parameters
-            if parameter["in"] == "path"
+            for parameter in operation.places("path")
         ]
     request: dict[str, Any] = {
-        "method": method.upper(),
-        "header": [],
+        "method": operation.method,
+        "header": _rows(operation, operation.places("header")),
         "url": url,
-        "description": operation["description"],
+        "description": operation.description,
     }
-    if not operation.get("security", spec.get("security")):
+    if not operation.needs_token:
         request["auth"] = {"type": "noauth"}
     if body is not None:
-        request["header"].append({"key": "Content-Type", "value": _JSON})
+        request["header"].append({"key": "Content-Type", "value": JSON})
         request["body"] = {
             "mode": "raw",
             "raw": json.dumps(body, indent=2, ensure_ascii=False),
@@ -201,34 +205,45 @@ def _request(
     return request
 
 
-def _argument(spec: Mapping[str, Any], parameter: Mapping[str, Any]) -> str:
-    name = parameter["name"]
-    if name in _VARIABLES:
-        return f"{{{{{_VARIABLES[name]}}}}}"
-    example = next(iter(parameter.get("examples", {}).values()))
-    return str(resolve(spec, example)["value"])
-
-
-def _status(successes: Mapping[str, Any]) -> list[str]:
-    codes = ", ".join(successes)
+def _rows(operation: Operation, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    """Return the rows of parameters in the query or in headers; optional ones are not sent."""
     return [
-        f'pm.test("The status is {" or ".join(successes)}", () => {{',
-        f"  pm.expect(pm.response.code).to.be.oneOf([{codes}]);",
+        {
+            "key": parameter.name,
+            "value": value,
+            "description": parameter.description,
+            **({} if parameter.required else {"disabled": True}),
+        }
+        for parameter in parameters
+        for value in _arguments(operation, parameter)
+    ]
+
+
+def _arguments(operation: Operation, parameter: Parameter) -> Iterator[str]:
+    """Yield the value of a parameter, if there is one."""
+    if parameter.name in _VARIABLES:
+        yield f"{{{{{_VARIABLES[parameter.name]}}}}}"
+    elif parameter.examples:
+        value = next(iter(parameter.examples.values()))
+        yield value if isinstance(value, str) else json.dumps(value)
+    elif parameter.required:
+        name = operation.operation_id
+        raise LookupError(f"the parameter {parameter.name} of {name} has no example")
+
+
+def _status(operation: Operation) -> list[str]:
+    codes = [str(response.status) for response in operation.successes]
+    return [
+        f'pm.test("The status is {" or ".join(codes)}", () => {{',
+        f"  pm.expect(pm.response.code).to.be.oneOf([{', '.join(codes)}]);",
         "});",
     ]
 
 
-def _complete(successes: Mapping[str, Any]) -> list[str]:
-    terminator = json.dumps(
-        next(
-            f"data: {response['x-event-stream']['terminator']}"
-            for response in successes.values()
-            if "x-event-stream" in response
-        )
-    )
+def _complete(terminator: str) -> list[str]:
     return [
         'pm.test("The stream is complete", () => {',
-        f"  pm.expect(pm.response.text()).to.include({terminator});",
+        f"  pm.expect(pm.response.text()).to.include({json.dumps(f'data: {terminator}')});",
         "});",
     ]
 

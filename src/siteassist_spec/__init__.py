@@ -20,6 +20,7 @@ from siteassist_spec.operations import (
     Response,
     base_path,
     read_operations,
+    server_url,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "base_path",
     "load_spec",
     "read_operations",
+    "server_url",
 ]

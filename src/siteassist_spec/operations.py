@@ -28,6 +28,7 @@ __all__ = [
     "Response",
     "base_path",
     "read_operations",
+    "server_url",
 ]
 
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -194,16 +195,20 @@ class Operation:
         return tuple(one for one in self.parameters if one.place == place)
 
 
+def server_url(document: Document) -> str:
+    """Return the first server's URL. Raises `SpecError` if there is none."""
+    try:
+        return str(document.raw["servers"][0]["url"])
+    except (KeyError, IndexError, TypeError):
+        raise document.error("`servers` names no URL") from None
+
+
 def base_path(document: Document) -> str:
     """Return the path of the first server's URL, such as ``/v2``.
 
     Raises `SpecError` if there is no server.
     """
-    try:
-        url = str(document.raw["servers"][0]["url"])
-    except (KeyError, IndexError, TypeError):
-        raise document.error("`servers` names no URL") from None
-    return urlsplit(url).path.rstrip("/")
+    return urlsplit(server_url(document)).path.rstrip("/")
 
 
 def read_operations(document: Document) -> dict[str, Operation]:

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from scripts.publish.collection import JOURNEY, as_collection
+from scripts.publish.collection import as_collection, in_order
 from scripts.publish.documents import as_json
 from siteassist_mock.seed import API_KEY
 from siteassist_mock.testing import mock_server
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec, read_operations
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = load_spec()
-COLLECTION = as_collection(SPEC)
+COLLECTION = as_collection(Document(SPEC))
 ITEMS: list[dict[str, Any]] = COLLECTION["item"]
 
 
@@ -37,7 +37,9 @@ def test_every_operation_is_there() -> None:
     }
     names = [item["name"] for item in ITEMS]
     streamed = [name for name in names if name.endswith(", as a stream")]
-    assert [summaries[name] for name in JOURNEY] == [x for x in names if x not in streamed]
+    ordered = in_order(read_operations(Document(SPEC)).values())
+    assert [one.summary for one in ordered] == [x for x in names if x not in streamed]
+    assert sorted(summaries.values()) == sorted(one.summary for one in ordered)
     assert ["Send a message in a conversation", "Create a chat completion"] == [
         name.removesuffix(", as a stream") for name in streamed
     ]
@@ -73,7 +75,7 @@ def test_where_identifiers_come_from_is_said_by_the_links() -> None:
         "links"
     ]
     links["sendMessageFeedback"]["parameters"]["messageId"] = "$response.body#/data/7/id"
-    texts = [script(item) for item in as_collection(spec)["item"]]
+    texts = [script(item) for item in as_collection(Document(spec))["item"]]
     assert any("pm.response.json().data[7].id" in text for text in texts)
 
 
@@ -98,12 +100,13 @@ def test_optional_parameters_are_there_but_not_sent() -> None:
     assert "{{baseUrl}}/search?q=How long does shipping take?&apiKey={{apiKey}}" == url["raw"]
 
 
-def test_unknown_operation_is_an_error() -> None:
-    """A new one needs a place in the journey."""
+def test_operation_that_no_link_leads_to_is_an_error() -> None:
+    """The message names the operation, and what it lacks."""
     spec = copy.deepcopy(SPEC)
-    spec["paths"]["/search"]["get"]["operationId"] = "find"
-    with pytest.raises(LookupError, match=re.escape("['find', 'search']")):
-        as_collection(spec)
+    links = spec["paths"]["/conversations/{conversationId}/messages"]["get"]["responses"]["200"]
+    del links["links"]["sendMessageFeedback"]
+    with pytest.raises(LookupError, match=r"no link carries messageId to sendMessageFeedback$"):
+        as_collection(Document(spec))
 
 
 def test_body_without_an_example_is_an_error() -> None:
@@ -112,7 +115,7 @@ def test_body_without_an_example_is_an_error() -> None:
     body = spec["paths"]["/identity/init"]["post"]["requestBody"]
     del body["content"]["application/json"]["examples"]
     with pytest.raises(LookupError, match="the body of init has no example"):
-        as_collection(spec)
+        as_collection(Document(spec))
 
 
 @pytest.mark.suite

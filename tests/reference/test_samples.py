@@ -15,22 +15,17 @@ import pytest
 
 from siteassist_mock.seed import PRIVATE_KEY
 from siteassist_mock.testing import mock_server
-from siteassist_spec import load_spec
-from siteassist_spec.reference.samples import METHODS, code_samples
+from siteassist_spec import Document, load_spec, read_operations
+from siteassist_spec.samples import Sample, code_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SPEC = load_spec()
-OPERATIONS = [
-    (path, method) for path, item in SPEC["paths"].items() for method in METHODS if method in item
-]
+DOCUMENT = Document(SPEC)
+OPERATIONS = read_operations(DOCUMENT)
 STREAMING = ["createChatCompletion", "sendMessage"]
-SAMPLES = [
-    (path, method, sample.label)
-    for path, method in OPERATIONS
-    for sample in code_samples(SPEC, path, method)
-]
+SAMPLES = code_samples(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +50,9 @@ def ready(url: str) -> dict[str, str]:
     }
 
 
-def source(path: str, method: str, label: str, url: str, ids: dict[str, str]) -> str:
+def source(name: str, label: str, url: str, ids: dict[str, str]) -> str:
     """Return one sample, for the server at ``url`` and what is there."""
-    samples = code_samples(SPEC, path, method, base_url=url, token=PRIVATE_KEY)
+    samples = code_samples(DOCUMENT, base_url=url, token=PRIVATE_KEY)[name]
     (text,) = [sample.source for sample in samples if sample.label == label]
     for example, actual in ids.items():
         text = text.replace(example, actual)
@@ -67,35 +62,30 @@ def source(path: str, method: str, label: str, url: str, ids: dict[str, str]) ->
 def labelled(language: str) -> list[Any]:
     """Return the samples in one language, as parameters."""
     return [
-        pytest.param(
-            path, method, label, id=f"{SPEC['paths'][path][method]['operationId']}-{label}"
-        )
-        for path, method, label in SAMPLES
-        if label.startswith(language)
+        pytest.param(name, sample.label, id=f"{name}-{sample.label}")
+        for name, samples in SAMPLES.items()
+        for sample in samples
+        if sample.label.startswith(language)
     ]
 
 
-@pytest.mark.parametrize(("path", "method", "label"), labelled("Python"))
-def test_python_sample_works(
-    url: str, ready: dict[str, str], path: str, method: str, label: str
-) -> None:
+@pytest.mark.parametrize(("name", "label"), labelled("Python"))
+def test_python_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
     """It runs as it is and prints what came."""
-    program = source(path, method, label, url, ready)
+    program = source(name, label, url, ready)
     with redirect_stdout(StringIO()) as printed:
         exec(compile(program, label, "exec"), {})  # noqa: S102 - the program is ours
     assert printed.getvalue().strip()
 
 
-@pytest.mark.parametrize(("path", "method", "label"), labelled("curl"))
-def test_curl_sample_works(
-    url: str, ready: dict[str, str], path: str, method: str, label: str
-) -> None:
+@pytest.mark.parametrize(("name", "label"), labelled("curl"))
+def test_curl_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
     """A shell takes it as it is, and the server answers with a success."""
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
     strict = 'curl() { command curl --silent --show-error --fail "$@"; }\n'
     done = subprocess.run(
-        ["sh", "-c", strict + source(path, method, label, url, ready)],  # noqa: S607 - any will do
+        ["sh", "-c", strict + source(name, label, url, ready)],  # noqa: S607 - any will do
         capture_output=True,
         text=True,
         check=False,
@@ -104,16 +94,14 @@ def test_curl_sample_works(
     assert done.stdout.startswith("data: " if label.endswith("stream") else "{")
 
 
-@pytest.mark.parametrize(("path", "method", "label"), labelled("TypeScript"))
-def test_typescript_sample_works(
-    url: str, ready: dict[str, str], path: str, method: str, label: str
-) -> None:
+@pytest.mark.parametrize(("name", "label"), labelled("TypeScript"))
+def test_typescript_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
     """It has no types to be taken away, so that Node.js runs it as it is."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no Node.js on this machine")
     done = subprocess.run(
-        [node, "--input-type=module", "--eval", source(path, method, label, url, ready)],
+        [node, "--input-type=module", "--eval", source(name, label, url, ready)],
         capture_output=True,
         text=True,
         check=False,
@@ -124,19 +112,18 @@ def test_typescript_sample_works(
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_every_operation_has_all_languages(path: str, method: str) -> None:
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_has_all_languages(name: str) -> None:
     """Once, and where an answer can be streamed once more."""
-    labels = [sample.label for sample in code_samples(SPEC, path, method)]
+    labels = [sample.label for sample in SAMPLES[name]]
     languages = ["Python", "curl", "TypeScript"]
     streamed = [f"{language} stream" for language in languages]
-    operation_id = SPEC["paths"][path][method]["operationId"]
-    assert languages + (streamed if operation_id in STREAMING else []) == labels
+    assert languages + (streamed if name in STREAMING else []) == labels
 
 
 def test_samples_read_well() -> None:
     """The service's own address is the client's default; the token is that of the examples."""
-    samples = code_samples(SPEC, "/conversations/{conversationId}/close", "post")
+    samples = SAMPLES["closeConversation"]
     assert [
         """\
 from siteassist import SiteAssist
@@ -176,7 +163,7 @@ console.log(await response.json());
 
 def test_a_list_is_read_to_its_end() -> None:
     """What is read by page is iterated over; what equals a default is left out."""
-    python, curl, _ = code_samples(SPEC, "/conversations", "get")
+    python, curl, _ = SAMPLES["getConversations"]
     assert (
         """\
     for item in client.get_conversations(
@@ -190,6 +177,11 @@ def test_a_list_is_read_to_its_end() -> None:
     assert "/conversations?status=open&orderBy=createdAt'" in curl.source
 
 
+def samples_of(spec: dict[str, Any], name: str) -> list[Sample]:
+    """Return the samples of one operation of another description."""
+    return code_samples(Document(spec))[name]
+
+
 def changed(path: str, method: str, **keys: Any) -> dict[str, Any]:
     """Return a copy of the description in which an operation is another one."""
     spec = copy.deepcopy(SPEC)
@@ -201,7 +193,7 @@ def test_a_method_that_is_not_implied_is_named() -> None:
     """A POST without a body would be a GET otherwise."""
     spec = changed("/identity/init", "post")
     del spec["paths"]["/identity/init"]["post"]["requestBody"]
-    _, curl, script = code_samples(spec, "/identity/init", "post")
+    _, curl, script = samples_of(spec, "init")
     assert "curl https://api.siteassist.io/v2/identity/init \\\n  --request POST\n" == curl.source
     assert 'fetch(url, {\n  method: "POST",\n})' in script.source
 
@@ -209,9 +201,9 @@ def test_a_method_that_is_not_implied_is_named() -> None:
 def test_values_of_all_kinds_are_written() -> None:
     """In the words of each language."""
     value: dict[str, Any] = {"a": None, "b": [True, False, 1.5], "c": {}, "d": [], "e-f": "x"}
-    body = {"content": {"application/json": {"examples": {"x": {"value": value}}}}}
+    body = {"content": {"application/json": {"schema": {}, "examples": {"x": {"value": value}}}}}
     spec = changed("/identity/init", "post", requestBody=body)
-    python, _, script = code_samples(spec, "/identity/init", "post")
+    python, _, script = samples_of(spec, "init")
     for argument in ("a=None", "b=[True, False, 1.5]", "c={}", "d=[]"):
         assert f"        {argument},\n" in python.source
     for row in ("a: null", "b: [true, false, 1.5]", "c: {}", "d: []", '"e-f": "x"'):
@@ -222,19 +214,20 @@ def test_an_example_that_is_missing_is_named() -> None:
     """Of a parameter that is required, of a body, of a session."""
     parameter = {"name": "x", "in": "query", "required": True, "schema": {}}
     with pytest.raises(LookupError, match="the parameter x of search has no example"):
-        code_samples(changed("/search", "get", parameters=[parameter]), "/search", "get")
-    body: dict[str, Any] = {"content": {"application/json": {}}}
+        code_samples(Document(changed("/search", "get", parameters=[parameter])))
+    body = {"required": True, "content": {"application/json": {"schema": {}}}}
     with pytest.raises(LookupError, match="the body of init has no example"):
-        code_samples(changed("/identity/init", "post", requestBody=body), "/identity/init", "post")
+        code_samples(Document(changed("/identity/init", "post", requestBody=body)))
     spec = copy.deepcopy(SPEC)
-    spec["components"]["examples"] = {"Other": {"value": {"sessionToken": 1}}}
+    for response in spec["paths"]["/identity/init"]["post"]["responses"].values():
+        response.pop("content", None)
     with pytest.raises(LookupError, match="there is no example of a session token"):
-        code_samples(spec, "/identity/me", "get")
+        samples_of(spec, "getMe")
 
 
 def test_an_optional_parameter_needs_no_example() -> None:
     """It is left out."""
     parameter = {"name": "x", "in": "query", "schema": {}}
     spec = changed("/search", "get", parameters=[parameter])
-    _, curl, _ = code_samples(spec, "/search", "get")
+    _, curl, _ = samples_of(spec, "search")
     assert "curl https://api.siteassist.io/v2/search\n" == curl.source

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from siteassist_spec.reference.samples import METHODS, code_samples, resolve
+from siteassist_spec.document import Document, Pointer
+from siteassist_spec.operations import EVENT_STREAM, read_operations
+from siteassist_spec.samples import code_samples
+from siteassist_spec.transform import rebuild
 
 __all__ = ["ORIGIN", "PAGE", "POLICY", "File", "StandIn", "build_reference"]
 
@@ -35,7 +38,6 @@ POLICY = (
 
 _BUNDLE = "redoc.standalone.js"
 _SCHEMAS = "Schemas"
-_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ def build_reference(
     for the same folder, or a folder with its slash. With a ``stand_in`` the
     reference is about that server.
 
-    Raises `LookupError` if an operation has no examples to make samples from.
+    Raises `LookupError` if an operation has no examples to make samples from, and
+    `SpecError` for a malformed description.
     """
     pin = json.loads(_vendored("redoc.json"))
     script = f"redoc-{pin['version']}-{pin['sha256'][_BUNDLE][:8]}.js"
     page = _text("page.html")
     # Within an element nothing may look like the end of it.
-    shown = json.dumps(_annotated(spec, stand_in), ensure_ascii=False).replace("<", "\\u003c")
+    described = _annotated(Document(spec), stand_in)
+    shown = json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
     title = spec["info"]["title"] if stand_in is None else stand_in.name
     for name, value in (
         ("title", html.escape(title)),
@@ -102,9 +106,17 @@ def build_reference(
     }
 
 
-def _annotated(spec: Mapping[str, Any], stand_in: StandIn | None) -> dict[str, Any]:
+def _annotated(document: Document, stand_in: StandIn | None) -> dict[str, Any]:
     """Return a copy of the description with all that the page shows besides."""
-    shown: dict[str, Any] = copy.deepcopy(dict(spec))
+
+    def change(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
+        if kind == "Schema":
+            return _name_payload(document, node)
+        if kind == "MediaType" and path[-1] == EVENT_STREAM:
+            return _show_stream(document, node)
+        return node
+
+    shown = copy.deepcopy(rebuild(document, change))
     base_url = token = None
     if stand_in is not None:
         base_url = f"{ORIGIN}{stand_in.path}"
@@ -112,20 +124,15 @@ def _annotated(spec: Mapping[str, Any], stand_in: StandIn | None) -> dict[str, A
         shown["info"]["title"] = stand_in.name
         shown["info"]["description"] = f"{stand_in.notice}\n\n{shown['info']['description']}"
         shown["servers"].insert(0, {"url": stand_in.path, "description": stand_in.name})
-    for path, item in spec["paths"].items():
-        for method in METHODS:
-            if method in item:
-                operation = shown["paths"][path][method]
-                operation["x-codeSamples"] = [
-                    {"lang": sample.lang, "label": sample.label, "source": sample.source}
-                    for sample in code_samples(spec, path, method, base_url=base_url, token=token)
-                ]
-                for response in operation["responses"].values():
-                    _show_stream(shown, response)
-    schemas = shown["components"]["schemas"]
-    for schema in schemas.values():
-        _name_payload(schema)
-    shown["tags"].append({"name": _SCHEMAS, "description": _chapter(schemas)})
+    samples = code_samples(document, base_url=base_url, token=token)
+    for name, operation in read_operations(document).items():
+        _, path, method = operation.pointer
+        shown["paths"][path][method]["x-codeSamples"] = [
+            {"lang": sample.lang, "label": sample.label, "source": sample.source}
+            for sample in samples[name]
+        ]
+    chapter = _chapter(shown["components"]["schemas"])
+    shown["tags"].append({"name": _SCHEMAS, "description": chapter})
     return shown
 
 
@@ -141,26 +148,22 @@ def _chapter(schemas: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _show_stream(spec: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+def _show_stream(document: Document, media: dict[str, Any]) -> dict[str, Any]:
     """Show the examples of events as they are sent, not as the objects that describe them."""
-    media = response.get("content", {}).get(_STREAM, {})
+    examples = {}
     for name, example in media.get("examples", {}).items():
-        found = resolve(spec, example)
-        media["examples"][name] = {**found, "value": f"data: {found['value']['data']}\n\n"}
+        found = document.resolve(example)
+        examples[name] = {**found, "value": f"data: {found['value']['data']}\n\n"}
+    return {**media, "examples": examples} if examples else media
 
 
-def _name_payload(schema: Any) -> None:
-    """Say in words what a text contains: Redoc knows no ``contentSchema``."""
-    if isinstance(schema, list):
-        for item in schema:
-            _name_payload(item)
-    elif isinstance(schema, dict):
-        name = schema.get("contentSchema", {}).get("$ref", "").rpartition("/")[2]
-        if name:
-            schema["title"] = f"{name} as JSON"
-            schema["description"] = f"A [{name}](#tag/{_SCHEMAS}/{name}), written as JSON."
-        for value in list(schema.values()):
-            _name_payload(value)
+def _name_payload(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
+    """Say in words what a text contains: Redoc ignores ``contentSchema``."""
+    name = document.component(schema.get("contentSchema", {}))
+    if not name:
+        return schema
+    words = f"A [{name}](#tag/{_SCHEMAS}/{name}), written as JSON."
+    return {**schema, "title": f"{name} as JSON", "description": words}
 
 
 def _text(name: str) -> str:

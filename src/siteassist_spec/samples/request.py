@@ -1,0 +1,179 @@
+"""Requests in no language yet: any one, and that of a sample, from the examples of an operation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+from siteassist_spec.operations import EVENT_STREAM, JSON, Operation
+
+__all__ = ["TOKEN_PROPERTY", "HttpRequest", "Request", "example_token", "requests"]
+
+TOKEN_PROPERTY = "sessionToken"  # noqa: S105  # its name
+"""The property of a response that holds a bearer token."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request that a writer can express in its language."""
+
+    method: str
+    """In capitals."""
+    url: str
+    headers: Mapping[str, str]
+    content: str | None = None
+    """The body as it is sent; None if there is none."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, and is declared as such."""
+        if self.content is None or self.headers.get("Content-Type") != JSON:
+            return False
+        try:
+            json.loads(self.content)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def json(self) -> Any:
+        """The value of a JSON body."""
+        return json.loads(self.content or "null")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of an operation, with the values of examples."""
+
+    operation: Operation
+    base_url: str
+    token: str | None
+    in_path: Mapping[str, Any]
+    """By name, in the order of the path."""
+    query: Mapping[str, Any]
+    in_header: Mapping[str, Any]
+    body: Any
+    """The JSON body, or None if there is none."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the body asks for a stream."""
+        stream = self.operation.stream
+        return bool(stream and self.body and self.body.get(stream.request_flag))
+
+    @property
+    def content(self) -> Literal["json", "text"] | None:
+        """How to read the response; None if no success has a body."""
+        successes = self.operation.successes
+        if not any(response.media for response in successes):
+            return None
+        json_only = all(
+            response.media and set(response.media) <= {JSON, EVENT_STREAM} for response in successes
+        )
+        return "json" if json_only else "text"
+
+    @property
+    def url(self) -> str:
+        """The URL with its query."""
+        path = self.operation.path
+        for name, value in self.in_path.items():
+            path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
+        query = urlencode({name: _text(value) for name, value in self.query.items()})
+        return f"{self.base_url}{path}{'?' if query else ''}{query}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the request needs."""
+        found = {}
+        if self.token is not None:
+            found["Authorization"] = f"Bearer {self.token}"
+        found |= {name: _text(value) for name, value in self.in_header.items()}
+        if self.body is not None:
+            found["Content-Type"] = JSON
+        return found
+
+    @property
+    def http(self) -> HttpRequest:
+        """The request as it is sent."""
+        body = self.body
+        content = None if body is None else json.dumps(body, indent=2, ensure_ascii=False)
+        return HttpRequest(self.operation.method, self.url, self.headers, content)
+
+
+def requests(operation: Operation, base_url: str, token: str | None) -> list[Request]:
+    """Return the request of an operation, and a second one that asks for a stream if it can.
+
+    Raises `LookupError` if a required parameter or a required body has no example, or if
+    the operation needs a token and ``token`` is None.
+    """
+    if operation.needs_token and token is None:
+        raise LookupError("there is no example of a session token")
+    in_path = _arguments(operation, "path")
+    return [
+        Request(
+            operation=operation,
+            base_url=base_url,
+            token=token if operation.needs_token else None,
+            in_path={name: in_path[name] for name in re.findall(r"{(\w+)}", operation.path)},
+            query=_arguments(operation, "query"),
+            in_header=_arguments(operation, "header"),
+            body=body,
+        )
+        for body in _bodies(operation)
+    ]
+
+
+def example_token(operations: Iterable[Operation]) -> str | None:
+    """Return the bearer token from the examples of successes, or None if there is none."""
+    return next(
+        (
+            value[TOKEN_PROPERTY]
+            for operation in operations
+            for response in operation.successes
+            for media in response.media.values()
+            for value in media.examples.values()
+            if isinstance(value, Mapping) and isinstance(value.get(TOKEN_PROPERTY), str)
+        ),
+        None,
+    )
+
+
+def _arguments(operation: Operation, place: str) -> dict[str, Any]:
+    """Return the examples of the parameters in ``place``, without those that are the default."""
+    found = {}
+    for parameter in operation.places(place):
+        examples = list(parameter.examples.values())
+        if examples:
+            if parameter.required or examples[0] != parameter.default:
+                found[parameter.name] = examples[0]
+        elif parameter.required:
+            raise LookupError(
+                f"the parameter {parameter.name} of {operation.operation_id} has no example"
+            )
+    return found
+
+
+def _bodies(operation: Operation) -> list[Any]:
+    """Return an example of the body, and where there is a choice one that asks for a stream."""
+    if operation.body is None:
+        return [None]
+    examples = list(operation.body.examples.values())
+    if not examples:
+        if operation.body.required:
+            raise LookupError(f"the body of {operation.operation_id} has no example")
+        return [None]
+    if operation.stream is None:
+        return examples[:1]
+    flag = operation.stream.request_flag
+    plain = [example for example in examples if not example.get(flag)]
+    streaming = [example for example in examples if example.get(flag)]
+    return [{**(plain or examples)[0], flag: False}, {**(streaming or examples)[0], flag: True}]
+
+
+def _text(value: Any) -> str:
+    """Write a value as it stands in an address or a header."""
+    return value if isinstance(value, str) else json.dumps(value)
