@@ -31,14 +31,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.publish.notes import UNRELEASED, section
-from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
+from siteassist_spec import EVENT_STREAM, METHODS, SPEC_PATH, Document, SpecError, load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "oasdiff"
 BREAKING, RISKY = 3, 2
 HEADINGS = {BREAKING: "Breaking", RISKY: "Perhaps breaking", 1: "Not breaking"}
 EXTENSION = "x-event-stream"
-STREAM = "text/event-stream"
 # In a text, oasdiff takes any type for a kind of string; the payloads are JSON.
 AS_JSON = "application/event-stream+json"
 # Says something of the whole, not of a change.
@@ -138,7 +137,8 @@ def judged(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
         for name, description in (("base.json", base), ("new.json", new)):
             path = Path(folder) / name
             path.write_text(
-                json.dumps(description).replace(f'"{STREAM}"', f'"{AS_JSON}"'), encoding="utf-8"
+                json.dumps(description).replace(f'"{EVENT_STREAM}"', f'"{AS_JSON}"'),
+                encoding="utf-8",
             )
             paths.append(str(path))
         levels = f"--severity-levels={TOOL / 'severity-levels.txt'}"
@@ -160,7 +160,7 @@ def judged(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     for row in rows:
         if row["id"] not in IGNORED:
             operation = row.get("operationId") or row.get("path", "")
-            yield Change(row["level"], operation, row["text"].replace(AS_JSON, STREAM))
+            yield Change(row["level"], operation, row["text"].replace(AS_JSON, EVENT_STREAM))
 
 
 def streams(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
@@ -181,13 +181,14 @@ def streams(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
 
 
 def extensions(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what each operation says of its event stream, by its operationId."""
+    """Return the extension of each operation with an event stream, by its operationId."""
+    document = Document(description)
     return {
         operation.get("operationId", f"{method} {path}"): response[EXTENSION]
         for path, item in description.get("paths", {}).items()
         for method, operation in item.items()
-        if isinstance(operation, dict)
-        for response in operation.get("responses", {}).values()
+        if method in METHODS
+        for response in map(document.resolve, operation.get("responses", {}).values())
         if EXTENSION in response
     }
 
