@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench
 LOAD := .venv-load
+NODE := tools/node
+NODE_BIN := $(NODE)/node_modules/.bin
 
 # What a user gives is text: make would run the $(shell ...) in it, and a shell the
 # $(...). So make takes the values as they are, and recipes get them from the
@@ -67,13 +69,13 @@ lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI st
 	@$(BIN)/pyright
 
 lint-spec: $(READY) ## check openapi.yaml by the strictest rules of Redocly, Spectral and IBM (needs Node.js)
-	@npm ci --silent --no-fund --no-audit
-	@npx redocly lint openapi.yaml siteassist.arazzo.yaml
-	@npx spectral lint --fail-severity=hint --ruleset=lint/spectral.yaml openapi.yaml
-	@npx spectral lint --fail-severity=hint --ruleset=lint/ibm.yaml openapi.yaml
-	@npx openapi-typescript openapi.yaml --output reports/types.ts --default-non-nullable=false
+	@npm ci --prefix=$(NODE) --silent --no-fund --no-audit
+	@$(NODE_BIN)/redocly lint --config=$(NODE)/lint/redocly.yaml openapi.yaml siteassist.arazzo.yaml
+	@$(NODE_BIN)/spectral lint --fail-severity=hint --ruleset=$(NODE)/lint/spectral.yaml openapi.yaml
+	@$(NODE_BIN)/spectral lint --fail-severity=hint --ruleset=$(NODE)/lint/ibm.yaml openapi.yaml
+	@$(NODE_BIN)/openapi-typescript openapi.yaml --output reports/types.ts --default-non-nullable=false
 	@$(BIN)/python -m scripts.languages.every_field reports/every_field.ts
-	@npx tsc --strict --noEmit reports/types.ts reports/every_field.ts
+	@$(NODE_BIN)/tsc --strict --noEmit reports/types.ts reports/every_field.ts
 
 languages: $(READY) ## try clients in other languages on the mock, as far as they are here
 	@$(RUN) python -m scripts.languages
@@ -99,7 +101,7 @@ exercises: $(READY) ## change the API on a copy of the repository and see that a
 	@$(RUN) python -m scripts.exercises
 
 clean: ## remove what can be made again
-	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports node_modules
+	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports $(NODE)/node_modules
 
 SETUP = "$$PYTHON" -m scripts.environment
 MADE_FROM := pyproject.toml scripts/environment.py scripts/lock.py scripts/lock_check.py

@@ -35,7 +35,7 @@ DIST = ROOT / "dist"
 JOURNEYS = ROOT / "siteassist.arazzo.yaml"
 SUMS = "SHA256SUMS"
 LINTED = {
-    "openapi-3.0.3.yaml": "lint/redocly-3.0.yaml",
+    "openapi-3.0.3.yaml": "redocly-3.0.yaml",
     "openapi-3.2.0.yaml": "redocly.yaml",
     JOURNEYS.name: "redocly.yaml",
 }
@@ -108,15 +108,17 @@ def problems(folder: Path) -> list[str]:
 
 def lint(folder: Path) -> list[str]:
     """Return what Redocly finds wrong; without Node.js, say that it was left out."""
-    npx = shutil.which("npx")
-    if npx is None or not (ROOT / "node_modules" / "@redocly" / "cli").exists():
-        why = "there is no Node.js" if npx is None else "`make lint-spec` installs it"
+    node = ROOT / "tools" / "node"
+    redocly = node / "node_modules" / ".bin" / "redocly"
+    has_node = shutil.which("node") is not None
+    if not has_node or not redocly.exists():
+        why = "`make lint-spec` installs it" if has_node else "there is no Node.js"
         print(f"Left out: Redocly's lint of {', '.join(LINTED)} ({why}).")
         return []
     wrong = []
     for name, rules in LINTED.items():
         done = subprocess.run(
-            [npx, "--no-install", "redocly", "lint", f"--config={rules}", str(folder / name)],
+            [redocly, "lint", f"--config={node / 'lint' / rules}", folder / name],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def npx() -> str:
-    """Return the command that runs a tool of ``package.json``; `make lint-spec` installs them."""
-    command = shutil.which("npx")
-    if command is None or not (ROOT / "node_modules" / "newman").exists():
-        pytest.skip("the tools of package.json are not installed")
-    return command
+def node_bin() -> Path:
+    """Return the folder of the programs of ``tools/node``; `make lint-spec` installs them."""
+    folder = ROOT / "tools" / "node" / "node_modules" / ".bin"
+    if shutil.which("node") is None or not (folder / "newman").exists():
+        pytest.skip("the tools of tools/node/package.json are not installed")
+    return folder

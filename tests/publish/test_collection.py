@@ -119,7 +119,7 @@ def test_body_without_an_example_is_an_error() -> None:
 
 
 @pytest.mark.suite
-def test_collection_runs_on_the_mock(npx: str, tmp_path: Path) -> None:
+def test_collection_runs_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
     """From the first request to the last, in what Postman itself runs collections with."""
     collection, report = tmp_path / "collection.json", tmp_path / "report.json"
     collection.write_bytes(as_json(COLLECTION))
@@ -127,7 +127,7 @@ def test_collection_runs_on_the_mock(npx: str, tmp_path: Path) -> None:
         variables = {"baseUrl": url, "apiKey": API_KEY, "deviceId": "device-1"}
         done = subprocess.run(
             [
-                *(npx, "--no-install", "newman", "run", str(collection)),
+                *(str(node_bin / "newman"), "run", str(collection)),
                 *(f"--env-var={name}={value}" for name, value in variables.items()),
                 *("--reporters=json", f"--reporter-json-export={report}"),
             ],

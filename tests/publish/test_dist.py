@@ -119,9 +119,9 @@ def test_a_copy_elsewhere_builds_the_same(dist: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.suite
-def test_redocly_has_nothing_to_say(npx: str, dist: Path) -> None:
+def test_redocly_has_nothing_to_say(node_bin: Path, dist: Path) -> None:
     """Of the variants and of the journeys."""
-    assert npx
+    assert node_bin
     assert [] == publish.lint(dist)
 
 
@@ -129,9 +129,9 @@ def test_what_redocly_finds_is_told(
     dist: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With the name of the file."""
-    (tmp_path / "node_modules" / "@redocly" / "cli").mkdir(parents=True)
     monkeypatch.setattr(publish, "ROOT", tmp_path)
-    program = tmp_path / "npx"
+    program = tmp_path / "tools" / "node" / "node_modules" / ".bin" / "redocly"
+    program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\necho Bad; exit 1\n")
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda _: str(program))
@@ -139,10 +139,10 @@ def test_what_redocly_finds_is_told(
 
 
 @pytest.mark.parametrize(
-    ("npx", "why"), [(None, "there is no Node.js"), ("npx", "`make lint-spec` installs it")]
+    ("node", "why"), [(None, "there is no Node.js"), ("node", "`make lint-spec` installs it")]
 )
 def test_without_node_it_is_said_what_is_left_out(  # noqa: PLR0913 - two are the case
-    npx: str | None,
+    node: str | None,
     why: str,
     dist: Path,
     tmp_path: Path,
@@ -151,7 +151,7 @@ def test_without_node_it_is_said_what_is_left_out(  # noqa: PLR0913 - two are th
 ) -> None:
     """By name, with the reason."""
     monkeypatch.setattr(publish, "ROOT", tmp_path)
-    monkeypatch.setattr(shutil, "which", lambda _: npx)
+    monkeypatch.setattr(shutil, "which", lambda _: node)
     assert [] == publish.lint(dist)
     names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml"
     assert f"Left out: Redocly's lint of {names} ({why}).\n" == capsys.readouterr().out

@@ -177,7 +177,7 @@ def test_wrong_pointers_are_noticed() -> None:
 
 
 @pytest.mark.suite
-def test_journeys_run_on_the_mock(npx: str, tmp_path: Path) -> None:
+def test_journeys_run_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
     """All of them, in Redocly's runner, which holds each answer against the description."""
     (tmp_path / PATH.name).write_bytes(PATH.read_bytes())
     # In OpenAPI 3.2: before, the runner takes the schema of one event for that of all.
@@ -198,7 +198,7 @@ def test_journeys_run_on_the_mock(npx: str, tmp_path: Path) -> None:
         }
         done = subprocess.run(
             [
-                *(npx, "--no-install", "redocly", "respect", str(tmp_path / PATH.name)),
+                *(str(node_bin / "redocly"), "respect", str(tmp_path / PATH.name)),
                 f"--server=siteassist={url}",
                 *(f"--input={name}={value}" for name, value in given_inputs.items()),
             ],

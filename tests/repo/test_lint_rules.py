@@ -12,17 +12,19 @@ from siteassist_spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 STRICTEST = {
-    "redocly.yaml": ["recommended-strict"],
-    "lint/redocly-3.0.yaml": ["recommended-strict"],
-    "lint/spectral.yaml": [["spectral:oas", "all"]],
-    "lint/ibm.yaml": "@ibm-cloud/openapi-ruleset",
+    "tools/node/lint/redocly.yaml": ["recommended-strict"],
+    "tools/node/lint/redocly-3.0.yaml": ["recommended-strict"],
+    "tools/node/lint/spectral.yaml": [["spectral:oas", "all"]],
+    "tools/node/lint/ibm.yaml": "@ibm-cloud/openapi-ruleset",
 }
 
 
 def test_every_configuration_is_known() -> None:
     """A new one is to be as strict as the others."""
-    found = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lint").iterdir()}
-    assert set(STRICTEST) - {"redocly.yaml"} == found
+    found = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "tools" / "node" / "lint").iterdir()
+    }
+    assert set(STRICTEST) == found
 
 
 @pytest.mark.parametrize("name", STRICTEST)
@@ -46,7 +48,7 @@ def test_exceptions_have_reasons(name: str) -> None:
 
 def test_linters_are_pinned() -> None:
     """To a version, not to a range; what they would run when they are installed is not run."""
-    package = json.loads((ROOT / "package.json").read_text())
+    package = json.loads((ROOT / "tools" / "node" / "package.json").read_text())
     versions = package["devDependencies"].values()
     assert [] == [version for version in versions if not re.fullmatch(r"\d+\.\d+\.\d+", version)]
-    assert "ignore-scripts=true" in (ROOT / ".npmrc").read_text().splitlines()
+    assert "ignore-scripts=true" in (ROOT / "tools" / "node" / ".npmrc").read_text().splitlines()

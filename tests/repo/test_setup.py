@@ -192,7 +192,9 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     assert [] == [name for name, version, hashes in entries if not version or not hashes]
 
 
-@pytest.mark.parametrize("name", [*(f"requirements/{name}" for name in LOCKS), "package-lock.json"])
+@pytest.mark.parametrize(
+    "name", [*(f"requirements/{name}" for name in LOCKS), "tools/node/package-lock.json"]
+)
 def test_lock_file_names_no_address(name: str) -> None:
     """Where packages come from is the user's business."""
     text = (ROOT / name).read_text()
