@@ -12,6 +12,8 @@ STREAM = EventStream(
     terminator="[DONE]",
     error_type="error",
     error_text="errorText",
+    parts="MessagePart",
+    usage="TokenUsage",
     event={},
     payload={},
 )

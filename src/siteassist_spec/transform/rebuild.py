@@ -108,6 +108,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
             ),
             _AS_IS,
         ),
+        "x-credential": _AS_IS,
         "properties": "{Schema}",
         "items": "Schema",
         "additionalProperties": "Schema",
