@@ -161,7 +161,7 @@ def test_a_broken_description_is_one_line(
     """With the place of the problem."""
     path = tmp_path / "openapi.yaml"
     path.write_text(text)
-    monkeypatch.setattr("siteassist_spec.SPEC_PATH", path)
+    monkeypatch.setattr("siteassist_mock.app.SPEC_PATH", path)
     assert problem in refused()
 
 

@@ -39,6 +39,8 @@ SPOKEN = {
     "oneOf",
     "pattern",
     "type",
+    # No document has it: it names what the value is for, docs/extensions.md.
+    "x-credential",
 }
 
 
