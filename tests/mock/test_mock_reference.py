@@ -10,6 +10,7 @@ import pytest
 
 from siteassist_mock.access_log import LOGGER
 from siteassist_mock.testing import mock_server
+from siteassist_spec import METHODS
 from siteassist_spec.reference import POLICY
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.mock.conftest import Client
 
 FOREVER = "public, max-age=31536000, immutable"
-METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""A fact of the API is read from the description in one place, and typed nowhere else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from siteassist_spec import METHODS
+
+ROOT = Path(__file__).resolve().parents[2]
+OTHER_USERS_OF_YAML = {
+    # Reads the website's data that a user of the mock writes, not the description.
+    "src/siteassist_mock/yaml_file.py",
+    # Writes the published forms.
+    "scripts/publish/documents.py",
+    # Edits a copy of the description, and keeps its comments.
+    "scripts/exercises.py",
+}
+
+
+def sources(*folders: str) -> dict[str, str]:
+    """Return the hand-written Python files below ``folders``."""
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+def test_only_the_reader_reads_yaml() -> None:
+    """Nobody else imports a YAML library."""
+    found = {
+        name
+        for name, text in sources("src", "scripts").items()
+        if re.search(r"^\s*(?:from|import) (?:ruamel|yaml)\b", text, re.MULTILINE)
+    }
+    assert {"src/siteassist_spec/document.py"} | OTHER_USERS_OF_YAML == found
+
+
+def test_method_tables_are_nowhere_else() -> None:
+    """What a method can be is said once."""
+    assert METHODS
+    table = re.compile(r"""["']get["'],\s*["'](?:put|post)["']""")
+    found = {
+        name for name, text in sources("src", "scripts", "tests").items() if table.search(text)
+    }
+    assert found <= {"src/siteassist_spec/operations.py"}
+
+
+def test_an_operation_is_named_in_few_files() -> None:
+    """Whoever adds an operation edits the description, its evidence and the mock's handler.
+
+    This one stands on no page of examples, so each file that names it is one that knows it.
+    """
+    command = [
+        *("git", "grep", "-liE", "sendMessageFeedback|send_message_feedback", "--", "."),
+        *(":!generated", ":!tests", ":!docs/client-reference.md"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    assert len(done.stdout.splitlines()) <= 10, done.stdout
+
+
+def test_references_are_followed_in_one_module() -> None:
+    """Nobody else takes the steps of a JSON pointer apart."""
+    steps = re.compile(r"""removeprefix\(["']#/["']\)""")
+    found = {
+        name for name, text in sources("src", "scripts", "tests").items() if steps.search(text)
+    }
+    assert found <= {"tests/mutants/faulty.py"}
