@@ -115,7 +115,8 @@ def test_typescript_sample_works(url: str, ready: dict[str, str], name: str, lab
         env={"PATH": os.environ["PATH"]},
     )
     assert (0, "") == (done.returncode, done.stderr)
-    assert bool(done.stdout.strip()) == answers_with_body(name)
+    # Without a body it prints the status.
+    assert done.stdout.strip()
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
