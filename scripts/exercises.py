@@ -173,6 +173,7 @@ def client_has_field(copy: Copy) -> None:
     """Check that the generated class has the field."""
     program = "from siteassist.models import Message; print(Message.__attrs_attrs__.confidence)"
     copy.run("python", "-c", program)
+    copy.contract()
 
 
 def delete_operation(copy: Copy) -> None:
@@ -385,20 +386,22 @@ def more_events(copy: Copy) -> None:
 
 def client_streams(copy: Copy) -> None:
     """Check that each of the new events is one class, which streams yield."""
-    program = (
-        "import siteassist, httpx\n"
-        "from siteassist import models\n"
-        "body = ''.join('data: %s\\n\\n' % one for one in (\n"
-        '    \'{"type":"start"}\', \'{"type":"citation","url":"https://x"}\','
-        ' \'{"type":"abort"}\', "[DONE]"))\n'
-        "answer = lambda request: httpx.Response(200, text=body,"
-        " headers={'content-type': 'text/event-stream'})\n"
-        "client = siteassist.SiteAssist(token='x', transport=httpx.MockTransport(answer))\n"
-        "with client.create_chat_completion_stream(messages=[]) as stream:\n"
-        "    kinds = [type(event.payload) for event in stream]\n"
-        "print(kinds)\n"
-    )
-    copy.run("python", "-c", program)
+    copy.run("python", "-c", STREAM_PROGRAM)
+    copy.contract()
+
+
+STREAM_PROGRAM = """
+import httpx, siteassist
+sent = ['{"type":"start"}', '{"type":"citation","url":"u"}', '{"type":"abort"}', "[DONE]"]
+body = "".join(f"data: {one}\\n\\n" for one in sent)
+answer = lambda _: httpx.Response(200, text=body, headers={"content-type": "text/event-stream"})
+client = siteassist.SiteAssist(token="x", transport=httpx.MockTransport(answer))
+with client.send_message_stream("123e4567-e89b-12d3-a456-426614174000", content="Hi") as stream:
+    kinds = [type(event) for event in stream]
+expected = [siteassist.StartPayload, siteassist.CitationEvent, siteassist.AbortPayload]
+assert kinds[:3] == expected, kinds
+assert siteassist.AbortPayload.__module__.startswith("siteassist.models"), kinds
+"""
 
 
 EXERCISES = (
