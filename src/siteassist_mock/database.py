@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib.util
 import secrets
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, NullPool, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from siteassist_mock.events import LocalEvents
 
@@ -136,7 +137,17 @@ class _Sqlite(Database):
     def optimize(self, connection: Connection) -> None:
         # Readers go on while another process writes. SQLite notes this mode in
         # the file, so it waits until we know that the file is ours.
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        # SQLite does not wait for this lock itself, whatever its timeout is.
+        last = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            except OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > last:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     # A process that lives holds a lock on a file of its own beside the
     # database, which the system takes away when the process ends. An empty
