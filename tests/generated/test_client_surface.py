@@ -443,6 +443,7 @@ def test_all_event_classes_are_exported() -> None:
     documented = set(VARIANTS)
     exported = {*siteassist.__all__} & (documented | ours)
     assert ours | documented == exported
+    assert {name for name in siteassist.__all__ if name.endswith("Payload")} <= exported
     # An event of the protocol that is described is the description's class, and only that.
     assert ours - documented == {
         name for name in exported if getattr(siteassist, name).__module__ == events.__name__
