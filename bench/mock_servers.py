@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from siteassist_mock.app import create_app
-from siteassist_mock.serving import listen, make_server
+from siteassist_mock.http.server import listen, make_server
 from siteassist_mock.settings import Settings
 
 DELTAS = 100

@@ -158,7 +158,7 @@ class Exercise:
 
 HANDLERS = "src/siteassist_mock/handlers/__init__.py"
 CONVERSATIONS = "src/siteassist_mock/handlers/conversations.py"
-REPOSITORY = "src/siteassist_mock/store.py"
+REPOSITORY = "src/siteassist_mock/storage/store.py"
 
 
 def optional_field(copy: Copy) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
-from siteassist_runtime import events
+from siteassist_runtime.streaming import events
 from siteassist_spec import (
     EVENT_STREAM,
     JSON,

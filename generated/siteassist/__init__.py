@@ -6,7 +6,8 @@ here is imported when it is first used.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from siteassist_runtime.events import (
+    from siteassist_runtime.pages import AsyncPages, Pages
+    from siteassist_runtime.streaming.events import (
         AbortPayload,
         DataPayload,
         FilePayload,
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
         ToolOutputDeniedPayload,
         ToolOutputErrorPayload,
     )
-    from siteassist_runtime.notice import QueuedNotice
-    from siteassist_runtime.pages import AsyncPages, Pages
-    from siteassist_runtime.stream import AsyncStream, Stream
+    from siteassist_runtime.streaming.queued import QueuedNotice
+    from siteassist_runtime.streaming.stream import AsyncStream, Stream
     from siteassist_runtime.unset import UNSET, Unset
 
     from .client import AsyncSiteAssist, AuthenticatedClient, Client, SiteAssist
@@ -97,28 +97,28 @@ _MODULES = {
     "TextDeltaPayload": ".models.text_delta_payload",
     "TextEndPayload": ".models.text_end_payload",
     "TextStartPayload": ".models.text_start_payload",
-    "AbortPayload": "siteassist_runtime.events",
-    "DataPayload": "siteassist_runtime.events",
-    "FilePayload": "siteassist_runtime.events",
-    "MessageMetadataPayload": "siteassist_runtime.events",
-    "ReasoningDeltaPayload": "siteassist_runtime.events",
-    "ReasoningEndPayload": "siteassist_runtime.events",
-    "ReasoningStartPayload": "siteassist_runtime.events",
-    "SourceDocumentPayload": "siteassist_runtime.events",
-    "SourceUrlPayload": "siteassist_runtime.events",
-    "ToolApprovalRequestPayload": "siteassist_runtime.events",
-    "ToolInputAvailablePayload": "siteassist_runtime.events",
-    "ToolInputDeltaPayload": "siteassist_runtime.events",
-    "ToolInputErrorPayload": "siteassist_runtime.events",
-    "ToolInputStartPayload": "siteassist_runtime.events",
-    "ToolOutputAvailablePayload": "siteassist_runtime.events",
-    "ToolOutputDeniedPayload": "siteassist_runtime.events",
-    "ToolOutputErrorPayload": "siteassist_runtime.events",
-    "QueuedNotice": "siteassist_runtime.notice",
     "AsyncPages": "siteassist_runtime.pages",
     "Pages": "siteassist_runtime.pages",
-    "AsyncStream": "siteassist_runtime.stream",
-    "Stream": "siteassist_runtime.stream",
+    "AbortPayload": "siteassist_runtime.streaming.events",
+    "DataPayload": "siteassist_runtime.streaming.events",
+    "FilePayload": "siteassist_runtime.streaming.events",
+    "MessageMetadataPayload": "siteassist_runtime.streaming.events",
+    "ReasoningDeltaPayload": "siteassist_runtime.streaming.events",
+    "ReasoningEndPayload": "siteassist_runtime.streaming.events",
+    "ReasoningStartPayload": "siteassist_runtime.streaming.events",
+    "SourceDocumentPayload": "siteassist_runtime.streaming.events",
+    "SourceUrlPayload": "siteassist_runtime.streaming.events",
+    "ToolApprovalRequestPayload": "siteassist_runtime.streaming.events",
+    "ToolInputAvailablePayload": "siteassist_runtime.streaming.events",
+    "ToolInputDeltaPayload": "siteassist_runtime.streaming.events",
+    "ToolInputErrorPayload": "siteassist_runtime.streaming.events",
+    "ToolInputStartPayload": "siteassist_runtime.streaming.events",
+    "ToolOutputAvailablePayload": "siteassist_runtime.streaming.events",
+    "ToolOutputDeniedPayload": "siteassist_runtime.streaming.events",
+    "ToolOutputErrorPayload": "siteassist_runtime.streaming.events",
+    "QueuedNotice": "siteassist_runtime.streaming.queued",
+    "AsyncStream": "siteassist_runtime.streaming.stream",
+    "Stream": "siteassist_runtime.streaming.stream",
     "UNSET": "siteassist_runtime.unset",
     "Unset": "siteassist_runtime.unset",
 }
@@ -174,6 +174,8 @@ __all__ = (
     "TextDeltaPayload",
     "TextEndPayload",
     "TextStartPayload",
+    "AsyncPages",
+    "Pages",
     "AbortPayload",
     "DataPayload",
     "FilePayload",
@@ -192,8 +194,6 @@ __all__ = (
     "ToolOutputDeniedPayload",
     "ToolOutputErrorPayload",
     "QueuedNotice",
-    "AsyncPages",
-    "Pages",
     "AsyncStream",
     "Stream",
     "UNSET",

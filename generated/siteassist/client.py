@@ -14,15 +14,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import httpx
-from siteassist_runtime.blocking import Caller
 from siteassist_runtime.calls import Vocabulary
-from siteassist_runtime.notice import QueuedNotice
 from siteassist_runtime.operation import Operation
 from siteassist_runtime.pages import PageNames
+from siteassist_runtime.serialization import segment, text_of
 from siteassist_runtime.settings import Settings
-from siteassist_runtime.stream import EventTable, StreamFormat
+from siteassist_runtime.streaming.queued import QueuedNotice
+from siteassist_runtime.streaming.stream import EventTable, StreamFormat
+from siteassist_runtime.sync_driver import Caller
 from siteassist_runtime.unset import UNSET, Unset
-from siteassist_runtime.wire import segment, text_of
 
 from .errors import STATUS_ERRORS, CredentialsError
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from siteassist_runtime import events
     from siteassist_runtime.pages import AsyncPages, Pages
-    from siteassist_runtime.stream import AsyncStream, Stream
+    from siteassist_runtime.streaming import events
+    from siteassist_runtime.streaming.stream import AsyncStream, Stream
 
     from .models.chat_message import ChatMessage
     from .models.close_conversation_result import CloseConversationResult
@@ -191,7 +191,7 @@ def _read_send_message(response: httpx.Response) -> Completion | QueuedNotice:
 
 @cache
 def _send_message_format() -> StreamFormat:
-    from siteassist_runtime import events
+    from siteassist_runtime.streaming import events
 
     from .models.error_payload import ErrorPayload
     from .models.finish_payload import FinishPayload
@@ -256,7 +256,7 @@ def _read_create_chat_completion(response: httpx.Response) -> Completion:
 
 @cache
 def _create_chat_completion_format() -> StreamFormat:
-    from siteassist_runtime import events
+    from siteassist_runtime.streaming import events
 
     from .models.error_payload import ErrorPayload
     from .models.finish_payload import FinishPayload
@@ -1545,7 +1545,7 @@ class AsyncSiteAssist:
         Raises:
             SiteAssistError: A value cannot be used.
         """
-        from siteassist_runtime.awaiting import AsyncCaller
+        from siteassist_runtime.async_driver import AsyncCaller
 
         self._settings = Settings(
             token=token,

@@ -13,7 +13,7 @@ except ModuleNotFoundError:
     )
     sys.exit(2)
 
-from siteassist_contract.command import main
+from siteassist_contract.cli import main
 
 if __name__ == "__main__":
     main(prog_name="siteassist-contract")

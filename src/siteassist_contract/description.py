@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from siteassist_contract.reading import read_json
+from siteassist_contract.http.json_reader import read_json
 from siteassist_spec import EVENT_STREAM, JSON, Document, Json, Operation, read_operations
 from siteassist_spec.schemas import Validator, compile_schema, complaints
 
@@ -45,7 +45,7 @@ def faults(operation_id: str, status: int, content_type: str, content: bytes) ->
     """Say where an answer violates the description: its status, its media type, its body.
 
     Payloads of an event stream are judged one by one, by
-    `siteassist_contract.streams`.
+    `siteassist_contract.checks.stream_grammar`.
     """
     response = operations()[operation_id].responses.get(status)
     if response is None:

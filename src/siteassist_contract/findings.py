@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from siteassist_contract import description, leaks
+from siteassist_contract import description
+from siteassist_contract.checks import leaks
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.rules import RULES
-from siteassist_contract.secrets import Filter
-from siteassist_contract.traffic import Exchange
 
 SHAPES = "shapes"
 BEHAVIOUR = "behaviour"

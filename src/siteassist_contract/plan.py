@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from siteassist_contract.description import operations
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.rules import RULES
 

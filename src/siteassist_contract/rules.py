@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from siteassist_contract.bounds import has_bounds
+from siteassist_contract.checks.bounds import has_bounds
+from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.description import operations, takes_key
-from siteassist_contract.shapes import answers
 from siteassist_spec import Operation
 
 Applies = Callable[[Operation], bool]
@@ -123,7 +123,7 @@ RULES: dict[str, Rule] = {
     "fits-request": Rule(
         "An answer fits its request: its page, its filter, its object.",
         "P3, P5, F-messages, F-feedback, F-qnas, F-search",
-        answers.is_judged,
+        fitting_answers.is_judged,
     ),
     "made-up-requests": Rule("schemathesis finds nothing wrong besides.", "openapi.yaml", _none),
     # Credentials
@@ -188,7 +188,9 @@ RULES: dict[str, Rule] = {
         _Named("startConversation"),
     ),
     "new-id": Rule("Every conversation has an id of its own.", "P1", _Named("startConversation")),
-    "same-object": Rule("The object that was asked for comes.", "P5", answers.is_one_object),
+    "same-object": Rule(
+        "The object that was asked for comes.", "P5", fitting_answers.is_one_object
+    ),
     "read-back": Rule(
         "What was stored is read back: time of creation, status, reason, messages.",
         "P1, P5, P4, F-list",
@@ -231,7 +233,7 @@ RULES: dict[str, Rule] = {
     "list-filter": Rule(
         "A filter lets through what matches, and only that.",
         "F-list, P3, F-messages",
-        answers.has_filter,
+        fitting_answers.has_filter,
     ),
     "list-order": Rule(
         "A list is sorted as asked for, by default the latest interaction first.",

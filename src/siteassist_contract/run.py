@@ -10,10 +10,13 @@ from functools import partial
 
 from hypothesis.database import ExampleDatabase
 
-from siteassist_contract import streaming
-from siteassist_contract.behaviour import machine
-from siteassist_contract.behaviour.journeys import JOURNEYS
-from siteassist_contract.derived import DERIVED
+from siteassist_contract.checks import streams
+from siteassist_contract.checks.behaviour import random_steps
+from siteassist_contract.checks.behaviour.journeys import JOURNEYS
+from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.derived import DERIVED
+from siteassist_contract.checks.generated.layer import Shapes
+from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.findings import (
     BEHAVIOUR,
     ERRORS,
@@ -23,15 +26,8 @@ from siteassist_contract.findings import (
     Findings,
     StopRun,
 )
-from siteassist_contract.ground import Ground
-from siteassist_contract.outcome import CannotRunError, ContractBrokenError, ExitStatus
-from siteassist_contract.preflight import Target
-from siteassist_contract.profiles import Profile
-from siteassist_contract.refusals import Refusals
-from siteassist_contract.rendering import Renderer
-from siteassist_contract.secrets import Filter
-from siteassist_contract.shapes.layer import Shapes
-from siteassist_contract.traffic import (
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import (
     CallFacts,
     Exchange,
     GoneError,
@@ -39,6 +35,10 @@ from siteassist_contract.traffic import (
     Wire,
     proxy_for,
 )
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.profiles import Profile
+from siteassist_contract.report.reproduction import Renderer
+from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
 
 _MOST_UNANSWERED = 3
 _GRACE = 3.0
@@ -170,7 +170,7 @@ class Run:
         self.findings.layer = BEHAVIOUR
         self._ground.visitor()
         self._layer(ERRORS, lambda: Refusals(self._ground).run())
-        self._layer(STREAMS, lambda: streaming.run(self._ground))
+        self._layer(STREAMS, lambda: streams.run(self._ground))
         self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile
         for number in itertools.count() if not profile.gentle else ():
@@ -233,7 +233,7 @@ class Run:
     def _walk(self, number: int) -> Iterator[str]:
         options = self._options
         until = time.monotonic() + options.profile.seconds
-        machine.walk(
+        random_steps.walk(
             self._ground,
             seed_=options.seed + 1000 * number,
             until=min(until, self._until - _LEAST_SHAPES),

@@ -1,7 +1,7 @@
 """Where the documents leave a server free, so do the tests: all of it is here.
 
 Each freedom names its entry in ``docs/evidence.md``. Statuses that a server may
-choose between for generated requests are in ``shapes/configuration.py``.
+choose between for generated requests are in ``checks/generated/configuration.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from siteassist_contract.description import ends_object, operations
-from siteassist_contract.reading import LAST_INTERACTION, MISSPELLED, spelled
+from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, spelled
 
 REFUSALS = (400, 422)
 """What an invalid request may be refused with: O-2."""

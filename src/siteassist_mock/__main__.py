@@ -13,8 +13,8 @@ except ModuleNotFoundError:
     print("siteassist-mock needs more packages: pip install 'siteassist[mock]'", file=sys.stderr)
     sys.exit(2)
 
+from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 from siteassist_mock.options import failure_options
-from siteassist_mock.seed import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -125,10 +125,10 @@ def main(  # noqa: PLR0913 - one argument per option
     ended, and a second Ctrl-C at once.
     """
     # These take most of the start, and `--help` needs none of them.
-    from siteassist_mock.access_log import log_to_stderr  # noqa: PLC0415 - see above
     from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
-    from siteassist_mock.database import shown  # noqa: PLC0415 - see above
-    from siteassist_mock.serving import (  # noqa: PLC0415 - see above
+    from siteassist_mock.content.yaml_file import FileError  # noqa: PLC0415 - see above
+    from siteassist_mock.http.access_log import log_to_stderr  # noqa: PLC0415 - see above
+    from siteassist_mock.http.server import (  # noqa: PLC0415 - see above
         base_url,
         is_loopback,
         listen,
@@ -137,8 +137,8 @@ def main(  # noqa: PLR0913 - one argument per option
         reference_url,
     )
     from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
-    from siteassist_mock.store import StoreError  # noqa: PLC0415 - see above
-    from siteassist_mock.yaml_file import FileError  # noqa: PLC0415 - see above
+    from siteassist_mock.storage.database import shown  # noqa: PLC0415 - see above
+    from siteassist_mock.storage.store import StoreError  # noqa: PLC0415 - see above
     from siteassist_spec import SpecError  # noqa: PLC0415 - see above
 
     settings = Settings(

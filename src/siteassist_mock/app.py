@@ -12,30 +12,30 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from siteassist_mock.access_log import AccessLog
-from siteassist_mock.assistant import Assistant
-from siteassist_mock.auth import Authenticator
-from siteassist_mock.call import Call, Services
-from siteassist_mock.control import control_paths, is_control
-from siteassist_mock.disturbance import Disturbance
-from siteassist_mock.errors import ApiError
-from siteassist_mock.faults import FAULTS_KEY, FaultPlan
+from siteassist_mock.content.assistant import Assistant
+from siteassist_mock.content.script import read_script
+from siteassist_mock.content.search_index import Knowledge
+from siteassist_mock.content.seed import SEED
+from siteassist_mock.content.seed_file import read_seed
+from siteassist_mock.faults.injection import Disturbance
+from siteassist_mock.faults.plan import FAULTS_KEY, FaultPlan
+from siteassist_mock.faults.preferred_responses import OnDemand
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.knowledge import Knowledge
-from siteassist_mock.limits import TOO_MANY, Limits
-from siteassist_mock.middleware import BODY, BodyReader, ErrorBoundary
-from siteassist_mock.on_demand import OnDemand
-from siteassist_mock.rates import parse_rate
-from siteassist_mock.reference import reference_paths
-from siteassist_mock.router import Router
-from siteassist_mock.script import read_script
-from siteassist_mock.seed import SEED
-from siteassist_mock.seed_file import read_seed
+from siteassist_mock.http.access_log import AccessLog
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.http.context import Call, Services
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.limits import TOO_MANY, Limits
+from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
+from siteassist_mock.http.rate_limiter import parse_rate
+from siteassist_mock.http.reference_page import reference_paths
+from siteassist_mock.http.request_validation import RequestValidator
+from siteassist_mock.http.response_validation import Strict
+from siteassist_mock.http.router import Router
+from siteassist_mock.operator.endpoints import control_paths, is_control
 from siteassist_mock.settings import Settings
-from siteassist_mock.sockets import SOCKET_PATH, ConversationSockets
-from siteassist_mock.store import Store
-from siteassist_mock.strict import Strict
-from siteassist_mock.validation import RequestValidator
+from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
+from siteassist_mock.storage.store import Store
 from siteassist_spec import SPEC_PATH, Document, SpecError, base_path, read_operations
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.call import Handler
-    from siteassist_mock.tables import Visitor
+    from siteassist_mock.http.context import Handler
+    from siteassist_mock.storage.tables import Visitor
     from siteassist_spec import Operation
 
 __all__ = ["create_app"]
@@ -71,8 +71,8 @@ def create_app(
     Raises `SpecError` if the description cannot be read or served, or if its
     operations and ``handlers`` do not match one to one, `ValueError` with a
     sentence if a fault or a rate limit of ``settings`` is none,
-    `siteassist_mock.yaml_file.FileError` if a file of theirs cannot be used, and
-    `siteassist_mock.store.StoreError` if the database cannot.
+    `siteassist_mock.content.yaml_file.FileError` if a file of theirs cannot be used, and
+    `siteassist_mock.storage.store.StoreError` if the database cannot.
     """
     settings = settings or Settings()
     document = _load(SPEC_PATH) if spec is None else Document(spec)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from siteassist_mock.seed import API_KEY, PRIVATE_KEY
+from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +38,13 @@ class Settings:
     """Seconds to wait after each event of a stream."""
 
     seed: Path | None = None
-    """A file with the project, its keys, Q&As and pages; see `siteassist_mock.seed_file`."""
+    """File with the project, its keys, Q&As and pages; see `siteassist_mock.content.seed_file`."""
 
     script: Path | None = None
-    """A file of scripted answers; see `siteassist_mock.script`."""
+    """A file of scripted answers; see `siteassist_mock.content.script`."""
 
     faults: tuple[str, ...] = ()
-    """What goes wrong by itself, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults`."""
+    """Random faults, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults.plan`."""
 
     fault_seed: int = 0
     """Chooses which requests get the faults; the same ones each time."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from siteassist_mock.app import create_app
-from siteassist_mock.serving import base_url, listen, make_server
+from siteassist_mock.http.server import base_url, listen, make_server
 from siteassist_mock.settings import Settings
 
 if TYPE_CHECKING:

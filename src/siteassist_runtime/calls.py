@@ -1,6 +1,6 @@
 """What a call is made of, whether it blocks or is awaited.
 
-`blocking` and `awaiting` drive it; all decisions are here.
+`sync_driver` and `async_driver` drive it; all decisions are here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 
 import httpx
 
-from . import log, retry
-from .causes import bare
-from .deadline import Deadline
-from .errors import (
+from siteassist_runtime import log, retry
+from siteassist_runtime.causes import bare
+from siteassist_runtime.deadline import Deadline
+from siteassist_runtime.errors import (
     APIConnectionError,
     APIResponseError,
     APIStatusError,
@@ -29,11 +29,18 @@ from .errors import (
     CredentialsError,
     SiteAssistError,
 )
-from .operation import Operation
-from .redaction import REDACTED, Secret, redact, redact_headers, redact_value
-from .settings import Settings, is_credential, merged, retries, seconds, secrets_in
-from .unset import UNSET, Unset
-from .wire import present, text_of, texts
+from siteassist_runtime.operation import Operation
+from siteassist_runtime.redaction import REDACTED, Secret, redact, redact_headers, redact_value
+from siteassist_runtime.serialization import present, text_of, texts
+from siteassist_runtime.settings import (
+    Settings,
+    is_credential,
+    merged,
+    retries,
+    seconds,
+    secrets_in,
+)
+from siteassist_runtime.unset import UNSET, Unset
 
 ResultT = TypeVar("ResultT")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from .redaction import redact
+from siteassist_runtime.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,15 +12,15 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .redaction import KeyFilter, redact, redact_headers
-from .wire import text_of
+from siteassist_runtime.redaction import KeyFilter, redact, redact_headers
+from siteassist_runtime.serialization import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import httpx
 
-    from .operation import Operation
+    from siteassist_runtime.operation import Operation
 
 logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}

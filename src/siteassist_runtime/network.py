@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpcore
 import httpx
 
-from .deadline import NEVER, current
+from siteassist_runtime.deadline import NEVER, current
 
 if TYPE_CHECKING:
     import ssl

@@ -15,8 +15,8 @@ from collections.abc import (
 )
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import SiteAssistError
-from .unset import UNSET
+from siteassist_runtime.errors import SiteAssistError
+from siteassist_runtime.unset import UNSET
 
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .operation import Operation
+    from siteassist_runtime.operation import Operation
 
 FIRST_WAIT = 0.5
 """The longest first back-off, in seconds; it doubles with every attempt."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import SiteAssistError
-from .redaction import Secret, is_secret_header
+from siteassist_runtime.errors import SiteAssistError
+from siteassist_runtime.redaction import Secret, is_secret_header
 
 _FOR_EVER = 10**9  # Seconds.
 _LONGEST_DEVICE = 100  # Characters.

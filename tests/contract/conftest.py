@@ -23,16 +23,17 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from siteassist_contract import run, traffic
-from siteassist_contract.behaviour import visitor
-from siteassist_contract.command import main
+from siteassist_contract import run
+from siteassist_contract.checks.behaviour import visitor
+from siteassist_contract.checks.context import Ground
+from siteassist_contract.cli import main
 from siteassist_contract.findings import Findings
-from siteassist_contract.ground import Ground
-from siteassist_contract.preflight import Target
+from siteassist_contract.http import recorder
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Wire
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES, Profile
-from siteassist_contract.rendering import Renderer
-from siteassist_contract.secrets import Filter
-from siteassist_contract.traffic import Wire
+from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import Settings
 
@@ -290,7 +291,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let no real time pass between requests."""
     clock = Clock()
     fake = SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)
-    monkeypatch.setattr(traffic, "time", fake)
+    monkeypatch.setattr(recorder, "time", fake)
     monkeypatch.setattr(visitor, "time", fake)
 
     def make_wire(**options: Any) -> Wire:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from siteassist_contract.shapes.answers import faults
+from siteassist_contract.checks.generated.fitting_answers import faults
 from siteassist_contract.tolerance import Exchange
 
 ID = "123e4567-e89b-12d3-a456-426614174000"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from siteassist_contract import baseline
 from siteassist_contract.findings import SHAPES, Break
-from siteassist_contract.outcome import CannotRunError
+from siteassist_contract.report import baseline
+from siteassist_contract.verdict import CannotRunError
 
 
 def made(operation: str, rule: str, place: str = "") -> Break:

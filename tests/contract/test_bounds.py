@@ -11,13 +11,14 @@ from typing import Any, Literal
 import jsonschema_rs
 import pytest
 
-from siteassist_contract import bounds, description
-from siteassist_contract.bounds import Probe, probes
+from siteassist_contract import description
+from siteassist_contract.checks import bounds
+from siteassist_contract.checks.bounds import Probe, probes
+from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import ends_object
-from siteassist_contract.objects import ObjectMaker
-from siteassist_contract.session import Session
-from siteassist_contract.traffic import Wire
-from siteassist_contract.valid_requests import RequestParts, valid_requests
+from siteassist_contract.http.recorder import Wire
+from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import RequestParts, valid_requests
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Body, Json, Parameter, load_spec
 

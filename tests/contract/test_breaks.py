@@ -13,8 +13,8 @@ from schemathesis.core.failures import (
 )
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UndefinedStatusCode
 
+from siteassist_contract.checks.generated.rule_names import OTHER, rule_of, rule_of_check, tidy
 from siteassist_contract.rules import RULES
-from siteassist_contract.shapes.breaks import OTHER, rule_of, rule_of_check, tidy
 
 UNDEFINED = UndefinedStatusCode(
     operation="x",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_contract.shapes import checks
+from siteassist_contract.checks.generated import stream_checks
 from siteassist_spec import EventStream
 
 STREAM = EventStream(
@@ -38,7 +38,7 @@ DONE = "data: [DONE]\n\n"
 )
 def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:  # noqa: FBT001
     """The flag decides between JSON and a stream; without it, either will do."""
-    assert fault == (checks.wrong_form(STREAM, body, content_type) is not None)
+    assert fault == (stream_checks.wrong_form(STREAM, body, content_type) is not None)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> 
 )
 def test_whole_stream_passes(text: str) -> None:
     """A stream with events and its terminator is whole, however it is framed."""
-    assert checks.wrong_end(STREAM, text) is None
+    assert stream_checks.wrong_end(STREAM, text) is None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,6 @@ def test_whole_stream_passes(text: str) -> None:
 )
 def test_broken_stream_is_told(text: str, fault: str) -> None:
     """What is missing or too much is said in words."""
-    found = checks.wrong_end(STREAM, text)
+    found = stream_checks.wrong_end(STREAM, text)
     assert found is not None
     assert fault in found

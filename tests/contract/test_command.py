@@ -15,11 +15,12 @@ import pytest
 from click.testing import Result
 
 from siteassist_contract import __main__ as entry
-from siteassist_contract import command as command_module
-from siteassist_contract import databases, preflight
-from siteassist_contract.outcome import CannotRunError, ExitStatus
+from siteassist_contract import cli
+from siteassist_contract.checks.generated import example_databases
+from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.run import Options
+from siteassist_contract.verdict import CannotRunError, ExitStatus
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Answerer, Forward, InProcess, Loopback
@@ -304,7 +305,7 @@ def test_options_reach_the_run(
         seen.append(options)
         raise Stopped
 
-    monkeypatch.setattr(command_module, "Run", run)
+    monkeypatch.setattr(cli, "Run", run)
     assert isinstance(command(url, "--api-key", KEY, *arguments).exception, Stopped)
     assert expected == {name: getattr(seen[0], name) for name in expected}
 
@@ -553,12 +554,12 @@ def test_example_database_without_its_package(monkeypatch: pytest.MonkeyPatch) -
     """What to install is told."""
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(CannotRunError, match="pip install redis"):
-        databases.open_database("redis://127.0.0.1/0")
+        example_databases.open_database("redis://127.0.0.1/0")
 
 
 def test_no_example_database() -> None:
     """None is asked for, none is opened."""
-    assert databases.open_database(None) is None
+    assert example_databases.open_database(None) is None
 
 
 # The rest

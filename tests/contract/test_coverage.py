@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from siteassist_contract.coverage import Row, gaps, rows
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.report.tested_rules import Row, gaps, rows
 from siteassist_contract.rules import GAPS, HUMAN, RULES, SLOW_STREAM, TWO_VISITORS
-from siteassist_contract.secrets import Filter
 
 WITH_KEY = Target("http://127.0.0.1/v2", api_key="pk_1")
 WITH_TOKEN = Target("http://127.0.0.1/v2", token="t")

@@ -12,8 +12,8 @@ import pytest
 from fakeredis import TcpFakeServer
 from hypothesis.database import ExampleDatabase
 
-from siteassist_contract.databases import open_database
-from siteassist_contract.outcome import CannotRunError
+from siteassist_contract.checks.generated.example_databases import open_database
+from siteassist_contract.verdict import CannotRunError
 
 WAY = b"the way to a break"
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import derived, description
-from siteassist_contract.behaviour import journeys
-from siteassist_contract.coverage import rows
-from siteassist_contract.ground import Ground
-from siteassist_contract.refusals import Refusals
+from siteassist_contract import description
+from siteassist_contract.checks import derived
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.refusals import Refusals
+from siteassist_contract.report.tested_rules import rows
 from siteassist_contract.rules import RULES
 from siteassist_spec import document
 

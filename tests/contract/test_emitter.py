@@ -19,7 +19,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import Phase, PhaseName
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth
 
-from siteassist_contract.shapes.emitter import PHASES, Emitter
+from siteassist_contract.checks.generated.emitter import PHASES, Emitter
 from siteassist_spec import load_spec
 
 BASE = "http://127.0.0.1:1/v2"

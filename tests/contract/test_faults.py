@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 
 from siteassist_contract.findings import SHAPES, Break
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.run import Options, Run
 

@@ -22,9 +22,9 @@ from siteassist_contract.findings import (
     key_of,
     shown,
 )
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.rules import RULES
-from siteassist_contract.secrets import Filter
-from siteassist_contract.traffic import Exchange
 
 KEY = "sa_pk_1234567890abcdef"
 VISITOR = {

@@ -14,7 +14,8 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import run, traffic
+from siteassist_contract import run
+from siteassist_contract.http import recorder
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Answerer, Forward, InProcess, Loopback
@@ -238,7 +239,7 @@ def test_hard_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the first request after the preflight on, it does nothing else any more."""
-    monkeypatch.setattr(traffic, "LARGEST_ANSWER", 2**20)
+    monkeypatch.setattr(recorder, "LARGEST_ANSWER", 2**20)
     then, status, words = HARD[kind]
     counted: list[httpx.Request] = []
 

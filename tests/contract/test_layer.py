@@ -13,18 +13,18 @@ from typing import Any
 import httpx
 import pytest
 
+from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.checks.generated import layer
+from siteassist_contract.checks.generated.configuration import DATABASE
+from siteassist_contract.checks.generated.layer import EXPECTED, Shapes
 from siteassist_contract.findings import SHAPES, Findings, StopRun
-from siteassist_contract.ground import FIRST, SECOND, Ground
-from siteassist_contract.outcome import CannotRunError
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES
-from siteassist_contract.rendering import Renderer
+from siteassist_contract.report.reproduction import Renderer
 from siteassist_contract.rules import RULES
-from siteassist_contract.secrets import Filter
-from siteassist_contract.shapes import layer
-from siteassist_contract.shapes.configuration import DATABASE
-from siteassist_contract.shapes.layer import EXPECTED, Shapes
-from siteassist_contract.traffic import Exchange, Wire
+from siteassist_contract.verdict import CannotRunError
 
 BASE = "http://127.0.0.1:1/v2"
 KEY, TOKEN = "sa_pk_1234567890abcdef", "t0ken-t0ken-t0ken"
@@ -228,7 +228,7 @@ def test_credentials_are_in_files_and_variables_not_in_arguments(engine: Engine)
     list(shapes(ground(), database="redis://:p4ss@h/0").run())
     noted = engine.noted
     *options, folder = noted["arguments"]
-    assert ["-m", "siteassist_contract.shapes.engine"] == options
+    assert ["-m", "siteassist_contract.checks.generated.engine"] == options
     assert KEY not in " ".join(noted["arguments"])
     assert {"0o600"} == set(noted["files"].values())
     assert {"schemathesis.toml", "openapi.json", "identities.json"} <= set(noted["files"])

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from siteassist_contract.leaks import find
-from siteassist_contract.secrets import Filter
-from siteassist_contract.traffic import Exchange
+from siteassist_contract.checks.leaks import find
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.redaction import Filter
 from siteassist_spec import load_spec
 
 TRACE, PATH, SQL, ERROR = (

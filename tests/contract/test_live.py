@@ -15,9 +15,8 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import command as command_module
-from siteassist_contract import plan
-from siteassist_contract.preflight import Target
+from siteassist_contract import cli, plan
+from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -239,7 +238,7 @@ def test_question(  # noqa: PLR0913  # fixtures
     monkeypatch.setattr(click, "confirm", terminal)
     mock = make_mock(now=clock.time)
     with monkeypatch.context() as patch:
-        patch.setattr(command_module, "sys", _with_terminal())
+        patch.setattr(cli, "sys", _with_terminal())
         arguments = ("--api-key", KEY, "--profile", "live", *options)
         result = command(loopback(mock.handle_request).url, *arguments)
     assert (["Go on?"] if asked else []) == terminal.questions

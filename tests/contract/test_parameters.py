@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_contract.shapes.parameters import faults
+from siteassist_contract.checks.generated.query_parameters import faults
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from siteassist_contract import plan
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES, Profile
 
 KEY = Target("http://127.0.0.1/v2", api_key="pk_1")

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
-from siteassist_contract.rendering import Renderer, shortest
-from siteassist_contract.session import Session
-from siteassist_contract.traffic import Exchange, Wire
+from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.session import Session
+from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
 
 KEY = "sa_pk_1234567890abcdef"

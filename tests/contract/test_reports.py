@@ -11,16 +11,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from siteassist_contract.coverage import Row, gaps, rows
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Break, Findings
-from siteassist_contract.outcome import ExitStatus
-from siteassist_contract.preflight import Target
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.report import junit, page, summary
 from siteassist_contract.report.summary import Report
+from siteassist_contract.report.tested_rules import Row, gaps, rows
 from siteassist_contract.rules import RULES
 from siteassist_contract.run import Outcome
-from siteassist_contract.secrets import Filter
+from siteassist_contract.verdict import ExitStatus
 
 KEY = "sa_pk_1234567890abcdef"
 BASE = "http://127.0.0.1:8787/v2"

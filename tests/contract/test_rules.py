@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import derived, streaming
-from siteassist_contract.behaviour import journeys
-from siteassist_contract.ground import Ground
-from siteassist_contract.refusals import Refusals
+from siteassist_contract.checks import derived, streams
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.rules import RULES
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def refusals(ground: Ground) -> None:
     list(Refusals(ground).run())
 
 
-def streams(ground: Ground) -> None:
+def event_streams(ground: Ground) -> None:
     """Ask for streams in every way."""
-    list(streaming.run(ground))
+    list(streams.run(ground))
 
 
 def starts_twice(ground: Ground) -> None:
@@ -365,11 +365,11 @@ shows(
     SEND,
     silent,
     "sendMessage answer",
-    streams,
+    event_streams,
     "none",
     "sendMessage stored-answer",
 )
-shows("completes_nothing", CHAT, silent, "createChatCompletion answer", streams, "none")
+shows("completes_nothing", CHAT, silent, "createChatCompletion answer", event_streams, "none")
 
 
 def never_streams(what: str) -> Fault:
@@ -386,7 +386,7 @@ def never_streams(what: str) -> Fault:
 for _operation, _what in (("sendMessage", SEND), ("createChatCompletion", CHAT)):
     CASES[f"{_operation}_never_streams"] = Case(
         never_streams(_what),
-        streams,
+        event_streams,
         f"{_operation} answer-form",
         "application/json",
         frozenset(),
@@ -670,7 +670,7 @@ _STREAMS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 for _operation, _what in (("sendMessage", SEND), ("createChatCompletion", CHAT)):
     for _rule, (_change, _actual) in _STREAMS.items():
         CASES[f"{_operation}_breaks_{_rule}"] = Case(
-            restreams(_what, _change), streams, f"{_operation} {_rule}", _actual, frozenset()
+            restreams(_what, _change), event_streams, f"{_operation} {_rule}", _actual, frozenset()
         )
 
 # Knowledge
@@ -945,7 +945,7 @@ def test_fault_is_found(name: str, shared: InProcess, make_ground: Callable[...,
 
 ALL_WAYS: tuple[Way, ...] = (
     refusals,
-    streams,
+    event_streams,
     *(check for _, check in derived.DERIVED),
     *(journey for _, journey in journeys.JOURNEYS),
 )
@@ -1201,7 +1201,7 @@ def test_stream_that_is_held_back(
         return httpx.Response(answer.status_code, headers=answer.headers, stream=slow)
 
     ground = make_ground(make_mock(fault, now=clock.time))
-    streams(ground)
+    event_streams(ground)
     broken = {"sendMessage stream-incremental", "createChatCompletion stream-incremental"}
     assert (broken if held_back else set()) == set(ground.findings.breaks)
     assert 0 < ground.findings.tested["stream-incremental", "sendMessage"]

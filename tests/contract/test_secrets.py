@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from siteassist_contract.secrets import Filter
+from siteassist_contract.http.redaction import Filter
 
 
 @pytest.mark.parametrize(

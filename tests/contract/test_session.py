@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from siteassist_contract import description
-from siteassist_contract.session import Session
-from siteassist_contract.traffic import UnansweredError, Wire
-from siteassist_contract.valid_requests import RequestParts
+from siteassist_contract.http.recorder import UnansweredError, Wire
+from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import RequestParts
 
 URL = "http://127.0.0.1:1/v2"
 C, M, P, Q = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 5))

@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from siteassist_contract.checks.stream_grammar import (
+    END,
+    FRAMES,
+    IDS,
+    ORDER,
+    Reading,
+    held_back,
+    read,
+)
 from siteassist_contract.rules import RULES
-from siteassist_contract.streams import END, FRAMES, IDS, ORDER, Reading, held_back, read
 
 Payload = dict[str, Any]
 

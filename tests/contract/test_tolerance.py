@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from siteassist_contract.reading import spelled
+from siteassist_contract.http.json_reader import spelled
 from siteassist_contract.tolerance import (
     Exchange,
     Memory,

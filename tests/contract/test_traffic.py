@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from siteassist_contract import traffic
-from siteassist_contract.traffic import Exchange, GoneError, UnansweredError, Wire, proxy_for
+from siteassist_contract.http import recorder
+from siteassist_contract.http.recorder import Exchange, GoneError, UnansweredError, Wire, proxy_for
 
 URL = "http://127.0.0.1/v2"
 Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -84,7 +84,7 @@ class Pieces(httpx.SyncByteStream):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put a clock of ours in the place of the real one."""
     clock = Clock()
-    monkeypatch.setattr(traffic, "time", clock)
+    monkeypatch.setattr(recorder, "time", clock)
     return clock
 
 
@@ -96,8 +96,8 @@ def wire_to(server: Server, clock: Clock, **options: Any) -> Wire:
 def ask(wire: Wire, method: str = "GET", path: str = "/identity/me", **rest: Any) -> httpx.Response:
     """Send one request as a client does."""
     with httpx.Client(transport=_Kept(wire), timeout=20) as client:
-        facts = traffic.CallFacts("getMe", "first", base_path="/v2")
-        return client.request(method, URL + path, extensions={traffic.CALL: facts}, **rest)
+        facts = recorder.CallFacts("getMe", "first", base_path="/v2")
+        return client.request(method, URL + path, extensions={recorder.CALL: facts}, **rest)
 
 
 class _Kept(httpx.BaseTransport):
@@ -385,8 +385,8 @@ def test_answer_that_drops_twice_is_told(clock: Clock) -> None:
 
 def test_timeout_without_a_limit_is_told(clock: Clock) -> None:
     """Whoever sets no limit still gets an answer in words."""
-    facts = traffic.CallFacts("getMe")
-    request = httpx.Request("GET", URL, extensions={traffic.CALL: facts})
+    facts = recorder.CallFacts("getMe")
+    request = httpx.Request("GET", URL, extensions={recorder.CALL: facts})
     with pytest.raises(UnansweredError, match="no answer in time"):
         wire_to(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
 
@@ -411,7 +411,7 @@ def test_answer_that_goes_on_too_long_is_ended(clock: Clock) -> None:
 
 def test_answer_that_is_too_large_is_ended(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it fills the memory; what is just as large as it may be is read."""
-    monkeypatch.setattr(traffic, "LARGEST_ANSWER", 10)
+    monkeypatch.setattr(recorder, "LARGEST_ANSWER", 10)
     wire = wire_to(Server(httpx.Response(200, content=10 * b"x")), clock)
     assert 10 == len(ask(wire).content)
     body = Pieces(clock, *1000 * [(0.0, b"xxxx")])

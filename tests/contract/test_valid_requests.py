@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 
 from siteassist_contract.description import API_KEY, operations, validator
-from siteassist_contract.valid_requests import (
+from siteassist_contract.http.valid_requests import (
     RequestParts,
     valid_request,
     valid_requests,

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from siteassist_contract.behaviour import journeys, machine
-from siteassist_contract.behaviour.machine import walk
+from siteassist_contract.checks.behaviour import journeys, random_steps
+from siteassist_contract.checks.behaviour.random_steps import walk
+from siteassist_contract.checks.context import Ground
 from siteassist_contract.findings import Break
-from siteassist_contract.ground import Ground
-from siteassist_contract.traffic import Wire
+from siteassist_contract.http.recorder import Wire
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Fault, Forward, InProcess
@@ -64,7 +64,7 @@ def walking(
     shared: InProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Fault | None], None]:
     """Return a function that chooses the fault; time passes with requests only."""
-    monkeypatch.setattr(machine, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(random_steps, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     def choose(fault: Fault | None) -> None:
         def timed(request: httpx.Request, forward: Forward) -> httpx.Response:

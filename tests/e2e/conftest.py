@@ -30,7 +30,7 @@ from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import Settings
 from siteassist_mock.testing import serving
-from siteassist_runtime import awaiting, blocking
+from siteassist_runtime import async_driver, sync_driver
 from siteassist_spec import load_spec
 
 if TYPE_CHECKING:
@@ -587,8 +587,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     """Note the waits between attempts instead of waiting."""
     noted = Waits()
     clock = SimpleNamespace(sleep=noted.block, monotonic=time.monotonic)
-    monkeypatch.setattr(blocking, "time", clock)
-    monkeypatch.setattr(awaiting, "sleep", noted.wait)
+    monkeypatch.setattr(sync_driver, "time", clock)
+    monkeypatch.setattr(async_driver, "sleep", noted.wait)
     return noted
 
 

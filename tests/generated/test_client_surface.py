@@ -20,7 +20,7 @@ import siteassist.errors
 import siteassist.models
 from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist
 from siteassist.errors import STATUS_ERRORS
-from siteassist_runtime import events
+from siteassist_runtime.streaming import events
 from siteassist_spec import EVENT_STREAM, METHODS, Document
 
 DOCUMENT = Document.load()

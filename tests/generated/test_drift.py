@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from tests.generated.checkouts import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +109,10 @@ def test_new_schema_reaches_the_client(checkout: Path) -> None:
     description = checkout / "openapi.yaml"
     text = description.read_text()
     assert 1 == text.count("    TokenUsage:\n")
-    new = "        stars:\n          type: integer\n          maximum: 5\n          description: Stars.\n"
+    new = (
+        "        stars:\n          type: integer\n"
+        "          maximum: 5\n          description: Stars.\n"
+    )
     head, _, tail = text.partition("    TokenUsage:\n")
     properties, rest = tail.split("      properties:\n", 1)
     description.write_text(f"{head}    TokenUsage:\n{properties}      properties:\n{new}{rest}")

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-
-from siteassist_spec import Document, SpecError, read_operations
 from tests.generated.checkouts import add, edited, python, run
 
-PAGED = '''\
+from siteassist_spec import Document, SpecError, read_operations
+
+PAGED = """\
 from uuid import UUID
 
 import httpx
@@ -30,10 +30,11 @@ def answer(request):
 
 
 with SiteAssist(token="t", transport=httpx.MockTransport(answer)) as client:
-    found = list(client.get_qnas(project_id="0b9f3c52-7d41-4c8e-9a26-5e8f7a1b2c3d", skip=1, limit=1))
+    project = "0b9f3c52-7d41-4c8e-9a26-5e8f7a1b2c3d"
+    found = list(client.get_qnas(project_id=project, skip=1, limit=1))
 assert 2 == len(found), found
 assert [{"skip": "1", "limit": "1"}, {"skip": "2", "limit": "1"}] == asked, asked
-'''
+"""
 
 
 def test_paging_follows_the_extension(checkout: Path) -> None:
@@ -48,8 +49,13 @@ def test_paging_follows_the_extension(checkout: Path) -> None:
     python(checkout, "-c", PAGED)
 
 
-SESSION = "        '201':\n          description: The device is new; a visitor was created for it.\n"
-PAGE = "          x-page:\n            items: data\n            offset: offset\n            limit: limit\n"
+SESSION = (
+    "        '201':\n          description: The device is new; a visitor was created for it.\n"
+)
+PAGE = (
+    "          x-page:\n            items: data\n"
+    "            offset: offset\n            limit: limit\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +89,10 @@ PAGE = "          x-page:\n            items: data\n            offset: offset\n
         ([("          x-page:\n", "          x-pages:\n")], "unknown extension `x-pages`"),
         (
             [("x-credential: deviceId\n", "x-credential: device\n")],
-            "x-credential must be one of publishableKey, deviceId, sessionToken, secret, "
-            "got `device`",
+            (
+                "x-credential must be one of publishableKey, deviceId, sessionToken, secret, "
+                "got `device`"
+            ),
         ),
         (
             [("x-page:\n", "x-credential: secret\n          x-page:\n")],
@@ -121,7 +129,7 @@ def test_faulty_extension_is_one_sentence(
     assert int(column) > 1
 
 
-STREAMED = '''\
+STREAMED = """\
 import asyncio
 import json
 
@@ -173,7 +181,7 @@ assert siteassist.NoteEvent is NoteEvent
 assert "siteassist.models.abort_payload" == siteassist.AbortPayload.__module__
 assert ("a", "b", "c") == (found[1].source, found[2].words, found[4].reason)
 assert siteassist.__all__.count("AbortPayload") == 1
-'''
+"""
 EVENTS = """\
     AbortPayload:
       type: object
@@ -210,7 +218,13 @@ def test_described_event_is_one_class(checkout: Path) -> None:
         checkout,
         ("\n  schemas:\n", f"\n  schemas:\n{EVENTS}"),
         (FIRST, FIRST + MEMBERS),
-        ("              - error\n          description", "              - error\n              - abort\n              - citation\n          description"),
+        (
+            "              - error\n          description",
+            (
+                "              - error\n              - abort\n              - citation\n"
+                "          description"
+            ),
+        ),
     )
     done = run(checkout)
     assert 0 == done.returncode, done.stdout + done.stderr
@@ -232,7 +246,11 @@ def test_described_event_is_one_class(checkout: Path) -> None:
             FIRST + "        - $ref: '#/components/schemas/HumanAgent'\n",
             "HumanAgent needs a property `type`, as a member of a union",
         ),
-        (FIRST, FIRST + "        - {type: object}\n", "each member of a union must be a named schema"),
+        (
+            FIRST,
+            FIRST + "        - {type: object}\n",
+            "each member of a union must be a named schema",
+        ),
     ],
     ids=["no-rest", "no-type", "anonymous"],
 )
@@ -248,7 +266,7 @@ def test_union_that_cannot_be_told_apart_is_one_sentence(
     assert line.endswith(f": {problem}")
 
 
-RENAMED = '''\
+RENAMED = """\
 import json
 
 import httpx
@@ -260,7 +278,8 @@ sent = []
 
 
 def answer(request):
-    sent.append((request.url.path, json.loads(request.content or b"null"), dict(request.url.params)))
+    body = json.loads(request.content or b"null")
+    sent.append((request.url.path, body, dict(request.url.params)))
     token = request.headers.get("authorization")
     if request.url.path == "/v2/identity/init":
         return httpx.Response(200, json={"bearer": "token-token", "visitor": VISITOR})
@@ -283,7 +302,7 @@ assert "token-token" == session.bearer
 assert "token-token" not in repr(session)
 assert "the-secret" not in repr(InitRequest(key="the-secret", device="d"))
 assert "hidden" not in repr(ProjectSecret(word="hidden"))
-'''
+"""
 MARK = """\
   /mark:
     put:

@@ -1,4 +1,4 @@
-"""Every kind of operation works in the generated client, and the rest is refused in one sentence."""
+"""Every kind of operation works in the generated client; the rest is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from tests.generated.checkouts import add, python, run
 
 THINGS = """\
@@ -130,7 +129,7 @@ SCHEMAS = """\
 GONE = """\
     Gone: {description: Nothing is left to say.}
 """
-PROGRAM = '''\
+PROGRAM = """\
 import asyncio
 import json
 
@@ -206,7 +205,7 @@ with SiteAssist(token="t", transport=httpx.MockTransport(answer)) as client:
         raise AssertionError("an undocumented 204 passed for a thing")
 assert expected == asyncio.run(awaited())
 assert SENT == sent, sent
-'''
+"""
 
 
 def test_every_kind_of_operation_works(checkout: Path) -> None:
@@ -222,7 +221,10 @@ def test_every_kind_of_operation_works(checkout: Path) -> None:
     assert "A rank. At most 9." in reference
 
 
-THING = "  /things:\n    post:\n      operationId: makeThing\n      tags: [Identity]\n      security: []\n"
+THING = (
+    "  /things:\n    post:\n      operationId: makeThing\n"
+    "      tags: [Identity]\n      security: []\n"
+)
 OK = "      responses:\n        '204': {description: Made.}\n"
 
 
@@ -239,21 +241,28 @@ OK = "      responses:\n        '204': {description: Made.}\n"
         ),
         (
             "      requestBody: {content: {application/json: {schema: {type: array}}}}\n" + OK,
-            "makeThing: a request body must be an object, "
-            "whose properties are the arguments of the method",
+            (
+                "makeThing: a request body must be an object, "
+                "whose properties are the arguments of the method"
+            ),
         ),
         (
-            "      parameters:\n        - {name: Timeout, in: query, schema: {type: string}}\n" + OK,
+            "      parameters:\n        - {name: Timeout, in: query, schema: {type: string}}\n"
+            + OK,
             "makeThing: the argument `timeout` is duplicated",
         ),
         (
-            "      responses:\n        '200':\n          description: Made.\n"
-            "          content: {image/png: {schema: {type: string}}}\n",
+            (
+                "      responses:\n        '200':\n          description: Made.\n"
+                "          content: {image/png: {schema: {type: string}}}\n"
+            ),
             "makeThing: a response of the media type image/png is not supported",
         ),
         (
-            "      responses:\n        '200':\n          description: Made.\n"
-            "          content: {application/json: {schema: {type: array}}}\n",
+            (
+                "      responses:\n        '200':\n          description: Made.\n"
+                "          content: {application/json: {schema: {type: array}}}\n"
+            ),
             "makeThing: a response in JSON must be an object",
         ),
     ],

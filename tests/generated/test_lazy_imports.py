@@ -79,7 +79,12 @@ def test_client_takes_no_model() -> None:
     found = modules('from siteassist import SiteAssist\nSiteAssist(token="x")')
     assert "httpx" in found
     assert set() == models(found)
-    unused = {"attr", "attrs", "siteassist_runtime.awaiting", "siteassist_runtime.events"}
+    unused = {
+        "attr",
+        "attrs",
+        "siteassist_runtime.async_driver",
+        "siteassist_runtime.streaming.events",
+    }
     assert set() == unused & found
     assert set() == {name for name in found if name.startswith("siteassist.api")}
 
@@ -87,9 +92,9 @@ def test_client_takes_no_model() -> None:
 def test_async_client_takes_no_model() -> None:
     """Likewise."""
     found = modules('from siteassist import AsyncSiteAssist\nAsyncSiteAssist(token="x")')
-    assert "siteassist_runtime.awaiting" in found
+    assert "siteassist_runtime.async_driver" in found
     assert set() == models(found)
-    assert set() == {"attr", "attrs", "siteassist_runtime.events"} & found
+    assert set() == {"attr", "attrs", "siteassist_runtime.streaming.events"} & found
 
 
 def test_call_takes_the_models_of_its_answer() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from siteassist_contract.load.command import main
+from siteassist_contract.load.cli import main
 from siteassist_mock.testing import mock_server
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,16 +12,16 @@ import pytest
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
-from siteassist_contract.load.crowd import Crowd
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.redaction import Filter
 from siteassist_contract.load.judge import CutShortError, LoadFindings
-from siteassist_contract.load.ledger import Ledger
 from siteassist_contract.load.meter import Meter, Timing
-from siteassist_contract.load.pulse import PATIENCE, Pulse
+from siteassist_contract.load.reachability import PATIENCE, Pulse
 from siteassist_contract.load.report import status_of, tell, verdict, write
-from siteassist_contract.outcome import ExitStatus
-from siteassist_contract.preflight import Target
-from siteassist_contract.secrets import Filter
-from siteassist_contract.traffic import Exchange
+from siteassist_contract.load.results import Ledger
+from siteassist_contract.load.visitors import Crowd
+from siteassist_contract.verdict import ExitStatus
 from siteassist_mock.testing import mock_server
 
 KEY = "sa_pk_1234567890abcdef"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.access_log import LOGGER, UNLOGGED, AccessLog, log_to_stderr, loggable
+from siteassist_mock.http.access_log import LOGGER, UNLOGGED, AccessLog, log_to_stderr, loggable
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

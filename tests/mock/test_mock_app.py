@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from siteassist_mock.app import create_app
-from siteassist_mock.call import Call
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.http.context import Call
 from siteassist_spec import SpecError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.assistant import Assistant, title
-from siteassist_mock.knowledge import Knowledge
+from siteassist_mock.content.assistant import Assistant, title
+from siteassist_mock.content.search_index import Knowledge
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.auth import Authenticator
-from siteassist_mock.errors import ApiError
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.http.errors import ApiError
 from siteassist_mock.settings import Settings
-from siteassist_mock.store import Store
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

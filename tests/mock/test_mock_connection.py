@@ -13,7 +13,7 @@ import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.serving import base_url, is_loopback, listen, make_server
+from siteassist_mock.http.server import base_url, is_loopback, listen, make_server
 from siteassist_mock.testing import serving
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from siteassist_mock.call import Call
+    from siteassist_mock.http.context import Call
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 SECRET = "SELECT secret FROM /var/lib"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.access_log import LOGGER
-from siteassist_mock.control import is_control
+from siteassist_mock.http.access_log import LOGGER
+from siteassist_mock.operator.endpoints import is_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable

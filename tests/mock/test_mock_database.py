@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from siteassist_mock.database import open_database, shown
-from siteassist_mock.store import ABANDONED, Store, StoreError
-from siteassist_mock.tables import EscapedText
+from siteassist_mock.storage.database import open_database, shown
+from siteassist_mock.storage.store import ABANDONED, Store, StoreError
+from siteassist_mock.storage.tables import EscapedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.tables import Message
+    from siteassist_mock.storage.tables import Message
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -321,7 +321,7 @@ def test_what_is_wrong_with_a_transaction_comes_through(
 
 PROGRAM = """
 import sys, time
-from siteassist_mock.store import Store
+from siteassist_mock.storage.store import Store
 store = Store(time.time, sys.argv[1])
 with store.write() as records:
     visitor, _ = records.find_or_add_visitor("project", "device-1")

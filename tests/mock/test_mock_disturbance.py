@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from siteassist_mock.app import create_app
-from siteassist_mock.middleware import CutOff
+from siteassist_mock.http.middleware import CutOff
 from siteassist_mock.settings import Settings
 from siteassist_mock.testing import mock_server
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from siteassist_mock.errors import DEFAULTS, ApiError, error_response
+from siteassist_mock.http.errors import DEFAULTS, ApiError, error_response
 
 EXAMPLES = {
     400: "BadRequest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from siteassist_mock.events import Event, LocalEvents
+from siteassist_mock.storage.events import Event, LocalEvents
 
 ASSIGNED = Event("human_assigned")
 RESET = Event("reset")

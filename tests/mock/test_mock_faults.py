@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.faults import FAULTS, Fault, FaultPlan, parse_fault, parse_planned
+from siteassist_mock.faults.plan import FAULTS, Fault, FaultPlan, parse_fault, parse_planned
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from siteassist_mock.content.seed import ASSISTANT_ID, PROJECT, PROJECT_ID, QNAS
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.seed import ASSISTANT_ID, PROJECT, PROJECT_ID, QNAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

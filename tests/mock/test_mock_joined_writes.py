@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from siteassist_mock.joined_writes import JoinedWrites
+from siteassist_mock.storage.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from siteassist_mock.store import Store
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.knowledge import BUILT_IN
-from siteassist_mock.seed import QNAS
+from siteassist_mock.content.search_index import BUILT_IN
+from siteassist_mock.content.seed import QNAS
 
 
 @pytest.mark.parametrize(

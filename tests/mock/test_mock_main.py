@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from siteassist_mock.__main__ import main
-from siteassist_mock.store import StoreError
+from siteassist_mock.storage.store import StoreError
 from siteassist_mock.testing import mock_server
 
 if TYPE_CHECKING:

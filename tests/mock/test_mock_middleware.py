@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.middleware import BODY, MAX_BODY_BYTES, BodyReader, ErrorBoundary
+from siteassist_mock.http.middleware import BODY, MAX_BODY_BYTES, BodyReader, ErrorBoundary
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

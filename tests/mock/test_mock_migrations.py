@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from siteassist_mock.migrations import VERSION
-from siteassist_mock.store import ABANDONED, Store, StoreError
+from siteassist_mock.storage.migrations import VERSION
+from siteassist_mock.storage.store import ABANDONED, Store, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 
 from siteassist_mock.app import create_app
-from siteassist_mock.call import Call, Handler
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.http.context import Call, Handler
 from siteassist_mock.settings import Settings
 from siteassist_spec import Document, SpecError, base_path
 

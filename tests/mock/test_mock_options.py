@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 COMMAND = [sys.executable, "-m", "siteassist_mock", "--port", "0"]
 REACHABLE = (
-    "import siteassist_mock.serving as serving\n"
+    "import siteassist_mock.http.server as serving\n"
     "serving.is_loopback = lambda listening: False\n"
     "from siteassist_mock.__main__ import main\n"
     "main(['--port', '0'])"

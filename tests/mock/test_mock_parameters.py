@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.parameters import coerce, parse_query
+from siteassist_mock.http.parameters import coerce, parse_query
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from siteassist_mock.events import Event
-from siteassist_mock.postgres_events import PostgresEvents
-from siteassist_mock.store import Store
+from siteassist_mock.storage.events import Event
+from siteassist_mock.storage.postgres_events import PostgresEvents
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.prefer import header_values, parse_preferences
+from siteassist_mock.http.preferences import header_values, parse_preferences
 
 
 @pytest.mark.parametrize(

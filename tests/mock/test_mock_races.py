@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_mock.limits import Limits
-from siteassist_mock.store import Store
+from siteassist_mock.http.limits import Limits
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock import rates
-from siteassist_mock.rates import RateLimit, RateLimiter, SharedRateLimiter, parse_rate
-from siteassist_mock.store import Store
+from siteassist_mock.http import rate_limiter
+from siteassist_mock.http.rate_limiter import RateLimit, RateLimiter, SharedRateLimiter, parse_rate
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,7 @@ def test_the_table_of_shared_counts_is_bounded(
     tmp_path: Path, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys that have their whole allowance are cleared away now and then."""
-    monkeypatch.setattr(rates, "_PRUNE_EVERY", 3)
+    monkeypatch.setattr(rate_limiter, "_PRUNE_EVERY", 3)
     database = tmp_path / "mock.db"
     with closing(Store(time, database)) as store, closing(sqlite3.connect(database)) as beside:
         limiter = SharedRateLimiter([parse_rate("1/m")], store)

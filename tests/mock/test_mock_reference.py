@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_mock.access_log import LOGGER
+from siteassist_mock.http.access_log import LOGGER
 from siteassist_mock.testing import mock_server
 from siteassist_spec import METHODS
 from siteassist_spec.reference import POLICY

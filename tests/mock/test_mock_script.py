@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.mock.test_mock_main import refused
 
-from siteassist_mock.script import find_rule, read_script
-from siteassist_mock.yaml_file import FileError
+from siteassist_mock.content.script import find_rule, read_script
+from siteassist_mock.content.yaml_file import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
 
 def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:
     """A stream that is cancelled before its first event is settled all the same."""
-    from siteassist_mock.stream import EventStream  # noqa: PLC0415 - of this test only
+    from siteassist_mock.http.event_stream import EventStream  # noqa: PLC0415 - of this test only
 
     settled: list[Any] = []
 

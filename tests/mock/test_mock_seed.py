@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from siteassist_mock.seed import API_KEY, ASSISTANT_ID, PAGES, PROJECT, PROJECT_ID, QNAS
+from siteassist_mock.content.seed import API_KEY, ASSISTANT_ID, PAGES, PROJECT, PROJECT_ID, QNAS
 
 if TYPE_CHECKING:
     from tests.mock.conftest import Client

@@ -8,10 +8,10 @@ import pytest
 from tests.mock.test_mock_main import refused, started
 
 from siteassist_mock.app import create_app
-from siteassist_mock.seed import PAGES, PROJECT, PROJECT_ID, QNAS
-from siteassist_mock.seed_file import read_seed
+from siteassist_mock.content.seed import PAGES, PROJECT, PROJECT_ID, QNAS
+from siteassist_mock.content.seed_file import read_seed
+from siteassist_mock.content.yaml_file import FileError, YamlFile
 from siteassist_mock.settings import Settings
-from siteassist_mock.yaml_file import FileError, YamlFile
 from siteassist_spec import SpecError
 
 if TYPE_CHECKING:

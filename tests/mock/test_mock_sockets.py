@@ -13,17 +13,22 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from siteassist_mock import sockets, views
-from siteassist_mock.access_log import LOGGER
 from siteassist_mock.app import create_app
-from siteassist_mock.auth import Authenticator
-from siteassist_mock.call import Services
-from siteassist_mock.errors import ApiError
-from siteassist_mock.events import Event, LocalEvents
-from siteassist_mock.limits import Limits
+from siteassist_mock.handlers import views
+from siteassist_mock.http.access_log import LOGGER
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.http.context import Services
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.limits import Limits
 from siteassist_mock.settings import Settings
-from siteassist_mock.sockets import MAX_PENDING, MAX_SENT_BYTES, ConversationSockets
-from siteassist_mock.store import Store
+from siteassist_mock.sockets import conversation as sockets
+from siteassist_mock.sockets.conversation import (
+    MAX_PENDING,
+    MAX_SENT_BYTES,
+    ConversationSockets,
+)
+from siteassist_mock.storage.events import Event, LocalEvents
+from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
 
 if TYPE_CHECKING:

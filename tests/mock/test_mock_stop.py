@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from siteassist_mock.store import Store
+from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import mock_server
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.tables import Message
+    from siteassist_mock.storage.tables import Message
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 QUESTION = {"content": "How long does shipping take?", "stream": True}
@@ -231,7 +231,7 @@ def test_requests_are_counted_and_sockets_are_closed(tmp_path: Path) -> None:
 
 def test_a_socket_whose_client_is_gone_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that neither reads nor answers the goodbye is dropped, long before the grace is over."""
-    monkeypatch.setattr("siteassist_mock.serving._LAST_SECONDS", 0.01)
+    monkeypatch.setattr("siteassist_mock.http.server._LAST_SECONDS", 0.01)
     with mock_server(grace_seconds=3600) as base_url:
         url = httpx.URL(base_url)
         chat = httpx.post(f"{base_url}/conversations", headers=BEARER).json()["id"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.store import ORDERS, Store, StoreError
-from siteassist_mock.tables import Message
+from siteassist_mock.storage.store import ORDERS, Store, StoreError
+from siteassist_mock.storage.tables import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.tables import Conversation
+    from siteassist_mock.storage.tables import Conversation
 
 
 @pytest.fixture

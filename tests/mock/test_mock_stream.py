@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_mock.stream import EventStream, frame
+from siteassist_mock.http.event_stream import EventStream, frame
 
 if TYPE_CHECKING:
     from starlette.types import Message

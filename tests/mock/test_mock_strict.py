@@ -12,11 +12,11 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from siteassist_mock.app import create_app
-from siteassist_mock.errors import ApiError
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.event_stream import frame
+from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.settings import Settings
-from siteassist_mock.stream import frame
-from siteassist_mock.strict import Strict
 from siteassist_mock.testing import serving
 from siteassist_spec import Document, read_operations
 

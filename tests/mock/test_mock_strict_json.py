@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from siteassist_mock.strict_json import MAX_DEPTH, parse_json
+from siteassist_mock.http.json_parser import MAX_DEPTH, parse_json
 
 
 @pytest.mark.parametrize(

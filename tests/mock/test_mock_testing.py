@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from siteassist_mock.app import create_app
-from siteassist_mock.serving import base_url, listen
+from siteassist_mock.http.server import base_url, listen
 from siteassist_mock.testing import mock_server, serving
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from siteassist_mock.clock import Clock
-from siteassist_mock.tokens import MAX_SECONDS, Tokens
+from siteassist_mock.http.tokens import MAX_SECONDS, Tokens
 
 if TYPE_CHECKING:
     from tests.mock.conftest import FakeTime

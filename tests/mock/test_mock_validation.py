@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from siteassist_mock.errors import ApiError
-from siteassist_mock.validation import RequestValidator
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_spec import Body, Document, SpecError, read_operations
 
 JSON = "application/json"

@@ -21,12 +21,12 @@ from tests.mutants.owners import owner_of
 from tests.mutants.probing import API_KEY, Api
 from tests.mutants.probing import Visitor as Caller
 
-from siteassist_mock.auth import Authenticator
-from siteassist_mock.call import Call, Handler, Services
-from siteassist_mock.errors import ApiError, error_response
-from siteassist_mock.seed import PRIVATE_KEY
-from siteassist_mock.store import Records
-from siteassist_mock.tables import Conversation, Visitor, conversations
+from siteassist_mock.content.seed import PRIVATE_KEY
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.http.context import Call, Handler, Services
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import Conversation, Visitor, conversations
 
 __all__ = ["FAULTS"]
 

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse
 from tests.mutants.exchange import Event, Exchange
 
 from siteassist_mock.app import create_app
-from siteassist_mock.call import Services
 from siteassist_mock.handlers import HANDLERS
+from siteassist_mock.http.context import Services
 from siteassist_mock.settings import Settings
 from siteassist_spec import load_spec
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from siteassist_mock.call import Call, Handler
+    from siteassist_mock.http.context import Call, Handler
 
 __all__ = ["Ask", "Build", "Server", "Step", "spec"]
 

@@ -13,9 +13,9 @@ from tests.mutants.faulty import Build
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
 
-from siteassist_mock.call import Call, Handler
-from siteassist_mock.store import Records
-from siteassist_mock.tables import Message
+from siteassist_mock.http.context import Call, Handler
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import Message
 
 __all__ = ["FAULTS"]
 

@@ -9,7 +9,7 @@ import click
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.variants import VARIANTS
 
-from siteassist_mock.serving import base_url, listen, make_server
+from siteassist_mock.http.server import base_url, listen, make_server
 
 if TYPE_CHECKING:
     from types import FrameType

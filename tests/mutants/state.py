@@ -18,10 +18,10 @@ from tests.mutants.faulty import Build, Server
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import EMOJI, Api
 
-from siteassist_mock.call import Call, Handler
-from siteassist_mock.errors import ApiError
-from siteassist_mock.store import Records
-from siteassist_mock.tables import Message, conversations, messages
+from siteassist_mock.http.context import Call, Handler
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import Message, conversations, messages
 
 __all__ = ["FAULTS"]
 

@@ -16,11 +16,11 @@ from tests.mutants.faulty import Build, Server, Step
 from tests.mutants.mutant import Faults
 from tests.mutants.probing import EMOJI, Api, read_stream, text_of
 
-from siteassist_mock import views
-from siteassist_mock.assistant import Answer
-from siteassist_mock.call import Call, Handler, Services
-from siteassist_mock.store import Records
-from siteassist_mock.stream import EventStream
+from siteassist_mock.content.assistant import Answer
+from siteassist_mock.handlers import views
+from siteassist_mock.http.context import Call, Handler, Services
+from siteassist_mock.http.event_stream import EventStream
+from siteassist_mock.storage.store import Records
 
 __all__ = ["FAULTS"]
 

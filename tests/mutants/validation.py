@@ -14,7 +14,7 @@ from tests.mutants.faulty import Build
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import API_KEY, EMOJI, PROJECT, Api
 
-from siteassist_mock.errors import ApiError, error_response
+from siteassist_mock.http.errors import ApiError, error_response
 
 __all__ = ["FAULTS"]
 

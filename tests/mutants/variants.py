@@ -27,12 +27,11 @@ from tests.mutants.owners import owner_of
 from tests.mutants.probes import CHAT
 from tests.mutants.probing import API_KEY, PROJECT, UNKNOWN, Api
 
-from siteassist_mock import views
-from siteassist_mock.assistant import Answer, Assistant
-from siteassist_mock.call import Call, Handler, Services
-from siteassist_mock.errors import ApiError, error_response
-from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.tables import conversations
+from siteassist_mock.content.assistant import Answer, Assistant
+from siteassist_mock.handlers import HANDLERS, views
+from siteassist_mock.http.context import Call, Handler, Services
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.tables import conversations
 
 __all__ = ["VARIANTS", "Variant"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from scripts.publish.collection import as_collection, in_order
 from scripts.publish.documents import as_json
-from siteassist_mock.seed import API_KEY
+from siteassist_mock.content.seed import API_KEY
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec, read_operations
 

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 
 from scripts.publish.documents import as_yaml
-from siteassist_mock.seed import API_KEY
+from siteassist_mock.content.seed import API_KEY
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec
 from siteassist_spec.transform import dereference, to_openapi_3_2

@@ -181,7 +181,7 @@ def test_folder_can_be_opened_as_it_is(browser: Browser, tmp_path: Path) -> None
 def test_reference_is_loaded_by_nobody_else() -> None:
     """Neither the description nor the mock's start pays for it."""
     program = (
-        "import sys, siteassist_spec, siteassist_mock.app, siteassist_mock.serving\n"
+        "import sys, siteassist_spec, siteassist_mock.app, siteassist_mock.http.server\n"
         "siteassist_mock.app.create_app()\n"
         "parts = ('reference', 'samples', 'transform')\n"
         "print([part for part in parts if f'siteassist_spec.{part}' in sys.modules])\n"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_mock.seed import PRIVATE_KEY
+from siteassist_mock.content.seed import PRIVATE_KEY
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec, read_operations
 from siteassist_spec.samples import Sample, code_samples

@@ -13,7 +13,7 @@ from siteassist_spec import METHODS
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_USERS_OF_YAML = {
     # Reads the website's data that a user of the mock writes, not the description.
-    "src/siteassist_mock/yaml_file.py",
+    "src/siteassist_mock/content/yaml_file.py",
     # Writes the published forms.
     "scripts/publish/documents.py",
     # Edits a copy of the description, and keeps its comments.

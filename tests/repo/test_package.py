@@ -44,8 +44,8 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     """What reads `openapi.yaml` finds it after installation, byte for byte."""
     archive = zipfile.ZipFile(wheel)
     assert (ROOT / "openapi.yaml").read_bytes() == archive.read("siteassist_spec/openapi.yaml")
-    assert "siteassist_contract/shapes/schemathesis.toml" in archive.namelist()
-    assert "siteassist_mock/ui.html" in archive.namelist()
+    assert "siteassist_contract/checks/generated/schemathesis.toml" in archive.namelist()
+    assert "siteassist_mock/operator/page.html" in archive.namelist()
 
 
 def test_wheel_carries_the_reference(wheel: Path) -> None:

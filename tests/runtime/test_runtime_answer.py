@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from siteassist_runtime.answer import Answer
+from siteassist_runtime.streaming.answer import Answer
 
 CALL = {"toolCallId": "c"}
 USAGE = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import fields
 
-from siteassist_runtime import events
+from siteassist_runtime.streaming import events
 from siteassist_runtime.unset import UNSET
 
 PROVIDER = {"providerMetadata": {"some": {"key": ["value"]}}}

@@ -25,7 +25,7 @@ from siteassist import (
     SiteAssistError,
     TooManyRequestsError,
 )
-from siteassist_runtime import awaiting, blocking, calls, deadline, retry
+from siteassist_runtime import async_driver, calls, deadline, retry, sync_driver
 from siteassist_runtime.operation import Operation
 
 BASE_URL = "http://127.0.0.1/v2"
@@ -80,10 +80,10 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Give the runtime a clock of the test's."""
     clock = FakeTime()
-    modules: tuple[ModuleType, ...] = (blocking, awaiting, calls, deadline)
+    modules: tuple[ModuleType, ...] = (sync_driver, async_driver, calls, deadline)
     for module in modules:
         monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(awaiting, "sleep", clock.sleep_async)
+    monkeypatch.setattr(async_driver, "sleep", clock.sleep_async)
     return clock
 
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from siteassist_runtime import unset
-from siteassist_runtime.notice import QueuedNotice
 from siteassist_runtime.operation import Operation
+from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.unset import UNSET, Unset
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from siteassist_runtime import sse
 from siteassist_runtime.errors import StreamDecodeError
-from siteassist_runtime.sse import EventDecoder
+from siteassist_runtime.streaming import sse
+from siteassist_runtime.streaming.sse import EventDecoder
 
 BOM = b"\xef\xbb\xbf"
 REPLACEMENT = "\ufffd"

@@ -51,10 +51,11 @@ from siteassist.models.other_part import OtherPart
 from siteassist.models.text_part import TextPart
 from siteassist.models.token_usage import TokenUsage
 from siteassist.models.tool_part import ToolPart
-from siteassist_runtime import deadline, sse, stream
-from siteassist_runtime.events import BY_TYPE
-from siteassist_runtime.notice import QueuedNotice
-from siteassist_runtime.stream import AsyncStream, EventTable, Stream, StreamFormat
+from siteassist_runtime import deadline
+from siteassist_runtime.streaming import sse, stream
+from siteassist_runtime.streaming.events import BY_TYPE
+from siteassist_runtime.streaming.queued import QueuedNotice
+from siteassist_runtime.streaming.stream import AsyncStream, EventTable, Stream, StreamFormat
 
 TOKEN = "sk_test_1234567890abcdef"
 BASE_URL = "http://127.0.0.1/v2"

@@ -17,8 +17,8 @@ from siteassist.models.chat_message import ChatMessage
 from siteassist.models.chat_role import ChatRole
 from siteassist.models.conversation_order_by import ConversationOrderBy
 from siteassist.models.page_context import PageContext
+from siteassist_runtime.serialization import jsonable, present, segment, texts
 from siteassist_runtime.unset import UNSET
-from siteassist_runtime.wire import jsonable, present, segment, texts
 
 ID = uuid.UUID("5d1f1f0e-3c39-4c0c-9a3e-0b6c3e0a7d51")
 

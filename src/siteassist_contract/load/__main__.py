@@ -11,7 +11,7 @@ except ModuleNotFoundError:
     print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)
     sys.exit(2)
 
-from siteassist_contract.load.command import main
+from siteassist_contract.load.cli import main
 
 if __name__ == "__main__":
     main(prog_name="siteassist-load")

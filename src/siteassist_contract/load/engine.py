@@ -32,14 +32,14 @@ from locust import (  # pyright: ignore[reportMissingImports]  # as above
 from locust.env import Environment  # pyright: ignore[reportMissingImports]  # as above
 from locust.html import get_html_report  # pyright: ignore[reportMissingImports]  # as above
 
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.redaction import API_KEY
 from siteassist_contract.load import report
-from siteassist_contract.load.crowd import Crowd
-from siteassist_contract.load.ledger import Ledger
 from siteassist_contract.load.meter import Timing
+from siteassist_contract.load.results import Ledger
 from siteassist_contract.load.settings import Role, Settings
-from siteassist_contract.outcome import CannotRunError, ExitStatus
-from siteassist_contract.preflight import Target
-from siteassist_contract.secrets import API_KEY
+from siteassist_contract.load.visitors import Crowd
+from siteassist_contract.verdict import CannotRunError, ExitStatus
 
 DATA = "siteassist"
 """Under which name a worker's report has what its visitors have found."""

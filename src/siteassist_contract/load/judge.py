@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siteassist_contract.findings import Findings
-from siteassist_contract.traffic import Exchange
+from siteassist_contract.http.recorder import Exchange
 
 LAYER = "load"
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS, SERVER_ERRORS = 402, 429, 500

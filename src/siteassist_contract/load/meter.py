@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from siteassist_contract.traffic import CALL, CallFacts
+from siteassist_contract.http.recorder import CALL, CallFacts
 from siteassist_spec import EVENT_STREAM
 
 _DELTA = b'"text-delta"'

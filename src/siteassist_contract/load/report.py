@@ -11,8 +11,8 @@ import click
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Break
-from siteassist_contract.load.ledger import Ledger
-from siteassist_contract.outcome import ExitStatus
+from siteassist_contract.load.results import Ledger
+from siteassist_contract.verdict import ExitStatus
 
 
 def status_of(ledger: Ledger, *, interrupted: bool) -> ExitStatus:

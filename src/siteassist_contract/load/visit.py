@@ -1,6 +1,6 @@
 """One visit: what a visitor of a website does, from the first page to a closed conversation.
 
-`siteassist_contract.behaviour.visitor` judges each answer and reads back what it
+`siteassist_contract.checks.behaviour.visitor` judges each answer and reads back what it
 has left; this is the way through it.
 """
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.behaviour.visitor import OK, Visitor
+from siteassist_contract.checks.behaviour.visitor import OK, Visitor
 from siteassist_contract.description import API_KEY, DEVICE, page_query
 from siteassist_contract.findings import Findings
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.http.session import Session
 from siteassist_contract.load.judge import LoadFindings
-from siteassist_contract.preflight import Target
-from siteassist_contract.rendering import VISITORS, Renderer
-from siteassist_contract.secrets import Filter
-from siteassist_contract.session import Session
-from siteassist_contract.traffic import Exchange, Wire
+from siteassist_contract.report.reproduction import VISITORS, Renderer
 
 FIRST, SECOND = VISITORS
 QUESTION = "How long does shipping take?"
@@ -60,8 +60,8 @@ class Visit:
         """Make the visit; ``number`` decides between the ways that it can go.
 
         Raises `siteassist_contract.load.judge.CutShortError`,
-        `siteassist_contract.traffic.UnansweredError` or
-        `siteassist_contract.traffic.GoneError` if it cannot go on.
+        `siteassist_contract.http.recorder.UnansweredError` or
+        `siteassist_contract.http.recorder.GoneError` if it cannot go on.
         """
         often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
         nobody = Session(self.target.base_url, self.wire, "", None)

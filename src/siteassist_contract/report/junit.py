@@ -8,9 +8,9 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
-from siteassist_contract.coverage import Row
 from siteassist_contract.findings import Break
 from siteassist_contract.report.summary import Report
+from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import jinja2
 
-from siteassist_contract.coverage import gaps
 from siteassist_contract.description import operations
 from siteassist_contract.findings import LAYERS, grouped
 from siteassist_contract.report.summary import Report
+from siteassist_contract.report.tested_rules import gaps
 from siteassist_contract.rules import RULES
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siteassist_contract.coverage import Row
 from siteassist_contract.findings import LAYERS
+from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.run import Outcome
 
 

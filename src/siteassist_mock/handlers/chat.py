@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from siteassist_mock.errors import ApiError
-from siteassist_mock.replies import whole
-from siteassist_mock.seed import ASSISTANT_ID
-from siteassist_mock.stream import EventStream
+from siteassist_mock.content.seed import ASSISTANT_ID
+from siteassist_mock.handlers.replies import whole
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.event_stream import EventStream
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from siteassist_mock.call import Call
+    from siteassist_mock.http.context import Call
 
 __all__ = ["create_chat_completion"]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
-from siteassist_mock import views
-from siteassist_mock.errors import ApiError
+from siteassist_mock.handlers import views
+from siteassist_mock.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from siteassist_mock.call import Call
-    from siteassist_mock.store import Records
-    from siteassist_mock.tables import Conversation
+    from siteassist_mock.http.context import Call
+    from siteassist_mock.storage.store import Records
+    from siteassist_mock.storage.tables import Conversation
 
 __all__ = [
     "check_open",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
-from siteassist_mock import views
+from siteassist_mock.handlers import views
 
 if TYPE_CHECKING:
-    from siteassist_mock.call import Call
+    from siteassist_mock.http.context import Call
 
 __all__ = ["get_me", "init"]
 

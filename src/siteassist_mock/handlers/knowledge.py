@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
-from siteassist_mock.errors import ApiError
-from siteassist_mock.seed import PROJECT_ID
+from siteassist_mock.content.seed import PROJECT_ID
+from siteassist_mock.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from siteassist_mock.call import Call
+    from siteassist_mock.http.context import Call
 
 __all__ = ["get_project", "get_qna", "get_qnas", "search"]
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from siteassist_mock import views
-from siteassist_mock.assistant import title
-from siteassist_mock.errors import ApiError
+from siteassist_mock.content.assistant import title
+from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, check_visitor, own_conversation
-from siteassist_mock.replies import whole
-from siteassist_mock.stream import EventStream
+from siteassist_mock.handlers.replies import whole
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.event_stream import EventStream
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from siteassist_mock.call import Call
+    from siteassist_mock.http.context import Call
 
 __all__ = ["get_messages", "send_message", "send_message_feedback"]
 

@@ -1,0 +1,1 @@
+"""The checks of a run, one module for each kind."""

@@ -1,0 +1,391 @@
+"""Fixed ways through the service, which reach what chance reaches late.
+
+Each is one visitor's story: enough conversations for several pages, enough
+messages for a filter to matter, a second visitor who tries every door. They
+come before the random walk, find most faults within seconds, and are the same
+in every run.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.behaviour.knowledge import read_knowledge
+from siteassist_contract.checks.behaviour.model import KnownConversation
+from siteassist_contract.checks.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
+from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.description import operations, page_query
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import valid_request
+from siteassist_contract.rules import RULES, TWO_VISITORS
+
+Journey = Callable[[Ground], None]
+
+PAGE = {
+    "url": "https://shop.example/pricing?plan=pro",
+    "title": "Pricing: plans & features",
+    "content": "Every plan has a trial of 14 days.",
+    "textSelection": "a trial of 14 days",
+}
+EMOJI = (
+    'Wie läuft die Rückgabe? 👩‍👩‍👧‍👦🇨🇭 “quotes” \\ "and" <b>tags</b>\n\tnew line, 日本語, עברית'
+)
+LONG = " ".join(f"word{number}" for number in range(2000))[:10_000]
+WORDS = [chr(ord("a") + number) + " question" for number in range(26)]
+"""Titles, if they come from first messages, begin with different letters."""
+OK = 200
+TIES = 3
+"""How many conversations are left alike, so that a page cannot tell them apart."""
+
+
+def identity(ground: Ground) -> None:
+    """Start sessions of devices, and ask who their visitors are."""
+    if not ground.has_key:
+        pairs = [("device-status", "init"), ("device-visitor", "init")]
+        ground.without_key(*pairs)
+        _me(ground, ground.visitor())
+        return
+    ground.wire.history.clear()
+    findings, history = ground.findings, ground.wire.history
+    # Of the greatest length that is documented, and different at the end only.
+    device = f"siteassist-contract-{uuid.uuid4().hex}-".ljust(99, "x") + "1"
+    other = f"{device[:-1]}2"
+    first, again, another = (ground.session_of(name) for name in (device, device, other))
+    statuses = [exchange.status for exchange in (first, again, another)]
+    if set(statuses) & set(tolerance.CIRCUMSTANCES):
+        return
+    findings.judge(
+        statuses == [201, 200, 201],
+        "device-status",
+        "init",
+        "201 for a new device, 200 when it comes again, 201 for another one",
+        ", ".join(map(str, statuses)),
+        history,
+    )
+    ids = [_visitor_id(exchange) for exchange in (first, again, another)]
+    findings.judge(
+        ids[0] == ids[1] != ids[2],
+        "device-visitor",
+        "init",
+        "the same visitor for the same device, another one for another",
+        ", ".join(map(str, ids)),
+        history,
+    )
+    # Whoever asks for a session again gets one of the same visitor.
+    for exchange in (first, another, again):
+        token = exchange.document.get("sessionToken")
+        if isinstance(token, str):
+            ground.devices[FIRST] = other if exchange is another else device
+            session = Session(ground.target.base_url, ground.wire, FIRST, token)
+            _me(ground, Visitor(session, findings, history, visitor_id=str(_visitor_id(exchange))))
+
+
+def conversation(ground: Ground) -> None:
+    """Lead one conversation from its start to after its end."""
+    visitor = ground.visitor()
+    bare = visitor.start()
+    known = visitor.start({"context": {"pageUrl": "https://shop.example/pricing"}})
+    if known is None or bare is None:
+        return
+    visitor.send(known, "How long does shipping take?", stream=False, extra={"pageContext": PAGE})
+    if ground.profile.gentle:
+        visitor.close(known, {"closeReason": "Contract tests"})
+        return
+    visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
+    visitor.send(known, EMOJI, stream=True, extra={"pageContext": {"url": None, "title": "T"}})
+    visitor.send(known, "x", stream=True)
+    visitor.send(known, "Grüße, Übergröße?", stream=False)
+    visitor.send(known, "Grüße, Übergröße?", stream=True)
+    visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
+    visitor.send(known, LONG, stream=False)
+    visitor.send(known, LONG[::-1], stream=True)
+    while len(known.messages) < ground.profile.messages * 2:
+        before = len(known.messages)
+        visitor.send(known, f"Question {before}", stream=before % 4 == 0)
+        if len(known.messages) == before:
+            break
+    _histories(visitor, known)
+    _ratings(visitor, known)
+    visitor.close(bare, {"closeReason": "Reason " * 36 + "1234"})
+    visitor.close(known, {"closeReason": "Issue resolved"})
+    visitor.read(known)
+    visitor.history(known)
+    visitor.close(known)
+    visitor.close(known, {"closeReason": "Again"})
+    visitor.send(known, "Is anybody there?", stream=False)
+    visitor.send(known, "Is anybody there?", stream=True)
+    visitor.read(known)
+    answered = next((m for m in known.messages if m.role == "assistant"), None)
+    if answered is not None:
+        visitor.history(known, limit=2)
+    visitor.page()
+
+
+def _histories(visitor: Visitor, known: KnownConversation) -> None:
+    """Every filter and page of a list of messages."""
+    count = len(known.messages)
+    visitor.history(known)
+    for role in ("user", "assistant", "human_agent"):
+        visitor.history(known, role=role)
+        visitor.history(known, role=role, limit=2, offset=1)
+    for status in ("complete", "streaming", "error"):
+        visitor.history(known, status=status)
+        visitor.history(known, status=status, role="user")
+        visitor.history(known, status=status, role="assistant", limit=3)
+    for limit, offset in ((1, 0), (1, None), (3, 2), (count, 0), (count + 1, 0), (2, count - 1)):
+        visitor.history(known, limit=limit, offset=offset)
+    for offset in (1, count - 1, count, count + 5):
+        visitor.history(known, offset=offset)
+
+
+def _ratings(visitor: Visitor, known: KnownConversation) -> None:
+    """Like, dislike, take back; the first answer and the last, and a message of one's own."""
+    answers = [m for m in known.messages if m.role == "assistant"]
+    for message in (answers[:1] + answers[-1:]) if answers else []:
+        for feedback in ("like", "dislike", "dislike", None, "like"):
+            visitor.rate(known, message, feedback)
+    for message in [m for m in known.messages if m.role == "user"][:1]:
+        visitor.rate(known, message, "like")
+        visitor.rate(known, message, None)
+
+
+def lists(ground: Ground) -> None:
+    """List many conversations: every page, filter and order."""
+    visitor = ground.visitor()
+    if not visitor.exclusive:
+        _older(visitor)
+    visitor.page()
+    _fill(ground, visitor)
+    if visitor.exclusive:
+        _pages(visitor)
+    else:
+        ground.findings.prevent("list-own", "getConversations", TWO_VISITORS)
+        visitor.page(limit=MOST)
+        for status in ("open", "closed"):
+            visitor.page(status=status, limit=MOST)
+
+
+def _fill(ground: Ground, visitor: Visitor) -> None:
+    """Start conversations in an order of their own; some are closed, some have no message."""
+    count = ground.profile.conversations
+    # Neither by letter nor by state, so that no order can come about by chance.
+    for number in sorted(range(count), key=lambda n: (7 * n + 3) % 25):
+        known = visitor.start()
+        if known is None:
+            return
+        if number >= TIES and not ground.profile.gentle:
+            visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
+        if number % 3 == 1 or ground.profile.gentle:
+            visitor.close(known, {"closeReason": f"Reason {number}"} if number % 2 else None)
+    # The earliest is the latest once somebody speaks in it again.
+    first = next(k for k in visitor.known.values() if not k.older)
+    if not ground.profile.gentle:
+        visitor.send(first, f"{WORDS[0]} again", stream=False)
+
+
+def _pages(visitor: Visitor) -> None:
+    count = len(visitor.known)
+    visitor.page()
+    for limit, offset in ((1, 0), (5, 5), (MOST, 0), (count, 0), (max(count - 1, 1), 1)):
+        visitor.page(limit=limit, offset=offset)
+    for offset in (1, count - 1, count, count + 7):
+        visitor.page(limit=10, offset=offset)
+        visitor.page(offset=offset)
+    for status in ("open", "closed"):
+        visitor.page(status=status)
+        visitor.pages(4, status=status)
+        visitor.pages(4, status=status, order_by="createdAt", order_dir="asc")
+    for field in ORDERS:
+        visitor.page(order_by=field)
+        visitor.orders(field)
+        visitor.pages(5, order_by=field, order_dir="asc")
+        visitor.pages(7, order_by=field, order_dir="desc")
+    visitor.page(order_dir="asc")
+    visitor.page(order_dir="desc", limit=3)
+    visitor.pages(6, status="open", order_by="updatedAt", order_dir="asc")
+    visitor.pages(MOST)
+
+
+def isolation(ground: Ground) -> None:
+    """Let a second visitor try every door of the first one."""
+    if not ground.has_key:
+        _no_second(ground)
+        return
+    first = ground.visitor()
+    second = ground.visitor(SECOND)
+    known, closed = first.start(), first.start()
+    if known is None or closed is None:
+        return
+    secret = f"secret {uuid.uuid4().hex}"
+    first.send(known, secret, stream=False)
+    second.page()
+    own = second.start()
+    if own is not None:
+        second.send(own, "Hello", stream=False)
+        second.pages(1)
+    first.close(closed)
+    for target in (known, closed):
+        intrude(ground, second, target, secret)
+    for visitor, conversations in ((first, (known, closed)), (second, (own,))):
+        for each in conversations:
+            if each is not None:
+                visitor.read(each)
+                visitor.history(each)
+        visitor.pages(5)
+
+
+def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret: str) -> None:
+    """Let somebody else do everything to a conversation, and judge that nothing came of it."""
+    session, path = stranger.session, {"conversationId": target.id}
+    first_page = page_query("getMessages", limit=1)
+    attempts: list[Exchange] = [
+        session.call("getConversation", path=path),
+        session.call("getMessages", path=path),
+        session.call("getMessages", path=path, query={**first_page, "role": "user"}),
+        session.call("sendMessage", path=path, body={"content": "Let me in", "stream": False}),
+        session.call("sendMessage", path=path, body={"content": "Let me in", "stream": True}),
+        session.call("closeConversation", path=path),
+        session.call("closeConversation", path=path, body={"closeReason": "Mine"}),
+    ]
+    attempts += [
+        session.call(
+            "sendMessageFeedback", path={"messageId": message.id}, body={"feedback": feedback}
+        )
+        for message in target.messages
+        if is_uuid(message.id)
+        for feedback in ("like", None)
+    ]
+    history = ground.wire.history
+    for exchange in attempts:
+        place = history.index(exchange) + 1
+        way = history[:place]
+        ground.findings.see(exchange, way)
+        kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
+        if exchange.operation == "sendMessage" and target.closed:
+            kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
+        if exchange.operation == "sendMessageFeedback":
+            kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
+        shown = secret.encode() in exchange.content
+        ground.findings.judge(
+            kept and not shown,
+            "isolation",
+            exchange.operation,
+            "403 or 404, for what is somebody else's",
+            f"{exchange.status}{', with what is theirs' if shown else ''}",
+            way,
+        )
+
+
+def renew(ground: Ground, visitor: Visitor) -> None:
+    """Start a session of a visitor's device once more, and judge that it is the same visitor."""
+    exchange = ground.session_of(ground.devices[FIRST])
+    if exchange.status in tolerance.CIRCUMSTANCES:
+        return
+    got = _visitor_id(exchange)
+    history = ground.wire.history
+    findings = ground.findings
+    status = str(exchange.status)
+    findings.judge(exchange.status == OK, "device-status", "init", "200", status, history)
+    kept = got == visitor.visitor_id
+    words = f"the visitor {visitor.visitor_id}, whose device it is"
+    findings.judge(kept, "device-visitor", "init", words, str(got), history)
+
+
+def look_for_nothing(ground: Ground, visitor: Visitor, anywhere: str, which: int) -> None:
+    """Do something to what never existed, and judge that it is not found."""
+    owned = [operation for operation in operations().values() if operation.owned]
+    operation = owned[which % len(owned)]
+    names = [parameter.name for parameter in operation.places("path")]
+    request = valid_request(operation, dict.fromkeys(names, anywhere), ground.target.api_key)
+    if request is None:
+        return
+    exchange = visitor.session.send(request)
+    ground.findings.see(exchange, ground.wire.history)
+    ground.findings.judge(
+        exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES),
+        "unknown-not-found",
+        exchange.operation,
+        "404 for what never existed",
+        str(exchange.status),
+        ground.wire.history,
+    )
+
+
+def knowledge(ground: Ground) -> None:
+    """Read the project, its Q&As, and search."""
+    read_knowledge(ground)
+
+
+def human(ground: Ground) -> None:
+    """Say something to the human agent in the conversation that was lent."""
+    if ground.human_conversation is None:
+        return
+    ground.wire.history.clear()
+    visitor = ground.lent()
+    _older(visitor)
+    known = visitor.known.get(ground.human_conversation.lower())
+    if known is None:
+        ground.findings.prevent(
+            "queued", "sendMessage", "--human-conversation is none of the token's visitor"
+        )
+        return
+    known.human = True
+    visitor.send(known, f"Is a person there? {uuid.uuid4().hex[:8]}")
+    visitor.read(known)
+
+
+JOURNEYS: tuple[tuple[str, Journey], ...] = (
+    ("devices and visitors", identity),
+    ("somebody else's conversation", isolation),
+    ("one conversation", conversation),
+    ("lists", lists),
+    ("project, Q&As, search", knowledge),
+    ("a human agent", human),
+)
+
+
+def _me(ground: Ground, visitor: Visitor) -> None:
+    exchange = visitor.session.call("getMe")
+    ground.findings.see(exchange, ground.wire.history)
+    if exchange.status in tolerance.CIRCUMSTANCES:
+        return
+    got = str(exchange.document.get("id"))
+    kept = exchange.status == OK and got == visitor.visitor_id
+    ground.findings.judge(
+        kept,
+        "me",
+        "getMe",
+        f"200 with the visitor {visitor.visitor_id}",
+        f"{exchange.status} with {got}",
+        ground.wire.history,
+    )
+
+
+def _visitor_id(exchange: Exchange) -> str | None:
+    visitor = exchange.document.get("visitor")
+    return str(visitor.get("id")) if isinstance(visitor, dict) else None
+
+
+def _older(visitor: Visitor) -> None:
+    """Take over what a lent visitor has already; nothing of it is touched."""
+    offset = 0
+    while True:
+        document = visitor.session.call(
+            "getConversations", query=page_query("getConversations", limit=100, offset=offset)
+        ).document
+        shown = document.get("data")
+        items = [i for i in shown if isinstance(i, dict)] if isinstance(shown, list) else []
+        for item in items:
+            visitor.take_over(item)
+        offset += 100
+        total = document.get("total")
+        if not items or not isinstance(total, int | float) or offset >= total:
+            return
+
+
+def _no_second(ground: Ground) -> None:
+    ground.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
+    ground.findings.prevent("own-list", "getConversations", TWO_VISITORS)

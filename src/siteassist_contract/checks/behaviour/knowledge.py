@@ -1,0 +1,239 @@
+"""What the documents promise of a project, its Q&As and the search."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.behaviour.visitor import is_uuid
+from siteassist_contract.checks.context import Ground
+from siteassist_contract.description import API_KEY, page_due, page_query, page_words
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.session import Session
+
+Json = Mapping[str, Any]
+OK = 200
+PAGE = 10
+_MOST = 500
+"""How many Q&As are read at most."""
+_STEP = 100
+_QUERIES = 80
+"""How many words are searched for at most, one by one."""
+_FEW_QUERIES = 8
+_WORD = re.compile(r"[^\W\d_]{4,40}")
+"""What is worth looking for."""
+
+
+def read_knowledge(ground: Ground) -> None:
+    """Read all of it, and compare the parts with each other."""
+    if ground.target.api_key is None:
+        ground.without_key(
+            ("project-stable", "getProject"),
+            ("qnas-all", "getQnas"),
+            ("qnas-search", "getQnas"),
+            *(("no-token-needed", n) for n in ("getProject", "getQnas", "getQna", "search")),
+        )
+        return
+    ground.wire.history.clear()
+    with contextlib.suppress(_RefusedError):
+        _read(ground, _Reader(ground, ground.nobody), ground.target.api_key)
+
+
+def _read(ground: Ground, reader: _Reader, key: str) -> None:
+    project = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
+    again = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
+    reader.judge(
+        project.get("id") == again.get("id") and project.get("name") == again.get("name"),
+        "project-stable",
+        "getProject",
+        f"the project {project.get('id')}, {project.get('name')!r}",
+        f"{again.get('id')}, {again.get('name')!r}",
+    )
+    project_id = str(project.get("id"))
+    vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""
+    ground.wire.history.clear()
+    _search(reader, key, ground.profile.gentle, vocabulary)
+
+
+class _RefusedError(Exception):
+    """The server cannot answer now, so there is nothing to judge."""
+
+
+class _Reader:
+    """Reads without a credential, and judges that it can."""
+
+    def __init__(self, ground: Ground, session: Session) -> None:
+        self.session = session
+        self._findings = ground.findings
+        self._history = ground.wire.history
+
+    def read(self, exchange: Exchange) -> dict[str, Any]:
+        """Return the answer, an empty one if it was refused."""
+        self._findings.see(exchange, self._history)
+        if exchange.status in tolerance.CIRCUMSTANCES:
+            raise _RefusedError
+        kept = exchange.status == OK
+        self.judge(kept, "no-token-needed", exchange.operation, "200", str(exchange.status))
+        return exchange.document if kept else {}
+
+    def judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
+        """Judge with all that was read so far."""
+        self._findings.judge(kept, rule, operation, expected, actual, self._history)
+
+
+def _qnas(reader: _Reader, project: str) -> str:
+    """Read all Q&As; return their texts."""
+    session = reader.session
+    whole: list[Json] = []
+    total = 0
+    while len(whole) < _MOST:
+        page = reader.read(_list(session, project, limit=_STEP, offset=len(whole)))
+        entries = _objects(page.get("data"))
+        whole += entries
+        total = _count(page.get("total"))
+        if not entries or len(whole) >= total:
+            break
+    if len(whole) < _MOST:
+        reader.judge(
+            total == len(whole), "list-total", "getQnas", f"`total` {len(whole)}", str(total)
+        )
+    ids = [str(entry.get("id")) for entry in whole]
+    size = max(1, len(ids) // 2)
+    found: list[str] = []
+    for offset in range(0, len(ids), size):
+        found += _page(reader, project, len(ids), limit=size, offset=offset)
+    reader.judge(
+        sorted(found) == sorted(ids) and len(set(ids)) == len(ids),
+        "qnas-all",
+        "getQnas",
+        f"{len(ids)} entries, each once, on pages of {size}",
+        f"{len(found)}, {len(set(found))} of them different",
+    )
+    _page(reader, project, len(ids))
+    _page(reader, project, len(ids), limit=1)
+    _page(reader, project, len(ids), offset=1)
+    if ids:
+        _page(reader, project, len(ids), limit=10, offset=len(ids) - 1)
+    _page(reader, project, len(ids), limit=10, offset=len(ids))
+    for entry in (whole[:1] + whole[-1:]) if whole else []:
+        _one(reader, project, entry)
+        _by_words(reader, project, entry)
+    nothing = reader.read(_list(session, project, query="zyxwvq qwvxyz"))
+    reader.judge(
+        not _objects(nothing.get("data")) and _count(nothing.get("total")) == 0,
+        "qnas-search",
+        "getQnas",
+        "nothing, for words that no question has",
+        f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
+    )
+    return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
+
+
+def _page(
+    reader: _Reader,
+    project: str,
+    count: int,
+    *,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> list[str]:
+    page = reader.read(_list(reader.session, project, limit=limit, offset=offset))
+    entries = _objects(page.get("data"))
+    begin, most = offset or 0, limit or PAGE
+    due = max(0, min(most, count - begin))
+    expected = page_due("getQnas", limit=most, offset=begin)
+    said = {name: page.get(name) for name in expected}
+    reader.judge(
+        len(entries) == due and said == expected,
+        "list-page",
+        "getQnas",
+        f"{due} of {count} entries, {page_words(expected)}",
+        f"{len(entries)}, {page_words(said)}",
+    )
+    total = page.get("total")
+    reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))
+    return [str(entry.get("id")) for entry in entries]
+
+
+def _list(
+    session: Session,
+    project: str,
+    *,
+    limit: int | None = None,
+    offset: int | None = None,
+    query: str | None = None,
+) -> Exchange:
+    page = page_query("getQnas", limit=limit, offset=offset)
+    return session.call("getQnas", path={"projectId": project}, query={**page, "query": query})
+
+
+def _one(reader: _Reader, project: str, entry: Json) -> None:
+    if not is_uuid(str(entry.get("id"))):
+        return  # `described` has said so
+    shown = reader.read(
+        reader.session.call("getQna", path={"projectId": project, "qnaId": str(entry.get("id"))})
+    )
+    names = ("id", "createdAt", "question", "answer")
+    reader.judge(
+        [shown.get(n) for n in names] == [entry.get(n) for n in names],
+        "same-object",
+        "getQna",
+        f"the entry of the list, {entry.get('id')}",
+        str(shown.get("id")),
+    )
+
+
+def _by_words(reader: _Reader, project: str, entry: Json) -> None:
+    question = str(entry.get("question"))
+    page = reader.read(_list(reader.session, project, query=question[:300], limit=_STEP))
+    found = [str(other.get("id")) for other in _objects(page.get("data"))]
+    if len(found) < _STEP:
+        total = _count(page.get("total"))
+        words = f"`total` {len(found)}, as many as its words find"
+        reader.judge(total == len(found), "list-total", "getQnas", words, str(total))
+    reader.judge(
+        str(entry.get("id")) in found,
+        "qnas-search",
+        "getQnas",
+        f"{question!r} among what its own words find",
+        f"{len(found)} others",
+    )
+
+
+def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:  # noqa: FBT001
+    for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
+        for size in (None, 1, 2, 50):
+            vocabulary += _find(reader, key, words, size)
+    # What is found says what else there is to find: a product, say, among pages.
+    seen: set[str] = set()
+    for _ in range(_FEW_QUERIES if gentle else _QUERIES):
+        new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
+        if not new:
+            return
+        seen.add(new[0])
+        vocabulary += _find(reader, key, new[0], 50)
+
+
+def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
+    """Search once; return the text of what was found."""
+    results = _objects(
+        reader.read(
+            reader.session.call("search", query={"q": words, "size": size, API_KEY: key})
+        ).get("results")
+    )
+    most = size or PAGE
+    reader.judge(
+        len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))
+    )
+    return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
+
+
+def _objects(value: object) -> list[Json]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0

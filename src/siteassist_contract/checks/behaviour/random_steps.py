@@ -1,0 +1,281 @@
+"""A random walk of two visitors through everything that they can do.
+
+hypothesis chooses what is done, and when a rule is broken looks for the
+shortest way to it. What it draws are numbers that pick from what the model
+knows, never the server's own ids, so that the same draws mean the same walk.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
+from hypothesis.errors import Flaky
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from siteassist_contract.checks.behaviour.journeys import (
+    EMOJI,
+    LONG,
+    PAGE,
+    intrude,
+    look_for_nothing,
+    renew,
+)
+from siteassist_contract.checks.behaviour.model import KnownConversation
+from siteassist_contract.checks.behaviour.visitor import ORDERS, Visitor
+from siteassist_contract.checks.context import SECOND, Ground
+from siteassist_contract.findings import BrokenError
+from siteassist_contract.verdict import ContractBrokenError
+
+_PICK = st.integers(0, 10**6)
+_STEPS = 25
+# A server takes its time, and some steps have nothing to do.
+_PATIENT = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
+_WALKS = 40
+_SHORTENING = 8.0
+"""How long, in seconds, to look for a shorter way to one break."""
+
+CONTENT = st.one_of(
+    st.sampled_from(["x", "Hello", "How long does shipping take?", EMOJI, LONG, "\n", " pad "]),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60),
+    st.integers(1, 10_000).map(lambda length: "longer " * (length // 7) + "x" * (length % 7)),
+)
+PAGE_CONTEXT = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {}, optional={name: st.one_of(st.none(), st.just(text)) for name, text in PAGE.items()}
+    ),
+)
+
+
+class Walk(RuleBasedStateMachine):
+    """One walk. `ground` and `watch` are set by `walk`, for each run anew."""
+
+    ground: Ground
+    watch: Callable[[], None]
+
+    @initialize()
+    def arrive(self) -> None:
+        """Two visitors come; without a key the same one as before, alone."""
+        self.watch()
+        self.first = self.ground.visitor()
+        self.second = self.ground.visitor(SECOND) if self.ground.has_key else None
+        self.secret = f"secret {uuid.uuid4().hex}"
+        self.told: set[str] = set()
+
+    def visitors(self) -> list[Visitor]:
+        """Return who takes part."""
+        return [v for v in (self.first, self.second) if v is not None]
+
+    def mine(self, pick: int) -> tuple[Visitor, KnownConversation]:
+        """Pick a visitor and one of their conversations."""
+        pairs = [(v, k) for v in self.visitors() for k in v.known.values() if not k.older]
+        return pairs[pick % len(pairs)]
+
+    def any_conversation(self) -> bool:
+        """Whether there is one."""
+        return any(not k.older for v in self.visitors() for k in v.known.values())
+
+    @rule(pick=_PICK, body=st.sampled_from([None, {}, {"context": {}}, {"context": PAGE}]))
+    def start(self, pick: int, body: dict[str, Any] | None) -> None:
+        """Start a conversation, with or without a body."""
+        self.watch()
+        if body and body["context"]:
+            body = {"context": {"pageUrl": PAGE["url"]}}
+        visitors = self.visitors()
+        visitors[pick % len(visitors)].start(body)
+
+    @precondition(any_conversation)
+    @rule(
+        pick=_PICK,
+        content=CONTENT,
+        stream=st.sampled_from([None, False, True]),
+        page=PAGE_CONTEXT,
+        with_page=st.booleans(),
+    )
+    def send(
+        self,
+        pick: int,
+        content: str,
+        stream: bool | None,  # noqa: FBT001  # drawn
+        page: dict[str, Any] | None,
+        with_page: bool,  # noqa: FBT001  # drawn
+    ) -> None:
+        """Send a message."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        extra = {"pageContext": page} if with_page else {}
+        visitor.send(known, content, stream=stream, extra=extra)
+
+    @precondition(any_conversation)
+    @rule(pick=_PICK)
+    def get(self, pick: int) -> None:
+        """Read a conversation, and all of its messages."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        visitor.read(known)
+        visitor.history(known)
+
+    @precondition(any_conversation)
+    @rule(
+        pick=_PICK,
+        limit=st.one_of(st.none(), st.integers(1, 5), st.just(1000)),
+        offset=st.one_of(st.none(), st.integers(0, 6)),
+        role=st.sampled_from([None, "user", "assistant", "human_agent"]),
+        status=st.sampled_from([None, None, "complete", "streaming", "error"]),
+    )
+    def messages(
+        self, pick: int, limit: int | None, offset: int | None, role: str | None, status: str | None
+    ) -> None:
+        """List messages, filtered or by page."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        visitor.history(known, limit=limit, offset=offset, role=role, status=status)
+
+    @rule(
+        pick=_PICK,
+        limit=st.one_of(st.none(), st.integers(1, 4), st.just(100)),
+        offset=st.one_of(st.none(), st.integers(0, 4)),
+        status=st.sampled_from([None, "open", "closed"]),
+        order_by=st.one_of(st.none(), st.sampled_from(ORDERS)),
+        order_dir=st.sampled_from([None, "asc", "desc"]),
+    )
+    def conversations(  # noqa: PLR0913  # all that a list takes
+        self,
+        pick: int,
+        limit: int | None,
+        offset: int | None,
+        status: str | None,
+        order_by: str | None,
+        order_dir: str | None,
+    ) -> None:
+        """List conversations, filtered, sorted, by page."""
+        self.watch()
+        visitors = self.visitors()
+        visitor = visitors[pick % len(visitors)]
+        if visitor.exclusive:
+            visitor.page(
+                limit=limit, offset=offset, status=status, order_by=order_by, order_dir=order_dir
+            )
+
+    @precondition(any_conversation)
+    @rule(pick=_PICK, which=_PICK, feedback=st.sampled_from(["like", "dislike", None]))
+    def rate(self, pick: int, which: int, feedback: str | None) -> None:
+        """Rate a message."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        if known.messages:
+            visitor.rate(known, known.messages[which % len(known.messages)], feedback)
+
+    @precondition(any_conversation)
+    @rule(
+        pick=_PICK,
+        body=st.sampled_from([None, {}, {"closeReason": "Done 🎉"}, {"closeReason": "x" * 256}]),
+    )
+    def close(self, pick: int, body: dict[str, Any] | None) -> None:
+        """Close a conversation, perhaps once more."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        visitor.close(known, body)
+
+    @precondition(any_conversation)
+    @rule(pick=_PICK)
+    def intrude(self, pick: int) -> None:
+        """Let the other visitor try everything; ask for what never existed; renew a session."""
+        self.watch()
+        visitor, known = self.mine(pick)
+        stranger = self.second if visitor is self.first else self.first
+        if stranger is None or visitor is stranger:
+            return
+        intrude(self.ground, stranger, known, self.secret)
+        visitor.read(known)
+        visitor.history(known)
+        look_for_nothing(self.ground, visitor, str(uuid.uuid4()), pick)
+        renew(self.ground, self.first)
+
+    def teardown(self) -> None:
+        """Look at everything once more."""
+        if not hasattr(self, "first"):
+            return
+        for visitor in self.visitors():
+            for known in list(visitor.known.values()):
+                if not known.older:
+                    visitor.read(known)
+            if visitor.exclusive:
+                visitor.pages(3)
+
+
+class OutOfTimeError(BaseException):
+    """The time is up. Not an `Exception`: hypothesis would take it for a finding."""
+
+
+def walk(ground: Ground, *, seed_: int, until: float, database: ExampleDatabase | None) -> None:
+    """Walk until ``until``, a time of `time.monotonic`, and settle the breaks on the way."""
+    findings = ground.findings
+    findings.settle(findings.breaks)
+    number = 0
+    while time.monotonic() < until:
+        before = set(findings.breaks)
+        # Each series draws other numbers; the first is the seed's own.
+        _series(ground, seed_ + number, until, database)
+        findings.settle(findings.breaks)
+        number += 1
+        if set(findings.breaks) == before and ground.profile.gentle:
+            return
+
+
+def _series(ground: Ground, seed_: int, until: float, database: ExampleDatabase | None) -> None:
+    findings = ground.findings
+    known = set(findings.breaks)
+    deadline = until
+
+    def watch() -> None:
+        nonlocal deadline
+        if set(findings.breaks) - known and deadline == until:
+            deadline = min(until, time.monotonic() + _SHORTENING)
+        if time.monotonic() > deadline:
+            raise OutOfTimeError
+
+    here = {"ground": ground, "watch": staticmethod(watch)}
+    machine = type("Walk", (Walk,), here)
+    chosen = settings(
+        # Whatever the environment: hypothesis's profile for CI would ignore the seed.
+        settings.get_profile("default"),
+        max_examples=_WALKS,
+        stateful_step_count=_STEPS,
+        database=database,
+        deadline=None,
+        phases=(Phase.reuse, Phase.generate, Phase.shrink),
+        suppress_health_check=_PATIENT,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+    )
+    findings.shorten = True
+    try:
+        run_state_machine_as_test(seed(seed_)(machine), settings=chosen)
+    except (BrokenError, ContractBrokenError, Flaky, OutOfTimeError):
+        # What was found is noted already, with the shortest way that was seen.
+        pass
+    except ExceptionGroup as group:
+        rest = group.split((BrokenError, ContractBrokenError, Flaky))[1]
+        if rest is not None:
+            raise rest from None
+    finally:
+        findings.shorten = False

@@ -1,0 +1,837 @@
+"""A visitor who does things, knows what should have come of them, and looks.
+
+Every method does one thing a visitor can do, judges the answer, and reads back
+what should be stored by then. Where a server shows something else, that is
+noted once and the model takes what it shows, so that one fault is not found
+again in everything that follows.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks import stream_grammar
+from siteassist_contract.checks.behaviour.model import (
+    KnownConversation,
+    KnownMessage,
+    answer_text,
+    moment,
+    went_back,
+)
+from siteassist_contract.description import PLAIN, page_due, page_query, page_words
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.json_reader import LAST_INTERACTION
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.session import Session
+from siteassist_contract.rules import SLOW_STREAM
+from siteassist_spec import EVENT_STREAM
+
+Json = Mapping[str, Any]
+PAGE = 10
+"""How many entries a page has if nobody says otherwise."""
+MOST = 100
+"""How many entries a page may have at most."""
+OK, CREATED, QUEUED = 200, 201, 202
+ORDERS = (
+    "id",
+    "createdAt",
+    "updatedAt",
+    "lastInteractionAt",
+    "status",
+    "closedAt",
+    "isHumanHandled",
+    "title",
+)
+TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TICK = 0.004
+"""How long, in seconds, a clock of milliseconds takes to move for certain."""
+
+
+class Visitor:
+    """One visitor, the way to the server, and what the server should know."""
+
+    def __init__(
+        self,
+        session: Session,
+        findings: Findings,
+        history: list[Exchange],
+        *,
+        visitor_id: str = "",
+        exclusive: bool = True,
+    ) -> None:
+        """Act over ``session``, whose exchanges appear in ``history``.
+
+        ``exclusive`` is whether nobody else acts for the same visitor, so that
+        its list can be known in full.
+        """
+        self.session = session
+        self.visitor_id = visitor_id
+        self.exclusive = exclusive
+        self.known: dict[str, KnownConversation] = {}
+        self._findings = findings
+        self._history = history
+        self._seen_ids: set[str] = set()
+        self._paces: dict[str, list[bool | None]] = {}
+
+    # Doing
+
+    def start(self, body: Json | None = None) -> KnownConversation | None:
+        """Start a conversation; ``None`` if the server would not."""
+        operation = "startConversation"
+        exchange = self._see(self.session.call("startConversation", body=body))
+        if not self._accepted(exchange):
+            return None
+        shown = exchange.document
+        self._judge(
+            exchange.status == CREATED,
+            "created",
+            operation,
+            "201 for a conversation that was created",
+            str(exchange.status),
+        )
+        self._judge(
+            shown.get("status") == "open" and shown.get("closedAt") is None,
+            "started-open",
+            operation,
+            "status open, closedAt null",
+            f"status {shown.get('status')!r}, closedAt {shown.get('closedAt')!r}",
+        )
+        known = _conversation(shown)
+        # No page says that nobody has greeted the visitor.
+        known.messages = [KnownMessage.of(m) for m in _objects(shown.get("messages"))]
+        self._judge(
+            known.id not in self._seen_ids,
+            "new-id",
+            operation,
+            "an id that no other conversation has",
+            known.id,
+        )
+        self._seen_ids.add(known.id)
+        # Nothing can be done with any other; `described` has said so.
+        if not is_uuid(known.id):
+            return None
+        self.known[known.id] = known
+        self.read(known)
+        return known
+
+    def send(
+        self,
+        known: KnownConversation,
+        content: str,
+        *,
+        stream: bool | None = None,
+        extra: Json | None = None,
+    ) -> str | None:
+        """Send a message and return the answer's text; ``None`` if there was none.
+
+        ``stream`` is left out if it is ``None``; ``extra`` is the rest of the body.
+        """
+        body: dict[str, Any] = {"content": content, **(extra or {})}
+        if stream is not None:
+            body["stream"] = stream
+        time.sleep(_TICK)
+        exchange = self._see(self.session.call("sendMessage", path=_path(known), body=body))
+        if known.closed:
+            self._judge(
+                exchange.status in (*tolerance.CLOSED, *tolerance.CIRCUMSTANCES),
+                "accepted",
+                "sendMessage",
+                "an answer, or a refusal with a listed status",
+                str(exchange.status),
+            )
+            self._adopt(known)
+            return None
+        if not self._accepted(exchange):
+            return None
+        if known.human or exchange.status == QUEUED:
+            self._queued(known, exchange, content)
+            return None
+        answer = self.judge_answer(exchange, stream)
+        self._stored(known, body, answer)
+        return answer
+
+    def complete(
+        self, content: str, *, stream: bool | None = None, before: Sequence[Json] = ()
+    ) -> str | None:
+        """Ask for a completion and return its text; ``None`` if there was none.
+
+        ``before`` is what was said before ``content``.
+        """
+        body: dict[str, Any] = {"messages": [*before, {"role": "user", "content": content}]}
+        if stream is not None:
+            body["stream"] = stream
+        exchange = self._see(self.session.call("createChatCompletion", body=body))
+        if not self._accepted(exchange):
+            return None
+        # Here, false is the documented default: C-27.
+        return self.judge_answer(exchange, bool(stream))
+
+    def _queued(self, known: KnownConversation, exchange: Exchange, content: str) -> None:
+        known.human = True
+        text = exchange.content.decode("utf-8", "replace")
+        self._judge(
+            exchange.status == QUEUED and exchange.media_type == PLAIN and text == "Message sent",
+            "queued",
+            "sendMessage",
+            "202 text/plain `Message sent`",
+            f"{exchange.status} {exchange.media_type} `{text[:80]}`",
+        )
+        before = len(known.messages)
+        now = self._adopt(known)
+        if now is None:
+            return
+        new = now[before:]
+        self._judge(
+            [(m.role, m.text) for m in new if m.role == "user"] == [("user", content)],
+            "queued",
+            "sendMessage",
+            "the message, stored",
+            _few(new),
+        )
+
+    def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:  # noqa: FBT001
+        """Judge an answer by itself; return its text, ``None`` if it broke off."""
+        operation = exchange.operation
+        is_stream = exchange.media_type == EVENT_STREAM
+        form = EVENT_STREAM if stream else "application/json"
+        if stream is not None:
+            self._judge(
+                is_stream == stream,
+                "answer-form",
+                operation,
+                f"{form} for `stream: {str(stream).lower()}`",
+                exchange.media_type or "no media type",
+            )
+        if not is_stream:
+            text = answer_text(exchange.document)
+            self._judge(text, "answer", operation, "an answer with a text", "none")
+            return text
+        reading = stream_grammar.read(operation, exchange.content)
+        for rule in (
+            stream_grammar.FRAMES,
+            stream_grammar.ORDER,
+            stream_grammar.IDS,
+            stream_grammar.END,
+        ):
+            wrong = [fault.sentence for fault in reading.faults if fault.rule == rule]
+            words = "a stream as documented"
+            self._judge(not wrong, rule, operation, words, "; ".join(wrong[:3]))
+        self._pace(exchange, reading.deltas)
+        if reading.broken_off:
+            return None
+        self._judge(reading.text, "answer", operation, "an answer with a text", "none")
+        return reading.text
+
+    def _pace(self, exchange: Exchange, deltas: int) -> None:
+        """Judge whether streams come piece by piece; one that is held back may be chance."""
+        held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas)
+        if held is None:
+            self._findings.prevent("stream-incremental", exchange.operation, SLOW_STREAM)
+            return
+        seen = self._paces.setdefault(exchange.operation, [])
+        seen.append(held)
+        if len(seen) >= 3:  # noqa: PLR2004  # chance may delay a stream, not three
+            self._judge(
+                not all(seen[-3:]),
+                "stream-incremental",
+                exchange.operation,
+                "the first event long before the last",
+                f"all of {exchange.seconds:.1f} s passed before the first byte, three times",
+            )
+
+    def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
+        """Judge what an exchange has left in the conversation."""
+        interaction = known.last_interaction_at
+        before = len(known.messages)
+        shown = self._messages(known)
+        if shown is None:
+            return
+        new = self._compare_history(known, shown)[before:]
+        raw = {str(m.get("id")).lower(): m for m in shown}
+        asked = [m for m in new if m.role == "user"]
+        content = str(body["content"])
+        self._judge(
+            [m.text for m in asked] == [content] and new[0].role == "user",
+            "stored-message",
+            "sendMessage",
+            f"one message of the user, with its {len(content)} characters, before the answer",
+            _few(new),
+        )
+        page = body.get("pageContext")
+        if asked and isinstance(page, Mapping):
+            names = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
+            sent = {names[n]: v for n, v in page.items() if n in names and v is not None}
+            stored = {name: raw[asked[0].id].get(name) for name in sent}
+            self._judge(
+                sent == stored,
+                "stored-message",
+                "sendMessage",
+                f"the page that it was sent from: {sent}",
+                str(stored),
+            )
+        answers = [m for m in new if m.role != "user"]
+        if answer is not None:
+            said = "".join(m.text for m in answers)
+            self._judge(
+                said == answer and all(m.role == "assistant" for m in answers),
+                "stored-answer",
+                "sendMessage",
+                f"one answer of the assistant, as given: {_clip(answer)}",
+                _few(answers),
+            )
+            self._judge(
+                all(raw[m.id].get("status") in ("complete", None) for m in answers),
+                "stored-answer",
+                "sendMessage",
+                "an answer that is complete",
+                ", ".join(str(raw[m.id].get("status")) for m in answers),
+            )
+        self.read(known)
+        self._judge(
+            _moved(interaction, known.last_interaction_at),
+            "last-interaction",
+            "getConversation",
+            f"later than {interaction}",
+            known.last_interaction_at,
+        )
+
+    def rate(self, known: KnownConversation, message: KnownMessage, feedback: str | None) -> None:
+        """Rate a message, or take the rating back."""
+        operation = "sendMessageFeedback"
+        if not is_uuid(message.id):
+            return  # `described` has said so
+        exchange = self._see(
+            self.session.call(
+                operation, path={"messageId": message.id}, body={"feedback": feedback}
+            )
+        )
+        if message.role == "user" and exchange.status in (*tolerance.HIDDEN, 400, 409, 422):
+            return  # O-18
+        if not self._accepted(exchange):
+            return
+        answered = exchange.document.get("feedback")
+        self._judge(
+            exchange.status == OK and answered == feedback,
+            "feedback",
+            operation,
+            f"200 with the feedback as it is stored now: {feedback!r}",
+            f"{exchange.status} with {answered!r}",
+        )
+        stored = self._messages(known)
+        if stored is None:
+            return
+        shown = {m.id: m for m in map(KnownMessage.of, stored)}
+        now = shown.get(message.id)
+        if now is None:
+            return  # `history` is for that
+        self._judge(
+            now.feedback == feedback and (now.feedback_at is None) == (feedback is None),
+            "feedback",
+            operation,
+            f"stored: {feedback!r}, feedbackAt {'null' if feedback is None else 'a time'}",
+            f"{now.feedback!r}, feedbackAt {now.feedback_at!r}",
+        )
+        others = [
+            m.id
+            for m in known.messages
+            if m.id != message.id and m.id in shown and shown[m.id].feedback != m.feedback
+        ]
+        self._judge(
+            not others,
+            "feedback-alone",
+            operation,
+            "the feedback of other messages as it was",
+            f"changed: {', '.join(others)}",
+        )
+        known.messages = list(shown.values())
+        self.read(known)
+
+    def close(self, known: KnownConversation, body: Json | None = None) -> None:
+        """Close a conversation, or once more."""
+        operation = "closeConversation"
+        again = known.closed
+        exchange = self._see(self.session.call(operation, path=_path(known), body=body))
+        if again:
+            if exchange.status not in tolerance.CIRCUMSTANCES:
+                self._judge(
+                    exchange.status == OK, "closes-again", operation, "200", str(exchange.status)
+                )
+        elif not self._accepted(exchange):
+            return
+        reason = (body or {}).get("closeReason")
+        if not again:
+            known.status = "closed"
+            # O-16: nobody says whose reason counts once it was closed again.
+            known.reason_given = isinstance(reason, str) and bool(reason)
+            known.close_reason = reason
+        else:
+            known.reason_given = False
+        shown = self._see(self.session.call("getConversation", path=_path(known))).document
+        self._judge(
+            shown.get("status") == "closed" and isinstance(shown.get("closedAt"), str),
+            "closes",
+            operation,
+            "status closed, closedAt a time",
+            f"status {shown.get('status')!r}, closedAt {shown.get('closedAt')!r}",
+        )
+        self._compare(known, shown, "getConversation")
+
+    def take_over(self, shown: Json) -> None:
+        """Know of a conversation that was there before; it is not to be touched."""
+        known = _conversation(shown)
+        known.older = True
+        # Whose reason it was is not known, so neither is it judged.
+        self.known[known.id] = known
+        self._seen_ids.add(known.id)
+
+    # Looking
+
+    def read(self, known: KnownConversation) -> None:
+        """Read a conversation and compare it with what is known of it."""
+        exchange = self._see(self.session.call("getConversation", path=_path(known)))
+        if not self._accepted(exchange):
+            return
+        shown = exchange.document
+        self._judge(
+            str(shown.get("id")).lower() == known.id,
+            "same-object",
+            "getConversation",
+            known.id,
+            str(shown.get("id")),
+        )
+        self._compare(known, shown, "getConversation")
+        # The default of `messages` is the empty list: C-13.
+        messages = [KnownMessage.of(m) for m in _objects(shown.get("messages"))]
+        self._judge(
+            [(m.id, m.role, m.text, m.feedback) for m in messages]
+            == [(m.id, m.role, m.text, m.feedback) for m in known.messages],
+            "one-history",
+            "getConversation",
+            _few(known.messages),
+            _few(messages),
+        )
+
+    def history(
+        self,
+        known: KnownConversation,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        role: str | None = None,
+        status: str | None = None,
+    ) -> None:
+        """List messages with a page or a filter, and compare with all of them."""
+        everything = self._messages(known)
+        if everything is None:
+            return
+        self._compare_history(known, everything)
+        exchange = self._see(
+            self.session.call(
+                "getMessages",
+                path=_path(known),
+                query={
+                    **page_query("getMessages", limit=limit, offset=offset),
+                    "role": role,
+                    "status": status,
+                },
+            )
+        )
+        if not self._accepted(exchange):
+            return
+        shown = _objects(exchange.document.get("data"))
+        matching = [
+            m
+            for m in everything
+            if (role is None or m.get("role") == role)
+            and (status is None or m.get("status") == status)
+        ]
+        begin = offset or 0
+        page = matching[begin : None if limit is None else begin + limit]
+        if role is not None or status is not None:
+            # Other fields may be another with each reading.
+            due, there = ({str(m.get("id")) for m in items} for items in (matching, shown))
+            wrong = there - due
+            missing = set() if limit or offset else due - there
+            self._judge(
+                not wrong and not missing,
+                "list-filter",
+                "getMessages",
+                f"the {len(matching)} messages with {_given(role=role, status=status)}",
+                f"{len(wrong)} others, {len(missing)} missing",
+            )
+        self._judge(
+            [m.get("id") for m in shown] == [m.get("id") for m in page],
+            "list-page",
+            "getMessages",
+            f"{len(page)} messages for {_given(limit=limit, offset=offset)}: {_ids(page)}",
+            f"{len(shown)}: {_ids(shown)}",
+        )
+
+    def page(
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        status: str | None = None,
+        order_by: str | None = None,
+        order_dir: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """List one page of conversations, judge it, and return its entries."""
+        operation = "getConversations"
+        exchange = self._see(
+            self.session.call(
+                operation,
+                query={
+                    **page_query(operation, limit=limit, offset=offset),
+                    "status": status,
+                    "orderBy": order_by,
+                    "orderDir": order_dir,
+                },
+            )
+        )
+        if order_by == LAST_INTERACTION and exchange.status in tolerance.REFUSALS:
+            return []  # C-01
+        if not self._accepted(exchange):
+            return []
+        document = exchange.document
+        shown = _objects(document.get("data"))
+        matching = [k for k in self.known.values() if status is None or k.status == status]
+        ids = {str(item.get("id")).lower() for item in shown}
+        strangers = ids - set(self.known)
+        if self.exclusive:
+            self._judge(
+                not strangers,
+                "own-list",
+                operation,
+                "conversations of this visitor only",
+                f"also {', '.join(sorted(strangers))}",
+            )
+        if status is not None:
+            others = [item for item in shown if item.get("status") != status]
+            missed = ids & set(self.known) - {k.id for k in matching}
+            self._judge(
+                not others and not missed,
+                "list-filter",
+                operation,
+                f"only conversations that are {status}",
+                f"{len(others)} that say otherwise, {len(missed)} that are otherwise",
+            )
+        total = document.get("total")
+        count = len(matching)
+        self._judge(
+            total == count if self.exclusive else _at_least(total, count),
+            "list-total",
+            operation,
+            f"`total` {count}{_suffix(status=status)}",
+            str(total),
+        )
+        begin, most = offset or 0, limit or PAGE
+        due = max(0, min(most, count - begin))
+        self._judge(
+            len(shown) == due if self.exclusive else due <= len(shown) <= most,
+            "list-page",
+            operation,
+            f"{due} of {count} entries for {_given(limit=limit, offset=offset)}",
+            f"{len(shown)}",
+        )
+        expected = page_due(operation, limit=most, offset=begin)
+        said = {name: document.get(name) for name in expected}
+        self._judge(
+            said == expected,
+            "list-page",
+            operation,
+            page_words(expected),
+            page_words(said),
+        )
+        self._sorted(shown, order_by or "lastInteractionAt", order_dir or "desc")
+        for item in shown:
+            known = self.known.get(str(item.get("id")).lower())
+            if known is not None:
+                self._compare(known, item, operation)
+                self._last_message(known, item)
+        return shown
+
+    def pages(
+        self,
+        limit: int,
+        *,
+        status: str | None = None,
+        order_by: str | None = None,
+        order_dir: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """List page after page, and compare all of them together with what is known."""
+        whole: list[dict[str, Any]] = []
+        count = sum(status is None or k.status == status for k in self.known.values())
+        for offset in range(0, max(count, 1), limit):
+            page = self.page(
+                limit=limit,
+                offset=offset,
+                status=status,
+                order_by=order_by,
+                order_dir=order_dir,
+            )
+            if not page and offset < count:
+                return whole
+            whole += page
+        ids = [str(item.get("id")).lower() for item in whole]
+        wanted = {k.id for k in self.known.values() if status is None or k.status == status}
+        twice, missing = len(ids) - len(set(ids)), wanted - set(ids)
+        if self.exclusive:
+            self._judge(
+                not twice and not missing,
+                "list-own",
+                "getConversations",
+                f"{len(wanted)} conversations, each on one page of {limit}{_suffix(status=status)}",
+                f"{twice} twice, {len(missing)} on none",
+            )
+            self._sorted(whole, order_by or "lastInteractionAt", order_dir or "desc")
+        return whole
+
+    def orders(self, field: str, limit: int = MOST) -> None:
+        """Sort by a field in both directions, and compare one with the other."""
+        down = self.pages(limit, order_by=field, order_dir="desc")
+        up = self.pages(limit, order_by=field, order_dir="asc")
+        if len(down) != len(up):
+            return  # `list-own` is for that
+        runs_down, runs_up = (_runs(items, field) for items in (down, up))
+        apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
+        # Whether null comes first or last, nobody says.
+        values_down, values_up = ([v for v in r if v is not None] for r in (runs_down, runs_up))
+        self._judge(
+            not any(apart) and values_down == values_up[::-1],
+            "list-order",
+            "getConversations",
+            f"equal values of `{field}` side by side, and `asc` the reverse of `desc`",
+            f"desc {_clip(str(runs_down))}, asc {_clip(str(runs_up))}",
+        )
+
+    # Comparing
+
+    def _compare(self, known: KnownConversation, shown: Json, operation: str) -> None:
+        """Compare what is shown of a conversation with what is known, and take it over."""
+        now = _conversation(shown)
+        status = "closed" if known.closed else "open"
+        wrong = []
+        if now.status != status:
+            wrong.append(f"status {now.status!r} instead of {status!r}")
+        if known.created_at != now.created_at:
+            wrong.append(f"createdAt {now.created_at!r} instead of {known.created_at!r}")
+        if (now.closed_at is None) == known.closed:
+            wrong.append(f"closedAt {now.closed_at!r} though {status}")
+        # Closing again may well count as closing, so it may be later.
+        if went_back(known.closed_at, now.closed_at):
+            wrong.append(f"closedAt {now.closed_at!r} before {known.closed_at!r}")
+        if known.reason_given and now.close_reason != known.close_reason:
+            wrong.append(f"closeReason {now.close_reason!r} instead of {known.close_reason!r}")
+        self._judge(not wrong, "read-back", operation, "what was stored", "; ".join(wrong))
+        back = [
+            f"{name} from {before} to {after}"
+            for name, before, after in (
+                ("updatedAt", known.updated_at, now.updated_at),
+                ("lastInteractionAt", known.last_interaction_at, now.last_interaction_at),
+            )
+            if went_back(before, after)
+        ]
+        self._judge(not back, "times", operation, "times that do not go back", "; ".join(back))
+        known.status, known.closed_at = now.status, now.closed_at
+        known.created_at = now.created_at
+        known.updated_at = now.updated_at
+        known.last_interaction_at = now.last_interaction_at
+        known.title = now.title
+        known.human = now.human
+
+    def _last_message(self, known: KnownConversation, item: Json) -> None:
+        last = item.get("lastMessage")
+        if "lastMessage" not in item or known.older:
+            return
+        due = known.messages[-1].id if known.messages else None
+        shown = str(last.get("id")).lower() if isinstance(last, dict) else None
+        self._judge(
+            shown == due,
+            "last-message",
+            "getConversations",
+            f"the latest message, {due}" if due else "null, without messages",
+            str(shown),
+        )
+
+    def _messages(self, known: KnownConversation) -> list[dict[str, Any]] | None:
+        """Return all messages of a conversation, as they are shown; ``None`` if they are not."""
+        exchange = self._see(self.session.call("getMessages", path=_path(known)))
+        if not self._accepted(exchange):
+            return None
+        return _objects(exchange.document.get("data"))
+
+    def _compare_history(
+        self, known: KnownConversation, shown: Sequence[Json]
+    ) -> list[KnownMessage]:
+        """Judge that what was said before is still there, take over what is shown, return it."""
+        now = [KnownMessage.of(dict(m)) for m in shown]
+        before = len(known.messages)
+        same = [(m.id, m.role, m.text, m.created_at, m.feedback) for m in known.messages]
+        self._judge(
+            [(m.id, m.role, m.text, m.created_at, m.feedback) for m in now[:before]] == same,
+            "history",
+            "getMessages",
+            f"the {before} messages that were there, unchanged",
+            _few(now[:before]),
+        )
+        back = [
+            f"{late.created_at} after {early.created_at}"
+            for early, late in pairwise(now)
+            if went_back(early.created_at, late.created_at)
+        ]
+        self._judge(not back, "times", "getMessages", "the oldest first", "; ".join(back[:3]))
+        twice = len(now) - len({m.id for m in now})
+        self._judge(not twice, "history", "getMessages", "each message once", f"{twice} twice")
+        strays = {str(m.get("chatId")).lower() for m in shown} - {known.id}
+        self._judge(
+            not strays,
+            "history",
+            "getMessages",
+            f"`chatId` {known.id}",
+            ", ".join(sorted(strays)),
+        )
+        known.messages = now
+        return now
+
+    def _adopt(self, known: KnownConversation) -> list[KnownMessage] | None:
+        """Compare the history, and take over what is new; ``None`` if it is not shown."""
+        shown = self._messages(known)
+        if shown is None:
+            return None
+        now = self._compare_history(known, shown)
+        self.read(known)
+        return now
+
+    def _sorted(self, shown: Sequence[Json], field: str, direction: str) -> None:
+        """Judge the order of a list by a field whose order is beyond dispute."""
+        values: list[Any] = [item.get(field) for item in shown]
+        if field in TIMES:
+            # Where null belongs is not described.
+            values = [moment(value) for value in values if value is not None]
+            if None in values:
+                return  # O-7
+        elif field == "title":
+            values = _letters(values)
+        elif field != "id":
+            return
+        else:
+            values = [str(value).lower() for value in values]
+        wrong = [
+            (early, late)
+            for early, late in pairwise(values)
+            if (late < early if direction == "asc" else early < late)
+        ]
+        shown_pair = f"{wrong[0][0]} before {wrong[0][1]}" if wrong else ""
+        self._judge(
+            not wrong,
+            "list-order",
+            "getConversations",
+            f"sorted by `{field}`, {direction}",
+            shown_pair,
+        )
+
+    def _accepted(self, exchange: Exchange) -> bool:
+        """Judge that a valid request was accepted, and say whether it was."""
+        if exchange.status in tolerance.CIRCUMSTANCES:
+            return False
+        accepted = OK <= exchange.status < 300  # noqa: PLR2004  # the end of success
+        return self._judge(
+            accepted,
+            "accepted",
+            exchange.operation,
+            "a valid request is accepted",
+            str(exchange.status),
+        )
+
+    def _see(self, exchange: Exchange) -> Exchange:
+        self._findings.see(exchange, self._history)
+        return exchange
+
+    def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> bool:
+        return self._findings.judge(kept, rule, operation, expected, actual, self._history)
+
+
+def _path(known: KnownConversation) -> dict[str, str]:
+    return {"conversationId": known.id}
+
+
+def _conversation(shown: Json) -> KnownConversation:
+    closed_at, reason, title = (shown.get(n) for n in ("closedAt", "closeReason", "title"))
+    return KnownConversation(
+        id=str(shown.get("id")).lower(),
+        created_at=str(shown.get("createdAt")),
+        status=str(shown.get("status")),
+        closed_at=closed_at if isinstance(closed_at, str) else None,
+        close_reason=reason if isinstance(reason, str) else None,
+        updated_at=str(shown.get("updatedAt")),
+        last_interaction_at=str(shown.get("lastInteractionAt")),
+        title=title if isinstance(title, str) else None,
+        human=shown.get("isHumanHandled") is True,
+    )
+
+
+def _moved(before: str, after: str) -> bool:
+    """Whether a time has moved on, as far as its format can tell."""
+    early, late = moment(before), moment(after)
+    if early is None or late is None:
+        return True  # O-7
+    fine = "." in before and "." in after
+    return early < late if fine else early <= late
+
+
+def _runs(items: Sequence[Json], field: str) -> list[Any]:
+    """Return the values of a field in order, equal neighbours as one."""
+    values = [item.get(field) for item in items]
+    return [value for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
+
+
+def _letters(values: Sequence[object]) -> list[str]:
+    """Return the first letters of titles, if nobody could sort them otherwise."""
+    letters = [str(value)[:1].casefold() for value in values if isinstance(value, str)]
+    plain = all(letter.isascii() and letter.isalpha() for letter in letters)
+    return letters if plain else []
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is an id as the documents have them."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _at_least(value: object, count: int) -> bool:
+    return isinstance(value, int | float) and value >= count
+
+
+def _given(**values: object) -> str:
+    said = [f"{name}={value}" for name, value in values.items() if value is not None]
+    return ", ".join(said) or "no parameters"
+
+
+def _suffix(**values: object) -> str:
+    said = _given(**values)
+    return "" if said == "no parameters" else f" with {said}"
+
+
+def _ids(items: Sequence[Json]) -> str:
+    return _clip(", ".join(str(item.get("id")) for item in items))
+
+
+def _few(messages: Sequence[KnownMessage]) -> str:
+    if not messages:
+        return "no message"
+    shown = [f"{m.role}: {_clip(m.text, 40)}" for m in messages[-4:]]
+    return f"{len(messages)} messages, … {'; '.join(shown)}"
+
+
+def _clip(text: str, limit: int = 120) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

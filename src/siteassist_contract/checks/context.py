@@ -1,0 +1,125 @@
+"""What the layers of a run stand on: the wire, the visitors, what they have found."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.behaviour.visitor import Visitor, is_uuid
+from siteassist_contract.description import API_KEY, DEVICE, ends_object, operations
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.session import Session
+from siteassist_contract.profiles import Profile
+from siteassist_contract.report.reproduction import VISITORS
+from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.verdict import ContractBrokenError
+
+FIRST, SECOND = VISITORS
+_SUCCESS_ENDS = 300
+
+
+@dataclass
+class Ground:
+    """One run's own: nothing in it outlives the run."""
+
+    target: Target
+    profile: Profile
+    wire: Wire
+    findings: Findings
+    devices: dict[str, str] = field(default_factory=dict)
+    """The device of each visitor, shared with whoever renders commands."""
+    human_conversation: str | None = None
+    _token: str | None = field(default=None, repr=False)
+    """The token of the latest visitor, for conversations that were started without one."""
+    started: dict[str, str | None] = field(default_factory=dict, repr=False)
+    """The conversations that the run has started, with the tokens to close them with."""
+
+    @property
+    def nobody(self) -> Session:
+        """A way to the server without a credential."""
+        return Session(self.target.base_url, self.wire, "", None)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a publishable key was lent, so that there are as many visitors as needed."""
+        return self.target.api_key is not None
+
+    def visitor(self, name: str = FIRST) -> Visitor:
+        """Return a visitor: a new one if there is a key, else the one whose token was lent.
+
+        What went over the wire before is forgotten if it is the first one.
+        """
+        if name == FIRST:
+            self.wire.history.clear()
+        if self.target.api_key is None:
+            return self.lent()
+        device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
+        exchange = self.session_of(device)
+        self.findings.judge(
+            exchange.status in (200, 201) or exchange.status in tolerance.CIRCUMSTANCES,
+            "accepted",
+            "init",
+            "a valid request is accepted",
+            str(exchange.status),
+            self.wire.history,
+        )
+        document = exchange.document
+        token = document.get("sessionToken")
+        if not isinstance(token, str) or not token:
+            raise ContractBrokenError(
+                "init gives no session token, without which nothing can go on"
+            )
+        self.devices[name] = device
+        self._token = token
+        shown = document.get("visitor")
+        return Visitor(
+            Session(self.target.base_url, self.wire, name, token),
+            self.findings,
+            self.wire.history,
+            visitor_id=str(shown.get("id")) if isinstance(shown, dict) else "",
+        )
+
+    def session_of(self, device: str) -> Exchange:
+        """Start or renew the session of a device."""
+        exchange = self.nobody.call(
+            "init", body={API_KEY: str(self.target.api_key), DEVICE: device}
+        )
+        token = exchange.document.get("sessionToken")
+        if isinstance(token, str):
+            self.findings.secrets.add_token(token)
+        self.findings.see(exchange, self.wire.history)
+        return exchange
+
+    def lent(self) -> Visitor:
+        """Return the visitor whose token was lent, as the first one."""
+        self.devices.pop(FIRST, None)
+        self._token = self.target.token
+        session = Session(self.target.base_url, self.wire, FIRST, self.target.token)
+        visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
+        visitor.visitor_id = str(session.call("getMe").document.get("id"))
+        return visitor
+
+    def notice(self, exchange: Exchange, token: str | None) -> None:
+        """Remember a conversation that an answer to ``token`` says was started."""
+        if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
+            conversation = str(exchange.document.get("id")).lower()
+            if is_uuid(conversation):
+                self.started[conversation] = token or self._token
+        elif exchange.status < _SUCCESS_ENDS and ends_object(operations()[exchange.operation]):
+            for conversation in [c for c in self.started if c in exchange.target.lower()]:
+                del self.started[conversation]
+
+    def without_key(self, *pairs: tuple[str, str]) -> None:
+        """Note that rules could not be tested for want of a key: rule and operation."""
+        for rule, operation in pairs:
+            self.findings.prevent(rule, operation, TWO_VISITORS)
+
+    def close_all(self) -> None:
+        """Close every conversation that the run has started and not closed."""
+        for conversation, token in list(self.started.items()):
+            session = Session(self.target.base_url, self.wire, FIRST, token)
+            session.call("closeConversation", path={"conversationId": conversation})
+            self.started.pop(conversation, None)

@@ -1,0 +1,234 @@
+"""What every operation is held to by the description alone, whatever else it does.
+
+A valid request is accepted, with a token if it needs one and without if not; pages, filters
+and streams are as asked for; an object of one visitor is out of reach of another. The
+journeys go deeper where the words of a page promise more; whoever describes a new operation
+has these tests of it without a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.behaviour.visitor import Visitor
+from siteassist_contract.checks.context import SECOND, Ground
+from siteassist_contract.checks.generated import fitting_answers
+from siteassist_contract.checks.objects import ObjectMaker
+from siteassist_contract.description import ends_object, operations
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import RequestParts, valid_request
+from siteassist_contract.rules import RULES
+from siteassist_spec import Operation
+
+SUCCESS = range(200, 300)
+
+
+def check_operations(ground: Ground) -> None:
+    """Check each operation with a valid request, its pages, filters and streams."""
+    checks = _Checks(ground)
+    for operation in operations().values():
+        checks.accepted(operation)
+
+
+def check_isolation(ground: Ground) -> None:
+    """Let a second visitor try each operation on an object of the first one."""
+    isolated = RULES["isolation"].operations
+    if not ground.has_key:
+        ground.without_key(*(("isolation", name) for name in isolated))
+        return
+    checks = _Checks(ground)
+    stranger = ground.visitor(SECOND)
+    for name in isolated:
+        checks.isolated(operations()[name], stranger)
+    for name in RULES["own-list"].operations:
+        checks.own_list(operations()[name], stranger)
+
+
+DERIVED = (
+    ("every operation", check_operations),
+    ("every operation on somebody else's object", check_isolation),
+)
+
+
+class _Checks:
+    """Checks of one operation after another, with one visitor."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._findings = ground.findings
+        self._history = ground.wire.history
+        self._visitor = ground.visitor()
+        self._arrival = list(self._history)
+        self._key = ground.target.api_key
+        self._maker = ObjectMaker(self._send, self._key)
+        self._ids: dict[str, str] = {}
+
+    def accepted(self, operation: Operation) -> None:
+        """Check that a valid request is accepted, and what the description says of its answer."""
+        request, made = self._request(operation, fresh=ends_object(operation))
+        if not ends_object(operation):
+            self._ids = made
+        if request is None or (self._ground.profile.gentle and request.costs):
+            return
+        exchange = self._send(request)
+        if not self._is_accepted(exchange):
+            return
+        if operation.stream is not None and isinstance(request.body, Mapping):
+            self._streams(request, operation.stream.request_flag)
+        if fitting_answers.is_one_object(operation):
+            (asked,) = list(request.path.values())[-1:]
+            got = str(exchange.document.get("id"))
+            self._judge(asked.lower() == got.lower(), "same-object", exchange, asked, got)
+        if operation.paging is not None:
+            self._pages(request, operation)
+
+    def isolated(self, operation: Operation, stranger: Visitor) -> None:
+        """Check that a stranger's request is refused, and leaves the object as it was."""
+        self._history[:] = self._arrival
+        # Whatever comes of it, nothing else needs this object.
+        request, ids = self._request(operation, fresh=operation.method != "GET")
+        if request is None:
+            self._findings.prevent(
+                "isolation", operation.operation_id, "there was no object to try it on"
+            )
+            return
+        made = list(self._history)
+        before = self._views(ids)
+        self._history[:] = made
+        exchange = self._send(request, stranger.session)
+        if exchange.status in tolerance.CIRCUMSTANCES:
+            return
+        self._judge(
+            exchange.status in tolerance.HIDDEN,
+            "isolation",
+            exchange,
+            "403 or 404, for what is somebody else's",
+            str(exchange.status),
+        )
+        if operation.method == "GET":
+            return
+        for name, (status, shown) in self._views(ids).items():
+            if status in tolerance.CIRCUMSTANCES:
+                continue
+            self._judge(
+                (status, shown) == before.get(name, (status, shown)),
+                "isolation",
+                exchange,
+                f"{name} shows its owner the same as before",
+                f"{status}, and something else" if status in SUCCESS else str(status),
+            )
+
+    def own_list(self, operation: Operation, stranger: Visitor) -> None:
+        """Check that a stranger's list has nothing of the visitor's."""
+        request, _ = self._request(operation, fresh=False)
+        if request is None or operation.paging is None:
+            return
+        own = _ids(self._send(request).document.get(operation.paging.items))
+        exchange = self._send(request, stranger.session)
+        if own and exchange.status in SUCCESS:
+            shared = own & _ids(exchange.document.get(operation.paging.items))
+            expected = "nothing of another visitor's list"
+            self._judge(not shared, "own-list", exchange, expected, ", ".join(sorted(shared)))
+
+    def _views(self, ids: Mapping[str, str]) -> dict[str, tuple[int, Any]]:
+        """Return what the owner is shown of objects, by operation: the status and the body."""
+        found = {}
+        for name, operation in operations().items():
+            names = {parameter.name for parameter in operation.places("path")}
+            if operation.method == "GET" and operation.owned and names <= set(ids):
+                request = valid_request(operation, ids, self._key)
+                if request is not None:
+                    exchange = self._send(request)
+                    found[name] = exchange.status, tolerance.lasting(exchange.json)
+        return found
+
+    def _streams(self, request: RequestParts, flag: str) -> None:
+        for streamed in (True, False):
+            exchange = self._send(request.changed(body={**request.body, flag: streamed}))
+            if self._is_accepted(exchange):
+                self._visitor.judge_answer(exchange, streamed)
+
+    def _pages(self, request: RequestParts, operation: Operation) -> None:
+        paging = operation.paging
+        if paging is None:
+            return
+        pages = []
+        for offset in (0, 1):
+            query = {paging.limit: "1", paging.offset: str(offset)}
+            exchange = self._send(request.changed(query=query))
+            if not self._is_accepted(exchange):
+                return
+            items = exchange.document.get(paging.items)
+            entries = items if isinstance(items, list) else []
+            self._judge(
+                len(entries) <= 1, "list-page", exchange, "one entry at most", f"{len(entries)}"
+            )
+            pages.append((entries, exchange.document.get(paging.total or "")))
+        (first, total), (second, again) = pages
+        self._judge(
+            not first or first != second,
+            "list-page",
+            exchange,
+            f"another entry for `{paging.offset}` 1 than for 0",
+            "the same",
+        )
+        if paging.total is not None:
+            expected = f"`{paging.total}` {total} on each page"
+            self._judge(total == again, "list-total", exchange, expected, str(again))
+        for name, values in fitting_answers.filters(operation).items():
+            for value in values:
+                exchange = self._send(request.changed(query={name: str(value)}))
+                shown = exchange.document.get(paging.items)
+                wrong = [
+                    item
+                    for item in (shown if isinstance(shown, list) else [])
+                    if isinstance(item, Mapping) and item.get(name) != value
+                ]
+                if self._is_accepted(exchange):
+                    expected = f"only entries with `{name}` {value!r}"
+                    self._judge(
+                        not wrong, "list-filter", exchange, expected, f"{len(wrong)} others"
+                    )
+
+    def _request(
+        self, operation: Operation, *, fresh: bool
+    ) -> tuple[RequestParts | None, dict[str, str]]:
+        """Return a valid request and the ids of the objects that it is about.
+
+        ``fresh`` is whether they are made for it alone.
+        """
+        made = self._maker.make(operation, {} if fresh else self._ids)
+        return valid_request(operation, made, self._key), made
+
+    def _send(self, request: RequestParts, session: Session | None = None) -> Exchange:
+        if session is None:
+            needs_token = request.described.needs_token
+            session = self._visitor.session if needs_token else self._ground.nobody
+        exchange = session.send(request)
+        self._findings.see(exchange, self._history)
+        return exchange
+
+    def _is_accepted(self, exchange: Exchange) -> bool:
+        """Judge that a valid request was accepted, and return whether it was."""
+        if exchange.status in tolerance.CIRCUMSTANCES:
+            return False
+        kept = exchange.status in SUCCESS
+        status = str(exchange.status)
+        self._judge(kept, "accepted", exchange, "a valid request is accepted", status)
+        if not operations()[exchange.operation].needs_token:
+            self._judge(kept, "no-token-needed", exchange, "a success without a token", status)
+        return kept
+
+    def _judge(
+        self, kept: object, rule: str, exchange: Exchange, expected: str, actual: str
+    ) -> None:
+        self._findings.judge(kept, rule, exchange.operation, expected, actual, self._history)
+
+
+def _ids(items: Any) -> set[str]:
+    """Return the ids of the entries of a list."""
+    entries = items if isinstance(items, list) else []
+    return {str(entry["id"]) for entry in entries if isinstance(entry, Mapping) and "id" in entry}

@@ -1,0 +1,42 @@
+"""Where hypothesis keeps the ways to breaks that it has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from siteassist_contract.verdict import CannotRunError
+
+
+def open_database(place: str | None) -> ExampleDatabase | None:
+    """Open a folder, or a Redis server that several machines share; ``None`` for none.
+
+    Raises `CannotRunError` if it cannot be used.
+    """
+    if place is None:
+        return None
+    if not place.startswith(("redis://", "rediss://", "unix://")):
+        folder = Path(place)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRunError(f"the example database {place}: {error.strerror}") from None
+        return DirectoryBasedExampleDatabase(folder)
+    try:
+        import redis  # noqa: PLC0415  # only who asks for it needs it
+        from hypothesis.extra.redis import (  # noqa: PLC0415  # likewise
+            RedisExampleDatabase,
+        )
+    except ModuleNotFoundError:
+        raise CannotRunError(
+            "an example database in Redis needs one more package: pip install redis"
+        ) from None
+    try:
+        server = redis.Redis.from_url(place, socket_connect_timeout=5)
+        server.ping()
+    except (redis.RedisError, ValueError) as error:
+        # Its address may hold a password.
+        kind = type(error).__name__
+        raise CannotRunError(f"the example database in Redis cannot be reached ({kind})") from None
+    return RedisExampleDatabase(server)

@@ -1,0 +1,150 @@
+"""What schemathesis loads from us, by the name that ``schemathesis.toml`` gives."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import schemathesis
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.generation.meta import TestPhase
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.generated import fitting_answers, query_parameters, stream_checks
+from siteassist_contract.description import operations
+from siteassist_contract.http import redaction
+from siteassist_spec import EVENT_STREAM
+
+_memory = tolerance.Memory()
+secrets_of_run = redaction.Filter(map(os.environ.get, (redaction.API_KEY, redaction.TOKEN)))
+"""What is to be kept out of all output; grows as sessions are started."""
+
+
+@schemathesis.hook
+def before_call(
+    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    case: schemathesis.Case[Any],
+    kwargs: dict[str, Any],  # noqa: ARG001  # likewise
+) -> None:
+    """Send random messages to conversations that are open.
+
+    Otherwise one closed conversation could swallow them all: what is drawn
+    from earlier answers is drawn again and again.
+    """
+    fuzzing = case.meta is not None and case.meta.phase.name == TestPhase.FUZZING
+    if fuzzing and _operation_id(case) == "sendMessage":
+        drawn = str(case.path_parameters.get("conversationId"))
+        instead = _memory.open_instead_of(drawn)
+        if instead is not None:
+            case.path_parameters["conversationId"] = instead
+
+
+@schemathesis.hook
+def after_call(
+    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    case: schemathesis.Case[Any],
+    response: schemathesis.Response,
+) -> None:
+    """Take secrets out of the answer, and remember what it tells."""
+    header = str(response.request.headers.get("Authorization") or "")
+    secrets_of_run.add_token(header.partition(" ")[2])
+    response.content = tolerance.respelled(secrets_of_run.body(response.content))
+    _memory.observe(_exchange(case, response))
+
+
+@schemathesis.hook
+def filter_failure(
+    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    failure: Failure,
+    case: schemathesis.Case[Any],
+    response: schemathesis.Response,
+) -> bool:
+    """Drop failures that the documents give no ground for."""
+    if isinstance(failure, RejectedPositiveData):
+        return not _memory.may_be_refused(_exchange(case, response))
+    if isinstance(failure, AcceptedNegativeData):
+        return not tolerance.may_be_accepted(_exchange(case, response))
+    return True
+
+
+@schemathesis.deserializer("text/plain")
+def plain_text(
+    ctx: schemathesis.DeserializationContext,  # noqa: ARG001  # the deserializer's signature
+    response: schemathesis.Response,
+) -> str:
+    """Read a plain text, which would go unchecked otherwise."""
+    return response.content.decode("utf-8")
+
+
+@schemathesis.check
+def event_stream(
+    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
+) -> None:
+    """Find streams that come unasked, stay out, or do not end as documented."""
+    documented = operations()[_operation_id(case)].responses.get(response.status_code)
+    stream = None if documented is None else documented.stream
+    if stream is None:
+        return
+    content_type = next(iter(response.headers.get("content-type") or ()), "")
+    fault = stream_checks.wrong_form(stream, case.body, content_type)
+    if fault is None and content_type.startswith(EVENT_STREAM):
+        fault = stream_checks.wrong_end(stream, response.content.decode("utf-8", "replace"))
+    if fault is not None:
+        raise AssertionError(fault)
+
+
+@schemathesis.check
+def accepted_query(
+    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
+) -> None:
+    """Find requests that were accepted with a query that the description forbids."""
+    if _is_accepted(case, response):
+        faults = query_parameters.faults(_operation_id(case), str(response.request.url))
+        if faults:
+            raise AssertionError("accepted although " + "; ".join(faults))
+
+
+@schemathesis.check
+def fitting_answer(
+    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
+) -> None:
+    """Find answers that do not fit their own request."""
+    if _is_accepted(case, response):
+        faults = fitting_answers.faults(_exchange(case, response))
+        if faults:
+            raise AssertionError("; ".join(faults))
+
+
+def _is_accepted(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
+    # A request may have been sent with another method on purpose.
+    described = response.request.method == case.operation.method.upper()
+    return described and 200 <= response.status_code < 300  # noqa: PLR2004  # accepted
+
+
+def _operation_id(case: schemathesis.Case[Any]) -> str:
+    name: str = case.operation.definition.raw["operationId"]
+    return name
+
+
+def _exchange(case: schemathesis.Case[Any], response: schemathesis.Response) -> tolerance.Exchange:
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        answer = None
+    return tolerance.Exchange(
+        operation_id=_operation_id(case),
+        url=str(response.request.url),
+        path=case.path_parameters or {},
+        body=case.body,
+        altered=tolerance.altered_query(case),
+        status=response.status_code,
+        answer=answer,
+    )

@@ -1,0 +1,193 @@
+"""Layer 1: made-up requests, valid and invalid, by schemathesis.
+
+It runs in a process of its own, which tells what it finds line by line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
+from siteassist_contract.http import redaction
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.rules import RULES
+from siteassist_contract.verdict import CannotRunError
+
+PATIENCE = 10.0
+"""How long, in seconds, the engine may take to stop when it is interrupted."""
+_LAST_CALL = 10.0
+"""How long, in seconds, an engine that says nothing goes on when the time is up."""
+
+EXPECTED = {
+    "no-server-error": "an answer, or a refusal with a status below 500",
+    "described": "an answer as openapi.yaml describes it",
+    "bounds": "400 or 422 for a request that breaks the description",
+    "accepted": "a request that fits the description is accepted",
+    "read-back": "what was created can be read",
+    "token-required": "401 for a request without a valid token",
+    "isolation": "403 or 404, for what is somebody else's",
+    "fits-request": "an answer that fits its request",
+    "stream-end": "a stream when it is asked for, whole to its end",
+}
+
+
+@dataclass
+class Shapes:
+    """Made-up requests to one server."""
+
+    ground: Ground
+    examples: int
+    seed: int
+    until: float
+    """When to stop, a time of `time.monotonic`."""
+    workers: int = 1
+    """In how many threads."""
+    database: str | None = None
+    """Location of the example database: a folder or a Redis URL; see `example_databases`."""
+    out_of_time: bool = False
+    """Whether it had to."""
+
+    def run(self) -> Iterator[str]:
+        """Run all phases; yields the words for each one that is done."""
+        target = self.ground.target
+        self.ground.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
+        if target.token is not None:
+            self.ground.devices.pop(FIRST, None)
+        with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
+            write(Path(name), target, self._choices())
+            command = [sys.executable, "-m", "siteassist_contract.checks.generated.engine", name]
+            environment = {
+                **os.environ,
+                # What the hooks have to keep out of what they hand on.
+                redaction.API_KEY: target.api_key or "",
+                redaction.TOKEN: target.token or "",
+                DATABASE: self.database or "",
+                # Hypothesis keeps a cache, by default in the folder that it is run in.
+                "HYPOTHESIS_STORAGE_DIRECTORY": name,
+            }
+            with _running(command, environment, self.until + _LAST_CALL) as lines:
+                yield from self._follow(lines)
+
+    def _choices(self) -> Choices:
+        return Choices(self.examples, self.seed, self.workers, database=self.database is not None)
+
+    def _follow(self, lines: Iterator[dict[str, Any]]) -> Iterator[str]:
+        problems: list[str] = []
+        complete = False
+        for line in lines:
+            if time.monotonic() > self.until:
+                break
+            self._count(line)
+            if "rule" in line:
+                self._break(line)
+            elif "error" in line:
+                problems.append(self.ground.findings.secrets.text(str(line["error"])))
+            elif "done" in line:
+                complete = not line["interrupted"]
+                yield line["done"]
+        if time.monotonic() > self.until:
+            # Either it said more than there was time for, or nothing until it was ended.
+            self.out_of_time = True
+            yield "the time is up"
+        elif problems:
+            raise CannotRunError(_summary(problems))
+        elif not complete:
+            raise CannotRunError("schemathesis did not run to its end")
+
+    def _count(self, line: Mapping[str, Any]) -> None:
+        findings = self.ground.findings
+        for name, status, count in line.get("answered", ()):
+            findings.answered[name, status] += count
+            findings.requests[findings.layer, name] += count
+            self.ground.wire.requests += count
+        for rule, name, count in line.get("tested", ()):
+            findings.tested[rule, name] += count
+
+    def _break(self, line: Mapping[str, Any]) -> None:
+        rule = line["rule"]
+        exchanges = [self._exchange(each) for each in line["exchanges"]]
+        actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
+        findings = self.ground.findings
+        findings.judge(
+            False,  # noqa: FBT003  # found already
+            rule,
+            line["operation"],
+            EXPECTED.get(rule, RULES[rule].words),
+            actual,
+            exchanges,
+            line["place"],
+        )
+        findings.tested[rule, line["operation"]] -= 1  # it was counted with the others
+
+    def _exchange(self, line: Mapping[str, Any]) -> Exchange:
+        parts = urlsplit(line["url"])
+        query = f"?{parts.query}" if parts.query else ""
+        return Exchange(
+            operation=line["operation"],
+            credential=line["credential"],
+            method=line["method"],
+            target=parts.path.removeprefix(urlsplit(self.ground.target.base_url).path) + query,
+            body=line["body"].encode("latin-1"),
+            content_type=line["content_type"],
+            status=line["status"],
+            headers=line["headers"],
+            content=line["content"].encode("latin-1"),
+            seconds=line["seconds"],
+            first=0.0,
+            pieces=1,
+        )
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], environment: Mapping[str, str], until: float
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Run the engine; yields its lines. Whatever ends the block ends the engine, and so does time.
+
+    ``until`` is a time of `time.monotonic`.
+    """
+    with subprocess.Popen(  # noqa: S603  # ours
+        command, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  # because of PIPE
+        alarm = threading.Timer(max(0.0, until - time.monotonic()), process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield _parsed(process.stdout.readline)
+        finally:
+            alarm.cancel()
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _parsed(readline: Callable[[], str]) -> Iterator[dict[str, Any]]:
+    for line in iter(readline, ""):
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                yield value
+
+
+def _summary(problems: list[str]) -> str:
+    lines = [" ".join(problem.split()) for problem in dict.fromkeys(problems)]
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{lines[0][:300]}{more}"

@@ -1,0 +1,263 @@
+"""Layer 4: what a server refuses, and in which words.
+
+Every documented error that can be provoked from outside is: wrong credentials,
+ids that never existed, bodies that are none, values beyond their bounds. That
+each refusal has the documented body, and tells nothing of the server's inside,
+is judged of every answer (`siteassist_contract.findings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks.bounds import Probe, probes
+from siteassist_contract.checks.context import FIRST, Ground
+from siteassist_contract.checks.objects import ObjectMaker
+from siteassist_contract.description import API_KEY, ends_object, operations, takes_key
+from siteassist_contract.http.json_reader import LAST_INTERACTION
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.valid_requests import RequestParts, valid_requests, value_of, with_key
+from siteassist_contract.report.reproduction import KEY_PLACE
+from siteassist_contract.rules import RULES
+from siteassist_spec import Operation, Parameter
+
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+SUCCESS_ENDS = 300
+_MALFORMED = (*tolerance.REFUSALS, NOT_FOUND)
+_BAD_TOKENS = {
+    "no token": "",
+    "a header without a token": "Bearer",
+    "a made-up token": "Bearer made-up-token-that-nobody-gave",
+    "a changed token": f"Bearer {{{FIRST}}}x",
+    "a token with an appendix": f"Bearer {{{FIRST}}}.x",
+    "another scheme": f"Basic {{{FIRST}}}",
+    "no scheme": f"{{{FIRST}}}",
+    "a publishable key": f"Bearer {{{KEY_PLACE}}}",
+}
+
+
+class Refusals:
+    """Provokes every refusal that can be provoked, one operation after the other."""
+
+    def __init__(self, ground: Ground) -> None:
+        """Prepare a visitor with one conversation, which has one answer."""
+        self._ground = ground
+        self._findings = ground.findings
+        self._visitor = ground.visitor()
+        self._maker = ObjectMaker(self._make, ground.target.api_key)
+        ids: dict[str, str] = {}
+        for operation in operations().values():
+            ids = self._maker.make(operation, ids)
+        self._valid = valid_requests(ids, ground.target.api_key)
+        self._ended = {
+            _object_of(each) for each in self._valid.values() if ends_object(each.described)
+        }
+        """What no further request can be about; others may need what all requests begin with."""
+        # What made the objects that requests are about; a report starts there.
+        self._origin = list(ground.wire.history)
+
+    def run(self) -> Iterator[str]:
+        """Test operation after operation; yields the name of each one that is done."""
+        for name, operation in operations().items():
+            request = self._valid.get(name)
+            if request is None:
+                self._without_request(operation)
+            else:
+                self._malformed(request)
+                self._unknown(request)
+                if operation.needs_token:
+                    self._tokens(request)
+                self._keys(request)
+                for probe in probes(request):
+                    self._probe(probe)
+            yield name
+        self._elsewhere()
+
+    def _without_request(self, operation: Operation) -> None:
+        """Say why an operation is not tested, unless it is for want of a key."""
+        ids = [parameter.name for parameter in operation.places("path")]
+        if self._ground.has_key or operation.needs_token:
+            reason = f"no answer had a value for {' and '.join(ids)} of its path"
+            for rule in RULES:
+                if operation.operation_id in RULES[rule].operations:
+                    self._findings.prevent(rule, operation.operation_id, reason)
+
+    def _revive(self, request: RequestParts) -> None:
+        """Let a request that ends an object be about one that is there, and nothing else needs."""
+        valid = self._valid[request.operation]
+        if _object_of(request) in self._ended:
+            if _object_of(valid) in self._ended:
+                history = self._ground.wire.history
+                history.clear()
+                made = self._maker.make(request.described)
+                valid.path |= {name: made[name] for name in valid.path if name in made}
+                self._origin = [*self._origin, *history]
+            request.path = dict(valid.path)
+
+    def _make(self, request: RequestParts) -> Exchange:
+        session = self._visitor.session if request.described.needs_token else self._ground.nobody
+        exchange = session.send(request)
+        self._findings.see(exchange, self._ground.wire.history)
+        return exchange
+
+    def _tokens(self, request: RequestParts) -> None:
+        for words, credential in _BAD_TOKENS.items():
+            if KEY_PLACE in credential and not self._ground.has_key:
+                continue
+            exchange = self._send(request, credential=credential)
+            rule = "token-checked" if credential else "token-required"
+            # Of a key it may be said that it does not permit this.
+            key = KEY_PLACE in credential and exchange.status == FORBIDDEN
+            self._judge(
+                exchange.status == UNAUTHORIZED or key,
+                rule,
+                request.operation,
+                f"401 for {words}",
+                str(exchange.status),
+                words,
+            )
+
+    def _keys(self, request: RequestParts) -> None:
+        if not takes_key(request.described):
+            return
+        key = self._ground.target.api_key or ""
+        wrong = {
+            "made up": "pk_made_up_key_that_nobody_gave",
+            "cut": key[:-1],
+            "longer": f"{key}0",
+            "in other letters": key.swapcase(),
+        }
+        for words, value in wrong.items():
+            exchange = self._send(with_key(request, value))
+            self._judge(
+                400 <= exchange.status < 500,  # noqa: PLR2004  # any refusal
+                "key-checked",
+                request.operation,
+                f"a refusal (401, 403 or 404) of a key that is {words}",
+                str(exchange.status),
+                words,
+            )
+
+    def _malformed(self, request: RequestParts) -> None:
+        rule = "malformed-refused"
+        if request.described.body is not None:
+            for words, body in {
+                "no JSON": b'{"content": ',
+                "no UTF-8": b'{"content": "\xff"}',
+            }.items():
+                exchange = self._send(request, body)
+                self._judge(
+                    exchange.status in tolerance.REFUSALS,
+                    rule,
+                    request.operation,
+                    f"400 or 422 for a body that is {words}",
+                    str(exchange.status),
+                    words,
+                )
+        for parameter in request.described.places("path"):
+            name = parameter.name
+            for value in _malformed_values(parameter):
+                exchange = self._send(request.changed(path={name: value}))
+                self._judge(
+                    exchange.status in _MALFORMED,
+                    rule,
+                    request.operation,
+                    f"400, 404 or 422 for `{name}` {value!r}",
+                    str(exchange.status),
+                    name,
+                )
+
+    def _unknown(self, request: RequestParts) -> None:
+        for parameter in request.described.places("path"):
+            name = parameter.name
+            exchange = self._send(request.changed(path={name: str(value_of(parameter.schema))}))
+            self._judge(
+                exchange.status in tolerance.HIDDEN,
+                "unknown-not-found",
+                request.operation,
+                f"404 for a `{name}` that never existed",
+                str(exchange.status),
+                name,
+            )
+
+    def _probe(self, probe: Probe) -> None:
+        operation = probe.request.operation
+        if probe.valid is not False and self._ground.profile.gentle and probe.request.costs:
+            return
+        exchange = self._send(probe.request)
+        if probe.valid is None or exchange.status in tolerance.CIRCUMSTANCES:
+            return
+        if probe.valid:
+            kept = exchange.status < SUCCESS_ENDS or self._may_be_refused(probe, exchange)
+            expected = f"a request whose `{probe.place}` is {probe.words} is accepted"
+        else:
+            kept = exchange.status in tolerance.REFUSALS
+            if probe.place.rpartition("/")[2] == API_KEY:
+                kept = kept or exchange.status == UNAUTHORIZED
+            expected = f"400 or 422 for a `{probe.place}` that is {probe.words}"
+        self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)
+
+    def _may_be_refused(self, probe: Probe, exchange: Exchange) -> bool:
+        """Whether the documents leave it open if a valid value is accepted."""
+        values = probe.request.query.values()
+        if exchange.status in tolerance.REFUSALS and LAST_INTERACTION in values:
+            return True  # C-01
+        body = probe.request.body
+        if probe.request.operation == "createChatCompletion" and isinstance(body, dict):
+            # O-9; and which assistants there are, nobody says.
+            made_up = "assistantId" in body
+            return made_up or (exchange.status in tolerance.REFUSALS and not body.get("messages"))
+        return False
+
+    def _elsewhere(self) -> None:
+        self._ground.wire.history.clear()
+        exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
+        kept = exchange.status in (NOT_FOUND, 405, 401)
+        # Which body it has, no page says: O-8.
+        self._judge(
+            kept,
+            "no-such-path",
+            "getMe",
+            "404 for a path that is not described",
+            str(exchange.status),
+        )
+
+    def _send(
+        self, request: RequestParts, body: bytes | None = None, *, credential: str | None = None
+    ) -> Exchange:
+        """Send a request on its own, with another body or credential."""
+        self._revive(request)
+        self._ground.wire.history[:] = self._origin
+        session = self._visitor.session if request.described.needs_token else self._ground.nobody
+        headers = {}
+        if credential is not None:
+            token = session.token or ""
+            known = {FIRST: token, KEY_PLACE: self._ground.target.api_key or ""}
+            headers["Authorization"] = credential.format(**known)
+            if not credential:
+                session, headers = self._ground.nobody, {}
+        exchange = session.send(request, body=body, headers=headers, credential=credential)
+        self._findings.see(exchange, self._ground.wire.history)
+        if exchange.status < SUCCESS_ENDS and ends_object(request.described):
+            self._ended.add(_object_of(request))
+        return exchange
+
+    def _judge(  # noqa: PLR0913  # as `Findings.judge`
+        self, kept: object, rule: str, operation: str, expected: str, actual: str, place: str = ""
+    ) -> None:
+        history = self._ground.wire.history
+        if not kept and history and history[-1].status in tolerance.CIRCUMSTANCES:
+            reason = f"the server refused it with {history[-1].status}"
+            self._findings.prevent(rule, operation, reason)
+            return
+        self._findings.judge(kept, rule, operation, expected, actual, history, place)
+
+
+def _object_of(request: RequestParts) -> tuple[str, ...]:
+    return request.operation, *request.path.values()
+
+
+def _malformed_values(parameter: Parameter) -> tuple[str, ...]:
+    uuid = parameter.resolved.get("format") == "uuid"
+    return ("not-a-uuid", "1", "0" * 36) if uuid else ()

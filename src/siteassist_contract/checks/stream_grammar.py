@@ -1,0 +1,262 @@
+"""Layer 3: the event stream as a grammar.
+
+Reads the bytes by itself and strictly, rather than with the client's decoder:
+a client forgives what a server must not do.
+
+    stream  = start step* finish "[DONE]"
+    step    = start-step text* finish-step
+    text    = text-start(id) text-delta(id)* text-end(id)      (texts may overlap)
+
+Payloads of other types may stand between any two of these (docs/evidence.md,
+R-10). After an `error` or an `abort` the stream may end as it likes (O-15).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from siteassist_contract import description
+from siteassist_contract.http.json_reader import read_json
+from siteassist_spec.schemas import complaints
+
+FRAMES = "stream-frames"
+ORDER = "stream-order"
+IDS = "stream-ids"
+END = "stream-end"
+
+_LINE = re.compile(r"\r\n|\r|\n")
+_FIELDS = frozenset({"data", "event", "id", "retry"})
+_BROKEN_OFF = frozenset({"error", "abort"})
+_LEAST_DELTAS = 5
+_SLOW = 0.5
+"""How long, in seconds, a stream has to take for its pace to tell anything."""
+_SPREAD = 0.05
+"""Which share of that time its body takes at most, if it was held back to its end."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a stream."""
+
+    rule: str
+    """One of the rules on streams in `siteassist_contract.rules`."""
+    sentence: str
+
+
+@dataclass
+class Reading:
+    """What a stream said."""
+
+    faults: list[Fault] = field(default_factory=list)
+    text: str = ""
+    """All deltas, in order."""
+    deltas: int = 0
+    broken_off: bool = False
+    """Whether it reports a failure itself."""
+
+
+def read(operation_id: str, content: bytes) -> Reading:
+    """Read a whole stream of ``operation_id``."""
+    operation = description.operations()[operation_id]
+    stream = operation.stream
+    if stream is None:
+        raise ValueError(f"{operation_id} does not stream")
+    payload_schema = description.validator(stream.payload)
+    reading = Reading()
+    grammar = _Grammar(reading)
+    ended = False
+    for data in _events(content, reading.faults):
+        if ended:
+            reading.faults.append(
+                Fault(END, f"nothing follows {stream.terminator}, here {_short(data)}")
+            )
+            break
+        if data == stream.terminator:
+            ended = True
+            continue
+        try:
+            payload = read_json(data)
+        except ValueError:
+            reading.faults.append(Fault(FRAMES, f"an event's data is no JSON: {_short(data)}"))
+            continue
+        complaint = next(complaints(payload_schema, payload), None)
+        if complaint or not isinstance(payload, dict):
+            reading.faults.append(
+                Fault(FRAMES, f"no documented payload: {_short(data)} ({complaint})")
+            )
+            continue
+        grammar.take(payload)
+    grammar.end()
+    if not ended and not reading.broken_off:
+        reading.faults.append(Fault(END, f"the stream ends without {stream.terminator}"))
+    return reading
+
+
+def held_back(seconds: float, first: float, deltas: int) -> bool | None:
+    """Whether a stream came at once at its end; ``None`` if it was too quick to tell.
+
+    ``seconds`` is how long the answer took, ``first`` when its first byte came.
+    """
+    if seconds < _SLOW or deltas < _LEAST_DELTAS:
+        return None
+    return seconds - first < _SPREAD * seconds
+
+
+class _Grammar:
+    """Follows the payloads, and notes where one stands in a wrong place."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._started = False
+        self._finished = False
+        self._in_step = False
+        self._open: set[str] = set()
+        self._known: set[str] = set()
+
+    def take(self, payload: dict[str, Any]) -> None:
+        """Follow one payload that fits its schema."""
+        kind = payload["type"]
+        if kind in _BROKEN_OFF:
+            self._reading.broken_off = True
+        if self._reading.broken_off:
+            return  # O-15
+        step = getattr(self, "_" + kind.replace("-", "_"), None) if kind in _KNOWN else None
+        if step is None:
+            return
+        if self._finished:
+            self._fault(ORDER, f"`{kind}` comes after `finish`")
+        elif not self._started and kind != "start":
+            self._started = True
+            self._fault(ORDER, f"the stream begins with `{kind}` instead of `start`")
+        step(payload)
+
+    def end(self) -> None:
+        """Note what is still open, unless the answer broke off."""
+        if self._reading.broken_off:
+            return
+        if not self._finished:
+            self._fault(ORDER, "the stream ends without `finish`")
+        elif not self._started:
+            self._fault(ORDER, "the stream has no `start`")
+
+    def _start(self, _: dict[str, Any]) -> None:
+        if self._started:
+            self._fault(ORDER, "`start` comes twice")
+        self._started = True
+
+    def _start_step(self, _: dict[str, Any]) -> None:
+        if self._in_step:
+            self._fault(ORDER, "`start-step` comes within a step")
+        self._in_step = True
+
+    def _text_start(self, payload: dict[str, Any]) -> None:
+        if not self._in_step:
+            self._fault(ORDER, "`text-start` comes outside of a step")
+        if payload["id"] in self._open:
+            self._fault(IDS, f"the text {payload['id']!r} is opened twice")
+        self._open.add(payload["id"])
+        self._known.add(payload["id"])
+
+    def _text_delta(self, payload: dict[str, Any]) -> None:
+        self._belongs(payload, "text-delta")
+        self._reading.text += payload["delta"]
+        self._reading.deltas += 1
+
+    def _text_end(self, payload: dict[str, Any]) -> None:
+        self._belongs(payload, "text-end")
+        self._open.discard(payload["id"])
+
+    def _finish_step(self, _: dict[str, Any]) -> None:
+        if not self._in_step:
+            self._fault(ORDER, "`finish-step` comes without `start-step`")
+        self._close("finish-step")
+        self._in_step = False
+
+    def _finish(self, _: dict[str, Any]) -> None:
+        if self._in_step:
+            self._fault(ORDER, "`finish` comes before `finish-step`")
+        self._close("finish")
+        self._finished = True
+
+    def _belongs(self, payload: dict[str, Any], kind: str) -> None:
+        name = payload["id"]
+        if name in self._open:
+            return
+        if name in self._known:
+            self._fault(ORDER, f"`{kind}` comes after the text {name!r} has ended")
+        elif self._open:
+            opened = ", ".join(sorted(map(repr, self._open)))
+            self._fault(IDS, f"`{kind}` has the id {name!r}, open is {opened}")
+        else:
+            self._fault(ORDER, f"`{kind}` comes before `text-start`")
+
+    def _close(self, kind: str) -> None:
+        if self._open:
+            opened = ", ".join(sorted(map(repr, self._open)))
+            self._fault(ORDER, f"`{kind}` comes while the text {opened} is open")
+            self._open.clear()
+
+    def _fault(self, rule: str, sentence: str) -> None:
+        self._reading.faults.append(Fault(rule, sentence))
+
+
+_KNOWN = frozenset(
+    {
+        "start",
+        "start-step",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish-step",
+        "finish",
+    }
+)
+
+
+def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
+    """Yield the data of each event, and note what is wrong with the frames."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        faults.append(Fault(FRAMES, f"the stream is not UTF-8 at byte {error.start}"))
+        text = content.decode("utf-8", "replace")
+    *lines, rest = _LINE.split(text.removeprefix("\ufeff"))
+    data: list[str] = []
+    found = False
+    for line in lines:
+        if line:
+            # Several lines of data are one text, as any reader of event streams has it.
+            data += _data(line, faults)
+            continue
+        if data:
+            found = True
+            yield "\n".join(data)
+        data = []
+    if rest:
+        data += _data(rest, faults)
+    if rest or data:
+        said = "\n".join(data) or rest
+        faults.append(Fault(FRAMES, f"the last event is not complete: {_short(said)}"))
+    if data:
+        # What it says is judged all the same.
+        yield "\n".join(data)
+    elif not found:
+        faults.append(Fault(FRAMES, "the stream has no event"))
+
+
+def _data(line: str, faults: list[Fault]) -> list[str]:
+    """Return what a line adds to the data of its event."""
+    name, _, value = line.partition(":")
+    if name == "data":
+        return [value.removeprefix(" ")]
+    # Without a name it is a comment, which any event may have.
+    if name and name not in _FIELDS:
+        faults.append(Fault(FRAMES, f"a line is no field of an event: {_short(line)}"))
+    return []
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004  # a line's width

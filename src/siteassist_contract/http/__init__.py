@@ -1,0 +1,1 @@
+"""HTTP: sessions, requests made from the description, and the recorder of exchanges."""

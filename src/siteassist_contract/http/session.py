@@ -1,0 +1,124 @@
+"""Requests of one visitor, or of nobody, built from the description.
+
+Each is sent once, without retries, renewal of sessions or tolerance; the bytes of the
+answer are what is judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from siteassist_contract.description import operations
+from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Wire
+from siteassist_contract.http.valid_requests import RequestParts
+from siteassist_spec import JSON, Json
+
+PATIENCE = 20.0
+"""How long, in seconds, the server may take for the next piece of an answer."""
+
+
+class Session:
+    """One credential, or none, and the requests that are made with it."""
+
+    def __init__(self, base_url: str, wire: Wire, credential: str, token: str | None) -> None:
+        """Speak over ``wire`` with ``token``; ``credential`` is its name in reports."""
+        self._base_path = urlsplit(base_url).path
+        self.token = token
+        self._wire = wire
+        self._credential = credential
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=base_url, headers=headers, timeout=PATIENCE, transport=wire
+        )
+
+    def call(
+        self,
+        operation_id: str,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, object] | None = None,
+        header: Mapping[str, str] | None = None,
+        body: Json | None = None,
+    ) -> Exchange:
+        """Send a request of an operation; parameters that are ``None`` are left out.
+
+        Raises `KeyError` for a parameter that the operation does not have.
+        """
+        operation = operations()[operation_id]
+        target = operation.path
+        for parameter in operation.places("path"):
+            target = target.replace(
+                f"{{{parameter.name}}}", quote((path or {})[parameter.name], safe="")
+            )
+        for name in (*(path or {}), *(query or {}), *(header or {})):
+            operation.parameter(name)
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        return self.raw(
+            operation_id,
+            operation.method,
+            target,
+            query=given or None,
+            body=body,
+            headers=header,
+        )
+
+    def send(
+        self,
+        request: RequestParts,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        credential: str | None = None,
+    ) -> Exchange:
+        """Send a request that is in parts, perhaps with another body or credential."""
+        return self.raw(
+            request.operation,
+            request.method,
+            request.target,
+            query=request.query or None,
+            body=request.body if body is None else body,
+            headers={**request.header, **(headers or {})},
+            credential=credential,
+        )
+
+    def raw(  # noqa: PLR0913  # all parts of a request
+        self,
+        operation: str,
+        method: str,
+        target: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | Json | None = None,
+        headers: Mapping[str, str] | None = None,
+        credential: str | None = None,
+    ) -> Exchange:
+        """Send what no client would, under the name of ``operation``.
+
+        ``credential`` is what stands for an ``Authorization`` among ``headers`` in reports.
+        """
+        given = dict(headers or {})
+        content = body if isinstance(body, bytes) else None
+        if body is not None and not isinstance(body, bytes):
+            content = json.dumps(body).encode("utf-8", "surrogatepass")
+        if content is not None:
+            given.setdefault("Content-Type", JSON)
+        facts = CallFacts(
+            operation=operation,
+            credential=self._credential if credential is None else credential,
+            token=self.token,
+            base_path=self._base_path,
+        )
+        self._http.request(
+            method,
+            target,
+            content=content,
+            headers=given,
+            # Without a query of ours, one that is part of the target would be lost.
+            params=dict(query) if query is not None else None,
+            extensions={CALL: facts},
+        )
+        return self._wire.history[-1]

@@ -1,0 +1,198 @@
+"""The options of ``siteassist-load``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from siteassist_contract.description import operations
+from siteassist_contract.http import preflight, redaction
+from siteassist_contract.load.settings import Role, Settings
+from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
+from siteassist_spec import SpecError
+
+HELP = """Hold the server at URL to the contract while many visitors use it.
+
+URL is where the API is, with its version: https://host/v2
+
+Each visitor comes with a new device, reads the project, starts a conversation,
+sends messages, as JSON and as a stream, reads them back, rates an answer,
+searches, closes the conversation and reads it again; and begins anew. Every
+answer is judged: its shape, its stream, what was stored.
+
+\b
+Exit status:
+  0  the server keeps the contract under load
+  1  it breaks it; each break is printed once, with how often it was seen
+  2  the load could not run: no server there, or the key was refused, or
+     the server went away
+  130  it was interrupted, and no break was found until then
+
+An answer of 429 is no break: the visitor waits as long as it says.
+
+\b
+More than one process, on this machine:
+  siteassist-load URL --users 200 --processes 4
+On several machines, each with SITEASSIST_API_KEY in its environment:
+  siteassist-load URL --users 1000 --master --master-host 0.0.0.0 \\
+      --expect-workers 2
+  siteassist-load URL --worker --master-host HOST
+"""
+
+_SPAWNING = 5.0
+"""Within how many seconds all visitors are there, if nobody says otherwise."""
+
+
+class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on only
+    """A time such as ``90``, ``90s``, ``30m`` or ``1h30m``, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        from locust.util.timespan import (  # noqa: PLC0415  # `--help` has no need of it  # pyright: ignore[reportMissingImports]  # as in `engine`
+            parse_timespan,
+        )
+
+        try:
+            seconds = int(parse_timespan(str(value)))
+        except ValueError:
+            seconds = 0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time; one looks like 90s, 30m or 1h30m", param, ctx)
+        return seconds
+
+
+@click.command(help=HELP, context_settings={"max_content_width": 80})
+@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@click.option(
+    "--api-key",
+    envvar=redaction.API_KEY,
+    show_envvar=True,
+    metavar="KEY",
+    help="A publishable key (pk_...).",
+)
+@click.option(
+    "--users", type=click.IntRange(1), default=10, show_default=True, help="How many visitors."
+)
+@click.option(
+    "--spawn-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="How many visitors to add in a second.  [default: all within five]",
+)
+@click.option("--time", "seconds", type=_Time(), default=60, show_default="60s", help="How long.")
+@click.option(
+    "--visits", type=click.IntRange(1), help="End earlier, once so many visits were made."
+)
+@click.option(
+    "--think",
+    type=click.FloatRange(0),
+    nargs=2,
+    default=(0.5, 2.0),
+    show_default=True,
+    metavar="MIN MAX",
+    help="How many seconds a visitor waits between two steps.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="Run the visitors in so many processes of this machine.",
+)
+@click.option("--master", is_flag=True, help="Tell workers what to do, and report.")
+@click.option("--worker", is_flag=True, help="Run visitors for a master.")
+@click.option(
+    "--expect-workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --master: begin when so many workers are there.",
+)
+@click.option(
+    "--master-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where the master is: to listen on, or to connect to.",
+)
+@click.option(
+    "--master-port",
+    type=click.IntRange(1, 65535),
+    default=5557,
+    show_default=True,
+    help="Its port.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="reports",
+    show_default=True,
+    help="The folder for load.html and load.json.",
+)
+def main(  # noqa: PLR0913  # one parameter per option
+    *,
+    url: str,
+    api_key: str | None,
+    users: int,
+    spawn_rate: float | None,
+    seconds: int,
+    visits: int | None,
+    think: tuple[float, float],
+    processes: int | None,
+    master: bool,
+    worker: bool,
+    expect_workers: int,
+    master_host: str,
+    master_port: int,
+    reports: Path,
+) -> None:
+    """Run the command."""
+    if master + worker + (processes is not None) > 1:
+        raise click.UsageError("--master, --worker and --processes exclude each other")
+    if think[0] > think[1]:
+        raise click.UsageError("--think takes the shorter time first")
+    role = Role.WORKER if worker else Role.MASTER if master or processes else Role.ALONE
+    settings = Settings(
+        users=users,
+        spawn_rate=spawn_rate or users / _SPAWNING,
+        seconds=seconds,
+        visits=visits,
+        think=think,
+        role=role,
+        workers=processes or expect_workers,
+        processes=processes or 0,
+        master_host=master_host,
+        # Nobody else needs to find it.
+        master_port=0 if processes else master_port,
+        reports=reports,
+    )
+    try:
+        sys.exit(_run(preflight.Target(url.rstrip("/"), api_key or None), settings))
+    except (CannotRunError, SpecError) as error:
+        click.echo(f"The load cannot run: {error}", err=True)
+        sys.exit(ExitStatus.NOT_RUN)
+    except ContractBrokenError as error:
+        click.echo(error)
+        click.echo("The server breaks the contract before the load can begin.")
+        sys.exit(ExitStatus.BROKEN)
+
+
+def _run(target: preflight.Target, settings: Settings) -> ExitStatus:
+    if target.api_key is None:
+        raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
+    if settings.role is not Role.WORKER:
+        try:
+            settings.reports.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"reports cannot go to {settings.reports}: {error.strerror}"
+            raise CannotRunError(reason) from None
+    preflight.check(target)
+    # Now, since it takes its time, in which a worker could not tell its master that it lives.
+    operations()
+    from siteassist_contract.load.engine import (  # noqa: PLC0415  # wrong options are told without Locust
+        Engine,
+    )
+
+    return Engine(target, settings).run()

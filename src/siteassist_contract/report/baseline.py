@@ -1,0 +1,39 @@
+"""Breaks that somebody has accepted: they are told, and do not fail a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from siteassist_contract.findings import Break
+from siteassist_contract.verdict import CannotRunError
+
+
+def read(path: Path) -> frozenset[str]:
+    """Return the keys in a baseline.
+
+    Raises `CannotRunError` if it cannot be read.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRunError(f"the baseline {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise CannotRunError(f"the baseline {path} is not JSON: {error}") from None
+    keys = document.get("breaks") if isinstance(document, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise CannotRunError(f"the baseline {path} has no list of texts named `breaks`")
+    return frozenset(keys)
+
+
+def write(path: Path, breaks: Iterable[Break]) -> None:
+    """Write a baseline that accepts ``breaks``.
+
+    Raises `CannotRunError` if it cannot be written.
+    """
+    document = {"breaks": sorted(found.key for found in breaks)}
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"the baseline {path}: {error.strerror}") from None

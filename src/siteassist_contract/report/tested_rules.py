@@ -1,0 +1,96 @@
+"""What of the contract a run has put to the test, and what not, and why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from siteassist_contract.description import operations
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.rules import GAPS, HUMAN, RULES, TWO_VISITORS
+
+_SUCCESS_ENDS = 300
+_STATUS_REASONS = {
+    201: "no new device or conversation was accepted",
+    202: GAPS[HUMAN],
+    400: "the server refuses with another status: O-2",
+    401: "the operation takes no credential",
+    402: "needs a project whose plan is too small: nobody can provoke it from outside",
+    403: "the server hides what is somebody else's as not found (O-1), or allows every website",
+    404: "the server answers as forbidden (O-1), or nothing can be missing",
+    409: "no document says which request conflicts: C-22, O-3",
+    422: "the server refuses with another status: O-2",
+    429: "the tests stay below the limits of the server",
+    500: "is a break when it comes",
+    502: "only when a service behind it fails: nobody can provoke it from outside",
+    503: "only when the server is overloaded: nobody can provoke it from outside",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination of the contract: an operation with a status, or with a rule."""
+
+    operation: str
+    kind: str
+    """``status`` or ``rule``."""
+    what: str
+    """The status, or the id of the rule."""
+    count: int
+    """How often it was seen, or put to the test."""
+    reason: str
+    """Why it was not, if it was not."""
+
+
+def rows(findings: Findings, target: Target, human: str | None, left_out: str = "") -> list[Row]:
+    """Return a row for everything that there is to test.
+
+    ``left_out`` says why a run did less than it could, if it did.
+    """
+    found = []
+    for name, operation in operations().items():
+        for status in operation.responses:
+            count = findings.answered[name, status]
+            reason = "" if count else _status_reason(status, target)
+            found.append(Row(name, "status", str(status), count, reason))
+        for rule, known in RULES.items():
+            if name in known.operations:
+                count = findings.tested[rule, name]
+                reason = "" if count else _rule_reason(findings, rule, name, target, human)
+                found.append(Row(name, "rule", rule, count, reason or ("" if count else left_out)))
+    return [
+        row if row.count or row.reason else Row(*_values(row), "was not reached in this run")
+        for row in found
+    ]
+
+
+def gaps(found: list[Row]) -> Counter[str]:
+    """Count the untested rows by their reason."""
+    return Counter(row.reason for row in found if not row.count)
+
+
+def _values(row: Row) -> tuple[str, str, str, int]:
+    return row.operation, row.kind, row.what, row.count
+
+
+def _status_reason(status: int, target: Target) -> str:
+    if status < _SUCCESS_ENDS and target.api_key is None:
+        return GAPS[TWO_VISITORS] if status != 202 else GAPS[HUMAN]  # noqa: PLR2004
+    return _STATUS_REASONS.get(status, "")
+
+
+def _rule_reason(
+    findings: Findings, rule: str, operation: str, target: Target, human: str | None
+) -> str:
+    told = findings.prevented.get((rule, operation))
+    if told is not None:
+        return GAPS.get(told, told)
+    needs = RULES[rule].needs
+    if needs == TWO_VISITORS and target.api_key is None:
+        return GAPS[TWO_VISITORS]
+    if needs == HUMAN and human is None:
+        return GAPS[HUMAN]
+    if not operations()[operation].needs_token and not target.api_key:
+        return GAPS[TWO_VISITORS]
+    return ""

@@ -1,0 +1,1 @@
+"""The content of a website and the assistant's answers."""

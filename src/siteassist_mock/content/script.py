@@ -1,0 +1,75 @@
+"""Scripted answers: what the assistant says to whom, from a YAML file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from siteassist_mock.content.yaml_file import YamlFile
+from siteassist_mock.http.request_validation import compile_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Rule", "find_rule", "read_script"]
+
+_TEXT = {"type": "string", "minLength": 1}
+_SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "when": _TEXT,
+            "answer": _TEXT,
+            "delay": {"type": "number", "minimum": 0, "maximum": 3600},
+            "error": _TEXT,
+        },
+        "required": ["when"],
+        "additionalProperties": False,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One answer: ``text`` in Markdown after ``delay`` seconds, cut off by ``error`` if any."""
+
+    pattern: re.Pattern[str]
+    text: str
+    delay: float = 0.0
+    error: str | None = None
+
+
+def read_script(path: Path) -> tuple[Rule, ...]:
+    """Return the rules of a file, in its order.
+
+    Raises `siteassist_mock.content.yaml_file.FileError` if it cannot be used.
+    """
+    file = YamlFile(path)
+    file.check(compile_schema("--script", _SCHEMA, {}), file.value)
+    rules = []
+    for index, node in enumerate(file.value):
+        if "answer" not in node and "error" not in node:
+            raise file.error([index, "answer"], "is required, or else error")
+        try:
+            pattern = _pattern(node["when"])
+        except re.error as error:
+            raise file.error([index, "when"], f"is no regular expression: {error.msg}") from None
+        rules.append(
+            Rule(pattern, node.get("answer", ""), float(node.get("delay", 0)), node.get("error"))
+        )
+    return tuple(rules)
+
+
+def find_rule(rules: Sequence[Rule], message: str) -> Rule | None:
+    """Return the first rule for ``message``, or None if there is none."""
+    return next((rule for rule in rules if rule.pattern.search(message)), None)
+
+
+def _pattern(when: str) -> re.Pattern[str]:
+    """Return what finds ``when``: a text, or between slashes a regular expression."""
+    if len(when) > 2 and when[0] == when[-1] == "/":  # noqa: PLR2004 - "//" is a text
+        return re.compile(when[1:-1], re.IGNORECASE)
+    return re.compile(re.escape(when), re.IGNORECASE)

@@ -1,0 +1,103 @@
+"""Finding things in the seeded texts: by words, and always the same way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from siteassist_mock.content.seed import PAGES, QNAS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["BUILT_IN", "Knowledge", "words"]
+
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> list[str]:
+    """Return the words of ``text`` in lower case, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
+# Words that nearly every question has say nothing about its subject.
+_COMMON = frozenset(
+    words(
+        "a an and are can do does for how i in is it my of on or the there to what when which"
+        " you your"
+    )
+)
+
+
+class Knowledge:
+    """The Q&As and the pages of one website."""
+
+    def __init__(
+        self, qnas: Sequence[Mapping[str, Any]], pages: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Know ``qnas``, oldest first, and ``pages``."""
+        self.qnas = tuple(qnas)
+        self._qna_words = [(qna, _telling(qna["question"])) for qna in qnas]
+        self._page_words = [
+            (page, _telling(page["title"]), _telling(f"{page['title']} {page['content']}"))
+            for page in pages
+        ]
+
+    def find_qnas(self, query: str | None) -> list[Mapping[str, Any]]:
+        """Return the Q&As whose question has every word of ``query``, or all without one.
+
+        A word also matches the beginning of a longer one. A query of nothing but
+        punctuation has no word to match and finds nothing.
+        """
+        if not (query or "").strip():
+            return list(self.qnas)
+        wanted = words(query or "")
+        return [
+            qna
+            for qna in self.qnas
+            if wanted
+            and all(
+                any(word.startswith(want) for word in words(qna["question"])) for want in wanted
+            )
+        ]
+
+    def find_pages(self, query: str, size: int) -> list[dict[str, Any]]:
+        """Return at most ``size`` pages that share a word with ``query``, best first.
+
+        Each comes with its ``score``, above 0 and at most 1: the share of the
+        query's telling words that the page has, where a word in the content alone
+        counts half.
+        """
+        wanted = _telling(query)
+        scored = [
+            {"score": score, **page}
+            for page, title, every in self._page_words
+            if (score := _share(wanted, title, every)) > 0
+        ]
+        # sorted() is stable, so equal scores keep the order of the knowledge base.
+        return sorted(scored, key=lambda page: -page["score"])[:size]
+
+    def best_qna(self, text: str) -> Mapping[str, Any] | None:
+        """Return the Q&A that shares most telling words with ``text``, or None if none does."""
+        wanted = _telling(text)
+        best, most = None, 0
+        for qna, question in self._qna_words:
+            shared = len(wanted & question)
+            if shared > most:
+                best, most = qna, shared
+        return best
+
+
+def _telling(text: str) -> frozenset[str]:
+    # Without a plural's "s", "orders" finds "order".
+    return frozenset(word.removesuffix("s") for word in words(text) if word not in _COMMON)
+
+
+def _share(wanted: frozenset[str], title: frozenset[str], every: frozenset[str]) -> float:
+    if not wanted:
+        return 0.0
+    return round((len(wanted & title) + len(wanted & every)) / (2 * len(wanted)), 4)
+
+
+BUILT_IN = Knowledge(QNAS, PAGES)
+"""What a server knows if it is told nothing else."""

@@ -1,0 +1,159 @@
+"""Documented answers on demand: ``Prefer: code=429``, ``Prefer: example=notFound``.
+
+The convention is that of Prism (https://github.com/stoplightio/prism), with two
+differences.
+
+Prism validates a request first, its credential included, and looks at the
+preference only if nothing is wrong. Here the preference comes first, and nothing
+else of the request is looked at: a test that wants to see what its client does
+with a 402 should need neither a session nor a conversation. Nor do such answers
+touch the state or count against a rate limit.
+
+For a status that the operation does not document Prism takes the response
+``default``, or else answers 404. A 404 is a documented answer of every operation
+here, so a typing error in a test could pass for a result: it is a 400 that says
+which there are.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.event_stream import frame
+from siteassist_mock.http.middleware import BODY
+from siteassist_mock.http.preferences import header_values, parse_preferences
+from siteassist_spec import EVENT_STREAM, JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from siteassist_spec import Media, Operation
+
+__all__ = ["OnDemand"]
+
+_SUCCESSES = range(200, 300)
+_LONGEST_NAME = 60
+
+
+class OnDemand:
+    """Answers the requests for one operation that ask for a documented answer."""
+
+    def __init__(self, app: ASGIApp, operation: Operation) -> None:
+        """Answer from the examples of ``operation``, or let ``app`` answer."""
+        self._app = app
+        self._operation_id = operation.operation_id
+        self._responses = operation.responses
+        self._flag = operation.stream and operation.stream.request_flag
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give the answer that ``Prefer`` asks for, or call the application.
+
+        Raises `ApiError` 400 if the operation does not document what is asked for.
+        """
+        headers = header_values(scope["headers"], b"prefer")
+        answer = self._answer(scope, parse_preferences(headers)) if headers else None
+        await (answer or self._app)(scope, receive, send)
+
+    def _answer(self, scope: Scope, wanted: Mapping[str, str]) -> ASGIApp | None:
+        # By the RFC an empty value means none, and a code or a name is needed.
+        code, name = wanted.get("code", ""), wanted.get("example", "")
+        if not code and not name:
+            return None
+        stream = self._asks_for_stream(scope)
+        applied = [f"{key}={value}" for key, value in (("code", code), ("example", name)) if value]
+        if code and not name and not self._responses[self._status(code)].media:
+            return Response(status_code=int(code), headers={"Preference-Applied": applied[0]})
+        status, media_type, media = self._find(code, name, stream=stream)
+        return _respond(status, media_type, _values(media, name), ", ".join(applied))
+
+    def _find(self, code: str, name: str, *, stream: bool) -> tuple[int, str, Media]:
+        statuses = [self._status(code)] if code else [s for s in self._responses if s in _SUCCESSES]
+        for status in statuses:
+            documented = self._responses[status]
+            choices = [
+                (media_type, media)
+                for media_type, media in documented.media.items()
+                if (name in media.examples if name else media.examples)
+            ]
+            # Where there is a choice, the media type that was asked for; else the first.
+            choices.sort(key=lambda choice: (choice[0] == EVENT_STREAM) != stream)
+            if choices:
+                return status, *choices[0]
+        known = [
+            known
+            for status in statuses
+            for media in self._responses[status].media.values()
+            for known in media.examples
+        ]
+        where = f" for {code}" if code else " for its success"
+        what = f"example {name[:_LONGEST_NAME]!r}" if name else "example"
+        raise self._unknown("example", f"no {what}{where}", known)
+
+    def _asks_for_stream(self, scope: Scope) -> bool:
+        # The API's own way to ask is a flag in the body, HTTP's is the header
+        # Accept. Either will do, since nothing of the request must be valid.
+        if any(EVENT_STREAM in value for value in header_values(scope["headers"], b"accept")):
+            return True
+        try:
+            value = json.loads(scope[BODY] or b"")
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(value, dict) and value.get(self._flag) is True
+
+    def _status(self, code: str) -> int:
+        for status in self._responses:
+            if str(status) == code:
+                return status
+        raise self._unknown("code", f"no response {code[:_LONGEST_NAME]!r}", self._responses)
+
+    def _unknown(self, preference: str, problem: str, known: Any) -> ApiError:
+        choice = ", ".join(str(item) for item in known) or "none"
+        reason = f"{self._operation_id} documents {problem}; there is: {choice}"
+        return ApiError(
+            400,
+            code="INVALID_PREFERENCE",
+            message=f"The header Prefer asks for something that is not documented. {reason}.",
+            details={"field": f"Prefer: {preference}", "reason": reason},
+        )
+
+
+def _values(media: Media, name: str) -> list[Any]:
+    return [media.examples[name]] if name else list(media.examples.values())
+
+
+def _respond(status: int, media_type: str, values: list[Any], applied: str) -> ASGIApp:
+    headers = {"Preference-Applied": applied}
+    first = values[0]
+    if media_type == EVENT_STREAM:
+        # Each example is one event; without a name they are a stream, in their order.
+        return _Events(status, [frame(event["data"]) for event in values], headers)
+    if media_type != JSON:
+        return PlainTextResponse(first, status, headers, media_type)
+    if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2: a 401 names the scheme to use
+        headers["WWW-Authenticate"] = "Bearer"
+    error = first.get("error", {}) if isinstance(first, dict) else {}
+    if isinstance(error, dict) and "retryAfter" in (error.get("details") or {}):
+        headers["Retry-After"] = str(error["details"]["retryAfter"])
+    return JSONResponse(first, status, headers)
+
+
+class _Events:
+    """A response of ready events, one ASGI message each."""
+
+    def __init__(self, status: int, frames: list[bytes], headers: Mapping[str, str]) -> None:
+        self._status = status
+        self._frames = frames
+        self._headers = {"content-type": EVENT_STREAM, **headers}
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(key.lower().encode(), value.encode()) for key, value in self._headers.items()]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        for event in self._frames:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

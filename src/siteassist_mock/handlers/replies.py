@@ -1,0 +1,42 @@
+"""The assistant's answers as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+
+from siteassist_mock.handlers import views
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.http.event_stream import disconnected
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from siteassist_mock.content.assistant import Answer
+
+__all__ = ["whole"]
+
+
+def whole(answer: Answer) -> ASGIApp:
+    """Return the response with a whole answer: 200, or 500 for one that breaks off."""
+    if answer.error is None:
+        response = JSONResponse(views.completion(answer))
+    else:
+        response = error_response(ApiError(500, message=answer.error))
+    return _Later(response, answer.delay) if answer.delay else response
+
+
+class _Later:
+    """An ASGI response that comes after some seconds."""
+
+    def __init__(self, response: ASGIApp, seconds: float) -> None:
+        self._response = response
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        leaving = asyncio.ensure_future(disconnected(receive))
+        await asyncio.wait({leaving}, timeout=self._seconds)
+        leaving.cancel()
+        await self._response(scope, receive, send)

@@ -1,0 +1,94 @@
+"""Rows as the JSON objects that ``openapi.yaml`` describes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from siteassist_mock.content.assistant import Answer
+    from siteassist_mock.storage.tables import Conversation, Message, Visitor
+
+__all__ = ["completion", "conversation", "conversation_summary", "message", "visitor"]
+
+
+def visitor(row: Visitor) -> dict[str, Any]:
+    """Return a ``Visitor``."""
+    return {
+        "object": "visitor",
+        "id": row.id,
+        "type": row.type,
+        "externalId": row.external_id,
+        "name": row.name,
+        "avatarUrl": row.avatar_url,
+    }
+
+
+def conversation(row: Conversation, messages: Iterable[Message] = ()) -> dict[str, Any]:
+    """Return a ``Conversation`` with its messages."""
+    return {**_conversation(row), "messages": [message(item) for item in messages]}
+
+
+def conversation_summary(row: Conversation, last_message: Message | None) -> dict[str, Any]:
+    """Return a ``ConversationSummary``."""
+    return {
+        **_conversation(row),
+        "lastMessage": None if last_message is None else message(last_message),
+    }
+
+
+def message(row: Message) -> dict[str, Any]:
+    """Return a ``Message``."""
+    return {
+        "object": "message",
+        "id": row.id,
+        "createdAt": row.created_at,
+        "chatId": row.conversation_id,
+        "role": row.role,
+        "parts": [{"type": "text", "text": row.text}],
+        "status": row.status,
+        "error": row.error,
+        "feedback": row.feedback,
+        "feedbackAt": row.feedback_at,
+        "metadata": None,
+        "humanAgent": row.human_agent,
+        "pageUrl": row.page_url,
+        "pageTitle": row.page_title,
+        "textSelection": row.text_selection,
+    }
+
+
+def completion(answer: Answer) -> dict[str, Any]:
+    """Return a ``Completion`` of one step."""
+    return {
+        "steps": [
+            {
+                "content": [{"type": "text", "text": answer.text}],
+                "finishReason": "stop",
+                "usage": {
+                    "inputTokens": answer.input_tokens,
+                    "outputTokens": answer.output_tokens,
+                    "totalTokens": answer.input_tokens + answer.output_tokens,
+                    "reasoningTokens": 0,
+                    "cachedInputTokens": 0,
+                },
+            }
+        ]
+    }
+
+
+def _conversation(row: Conversation) -> dict[str, Any]:
+    return {
+        "object": "conversation",
+        "id": row.id,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+        "status": row.status,
+        "closedAt": row.closed_at,
+        "closeReason": row.close_reason,
+        "lastInteractionAt": row.last_interaction_at,
+        "isHumanHandled": row.is_human_handled,
+        "humanAgent": row.human_agent,
+        "title": row.title,
+    }

@@ -1,0 +1,1 @@
+"""HTTP: routing, authentication, validation, limits and the server itself."""

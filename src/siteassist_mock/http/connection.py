@@ -1,0 +1,70 @@
+"""The way from a request to its connection, and how many connections there may be.
+
+ASGI keeps the connection from the application. What a client does when it is cut
+or reset can only be tried on the connection itself, so it is put into the scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.joined_writes import JoinedWrites
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["TRANSPORT", "http_protocol", "reset"]
+
+TRANSPORT = "siteassist.transport"
+"""The scope's key of the `asyncio.Transport`; absent if there is no socket."""
+
+_RETRY_SECONDS = 1
+
+
+def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol with the transport in every scope.
+
+    A request on a connection beyond ``max_connections`` gets the documented 503.
+    uvicorn's own limit would answer it in plain text, and its other protocol,
+    httptools, does not limit the size of headers.
+    """
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+            super().connection_made(transport)
+            joined: Any = JoinedWrites(transport, self.loop)
+            self.transport = joined
+            inner: Any = self.app
+            connections = self.connections
+
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                scope[TRANSPORT] = joined
+                chosen: ASGIApp = inner if len(connections) <= max_connections else _busy
+                await chosen(scope, receive, send)
+
+            self.app: Any = app
+
+    return Protocol
+
+
+async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"Retry-After": str(_RETRY_SECONDS), "Connection": "close"}
+    error = ApiError(503, details={"retryAfter": _RETRY_SECONDS}, headers=headers)
+    await error_response(error)(scope, receive, send)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with an RST, as if the machine behind it had crashed.
+
+    A socket that is closed while its lingering time is zero does not say goodbye
+    (socket(7), SO_LINGER).
+    """
+    connected = transport.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,0 +1,248 @@
+"""Requests against ``openapi.yaml``: validators are compiled once per operation.
+
+Which status an invalid request gets follows the status codes page: a malformed
+body or parameter is 400, a well-formed body whose text has an unacceptable
+length is 422.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import jsonschema_rs
+
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.json_parser import parse_json
+from siteassist_mock.http.parameters import coerce, parse_query
+from siteassist_spec import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from starlette.datastructures import Headers
+
+    from siteassist_spec import Body, Parameter
+
+__all__ = ["RequestValidator", "compile_schema", "describe"]
+
+_LENGTHS = frozenset({"minLength", "maxLength"})
+
+
+class RequestValidator:
+    """Checks the requests of one operation."""
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Iterable[Parameter],
+        body: Body | None,
+        spec: Mapping[str, Any],
+    ) -> None:
+        """Compile the schemas of the operation ``name``; their references lead into ``spec``.
+
+        Raises `SpecError` if a schema is not valid.
+        """
+        by_place: dict[str, list[Parameter]] = {"path": [], "query": [], "header": []}
+        for parameter in parameters:
+            by_place[parameter.place].append(parameter)
+        self._query_parameters = by_place["query"]
+        self._header_parameters = by_place["header"]
+        self._body = body
+        self._path_validator = compile_schema(name, _object_schema(by_place["path"]), spec)
+        self._query_validator = compile_schema(name, _object_schema(by_place["query"]), spec)
+        self._header_validator = compile_schema(name, _object_schema(by_place["header"]), spec)
+        self._body_validator = None if body is None else compile_schema(name, body.schema, spec)
+
+    def path(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the path parameters; all are identifiers, so in lower case.
+
+        Raises `ApiError` 400 if one is not valid.
+        """
+        _check_parameters(self._path_validator, values)
+        return {name: value.lower() for name, value in values.items()}
+
+    def query(self, raw: bytes) -> dict[str, Any]:
+        """Return the declared query parameters of the query string ``raw``.
+
+        One that is absent or null has its default, or None without one; unknown
+        names are ignored. Raises `ApiError` 400 if one is missing, not valid,
+        or given more than once.
+        """
+        if not self._query_parameters:
+            return {}
+        try:
+            given = parse_query(raw)
+        except ValueError:
+            raise ApiError(
+                400,
+                code="INVALID_PARAMETER",
+                message="Invalid parameter. The query string is not UTF-8.",
+                details={"field": None, "reason": "The query string is not UTF-8"},
+            ) from None
+        return _values(self._query_parameters, self._query_validator, given)
+
+    def headers(self, headers: Headers) -> dict[str, Any]:
+        """Return the declared header parameters, by their declared names.
+
+        Absent ones have their default. Raises `ApiError` 400 like `query`.
+        """
+        if not self._header_parameters:
+            return {}
+        given = {
+            parameter.name: values
+            for parameter in self._header_parameters
+            if (values := headers.getlist(parameter.name))
+        }
+        return _values(self._header_parameters, self._header_validator, given)
+
+    def body(self, content_type: str | None, raw: bytes) -> Any:
+        """Return the value of the body ``raw``, or None for an absent optional one.
+
+        Raises `ApiError` 400 if it is missing or malformed, and 422 if only the
+        length of a text in it is wrong.
+        """
+        if self._body is None or self._body_validator is None:
+            return None
+        if not raw:
+            if self._body.required:
+                raise _invalid_body("", "A body is required")
+            return None
+        # The reference documents no 415: a wrong media type is a malformed body.
+        if not _is_json(content_type):
+            raise _invalid_body("", "The media type of the body must be application/json")
+        try:
+            value = parse_json(raw)
+        except ValueError as error:
+            raise _invalid_body("", f"The body {error}") from None
+        if not self._body_validator.is_valid(value):
+            _refuse_body(self._body_validator.iter_errors(value))
+        return value
+
+
+def _values(
+    parameters: Iterable[Parameter],
+    validator: jsonschema_rs.Draft202012Validator,
+    given: Mapping[str, list[str]],
+) -> dict[str, Any]:
+    values = {
+        parameter.name: _single(parameter, given[parameter.name])
+        for parameter in parameters
+        if parameter.name in given
+    }
+    _check_parameters(validator, values)
+    return {
+        parameter.name: parameter.default
+        if (value := values.get(parameter.name)) is None
+        else value
+        for parameter in parameters
+    }
+
+
+def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {parameter.name: parameter.schema for parameter in parameters},
+        "required": [parameter.name for parameter in parameters if parameter.required],
+    }
+
+
+def compile_schema(
+    operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any]
+) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of ``schema``, whose references lead into ``spec``.
+
+    Raises `SpecError`, which names the operation, if the schema is not valid.
+    """
+    # The schemas travel along so that "#/components/schemas/…" resolves. Most
+    # parameters have no reference, and without them are compiled at once.
+    whole = dict(schema)
+    if "$ref" in str(schema):
+        whole["components"] = {"schemas": spec.get("components", {}).get("schemas", {})}
+    try:
+        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True, mask="The value")
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpecError(f"openapi.yaml: {operation_id}: {reason}") from None
+
+
+def _single(parameter: Parameter, values: list[str]) -> Any:
+    if len(values) > 1:
+        raise _invalid_parameter(parameter.name, "is given more than once")
+    try:
+        return coerce(values[0], parameter.types)
+    except ValueError as error:
+        raise _invalid_parameter(parameter.name, str(error)) from None
+
+
+def _check_parameters(
+    validator: jsonschema_rs.Draft202012Validator, values: Mapping[str, Any]
+) -> None:
+    if not validator.is_valid(values):
+        error = next(iter(validator.iter_errors(values)))
+        raise _invalid_parameter(_field(error), _reason(error))
+
+
+def _refuse_body(errors: Iterable[jsonschema_rs.ValidationError]) -> NoReturn:
+    # What is malformed comes first: lengths matter only in a well-formed body.
+    first = min(errors, key=lambda error: error.kind.name in _LENGTHS)
+    field, reason = _field(first), _reason(first)
+    if first.kind.name in _LENGTHS:
+        raise ApiError(422, details={"field": field, "reason": f"{_subject(field)} {reason}"})
+    raise _invalid_body(field, f"{_subject(field)} {reason}")
+
+
+def describe(error: jsonschema_rs.ValidationError) -> str:
+    """Return what is wrong with which field, in words; the value is not repeated."""
+    return f"{_subject(_field(error))} {_reason(error)}"
+
+
+def _field(error: jsonschema_rs.ValidationError) -> str:
+    path = [str(step) for step in error.instance_path]
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
+        path.append(error.kind.property)
+    return ".".join(path)
+
+
+def _reason(error: jsonschema_rs.ValidationError) -> str:
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Required():
+            return "is required"
+        case jsonschema_rs.ValidationErrorKind.MaxLength(limit=limit):
+            return f"exceeds maximum length of {limit} characters"
+        case jsonschema_rs.ValidationErrorKind.MinLength(limit=limit):
+            return f"is below minimum length of {limit} characters"
+        case jsonschema_rs.ValidationErrorKind.AnyOf():
+            return "matches none of the allowed forms"
+        case _:
+            # Masked, so that it repeats nothing of what was sent.
+            return error.message.removeprefix("The value ")
+
+
+def _subject(field: str) -> str:
+    return field[:1].upper() + field[1:] if field else "The body"
+
+
+def _is_json(content_type: str | None) -> bool:
+    media_type, *options = (content_type or "").lower().split(";")
+    charsets = [option.strip() for option in options if option.strip().startswith("charset=")]
+    return media_type.strip() == "application/json" and all(
+        charset.removeprefix("charset=").strip('"') == "utf-8" for charset in charsets
+    )
+
+
+def _invalid_parameter(field: str, reason: str) -> ApiError:
+    reason = f"{_subject(field)} {reason}"
+    return ApiError(
+        400,
+        code="INVALID_PARAMETER",
+        message=f"Invalid parameter. {reason}.",
+        details={"field": field, "reason": reason},
+    )
+
+
+def _invalid_body(field: str, reason: str) -> ApiError:
+    return ApiError(
+        400,
+        message=f"Invalid request body. {reason}.",
+        details={"field": field or "body", "reason": reason},
+    )

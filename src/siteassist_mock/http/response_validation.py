@@ -1,0 +1,251 @@
+"""Answers against ``openapi.yaml``: what ``--strict`` does.
+
+Where every answer is checked, the mock and its description cannot drift apart.
+Faults are made after the check, on purpose, so they pass.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.http.event_stream import frame
+from siteassist_mock.http.json_parser import parse_json
+from siteassist_mock.http.request_validation import compile_schema, describe
+from siteassist_spec import EVENT_STREAM, JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema_rs import Draft202012Validator
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from siteassist_spec import Document, Operation
+
+__all__ = ["Strict", "Violations"]
+
+# HTTP's own, which no operation documents: a body beyond the limit.
+_UNDOCUMENTED = frozenset({413})
+_KEPT = 100
+
+_logger = logging.getLogger("siteassist_mock")
+
+
+class Violations:
+    """The answers of one server that its description does not allow, one sentence each."""
+
+    def __init__(self) -> None:
+        """Begin without any; of very many only the latest are kept."""
+        self._sentences: deque[str] = deque(maxlen=_KEPT)
+
+    def add(self, sentence: str) -> None:
+        """Log one and keep it."""
+        _logger.error("strict: %s", sentence)
+        self._sentences.append(sentence)
+
+    def take(self) -> list[str]:
+        """Return those since the last call."""
+        taken = list(self._sentences)
+        self._sentences.clear()
+        return taken
+
+
+class Strict:
+    """Checks the answers of a server; one for all of its operations."""
+
+    def __init__(self, document: Document, operations: Mapping[str, Operation]) -> None:
+        """Check against the responses of ``operations``, which are by ``operationId``.
+
+        Raises `siteassist_spec.SpecError` if a schema is not valid.
+        """
+        self.violations = Violations()
+        self._document = document
+        self._compiled: dict[str, _Check] = {}
+        self._checks = {
+            operation_id: {
+                status: {
+                    media_type: self._compile(operation_id, media_type, media.schema)
+                    for media_type, media in response.media.items()
+                }
+                for status, response in operation.responses.items()
+            }
+            for operation_id, operation in operations.items()
+        }
+
+    def guard(self, app: ASGIApp, operation_id: str) -> ASGIApp:
+        """Return ``app``, which answers an operation, with a check of what it sends.
+
+        An answer that is not allowed becomes a 500 that says in one sentence
+        what is wrong; in a stream, which has begun by then, an ``error`` event
+        that ends it.
+        """
+        checks, violations = self._checks[operation_id], self.violations
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            gate = _Gate(operation_id, checks, send)
+            with suppress(_Violation):
+                await app(scope, receive, gate)
+            # A stream that cannot write any more ends without a word.
+            if gate.problem:
+                violations.add(gate.problem)
+                await gate.tell(scope, receive)
+
+        return guarded
+
+    def _compile(self, operation_id: str, media_type: str, schema: Mapping[str, Any]) -> _Check:
+        # Most answers are errors, and all of those have the same schema.
+        key = json.dumps([media_type, schema], sort_keys=True)
+        if key not in self._compiled:
+            self._compiled[key] = (
+                _EventCheck(operation_id, schema, self._document)
+                if media_type == EVENT_STREAM
+                else _BodyCheck(operation_id, schema, self._document.raw, media_type)
+            )
+        return self._compiled[key]
+
+
+class _Violation(OSError):  # noqa: N818 - never seen outside
+    """An answer is not allowed; an `OSError`, so that a stream settles what it has."""
+
+
+class _BodyCheck:
+    """Whole bodies of one media type against one schema."""
+
+    def __init__(
+        self, operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any], media_type: str
+    ) -> None:
+        self._validator = compile_schema(operation_id, schema, spec)
+        self._json = media_type == JSON
+
+    def problem(self, body: bytes) -> str | None:
+        try:
+            value = parse_json(body) if self._json else body.decode()
+        except ValueError as error:
+            return f"with a body that {error}" if self._json else "with a body that is not UTF-8"
+        return _fault(self._validator, value, "a body")
+
+
+class _EventCheck:
+    """Events one by one: their data is what the schema lists, or JSON of its own schema."""
+
+    def __init__(self, operation_id: str, schema: Mapping[str, Any], document: Document) -> None:
+        spec = document.raw
+        data = document.resolve(document.resolve(schema)["properties"]["data"])
+        forms = [document.resolve(form) for form in data["anyOf"]]
+        self._literals = [
+            compile_schema(operation_id, form, spec)
+            for form in forms
+            if "contentSchema" not in form
+        ]
+        self._payloads = [
+            compile_schema(operation_id, form["contentSchema"], spec)
+            for form in forms
+            if "contentSchema" in form
+        ]
+
+    def problem(self, event: bytes) -> str | None:
+        lines = event.decode(errors="replace").split("\n")
+        data = "\n".join(
+            line.removeprefix("data:").removeprefix(" ")
+            for line in lines
+            if line.startswith("data:")
+        )
+        # A comment is no event.
+        if all(line.startswith(":") for line in lines) or any(
+            literal.is_valid(data) for literal in self._literals
+        ):
+            return None
+        try:
+            payload = parse_json(data.encode())
+        except ValueError as error:
+            return f"with an event whose data {error}"
+        problems = [_fault(validator, payload, "an event") for validator in self._payloads]
+        return None if None in problems else problems[0]
+
+
+class _EmptyCheck:
+    """Answers that are documented without a body."""
+
+    def problem(self, body: bytes) -> str | None:
+        return "with a body, which it does not document" if body else None
+
+
+_Check: TypeAlias = _BodyCheck | _EventCheck | _EmptyCheck
+
+
+class _Gate:
+    """Sends on what is allowed, and raises `_Violation` for the first that is not."""
+
+    def __init__(
+        self, operation_id: str, checks: Mapping[int, Mapping[str, _Check]], send: Send
+    ) -> None:
+        self.problem = ""
+        self._operation_id = operation_id
+        self._checks = checks
+        self._send = send
+        self._start: Message = {}
+        self._check: _Check | None = None
+        self._kept = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            self._check = self._find(message)
+            if isinstance(self._check, _EventCheck):
+                await self._send(message)
+            return
+        self._kept += message.get("body", b"")
+        more = message.get("more_body", False)
+        if isinstance(self._check, _EventCheck):
+            *events, self._kept = self._kept.split(b"\n\n")
+            for event in events:
+                self._refuse(self._check.problem(event))
+            if self._kept and not more:
+                self._refuse("with a stream that ends within an event")
+            whole = b"".join(event + b"\n\n" for event in events)
+            if whole or not more:
+                await self._send({**message, "body": whole})
+        elif not more:
+            if self._check is not None:
+                self._refuse(self._check.problem(self._kept))
+            await self._send(self._start)
+            await self._send({"type": "http.response.body", "body": self._kept})
+
+    async def tell(self, scope: Scope, receive: Receive) -> None:
+        """Say what is wrong."""
+        if isinstance(self._check, _EventCheck):
+            body = frame({"type": "error", "errorText": self.problem})
+            await self._send({"type": "http.response.body", "body": body})
+        else:
+            error = ApiError(500, code="RESPONSE_NOT_ALLOWED", message=self.problem)
+            await error_response(error)(scope, receive, self._send)
+
+    def _find(self, start: Message) -> _Check | None:
+        status = start["status"]
+        if status in _UNDOCUMENTED:
+            return None
+        if status not in self._checks:
+            self._refuse("which it does not document")
+        header = next((value for key, value in start["headers"] if key == b"content-type"), b"")
+        media_type = header.decode("latin-1").partition(";")[0].strip()
+        if not media_type and not self._checks[status]:
+            return _EmptyCheck()
+        if media_type not in self._checks[status]:
+            self._refuse(f"as {media_type or 'no media type'}, which it does not document")
+        return self._checks[status][media_type]
+
+    def _refuse(self, problem: str | None) -> None:
+        if problem is not None:
+            status = self._start["status"]
+            self.problem = f"{self._operation_id} answered {status} {problem}"
+            raise _Violation
+
+
+def _fault(validator: Draft202012Validator, value: Any, what: str) -> str | None:
+    if validator.is_valid(value):
+        return None
+    return f"with {what} that is not allowed: {describe(next(iter(validator.iter_errors(value))))}"

@@ -1,0 +1,1 @@
+"""The operator's page and its endpoints under ``/_mock``."""

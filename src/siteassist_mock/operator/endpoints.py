@@ -1,0 +1,283 @@
+"""The control endpoints under ``/_mock``: what happens in the service's own console.
+
+They belong to this server and not to the API: they are outside of its path and
+its description, take no credential, and can be switched off as a whole.
+
+A server on the loopback can be reached by every website that is open in a
+browser on the same machine. No such page may read or change anything here:
+
+- There is no CORS for these paths, so no other website can read an answer.
+- What a browser marks as coming from another website is refused (``Origin``).
+- A POST must be JSON, which no form can send, and for which a browser asks for
+  permission first, which it does not get.
+- ``Host`` must be an address, ``localhost``, or a name without a dot, as in a
+  private network. Otherwise a website could have its own name lead to this
+  machine (DNS rebinding), and the browser would take both for the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from siteassist_mock.handlers import views
+from siteassist_mock.handlers.conversations import check_open, not_found
+from siteassist_mock.http.access_log import UNLOGGED
+from siteassist_mock.http.context import Call
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.middleware import BODY
+from siteassist_mock.http.request_validation import RequestValidator
+from siteassist_mock.operator.page import operator_page
+from siteassist_mock.sockets.conversation import CONVERSATION_ID
+from siteassist_mock.storage.events import Event
+from siteassist_spec import Body, Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from siteassist_mock.http.context import Services
+    from siteassist_mock.storage.store import Records
+    from siteassist_mock.storage.tables import Conversation
+
+__all__ = ["CONTROL_PATH", "control_paths", "is_control"]
+
+CONTROL_PATH = "/_mock"
+"""What all paths of this module begin with."""
+
+_CONVERSATION = f"{CONTROL_PATH}/conversations/{{conversationId}}"
+# Of nobody's interest but the page's, and never out of date.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+_LIMIT = Parameter(
+    name="limit",
+    place="query",
+    required=False,
+    schema=_LIMIT_SCHEMA,
+    resolved=_LIMIT_SCHEMA,
+)
+
+_Handler: TypeAlias = Callable[[Call], "Response"]
+
+
+def is_control(path: str) -> bool:
+    """Return whether ``path`` is, or would be, one of the control endpoints."""
+    return path == CONTROL_PATH or path.startswith(f"{CONTROL_PATH}/")
+
+
+def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict[str, ASGIApp]]:
+    """Return the control endpoints, by their path and method."""
+
+    def endpoint(
+        handler: _Handler,
+        *parameters: Parameter,
+        properties: Mapping[str, Any] | None = None,
+        required: tuple[str, ...] = (),
+    ) -> ASGIApp:
+        schema = {
+            "type": "object",
+            "properties": properties,
+            "required": list(required),
+            # A misspelled name would otherwise go unnoticed.
+            "additionalProperties": False,
+        }
+        body = None if properties is None else Body(bool(required), schema)
+        validator = RequestValidator(handler.__name__, parameters, body, spec)
+        return _Endpoint(handler, validator, services)
+
+    name = {"type": ["string", "null"], "maxLength": 200}
+    image = {"type": ["string", "null"], "maxLength": 2000}
+    # As long as a visitor's own message may be, and a visitor's own reason.
+    content = {"type": "string", "minLength": 1, "maxLength": 10_000}
+    reason = {"type": ["string", "null"], "maxLength": 256}
+    return {
+        f"{CONTROL_PATH}/ui": {"GET": endpoint(_get_page)},
+        f"{CONTROL_PATH}/state": {"GET": endpoint(_get_state, _LIMIT)},
+        f"{CONTROL_PATH}/reset": {"POST": endpoint(_reset, properties={})},
+        f"{_CONVERSATION}/handover": {
+            "POST": endpoint(_hand_over, CONVERSATION_ID, properties={"name": name, "image": image})
+        },
+        f"{_CONVERSATION}/agent-messages": {
+            "POST": endpoint(
+                _send_agent_message,
+                CONVERSATION_ID,
+                properties={"content": content},
+                required=("content",),
+            )
+        },
+        f"{_CONVERSATION}/close": {
+            "POST": endpoint(_close, CONVERSATION_ID, properties={"closeReason": reason})
+        },
+    }
+
+
+class _Endpoint:
+    """Answers one control endpoint: first who asks, then validity, then the handler."""
+
+    def __init__(self, handler: _Handler, validator: RequestValidator, services: Services) -> None:
+        self._handler = handler
+        self._validator = validator
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        headers = request.headers
+        _refuse_other_websites(headers)
+        if request.method == "POST":
+            _require_json(headers)
+        body = scope[BODY]
+        if body is None:
+            raise ApiError(413)
+        call = Call(
+            services=self._services,
+            signed_in=None,
+            path=self._validator.path(request.path_params),
+            query=self._validator.query(scope["query_string"]),
+            body=self._validator.body(headers.get("content-type"), body) or {},
+        )
+        # The page asks for the state all the time.
+        scope[UNLOGGED] = self._handler is _get_state
+        response = self._handler(call)
+        response.headers.update(_HEADERS)
+        await response(scope, receive, send)
+
+
+def _refuse_other_websites(headers: Headers) -> None:
+    # Every browser sends a Host; what sends none is no browser.
+    host = headers.get("host")
+    if host is not None and not _is_private(host):
+        raise ApiError(
+            403,
+            message=(
+                "Control endpoints answer under an address or a name without a dot,"
+                " such as localhost"
+            ),
+        )
+    origin = headers.get("origin")
+    # Which scheme it is a proxy in front of the server may decide.
+    if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
+        raise ApiError(403, message="Control endpoints are not for other websites")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return bool(name) and ("." not in name or name.endswith(".localhost"))
+    return True
+
+
+def _require_json(headers: Headers) -> None:
+    # Of an empty body, too: it can still change something.
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ApiError(
+            400,
+            message="Invalid request body. The media type must be application/json.",
+            details={"field": "body", "reason": "The media type must be application/json"},
+        )
+
+
+def _get_page(_call: Call) -> Response:
+    return operator_page()
+
+
+def _get_state(call: Call) -> Response:
+    """Return counts, and the latest conversations with their messages."""
+    with call.services.store.read() as records:
+        counts = records.counts()
+        latest = records.latest_conversations(call.query["limit"])
+    return JSONResponse(
+        {
+            "counts": counts,
+            "conversations": [
+                {**views.conversation(conversation, said), "visitorId": conversation.visitor_id}
+                for conversation, said in latest
+            ],
+        }
+    )
+
+
+def _reset(call: Call) -> Response:
+    """Forget everything that clients have made, and close their sockets.
+
+    Rate limits and planned faults begin again as well, so that a test that
+    resets first gets the same each time; the faults of other processes go on.
+    """
+    call.services.store.clear()
+    for begin_again in call.services.on_reset:
+        begin_again()
+    call.services.events.publish(None, Event("reset"))
+    return JSONResponse({"success": True})
+
+
+def _hand_over(call: Call) -> Response:
+    """Let a human agent handle a conversation; another one may take it over later."""
+    conversation_id = call.path["conversationId"]
+    agent = {"name": call.body.get("name"), "image": call.body.get("image")}
+    with call.services.store.write() as records:
+        check_open(_conversation(records, conversation_id))
+        records.assign_human(conversation_id, agent)
+        response = _shown(records, conversation_id)
+    call.services.events.publish(conversation_id, Event("human_assigned"))
+    return response
+
+
+def _send_agent_message(call: Call) -> Response:
+    """Store a message of the agent who handles the conversation, and push it."""
+    conversation_id = call.path["conversationId"]
+    with call.services.store.write() as records:
+        conversation = _conversation(records, conversation_id)
+        check_open(conversation)
+        if not conversation.is_human_handled:
+            raise ApiError(
+                409,
+                message="No human agent handles the conversation",
+                details={"resource": "conversation", "conflictingField": "isHumanHandled"},
+            )
+        message = records.add_message(
+            conversation_id,
+            "human_agent",
+            call.body["content"],
+            human_agent=conversation.human_agent,
+        )
+        records.touch_conversation(conversation_id)
+    call.services.events.publish(conversation_id, Event("new_message", message.id))
+    return JSONResponse(views.message(message), status_code=201)
+
+
+def _close(call: Call) -> Response:
+    """Close a conversation; closing it again changes nothing."""
+    conversation_id = call.path["conversationId"]
+    with call.services.store.write() as records:
+        _conversation(records, conversation_id)
+        records.close_conversation(conversation_id, call.body.get("closeReason"))
+        return _shown(records, conversation_id)
+
+
+def _conversation(records: Records, conversation_id: str) -> Conversation:
+    conversation = records.any_conversation(conversation_id)
+    if conversation is None:
+        raise not_found(conversation_id)
+    return conversation
+
+
+def _shown(records: Records, conversation_id: str) -> Response:
+    conversation = _conversation(records, conversation_id)
+    return JSONResponse(views.conversation(conversation, records.messages(conversation_id)))

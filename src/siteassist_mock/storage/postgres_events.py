@@ -1,0 +1,155 @@
+"""Events between processes that share a PostgreSQL database: LISTEN and NOTIFY.
+
+An event goes to the database and from there to every process, the one that it
+came from included. So all of them hear of all events, in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from siteassist_mock.storage.events import Event, LocalEvents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from siteassist_mock.storage.events import Listener
+
+    Connection = psycopg.Connection[Any]
+
+__all__ = ["PostgresEvents"]
+
+# How long a stop waits for the thread.
+_CLOSE_SECONDS = 5.0
+
+_logger = logging.getLogger("siteassist_mock")
+
+
+class PostgresEvents:
+    """A `siteassist_mock.storage.events.EventBus` over one channel of a PostgreSQL database.
+
+    Nothing is connected before it is needed: the first listener opens a
+    connection and a thread that waits on it, the first event opens another.
+    While the database is away events get lost. Then every listener is told of a
+    ``reset``, which means the right thing: what is stored may be anything now.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Connection], channel: str, *, retry: float = 0.5
+    ) -> None:
+        """Use connections that ``connect`` makes, in autocommit mode.
+
+        All processes that name the same ``channel`` hear each other. A database
+        that is gone is looked for every ``retry`` seconds.
+        """
+        self._connect = connect
+        self._retry = retry
+        self._channel = channel
+        self._local = LocalEvents()
+        # Told to all, and meant for the one process that knows it.
+        self._goodbye = uuid.uuid4().hex
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._listening: Connection | None = None
+        self._thread: threading.Thread | None = None
+        self._sending: Connection | None = None
+
+    def publish(self, conversation_id: str | None, event: Event) -> None:
+        """Tell the listeners of a conversation, or all with None, in all processes.
+
+        Raises `psycopg.Error` if the database cannot be reached.
+        """
+        self._notify([conversation_id, event.type, event.message_id])
+
+    @contextmanager
+    def subscribe(self, conversation_id: str, listener: Listener) -> Iterator[None]:
+        """Tell ``listener`` of the events of a conversation, within the block.
+
+        Raises `psycopg.Error` if the database cannot be reached.
+        """
+        with self._local.subscribe(conversation_id, listener):
+            with self._lock:
+                if self._thread is None:
+                    self._listening = self._listen()
+                    self._thread = threading.Thread(
+                        target=self._hear, name="siteassist-mock-events", daemon=True
+                    )
+                    self._thread.start()
+            yield
+
+    def close(self) -> None:
+        """End the thread and close the connections; listeners hear nothing any more."""
+        self._closing.set()
+        if self._thread is not None:
+            try:
+                self._notify([self._goodbye])
+            except psycopg.Error:
+                # Then the thread has no connection either, and ends by itself.
+                _logger.debug("the database is gone already")
+            self._thread.join(_CLOSE_SECONDS)
+        for connection in (self._listening, self._sending):
+            if connection is not None:
+                connection.close()
+
+    def _listen(self) -> Connection:
+        connection = self._connect()
+        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        return connection
+
+    def _notify(self, said: list[str | None]) -> None:
+        with self._lock:
+            if self._sending is None:
+                self._sending = self._connect()
+            try:
+                self._send(self._sending, said)
+            except psycopg.OperationalError:
+                # A database that was restarted is there again.
+                self._sending.close()
+                self._sending = self._connect()
+                self._send(self._sending, said)
+
+    def _send(self, connection: Connection, said: list[str | None]) -> None:
+        connection.execute("SELECT pg_notify(%s, %s)", (self._channel, json.dumps(said)))
+
+    def _hear(self) -> None:
+        while self._listening is not None:
+            try:
+                notifications = self._listening.notifies()
+                while self._pass_on(json.loads(next(notifications).payload)):
+                    pass
+            except psycopg.OperationalError:
+                _logger.warning("the connection to the database was lost; events may be missing")
+                self._listening = self._listen_again()
+                self._local.publish(None, Event("reset"))
+            else:
+                return
+
+    def _pass_on(self, said: list[Any]) -> bool:
+        """Return whether there is more to hear."""
+        if said == [self._goodbye]:
+            return False
+        # Somebody else's goodbye is shorter.
+        if len(said) > 1:
+            conversation_id, event_type, message_id = said
+            self._local.publish(conversation_id, Event(event_type, message_id))
+        return True
+
+    def _listen_again(self) -> Connection | None:
+        while not self._closing.wait(self._retry):
+            try:
+                connection = self._listen()
+            except psycopg.OperationalError:
+                continue
+            if not self._closing.is_set():
+                return connection
+            # The goodbye may have been said before anybody listened.
+            connection.close()
+        return None

@@ -1,0 +1,583 @@
+"""Everything that a server remembers, in a database.
+
+`Store` opens the database and hands out transactions; `Records` holds the
+queries that can be made in one. There is one connection, and a lock lets one
+transaction run on it at a time: handlers run one after another anyway. Other
+processes may use the same database at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import uuid
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+
+from siteassist_mock.clock import Clock
+from siteassist_mock.storage.database import StoreError, open_database
+from siteassist_mock.storage.migrations import prepare
+from siteassist_mock.storage.statements import CONVERSATION, MESSAGE, VISITOR, statements
+from siteassist_mock.storage.tables import (
+    Conversation,
+    Message,
+    Visitor,
+    allowances,
+    conversations,
+    messages,
+    sessions,
+    visitors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.engine.interfaces import DBAPICursor
+
+    from siteassist_mock.storage.database import Database
+
+__all__ = ["ABANDONED", "ORDERS", "Records", "Store", "StoreError"]
+
+ABANDONED = "The server stopped before the end of the answer"
+"""The error of an answer that was being streamed by a process that has ended."""
+
+# The largest offset that SQLite and PostgreSQL take; no table has as many rows.
+_MAX_OFFSET = 2**63 - 1
+
+ORDERS: dict[str, Column[Any]] = {
+    "id": conversations.c.id,
+    "createdAt": conversations.c.created_at,
+    "updatedAt": conversations.c.updated_at,
+    "lastInteractionAt": conversations.c.last_interaction_at,
+    "status": conversations.c.status,
+    "closedAt": conversations.c.closed_at,
+    "isHumanHandled": conversations.c.is_human_handled,
+    "title": conversations.c.title,
+}
+"""The column behind each value of ``ConversationOrderBy``."""
+
+
+# The words are the same in SQLite and in PostgreSQL. Another process may add the
+# same device at the same moment; then nothing is added here.
+_ADD_VISITOR = text(
+    "INSERT INTO visitors (id, project_id, device, type)"
+    " VALUES (:id, :project_id, :device, :type) ON CONFLICT (project_id, device) DO NOTHING"
+).bindparams(bindparam("device", type_=visitors.c.device.type))
+
+# Whoever finds a row there changes nothing of it, but holds it.
+_HOLD_ALLOWANCE = text(
+    "INSERT INTO allowances (id, whole_again, until) VALUES (:id, '[]', 0)"
+    " ON CONFLICT (id) DO UPDATE SET until = allowances.until"
+)
+
+# Written out, or SQLite does not see that an index holds exactly these.
+_STREAMING = messages.c.status == literal("streaming", literal_execute=True)
+
+
+class Store:
+    """The database of one server, and at ``events`` what happens in it."""
+
+    def __init__(self, now: Callable[[], float], database: Path | str | None = None) -> None:
+        """Open ``database``: an SQLite file, a URL, or None for one in memory.
+
+        A new database gets its tables and a secret of its own, and one of an
+        earlier version is brought up to date; ``now`` returns the seconds since
+        1970. Answers that a process was streaming when it ended are errors from
+        here on. Raises `StoreError` if the database cannot be written or is not
+        one of this server.
+        """
+        self._lock = threading.Lock()
+        self._database = open_database(database)
+        self.shared = self._database.shared
+        """Whether other processes can use the same state."""
+        errors: tuple[type[Exception], ...] = (StoreError, *self._database.errors)
+        try:
+            connection = self._database.connect()
+            with _closing_on_error(connection):
+                # Not by way of SQLAlchemy, which takes one statement at a time.
+                connection.connection.cursor().execute(self._database.begin_alone)
+                self.secret = prepare(self._database, connection)
+                self._database.claim(connection)
+                _settle_abandoned(self._database, connection)
+                latest = connection.scalar(select(func.max(conversations.c.updated_at)))
+                connection.exec_driver_sql("COMMIT")
+                self._database.optimize(connection)
+        except errors as error:
+            self._database.close()
+            if isinstance(error, StoreError):
+                raise
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise StoreError(f"cannot use the database {self._database.name}: {reason}") from None
+        self.clock = Clock(now, floor=latest)
+        # Only who knows the secret knows the name: they share the state.
+        self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
+        self._use(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """Begin a transaction that changes nothing."""
+        with self._lock:
+            self._begin(self._database.begin_read)
+            with self._ending():
+                yield self._reading
+
+    @contextmanager
+    def write(self) -> Iterator[Records]:
+        """Begin a transaction that is undone as a whole if the block raises."""
+        with self._lock:
+            self._begin(self._database.begin_write)
+            with self._ending():
+                yield self._writing
+
+    def clear(self) -> None:
+        """Remove everything that clients have made, also by way of other servers.
+
+        What a server has from its start stays: its secret, and the private
+        key's own visitor.
+        """
+        with self._lock:
+            self._begin(self._database.begin_alone)
+            with self._ending():
+                self._writing.clear()
+
+    def assign_human(
+        self, conversation_id: str, name: str | None = None, image: str | None = None
+    ) -> None:
+        """Let a human agent handle a conversation from now on.
+
+        The API has no operation for this; it happens in the service's console.
+        Raises `LookupError` if there is no such conversation.
+        """
+        with self.write() as records:
+            records.assign_human(conversation_id, {"name": name, "image": image})
+
+    def close(self) -> None:
+        """Close the database; one in memory is gone then."""
+        with self._lock:
+            self._connection.close()
+            self._database.close()
+
+    def _use(self, connection: Connection) -> None:
+        self._connection = connection
+        self._driver = connection.connection.driver_connection
+        self._cursor = connection.connection.cursor()
+        owner = self._database.owner
+        self._reading = Records(connection, self._cursor, self.clock, owner, changing=False)
+        self._writing = Records(connection, self._cursor, self.clock, owner, changing=True)
+
+    def _begin(self, words: str) -> None:
+        try:
+            self._cursor.execute(words)
+        except self._database.errors:
+            # A database that was restarted is there again, on another connection.
+            if not getattr(self._driver, "closed", False):
+                raise
+            self._connection.invalidate()
+            self._connection.close()
+            self._use(self._database.connect())
+            self._database.claim(self._connection)
+            self._cursor.execute(words)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        try:
+            yield
+            self._cursor.execute("COMMIT")
+        except BaseException:
+            # It fails where the connection is lost, which ends it as well.
+            with suppress(*self._database.errors):
+                self._cursor.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def _closing_on_error(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _settle_abandoned(database: Database, connection: Connection) -> None:
+    owners = select(messages.c.owner).where(_STREAMING).distinct()
+    for owner in connection.scalars(owners).all():
+        # Version 1 noted no owners.
+        if owner is None or database.is_gone(connection, owner):
+            connection.execute(
+                update(messages)
+                .where(_STREAMING, messages.c.owner == owner)
+                .values(status="error", error=ABANDONED, owner=None)
+            )
+
+
+class Records:
+    """The queries that can be made within one transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cursor: DBAPICursor,
+        clock: Clock,
+        owner: int,
+        *,
+        changing: bool,
+    ) -> None:
+        """Query through ``connection``, or for what is prepared through its ``cursor``.
+
+        New rows get their times from ``clock``, and streamed messages belong to
+        ``owner``. If ``changing``, what is read in order to change it stays as it
+        is until then.
+        """
+        self._connection = connection
+        self._cursor = cursor
+        self._prepared = statements(connection.dialect)
+        self._clock = clock
+        self._owner = owner
+        self._changing = changing
+
+    def find_or_add_visitor(self, project_id: str, device: str) -> tuple[Visitor, bool]:
+        """Return the visitor of a device, and whether it was added just now."""
+        query = VISITOR.where(visitors.c.project_id == project_id, visitors.c.device == device)
+        row = self._connection.execute(query).mappings().first()
+        added = False
+        if row is None:
+            values = {
+                "id": _new_id(),
+                "project_id": project_id,
+                "device": device,
+                "type": "anonymous",
+            }
+            added = bool(self._connection.execute(_ADD_VISITOR, values).rowcount)
+            row = self._connection.execute(query).mappings().one()
+        return Visitor(**row), added
+
+    def has_visitor(self, visitor_id: str) -> bool:
+        """Return whether a visitor is still there; it stays until the transaction ends."""
+        return bool(self._prepared.has_visitor.all(self._cursor, {"visitor_id": visitor_id}))
+
+    def add_session(self, visitor_id: str, *, keep: float) -> str:
+        """Begin a session and return its id.
+
+        Sessions of the same visitor that were not used for ``keep`` seconds are
+        removed: nothing else would ever clear them away.
+        """
+        session_id, now = _new_id(), self._clock.seconds()
+        self._connection.execute(
+            sessions.delete().where(
+                sessions.c.visitor_id == visitor_id, sessions.c.last_used < now - keep
+            )
+        )
+        self._connection.execute(
+            insert(sessions).values(id=session_id, visitor_id=visitor_id, last_used=now)
+        )
+        return session_id
+
+    def session(self, session_id: str) -> tuple[Visitor, float] | None:
+        """Return a session's visitor and when it was last used, or None."""
+        return self._prepared.session.first(self._cursor, {"session_id": session_id})
+
+    def touch_session(self, session_id: str) -> None:
+        """Note that a session is used now, unless another process noted a later use."""
+        now = self._clock.seconds()
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.id == session_id, sessions.c.last_used < now)
+            .values(last_used=now)
+        )
+
+    def add_conversation(self, visitor_id: str) -> Conversation:
+        """Open a conversation."""
+        now = self._clock.timestamp()
+        conversation = Conversation(
+            id=_new_id(),
+            visitor_id=visitor_id,
+            created_at=now,
+            updated_at=now,
+            status="open",
+            closed_at=None,
+            close_reason=None,
+            last_interaction_at=now,
+            is_human_handled=False,
+            human_agent=None,
+            title=None,
+        )
+        self._prepared.add_conversation.run(self._cursor, _values(conversation))
+        return conversation
+
+    def conversation(self, conversation_id: str, visitor_id: str) -> Conversation | None:
+        """Return a visitor's own conversation; None for anybody else's."""
+        values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
+        if not self._changing:
+            return self._prepared.conversation.first(self._cursor, values)
+        found = self._prepared.conversation_to_change.first(self._cursor, values)
+        if found is not None:
+            # Another process may have a clock that goes before this one.
+            self._clock.advance(found.updated_at)
+        return found
+
+    def conversations(  # noqa: PLR0913 - one argument per documented query parameter
+        self,
+        visitor_id: str,
+        *,
+        status: str | None,
+        order_by: str,
+        descending: bool,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, list[Conversation]]:
+        """Return how many of a visitor's conversations match, and one page of them.
+
+        ``order_by`` is a key of `ORDERS`. An absent value sorts as the smallest,
+        and equal ones sort by their creation, in the same direction, so that one
+        direction is the exact reverse of the other.
+        """
+        matching = [conversations.c.visitor_id == visitor_id]
+        if status is not None:
+            matching.append(conversations.c.status == status)
+        column, seq = ORDERS[order_by], conversations.c.seq
+        order = (
+            (column.desc().nulls_last(), seq.desc())
+            if descending
+            else (column.asc().nulls_first(), seq.asc())
+        )
+        total = self._connection.scalar(
+            select(func.count()).select_from(conversations).where(*matching)
+        )
+        query = CONVERSATION.where(*matching).order_by(*order)
+        rows = self._connection.execute(_page(query, limit, offset)).mappings()
+        return total or 0, [Conversation(**row) for row in rows]
+
+    def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
+        """Note that somebody said something; ``title`` only fills an empty one."""
+        values = {
+            "conversation_id": conversation_id,
+            "now": self._clock.timestamp(),
+            "new_title": title,
+        }
+        self._prepared.touch_conversation.run(self._cursor, values)
+
+    def close_conversation(self, conversation_id: str, reason: str | None) -> None:
+        """Close a conversation, unless it is closed: then nothing changes."""
+        now = self._clock.timestamp()
+        self._connection.execute(
+            update(conversations)
+            .where(conversations.c.id == conversation_id, conversations.c.status == "open")
+            .values(status="closed", closed_at=now, close_reason=reason, updated_at=now)
+        )
+
+    def assign_human(self, conversation_id: str, human_agent: dict[str, Any]) -> None:
+        """Let ``human_agent`` handle a conversation; raises `LookupError` if it is unknown."""
+        changed = self._connection.execute(
+            update(conversations)
+            .where(conversations.c.id == conversation_id)
+            .values(
+                is_human_handled=True, human_agent=human_agent, updated_at=self._clock.timestamp()
+            )
+        )
+        if not changed.rowcount:
+            raise LookupError(f"there is no conversation {conversation_id}")
+
+    def add_message(  # noqa: PLR0913 - one argument per column that a caller decides
+        self,
+        conversation_id: str,
+        role: str,
+        text: str,
+        *,
+        status: str = "complete",
+        page_url: str | None = None,
+        page_title: str | None = None,
+        text_selection: str | None = None,
+        human_agent: dict[str, Any] | None = None,
+    ) -> Message:
+        """Append a message to a conversation."""
+        message = Message(
+            id=_new_id(),
+            conversation_id=conversation_id,
+            created_at=self._clock.timestamp(),
+            role=role,
+            text=text,
+            status=status,
+            error=None,
+            feedback=None,
+            feedback_at=None,
+            page_url=page_url,
+            page_title=page_title,
+            text_selection=text_selection,
+            human_agent=human_agent,
+        )
+        owner = self._owner if status == "streaming" else None
+        self._prepared.add_message.run(self._cursor, {**_values(message), "owner": owner})
+        return message
+
+    def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
+        """Store the ``text`` of a streamed message, and what broke it off, if anything did."""
+        self._connection.execute(
+            update(messages)
+            .where(messages.c.id == message_id)
+            .values(text=text, status="error" if error else "complete", error=error, owner=None)
+        )
+
+    def messages(
+        self,
+        conversation_id: str,
+        *,
+        role: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Message]:
+        """Return the messages of a conversation that match, oldest first."""
+        if (role, status, limit, offset) == (None, None, None, 0):
+            return self._prepared.messages.all(self._cursor, {"conversation_id": conversation_id})
+        query = MESSAGE.where(messages.c.conversation_id == conversation_id)
+        if role is not None:
+            query = query.where(messages.c.role == role)
+        if status is not None:
+            query = query.where(messages.c.status == status)
+        query = _page(query.order_by(messages.c.seq), limit, offset)
+        return [Message(**row) for row in self._connection.execute(query).mappings()]
+
+    def latest_texts(self, conversation_id: str, count: int) -> list[str]:
+        """Return what the latest ``count`` messages of a conversation say, newest first."""
+        values = {"conversation_id": conversation_id, "count": count}
+        return self._prepared.latest_texts.all(self._cursor, values)
+
+    def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, Message]:
+        """Return the latest message of each conversation that has one, by its id."""
+        latest = (
+            select(func.max(messages.c.seq))
+            .where(messages.c.conversation_id.in_(conversation_ids))
+            .group_by(messages.c.conversation_id)
+        )
+        rows = self._connection.execute(MESSAGE.where(messages.c.seq.in_(latest))).mappings()
+        return {row["conversation_id"]: Message(**row) for row in rows}
+
+    def set_feedback(self, message_id: str, visitor_id: str, feedback: str | None) -> bool:
+        """Store feedback and its time, or remove both with None.
+
+        Returns False if the message is in none of the visitor's conversations.
+        """
+        own = select(conversations.c.id).where(conversations.c.visitor_id == visitor_id)
+        changed = self._connection.execute(
+            update(messages)
+            .where(messages.c.id == message_id, messages.c.conversation_id.in_(own))
+            .values(
+                feedback=feedback,
+                feedback_at=None if feedback is None else self._clock.timestamp(),
+            )
+        )
+        return bool(changed.rowcount)
+
+    def count_questions(self, visitor_id: str, *, at_most: int) -> int:
+        """Return how many messages the visitors of a visitor's project have sent.
+
+        Counting ends at ``at_most``.
+        """
+        project = select(visitors.c.project_id).where(visitors.c.id == visitor_id).scalar_subquery()
+        asked = (
+            select(messages.c.id)
+            .join(conversations, conversations.c.id == messages.c.conversation_id)
+            .join(visitors, visitors.c.id == conversations.c.visitor_id)
+            .where(messages.c.role == "user", visitors.c.project_id == project)
+            .limit(at_most)
+        )
+        return self._connection.scalar(select(func.count()).select_from(asked.subquery())) or 0
+
+    def any_conversation(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation, whoever's it is; None if there is none."""
+        query = CONVERSATION.where(conversations.c.id == conversation_id)
+        if self._changing:
+            query = query.with_for_update(key_share=True)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        found = Conversation(**row)
+        if self._changing:
+            # Another process may have a clock that goes before this one.
+            self._clock.advance(found.updated_at)
+        return found
+
+    def message(self, message_id: str) -> Message | None:
+        """Return a message, whoever's it is; None if there is none."""
+        query = MESSAGE.where(messages.c.id == message_id)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else Message(**row)
+
+    def latest_conversations(self, limit: int) -> list[tuple[Conversation, list[Message]]]:
+        """Return everybody's conversations with all of their messages.
+
+        Those with the latest interaction come first, at most ``limit`` of them;
+        messages are oldest first.
+        """
+        query = CONVERSATION.order_by(
+            conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
+        ).limit(limit)
+        latest = [Conversation(**row) for row in self._connection.execute(query).mappings()]
+        said: dict[str, list[Message]] = {conversation.id: [] for conversation in latest}
+        query = MESSAGE.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
+        for row in self._connection.execute(query).mappings():
+            said[row["conversation_id"]].append(Message(**row))
+        return [(conversation, said[conversation.id]) for conversation in latest]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of what clients make, by its name."""
+        return {
+            table.name: self._connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in (visitors, sessions, conversations, messages)
+        }
+
+    def hold_allowance(self, name: str) -> list[int]:
+        """Return what `set_allowance` stored, or an empty list.
+
+        Nobody else gets it before the end of the transaction.
+        """
+        self._connection.execute(_HOLD_ALLOWANCE, {"id": name})
+        query = select(allowances.c.whole_again).where(allowances.c.id == name)
+        whole_again: list[int] = json.loads(self._connection.scalars(query).one())
+        return whole_again
+
+    def set_allowance(self, name: str, whole_again: list[int]) -> None:
+        """Store when each allowance of a rate limit's key is whole again, in nanoseconds."""
+        self._connection.execute(
+            update(allowances)
+            .where(allowances.c.id == name)
+            .values(whole_again=json.dumps(whole_again), until=max(whole_again))
+        )
+
+    def forget_allowances(self, now: int) -> None:
+        """Remove those that are whole by ``now``, as they are without a row."""
+        self._connection.execute(allowances.delete().where(allowances.c.until < now))
+
+    def clear(self) -> None:
+        """Remove what `Store.clear` removes, in a transaction that is alone."""
+        for table in (messages, conversations, sessions, allowances):
+            self._connection.execute(table.delete())
+        self._connection.execute(visitors.delete().where(visitors.c.device != ""))
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _values(row: Conversation | Message) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
+def _page(query: Select[Any], limit: int | None, offset: int) -> Select[Any]:
+    return query.limit(limit).offset(min(offset, _MAX_OFFSET))

@@ -1,0 +1,82 @@
+"""Python values as they travel: path segments, queries and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from urllib.parse import quote
+
+from siteassist_runtime.unset import UNSET
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@runtime_checkable
+class _Model(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def segment(value: object, name: str) -> str:
+    """Return ``value`` as one segment of a path.
+
+    Raises `ValueError` for what would address another resource: nothing, a
+    dot or two.
+    """
+    text = "" if value is None or value is UNSET else str(value)
+    if text in {"", ".", ".."}:
+        msg = f"{name} must identify something, not {text!r}"
+        raise ValueError(msg)
+    return quote(text, safe="")
+
+
+def text_of(response: httpx.Response) -> str:
+    """Return the body as text, even if its charset is nonsense."""
+    try:
+        return response.text
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError):
+        return response.content.decode("utf-8", "replace")
+
+
+def jsonable(value: Any) -> Any:
+    """Return ``value`` with models, enums, identifiers and times as plain JSON values."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items() if item is not UNSET}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return value.to_dict() if isinstance(value, _Model) else _text_of(value)
+
+
+def _text_of(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    # Whatever else is no JSON is refused when it is written down.
+    return str(value) if type(value).__name__ == "UUID" else value
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are set, as plain JSON values."""
+    return {name: jsonable(value) for name, value in fields.items() if value is not UNSET}
+
+
+def texts(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a query or of headers that are set, as text; null is not sent."""
+    return {
+        name: _text(value)
+        for name, value in fields.items()
+        if value is not UNSET and value is not None
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        # `limit` and `offset` are numbers; 10.0 is a stranger to many parsers.
+        return str(int(value))
+    return str(jsonable(value))

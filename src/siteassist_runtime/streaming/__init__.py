@@ -1,0 +1,1 @@
+"""Event streams: decoding, events, and the answer they add up to."""

@@ -1,0 +1,208 @@
+"""Calls that block until they are answered."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from siteassist_runtime.calls import (
+    BROKEN,
+    LIMITS,
+    BaseCaller,
+    Call,
+    Vocabulary,
+    no_cookies,
+    opening,
+)
+from siteassist_runtime.operation import Operation
+from siteassist_runtime.pages import PageNames, Pages
+from siteassist_runtime.settings import Settings, seconds
+from siteassist_runtime.streaming.stream import Stream, StreamFormat
+from siteassist_runtime.unset import UNSET, Unset
+
+ResultT = TypeVar("ResultT")
+
+
+class Caller(BaseCaller):
+    """Makes calls, for any number of threads at once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        vocabulary: Vocabulary,
+        *,
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        """Take what the client was told; connect when there is something to say."""
+        super().__init__(settings, vocabulary)
+        self._transport = transport
+        self._http: httpx.Client | None = None
+        self._opening = threading.Lock()
+        self._session_lock = threading.Lock()
+        self._finalizer: weakref.finalize[Any, Any] | None = None
+
+    def call(
+        self,
+        operation: Operation,
+        path: str,
+        reader: Callable[[httpx.Response], ResultT],
+        **rest: Any,
+    ) -> ResultT:
+        """Make a call and read its answer; ``rest`` is what `plan` takes."""
+        call = self.plan(operation, path, **rest)
+        with call.deadline:
+            response = self._send(call)
+        return self.parse(call, response, reader)
+
+    def stream(
+        self,
+        operation: Operation,
+        path: str,
+        form: Callable[[], StreamFormat],
+        *,
+        idle_timeout: float | Unset | None = UNSET,
+        **rest: Any,
+    ) -> Stream[Any, Any, Any]:
+        """Prepare a call whose answer is read as it comes."""
+        idle = (
+            self.settings.idle_timeout
+            if isinstance(idle_timeout, Unset)
+            else seconds("idle_timeout", idle_timeout)
+        )
+
+        def start() -> httpx.Response:
+            call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
+            with call.deadline:
+                response = self._send(call)
+            # From here on the limit is on the time between events.
+            response.request.extensions["timeout"]["read"] = idle
+            return response
+
+        return Stream(operation.name, form(), idle, start, lambda: self.secrets)
+
+    def pages(
+        self,
+        operation: Operation,
+        path: str,
+        reader: Callable[[httpx.Response], Any],
+        query: Mapping[str, Any],
+        names: PageNames,
+        **rest: Any,
+    ) -> Pages[Any, Any]:
+        """Prepare calls for one page after the other."""
+
+        def fetch(offset: int) -> Any:
+            return self.call(operation, path, reader, query={**query, names.offset: offset}, **rest)
+
+        return Pages(fetch, query, names)
+
+    def close(self) -> None:
+        """Close the connections; no call can be made any more."""
+        self._closed = True
+        http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def forget_connections(self) -> None:
+        """Leave the connections to the process that opened them (after a fork)."""
+        # Its sockets are closed by `network`, without the locks of the pool.
+        self._http = None
+        if self._finalizer is not None:
+            # At the end of this process it would wait for locks that nobody holds here.
+            self._finalizer.detach()
+        # Whoever held these is not in this process.
+        self._opening = threading.Lock()
+        self._session_lock = threading.Lock()
+
+    def _client(self, operation: Operation) -> httpx.Client:
+        self.check_open(operation)
+        http = self._http
+        if http is None:
+            with self._opening:
+                http = self._http
+                if http is None:
+                    with opening(operation):
+                        http = self._http = self._open()
+                    # For those who forget to: nothing is left open in the end.
+                    self._finalizer = weakref.finalize(self, http.close)
+        return http
+
+    def _open(self) -> httpx.Client:
+        http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
+        if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
+            # Not before there is something to guard: its import takes its time.
+            from siteassist_runtime.network import guard  # noqa: PLC0415
+
+            guard(http)
+        return http
+
+    def _send(self, call: Call) -> httpx.Response:
+        """Make the call, again if need be; the answer is a success."""
+        self.check(call.operation)
+        session = self.needs_session(call.operation)
+        renewed = False
+        attempt = 0
+        while True:
+            token = None
+            if call.operation.bearer:
+                token = self._session(call) if session else self.settings.token
+            request = self.request(call, token)
+            sent = time.monotonic()
+            try:
+                response = self._client(call.operation).send(request, stream=True)
+                if response.is_success and call.streamed:
+                    self.log_answer(call, response, sent)
+                    return response
+                _read(response)
+                if response.is_success:
+                    self.log_answer(call, response, sent)
+                    return response
+            except BROKEN as caught:
+                error, repeat = self.connection_error(call, caught, attempt)
+            else:
+                self.log_answer(call, response, sent)
+                if not renewed and self.is_expired(call, response.status_code):
+                    renewed = True
+                    self.expire(token)
+                    continue
+                failed = self.status_error(call, response)
+                repeat = self.repeats(call, failed)
+                error = failed
+            time.sleep(self.wait_after(call, error, attempt, repeat=repeat))
+            attempt += 1
+
+    def _session(self, call: Call) -> str:
+        token = self.session_token
+        if token is not None:
+            return token
+        # One starts the session, the others wait for it, each as long as it has time.
+        left = call.deadline.remaining()
+        lock = self._session_lock
+        if not lock.acquire(timeout=-1 if left == float("inf") else left):
+            raise self.timeout_error(call, 0)
+        try:
+            token = self.session_token
+            if token is None:
+                start = self.plan_session(call)
+                token = self.session_from(start, self._send(start))
+            return token
+        finally:
+            lock.release()
+
+
+def _read(response: httpx.Response) -> None:
+    """Read the body of an answer, and let go of its connection whatever happens."""
+    try:
+        response.read()
+    except httpx.DecodingError:
+        if response.is_success:
+            raise
+        # The status says enough.
+        response._content = b""  # noqa: SLF001  # there is no other way to give up a body
+    finally:
+        response.close()
