@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import listen, make_server
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 
 DELTAS = 100
 
@@ -50,7 +50,7 @@ def streaming(port: int, pace: float) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as script:
         json.dump([{"when": "/./", "answer": text}], script)
         script.flush()
-        app = create_app(Settings(stream_delay=pace, script=Path(script.name)))
+        app = create_app(MockSettings(stream_delay=pace, script=Path(script.name)))
     make_server(app).run(sockets=[listen("127.0.0.1", port)])
 
 

@@ -439,7 +439,7 @@ def steps(exercise: Exercise, copy: Copy, *, quick: bool) -> Iterator[tuple[str,
 
         def found(rule: str = rule, name: str = name) -> None:
             report = copy.contract(status=1)
-            rules = {one["rule"] for one in report["breaks"]}
+            rules = {one["rule"] for one in report["violations"]}
             if rule not in rules:
                 raise ExerciseError(f"{name}: found by {rules}, not by {rule}")
 

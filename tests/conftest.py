@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ SECONDS = 20
 
 def pytest_configure() -> None:
     """Say in one line what is wrong with ``openapi.yaml``, before hundreds of tests do."""
+    # A shell starts a job in the background with SIGINT ignored, and each process
+    # that a test starts would inherit that and never see its Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         load_spec()
     except SpecError as error:

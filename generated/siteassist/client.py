@@ -14,11 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import httpx
-from siteassist_runtime.calls import Vocabulary
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.calls import ServiceInfo
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames
 from siteassist_runtime.serialization import segment, text_of
-from siteassist_runtime.settings import Settings
+from siteassist_runtime.settings import ClientSettings
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.stream import EventTable, StreamFormat
 from siteassist_runtime.sync_driver import Caller
@@ -106,27 +106,27 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
 _USER_AGENT = "siteassist-python/2.0.0"
 
-_INIT = Operation("init", "POST", False, ("apiKey",))
-_GET_ME = Operation("getMe", "GET", True)
-_GET_CONVERSATIONS = Operation("getConversations", "GET", True)
+_INIT = OperationInfo("init", "POST", False, ("apiKey",))
+_GET_ME = OperationInfo("getMe", "GET", True)
+_GET_CONVERSATIONS = OperationInfo("getConversations", "GET", True)
 _GET_CONVERSATIONS_PAGE = PageNames(
     items="data", offset="offset", limit="limit", total="total"
 )
-_START_CONVERSATION = Operation("startConversation", "POST", True)
-_GET_CONVERSATION = Operation("getConversation", "GET", True)
-_CLOSE_CONVERSATION = Operation("closeConversation", "POST", True)
-_GET_MESSAGES = Operation("getMessages", "GET", True)
+_START_CONVERSATION = OperationInfo("startConversation", "POST", True)
+_GET_CONVERSATION = OperationInfo("getConversation", "GET", True)
+_CLOSE_CONVERSATION = OperationInfo("closeConversation", "POST", True)
+_GET_MESSAGES = OperationInfo("getMessages", "GET", True)
 _GET_MESSAGES_PAGE = PageNames(items="data", offset="offset", limit="limit", total=None)
-_SEND_MESSAGE = Operation("sendMessage", "POST", True)
-_SEND_MESSAGE_FEEDBACK = Operation("sendMessageFeedback", "POST", True)
-_CREATE_CHAT_COMPLETION = Operation("createChatCompletion", "POST", True)
-_GET_PROJECT = Operation("getProject", "GET", False, ("apiKey",))
-_GET_QNAS = Operation("getQnas", "GET", False)
+_SEND_MESSAGE = OperationInfo("sendMessage", "POST", True)
+_SEND_MESSAGE_FEEDBACK = OperationInfo("sendMessageFeedback", "POST", True)
+_CREATE_CHAT_COMPLETION = OperationInfo("createChatCompletion", "POST", True)
+_GET_PROJECT = OperationInfo("getProject", "GET", False, ("apiKey",))
+_GET_QNAS = OperationInfo("getQnas", "GET", False)
 _GET_QNAS_PAGE = PageNames(items="data", offset="offset", limit="limit", total="total")
-_GET_QNA = Operation("getQna", "GET", False)
-_SEARCH = Operation("search", "GET", False, ("apiKey",))
+_GET_QNA = OperationInfo("getQna", "GET", False)
+_SEARCH = OperationInfo("search", "GET", False, ("apiKey",))
 
-_VOCABULARY = Vocabulary(
+_SERVICE = ServiceInfo(
     STATUS_ERRORS,
     _INIT,
     "/identity/init",
@@ -375,7 +375,7 @@ class SiteAssist:
         Raises:
             SiteAssistError: A value cannot be used.
         """
-        self._settings = Settings(
+        self._settings = ClientSettings(
             token=token,
             api_key=api_key,
             device_id=device_id,
@@ -388,7 +388,7 @@ class SiteAssist:
             headers=headers,
             user_agent=_USER_AGENT,
         )
-        self._caller = Caller(self._settings, _VOCABULARY, transport=transport)
+        self._caller = Caller(self._settings, _SERVICE, transport=transport)
 
     @property
     def device_id(self) -> str:
@@ -408,7 +408,7 @@ class SiteAssist:
         """Refuse to be pickled."""
         return self._caller.__reduce__()
 
-    def _own(self, operation: Operation, name: str, value: str | None) -> str:
+    def _own(self, operation: OperationInfo, name: str, value: str | None) -> str:
         """Return what was given for one call, or what the client was told."""
         found = getattr(self._settings, name) if value is None else value
         if found is None:
@@ -1547,7 +1547,7 @@ class AsyncSiteAssist:
         """
         from siteassist_runtime.async_driver import AsyncCaller
 
-        self._settings = Settings(
+        self._settings = ClientSettings(
             token=token,
             api_key=api_key,
             device_id=device_id,
@@ -1560,7 +1560,7 @@ class AsyncSiteAssist:
             headers=headers,
             user_agent=_USER_AGENT,
         )
-        self._caller = AsyncCaller(self._settings, _VOCABULARY, transport=transport)
+        self._caller = AsyncCaller(self._settings, _SERVICE, transport=transport)
 
     @property
     def device_id(self) -> str:
@@ -1580,7 +1580,7 @@ class AsyncSiteAssist:
         """Refuse to be pickled."""
         return self._caller.__reduce__()
 
-    def _own(self, operation: Operation, name: str, value: str | None) -> str:
+    def _own(self, operation: OperationInfo, name: str, value: str | None) -> str:
         """Return what was given for one call, or what the client was told."""
         found = getattr(self._settings, name) if value is None else value
         if found is None:

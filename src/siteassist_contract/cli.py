@@ -234,7 +234,7 @@ def main(  # noqa: PLR0913  # one parameter per option
 
 def verdict(outcome: Outcome) -> str:
     """Say in one line what came of a run."""
-    ways = grouped(outcome.findings.breaks.values())
+    ways = grouped(outcome.findings.violations.values())
     unknown = [way for way in ways if not way[0].known]
     asked = f"{outcome.requests} {'request' if outcome.requests == 1 else 'requests'}"
     accepted = len(ways) - len(unknown)
@@ -268,11 +268,11 @@ def _update(accepted: Path, outcome: Outcome) -> None:
         click.echo(f"The baseline {accepted} stays as it is: the run did not get to its end.")
         return
     try:
-        baseline.write(accepted, outcome.findings.breaks.values())
+        baseline.write(accepted, outcome.findings.violations.values())
     except CannotRunError as error:
         _stop(ExitStatus.NOT_RUN, f"The breaks could not be accepted: {error}")
-    count = len(outcome.findings.breaks)
-    noun = "break" if count == 1 else "breaks"
+    count = len(outcome.findings.violations)
+    noun = "violation" if count == 1 else "violations"
     _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {noun} accepted")
 
 

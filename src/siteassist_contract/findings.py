@@ -22,7 +22,7 @@ LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
 
 
 @dataclass(frozen=True)
-class Break:
+class Violation:
     """One way in which the server broke the contract."""
 
     layer: str
@@ -61,18 +61,18 @@ def key_of(operation: str, rule: str, place: str = "") -> str:
     return f"{operation} {rule} {place}".strip()
 
 
-def grouped(breaks: Iterable[Break]) -> list[list[Break]]:
+def grouped(violations: Iterable[Violation]) -> list[list[Violation]]:
     """Put breaks of one rule by one operation together, however many places they are at.
 
     The new ones come first, in the order that they were found in.
     """
-    groups: dict[tuple[bool, str, str], list[Break]] = {}
-    for found in sorted(breaks, key=lambda found: (found.known, found.seconds)):
+    groups: dict[tuple[bool, str, str], list[Violation]] = {}
+    for found in sorted(violations, key=lambda found: (found.known, found.seconds)):
         groups.setdefault((found.known, found.operation, found.rule), []).append(found)
     return list(groups.values())
 
 
-class BrokenError(AssertionError):
+class ViolationError(AssertionError):
     """A rule was broken, and somebody wants to find a shorter way to it."""
 
 
@@ -102,10 +102,10 @@ class Findings:
     known: frozenset[str] = frozenset()
     """The keys of breaks that the baseline accepts."""
     stop_at_first: bool = False
-    on_break: Callable[[Break], None] = lambda _: None
+    on_violation: Callable[[Violation], None] = lambda _: None
     started: float = field(default_factory=time.monotonic)
     layer: str = SHAPES
-    breaks: dict[str, Break] = field(default_factory=dict)
+    violations: dict[str, Violation] = field(default_factory=dict)
     tested: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each rule was put to the test, by rule and operation."""
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -115,7 +115,7 @@ class Findings:
     prevented: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why a rule could not be tested on an operation, as far as it was tried."""
     shorten: bool = False
-    """Whether to raise `BrokenError` for a break that may have a shorter way to it."""
+    """Whether to raise `ViolationError` for a break that may have a shorter way to it."""
     settled: set[str] = field(default_factory=set)
     """The keys of breaks whose way is as short as it gets."""
 
@@ -163,33 +163,33 @@ class Findings:
     ) -> bool:
         """Note whether ``rule`` was kept, and return it.
 
-        Raises `BrokenError` if it was not and a shorter way to it is looked for,
+        Raises `ViolationError` if it was not and a shorter way to it is looked for,
         `StopRun` if the first break ends the run.
         """
         self.tested[rule, operation] += 1
         if kept:
             return True
         key = key_of(operation, rule, place)
-        before = self.breaks.get(key)
+        before = self.violations.get(key)
         if before is None or (key not in self.settled and len(exchanges) < before.requests):
             self._note(rule, operation, expected, actual, exchanges, place)
         if self.shorten and key not in self.settled:
-            raise BrokenError(key)
+            raise ViolationError(key)
         return False
 
     def prevent(self, rule: str, operation: str, reason: str) -> None:
         """Note that ``rule`` could not be tested, and why."""
         self.prevented[rule, operation] = reason
 
-    def add(self, found: Break) -> None:
+    def add(self, found: Violation) -> None:
         """Take a break that was found elsewhere.
 
         Raises `StopRun` if the first break ends the run.
         """
-        new = found.key not in self.breaks
-        self.breaks[found.key] = found
+        new = found.key not in self.violations
+        self.violations[found.key] = found
         if new:
-            self.on_break(found)
+            self.on_violation(found)
             if self.stop_at_first and not found.known:
                 raise StopRun
 
@@ -198,9 +198,9 @@ class Findings:
         self.settled.update(keys)
 
     @property
-    def unknown(self) -> list[Break]:
+    def unknown(self) -> list[Violation]:
         """The breaks that the baseline does not have."""
-        return [found for found in self.breaks.values() if not found.known]
+        return [found for found in self.violations.values() if not found.known]
 
     @property
     def seconds(self) -> float:
@@ -217,11 +217,11 @@ class Findings:
         place: str,
     ) -> None:
         key = key_of(operation, rule, place)
-        before = self.breaks.get(key)
+        before = self.violations.get(key)
         commands, snippet = self.render(exchanges)
         tidy = self.secrets.text
         self.add(
-            Break(
+            Violation(
                 layer=self.layer if before is None else before.layer,
                 rule=rule,
                 operation=operation,

@@ -13,7 +13,7 @@ from hypothesis.database import ExampleDatabase
 from siteassist_contract.checks import streams
 from siteassist_contract.checks.behaviour import random_steps
 from siteassist_contract.checks.behaviour.journeys import JOURNEYS
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.derived import DERIVED
 from siteassist_contract.checks.generated.layer import Shapes
 from siteassist_contract.checks.refusals import Refusals
@@ -22,17 +22,17 @@ from siteassist_contract.findings import (
     ERRORS,
     SHAPES,
     STREAMS,
-    Break,
     Findings,
     StopRun,
+    Violation,
 )
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import (
     CallFacts,
     Exchange,
     GoneError,
+    Recorder,
     UnansweredError,
-    Wire,
     proxy_for,
 )
 from siteassist_contract.http.redaction import Filter
@@ -81,7 +81,7 @@ class Progress:
 
     step: Callable[[str, str, int, int, float], None] = lambda *_: None
     """A step is done: its layer, its words, its requests, the breaks so far, its seconds."""
-    found: Callable[[Break], None] = lambda _: None
+    found: Callable[[Violation], None] = lambda _: None
     """A break was found."""
 
 
@@ -112,20 +112,20 @@ class Run:
             render=Renderer(target.base_url, target.api_key, devices),
             known=options.known,
             stop_at_first=options.stop_at_first,
-            on_break=self._progress.found,
+            on_violation=self._progress.found,
         )
         limit = options.seconds if options.seconds is not None else options.profile.limit
         self._until = time.monotonic() + limit
-        self._wire = Wire(
+        self._recorder = Recorder(
             proxy=proxy_for(target.base_url),
             per_second=options.profile.per_second,
             watch=self._watch,
-            notice=self._notice,
+            on_exchange=self._on_exchange,
         )
-        self._ground = Ground(
+        self._context = CheckContext(
             target,
             options.profile,
-            self._wire,
+            self._recorder,
             self.findings,
             devices,
             human_conversation=options.human_conversation,
@@ -153,7 +153,7 @@ class Run:
         except KeyboardInterrupt:
             return self._outcome(ExitStatus.INTERRUPTED, "")
         finally:
-            self._wire.close()
+            self._recorder.close()
         status = ExitStatus.KEPT
         if self.findings.unknown:
             status = ExitStatus.BROKEN
@@ -163,14 +163,14 @@ class Run:
 
     def _outcome(self, status: ExitStatus, problem: str) -> Outcome:
         return Outcome(
-            self.findings, status, problem, self._wire.requests, self._notes, self.time_is_up
+            self.findings, status, problem, self._recorder.requests, self._notes, self.time_is_up
         )
 
     def _layers(self) -> None:
         self.findings.layer = BEHAVIOUR
-        self._ground.visitor()
-        self._layer(ERRORS, lambda: Refusals(self._ground).run())
-        self._layer(STREAMS, lambda: streams.run(self._ground))
+        self._context.visitor()
+        self._layer(ERRORS, lambda: Refusals(self._context).run())
+        self._layer(STREAMS, lambda: streams.run(self._context))
         self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile
         for number in itertools.count() if not profile.gentle else ():
@@ -180,8 +180,8 @@ class Run:
             if not profile.rounds or time.monotonic() > self._until:
                 break
 
-    def _notice(self, exchange: Exchange, facts: CallFacts) -> None:
-        self._ground.notice(exchange, facts.token)
+    def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
+        self._context.remember(exchange, facts.token)
 
     def _watch(self) -> None:
         """End a run whose time is up, when a request is about to be sent."""
@@ -191,7 +191,7 @@ class Run:
     def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
         """Go through the steps of a layer, and tell of each."""
         self.findings.layer = layer
-        begun, requests = time.monotonic(), self._wire.requests
+        begun, requests = time.monotonic(), self._recorder.requests
         iterator: Iterator[str] | None = None
         while True:
             try:
@@ -210,16 +210,16 @@ class Run:
             except ContractBrokenError as error:
                 self._notes.append(f"{layer}: cut short, since {error}")
                 return
-            now, sent = time.monotonic(), self._wire.requests
+            now, sent = time.monotonic(), self._recorder.requests
             self._progress.step(
-                layer, words, sent - requests, len(self.findings.breaks), now - begun
+                layer, words, sent - requests, len(self.findings.violations), now - begun
             )
             begun, requests = now, sent
 
     def _journeys(self) -> Iterator[str]:
         for words, journey in (*DERIVED, *JOURNEYS):
             try:
-                journey(self._ground)
+                journey(self._context)
             except UnansweredError as error:
                 self._judge_silence(error)
             except ContractBrokenError as error:
@@ -234,7 +234,7 @@ class Run:
         options = self._options
         until = time.monotonic() + options.profile.seconds
         random_steps.walk(
-            self._ground,
+            self._context,
             seed_=options.seed + 1000 * number,
             until=min(until, self._until - _LEAST_SHAPES),
             database=options.database,
@@ -244,7 +244,7 @@ class Run:
     def _shapes(self, number: int) -> Iterator[str]:
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(
-            self._ground,
+            self._context,
             self._examples,
             self._options.seed + number,
             until,
@@ -262,7 +262,7 @@ class Run:
     def _judge_silence(self, error: UnansweredError) -> None:
         """Tell a request that gets no answer from a server that gives none any more."""
         self._unanswered += 1
-        way = list(self._wire.history)
+        way = list(self._recorder.history)
         self._knock()
         self.findings.judge(
             kept=False,
@@ -278,18 +278,18 @@ class Run:
     def _knock(self) -> None:
         """Raise `GoneError` if the server does not answer any more."""
         try:
-            self._ground.nobody.call("getMe")
+            self._context.nobody.call("getMe")
         except UnansweredError as again:
             raise GoneError(f"the server does not answer any more: {again}") from None
 
     def _tidy_up(self) -> None:
         """Leave nothing open on a server where that may disturb somebody."""
         self._watching = False
-        lent = self._ground.target.token is not None
+        lent = self._context.target.token is not None
         if self._options.profile.gentle or lent:
             try:
-                self._ground.close_all()
+                self._context.close_all()
             finally:
-                if left := len(self._ground.started):
+                if left := len(self._context.started):
                     noun = "conversation" if left == 1 else "conversations"
                     self._notes.append(f"{left} {noun} could not be closed")

@@ -31,7 +31,7 @@ ACCEPTED = range(200, 300)
 
 
 @dataclass(frozen=True)
-class Exchange:
+class GeneratedCall:
     """A request that was made up, and what the server answered."""
 
     operation_id: str
@@ -60,7 +60,7 @@ class Memory:
     own: set[str] = field(default_factory=set)
     """Messages that a visitor wrote."""
 
-    def observe(self, exchange: Exchange) -> None:
+    def observe(self, exchange: GeneratedCall) -> None:
         """Remember what ``exchange`` tells."""
         answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
         if exchange.operation_id == "startConversation" and exchange.status == CREATED:
@@ -82,7 +82,7 @@ class Memory:
             self.opened.pop()
         return self.opened[-1] if self.opened else None
 
-    def may_be_refused(self, exchange: Exchange) -> bool:
+    def may_be_refused(self, exchange: GeneratedCall) -> bool:
         """Whether a valid request may get the 400 or 422 that it got."""
         if exchange.status not in REFUSALS:
             return False
@@ -110,7 +110,7 @@ def lasting(value: Any) -> Any:
     return [lasting(item) for item in value] if isinstance(value, list) else value
 
 
-def may_be_accepted(exchange: Exchange) -> bool:
+def may_be_accepted(exchange: GeneratedCall) -> bool:
     """Whether a request that was made wrong on purpose may be accepted all the same."""
     free = frozenset(_free_parameters(exchange))
     return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
@@ -131,7 +131,7 @@ def sent_query(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query, keep_blank_values=True)
 
 
-def _free_parameters(exchange: Exchange) -> Iterator[str]:
+def _free_parameters(exchange: GeneratedCall) -> Iterator[str]:
     """Yield the query parameters whose values a server may take or refuse."""
     described = {p.name: p for p in operations()[exchange.operation_id].places("query")}
     for name, texts in sent_query(exchange.url).items():

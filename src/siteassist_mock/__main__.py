@@ -136,12 +136,12 @@ def main(  # noqa: PLR0913 - one argument per option
         operator_url,
         reference_url,
     )
-    from siteassist_mock.settings import Settings  # noqa: PLC0415 - see above
+    from siteassist_mock.settings import MockSettings  # noqa: PLC0415 - see above
     from siteassist_mock.storage.database import shown  # noqa: PLC0415 - see above
     from siteassist_mock.storage.store import StoreError  # noqa: PLC0415 - see above
     from siteassist_spec import SpecError  # noqa: PLC0415 - see above
 
-    settings = Settings(
+    settings = MockSettings(
         api_key=api_key,
         private_key=private_key,
         database=database,

@@ -17,13 +17,13 @@ from siteassist_mock.content.script import read_script
 from siteassist_mock.content.search_index import Knowledge
 from siteassist_mock.content.seed import SEED
 from siteassist_mock.content.seed_file import read_seed
-from siteassist_mock.faults.injection import Disturbance
+from siteassist_mock.faults.injection import FaultInjection
 from siteassist_mock.faults.plan import FAULTS_KEY, FaultPlan
 from siteassist_mock.faults.preferred_responses import OnDemand
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.access_log import AccessLog
 from siteassist_mock.http.authentication import Authenticator
-from siteassist_mock.http.context import Call, Services
+from siteassist_mock.http.call import Call, Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.limits import TOO_MANY, Limits
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
@@ -33,7 +33,7 @@ from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.http.router import Router
 from siteassist_mock.operator.endpoints import control_paths, is_control
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
 from siteassist_mock.storage.store import Store
 from siteassist_spec import SPEC_PATH, Document, SpecError, base_path, read_operations
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.http.context import Handler
-    from siteassist_mock.storage.tables import Visitor
+    from siteassist_mock.http.call import Handler
+    from siteassist_mock.storage.tables import VisitorRow
     from siteassist_spec import Operation
 
 __all__ = ["create_app"]
@@ -55,7 +55,7 @@ _load = functools.lru_cache(maxsize=1)(Document.load)
 
 
 def create_app(
-    settings: Settings | None = None,
+    settings: MockSettings | None = None,
     *,
     spec: Mapping[str, Any] | None = None,
     handlers: Mapping[str, Handler] = HANDLERS,
@@ -74,7 +74,7 @@ def create_app(
     `siteassist_mock.content.yaml_file.FileError` if a file of theirs cannot be used, and
     `siteassist_mock.storage.store.StoreError` if the database cannot.
     """
-    settings = settings or Settings()
+    settings = settings or MockSettings()
     document = _load(SPEC_PATH) if spec is None else Document(spec)
     spec = document.raw
     operations = read_operations(document)
@@ -117,7 +117,7 @@ def create_app(
         endpoint = OnDemand(endpoint, operation)
         if strict is not None:
             endpoint = strict.guard(ErrorBoundary(endpoint), operation_id)
-        paths.setdefault(prefix + operation.path, {})[operation.method] = Disturbance(
+        paths.setdefault(prefix + operation.path, {})[operation.method] = FaultInjection(
             endpoint, operation_id, plan
         )
     if settings.control:
@@ -212,7 +212,7 @@ class _Endpoint:
         )
         await self._handler(call)(scope, receive, send)
 
-    def _sign_in(self, scope: Scope, headers: Headers) -> Visitor:
+    def _sign_in(self, scope: Scope, headers: Headers) -> VisitorRow:
         if "expired-session" in scope.get(FAULTS_KEY, ()):
             raise ApiError(401)
         try:

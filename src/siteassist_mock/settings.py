@@ -12,11 +12,11 @@ from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Settings"]
+__all__ = ["MockSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class MockSettings:
     """How one server behaves; every field has a default that suits a test."""
 
     api_key: str = field(default=API_KEY, repr=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen, make_server
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +25,13 @@ _GRACE_SECONDS = 0.2
 def mock_server(**settings: Any) -> Iterator[str]:
     """Run a server and yield its base URL, such as ``http://127.0.0.1:40123/v2``.
 
-    ``settings`` are the fields of `siteassist_mock.settings.Settings`. The
+    ``settings`` are the fields of `siteassist_mock.settings.MockSettings`. The
     server and its state are gone when the block ends; what it still answers then
     is cut after 0.2 seconds, or after ``grace_seconds`` if they are given. With ``strict=True`` the
     end of the block raises `AssertionError` if an answer was not allowed by
     ``openapi.yaml``.
     """
-    given = Settings(**{"grace_seconds": _GRACE_SECONDS, **settings})
+    given = MockSettings(**{"grace_seconds": _GRACE_SECONDS, **settings})
     with serving(create_app(given), grace_seconds=given.grace_seconds) as url:
         yield url
 

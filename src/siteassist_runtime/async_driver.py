@@ -16,13 +16,13 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
-    Vocabulary,
+    ServiceInfo,
     no_cookies,
     opening,
 )
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import AsyncPages, PageNames
-from siteassist_runtime.settings import Settings, seconds
+from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import AsyncStream, StreamFormat
 from siteassist_runtime.unset import UNSET, Unset
 
@@ -70,20 +70,20 @@ class AsyncCaller(BaseCaller):
 
     def __init__(
         self,
-        settings: Settings,
-        vocabulary: Vocabulary,
+        settings: ClientSettings,
+        service: ServiceInfo,
         *,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """Take what the client was told; connect when there is something to say."""
-        super().__init__(settings, vocabulary)
+        super().__init__(settings, service)
         self._transport = transport
         self._loops: weakref.WeakKeyDictionary[Any, _OnLoop] = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
 
     async def call(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         reader: Callable[[httpx.Response], ResultT],
         **rest: Any,
@@ -95,7 +95,7 @@ class AsyncCaller(BaseCaller):
 
     def stream(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         form: Callable[[], StreamFormat],
         *,
@@ -120,7 +120,7 @@ class AsyncCaller(BaseCaller):
 
     def pages(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         reader: Callable[[httpx.Response], Any],
         query: Mapping[str, Any],
@@ -149,7 +149,7 @@ class AsyncCaller(BaseCaller):
         self._abandoned.append(self._loops)
         self._loops = weakref.WeakKeyDictionary()
 
-    async def _on_loop(self, operation: Operation) -> _OnLoop:
+    async def _on_loop(self, operation: OperationInfo) -> _OnLoop:
         self.check_open(operation)
         loop = _loop()
         state = self._loops.get(loop)

@@ -29,11 +29,11 @@ from siteassist_runtime.errors import (
     CredentialsError,
     SiteAssistError,
 )
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.redaction import REDACTED, Secret, redact, redact_headers, redact_value
 from siteassist_runtime.serialization import present, text_of, texts
 from siteassist_runtime.settings import (
-    Settings,
+    ClientSettings,
     is_credential,
     merged,
     retries,
@@ -64,12 +64,12 @@ _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupErro
 _KEPT = 8  # Former session tokens, which may still turn up in late failures.
 
 
-class Vocabulary(NamedTuple):
+class ServiceInfo(NamedTuple):
     """What the generated client knows and the runtime does not."""
 
     errors: Mapping[int, type[APIStatusError]]
     """The class of each documented error status."""
-    session: Operation
+    session: OperationInfo
     """The operation that starts a session."""
     session_path: str
     """Its path."""
@@ -82,7 +82,7 @@ class Vocabulary(NamedTuple):
 class Call(NamedTuple):
     """One call, ready to be made as often as it takes."""
 
-    operation: Operation
+    operation: OperationInfo
     url: str
     content: bytes | None
     headers: Mapping[str, str] | None
@@ -106,10 +106,10 @@ class Call(NamedTuple):
 class BaseCaller:
     """The parts of a caller that do not wait for anything."""
 
-    def __init__(self, settings: Settings, vocabulary: Vocabulary) -> None:
+    def __init__(self, settings: ClientSettings, service: ServiceInfo) -> None:
         """Take what the client was told and what the generated package knows."""
         self.settings = settings
-        self.vocabulary = vocabulary
+        self.service = service
         self.session_token: str | None = None
         self._former: deque[str] = deque(maxlen=_KEPT)
         self._closed = False
@@ -132,7 +132,7 @@ class BaseCaller:
 
     def plan(  # noqa: PLR0913  # one for each thing that a call can say
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
@@ -172,21 +172,21 @@ class BaseCaller:
     def plan_session(self, call: Call) -> Call:
         """Put the call together that starts a session, with the patience of ``call``."""
         return self.plan(
-            self.vocabulary.session,
-            self.vocabulary.session_path,
+            self.service.session,
+            self.service.session_path,
             body={
                 name: getattr(self.settings, setting)
-                for name, setting in self.vocabulary.session_body.items()
+                for name, setting in self.service.session_body.items()
             },
             max_retries=call.max_retries,
             deadline=call.deadline,
         )
 
-    def needs_session(self, operation: Operation) -> bool:
+    def needs_session(self, operation: OperationInfo) -> bool:
         """Tell whether ``operation`` is made as the visitor of a session."""
         return operation.bearer and self.settings.token is None
 
-    def check(self, operation: Operation) -> None:
+    def check(self, operation: OperationInfo) -> None:
         """Raise if the call cannot be made at all."""
         self.check_open(operation)
         if self.needs_session(operation) and self.settings.api_key is None:
@@ -196,7 +196,7 @@ class BaseCaller:
             )
             raise CredentialsError(msg, operation=operation.name)
 
-    def check_open(self, operation: Operation) -> None:
+    def check_open(self, operation: OperationInfo) -> None:
         """Raise if the client was closed, be it while the call waited."""
         if self._closed:
             msg = "the client is closed"
@@ -235,11 +235,11 @@ class BaseCaller:
     def session_from(self, call: Call, response: httpx.Response) -> str:
         """Take the token of a new session."""
         try:
-            token = response.json()[self.vocabulary.session_token]
+            token = response.json()[self.service.session_token]
         except (ValueError, KeyError, TypeError, RecursionError):
             token = None
         if not is_credential(token):
-            problem = f"it has no {self.vocabulary.session_token} that can be used"
+            problem = f"it has no {self.service.session_token} that can be used"
             raise self.response_error(call, response, problem)
         self._use(str(token))
         return str(token)
@@ -258,7 +258,7 @@ class BaseCaller:
         ):
             if not is_credential(token):
                 msg = "the service started a session whose token cannot be sent"
-                raise SiteAssistError(msg, operation=self.vocabulary.session.name)
+                raise SiteAssistError(msg, operation=self.service.session.name)
             self._use(token)
 
     def expire(self, token: str | None) -> None:
@@ -333,7 +333,7 @@ class BaseCaller:
         details = details if isinstance(details, dict) else None
         safe = self._without_secrets(response, text, secrets)
         words = message if isinstance(message, str) and message else _shorten(text)
-        cls = self.vocabulary.errors.get(response.status_code, APIStatusError)
+        cls = self.service.errors.get(response.status_code, APIStatusError)
         return cls(
             words or "the service gave no reason",
             operation=call.operation.name,
@@ -427,7 +427,7 @@ class BaseCaller:
 
 
 def _own_headers(
-    operation: Operation, values: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    operation: OperationInfo, values: Mapping[str, Any] | None, headers: Mapping[str, str] | None
 ) -> dict[str, str]:
     """Return the operation's own header parameters, under the headers of the call."""
     try:
@@ -438,7 +438,7 @@ def _own_headers(
 
 
 @contextmanager
-def opening(operation: Operation) -> Iterator[None]:
+def opening(operation: OperationInfo) -> Iterator[None]:
     """Say it in our own words if the environment does not let a client be opened.
 
     A proxy of an unknown kind, a missing file of certificates: httpx reads both
@@ -456,7 +456,7 @@ def no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
-def _query(operation: Operation, query: Mapping[str, Any]) -> str:
+def _query(operation: OperationInfo, query: Mapping[str, Any]) -> str:
     try:
         values = texts(query)
         return f"?{urlencode(values)}" if values else ""
@@ -465,7 +465,7 @@ def _query(operation: Operation, query: Mapping[str, Any]) -> str:
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
-def _encode(operation: Operation, body: Mapping[str, Any], *, required: bool) -> bytes | None:
+def _encode(operation: OperationInfo, body: Mapping[str, Any], *, required: bool) -> bytes | None:
     try:
         fields = present(body)
         if not fields and not required:

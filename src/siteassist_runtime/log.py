@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from siteassist_runtime.operation import Operation
+    from siteassist_runtime.operation import OperationInfo
 
 logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
@@ -71,7 +71,7 @@ def is_on() -> bool:
     return logger.isEnabledFor(logging.INFO)
 
 
-def log_request(operation: Operation, request: httpx.Request, secrets: tuple[str, ...]) -> None:
+def log_request(operation: OperationInfo, request: httpx.Request, secrets: tuple[str, ...]) -> None:
     """Log what is about to be sent."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
@@ -87,7 +87,7 @@ def log_request(operation: Operation, request: httpx.Request, secrets: tuple[str
 
 
 def log_response(
-    operation: Operation, response: httpx.Response, took: float, secrets: tuple[str, ...]
+    operation: OperationInfo, response: httpx.Response, took: float, secrets: tuple[str, ...]
 ) -> None:
     """Log what came back."""
     if not logger.isEnabledFor(logging.INFO):
@@ -109,6 +109,6 @@ def log_response(
         )
 
 
-def log_retry(operation: Operation, error: Exception, wait: float) -> None:
+def log_retry(operation: OperationInfo, error: Exception, wait: float) -> None:
     """Log that a call is made again."""
     logger.info("%s: again in %.2f s, after: %s", operation.name, wait, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Operation(NamedTuple):
+class OperationInfo(NamedTuple):
     """One operation of the description, as the generated client names it."""
 
     name: str

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from siteassist_runtime.operation import Operation
+    from siteassist_runtime.operation import OperationInfo
 
 FIRST_WAIT = 0.5
 """The longest first back-off, in seconds; it doubles with every attempt."""
@@ -37,7 +37,7 @@ def backoff(attempt: int) -> float:
     return random.uniform(limit / 2, limit)  # noqa: S311  # it spreads load, it hides nothing
 
 
-def may_repeat(operation: Operation, status: int, stated: float | None) -> bool:
+def may_repeat(operation: OperationInfo, status: int, stated: float | None) -> bool:
     """Tell whether a call that was answered with ``status`` can be made again.
 
     A call that changes something is made again only if the service says that it

@@ -15,7 +15,7 @@ _FOR_EVER = 10**9  # Seconds.
 _LONGEST_DEVICE = 100  # Characters.
 
 
-class Settings:
+class ClientSettings:
     """Whom to talk to, as whom, and with how much patience."""
 
     def __init__(  # noqa: PLR0913  # one for each setting of a client

@@ -15,13 +15,13 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
-    Vocabulary,
+    ServiceInfo,
     no_cookies,
     opening,
 )
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames, Pages
-from siteassist_runtime.settings import Settings, seconds
+from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import Stream, StreamFormat
 from siteassist_runtime.unset import UNSET, Unset
 
@@ -33,13 +33,13 @@ class Caller(BaseCaller):
 
     def __init__(
         self,
-        settings: Settings,
-        vocabulary: Vocabulary,
+        settings: ClientSettings,
+        service: ServiceInfo,
         *,
         transport: httpx.BaseTransport | None,
     ) -> None:
         """Take what the client was told; connect when there is something to say."""
-        super().__init__(settings, vocabulary)
+        super().__init__(settings, service)
         self._transport = transport
         self._http: httpx.Client | None = None
         self._opening = threading.Lock()
@@ -48,7 +48,7 @@ class Caller(BaseCaller):
 
     def call(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         reader: Callable[[httpx.Response], ResultT],
         **rest: Any,
@@ -61,7 +61,7 @@ class Caller(BaseCaller):
 
     def stream(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         form: Callable[[], StreamFormat],
         *,
@@ -87,7 +87,7 @@ class Caller(BaseCaller):
 
     def pages(
         self,
-        operation: Operation,
+        operation: OperationInfo,
         path: str,
         reader: Callable[[httpx.Response], Any],
         query: Mapping[str, Any],
@@ -119,7 +119,7 @@ class Caller(BaseCaller):
         self._opening = threading.Lock()
         self._session_lock = threading.Lock()
 
-    def _client(self, operation: Operation) -> httpx.Client:
+    def _client(self, operation: OperationInfo) -> httpx.Client:
         self.check_open(operation)
         http = self._http
         if http is None:

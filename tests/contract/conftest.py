@@ -25,17 +25,17 @@ from click.testing import CliRunner, Result
 
 from siteassist_contract import run
 from siteassist_contract.checks.behaviour import visitor
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.cli import main
 from siteassist_contract.findings import Findings
 from siteassist_contract.http import recorder
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import Wire
+from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -55,7 +55,7 @@ class InProcess(httpx.BaseTransport):
 
     def __init__(self, fault: Fault | None = None, **settings: Any) -> None:
         """Make a mock of its own; ``settings`` are its."""
-        self.app = create_app(Settings(**settings))
+        self.app = create_app(MockSettings(**settings))
         self.fault = fault
         self.requests: list[httpx.Request] = []
         self._loop = asyncio.new_event_loop()
@@ -258,7 +258,7 @@ def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
     """Let runs speak to the shared mock without a network; only the preflight needs one."""
     shared.fault = None
     shared.requests.clear()
-    monkeypatch.setattr(run, "Wire", partial(Wire, transport=shared))
+    monkeypatch.setattr(run, "Recorder", partial(Recorder, transport=shared))
     return shared
 
 
@@ -294,10 +294,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(recorder, "time", fake)
     monkeypatch.setattr(visitor, "time", fake)
 
-    def make_wire(**options: Any) -> Wire:
-        return Wire(**options, sleep=clock.sleep)
+    def make_wire(**options: Any) -> Recorder:
+        return Recorder(**options, sleep=clock.sleep)
 
-    monkeypatch.setattr(run, "Wire", make_wire)
+    monkeypatch.setattr(run, "Recorder", make_wire)
     return clock
 
 
@@ -345,7 +345,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
 
 
 @pytest.fixture
-def make_ground() -> Callable[..., Ground]:
+def make_context() -> Callable[..., CheckContext]:
     """Put a run's ground on a transport, without a run around it."""
 
     def make(
@@ -355,14 +355,14 @@ def make_ground() -> Callable[..., Ground]:
         token: str | None = None,
         human: str | None = None,
         profile: Profile = TINY,
-    ) -> Ground:
+    ) -> CheckContext:
         target = Target(BASE, api_key, token)
         devices: dict[str, str] = {}
         findings = Findings(
             secrets=Filter([api_key, token]), render=Renderer(BASE, api_key, devices)
         )
-        wire = Wire(transport=transport, sleep=_no_sleep)
-        return Ground(target, profile, wire, findings, devices, human)
+        recorder = Recorder(transport=transport, sleep=_no_sleep)
+        return CheckContext(target, profile, recorder, findings, devices, human)
 
     return make
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from siteassist_contract.checks.generated.fitting_answers import faults
-from siteassist_contract.tolerance import Exchange
+from siteassist_contract.tolerance import GeneratedCall
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
 TIMES = ["2024-01-15T10:30:00.000Z", "2024-01-15T10:30:00.001Z"]
 
 
-def exchange(operation: str, answer: object, query: str = "", body: object = None) -> Exchange:
+def exchange(operation: str, answer: object, query: str = "", body: object = None) -> GeneratedCall:
     """Make an accepted request out of what matters for a test."""
-    return Exchange(
+    return GeneratedCall(
         operation_id=operation,
         url=f"http://127.0.0.1/v2/x?{query}",
         path={"conversationId": ID, "qnaId": ID},

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from siteassist_contract.findings import SHAPES, Break
+from siteassist_contract.findings import SHAPES, Violation
 from siteassist_contract.report import baseline
 from siteassist_contract.verdict import CannotRunError
 
 
-def made(operation: str, rule: str, place: str = "") -> Break:
+def made(operation: str, rule: str, place: str = "") -> Violation:
     """Make a break out of what matters for a test."""
-    return Break(
+    return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, 0.5),
         place=place,
     )
@@ -25,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     baseline.write(path, [made("search", "bounds", "sizé"), made("getMe", "me")])
     assert frozenset({"getMe me", "search bounds sizé"}) == baseline.read(path)
-    assert ["getMe me", "search bounds sizé"] == json.loads(path.read_text("utf-8"))["breaks"]
+    assert ["getMe me", "search bounds sizé"] == json.loads(path.read_text("utf-8"))["violations"]
     assert path.read_text("utf-8").endswith("\n")
 
 
@@ -39,7 +39,7 @@ def test_baseline_may_be_empty(tmp_path: Path) -> None:
 def test_further_keys_are_left_alone(tmp_path: Path) -> None:
     """Somebody may have noted why."""
     path = tmp_path / "baseline.json"
-    path.write_text('{"why": "mended in May", "breaks": ["getMe me"]}')
+    path.write_text('{"why": "mended in May", "violations": ["getMe me"]}')
     assert frozenset({"getMe me"}) == baseline.read(path)
 
 
@@ -49,10 +49,10 @@ def test_further_keys_are_left_alone(tmp_path: Path) -> None:
         (b"", "is not JSON: "),
         (b"{", "is not JSON: "),
         (b"\xff", "is not JSON: "),
-        (b"[]", "has no list of texts named `breaks`"),
-        (b"{}", "has no list of texts named `breaks`"),
-        (b'{"breaks": "getMe me"}', "has no list of texts named `breaks`"),
-        (b'{"breaks": ["getMe me", 1]}', "has no list of texts named `breaks`"),
+        (b"[]", "has no list of texts named `violations`"),
+        (b"{}", "has no list of texts named `violations`"),
+        (b'{"violations": "getMe me"}', "has no list of texts named `violations`"),
+        (b'{"violations": ["getMe me", 1]}', "has no list of texts named `violations`"),
     ],
 )
 def test_what_is_no_baseline_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from siteassist_contract.checks import bounds
 from siteassist_contract.checks.bounds import Probe, probes
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import ends_object
-from siteassist_contract.http.recorder import Wire
+from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests
 from siteassist_mock.testing import mock_server
@@ -283,11 +283,11 @@ EXPECTED = {True: {200, 201}, False: {400, 422}, None: {200, 201, 400, 422}}
 def test_mock_takes_each_valid_probe_and_refuses_each_other() -> None:
     """A server that keeps the description answers each probe as it should."""
     wrong = []
-    with mock_server() as url, contextlib.closing(Wire()) as wire:
-        nobody = Session(url, wire, "", None)
+    with mock_server() as url, contextlib.closing(Recorder()) as recorder:
+        nobody = Session(url, recorder, "", None)
         body = {"apiKey": KEY, "saVid": "bounds"}
         token = nobody.call("init", body=body).document["sessionToken"]
-        visitor = Session(url, wire, "first", token)
+        visitor = Session(url, recorder, "first", token)
         maker = ObjectMaker(visitor.send, KEY)
         ids: dict[str, str] = {}
         for operation in description.operations().values():

@@ -253,7 +253,7 @@ def test_server_that_keeps_the_contract(
     assert {"out/html/index.html", "out/junit.xml", "out/summary.json"} == written
     summary = json.loads(Path("out/summary.json").read_text())
     assert ("kept", last(result), []) == tuple(
-        summary[name] for name in ("status", "verdict", "breaks")
+        summary[name] for name in ("status", "verdict", "violations")
     )
 
 
@@ -383,7 +383,7 @@ def test_break_is_told(url: str, shared: InProcess, command: Command) -> None:
         r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result)
     )
     summary = json.loads(Path("reports/summary.json").read_text())
-    assert {"search"} == {each["operation"] for each in summary["breaks"]}
+    assert {"search"} == {each["operation"] for each in summary["violations"]}
     assert summary["first_break_seconds"] is not None
 
 
@@ -394,7 +394,7 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     result = command(url, "--api-key", KEY, "--stop-at-first")
     assert (1, 1) == (whole.exit_code, result.exit_code)
     summary = json.loads(Path("reports/summary.json").read_text())
-    assert 1 == len(summary["breaks"])
+    assert 1 == len(summary["violations"])
     assert last(result).startswith("The server breaks the contract in 1 way (")
     assert "the run stopped at its first break" in result.stdout
     assert requests_of(result) < requests_of(whole)
@@ -464,7 +464,7 @@ def test_repeated_credential_is_filtered(
 
 def write_baseline(*keys: str) -> None:
     """Write a baseline that accepts ``keys``."""
-    Path("base.json").write_text(json.dumps({"breaks": list(keys)}))
+    Path("base.json").write_text(json.dumps({"violations": list(keys)}))
 
 
 def test_updated_baseline_is_kept(url: str, shared: InProcess, command: Command) -> None:
@@ -473,9 +473,9 @@ def test_updated_baseline_is_kept(url: str, shared: InProcess, command: Command)
     options = (url, "--api-key", KEY, "--baseline", "base.json")
     written = command(*options, "--update-baseline")
     assert 0 == written.exit_code, written.output
-    keys = json.loads(Path("base.json").read_text())["breaks"]
+    keys = json.loads(Path("base.json").read_text())["violations"]
     assert sorted(keys) == keys
-    assert f"Baseline: base.json, {len(keys)} breaks accepted\n" in written.stdout
+    assert f"Baseline: base.json, {len(keys)} violations accepted\n" in written.stdout
     result = command(*options)
     assert 0 == result.exit_code, result.output
     assert "(known)" in result.stdout
@@ -512,8 +512,8 @@ def test_stop_at_first_goes_past_known_breaks(
     [
         (None, "the baseline base.json: No such file or directory"),
         ("{", "the baseline base.json is not JSON: "),
-        ("[]", "the baseline base.json has no list of texts named `breaks`"),
-        ('{"breaks": [1]}', "the baseline base.json has no list of texts named `breaks`"),
+        ("[]", "the baseline base.json has no list of texts named `violations`"),
+        ('{"violations": [1]}', "the baseline base.json has no list of texts named `violations`"),
         ("\udcff", "the baseline base.json is not JSON: "),
     ],
 )

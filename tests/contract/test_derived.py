@@ -17,7 +17,7 @@ import pytest
 from siteassist_contract import description
 from siteassist_contract.checks import derived
 from siteassist_contract.checks.behaviour import journeys
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.report.tested_rules import rows
 from siteassist_contract.rules import RULES
@@ -122,23 +122,25 @@ def refusal(status: int) -> httpx.Response:
     return httpx.Response(status, json={"error": {"code": "NO", "message": "No"}})
 
 
-def found(handler: Deleting, mock: InProcess, make_ground: Callable[..., Ground]) -> Ground:
+def found(
+    handler: Deleting, mock: InProcess, make_context: Callable[..., CheckContext]
+) -> CheckContext:
     """Return what the fixed ways have found, with the operation handled by ``handler``."""
     mock.fault = handler
-    ground = make_ground(mock)
-    list(Refusals(ground).run())
+    context = make_context(mock)
+    list(Refusals(context).run())
     for _, check in derived.DERIVED:
-        check(ground)
+        check(context)
     for _, journey in journeys.JOURNEYS:
-        journey(ground)
-    return ground
+        journey(context)
+    return context
 
 
 @pytest.mark.usefixtures("described")
-def test_right_handler_passes(shared: InProcess, make_ground: Callable[..., Ground]) -> None:
+def test_right_handler_passes(shared: InProcess, make_context: Callable[..., CheckContext]) -> None:
     """Nothing is found, and every rule that the description gives it was tested."""
-    ground = found(Deleting(), shared, make_ground)
-    assert {} == {key: each.actual for key, each in ground.findings.breaks.items()}
+    context = found(Deleting(), shared, make_context)
+    assert {} == {key: each.actual for key, each in context.findings.violations.items()}
     rules = {rule for rule, each in RULES.items() if NAME in each.operations}
     assert {
         "accepted",
@@ -152,10 +154,10 @@ def test_right_handler_passes(shared: InProcess, make_ground: Callable[..., Grou
         "token-required",
         "unknown-not-found",
     } == rules
-    assert rules == {rule for rule, name in ground.findings.tested if name == NAME}
+    assert rules == {rule for rule, name in context.findings.tested if name == NAME}
     shown = {
         (row.kind, row.what): row.count
-        for row in rows(ground.findings, ground.target, None)
+        for row in rows(context.findings, context.target, None)
         if row.operation == NAME
     }
     assert {what for kind, what in shown if kind == "rule"} == rules
@@ -176,11 +178,11 @@ def test_wrong_handler_is_found(
     wrong: str,
     expected: dict[str, str],
     shared: InProcess,
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """With what came, and without anything else being found at other operations."""
-    ground = found(Deleting(**{wrong: True}), shared, make_ground)
-    shown = {key: each.actual for key, each in ground.findings.breaks.items()}
+    context = found(Deleting(**{wrong: True}), shared, make_context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert {key.partition(" ")[0] for key in shown} == {NAME}, shown
     for rule, actual in expected.items():
         assert shown[f"{NAME} {rule}"] == actual
@@ -188,7 +190,7 @@ def test_wrong_handler_is_found(
 
 @pytest.mark.usefixtures("described")
 def test_refusal_that_deletes_all_the_same_is_found(
-    shared: InProcess, make_ground: Callable[..., Ground]
+    shared: InProcess, make_context: Callable[..., CheckContext]
 ) -> None:
     """The object is read again: a refusal alone proves nothing."""
     deleting = Deleting(anybody=True)
@@ -202,9 +204,9 @@ def test_refusal_that_deletes_all_the_same_is_found(
         return refusal(404) if stranger else answer
 
     shared.fault = fault
-    ground = make_ground(shared)
-    derived.check_isolation(ground)
-    shown = {key: each.actual for key, each in ground.findings.breaks.items()}
+    context = make_context(shared)
+    derived.check_isolation(context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert shown == {f"{NAME} isolation": "404"}
 
 
@@ -213,7 +215,7 @@ def test_renamed_page_parameter_is_followed(
     wrong: bool,  # noqa: FBT001  # drawn
     describe: Callable[[Any], None],
     shared: InProcess,
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """`offset` is `skip`, everywhere; a server that ignores it is found."""
     text = json.dumps(description.document().raw)
@@ -232,15 +234,15 @@ def test_renamed_page_parameter_is_followed(
         return forward(httpx.Request(request.method, url, headers=request.headers))
 
     shared.fault = fault
-    ground = make_ground(shared)
+    context = make_context(shared)
     for way in (lambda g: list(Refusals(g).run()), journeys.conversation, journeys.lists):
-        way(ground)
-    journeys.knowledge(ground)
+        way(context)
+    journeys.knowledge(context)
     paged = {name for name, each in description.operations().items() if each.paging}
     expected = {f"{name} list-page" for name in paged} if wrong else set()
-    shown = set(ground.findings.breaks)
+    shown = set(context.findings.violations)
     assert expected <= shown
-    assert wrong or not shown, {k: v.actual for k, v in ground.findings.breaks.items()}
+    assert wrong or not shown, {k: v.actual for k, v in context.findings.violations.items()}
 
 
 def test_rules_name_operations_that_are_there() -> None:

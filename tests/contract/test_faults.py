@@ -17,7 +17,7 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract.findings import SHAPES, Break
+from siteassist_contract.findings import SHAPES, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.run import Options, Run
@@ -298,7 +298,7 @@ def test_fault_is_found(
         r"    .*curl ",
     )
     assert any(all(re.search(f"^{p}", t, re.MULTILINE) for p in parts) for t in of_operation)
-    for told in json.loads(Path("reports/summary.json").read_text())["breaks"]:
+    for told in json.loads(Path("reports/summary.json").read_text())["violations"]:
         assert told["expected"]
         assert told["actual"]
         assert "curl " in told["commands"]
@@ -353,14 +353,14 @@ TOGETHER: dict[str, tuple[int, dict[str, str]]] = {
 MISSED = {"forgets_what_was_said": "no single answer tells what an earlier request did"}
 
 
-def only_shapes(monkeypatch: pytest.MonkeyPatch, url: str, examples: int) -> dict[str, Break]:
+def only_shapes(monkeypatch: pytest.MonkeyPatch, url: str, examples: int) -> dict[str, Violation]:
     """Run the made-up requests and nothing else; return what was found, by its key."""
     run = Run(Target(url, KEY), Options(_profile(examples), seed=1))
     # One layer of a run, which has no option for that.
     monkeypatch.setattr(run, "_layers", lambda: run._layer(SHAPES, lambda: run._shapes(0)))  # noqa: SLF001
     outcome = run.run()
     assert not outcome.problem
-    return outcome.findings.breaks
+    return outcome.findings.violations
 
 
 def _profile(examples: int) -> Profile:

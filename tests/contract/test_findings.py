@@ -14,10 +14,10 @@ from siteassist_contract.findings import (
     LAYERS,
     SHAPES,
     STREAMS,
-    Break,
-    BrokenError,
     Findings,
     StopRun,
+    Violation,
+    ViolationError,
     grouped,
     key_of,
     shown,
@@ -84,16 +84,16 @@ def test_kept_rule_is_counted_and_nothing_else() -> None:
     assert judge(found, kept="anything that is true")
     assert judge(found, kept=True)
     assert {("me", "getMe"): 2} == found.tested
-    assert ({}, []) == (found.breaks, found.unknown)
+    assert ({}, []) == (found.violations, found.unknown)
 
 
 def test_break_has_all_that_a_reader_needs() -> None:
     """The rule, its document, what was expected and came, the way to it and when."""
     found = findings(layer=BEHAVIOUR)
     assert not judge(found, place="id")
-    (broken,) = found.breaks.values()
+    (broken,) = found.violations.values()
     assert (
-        Break(
+        Violation(
             layer=BEHAVIOUR,
             rule="me",
             operation="getMe",
@@ -112,14 +112,14 @@ def test_break_has_all_that_a_reader_needs() -> None:
         == broken
     )
     assert 0 <= broken.seconds <= found.seconds
-    assert {"getMe me id": broken} == found.breaks
+    assert {"getMe me id": broken} == found.violations
 
 
 def test_break_without_an_answer_can_be_told() -> None:
     """A request that never got one."""
     found = findings()
     judge(found, requests=0)
-    assert "" == found.breaks["getMe me"].answer
+    assert "" == found.violations["getMe me"].answer
 
 
 def test_secrets_are_in_no_part_of_a_break() -> None:
@@ -129,7 +129,7 @@ def test_secrets_are_in_no_part_of_a_break() -> None:
         *(False, "me", "getMe", f"no {KEY}", f"came {KEY}"),
         [exchange(body={"sessionToken": "whatever it is", "key": KEY})],
     )
-    (broken,) = found.breaks.values()
+    (broken,) = found.violations.values()
     assert KEY not in repr(broken)
     assert "whatever it is" not in repr(broken)
     assert broken.answer.count("[Filtered]") == 2
@@ -138,14 +138,14 @@ def test_secrets_are_in_no_part_of_a_break() -> None:
 def test_same_break_is_told_once() -> None:
     """By operation, rule and place; each of them makes another one."""
     told: list[str] = []
-    found = findings(on_break=lambda each: told.append(each.key))
+    found = findings(on_violation=lambda each: told.append(each.key))
     for _ in range(3):
         judge(found)
         judge(found, place="a")
         judge(found, operation="getConversation")
         judge(found, rule="read-back")
     assert ["getMe me", "getMe me a", "getConversation me", "getMe read-back"] == told
-    assert told == list(found.breaks)
+    assert told == list(found.violations)
     assert 6 == found.tested["me", "getMe"]
 
 
@@ -153,54 +153,56 @@ def test_shorter_way_replaces_a_longer_one() -> None:
     """With its own words; when it was found first, and in which layer, stays."""
     found = findings(layer=STREAMS)
     judge(found, requests=5, actual="long")
-    first = found.breaks["getMe me"]
+    first = found.violations["getMe me"]
     found.layer = SHAPES
     judge(found, requests=5, actual="as long")
-    assert first is found.breaks["getMe me"]
+    assert first is found.violations["getMe me"]
     judge(found, requests=2, actual="short")
-    shorter = found.breaks["getMe me"]
+    shorter = found.violations["getMe me"]
     assert ("short", 2, STREAMS, first.seconds) == (
         *(shorter.actual, shorter.requests, shorter.layer, shorter.seconds),
     )
     judge(found, requests=4, actual="longer")
-    assert shorter is found.breaks["getMe me"]
+    assert shorter is found.violations["getMe me"]
 
 
 def test_settled_way_stays() -> None:
     """Nobody looks for a shorter one any more."""
     found = findings(shorten=True)
-    with pytest.raises(BrokenError, match="getMe me"):
+    with pytest.raises(ViolationError, match="getMe me"):
         judge(found, requests=5)
-    with pytest.raises(BrokenError):
+    with pytest.raises(ViolationError):
         judge(found, requests=3)
     found.settle(["getMe me"])
     assert not judge(found, requests=1)
-    assert 3 == found.breaks["getMe me"].requests
-    with pytest.raises(BrokenError, match="getMe me a"):
+    assert 3 == found.violations["getMe me"].requests
+    with pytest.raises(ViolationError, match="getMe me a"):
         judge(found, place="a")
 
 
 def test_breaks_are_found_by_hypothesis() -> None:
     """It looks for a shorter way to an assertion that fails, and to nothing else."""
-    assert issubclass(BrokenError, AssertionError)
+    assert issubclass(ViolationError, AssertionError)
     assert not issubclass(StopRun, Exception)
 
 
 def test_first_break_may_end_the_run() -> None:
     """It is noted and told before."""
-    told: list[Break] = []
-    found = findings(stop_at_first=True, on_break=told.append)
+    told: list[Violation] = []
+    found = findings(stop_at_first=True, on_violation=told.append)
     judge(found, kept=True)
     with pytest.raises(StopRun):
         judge(found)
-    assert list(found.breaks.values()) == told
+    assert list(found.violations.values()) == told
 
 
 def test_known_break_does_not_end_the_run() -> None:
     """The baseline has it; it is told all the same."""
     told: list[bool] = []
     known = frozenset({"getMe me"})
-    found = findings(stop_at_first=True, known=known, on_break=lambda each: told.append(each.known))
+    found = findings(
+        stop_at_first=True, known=known, on_violation=lambda each: told.append(each.known)
+    )
     judge(found)
     assert ([True], []) == (told, found.unknown)
     with pytest.raises(StopRun):
@@ -214,7 +216,7 @@ def test_shorter_way_to_the_first_break_does_not_end_the_run_again() -> None:
     with pytest.raises(StopRun):
         judge(found, requests=5)
     assert not judge(found, requests=2)
-    assert 2 == found.breaks["getMe me"].requests
+    assert 2 == found.violations["getMe me"].requests
 
 
 def test_reason_for_not_testing_is_kept() -> None:
@@ -244,7 +246,7 @@ def see(answer: Exchange, **options: Any) -> Findings:
 def test_answer_as_described_is_counted() -> None:
     """By status, by layer, and by the rules on all answers."""
     found = see(exchange())
-    assert {} == found.breaks
+    assert {} == found.violations
     assert {("getMe", 200): 1} == found.answered
     assert {(ERRORS, "getMe"): 1} == found.requests
     rules = {rule for (rule, _), count in found.tested.items() if count}
@@ -254,9 +256,9 @@ def test_answer_as_described_is_counted() -> None:
 def test_error_is_searched_for_leaks() -> None:
     """Errors are, other answers are not."""
     assert 1 == see(exchange(404, error())).tested["nothing-leaks", "getMe"]
-    told = see(exchange(404, error("no /etc/passwd"))).breaks
+    told = see(exchange(404, error("no /etc/passwd"))).violations
     assert ["getMe nothing-leaks"] == [key.partition(" 404")[0] for key in told]
-    assert {} == see(exchange(body={**VISITOR, "name": "/etc/passwd"})).breaks
+    assert {} == see(exchange(body={**VISITOR, "name": "/etc/passwd"})).violations
 
 
 @pytest.mark.parametrize(
@@ -267,25 +269,25 @@ def test_failing_server_is_a_break_unless_another_service_fails(
     broken: bool,  # noqa: FBT001
 ) -> None:
     """502 and 503 lie outside of the request."""
-    keys = {key.split()[1] for key in see(exchange(status, error())).breaks}
+    keys = {key.split()[1] for key in see(exchange(status, error())).violations}
     assert broken == ("no-server-error" in keys)
 
 
 def test_answer_that_is_not_described_is_a_break() -> None:
     """Three of its faults are enough."""
     found = see(exchange(body={"id": 1, "type": 2, "externalId": 3, "name": 4, "avatarUrl": 5}))
-    (broken,) = found.breaks.values()
+    (broken,) = found.violations.values()
     assert "described" == broken.rule
     assert 3 == broken.actual.count("not ")
-    assert ["described"] == [b.rule for b in see(exchange(media="")).breaks.values()]
+    assert ["described"] == [b.rule for b in see(exchange(media="")).violations.values()]
 
 
 # Grouping and showing
 
 
-def made(operation: str, rule: str, seconds: float, **rest: Any) -> Break:
+def made(operation: str, rule: str, seconds: float, **rest: Any) -> Violation:
     """Make a break out of what matters for a test."""
-    return Break(
+    return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, seconds),
         **rest,
     )
@@ -293,14 +295,19 @@ def made(operation: str, rule: str, seconds: float, **rest: Any) -> Break:
 
 def test_places_of_one_break_are_put_together() -> None:
     """New ones first, each group where its first one was found; known ones apart."""
-    breaks = [
+    violations = [
         made("getMe", "bounds", 5, place="late"),
         made("init", "bounds", 1, known=True),
         made("getMe", "me", 3),
         made("getMe", "bounds", 2, place="early"),
         made("getMe", "bounds", 0, place="known", known=True),
     ]
-    assert [[breaks[3], breaks[0]], [breaks[2]], [breaks[4]], [breaks[1]]] == grouped(breaks)
+    assert [
+        [violations[3], violations[0]],
+        [violations[2]],
+        [violations[4]],
+        [violations[1]],
+    ] == grouped(violations)
     assert [] == grouped([])
 
 

@@ -112,7 +112,7 @@ def test_server_that_dies(chosen_layers: str, in_the_middle: Any, command: Comma
     result = command(server.url, "--api-key", KEY)
     summary = ended(result, 2, NOT_RUN)
     assert summary["problem"]
-    assert [] == summary["breaks"]
+    assert [] == summary["violations"]
     assert [] == engines()
 
 
@@ -148,8 +148,8 @@ def test_one_request_that_hangs(
     """A request without an answer is a break if others are answered, and the run goes on."""
     direct.fault = lambda asked, forward: hangs() if LAYERS[layer](asked) else forward(asked)
     summary = ended(command(served.url, "--api-key", KEY), 1, BROKEN)
-    assert ["answered"] == [found["rule"] for found in summary["breaks"]]
-    assert [layer] == [found["layer"] for found in summary["breaks"]]
+    assert ["answered"] == [found["rule"] for found in summary["violations"]]
+    assert [layer] == [found["layer"] for found in summary["violations"]]
     # A journey that is cut short is one of several; of the other layers the rest is left out.
     left_out = [] if layer == "behaviour" else [layer]
     assert left_out == [note.partition(":")[0] for note in summary["notes"]]
@@ -191,7 +191,7 @@ def test_break_that_begins_midway(
     result = command(served.url, "--api-key", KEY)
     if after < 1000:
         summary = ended(result, 1, BROKEN)
-        assert "no-server-error" in {found["rule"] for found in summary["breaks"]}
+        assert "no-server-error" in {found["rule"] for found in summary["violations"]}
     else:
         ended(result, 0, KEPT)
 
@@ -294,13 +294,13 @@ def test_server_that_says_yes_to_everything(
     given = ("--api-key", KEY) if credential == "key" else ("--token", PRIVATE_KEY)
     result = command(server.url, *given)
     summary = ended(result, 1, BROKEN)
-    ways = {(found["operation"], found["rule"]) for found in summary["breaks"]}
+    ways = {(found["operation"], found["rule"]) for found in summary["violations"]}
     if credential == "key":
         assert 1 == summary["requests"]
         assert {("init", "described")} == ways
         assert "init gives no session token" in summary["problem"]
         return
-    assert len(ways) < len(summary["breaks"])
+    assert len(ways) < len(summary["violations"])
     assert f"{BROKEN}{len(ways)} ways (" in result.stdout
     assert ("getMe", "token-required") in ways
 

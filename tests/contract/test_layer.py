@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated import layer
 from siteassist_contract.checks.generated.configuration import DATABASE
 from siteassist_contract.checks.generated.layer import EXPECTED, Shapes
 from siteassist_contract.findings import SHAPES, Findings, StopRun
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.reproduction import Renderer
@@ -79,7 +79,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return made
 
 
-def ground(target: Target = WITH_KEY, **options: Any) -> Ground:
+def context(target: Target = WITH_KEY, **options: Any) -> CheckContext:
     """Make the ground of a run."""
     devices: dict[str, str] = {}
     findings = Findings(
@@ -88,11 +88,11 @@ def ground(target: Target = WITH_KEY, **options: Any) -> Ground:
         layer=SHAPES,
         **options,
     )
-    wire = Wire(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
-    return Ground(target, PROFILES["quick"], wire, findings, devices)
+    recorder = Recorder(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
+    return CheckContext(target, PROFILES["quick"], recorder, findings, devices)
 
 
-def shapes(on: Ground, seconds: float = 600, **options: Any) -> Shapes:
+def shapes(on: CheckContext, seconds: float = 600, **options: Any) -> Shapes:
     """Make a layer that has time."""
     return Shapes(on, examples=3, seed=7, until=time.monotonic() + seconds, **options)
 
@@ -144,25 +144,25 @@ def test_phases_and_counts_are_taken_over(engine: Engine) -> None:
         {"answered": [["getMe", 200, 3]], "tested": []},
         done("two"),
     )
-    on = ground()
+    on = context()
     assert ["one", "two"] == list(shapes(on).run())
     assert {("getMe", 200): 5, ("init", 201): 1} == on.findings.answered
     assert {(SHAPES, "getMe"): 5, (SHAPES, "init"): 1} == on.findings.requests
     assert {("bounds", "init"): 4} == on.findings.tested
-    assert 6 == on.wire.requests
+    assert 6 == on.recorder.requests
 
 
 def test_words_that_are_no_lines_of_ours_are_left_out(engine: Engine) -> None:
     """A library may print what it likes."""
     engine.says("Warning: {", "", "[1]", "7", '{"unknown": 1}', done())
-    assert ["phase"] == list(shapes(ground()).run())
+    assert ["phase"] == list(shapes(context()).run())
 
 
 def test_break_is_judged_like_any_other(engine: Engine) -> None:
     """With its exchanges as they went over the wire; it was counted by the engine already."""
     engine.says({"answered": [], "tested": [["described", "getMe", 1]]}, broken(), done())
     seen: list[Exchange] = []
-    on = ground()
+    on = context()
 
     def render(exchanges: Sequence[Exchange]) -> tuple[str, str]:
         seen.extend(exchanges)
@@ -170,7 +170,7 @@ def test_break_is_judged_like_any_other(engine: Engine) -> None:
 
     on.findings.render = render
     list(shapes(on).run())
-    (found,) = on.findings.breaks.values()
+    (found,) = on.findings.violations.values()
     assert ("getMe described 418", EXPECTED["described"], "418: no such status", SHAPES) == (
         *(found.key, found.expected, found.actual, found.layer),
     )
@@ -199,9 +199,9 @@ def test_break_without_an_answer_has_no_status(engine: Engine) -> None:
         rule="made-up-requests", place="", status=0, message="no", exchanges=[exchange(url=BASE)]
     )
     engine.says(line, done())
-    on = ground()
+    on = context()
     list(shapes(on).run())
-    (found,) = on.findings.breaks.values()
+    (found,) = on.findings.violations.values()
     assert ("no", RULES["made-up-requests"].words) == (found.actual, found.expected)
     assert "?" not in found.commands
 
@@ -215,7 +215,7 @@ def test_first_break_may_end_the_run_and_the_engine(engine: Engine) -> None:
     """Without waiting for what it had left."""
     engine.says(broken(), then=ENDLESS)
     with pytest.raises(StopRun):
-        list(shapes(ground(stop_at_first=True)).run())
+        list(shapes(context(stop_at_first=True)).run())
     assert engine.is_over()
 
 
@@ -225,7 +225,7 @@ def test_first_break_may_end_the_run_and_the_engine(engine: Engine) -> None:
 def test_credentials_are_in_files_and_variables_not_in_arguments(engine: Engine) -> None:
     """Which every user of a machine can see; the folder is gone in the end."""
     engine.says(done())
-    list(shapes(ground(), database="redis://:p4ss@h/0").run())
+    list(shapes(context(), database="redis://:p4ss@h/0").run())
     noted = engine.noted
     *options, folder = noted["arguments"]
     assert ["-m", "siteassist_contract.checks.generated.engine"] == options
@@ -252,7 +252,7 @@ def test_commands_name_the_devices_of_the_engine(
 ) -> None:
     """A token that was lent has no device."""
     engine.says(done())
-    on = ground(target)
+    on = context(target)
     list(shapes(on).run())
     assert devices == on.devices
     assert (target.token or "") == engine.noted["environment"]["SITEASSIST_TOKEN"]
@@ -268,7 +268,7 @@ def test_engine_that_does_not_get_to_its_end_is_told(lines: list[Any], engine: E
     """Nobody may take half a run for a whole one."""
     engine.says(*lines)
     with pytest.raises(CannotRunError, match="schemathesis did not run to its end"):
-        list(shapes(ground()).run())
+        list(shapes(context()).run())
 
 
 def test_problem_of_the_engine_is_told_on_one_line(engine: Engine) -> None:
@@ -279,7 +279,7 @@ def test_problem_of_the_engine_is_told_on_one_line(engine: Engine) -> None:
         done("still"),
         {"error": "b"},
     )
-    run = shapes(ground()).run()
+    run = shapes(context()).run()
     assert "still" == next(run)
     with pytest.raises(CannotRunError) as caught:
         next(run)
@@ -290,14 +290,14 @@ def test_long_problem_is_cut(engine: Engine) -> None:
     """One line is enough."""
     engine.says({"error": 1000 * "x"}, done())
     with pytest.raises(CannotRunError) as caught:
-        list(shapes(ground()).run())
+        list(shapes(context()).run())
     assert 300 * "x" == str(caught.value)
 
 
 def test_time_may_be_up(engine: Engine) -> None:
     """Then the engine is stopped, and what it told before counts."""
     engine.says({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
-    late = shapes(ground(), seconds=-1)
+    late = shapes(context(), seconds=-1)
     assert ["the time is up"] == list(late.run())
     assert late.out_of_time
     assert engine.is_over()
@@ -309,14 +309,14 @@ def test_engine_that_does_not_stop_is_killed(
     """Nothing of a run outlives it."""
     monkeypatch.setattr(layer, "PATIENCE", 0.01)
     engine.says(done(), first=DEAF, then=ENDLESS)
-    assert ["the time is up"] == list(shapes(ground(), seconds=-1).run())
+    assert ["the time is up"] == list(shapes(context(), seconds=-1).run())
     assert engine.is_over()
 
 
 def test_whoever_leaves_ends_the_engine(engine: Engine) -> None:
     """Ctrl-C, for example."""
     engine.says(done("one"), then=ENDLESS)
-    run: Iterator[str] = shapes(ground()).run()
+    run: Iterator[str] = shapes(context()).run()
     assert "one" == next(run)
     run.close()  # type: ignore[attr-defined]  # it is a generator
     assert engine.is_over()

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
@@ -268,7 +268,7 @@ class Received:
 
 
 @dataclass
-class Recorder:
+class KeepingServer:
     """A server that keeps every request, and answers each with a session token."""
 
     url: str = ""
@@ -276,9 +276,9 @@ class Recorder:
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
+def recording() -> Iterator[KeepingServer]:
     """Run a server that keeps what it gets."""
-    recorder = Recorder()
+    recorder = KeepingServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -437,14 +437,14 @@ def mock() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def journey(mock: str) -> list[Exchange]:
     """Go a long way over the wire: several conversations, messages and a rating."""
-    with contextlib.closing(Wire()) as wire:
-        return _journey(mock, wire)
+    with contextlib.closing(Recorder()) as recorder:
+        return _journey(mock, recorder)
 
 
-def _journey(mock: str, wire: Wire) -> list[Exchange]:
-    nobody = Session(mock, wire, "", None)
+def _journey(mock: str, recorder: Recorder) -> list[Exchange]:
+    nobody = Session(mock, recorder, "", None)
     token = nobody.call("init", body={"apiKey": KEY, "saVid": DEVICE}).document["sessionToken"]
-    visitor = Session(mock, wire, "first", token)
+    visitor = Session(mock, recorder, "first", token)
     visitor.call("getMe")
     there = {"context": {"pageUrl": "https://example.com/?a='$x'"}}
     name = visitor.call("startConversation", body=there).document["id"]
@@ -457,7 +457,7 @@ def _journey(mock: str, wire: Wire) -> list[Exchange]:
     body = {"feedback": "like", "about": [name, message]}
     visitor.raw("sendMessageFeedback", "POST", f"/messages/{message}/feedback", body=body)
     visitor.call("getConversation", path=path)
-    return wire.history
+    return recorder.history
 
 
 @SHELL

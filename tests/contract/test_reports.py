@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from siteassist_contract.description import operations
-from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Break, Findings
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Findings, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.report import junit, page, summary
@@ -28,7 +28,7 @@ EVIL = "<script>alert(1)</script> \"q\" 'a' & ]]> <!-- {{ 7*7 }} {% raw %} é�
 CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"
 
 
-def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Break:
+def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
     """Make a break out of what matters for a test."""
     values = {
         "layer": BEHAVIOUR,
@@ -44,16 +44,16 @@ def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Break:
         "requests": 1,
         "seconds": 2.345,
     }
-    return Break(**{**values, **rest})
+    return Violation(**{**values, **rest})
 
 
 def report(
-    *breaks: Break, status: ExitStatus | None = None, problem: str = "", **rest: Any
+    *violations: Violation, status: ExitStatus | None = None, problem: str = "", **rest: Any
 ) -> Report:
-    """Make the report of a run that tested one rule and found ``breaks``."""
+    """Make the report of a run that tested one rule and found ``violations``."""
     findings = Findings(secrets=Filter([KEY]), render=lambda _: ("", ""))
-    findings.breaks = {each.key: each for each in breaks}
-    for each in breaks:
+    findings.violations = {each.key: each for each in violations}
+    for each in violations:
         findings.tested[each.rule, each.operation] += 1
     findings.tested["me", "getMe"] += 1
     findings.answered["getMe", 200] = 3
@@ -98,24 +98,24 @@ def test_document_has_everything() -> None:
         "requests": 9,
         "seconds": 12.35,
         "first_break_seconds": 2.35,
-    } == {k: v for k, v in found.items() if k not in ("breaks", "coverage")}
-    assert ["getMe me", "search bounds known"] == [each["key"] for each in found["breaks"]]
-    assert [False, True] == [each["known"] for each in found["breaks"]]
-    assert "that other thing" == found["breaks"][0]["actual"]
+    } == {k: v for k, v in found.items() if k not in ("violations", "coverage")}
+    assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
+    assert [False, True] == [each["known"] for each in found["violations"]]
+    assert "that other thing" == found["violations"][0]["actual"]
     assert len(whole.rows) == len(found["coverage"])
     row = {"operation": "getMe", "kind": "status", "what": "200", "count": 3, "reason": ""}
     assert row in found["coverage"]
 
 
 @pytest.mark.parametrize(
-    ("breaks", "first"), [([], None), ([KNOWN], None), ([KNOWN, BROKEN, ELSEWHERE], 1.5)]
+    ("violations", "first"), [([], None), ([KNOWN], None), ([KNOWN, BROKEN, ELSEWHERE], 1.5)]
 )
 def test_first_break_is_the_first_that_nobody_accepted(
-    breaks: list[Break], first: float | None
+    violations: list[Violation], first: float | None
 ) -> None:
     """Or none."""
-    assert first == report(*breaks).first_break_seconds
-    assert first == summary.document(report(*breaks))["first_break_seconds"]
+    assert first == report(*violations).first_break_seconds
+    assert first == summary.document(report(*violations))["first_break_seconds"]
 
 
 def test_run_that_stopped_says_why() -> None:
@@ -144,7 +144,7 @@ def test_summary_is_written_without_secrets(tmp_path: Path) -> None:
     text = path.read_text("utf-8")
     assert KEY not in text
     found = json.loads(text)
-    assert f"é [Filtered] {EVIL}\n{CONTROLS}" == found["breaks"][0]["actual"]
+    assert f"é [Filtered] {EVIL}\n{CONTROLS}" == found["violations"][0]["actual"]
     assert ["[Filtered]"] == found["notes"]
 
 
@@ -369,7 +369,7 @@ def test_page_tells_each_break_with_the_way_to_it() -> None:
     """Grouped by rule and operation, new ones before those that were accepted."""
     other = made("search", "bounds", place="q", commands="curl other")
     found = Page(page.render(report(KNOWN, BROKEN, made("search", "bounds", place="size"), other)))
-    assert "3 breaks" in found.text
+    assert "3 findings" in found.text
     assert "accepted by the baseline" in found.text
     for part in (BROKEN.actual, BROKEN.words, BROKEN.document, BROKEN.key, other.key, "Also: q"):
         assert part in found.text
@@ -383,7 +383,7 @@ def test_page_with_one_break_says_one() -> None:
     """And leaves out what a break does not have."""
     alone = made(answer="", commands="", snippet="")
     found = Page(page.render(report(alone)))
-    assert "1 break\n" in found.text
+    assert "1 finding\n" in found.text
     assert [] == found.pres
     assert "See it with" not in found.text
 

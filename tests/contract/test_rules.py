@@ -19,7 +19,7 @@ import pytest
 
 from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.rules import RULES
 
@@ -33,7 +33,7 @@ OTHER = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 Memory = dict[str, Any]
 Fault = Callable[[httpx.Request, "Forward", Memory], httpx.Response]
-Way = Callable[[Ground], None]
+Way = Callable[[CheckContext], None]
 
 # What a request is for; `re.fullmatch` decides.
 INIT = "POST /identity/init"
@@ -52,19 +52,19 @@ QNA = "GET /projects/[^/]+/qnas/[^/]+"
 SEARCH = "GET /search"
 
 
-def refusals(ground: Ground) -> None:
+def refusals(context: CheckContext) -> None:
     """Provoke every refusal."""
-    list(Refusals(ground).run())
+    list(Refusals(context).run())
 
 
-def event_streams(ground: Ground) -> None:
+def event_streams(context: CheckContext) -> None:
     """Ask for streams in every way."""
-    list(streams.run(ground))
+    list(streams.run(context))
 
 
-def starts_twice(ground: Ground) -> None:
+def starts_twice(context: CheckContext) -> None:
     """Start two conversations."""
-    visitor = ground.visitor()
+    visitor = context.visitor()
     visitor.start()
     visitor.start()
 
@@ -86,7 +86,7 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
-def breaks(break_: str, way: Way, actual: str, *also: str) -> Callable[[Fault], Fault]:
+def violations(break_: str, way: Way, actual: str, *also: str) -> Callable[[Fault], Fault]:
     """Register a fault under its name."""
 
     def register(fault: Fault) -> Fault:
@@ -180,13 +180,13 @@ def counted(memory: Memory, name: str) -> int:
 # Devices and visitors
 
 
-@breaks("init device-status", journeys.identity, "201, 201, 201")
+@violations("init device-status", journeys.identity, "201, 201, 201")
 def greets_every_device_as_new(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     answer = forward(r)
     return say(answer, answer.json(), 201) if asks(r, INIT) else answer
 
 
-@breaks("init device-visitor", journeys.identity, r"[\w-]+, aaaaaaaa-\S+, [\w-]+", "getMe me")
+@violations("init device-visitor", journeys.identity, r"[\w-]+, aaaaaaaa-\S+, [\w-]+", "getMe me")
 def makes_a_new_visitor_of_an_old_device(
     r: httpx.Request, forward: Forward, _: Memory
 ) -> httpx.Response:
@@ -209,7 +209,7 @@ shows(
 # One conversation
 
 
-@breaks(
+@violations(
     "startConversation created", journeys.conversation, "200", "startConversation described 200"
 )
 def creates_with_200(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
@@ -276,7 +276,7 @@ shows(
 )
 
 
-@breaks(
+@violations(
     "closeConversation closes",
     journeys.conversation,
     "status 'open', closedAt None",
@@ -289,7 +289,7 @@ def does_not_close(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Respo
     return forward(r)
 
 
-@breaks("closeConversation closes-again", journeys.conversation, "409")
+@violations("closeConversation closes-again", journeys.conversation, "409")
 def closes_only_once(r: httpx.Request, forward: Forward, memory: Memory) -> httpx.Response:
     if asks(r, CLOSE) and counted(memory, r.url.path) > 1:
         return refuse(409)
@@ -299,7 +299,9 @@ def closes_only_once(r: httpx.Request, forward: Forward, memory: Memory) -> http
 # Messages
 
 
-@breaks("sendMessage stored-message", journeys.conversation, "1 messages|.*user: spaces around.*")
+@violations(
+    "sendMessage stored-message", journeys.conversation, "1 messages|.*user: spaces around.*"
+)
 def trims_messages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, SEND):
         body = body_of(r)
@@ -307,7 +309,7 @@ def trims_messages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Respo
     return forward(r)
 
 
-@breaks("sendMessage stored-message", journeys.conversation, ".*'textSelection': None.*")
+@violations("sendMessage stored-message", journeys.conversation, ".*'textSelection': None.*")
 def forgets_the_selection(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, SEND) and body_of(r).get("pageContext"):
         body = body_of(r)
@@ -315,7 +317,7 @@ def forgets_the_selection(r: httpx.Request, forward: Forward, _: Memory) -> http
     return forward(r)
 
 
-@breaks("sendMessage accepted", journeys.conversation, "400")
+@violations("sendMessage accepted", journeys.conversation, "400")
 def refuses_null_pages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, SEND) and body_of(r).get("pageContext", "") is None:
         return refuse(400)
@@ -337,7 +339,7 @@ def louder(message: Memory) -> Memory:
     return {**message, "parts": [{"type": "text", "text": "Well, "}, *message["parts"]]}
 
 
-@breaks("sendMessage stored-answer", journeys.conversation, "1 messages, … assistant: Well, .*")
+@violations("sendMessage stored-answer", journeys.conversation, "1 messages, … assistant: Well, .*")
 def stores_another_answer(r: httpx.Request, forward: Forward, memory: Memory) -> httpx.Response:
     return showing(f"{READ}|{MESSAGES}", every_message(louder))(r, forward, memory)
 
@@ -430,7 +432,7 @@ shows(
 )
 
 
-@breaks(
+@violations(
     "getMessages list-filter",
     journeys.conversation,
     "[1-9]+ others, 0 missing",
@@ -442,7 +444,7 @@ def ignores_the_role(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Res
     return forward(r)
 
 
-@breaks("getMessages list-page", journeys.conversation, "[0-9]+: .*")
+@violations("getMessages list-page", journeys.conversation, "[0-9]+: .*")
 def ignores_the_offset(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, MESSAGES) and "offset" in r.url.params:
         r = httpx.Request(r.method, r.url.copy_remove_param("offset"), headers=r.headers)
@@ -459,14 +461,14 @@ shows(
 )
 
 
-@breaks("sendMessageFeedback feedback", journeys.conversation, "None, feedbackAt None")
+@violations("sendMessageFeedback feedback", journeys.conversation, "None, feedbackAt None")
 def stores_no_feedback(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, FEEDBACK):
         return httpx.Response(200, json={"feedback": body_of(r)["feedback"]})
     return forward(r)
 
 
-@breaks("sendMessageFeedback feedback-alone", journeys.conversation, "changed: [0-9a-f-]{36}.*")
+@violations("sendMessageFeedback feedback-alone", journeys.conversation, "changed: [0-9a-f-]{36}.*")
 def rates_all_messages(r: httpx.Request, forward: Forward, memory: Memory) -> httpx.Response:
     if asks(r, FEEDBACK):
         memory["feedback"] = body_of(r)["feedback"]
@@ -518,7 +520,7 @@ shows(
 )
 
 
-@breaks(
+@violations(
     "getConversations list-filter",
     journeys.lists,
     "[1-9][0-9]* that say otherwise, [1-9][0-9]* that are otherwise",
@@ -532,7 +534,7 @@ def ignores_the_status(r: httpx.Request, forward: Forward, _: Memory) -> httpx.R
     return forward(r)
 
 
-@breaks("getConversations list-order", journeys.lists, ".+ before .+|desc .+, asc .+")
+@violations("getConversations list-order", journeys.lists, ".+ before .+|desc .+, asc .+")
 def ignores_the_direction(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, LIST) and "orderDir" in r.url.params:
         r = httpx.Request(r.method, r.url.copy_remove_param("orderDir"), headers=r.headers)
@@ -611,7 +613,7 @@ for _operation, _what, _also in (
     )
 
 
-@breaks(
+@violations(
     "getConversations own-list",
     journeys.isolation,
     "also [0-9a-f-]{36}",
@@ -676,7 +678,7 @@ for _operation, _what in (("sendMessage", SEND), ("createChatCompletion", CHAT))
 # Knowledge
 
 
-@breaks("search no-token-needed", journeys.knowledge, "401")
+@violations("search no-token-needed", journeys.knowledge, "401")
 def searches_for_visitors_only(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     return refuse(401) if asks(r, SEARCH) else forward(r)
 
@@ -691,14 +693,14 @@ shows(
 )
 
 
-@breaks("getQnas qnas-search", journeys.knowledge, "[1-9][0-9]* entries, `total` [1-9][0-9]*")
+@violations("getQnas qnas-search", journeys.knowledge, "[1-9][0-9]* entries, `total` [1-9][0-9]*")
 def ignores_the_query(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, QNAS) and "query" in r.url.params:
         r = httpx.Request(r.method, r.url.copy_remove_param("query"), headers=r.headers)
     return forward(r)
 
 
-@breaks("getQnas qnas-search", journeys.knowledge, "0 others")
+@violations("getQnas qnas-search", journeys.knowledge, "0 others")
 def finds_no_question(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, QNAS) and "query" in r.url.params:
         r = ask(r, query={"query": "nothing has these words"})
@@ -739,7 +741,7 @@ shows(
 )
 
 
-@breaks("search list-page", journeys.knowledge, "[2-9]")
+@violations("search list-page", journeys.knowledge, "[2-9]")
 def ignores_the_size(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, SEARCH) and "size" in r.url.params:
         r = httpx.Request(r.method, r.url.copy_remove_param("size"), headers=r.headers)
@@ -749,7 +751,7 @@ def ignores_the_size(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Res
 # Refusals
 
 
-@breaks("getMe token-required no token", refusals, "200")
+@violations("getMe token-required no token", refusals, "200")
 def takes_nobody_for_somebody(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, ME) and "Authorization" not in r.headers:
         r = ask(r, headers={"Authorization": f"Bearer {PRIVATE_KEY}"})
@@ -805,19 +807,19 @@ for _operation, _what in (("init", INIT), ("getProject", PROJECT), ("search", SE
     )
 
 
-@breaks("getConversations bounds limit", refusals, "200")
+@violations("getConversations bounds limit", refusals, "200")
 def accepts_limit_101(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, LIST) and r.url.params.get("limit") == "101":
         r = ask(r, query={"limit": "100"})
     return forward(r)
 
 
-@breaks("getConversations bounds limit", refusals, "400")
+@violations("getConversations bounds limit", refusals, "400")
 def refuses_limit_100(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     return refuse(400) if r.url.params.get("limit") == "100" and asks(r, LIST) else forward(r)
 
 
-@breaks("sendMessage bounds body/content", refusals, "200")
+@violations("sendMessage bounds body/content", refusals, "200")
 def cuts_long_messages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     body = body_of(r)
     if asks(r, SEND) and len(str(body.get("content", ""))) > 10_000:
@@ -825,7 +827,7 @@ def cuts_long_messages(r: httpx.Request, forward: Forward, _: Memory) -> httpx.R
     return forward(r)
 
 
-@breaks("startConversation bounds body", refusals, "422")
+@violations("startConversation bounds body", refusals, "422")
 def refuses_to_start_with_an_empty_body(
     r: httpx.Request, forward: Forward, _: Memory
 ) -> httpx.Response:
@@ -834,7 +836,7 @@ def refuses_to_start_with_an_empty_body(
     return refuse(422) if asks(r, START) and r.content == b"{}" else answer
 
 
-@breaks(
+@violations(
     "sendMessage malformed-refused no JSON",
     refusals,
     "200",
@@ -849,7 +851,7 @@ def reads_any_body(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Respo
     return forward(r)
 
 
-@breaks("getConversation malformed-refused conversationId", refusals, "200")
+@violations("getConversation malformed-refused conversationId", refusals, "200")
 def shows_something_for_any_id(
     r: httpx.Request, forward: Forward, memory: Memory
 ) -> httpx.Response:
@@ -861,7 +863,7 @@ def shows_something_for_any_id(
     return answer
 
 
-@breaks("getMessages unknown-not-found conversationId", refusals, "200")
+@violations("getMessages unknown-not-found conversationId", refusals, "200")
 def lists_nothing_of_nothing(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     answer = forward(r)
     if asks(r, MESSAGES) and answer.status_code == 404:
@@ -869,7 +871,7 @@ def lists_nothing_of_nothing(r: httpx.Request, forward: Forward, _: Memory) -> h
     return answer
 
 
-@breaks("getMe no-such-path", refusals, "200")
+@violations("getMe no-such-path", refusals, "200")
 def answers_under_any_path(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if r.url.path == "/v2/no-such-path":
         return httpx.Response(200, json={})
@@ -879,7 +881,7 @@ def answers_under_any_path(r: httpx.Request, forward: Forward, _: Memory) -> htt
 # Every answer
 
 
-@breaks("sendMessage no-server-error", journeys.conversation, "500", "sendMessage accepted")
+@violations("sendMessage no-server-error", journeys.conversation, "500", "sendMessage accepted")
 def fails_on_emoji(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     if asks(r, SEND) and "🇨🇭" in str(body_of(r).get("content")):
         return refuse(500)
@@ -896,7 +898,7 @@ shows(
 )
 
 
-@breaks("getQna nothing-leaks", refusals, "a path of the server: /srv/app/qnas.py")
+@violations("getQna nothing-leaks", refusals, "a path of the server: /srv/app/qnas.py")
 def shows_its_inside(r: httpx.Request, forward: Forward, _: Memory) -> httpx.Response:
     answer = forward(r)
     if asks(r, QNA) and answer.status_code == 404:
@@ -923,14 +925,16 @@ def test_every_rule_has_a_fault() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_fault_is_found(name: str, shared: InProcess, make_ground: Callable[..., Ground]) -> None:
+def test_fault_is_found(
+    name: str, shared: InProcess, make_context: Callable[..., CheckContext]
+) -> None:
     """The fixed way finds the fault, says what came, and finds nothing that does not follow."""
     case = CASES[name]
     memory: Memory = {}
     shared.fault = lambda request, forward: case.fault(request, forward, memory)
-    ground = make_ground(shared)
-    case.way(ground)
-    found = ground.findings.breaks
+    context = make_context(shared)
+    case.way(context)
+    found = context.findings.violations
     shown = {key: each.actual for key, each in found.items()}
     assert case.break_ in found, shown
     assert set() == set(found) - {case.break_, *case.also}, shown
@@ -958,15 +962,15 @@ CREDENTIALS: dict[str, Memory] = {
 
 @pytest.mark.parametrize("credentials", CREDENTIALS)
 def test_clean_server_is_quiet(
-    credentials: str, shared: InProcess, make_ground: Callable[..., Ground]
+    credentials: str, shared: InProcess, make_context: Callable[..., CheckContext]
 ) -> None:
     """Nothing is found on a server that keeps every rule, whatever it is asked with."""
     shared.fault = None
-    ground = make_ground(shared, **CREDENTIALS[credentials])
+    context = make_context(shared, **CREDENTIALS[credentials])
     for way in ALL_WAYS:
-        way(ground)
-    assert {} == {key: found.actual for key, found in ground.findings.breaks.items()}
-    tested = {rule for rule, _ in ground.findings.tested}
+        way(context)
+    assert {} == {key: found.actual for key, found in context.findings.violations.items()}
+    tested = {rule for rule, _ in context.findings.tested}
     # Nobody asked for an answer that takes long, and nobody lent a human agent.
     untested = {"made-up-requests", "fits-request", "queued", "stream-incremental"}
     if credentials == "token":
@@ -977,7 +981,7 @@ def test_clean_server_is_quiet(
     if credentials != "token":
         # A rule that an operation has by its description and that nothing tests is a mistake.
         due = {(rule, name) for rule in tested for name in RULES[rule].operations}
-        assert set() == due - set(ground.findings.tested)
+        assert set() == due - set(context.findings.tested)
 
 
 # What the documents leave open
@@ -1080,15 +1084,15 @@ FREEDOMS: dict[str, Fault] = {
 
 @pytest.mark.parametrize("name", FREEDOMS)
 def test_freedom_is_no_break(
-    name: str, shared: InProcess, make_ground: Callable[..., Ground]
+    name: str, shared: InProcess, make_context: Callable[..., CheckContext]
 ) -> None:
     """What the documents leave open breaks nothing, either way."""
     memory: Memory = {}
     shared.fault = lambda request, forward: FREEDOMS[name](request, forward, memory)
-    ground = make_ground(shared)
+    context = make_context(shared)
     for way in ALL_WAYS:
-        way(ground)
-    assert {} == {key: found.actual for key, found in ground.findings.breaks.items()}
+        way(context)
+    assert {} == {key: found.actual for key, found in context.findings.violations.items()}
 
 
 # A human agent
@@ -1123,7 +1127,7 @@ def test_message_to_a_human_agent(  # noqa: PLR0913  # a row of a table
     actual: str,
     handled: str,
     shared: InProcess,
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """It is queued, 202 as text, and stored; whatever else comes is a break."""
 
@@ -1136,31 +1140,31 @@ def test_message_to_a_human_agent(  # noqa: PLR0913  # a row of a table
         return answer
 
     shared.fault = fault
-    ground = make_ground(shared, token=PRIVATE_KEY, human=handled)
-    journeys.human(ground)
-    found = ground.findings.breaks
+    context = make_context(shared, token=PRIVATE_KEY, human=handled)
+    journeys.human(context)
+    found = context.findings.violations
     assert ({"sendMessage queued"} if wrong else set()) | also == set(found)
-    assert 0 < ground.findings.tested["queued", "sendMessage"]
+    assert 0 < context.findings.tested["queued", "sendMessage"]
     if wrong:
         assert actual == found["sendMessage queued"].actual
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "somebody else's"])
 def test_lent_conversation_that_is_none_of_the_visitors(
-    whose: str, shared: InProcess, make_ground: Callable[..., Ground]
+    whose: str, shared: InProcess, make_context: Callable[..., CheckContext]
 ) -> None:
     """Nothing is sent to it, and the report says why the rule was not tested."""
     shared.fault = None
     name = str(uuid.uuid4())
     if whose != "nobody's":
-        known = make_ground(shared).visitor().start()
+        known = make_context(shared).visitor().start()
         assert known is not None
         name = known.id
-    ground = make_ground(shared, token=PRIVATE_KEY, human=name)
+    context = make_context(shared, token=PRIVATE_KEY, human=name)
     shared.requests.clear()
-    journeys.human(ground)
+    journeys.human(context)
     assert [] == [r for r in shared.requests if r.method == "POST"]
-    reason = ground.findings.prevented["queued", "sendMessage"]
+    reason = context.findings.prevented["queued", "sendMessage"]
     assert "--human-conversation is none of the token's visitor" == reason
 
 
@@ -1189,7 +1193,7 @@ def test_stream_that_is_held_back(
     held_back: bool,  # noqa: FBT001  # drawn
     make_mock: Callable[..., InProcess],
     clock: Clock,
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """A stream that comes at once at its end is a break, one that comes slowly is not."""
 
@@ -1200,11 +1204,11 @@ def test_stream_that_is_held_back(
         slow = Slow(clock, answer.content, held_back=held_back)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=slow)
 
-    ground = make_ground(make_mock(fault, now=clock.time))
-    event_streams(ground)
+    context = make_context(make_mock(fault, now=clock.time))
+    event_streams(context)
     broken = {"sendMessage stream-incremental", "createChatCompletion stream-incremental"}
-    assert (broken if held_back else set()) == set(ground.findings.breaks)
-    assert 0 < ground.findings.tested["stream-incremental", "sendMessage"]
+    assert (broken if held_back else set()) == set(context.findings.violations)
+    assert 0 < context.findings.tested["stream-incremental", "sendMessage"]
     if held_back:
-        told = ground.findings.breaks["sendMessage stream-incremental"].actual
+        told = context.findings.violations["sendMessage stream-incremental"].actual
         assert "all of 1.0 s passed before the first byte, three times" == told

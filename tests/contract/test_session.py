@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from siteassist_contract import description
-from siteassist_contract.http.recorder import UnansweredError, Wire
+from siteassist_contract.http.recorder import Recorder, UnansweredError
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts
 
@@ -75,7 +75,7 @@ class Server(httpx.BaseTransport):
 
 def session(server: httpx.BaseTransport, token: str | None = TOKEN) -> Session:
     """Make a session with a server of ours."""
-    return Session(URL, Wire(transport=server), "first", token)
+    return Session(URL, Recorder(transport=server), "first", token)
 
 
 def query(target: str) -> list[tuple[str, str]]:
@@ -173,11 +173,11 @@ def test_what_no_client_can_read_is_kept_all_the_same(answer: tuple[int, bytes, 
 
 def test_answers_belong_to_their_own_requests() -> None:
     """Sessions that share a wire keep apart who asked for what."""
-    wire = Wire(transport=Server())
-    one, other = Session(URL, wire, "first", "a"), Session(URL, wire, "second", "b")
+    recorder = Recorder(transport=Server())
+    one, other = Session(URL, recorder, "first", "a"), Session(URL, recorder, "second", "b")
     assert ("first", "getMe") == ((first := one.call("getMe")).credential, first.operation)
     assert ("second", "getMe") == ((second := other.call("getMe")).credential, second.operation)
-    assert [first, second, one.call("startConversation")] == wire.history
+    assert [first, second, one.call("startConversation")] == recorder.history
 
 
 def test_silence_is_an_exception() -> None:

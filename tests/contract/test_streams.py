@@ -15,7 +15,7 @@ from siteassist_contract.checks.stream_grammar import (
     FRAMES,
     IDS,
     ORDER,
-    Reading,
+    ParsedStream,
     held_back,
     read,
 )
@@ -58,19 +58,19 @@ def frames(*payloads: Payload | str) -> str:
     return "".join(f"data: {text}\n\n" for text in texts)
 
 
-def reading(stream: str | bytes, operation: str = "sendMessage") -> Reading:
+def parsed(stream: str | bytes, operation: str = "sendMessage") -> ParsedStream:
     """Read a stream."""
     return read(operation, stream.encode() if isinstance(stream, str) else stream)
 
 
 def broken(stream: str | bytes) -> list[str]:
     """Return the rules that a stream breaks, in the order that they are told."""
-    return [fault.rule for fault in reading(stream).faults]
+    return [fault.rule for fault in parsed(stream).faults]
 
 
 def said(stream: str | bytes) -> str:
     """Return the one fault of a stream in words."""
-    (fault,) = reading(stream).faults
+    (fault,) = parsed(stream).faults
     return fault.sentence
 
 
@@ -130,13 +130,13 @@ LEGAL = {
 @pytest.mark.parametrize("operation", RULES[END].operations)
 def test_legal_stream_has_no_fault(name: str, operation: str) -> None:
     """Whatever the documents or the standard of event streams allow passes."""
-    assert [] == reading(LEGAL[name], operation).faults
+    assert [] == parsed(LEGAL[name], operation).faults
 
 
 @pytest.mark.parametrize("ending", [ERROR, ABORT])
 def test_failure_is_told_apart_from_success(ending: Payload) -> None:
     """Who reads a stream knows whether it reports a failure itself."""
-    whole, off = reading(WHOLE), reading(frames(START, ending))
+    whole, off = parsed(WHOLE), parsed(frames(START, ending))
     assert (False, True) == (whole.broken_off, off.broken_off)
 
 
@@ -146,14 +146,14 @@ def test_texts_are_put_together_in_the_order_that_they_came_in() -> None:
         *(START, STEP, opened("a"), opened("b"), delta("1", "a"), delta("", "b"), delta("2", "b")),
         *(ended("a"), ended("b"), STEP_END, STEP, *TEXT, STEP_END, FINISH, DONE),
     )
-    found = reading(stream)
+    found = parsed(stream)
     assert ("12Hello there", 5) == (found.text, found.deltas)
 
 
 def test_text_survives_every_kind_of_character() -> None:
     """Ends of lines, emoji and half of one are part of a text."""
     text = 'é🎉\r\n\u2028"\\\ud83d'
-    assert text == reading(frames(START, STEP, opened(), delta(text), ABORT)).text
+    assert text == parsed(frames(START, STEP, opened(), delta(text), ABORT)).text
 
 
 FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
@@ -214,7 +214,7 @@ FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
 def test_fault_of_the_frames_is_told(name: str) -> None:
     """What is no event of JSON with a type is told first, in words that say where."""
     stream, words = FRAME_FAULTS[name]
-    first = reading(stream).faults[0]
+    first = parsed(stream).faults[0]
     assert FRAMES == first.rule
     assert words in first.sentence
 
@@ -228,7 +228,7 @@ def test_fault_of_a_frame_hides_nothing_and_adds_nothing(name: str) -> None:
 def test_event_without_its_end_is_judged_all_the_same() -> None:
     """A piece that is missing its empty line still belongs to the text."""
     cut = frames(START, STEP, opened()) + f"data: {json.dumps(delta('Hi'))}\n"
-    found = reading(cut)
+    found = parsed(cut)
     assert "Hi" == found.text
     assert [FRAMES, ORDER, END] == [fault.rule for fault in found.faults]
 
@@ -299,7 +299,7 @@ ORDER_FAULTS = {
 def test_fault_of_the_order_is_told_once(name: str) -> None:
     """One payload in a wrong place is one fault, whatever follows."""
     payloads, words = ORDER_FAULTS[name]
-    (fault,) = reading(frames(*payloads)).faults
+    (fault,) = parsed(frames(*payloads)).faults
     assert ORDER == fault.rule
     assert words in fault.sentence
 
@@ -307,7 +307,7 @@ def test_fault_of_the_order_is_told_once(name: str) -> None:
 @pytest.mark.parametrize("late", [START, STEP, STEP_END, opened(), delta("x"), ended(), FINISH])
 def test_nothing_known_comes_after_finish(late: Payload) -> None:
     """An answer that has finished goes on with nothing but unknown payloads."""
-    faults = reading(frames(START, *STEP_OF, FINISH, late, DONE)).faults
+    faults = parsed(frames(START, *STEP_OF, FINISH, late, DONE)).faults
     assert (ORDER, f"`{late['type']}` comes after `finish`") == (faults[0].rule, faults[0].sentence)
     assert {ORDER} == {fault.rule for fault in faults}
 
@@ -317,7 +317,7 @@ def test_finish_within_a_text_is_told_of_both() -> None:
     assert [
         "`finish` comes before `finish-step`",
         "`finish` comes while the text '0' is open",
-    ] == [f.sentence for f in reading(frames(START, STEP, opened(), FINISH, DONE)).faults]
+    ] == [f.sentence for f in parsed(frames(START, STEP, opened(), FINISH, DONE)).faults]
 
 
 ID_FAULTS = {
@@ -332,7 +332,7 @@ def test_fault_of_the_ids_is_told(name: str) -> None:
     """A piece belongs to a text that is open, and a text is opened once."""
     payload, words = ID_FAULTS[name]
     stream = frames(START, STEP, opened(), payload, ended(), STEP_END, FINISH, DONE)
-    (fault,) = reading(stream).faults
+    (fault,) = parsed(stream).faults
     assert (IDS, words) == (fault.rule, fault.sentence)
 
 
@@ -350,7 +350,7 @@ END_FAULTS = {
 def test_fault_of_the_end_is_told(name: str) -> None:
     """The terminator comes once and is the last event, even after an error."""
     stream, words = END_FAULTS[name]
-    (fault,) = reading(stream).faults
+    (fault,) = parsed(stream).faults
     assert END == fault.rule
     assert words in fault.sentence
 
@@ -424,7 +424,7 @@ def framed(draw: st.DrawFn, payloads: list[Payload]) -> str:
 def test_any_legal_stream_has_no_fault(data: st.DataObject) -> None:
     """However it is written and whatever stands between, and its text is read whole."""
     payloads = data.draw(answers())
-    found = reading(data.draw(framed(payloads)))
+    found = parsed(data.draw(framed(payloads)))
     deltas = [each["delta"] for each in payloads if each["type"] == "text-delta"]
     assert ([], "".join(deltas), len(deltas)) == (found.faults, found.text, found.deltas)
 
@@ -436,7 +436,7 @@ def test_any_legal_stream_may_break_off_anywhere(data: st.DataObject) -> None:
     payloads = data.draw(answers())
     kept = payloads[: data.draw(st.integers(0, len(payloads)))]
     tail = data.draw(st.sampled_from([(ERROR,), (ERROR, DONE), (ABORT,), (ABORT, DONE)]))
-    found = reading(frames(*kept, *tail))
+    found = parsed(frames(*kept, *tail))
     assert ([], True) == (found.faults, found.broken_off)
 
 
@@ -445,7 +445,7 @@ def test_any_legal_stream_may_break_off_anywhere(data: st.DataObject) -> None:
 def test_any_stream_that_is_cut_has_a_fault(data: st.DataObject) -> None:
     """No stream that lacks bytes at its end is taken for a whole one."""
     stream = frames(*data.draw(answers()), DONE).encode()
-    found = reading(stream[: data.draw(st.integers(0, len(stream) - 1))])
+    found = parsed(stream[: data.draw(st.integers(0, len(stream) - 1))])
     assert found.faults
     assert {FRAMES, END} & {fault.rule for fault in found.faults}
 
@@ -454,7 +454,7 @@ def test_any_stream_that_is_cut_has_a_fault(data: st.DataObject) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_can_be_read(content: bytes) -> None:
     """Whatever a server sends is judged, not a reason to fail."""
-    assert reading(content).faults
+    assert parsed(content).faults
 
 
 Mutation = Callable[[st.DataObject, list[Payload]], list[Payload | str]]

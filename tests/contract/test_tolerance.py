@@ -9,7 +9,7 @@ import pytest
 
 from siteassist_contract.http.json_reader import spelled
 from siteassist_contract.tolerance import (
-    Exchange,
+    GeneratedCall,
     Memory,
     altered_query,
     may_be_accepted,
@@ -20,7 +20,7 @@ from siteassist_contract.tolerance import (
 ID = "123e4567-e89b-12d3-a456-426614174000"
 
 
-def exchange(operation: str = "getConversations", query: str = "", **rest: Any) -> Exchange:
+def exchange(operation: str = "getConversations", query: str = "", **rest: Any) -> GeneratedCall:
     """Make an exchange out of what matters for a test."""
     defaults: dict[str, Any] = {
         "path": {},
@@ -30,7 +30,7 @@ def exchange(operation: str = "getConversations", query: str = "", **rest: Any) 
         "answer": None,
     }
     url = f"http://127.0.0.1/v2/conversations?{query}"
-    return Exchange(operation, url, **{**defaults, **rest})
+    return GeneratedCall(operation, url, **{**defaults, **rest})
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from siteassist_contract.http import recorder
-from siteassist_contract.http.recorder import Exchange, GoneError, UnansweredError, Wire, proxy_for
+from siteassist_contract.http import recorder as recorder_module
+from siteassist_contract.http.recorder import (
+    CALL,
+    CallFacts,
+    Exchange,
+    GoneError,
+    Recorder,
+    UnansweredError,
+    proxy_for,
+)
 
 URL = "http://127.0.0.1/v2"
 Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -84,30 +92,32 @@ class Pieces(httpx.SyncByteStream):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put a clock of ours in the place of the real one."""
     clock = Clock()
-    monkeypatch.setattr(recorder, "time", clock)
+    monkeypatch.setattr(recorder_module, "time", clock)
     return clock
 
 
-def wire_to(server: Server, clock: Clock, **options: Any) -> Wire:
+def wire_to(server: Server, clock: Clock, **options: Any) -> Recorder:
     """Make a wire that leads to a server of ours."""
-    return Wire(transport=server, sleep=clock.sleep, **options)
+    return Recorder(transport=server, sleep=clock.sleep, **options)
 
 
-def ask(wire: Wire, method: str = "GET", path: str = "/identity/me", **rest: Any) -> httpx.Response:
+def ask(
+    recorder: Recorder, method: str = "GET", path: str = "/identity/me", **rest: Any
+) -> httpx.Response:
     """Send one request as a client does."""
-    with httpx.Client(transport=_Kept(wire), timeout=20) as client:
-        facts = recorder.CallFacts("getMe", "first", base_path="/v2")
-        return client.request(method, URL + path, extensions={recorder.CALL: facts}, **rest)
+    with httpx.Client(transport=_Kept(recorder), timeout=20) as client:
+        facts = CallFacts("getMe", "first", base_path="/v2")
+        return client.request(method, URL + path, extensions={CALL: facts}, **rest)
 
 
 class _Kept(httpx.BaseTransport):
     """Leads to a wire that several clients use, one after the other."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._wire.handle_request(request)
+        return self._recorder.handle_request(request)
 
 
 def refusal(**headers: str) -> Callable[..., httpx.Response]:
@@ -136,8 +146,8 @@ def test_exchange_is_kept_as_it_came(clock: Clock) -> None:
     body = Pieces(clock, (1, b""), (2, b'{"a":'), (0, b""), (3, b"1}"))
     headers = [("Content-Type", "Application/JSON; charset=utf-8"), ("X-A", "1"), ("X-A", "2")]
     server = Server(httpx.Response(201, headers=headers, stream=body))
-    wire = wire_to(server, clock)
-    answer = ask(wire, "POST", "/search?q=%C3%BC+b&c=%20", json={"x": 1}, headers={"X-Y": "z"})
+    recorder = wire_to(server, clock)
+    answer = ask(recorder, "POST", "/search?q=%C3%BC+b&c=%20", json={"x": 1}, headers={"X-Y": "z"})
     assert (201, {"a": 1}) == (answer.status_code, answer.json())
     assert [
         Exchange(
@@ -154,8 +164,8 @@ def test_exchange_is_kept_as_it_came(clock: Clock) -> None:
             first=3.0,
             pieces=2,
         )
-    ] == wire.history
-    assert "application/json" == wire.history[0].media_type
+    ] == recorder.history
+    assert "application/json" == recorder.history[0].media_type
     assert body.closed
 
 
@@ -168,9 +178,9 @@ def test_answer_is_asked_for_as_it_is(clock: Clock) -> None:
 
 def test_answer_without_a_body_never_began(clock: Clock) -> None:
     """No byte, no time; a request without a body has no media type either."""
-    wire = wire_to(Server(httpx.Response(204)), clock)
-    ask(wire, headers={"Content-Type": "text/plain"})
-    (kept,) = wire.history
+    recorder = wire_to(Server(httpx.Response(204)), clock)
+    ask(recorder, headers={"Content-Type": "text/plain"})
+    (kept,) = recorder.history
     assert (0.0, 0, b"", "", "") == (
         *(kept.first, kept.pieces, kept.content, kept.content_type, kept.media_type),
     )
@@ -214,31 +224,31 @@ def test_bytes_are_not_shown_by_accident() -> None:
 
 def test_requests_keep_their_distance(clock: Clock) -> None:
     """Two a second: the second waits for half of one, a late one for nothing."""
-    wire = wire_to(Server(httpx.Response(200)), clock, per_second=2)
+    recorder = wire_to(Server(httpx.Response(200)), clock, per_second=2)
     for _ in range(3):
-        ask(wire)
+        ask(recorder)
     clock.now += 10
-    ask(wire)
-    ask(wire)
+    ask(recorder)
+    ask(recorder)
     assert [0.5, 0.5, 0.5] == clock.slept
-    assert (5, 0.0) == (wire.requests, wire.waited)
+    assert (5, 0.0) == (recorder.requests, recorder.waited)
 
 
 def test_nobody_waits_without_a_pace(clock: Clock) -> None:
     """As fast as the server answers."""
-    wire = wire_to(Server(httpx.Response(200)), clock)
+    recorder = wire_to(Server(httpx.Response(200)), clock)
     for _ in range(3):
-        ask(wire)
-    assert ([], 3) == (clock.slept, wire.requests)
+        ask(recorder)
+    assert ([], 3) == (clock.slept, recorder.requests)
 
 
 def test_somebody_watches_each_request(clock: Clock) -> None:
     """Before it is sent, so that a run can end there."""
     seen: list[int] = []
     server = Server(httpx.Response(200))
-    wire = wire_to(server, clock, watch=lambda: seen.append(len(server.requests)))
-    ask(wire)
-    ask(wire)
+    recorder = wire_to(server, clock, watch=lambda: seen.append(len(server.requests)))
+    ask(recorder)
+    ask(recorder)
     assert [0, 1] == seen
 
 
@@ -265,10 +275,10 @@ def test_server_may_say_when_to_come_back(
     answer: httpx.Response, waited: float, clock: Clock
 ) -> None:
     """In the error's details, which are documented, or else in the header."""
-    wire = wire_to(Server(answer, httpx.Response(200)), clock)
-    assert 200 == ask(wire).status_code
-    assert ([waited], waited, 2) == (clock.slept, wire.waited, wire.requests)
-    assert [200] == [kept.status for kept in wire.history]
+    recorder = wire_to(Server(answer, httpx.Response(200)), clock)
+    assert 200 == ask(recorder).status_code
+    assert ([waited], waited, 2) == (clock.slept, recorder.waited, recorder.requests)
+    assert [200] == [kept.status for kept in recorder.history]
 
 
 @pytest.mark.parametrize(
@@ -285,26 +295,30 @@ def test_server_may_say_when_to_come_back(
 )
 def test_without_a_time_nobody_waits(answer: httpx.Response, clock: Clock) -> None:
     """Such an answer is an answer like any other."""
-    wire = wire_to(Server(answer), clock)
-    assert answer.status_code == ask(wire).status_code
-    assert ([], 1) == (clock.slept, wire.requests)
-    assert [answer.status_code] == [kept.status for kept in wire.history]
+    recorder = wire_to(Server(answer), clock)
+    assert answer.status_code == ask(recorder).status_code
+    assert ([], 1) == (clock.slept, recorder.requests)
+    assert [answer.status_code] == [kept.status for kept in recorder.history]
 
 
 def test_patience_has_an_end(clock: Clock) -> None:
     """After four waits the refusal is the answer; each try was a request."""
-    wire = wire_to(Server(refusal()({"retryAfter": 1})), clock, per_second=1)
-    assert 429 == ask(wire).status_code
-    assert (5, 4.0, [429]) == (wire.requests, wire.waited, [kept.status for kept in wire.history])
+    recorder = wire_to(Server(refusal()({"retryAfter": 1})), clock, per_second=1)
+    assert 429 == ask(recorder).status_code
+    assert (5, 4.0, [429]) == (
+        recorder.requests,
+        recorder.waited,
+        [kept.status for kept in recorder.history],
+    )
 
 
 @pytest.mark.parametrize("seconds", [61, 999_999])
 def test_too_long_a_wait_ends_the_run(seconds: float, clock: Clock) -> None:
     """Nobody waits for more than a minute."""
-    wire = wire_to(Server(refusal()({"retryAfter": seconds})), clock)
+    recorder = wire_to(Server(refusal()({"retryAfter": seconds})), clock)
     with pytest.raises(GoneError, match=rf"come back in {seconds:.0f} s \(429\)"):
-        ask(wire)
-    assert ([], []) == (clock.slept, wire.history)
+        ask(recorder)
+    assert ([], []) == (clock.slept, recorder.history)
 
 
 def test_what_is_sent_again_is_the_same(clock: Clock) -> None:
@@ -323,18 +337,18 @@ DROPPED = httpx.RemoteProtocolError("Server disconnected without sending a respo
 def test_reading_is_tried_again_on_a_dropped_connection(clock: Clock) -> None:
     """An idle connection may be closed at any time, which is nobody's fault."""
     server = Server(DROPPED, httpx.Response(200))
-    wire = wire_to(server, clock)
-    assert 200 == ask(wire).status_code
-    assert (2, 1, 1) == (len(server.requests), wire.requests, len(wire.history))
+    recorder = wire_to(server, clock)
+    assert 200 == ask(recorder).status_code
+    assert (2, 1, 1) == (len(server.requests), recorder.requests, len(recorder.history))
 
 
 def test_writing_is_not_tried_again(clock: Clock) -> None:
     """Nobody knows whether it was done, and doing it twice would be something else."""
     server = Server(DROPPED, httpx.Response(200))
-    wire = wire_to(server, clock)
+    recorder = wire_to(server, clock)
     with pytest.raises(UnansweredError, match="Server disconnected") as caught:
-        ask(wire, "POST")
-    assert ("getMe", 1, []) == (caught.value.operation, len(server.requests), wire.history)
+        ask(recorder, "POST")
+    assert ("getMe", 1, []) == (caught.value.operation, len(server.requests), recorder.history)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -364,15 +378,15 @@ def test_request_without_an_answer_is_told(
     error: Exception, words: str, before: list[Exception], clock: Clock
 ) -> None:
     """How it ended, with the first try and with the second."""
-    wire = wire_to(Server(*before, error), clock)
+    recorder = wire_to(Server(*before, error), clock)
     with pytest.raises(UnansweredError, match=words):
-        ask(wire)
-    assert (1 + len(before), []) == (len(_server(wire).requests), wire.history)
+        ask(recorder)
+    assert (1 + len(before), []) == (len(_server(recorder).requests), recorder.history)
 
 
-def _server(wire: Wire) -> Server:
+def _server(recorder: Recorder) -> Server:
     """Return the server that a wire leads to."""
-    server = wire._inner  # noqa: SLF001  # ours
+    server = recorder._inner  # noqa: SLF001  # ours
     assert isinstance(server, Server)
     return server
 
@@ -385,8 +399,8 @@ def test_answer_that_drops_twice_is_told(clock: Clock) -> None:
 
 def test_timeout_without_a_limit_is_told(clock: Clock) -> None:
     """Whoever sets no limit still gets an answer in words."""
-    facts = recorder.CallFacts("getMe")
-    request = httpx.Request("GET", URL, extensions={recorder.CALL: facts})
+    facts = CallFacts("getMe")
+    request = httpx.Request("GET", URL, extensions={CALL: facts})
     with pytest.raises(UnansweredError, match="no answer in time"):
         wire_to(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
 
@@ -394,26 +408,26 @@ def test_timeout_without_a_limit_is_told(clock: Clock) -> None:
 def test_body_that_breaks_off_is_no_answer(clock: Clock) -> None:
     """Part of an answer is not judged, and its connection is given back."""
     body = Pieces(clock, (1, b"{"), error=httpx.ReadError("cut"))
-    wire = wire_to(Server(httpx.Response(200, stream=body)), clock)
+    recorder = wire_to(Server(httpx.Response(200, stream=body)), clock)
     with pytest.raises(UnansweredError, match="cut off"):
-        ask(wire)
-    assert ([], True) == (wire.history, body.closed)
+        ask(recorder)
+    assert ([], True) == (recorder.history, body.closed)
 
 
 def test_answer_that_goes_on_too_long_is_ended(clock: Clock) -> None:
     """A stream that never ends, however alive, is no answer."""
     body = Pieces(clock, *1000 * [(1.0, b": ping\n\n")])
-    wire = wire_to(Server(httpx.Response(200, stream=body)), clock)
+    recorder = wire_to(Server(httpx.Response(200, stream=body)), clock)
     with pytest.raises(UnansweredError, match="the answer does not come to an end"):
-        ask(wire)
+        ask(recorder)
     assert (1121.0, True) == (clock.now, body.closed)
 
 
 def test_answer_that_is_too_large_is_ended(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it fills the memory; what is just as large as it may be is read."""
-    monkeypatch.setattr(recorder, "LARGEST_ANSWER", 10)
-    wire = wire_to(Server(httpx.Response(200, content=10 * b"x")), clock)
-    assert 10 == len(ask(wire).content)
+    monkeypatch.setattr(recorder_module, "LARGEST_ANSWER", 10)
+    recorder = wire_to(Server(httpx.Response(200, content=10 * b"x")), clock)
+    assert 10 == len(ask(recorder).content)
     body = Pieces(clock, *1000 * [(0.0, b"xxxx")])
     with pytest.raises(UnansweredError, match="the answer does not come to an end"):
         ask(wire_to(Server(httpx.Response(200, stream=body)), clock))
@@ -431,7 +445,7 @@ def test_wire_closes_its_connections(clock: Clock) -> None:
     server = Server(httpx.Response(200))
     wire_to(server, clock).close()
     assert server.closed
-    Wire().close()
+    Recorder().close()
 
 
 def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,8 +463,8 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_refuses_everything_is_given_up(clock: Clock) -> None:
     """Nothing can be learned from a server that is overloaded all the time."""
-    wire = wire_to(Server(lambda _: httpx.Response(503)), clock)
+    recorder = wire_to(Server(lambda _: httpx.Response(503)), clock)
     for _ in range(24):
-        ask(wire)
+        ask(recorder)
     with pytest.raises(GoneError, match="refuses everything, the last time with 503"):
-        ask(wire)
+        ask(recorder)

@@ -15,9 +15,9 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 from siteassist_contract.checks.behaviour import journeys, random_steps
 from siteassist_contract.checks.behaviour.random_steps import walk
-from siteassist_contract.checks.context import Ground
-from siteassist_contract.findings import Break
-from siteassist_contract.http.recorder import Wire
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.findings import Violation
+from siteassist_contract.http.recorder import Recorder
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Fault, Forward, InProcess
@@ -82,16 +82,16 @@ def test_walk_finds_what_no_journey_reaches(
     shared: InProcess,
     clock: Clock,
     walking: Callable[[Fault | None], None],
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """A break that depends on one odd value is found, and takes a few requests to see."""
     walking(FAULTS[broken])
-    ground = make_ground(shared)
+    context = make_context(shared)
     for _, journey in journeys.JOURNEYS:
-        journey(ground)
-    assert {} == ground.findings.breaks
-    walk(ground, seed_=1, until=clock.now + 9, database=None)
-    found = ground.findings.breaks
+        journey(context)
+    assert {} == context.findings.violations
+    walk(context, seed_=1, until=clock.now + 9, database=None)
+    found = context.findings.violations
     assert broken in found
     assert 8 >= found[broken].requests
     assert found[broken].commands.count("curl") <= 8
@@ -105,16 +105,16 @@ def test_walk_is_quiet_on_a_clean_server(  # noqa: PLR0913  # fixtures
     shared: InProcess,
     clock: Clock,
     walking: Callable[[Fault | None], None],
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """Nothing is found where nothing is wrong, by two visitors or by one; and it ends in time."""
     walking(None)
     lent = {"api_key": None, "token": PRIVATE_KEY} if credentials == "token" else {}
-    ground = make_ground(shared, **lent)
+    context = make_context(shared, **lent)
     until = clock.now + 2
-    walk(ground, seed_=seed, until=until, database=None)
-    assert {} == {key: found.actual for key, found in ground.findings.breaks.items()}
-    assert 300 < ground.wire.requests
+    walk(context, seed_=seed, until=until, database=None)
+    assert {} == {key: found.actual for key, found in context.findings.violations.items()}
+    assert 300 < context.recorder.requests
     # The step that was going on comes to its end, and every conversation is read once more.
     assert until <= clock.now < until + 1
 
@@ -123,13 +123,13 @@ def test_walk_without_time(
     shared: InProcess,
     clock: Clock,
     walking: Callable[[Fault | None], None],
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """A walk whose time is up before it begins sends nothing."""
     walking(None)
-    ground = make_ground(shared)
-    walk(ground, seed_=1, until=clock.now, database=None)
-    assert 0 == ground.wire.requests
+    context = make_context(shared)
+    walk(context, seed_=1, until=clock.now, database=None)
+    assert 0 == context.recorder.requests
 
 
 def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
@@ -138,24 +138,24 @@ def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
     shared: InProcess,
     clock: Clock,
     walking: Callable[[Fault | None], None],
-    make_ground: Callable[..., Ground],
+    make_context: Callable[..., CheckContext],
 ) -> None:
     """What one run has found, the next one tries first, whatever its seed: it takes less."""
     walking(loses_one_reason)
     at_first: list[int] = []
     for seed in (1, 50):
-        ground = make_ground(shared)
+        context = make_context(shared)
         noted: list[int] = []
         monkeypatch.setattr(
-            ground.findings, "on_break", functools.partial(_note, noted, ground.wire)
+            context.findings, "on_violation", functools.partial(_note, noted, context.recorder)
         )
         database = DirectoryBasedExampleDatabase(tmp_path)
-        walk(ground, seed_=seed, until=clock.now + 4, database=database)
+        walk(context, seed_=seed, until=clock.now + 4, database=database)
         at_first.append(noted[0])
-        assert "getConversation read-back" in ground.findings.breaks
+        assert "getConversation read-back" in context.findings.violations
     assert at_first[1] < at_first[0]
 
 
-def _note(noted: list[int], wire: Wire, _: Break) -> None:
+def _note(noted: list[int], recorder: Recorder, _: Violation) -> None:
     """Note how many requests it took to find a break."""
-    noted.append(wire.requests)
+    noted.append(recorder.requests)

@@ -28,7 +28,7 @@ import pytest
 
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.app import create_app
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import serving
 from siteassist_runtime import async_driver, sync_driver
 from siteassist_spec import load_spec
@@ -604,7 +604,7 @@ def make_mock(_spec: dict[str, Any]) -> Iterator[Callable[..., Mock]]:
     with ExitStack() as running:
 
         def make(**settings: Any) -> Mock:
-            mock = Mock(create_app(Settings(**settings), spec=_spec))
+            mock = Mock(create_app(MockSettings(**settings), spec=_spec))
             mock.url = running.enter_context(serving(cast("Starlette", mock)))
             return mock
 

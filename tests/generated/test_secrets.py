@@ -6,7 +6,7 @@ import pytest
 
 from siteassist import AuthenticatedClient, Client
 from siteassist.models import InitRequest, Visitor, VisitorSession, VisitorType
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 
 VISITOR = {
     "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
@@ -26,7 +26,7 @@ VISITOR = {
         Client("http://127.0.0.1", httpx_args={"auth": ("user", "the-secret")}),
         InitRequest(api_key="the-secret", sa_vid="device-1"),
         VisitorSession(session_token="the-secret", visitor=Visitor.from_dict(VISITOR)),
-        Settings(api_key="the-secret", private_key="the-secret"),
+        MockSettings(api_key="the-secret", private_key="the-secret"),
     ],
     ids=["token", "header", "cookie", "auth", "key", "session", "mock"],
 )

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siteassist_mock.app import create_app
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
 
 KEY = "sa_pk_1234567890abcdef"
@@ -59,7 +59,7 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def broken_url() -> Iterator[str]:
     """Run a mock that drops deltas."""
-    app = create_app(Settings())
+    app = create_app(MockSettings())
     assert app.middleware_stack is not None
     app.middleware_stack = DropsLastDelta(app.middleware_stack)
     with serving(app) as base_url:

@@ -105,7 +105,7 @@ def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
     assert count is not None
     assert int(count[1]) >= 2
     document = json.loads((tmp_path / "reports" / "load.json").read_text())
-    assert ["sendMessage stored-answer"] == list(document["breaks"])
+    assert ["sendMessage stored-answer"] == list(document["violations"])
 
 
 @needs_locust

@@ -17,10 +17,10 @@ from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.load.judge import CutShortError, LoadFindings
 from siteassist_contract.load.meter import Meter, Timing
-from siteassist_contract.load.reachability import PATIENCE, Pulse
+from siteassist_contract.load.reachability import PATIENCE, Reachability
 from siteassist_contract.load.report import status_of, tell, verdict, write
-from siteassist_contract.load.results import Ledger
-from siteassist_contract.load.visitors import Crowd
+from siteassist_contract.load.results import LoadResults
+from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import ExitStatus
 from siteassist_mock.testing import mock_server
 
@@ -33,19 +33,19 @@ def no_time(*_: object) -> None:
     """Wait for nothing."""
 
 
-def visited(url: str, visits: int = ROUND) -> tuple[Crowd, Counter[str]]:
+def visited(url: str, visits: int = ROUND) -> tuple[VisitorPool, Counter[str]]:
     """Let one visitor come so often; return what was found, and how often each was answered."""
     answers: Counter[str] = Counter()
 
     def count(operation: str, _: Timing) -> None:
         answers[operation] += 1
 
-    crowd = Crowd(Target(url, KEY), tell=count, sleep=no_time)
-    guest = crowd.join(no_time)
+    pool = VisitorPool(Target(url, KEY), tell=count, sleep=no_time)
+    simulated = pool.join(no_time)
     for _ in range(visits):
-        guest.visit()
-    guest.close()
-    return crowd, answers
+        simulated.visit()
+    simulated.close()
+    return pool, answers
 
 
 def exchange(status: int, content: bytes = b"{}") -> Exchange:
@@ -83,44 +83,44 @@ def unanswered(found: Findings, rule: str) -> bool:
     )
 
 
-def with_break(visits: int = 1) -> Ledger:
+def with_break(visits: int = 1) -> LoadResults:
     """Return a ledger with one break that so many visits have seen."""
-    ledger = Ledger()
+    results = LoadResults()
     for _ in range(visits):
         found = findings()
         unanswered(found, "answered")
-        ledger.take(found)
-    return ledger
+        results.take(found)
+    return results
 
 
 def test_a_server_that_keeps_the_contract_passes(url: str) -> None:
     """No break in any way that a visit can go, and every operation takes part."""
-    crowd, answers = visited(url)
-    assert ({}, ROUND) == (crowd.ledger.breaks, crowd.ledger.visits)
+    pool, answers = visited(url)
+    assert ({}, ROUND) == (pool.results.violations, pool.results.visits)
     assert set(operations()) == set(answers)
 
 
 def test_a_missing_delta_is_found(broken_url: str) -> None:
     """A stream that says less than what was stored is a break, counted but kept once."""
-    crowd, _ = visited(broken_url, 10)
-    (found,) = crowd.ledger.breaks.values()
+    pool, _ = visited(broken_url, 10)
+    (found,) = pool.results.violations.values()
     assert ("sendMessage", "stored-answer", "load") == (found.operation, found.rule, found.layer)
-    assert crowd.ledger.counts[found.key] >= 2
+    assert pool.results.counts[found.key] >= 2
     assert "curl" in found.commands
-    assert KEY not in json.dumps(crowd.ledger.document())
+    assert KEY not in json.dumps(pool.results.document())
 
 
 def test_many_requests_are_waited_for_and_no_break() -> None:
     """429 is counted by operation, and the visitor waits as long as it is told."""
     waits: list[float] = []
     with mock_server(rate_limits=("5/m",)) as url:
-        crowd = Crowd(Target(url, KEY), sleep=waits.append)
-        guest = crowd.join(no_time)
-        guest.visit()
-        guest.close()
-    assert {} == crowd.ledger.breaks
-    assert 0 == crowd.ledger.visits
-    assert 5 == crowd.ledger.throttled.total()
+        pool = VisitorPool(Target(url, KEY), sleep=waits.append)
+        simulated = pool.join(no_time)
+        simulated.visit()
+        simulated.close()
+    assert {} == pool.results.violations
+    assert 0 == pool.results.visits
+    assert 5 == pool.results.throttled.total()
     # Four waits that the server asked for, one for twelve seconds, and the visitor's own.
     assert [True] * 4 + [False] == [10 <= wait <= 13 for wait in waits]
 
@@ -128,8 +128,8 @@ def test_many_requests_are_waited_for_and_no_break() -> None:
 def test_a_spent_quota_is_no_break() -> None:
     """A server that takes no more messages ends the visit; nothing of it is called a break."""
     with mock_server(quota=1) as url:
-        crowd, _ = visited(url, 1)
-    assert ({}, 0) == (crowd.ledger.breaks, crowd.ledger.visits)
+        pool, _ = visited(url, 1)
+    assert ({}, 0) == (pool.results.violations, pool.results.visits)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -138,7 +138,7 @@ def test_a_server_error_is_a_break_and_ends_the_visit(status: int) -> None:
     found = findings()
     with pytest.raises(CutShortError):
         found.see(exchange(status), [])
-    assert "search no-server-error" in found.breaks
+    assert "search no-server-error" in found.violations
 
 
 @pytest.mark.parametrize("status", [402, 429])
@@ -148,7 +148,7 @@ def test_a_refusal_for_a_reason_is_none(status: int) -> None:
     found = findings()
     with pytest.raises(CutShortError, match=str(status)):
         found.see(exchange(status, body), [])
-    assert "search no-server-error" not in found.breaks
+    assert "search no-server-error" not in found.violations
 
 
 def test_pace_is_not_judged_under_load() -> None:
@@ -158,41 +158,41 @@ def test_pace_is_not_judged_under_load() -> None:
 
 def test_a_server_that_is_not_there_is_lost() -> None:
     """Refused connections are the server's end, not its breaks."""
-    crowd, _ = visited("http://127.0.0.1:9/v2", 1)
-    crowd.settle()
-    assert {} == crowd.ledger.breaks
-    assert crowd.ledger.problem.startswith("getProject: the server went away")
+    pool, _ = visited("http://127.0.0.1:9/v2", 1)
+    pool.settle()
+    assert {} == pool.results.violations
+    assert pool.results.problem.startswith("getProject: the server went away")
 
 
 def test_a_request_without_answer_is_a_break_if_the_server_lives() -> None:
     """A connection that is cut off counts once another request is answered."""
     with mock_server(faults=("reset:1",)) as url:
-        crowd, _ = visited(url, 1)
-        assert {} == crowd.ledger.breaks
-        crowd.target = replace(crowd.target, base_url=url.removesuffix("/v2"))
-        crowd.settle()
-    assert ["getProject answered"] == list(crowd.ledger.breaks)
-    assert "" == crowd.ledger.problem
+        pool, _ = visited(url, 1)
+        assert {} == pool.results.violations
+        pool.target = replace(pool.target, base_url=url.removesuffix("/v2"))
+        pool.settle()
+    assert ["getProject answered"] == list(pool.results.violations)
+    assert "" == pool.results.problem
 
 
 def test_a_failure_is_confirmed_by_what_begins_later_only() -> None:
     """An answer that was on its way already says nothing of a server that died since."""
     now = [10.0]
     confirmed: list[str] = []
-    pulse = Pulse(lambda: now[0])
-    pulse.failed("cut off", lambda: confirmed.append("cut off"))
-    pulse.answered(9.0)
+    reachability = Reachability(lambda: now[0])
+    reachability.failed("cut off", lambda: confirmed.append("cut off"))
+    reachability.answered(9.0)
     now[0] += PATIENCE
-    assert ([], "cut off") == (confirmed, pulse.lost())
-    pulse.answered(11.0)
-    assert (["cut off"], None) == (confirmed, pulse.lost())
+    assert ([], "cut off") == (confirmed, reachability.lost())
+    reachability.answered(11.0)
+    assert (["cut off"], None) == (confirmed, reachability.lost())
 
 
 def test_a_server_is_not_lost_at_once() -> None:
     """It has some seconds to come back."""
-    pulse = Pulse(lambda: 10.0)
-    pulse.failed("cut off", no_time)
-    assert (None, "cut off") == (pulse.lost(), pulse.lost(patience=0))
+    reachability = Reachability(lambda: 10.0)
+    reachability.failed("cut off", no_time)
+    assert (None, "cut off") == (reachability.lost(), reachability.lost(patience=0))
 
 
 def test_a_meter_times_deltas() -> None:
@@ -215,21 +215,21 @@ def test_a_meter_times_deltas() -> None:
 
 def test_a_ledger_survives_its_way_to_the_master() -> None:
     """What is read is what was sent, and several of them add up."""
-    ledger = with_break(2)
-    ledger.throttled["search"] = 3
-    ledger.problem = "gone"
-    copy = Ledger.of(json.loads(json.dumps(ledger.document())))
-    assert ledger == copy
-    whole = Ledger.merged([ledger, copy, Ledger(visits=4)])
+    results = with_break(2)
+    results.throttled["search"] = 3
+    results.problem = "gone"
+    copy = LoadResults.of(json.loads(json.dumps(results.document())))
+    assert results == copy
+    whole = LoadResults.merged([results, copy, LoadResults(visits=4)])
     assert {"search answered": 4} == whole.counts
     assert (6, 4, "gone") == (whole.throttled.total(), whole.visits, whole.problem)
 
 
 def test_a_report_tells_each_break_once(capsys: pytest.CaptureFixture[str]) -> None:
     """With its rule in words, what was expected, what came, and how often."""
-    ledger = with_break(7)
-    ledger.throttled["init"] = 2
-    tell(ledger)
+    results = with_break(7)
+    results.throttled["init"] = 2
+    tell(results)
     printed = capsys.readouterr().out
     assert 1 == printed.count("Every request is answered.")
     for line in ("expected: an answer", "actual:   none", "seen in:  7 visits", "init 2"):
@@ -237,19 +237,19 @@ def test_a_report_tells_each_break_once(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("ledger", "interrupted", "status", "words"),
+    ("results", "interrupted", "status", "words"),
     [
-        (Ledger(), False, ExitStatus.KEPT, "keeps the contract under load"),
-        (Ledger(), True, ExitStatus.INTERRUPTED, "interrupted"),
-        (Ledger(problem="no server"), False, ExitStatus.NOT_RUN, "no server"),
+        (LoadResults(), False, ExitStatus.KEPT, "keeps the contract under load"),
+        (LoadResults(), True, ExitStatus.INTERRUPTED, "interrupted"),
+        (LoadResults(problem="no server"), False, ExitStatus.NOT_RUN, "no server"),
         (with_break(), False, ExitStatus.BROKEN, "in 1 way"),
         (with_break(), True, ExitStatus.BROKEN, "interrupted"),
     ],
 )
-def test_verdict(ledger: Ledger, interrupted: bool, status: ExitStatus, words: str) -> None:  # noqa: FBT001  # a parameter of a test
+def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, words: str) -> None:  # noqa: FBT001  # a parameter of a test
     """A break counts most; what else went wrong is told, too."""
-    assert status == status_of(ledger, interrupted=interrupted)
-    assert words in verdict(ledger, 10, interrupted=interrupted)
+    assert status == status_of(results, interrupted=interrupted)
+    assert words in verdict(results, 10, interrupted=interrupted)
 
 
 def test_the_written_report_has_breaks_and_figures(tmp_path: Path) -> None:

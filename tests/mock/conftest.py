@@ -24,7 +24,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from siteassist_mock.app import create_app
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_spec import Document, load_spec
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[Callable[..., 
 
     def make(**settings: Any) -> Client:
         # Strict, so that the mock and the description cannot drift apart.
-        app = create_app(Settings(now=time, **{"strict": True, **settings}), spec=spec)
+        app = create_app(MockSettings(now=time, **{"strict": True, **settings}), spec=spec)
         apps.append(app)
         return Client(app, spec, PRIVATE_KEY)
 
@@ -331,7 +331,7 @@ def postgres_url(postgres: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str | None:
-    """Make a database of each kind, for `Settings.database`; SQLite's is in memory."""
+    """Make a database of each kind, for `MockSettings.database`; SQLite's is in memory."""
     if request.param == "sqlite":
         return None
     url: str = request.getfixturevalue("postgres_url")

@@ -9,7 +9,7 @@ import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.http.context import Call
+from siteassist_mock.http.call import Call
 from siteassist_spec import SpecError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def store(time: FakeTime) -> Iterator[Store]:
 @pytest.fixture
 def authenticator(store: Store) -> Authenticator:
     """Make an authenticator whose sessions last for a minute."""
-    return Authenticator(store, Settings(session_seconds=60))
+    return Authenticator(store, MockSettings(session_seconds=60))
 
 
 def test_a_session_stands_for_its_visitor(authenticator: Authenticator) -> None:
@@ -80,7 +80,7 @@ def test_anything_else_is_refused_in_the_same_way(
 def test_an_empty_private_key_lets_nobody_in(store: Store) -> None:
     """A missing token is not an empty key."""
     with pytest.raises(ApiError, match=r"^401 "):
-        Authenticator(store, Settings(private_key="")).visitor(["Bearer "])
+        Authenticator(store, MockSettings(private_key="")).visitor(["Bearer "])
 
 
 def test_a_session_ends_when_it_is_not_used(authenticator: Authenticator, time: FakeTime) -> None:
@@ -129,12 +129,12 @@ def test_the_publishable_key_is_checked(authenticator: Authenticator) -> None:
 def test_sessions_of_a_file_survive(tmp_path: Path, time: FakeTime) -> None:
     """After a restart the token and the private key stand for the same visitors."""
     before = Store(time, tmp_path / "mock.db")
-    authenticator = Authenticator(before, Settings())
+    authenticator = Authenticator(before, MockSettings())
     token, visitor, _ = authenticator.begin_session("device-1")
     server = authenticator.visitor(["Bearer sk_test_1234567890abcdef"])
     before.close()
     after = Store(time, tmp_path / "mock.db")
-    authenticator = Authenticator(after, Settings())
+    authenticator = Authenticator(after, MockSettings())
     assert authenticator.visitor([f"Bearer {token}"]) == visitor
     assert authenticator.visitor(["Bearer sk_test_1234567890abcdef"]) == server
     after.close()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 SECRET = "SELECT secret FROM /var/lib"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.storage.tables import Message
+    from siteassist_mock.storage.tables import MessageRow
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -55,7 +55,7 @@ def a_conversation(store: Store) -> str:
         return records.add_conversation(visitor.id).id
 
 
-def said(store: Store, conversation_id: str) -> list[Message]:
+def said(store: Store, conversation_id: str) -> list[MessageRow]:
     """Return the messages of a conversation."""
     with store.read() as records:
         return records.messages(conversation_id)

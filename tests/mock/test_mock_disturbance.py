@@ -13,7 +13,7 @@ import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.middleware import CutOff
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
@@ -358,7 +358,7 @@ def test_a_reset_begins_the_faults_again() -> None:
 @pytest.mark.parametrize("text", ["reset", "reset=middle", "truncate"])
 def test_without_a_connection_a_cut_is_an_exception(spec: dict[str, Any], text: str) -> None:
     """For a client that calls the application in its own process."""
-    app = create_app(Settings(faults=(text,)), spec=spec)
+    app = create_app(MockSettings(faults=(text,)), spec=spec)
 
     async def call() -> None:
         transport = httpx.ASGITransport(app)
@@ -376,4 +376,4 @@ def test_a_server_that_cannot_read_its_settings_does_not_start(
 ) -> None:
     """And says what is wrong before it has opened anything."""
     with pytest.raises(ValueError, match="'nope'"):
-        create_app(Settings(**settings), spec=spec)
+        create_app(MockSettings(**settings), spec=spec)

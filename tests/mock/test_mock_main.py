@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from siteassist_mock.settings import Settings
+    from siteassist_mock.settings import MockSettings
 
 MODULE = [sys.executable, "-m", "siteassist_mock"]
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
@@ -191,9 +191,9 @@ def test_a_negative_grace_is_refused() -> None:
 
 def test_paces_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `--stream-delay` and `--session-seconds` say is what the application is made with."""
-    seen: list[Settings] = []
+    seen: list[MockSettings] = []
 
-    def create(settings: Settings) -> None:
+    def create(settings: MockSettings) -> None:
         seen.append(settings)
         raise StoreError("far enough")
 

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.http.context import Call, Handler
-from siteassist_mock.settings import Settings
+from siteassist_mock.http.call import Call, Handler
+from siteassist_mock.settings import MockSettings
 from siteassist_spec import Document, SpecError, base_path
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def serve(grown: dict[str, Any], client: Client) -> Iterator[Make]:
 
         names = ("putThing", "patchThing", "deleteThing")
         handlers = {**HANDLERS, **dict.fromkeys(names, handler)}
-        app = create_app(Settings(strict=True), spec=grown, handlers=handlers)
+        app = create_app(MockSettings(strict=True), spec=grown, handlers=handlers)
         apps.append(app)
         return dataclasses.replace(client, app=app, spec=grown)
 
@@ -190,7 +190,7 @@ def test_browsers_may_use_the_methods(serve: Make) -> None:
 def test_an_operation_without_a_handler_is_named(grown: dict[str, Any]) -> None:
     """The server does not start."""
     with pytest.raises(SpecError, match="the operation putThing has no handler"):
-        create_app(Settings(), spec=grown)
+        create_app(MockSettings(), spec=grown)
 
 
 def test_the_base_path_is_that_of_the_server(spec: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from siteassist_mock.storage.events import Event
+from siteassist_mock.storage.events import ConversationEvent
 from siteassist_mock.storage.postgres_events import PostgresEvents
 from siteassist_mock.storage.store import Store
 
@@ -42,9 +42,9 @@ def make_bus(postgres: str) -> Iterator[Callable[..., PostgresEvents]]:
 
 
 @contextmanager
-def heard(bus: PostgresEvents, conversation_id: str) -> Iterator[Callable[[], Event]]:
+def heard(bus: PostgresEvents, conversation_id: str) -> Iterator[Callable[[], ConversationEvent]]:
     """Listen; yield what returns the next event."""
-    events: queue.Queue[Event] = queue.Queue()
+    events: queue.Queue[ConversationEvent] = queue.Queue()
     with bus.subscribe(conversation_id, events.put):
         yield lambda: events.get(timeout=PATIENCE)
 
@@ -52,7 +52,7 @@ def heard(bus: PostgresEvents, conversation_id: str) -> Iterator[Callable[[], Ev
 def test_every_process_hears_of_an_event(make_bus: Callable[..., PostgresEvents]) -> None:
     """Its own included, in the same order, and only of what it listens to."""
     one, two = make_bus(), make_bus()
-    events = [Event("human_assigned"), Event("new_message", "message-1")]
+    events = [ConversationEvent("human_assigned"), ConversationEvent("new_message", "message-1")]
     with heard(one, ONE) as at_one, heard(two, ONE) as at_two, heard(two, TWO) as elsewhere:
         one.publish(ONE, events[0])
         two.publish(ONE, events[1])
@@ -66,17 +66,17 @@ def test_a_reset_reaches_all(make_bus: Callable[..., PostgresEvents]) -> None:
     """Whichever conversation they listen to."""
     one, two = make_bus(), make_bus()
     with heard(one, ONE) as at_one, heard(two, TWO) as at_two:
-        one.publish(None, Event("reset"))
-        assert Event("reset") == at_one() == at_two()
+        one.publish(None, ConversationEvent("reset"))
+        assert ConversationEvent("reset") == at_one() == at_two()
 
 
 def test_another_channel_is_another_world(make_bus: Callable[..., PostgresEvents]) -> None:
     """Two servers may use one database for different states."""
     one, other = make_bus(), make_bus("another")
     with heard(one, ONE) as at_one:
-        other.publish(ONE, Event("human_assigned"))
-        one.publish(ONE, Event("new_message", "message-1"))
-        assert Event("new_message", "message-1") == at_one()
+        other.publish(ONE, ConversationEvent("human_assigned"))
+        one.publish(ONE, ConversationEvent("new_message", "message-1"))
+        assert ConversationEvent("new_message", "message-1") == at_one()
 
 
 def test_one_that_leaves_ends_only_itself(make_bus: Callable[..., PostgresEvents]) -> None:
@@ -88,8 +88,8 @@ def test_one_that_leaves_ends_only_itself(make_bus: Callable[..., PostgresEvents
             assert before + 1 == threading.active_count()
         two.close()
         assert before == threading.active_count()
-        make_bus().publish(ONE, Event("human_assigned"))
-        assert Event("human_assigned") == at_one()
+        make_bus().publish(ONE, ConversationEvent("human_assigned"))
+        assert ConversationEvent("human_assigned") == at_one()
 
 
 def test_a_lost_connection_tells_listeners_to_look_again(
@@ -98,12 +98,12 @@ def test_a_lost_connection_tells_listeners_to_look_again(
     """And after that they hear what is published."""
     bus = make_bus()
     with heard(bus, ONE) as at_bus:
-        bus.publish(ONE, Event("human_assigned"))
-        assert Event("human_assigned") == at_bus()
+        bus.publish(ONE, ConversationEvent("human_assigned"))
+        assert ConversationEvent("human_assigned") == at_bus()
         end_connections(postgres)
-        assert Event("reset") == at_bus()
-        bus.publish(ONE, Event("new_message", "message-1"))
-        assert Event("new_message", "message-1") == at_bus()
+        assert ConversationEvent("reset") == at_bus()
+        bus.publish(ONE, ConversationEvent("new_message", "message-1"))
+        assert ConversationEvent("new_message", "message-1") == at_bus()
 
 
 class Door:
@@ -133,15 +133,15 @@ def test_a_database_that_stays_away_is_looked_for(postgres: str) -> None:
         end_connections(postgres)
         assert door.refused.acquire(timeout=PATIENCE)
         with pytest.raises(psycopg.OperationalError):
-            PostgresEvents(door, "away").publish(ONE, Event("human_assigned"))
+            PostgresEvents(door, "away").publish(ONE, ConversationEvent("human_assigned"))
         door.is_open = True
-        assert Event("reset") == at_bus()
+        assert ConversationEvent("reset") == at_bus()
         door.is_open = False
         end_connections(postgres)
         for _ in range(2):
             assert door.refused.acquire(timeout=PATIENCE)
         bus.close()
-        assert Event("reset") == at_bus()
+        assert ConversationEvent("reset") == at_bus()
 
 
 def test_a_stop_in_the_middle_of_a_new_connection_is_heard(postgres: str) -> None:
@@ -164,7 +164,7 @@ def test_a_stop_in_the_middle_of_a_new_connection_is_heard(postgres: str) -> Non
         closer.start()
         closer.join(PATIENCE)
         assert not closer.is_alive()
-        assert Event("reset") == at_bus()
+        assert ConversationEvent("reset") == at_bus()
 
 
 def end_connections(url: str) -> None:
@@ -178,11 +178,11 @@ def end_connections(url: str) -> None:
 def test_stores_of_one_state_share_their_events(time: FakeTime, postgres_url: str) -> None:
     """Over connections that the store makes."""
     one, two = Store(time, postgres_url), Store(time, postgres_url)
-    events: queue.Queue[Event] = queue.Queue()
+    events: queue.Queue[ConversationEvent] = queue.Queue()
     try:
         with two.events.subscribe(ONE, events.put):
-            one.events.publish(ONE, Event("human_assigned"))
-            assert Event("human_assigned") == events.get(timeout=PATIENCE)
+            one.events.publish(ONE, ConversationEvent("human_assigned"))
+            assert ConversationEvent("human_assigned") == events.get(timeout=PATIENCE)
     finally:
         one.close()
         two.close()

@@ -171,7 +171,7 @@ def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
 
 def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:
     """A stream that is cancelled before its first event is settled all the same."""
-    from siteassist_mock.http.event_stream import EventStream  # noqa: PLC0415 - of this test only
+    from siteassist_mock.http.event_stream import EventStreamResponse  # noqa: PLC0415 - of this test only
 
     settled: list[Any] = []
 
@@ -182,7 +182,7 @@ def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:
         async def send(_message: Any) -> None:
             raise AssertionError
 
-        stream = EventStream(["a"], wait=60, settle=lambda *end: settled.append(end))
+        stream = EventStreamResponse(["a"], wait=60, settle=lambda *end: settled.append(end))
         task = asyncio.ensure_future(stream({"type": "http"}, never, send))
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from siteassist_mock.app import create_app
 from siteassist_mock.content.seed import PAGES, PROJECT, PROJECT_ID, QNAS
 from siteassist_mock.content.seed_file import read_seed
 from siteassist_mock.content.yaml_file import FileError, YamlFile
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_spec import SpecError
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def test_a_bad_file_leaves_nothing_behind(write: Callable[[str], Path], tmp_path
     """It is read before the database is made."""
     database = tmp_path / "mock.db"
     with pytest.raises(FileError):
-        create_app(Settings(seed=write("a"), database=database))
+        create_app(MockSettings(seed=write("a"), database=database))
     assert not database.exists()
 
 

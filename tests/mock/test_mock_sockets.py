@@ -17,17 +17,17 @@ from siteassist_mock.app import create_app
 from siteassist_mock.handlers import views
 from siteassist_mock.http.access_log import LOGGER
 from siteassist_mock.http.authentication import Authenticator
-from siteassist_mock.http.context import Services
+from siteassist_mock.http.call import Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.limits import Limits
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets import conversation as sockets
 from siteassist_mock.sockets.conversation import (
     MAX_PENDING,
     MAX_SENT_BYTES,
     ConversationSockets,
 )
-from siteassist_mock.storage.events import Event, LocalEvents
+from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
 
@@ -71,7 +71,7 @@ class Running:
 @pytest.fixture
 def server() -> Iterator[Running]:
     """Run a server."""
-    app = create_app(Settings(strict=True))
+    app = create_app(MockSettings(strict=True))
     with serving(app) as url:
         yield Running(app, url)
 
@@ -179,7 +179,7 @@ def test_there_are_only_so_many_sockets(server: Running, monkeypatch: pytest.Mon
 
 def test_a_handshake_counts_against_the_rate_limit() -> None:
     """For its address, before anything else is looked at, like any request without a bearer."""
-    app = create_app(Settings(rate_limits=("2/h",)))
+    app = create_app(MockSettings(rate_limits=("2/h",)))
     with serving(app) as url:
         server = Running(app, url)
         address = server.socket_url()
@@ -209,7 +209,7 @@ def test_a_large_message_ends_the_connection(server: Running) -> None:
 
 def test_a_stop_closes_sockets(caplog: pytest.LogCaptureFixture) -> None:
     """With the code for a server that goes away, after what was still to be said."""
-    app = create_app(Settings())
+    app = create_app(MockSettings())
     with caplog.at_level(logging.ERROR), serving(app) as url:
         running = Running(app, url)
         connection = connect(running.socket_url(), proxy=None)
@@ -238,7 +238,7 @@ def test_a_reset_closes_sockets(server: Running) -> None:
 
 def test_events_cross_servers(postgres_url: str) -> None:
     """A visitor at one hears of what the operator does at the other, and finds it stored."""
-    settings = Settings(database=postgres_url)
+    settings = MockSettings(database=postgres_url)
     one, two = create_app(settings), create_app(settings)
     with serving(one) as url, serving(two) as other:
         running = Running(one, url)
@@ -318,7 +318,7 @@ class Alone:
 @pytest.fixture
 def alone(spec: dict[str, Any]) -> Iterator[Alone]:
     """Make the application, and one conversation."""
-    settings = Settings()
+    settings = MockSettings()
     store = Store(settings.now)
     services = Services(settings, store, Authenticator(store, settings), LocalEvents())
     with store.write() as records:
@@ -340,7 +340,7 @@ def test_a_client_that_does_not_read_is_dropped(alone: Alone) -> None:
         # One is on its way to the client already.
         for number in range(MAX_PENDING + 2):
             quick.told.clear()
-            alone.events.publish(alone.chat, Event("human_assigned"))
+            alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
             await within(quick.told.wait(), f"the quick client was not told of event {number}")
         await within(dropped, "the client that does not read was not dropped")
         quick.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
@@ -390,7 +390,7 @@ def test_a_client_that_left_is_no_failure(alone: Alone, failure: Exception) -> N
         peer = Peer(alone.chat)
         task = await peer.connect(alone.app)
         peer.failure = failure
-        alone.events.publish(alone.chat, Event("human_assigned"))
+        alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
         await task
 
     asyncio.run(scenario())
@@ -405,7 +405,7 @@ def test_a_mistake_is_a_failure(alone: Alone, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(views, "message", lambda _row: 1 / 0)
         with alone.store.write() as records:
             message = records.add_message(alone.chat, "human_agent", "x")
-        alone.events.publish(alone.chat, Event("new_message", message.id))
+        alone.events.publish(alone.chat, ConversationEvent("new_message", message.id))
         await task
 
     with pytest.raises(ZeroDivisionError):
@@ -419,8 +419,8 @@ def test_a_message_that_is_gone_is_left_out(alone: Alone) -> None:
         peer = Peer(alone.chat)
         task = await peer.connect(alone.app)
         peer.told.clear()
-        alone.events.publish(alone.chat, Event("new_message", NOBODYS))
-        alone.events.publish(alone.chat, Event("human_assigned"))
+        alone.events.publish(alone.chat, ConversationEvent("new_message", NOBODYS))
+        alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
         await peer.told.wait()
         peer.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await task
@@ -439,7 +439,7 @@ def test_a_conversation_that_is_gone_is_refused(alone: Alone) -> None:
 
     with pytest.raises(ApiError):
         asyncio.run(scenario())
-    alone.events.publish(None, Event("reset"))
+    alone.events.publish(None, ConversationEvent("reset"))
 
 
 def test_an_event_for_a_loop_that_ended_is_dropped(alone: Alone) -> None:
@@ -448,7 +448,7 @@ def test_an_event_for_a_loop_that_ended_is_dropped(alone: Alone) -> None:
     async def make() -> Any:
         return sockets._Outbox()  # noqa: SLF001 - nothing else outlives its loop
 
-    asyncio.run(make()).put(Event("human_assigned"))
+    asyncio.run(make()).put(ConversationEvent("human_assigned"))
     assert alone.chat
 
 
@@ -458,7 +458,7 @@ def test_only_the_first_end_counts() -> None:
     async def end_twice() -> int | None:
         outbox = sockets._Outbox()  # noqa: SLF001 - two ends at once cannot be timed from outside
         outbox.end(sockets.GOING_AWAY)
-        outbox.put(Event("reset"))
+        outbox.put(ConversationEvent("reset"))
         await asyncio.sleep(0)
         return outbox.ended.result()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.storage.tables import Message
+    from siteassist_mock.storage.tables import MessageRow
 
 BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 QUESTION = {"content": "How long does shipping take?", "stream": True}
@@ -84,7 +84,7 @@ def started(database: Path, *options: str) -> Iterator[Mock]:
             process.kill()
 
 
-def stored_answers(database: Path, time: FakeTime) -> list[Message]:
+def stored_answers(database: Path, time: FakeTime) -> list[MessageRow]:
     """Return the assistant's messages, as the process left them."""
     # A store that was not closed properly would still have its lock's file.
     assert [] == list(database.parent.glob(f"{database.name}-owner-*"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from siteassist_mock.storage.store import ORDERS, Store, StoreError
-from siteassist_mock.storage.tables import Message
+from siteassist_mock.storage.tables import MessageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.mock.conftest import FakeTime
 
-    from siteassist_mock.storage.tables import Conversation
+    from siteassist_mock.storage.tables import ConversationRow
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def a_visitor(store: Store, device: str = "device-1") -> str:
         return records.find_or_add_visitor("project", device)[0].id
 
 
-def a_conversation(store: Store, visitor_id: str) -> Conversation:
+def a_conversation(store: Store, visitor_id: str) -> ConversationRow:
     """Return a new conversation."""
     with store.write() as records:
         return records.add_conversation(visitor_id)
@@ -203,7 +203,7 @@ def test_messages_come_oldest_first(store: Store) -> None:
         records.end_message(streaming.id, "e", error="gone")
         last = records.last_messages([conversation_id, "none"])
     assert set(last) == {conversation_id}
-    assert isinstance(last[conversation_id], Message)
+    assert isinstance(last[conversation_id], MessageRow)
     assert (last[conversation_id].text, last[conversation_id].error) == ("e", "gone")
 
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_mock.http.event_stream import EventStream, frame
+from siteassist_mock.http.event_stream import EventStreamResponse, frame
 
 if TYPE_CHECKING:
     from starlette.types import Message
 
 
-def play(stream: EventStream, *, leave_after: int | None = None, fail: bool = False) -> list[bytes]:
+def play(
+    stream: EventStreamResponse, *, leave_after: int | None = None, fail: bool = False
+) -> list[bytes]:
     """Return what a client reads that leaves after so many events, if at all."""
     read: list[bytes] = []
 
@@ -60,7 +62,7 @@ def test_a_frame_is_one_line_of_data() -> None:
 def test_events_come_in_the_documented_order() -> None:
     """One chunk for each event, and the text is settled before the closing ones."""
     settled: list[Any] = []
-    read = play(EventStream(["a ", "b"], settle=lambda *end: settled.append(end)))
+    read = play(EventStreamResponse(["a ", "b"], settle=lambda *end: settled.append(end)))
     assert types(read) == [
         "start",
         "start-step",
@@ -79,7 +81,7 @@ def test_events_come_in_the_documented_order() -> None:
 def test_the_text_is_settled_before_the_closing_events() -> None:
     """Whoever has read the end finds the text stored."""
     order: list[str] = []
-    stream = EventStream(["a"], settle=lambda *_: order.append("settled"))
+    stream = EventStreamResponse(["a"], settle=lambda *_: order.append("settled"))
 
     async def receive() -> Message:
         await asyncio.Event().wait()
@@ -94,7 +96,7 @@ def test_the_text_is_settled_before_the_closing_events() -> None:
 
 def test_an_empty_answer_is_a_whole_stream() -> None:
     """No delta, but all brackets."""
-    assert types(play(EventStream([]))) == [
+    assert types(play(EventStreamResponse([]))) == [
         "start",
         "start-step",
         "text-start",
@@ -109,7 +111,7 @@ def test_an_empty_answer_is_a_whole_stream() -> None:
 def test_a_client_that_leaves_ends_the_stream(*, fail: bool) -> None:
     """Whether the server reports it or refuses to write; what was sent is settled."""
     settled: list[Any] = []
-    stream = EventStream(["a ", "b ", "c"], settle=lambda *end: settled.append(end))
+    stream = EventStreamResponse(["a ", "b ", "c"], settle=lambda *end: settled.append(end))
     read = play(stream, leave_after=4, fail=fail)
     assert types(read) == ["start", "start-step", "text-start", "text-delta"]
     assert settled == [("a ", False)]
@@ -118,7 +120,7 @@ def test_a_client_that_leaves_ends_the_stream(*, fail: bool) -> None:
 def test_a_client_that_leaves_before_the_end_has_no_whole_answer() -> None:
     """Though it has all of the text: the closing events say that this is all."""
     settled: list[Any] = []
-    stream = EventStream(["a"], settle=lambda *end: settled.append(end))
+    stream = EventStreamResponse(["a"], settle=lambda *end: settled.append(end))
     read = play(stream, leave_after=4)
     assert ["start", "start-step", "text-start", "text-delta"] == types(read)
     assert [("a", False)] == settled
@@ -130,7 +132,7 @@ def test_a_stream_that_is_cancelled_is_settled() -> None:
 
     async def main() -> None:
         began = asyncio.Event()
-        stream = EventStream(["a"], delay=3600, settle=lambda *end: settled.append(end))
+        stream = EventStreamResponse(["a"], delay=3600, settle=lambda *end: settled.append(end))
 
         async def receive() -> Message:
             await asyncio.Event().wait()

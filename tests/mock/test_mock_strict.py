@@ -16,7 +16,7 @@ from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.response_validation import Strict
-from siteassist_mock.settings import Settings
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import serving
 from siteassist_spec import Document, read_operations
 
@@ -44,7 +44,7 @@ def make_server(spec: dict[str, Any]) -> Iterator[MakeServer]:
 
     def make(operation_id: str, response: Any, *, strict: bool = True) -> Starlette:
         handlers = {**HANDLERS, operation_id: lambda _call: response}
-        apps.append(create_app(Settings(strict=strict), spec=spec, handlers=handlers))
+        apps.append(create_app(MockSettings(strict=strict), spec=spec, handlers=handlers))
         return apps[-1]
 
     yield make

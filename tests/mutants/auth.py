@@ -23,10 +23,10 @@ from tests.mutants.probing import Visitor as Caller
 
 from siteassist_mock.content.seed import PRIVATE_KEY
 from siteassist_mock.http.authentication import Authenticator
-from siteassist_mock.http.context import Call, Handler, Services
+from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import Conversation, Visitor, conversations
+from siteassist_mock.storage.tables import ConversationRow, VisitorRow, conversations
 
 __all__ = ["FAULTS"]
 
@@ -269,7 +269,7 @@ def _is_closed(call: Call) -> bool:
 
 def _everybody(
     records: Records, original: Callable[..., Any], visitor_id: str, **more: Any
-) -> tuple[int, list[Conversation]]:
+) -> tuple[int, list[ConversationRow]]:
     """Return everybody's conversations, as if the owner were no condition."""
     del original
     status = more["status"]
@@ -499,7 +499,7 @@ def _another_visitor(server: Server) -> None:
         authenticator = services.authenticator
         begin = authenticator.begin_session
 
-        def begin_session(device: str) -> tuple[str, Visitor, bool]:
+        def begin_session(device: str) -> tuple[str, VisitorRow, bool]:
             token, visitor, new = begin(device)
             return (token if new else begin(f"{device[:90]}-again")[0]), visitor, new
 

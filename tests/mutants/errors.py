@@ -84,7 +84,7 @@ def _told(secret: str) -> Callable[[Api], None]:
     return probe
 
 
-for _name, _says, _ground, _build, _probe in (
+for _name, _says, _context, _build, _probe in (
     (
         "error-in-plain-text",
         "getMe says in plain text that it needs a token.",
@@ -332,7 +332,7 @@ for _name, _says, _ground, _build, _probe in (
         _invalid_message,
     ),
 ):
-    _add(_name, _says, _ground, _build, _probe)
+    _add(_name, _says, _context, _build, _probe)
 
 
 def _unknown_feedback(api: Api) -> None:

@@ -19,15 +19,15 @@ from tests.mutants.exchange import Event, Exchange
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
-from siteassist_mock.http.context import Services
-from siteassist_mock.settings import Settings
+from siteassist_mock.http.call import Services
+from siteassist_mock.settings import MockSettings
 from siteassist_spec import load_spec
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from siteassist_mock.http.context import Call, Handler
+    from siteassist_mock.http.call import Call, Handler
 
 __all__ = ["Ask", "Build", "Server", "Step", "spec"]
 
@@ -146,7 +146,7 @@ class Server:
     def app(self, **settings: Any) -> Starlette:
         """Return the application; ``settings`` go before those of the fault."""
         app = create_app(
-            Settings(**{**self.settings, **settings}), spec=self.spec, handlers=self._handlers
+            MockSettings(**{**self.settings, **settings}), spec=self.spec, handlers=self._handlers
         )
         for patch in self._after_creation:
             patch(app)

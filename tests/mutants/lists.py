@@ -13,9 +13,9 @@ from tests.mutants.faulty import Build
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
 
-from siteassist_mock.http.context import Call, Handler
+from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import Message
+from siteassist_mock.storage.tables import MessageRow
 
 __all__ = ["FAULTS"]
 
@@ -124,7 +124,7 @@ def _total_of_any_status(_records: Records, original: Original, *who: str, **mor
 
 _OPPOSITE = {"open": "closed", "closed": "open", None: None}
 
-for _name, _says, _ground, _build, _probe, _rare in (
+for _name, _says, _context, _build, _probe, _rare in (
     (
         "total-of-page",
         "The total of conversations is the number of those on the page.",
@@ -316,7 +316,7 @@ for _name, _says, _ground, _build, _probe, _rare in (
         False,
     ),
 ):
-    _add(_name, _says, _ground, _build, _probe, rare=_rare)
+    _add(_name, _says, _context, _build, _probe, rare=_rare)
 
 
 # The messages of a conversation.
@@ -359,12 +359,12 @@ def _asking(how: Callable[[dict[str, Any]], dict[str, Any]]) -> Build:
 
 def _page_then_role(
     _records: Records, original: Original, *which: str, **more: Any
-) -> list[Message]:
+) -> list[MessageRow]:
     role = more.pop("role", None)
     return [message for message in original(*which, **more) if role in {None, message.role}]
 
 
-for _name, _says, _ground, _build, _probe, _rare in (
+for _name, _says, _context, _build, _probe, _rare in (
     (
         "messages-newest-first",
         "getMessages returns the newest message first.",
@@ -460,7 +460,7 @@ for _name, _says, _ground, _build, _probe, _rare in (
         True,
     ),
 ):
-    _add(_name, _says, _ground, _build, _probe, rare=_rare)
+    _add(_name, _says, _context, _build, _probe, rare=_rare)
 
 
 # What the website publishes.

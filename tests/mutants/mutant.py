@@ -30,7 +30,7 @@ class Mutant:
     """Which of `CLASSES` it is of."""
     says: str
     """What the server does wrong, in one sentence."""
-    ground: str
+    evidence: str
     """What it breaks: an entry of docs/evidence.md, or a place in openapi.yaml."""
     build: Build
     probe: Probe
@@ -53,18 +53,18 @@ class Faults:
         self.mutants: list[Mutant] = []
 
     def add(  # noqa: PLR0913 - one argument per field of a mutant
-        self, name: str, says: str, ground: str, build: Build, probe: Probe, *, rare: bool = False
+        self, name: str, says: str, evidence: str, build: Build, probe: Probe, *, rare: bool = False
     ) -> None:
         """Add the fault ``build``, which ``probe`` tells from a server that has none."""
-        self.mutants.append(Mutant(name, self._kind, says, ground, build, probe, rare))
+        self.mutants.append(Mutant(name, self._kind, says, evidence, build, probe, rare))
 
     def fault(
-        self, name: str, says: str, ground: str, probe: Probe, *, rare: bool = False
+        self, name: str, says: str, evidence: str, probe: Probe, *, rare: bool = False
     ) -> Callable[[Build], Build]:
         """Return what adds the function below it."""
 
         def add(build: Build) -> Build:
-            self.add(name, says, ground, build, probe, rare=rare)
+            self.add(name, says, evidence, build, probe, rare=rare)
             return build
 
         return add

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 __all__ = ["owner_of"]
 

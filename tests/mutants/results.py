@@ -53,7 +53,7 @@ def enough(results: Sequence[Result], *, total: float, each: float) -> bool:
 def line(result: Result) -> str:
     """Return what is printed when a run has ended."""
     trial = result.trial
-    by = f"by {trial.breaks[0]}" if trial.breaks else "without a summary"
+    by = f"by {trial.violations[0]}" if trial.violations else "without a summary"
     verdict = f"killed {by}" if result.killed else f"SURVIVED: {result.reason}"
     return f"{result.seconds:6.1f} s  {result.mutant.kind:10}  {result.mutant.id}: {verdict}"
 
@@ -75,7 +75,7 @@ def table(results: Sequence[Result]) -> str:
         lines.append("survivors:")
     lines += [
         f"  {result.mutant.id} ({result.mutant.kind}): {result.mutant.says}"
-        f" [{result.mutant.ground}] - {result.reason}"
+        f" [{result.mutant.evidence}] - {result.reason}"
         for result in survivors
     ]
     return "\n".join(lines)
@@ -96,14 +96,14 @@ def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:
                 "class": result.mutant.kind,
                 "rare": result.mutant.rare,
                 "says": result.mutant.says,
-                "ground": result.mutant.ground,
+                "evidence": result.mutant.evidence,
                 "killed": result.killed,
                 "reason": None if result.killed else result.reason,
                 "seconds": round(result.trial.seconds, 3),
                 "first_break_seconds": result.trial.first_break_seconds,
-                "breaks": [
+                "violations": [
                     {"rule": found.rule, "operation": found.operation, "layer": found.layer}
-                    for found in result.trial.breaks
+                    for found in result.trial.violations
                 ],
             }
             for result in results
@@ -117,7 +117,7 @@ def alarms(trial: Trial) -> list[str]:
         return []
     if trial.reason:
         return [trial.reason]
-    return [str(found) for found in trial.breaks] or ["broken, without a summary"]
+    return [str(found) for found in trial.violations] or ["broken, without a summary"]
 
 
 def _by_class(results: Sequence[Result]) -> Iterator[tuple[str, list[Result]]]:

@@ -58,7 +58,7 @@ def _mutants() -> str:
     width = max(map(len, MUTANTS))
     return "\n".join(
         f"{mutant.kind:10}  {mutant.id:{width}}  {'rare' if mutant.rare else '    '}"
-        f"  {mutant.says}  [{mutant.ground}]"
+        f"  {mutant.says}  [{mutant.evidence}]"
         for mutant in MUTANTS.values()
     )
 
@@ -66,7 +66,8 @@ def _mutants() -> str:
 def _variants() -> str:
     width = max(map(len, VARIANTS))
     return "\n".join(
-        f"{variant.id:{width}}  {variant.says}  [{variant.ground}]" for variant in VARIANTS.values()
+        f"{variant.id:{width}}  {variant.says}  [{variant.evidence}]"
+        for variant in VARIANTS.values()
     )
 
 

@@ -371,7 +371,7 @@ def _completions() -> None:
 
 def _website() -> None:
     widget = "chatWidgetConfig"
-    for name, says, ground, build in (
+    for name, says, evidence, build in (
         (
             "widget-null",
             "The project's widget has no settings but null.",
@@ -409,7 +409,7 @@ def _website() -> None:
             edit("getProject", "name", put("Example Shop " * 8)),
         ),
     ):
-        _add(name, says, ground, build, probes.project)
+        _add(name, says, evidence, build, probes.project)
     _add(
         "qna-without-object",
         "A Q&A in a list lacks its object.",

@@ -18,10 +18,10 @@ from tests.mutants.faulty import Build, Server
 from tests.mutants.mutant import Faults, Probe
 from tests.mutants.probing import EMOJI, Api
 
-from siteassist_mock.http.context import Call, Handler
+from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import Message, conversations, messages
+from siteassist_mock.storage.tables import MessageRow, conversations, messages
 
 __all__ = ["FAULTS"]
 
@@ -40,11 +40,11 @@ _LIST = "openapi.yaml getConversations.description (P3)"
 # What is said.
 
 
-def _forgetting(forget: Callable[[Records, Message], bool]) -> Build:
+def _forgetting(forget: Callable[[Records, MessageRow], bool]) -> Build:
     """Return a fault: some messages are not stored."""
 
-    def add(records: Records, original: Original, *words: Any, **more: Any) -> Message:
-        message: Message = original(*words, **more)
+    def add(records: Records, original: Original, *words: Any, **more: Any) -> MessageRow:
+        message: MessageRow = original(*words, **more)
         if forget(records, message):
             records._connection.execute(delete(messages).where(messages.c.id == message.id))
         return message
@@ -63,7 +63,7 @@ def _storing(make: Callable[[str], str], role: str = "user") -> Build:
     return lambda server: server.records("add_message", add)
 
 
-def _number(records: Records, message: Message) -> int:
+def _number(records: Records, message: MessageRow) -> int:
     return len(records.messages(message.conversation_id))
 
 
@@ -329,7 +329,7 @@ def _known(records: Records, original: Original, message: str, visitor: str) -> 
     return known
 
 
-def _put_back(records: Records, before: Message) -> None:
+def _put_back(records: Records, before: MessageRow) -> None:
     records._connection.execute(
         update(messages)
         .where(messages.c.id == before.id)
@@ -699,9 +699,9 @@ _add(
 )
 
 
-def _first_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, Message]:
+def _first_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, MessageRow]:
     return {one: found[0] for one in ids if (found := records.messages(one))}
 
 
-def _user_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, Message]:
+def _user_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, MessageRow]:
     return {one: found[-1] for one in ids if (found := records.messages(one, role="user"))}

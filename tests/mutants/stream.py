@@ -16,10 +16,10 @@ from tests.mutants.faulty import Build, Server, Step
 from tests.mutants.mutant import Faults
 from tests.mutants.probing import EMOJI, Api, read_stream, text_of
 
-from siteassist_mock.content.assistant import Answer
+from siteassist_mock.content.assistant import Reply
 from siteassist_mock.handlers import views
-from siteassist_mock.http.context import Call, Handler, Services
-from siteassist_mock.http.event_stream import EventStream
+from siteassist_mock.http.call import Call, Handler, Services
+from siteassist_mock.http.event_stream import EventStreamResponse
 from siteassist_mock.storage.store import Records
 
 __all__ = ["FAULTS"]
@@ -92,7 +92,7 @@ def _late(kind: str, after: str) -> Step:
 
 _DELTA = "text-delta"
 
-for _name, _says, _ground, _build, _probe in (
+for _name, _says, _context, _build, _probe in (
     (
         "no-start",
         "The stream of sendMessage has no start.",
@@ -293,7 +293,7 @@ for _name, _says, _ground, _build, _probe in (
         probes.chat_streamed,
     ),
 ):
-    _add(_name, _says, _ground, _build, _probe)
+    _add(_name, _says, _context, _build, _probe)
 
 
 # Text that does not arrive as it was.
@@ -422,7 +422,7 @@ def _speaking(words: str) -> Build:
         assistant = services.assistant
         original = assistant.answer
 
-        def answer(*asked: Any) -> Answer:
+        def answer(*asked: Any) -> Reply:
             found = original(*asked)
             return replace(found, text=f"{found.text} {words}")
 
@@ -566,7 +566,9 @@ def _chat_as(stream: bool) -> Build:  # noqa: FBT001 - as above
         del handler
         asked = [said["content"] for said in call.body["messages"] if said["role"] == "user"]
         found = call.services.assistant.answer(asked[-1] if asked else "")
-        return EventStream(found.pieces()) if stream else JSONResponse(views.completion(found))
+        return (
+            EventStreamResponse(found.pieces()) if stream else JSONResponse(views.completion(found))
+        )
 
     return lambda server: server.handler(_CHAT, answer)
 

@@ -79,26 +79,26 @@ def operations() -> set[str]:
     return {node["operationId"] for item in spec()["paths"].values() for node in item.values()}
 
 
-@pytest.mark.parametrize("ground", sorted({it.ground for it in MUTANTS.values()}))
-def test_ground_of_a_mutant_is_in_the_documents(ground: str) -> None:
+@pytest.mark.parametrize("evidence", sorted({it.evidence for it in MUTANTS.values()}))
+def test_evidence_of_a_mutant_is_in_the_documents(evidence: str) -> None:
     """What a fault breaks is an entry of docs/evidence.md, or a place in openapi.yaml."""
-    assert named_in(ground)
+    assert named_in(evidence)
 
 
-@pytest.mark.parametrize("ground", sorted({it.ground for it in VARIANTS.values()}))
-def test_ground_of_a_variant_is_in_the_documents(ground: str) -> None:
+@pytest.mark.parametrize("evidence", sorted({it.evidence for it in VARIANTS.values()}))
+def test_evidence_of_a_variant_is_in_the_documents(evidence: str) -> None:
     """What leaves a difference open can be looked up, there or in a standard."""
-    assert named_in(ground) or "RFC" in ground or "openapi.yaml" in ground
+    assert named_in(evidence) or "RFC" in evidence or "openapi.yaml" in evidence
 
 
-def named_in(ground: str) -> list[str]:
-    """Return the entries and the places that ``ground`` names, all of which must be there."""
-    entries = ENTRY.findall(ground)
+def named_in(evidence: str) -> list[str]:
+    """Return the entries and the places that ``evidence`` names, all of which must be there."""
+    entries = ENTRY.findall(evidence)
     assert [] == [name for name in entries if not is_entry(name)]
-    places = [place for place in re.findall(r"\w+(?:\.\w+)*", ground) if is_component(place)]
+    places = [place for place in re.findall(r"\w+(?:\.\w+)*", evidence) if is_component(place)]
     for place in places:
         look_up(place)
-    return [*entries, *places, *(operations() & set(re.findall(r"\w+", ground)))]
+    return [*entries, *places, *(operations() & set(re.findall(r"\w+", evidence)))]
 
 
 def is_entry(name: str) -> bool:

@@ -19,7 +19,7 @@ from tests.mutants.__main__ import main
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.results import Result as Judged
 from tests.mutants.results import enough, summary, table
-from tests.mutants.trial import Break, Trial, running
+from tests.mutants.trial import Trial, Violation, running
 
 ROOT = Path(__file__).resolve().parents[2]
 # Finds one fault: that getMe answers without a token.
@@ -36,7 +36,7 @@ else:
     broken = True
 found = {{"rule": "token_needed", "operation": "getMe", "layer": "model"}}
 (reports / "summary.json").write_text(json.dumps(
-    {{"first_break_seconds": 0.25 if broken else None, "breaks": [found] * broken}}
+    {{"first_break_seconds": 0.25 if broken else None, "violations": [found] * broken}}
 ))
 sys.exit(int(broken))
 """
@@ -77,11 +77,13 @@ def test_killed_and_survived(tmp_path: Path) -> None:
         killed["killed"],
         killed["first_break_seconds"],
     )
-    assert [{"rule": "token_needed", "operation": "getMe", "layer": "model"}] == killed["breaks"]
+    assert [{"rule": "token_needed", "operation": "getMe", "layer": "model"}] == killed[
+        "violations"
+    ]
     assert ("done-twice", "found nothing", []) == (
         survived["id"],
         survived["reason"],
-        survived["breaks"],
+        survived["violations"],
     )
 
 
@@ -197,8 +199,8 @@ def test_unknown_mutant(tmp_path: Path) -> None:
 
 def judged(name: str, status: int | None, first: float | None = None) -> Judged:
     """Return a result."""
-    breaks = [Break("rule", "getMe", "model")] if status == 1 else []
-    return Judged(MUTANTS[name], Trial(status, 9.0, first, breaks))
+    violations = [Violation("rule", "getMe", "model")] if status == 1 else []
+    return Judged(MUTANTS[name], Trial(status, 9.0, first, violations))
 
 
 def test_shares_by_class() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONTRACT", "LIMIT_SECONDS", "Break", "Trial", "run", "running", "stop"]
+__all__ = ["CONTRACT", "LIMIT_SECONDS", "Trial", "Violation", "run", "running", "stop"]
 
 CONTRACT = (sys.executable, "-m", "siteassist_contract")
 """The command of the contract tests."""
@@ -34,7 +34,7 @@ _live: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class Violation:
     """What the contract tests say that a server breaks, as their summary has it."""
 
     rule: str
@@ -59,7 +59,7 @@ class Trial:
     first_break_seconds: float | None = None
     """How long it took to the first break, as they say."""
 
-    breaks: Sequence[Break] = field(default=())
+    violations: Sequence[Violation] = field(default=())
 
     note: str = ""
     """The last words of a run that came to no result."""
@@ -123,8 +123,8 @@ def run(  # noqa: PLR0913 - what a run depends on
         seconds,
         summary.get("first_break_seconds"),
         [
-            Break(*(str(found.get(key)) for key in ("rule", "operation", "layer")))
-            for found in summary.get("breaks", ())
+            Violation(*(str(found.get(key)) for key in ("rule", "operation", "layer")))
+            for found in summary.get("violations", ())
         ],
         said[-1][:_NOTE_CHARACTERS] if said else "",
     )

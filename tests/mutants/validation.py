@@ -126,7 +126,7 @@ def _content(exchange: Exchange) -> str:
 
 def _accepting_bodies() -> None:
     chat = {"messages": [{"role": "user", "content": "Hi"}]}
-    for name, says, ground, build, probe in (
+    for name, says, evidence, build, probe in (
         (
             "empty-content-taken",
             "sendMessage takes an empty content.",
@@ -287,14 +287,14 @@ def _accepting_bodies() -> None:
             _bad_body("startConversation", {"context": {"pageUrl": "not a uri"}}),
         ),
     ):
-        _add(name, says, ground, build, probe)
+        _add(name, says, evidence, build, probe)
 
 
 def _accepting_queries() -> None:
     listing = "getConversations"
     fields = {"id", "createdAt", "updatedAt", "lastInteractionAt", "status", "closedAt"}
     fields |= {"isHumanHandled", "title"}
-    for name, says, ground, build, probe in (
+    for name, says, evidence, build, probe in (
         (
             "limit-101-taken",
             "getConversations takes a limit of 101.",
@@ -394,7 +394,7 @@ def _accepting_queries() -> None:
             probes.refused("getQnas", PROJECT, query="x" * 301),
         ),
     ):
-        _add(name, says, ground, build, probe)
+        _add(name, says, evidence, build, probe)
 
 
 def _failing() -> None:

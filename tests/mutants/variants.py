@@ -27,9 +27,9 @@ from tests.mutants.owners import owner_of
 from tests.mutants.probes import CHAT
 from tests.mutants.probing import API_KEY, PROJECT, UNKNOWN, Api
 
-from siteassist_mock.content.assistant import Answer, Assistant
+from siteassist_mock.content.assistant import Assistant, Reply
 from siteassist_mock.handlers import HANDLERS, views
-from siteassist_mock.http.context import Call, Handler, Services
+from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.tables import conversations
 
@@ -46,7 +46,7 @@ class Variant:
     id: str
     says: str
     """What the server does otherwise, in one sentence."""
-    ground: str
+    evidence: str
     """Where the documents leave it open."""
     build: Build
     shows: Shows
@@ -63,18 +63,18 @@ _EVERY = " ".join(HANDLERS)
 _STREAMING = "sendMessage createChatCompletion"
 
 
-def _variant(name: str, says: str, ground: str, shows: Shows) -> Callable[[Build], Build]:
+def _variant(name: str, says: str, evidence: str, shows: Shows) -> Callable[[Build], Build]:
     """Return what adds the function below it."""
 
     def add(build: Build) -> Build:
-        _variants.append(Variant(name, says, ground, build, shows))
+        _variants.append(Variant(name, says, evidence, build, shows))
         return build
 
     return add
 
 
-def _add(name: str, says: str, ground: str, build: Build, shows: Shows) -> None:
-    _variants.append(Variant(name, says, ground, build, shows))
+def _add(name: str, says: str, evidence: str, build: Build, shows: Shows) -> None:
+    _variants.append(Variant(name, says, evidence, build, shows))
 
 
 # How a request is refused.
@@ -799,7 +799,7 @@ class _Failing(Assistant):
         super().__init__()
         self._other = assistant
 
-    def answer(self, question: str, context: Iterable[str | None] = ()) -> Answer:
+    def answer(self, question: str, context: Iterable[str | None] = ()) -> Reply:
         found = self._other.answer(question, context)
         return replace(found, text=found.text[:10], error="The model is overloaded")
 
@@ -936,7 +936,7 @@ def _answers_vary(server: Server) -> None:
         assistant = services.assistant
         original = assistant.answer
 
-        def answer(question: str, context: Iterable[str | None] = ()) -> Answer:
+        def answer(question: str, context: Iterable[str | None] = ()) -> Reply:
             found = original(question, context)
             text = f"{found.text}\n\n{next(numbers)}. Grüße 👋🏽 {'und so weiter ' * 30}…"
             return replace(found, text=text)

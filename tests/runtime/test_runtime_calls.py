@@ -33,10 +33,10 @@ from siteassist.models import (
     Visitor,
 )
 from siteassist_runtime import calls
-from siteassist_runtime.calls import BaseCaller, Vocabulary
+from siteassist_runtime.calls import BaseCaller, ServiceInfo
 from siteassist_runtime.deadline import Deadline
-from siteassist_runtime.operation import Operation
-from siteassist_runtime.settings import Settings
+from siteassist_runtime.operation import OperationInfo
+from siteassist_runtime.settings import ClientSettings
 
 BASE_URL = "http://127.0.0.1:8181/v2"
 CONVERSATION = "7f3e2d1c-0b9a-4887-a6f5-e4d3c2b1a098"
@@ -761,14 +761,14 @@ def base(**given: Any) -> BaseCaller:
         "headers": None,
         "user_agent": "test/1",
     }
-    vocabulary = Vocabulary(
+    service = ServiceInfo(
         {},
-        Operation("init", "POST", bearer=False),
+        OperationInfo("init", "POST", bearer=False),
         "/identity/init",
         {"apiKey": "api_key", "saVid": "device_id"},
         "sessionToken",
     )
-    return BaseCaller(Settings(**{**told, **given}), vocabulary)
+    return BaseCaller(ClientSettings(**{**told, **given}), service)
 
 
 def test_base_knows_no_connections() -> None:
@@ -779,7 +779,7 @@ def test_base_knows_no_connections() -> None:
 
 def test_plan_takes_the_clients_settings_unless_told() -> None:
     """A call's own count more, its deadline most of all."""
-    operation = Operation("getMe", "GET", bearer=True)
+    operation = OperationInfo("getMe", "GET", bearer=True)
     call = base().plan(operation, "/identity/me")
     assert (2, 5.0, f"{BASE_URL}/identity/me", None) == (
         call.max_retries,

@@ -34,7 +34,7 @@ from siteassist import (
 )
 from siteassist.models import InitRequest, VisitorSession
 from siteassist_mock.testing import mock_server
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.redaction import REDACTED, KeyFilter, redact, redact_headers
 
 BASE_URL = "http://127.0.0.1/v2"
@@ -197,8 +197,8 @@ def test_repr_tells_the_kind(settings: dict[str, str], kind: str) -> None:
 def test_repr_of_a_planned_call_shows_no_key() -> None:
     """A call holds the key in its address or its body, and may end up in a traceback's locals."""
     caller = SiteAssist(api_key=KEY)._caller  # noqa: SLF001  # where calls are planned
-    search = Operation("search", "GET", bearer=False, secrets=("apiKey",))
-    start = Operation("init", "POST", bearer=False, secrets=("apiKey",))
+    search = OperationInfo("search", "GET", bearer=False, secrets=("apiKey",))
+    start = OperationInfo("init", "POST", bearer=False, secrets=("apiKey",))
     calls = [
         caller.plan(search, "/search", query={"apiKey": KEY, "q": "x"}),
         caller.plan(search, "/search", headers={"Authorization": f"Bearer {TOKEN}"}),
@@ -249,7 +249,7 @@ def test_what_holds_a_secret_refuses_to_be_pickled(
         lambda: SiteAssist(token=TOKEN, api_key=KEY)._settings,  # noqa: SLF001  # see below
         lambda: SiteAssist(token=TOKEN, api_key=KEY)._caller,  # noqa: SLF001  # see below
         lambda: SiteAssist(api_key=KEY)._caller.plan(  # noqa: SLF001  # see below
-            Operation("search", "GET", bearer=False, secrets=("apiKey",)),
+            OperationInfo("search", "GET", bearer=False, secrets=("apiKey",)),
             "/search",
             query={"apiKey": KEY},
         ),

@@ -26,7 +26,7 @@ from siteassist import (
     TooManyRequestsError,
 )
 from siteassist_runtime import async_driver, calls, deadline, retry, sync_driver
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 
 BASE_URL = "http://127.0.0.1/v2"
 CONVERSATION = "7f3e2d1c-0b9a-4887-a6f5-e4d3c2b1a098"
@@ -280,7 +280,7 @@ STATUSES = (302, 400, 401, 402, 403, 404, 408, 409, 418, 422, 429, 500, 501, 502
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 def test_statuses_after_which_a_call_is_made_again(method: str, stated: float | None) -> None:
     """Reading: 408, 429 and 5xx. All else: 429, and 503 if the service states a wait."""
-    operation = Operation("anything", method, bearer=True)
+    operation = OperationInfo("anything", method, bearer=True)
     found = {status for status in STATUSES if retry.may_repeat(operation, status, stated)}
     if method == "GET":
         assert {408, 429, 500, 501, 502, 503, 504, 599} == found
@@ -290,7 +290,7 @@ def test_statuses_after_which_a_call_is_made_again(method: str, stated: float | 
 
 def test_status_beyond_599_is_no_reason_to_ask_again() -> None:
     """HTTP has no such class, so nothing is known about it."""
-    assert not retry.may_repeat(Operation("anything", "GET", bearer=True), 777, None)
+    assert not retry.may_repeat(OperationInfo("anything", "GET", bearer=True), 777, None)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])

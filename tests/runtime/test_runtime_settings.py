@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from siteassist import AsyncSiteAssist, CredentialsError, SiteAssist, SiteAssistError
-from siteassist_runtime.settings import Settings, retries, seconds
+from siteassist_runtime.settings import ClientSettings, retries, seconds
 from siteassist_spec import load_spec
 
 BASE_URL = "http://127.0.0.1/v2"
@@ -32,9 +32,9 @@ def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return kind
 
 
-def settings_of(client: Any) -> Settings:
+def settings_of(client: Any) -> ClientSettings:
     """Return what the client was told, checked."""
-    found: Settings = client._settings  # noqa: SLF001  # no other way to look at it
+    found: ClientSettings = client._settings  # noqa: SLF001  # no other way to look at it
     return found
 
 

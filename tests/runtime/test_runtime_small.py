@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from siteassist_runtime import unset
-from siteassist_runtime.operation import Operation
+from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.unset import UNSET, Unset
 
@@ -95,12 +95,12 @@ def test_a_notice_holds_nothing_else() -> None:
 )
 def test_only_reading_is_safe(method: str, safe: bool) -> None:  # noqa: FBT001  # the expected value
     """What changes something must not be done twice by a retry."""
-    assert safe is Operation("name", method, bearer=True).safe
+    assert safe is OperationInfo("name", method, bearer=True).safe
 
 
 def test_an_operation_is_a_value() -> None:
     """It can be compared, taken apart and used as a key."""
-    operation = Operation("getMe", "GET", bearer=True)
+    operation = OperationInfo("getMe", "GET", bearer=True)
     assert ("getMe", "GET", True) == (operation.name, operation.method, operation.bearer)
-    assert Operation("getMe", "GET", bearer=True) == operation
-    assert {operation: 1} == {Operation("getMe", "GET", bearer=True): 1}
+    assert OperationInfo("getMe", "GET", bearer=True) == operation
+    assert {operation: 1} == {OperationInfo("getMe", "GET", bearer=True): 1}

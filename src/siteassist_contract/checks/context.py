@@ -10,7 +10,7 @@ from siteassist_contract.checks.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.description import API_KEY, DEVICE, ends_object, operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import VISITORS
@@ -22,12 +22,12 @@ _SUCCESS_ENDS = 300
 
 
 @dataclass
-class Ground:
+class CheckContext:
     """One run's own: nothing in it outlives the run."""
 
     target: Target
     profile: Profile
-    wire: Wire
+    recorder: Recorder
     findings: Findings
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with whoever renders commands."""
@@ -40,7 +40,7 @@ class Ground:
     @property
     def nobody(self) -> Session:
         """A way to the server without a credential."""
-        return Session(self.target.base_url, self.wire, "", None)
+        return Session(self.target.base_url, self.recorder, "", None)
 
     @property
     def has_key(self) -> bool:
@@ -53,7 +53,7 @@ class Ground:
         What went over the wire before is forgotten if it is the first one.
         """
         if name == FIRST:
-            self.wire.history.clear()
+            self.recorder.history.clear()
         if self.target.api_key is None:
             return self.lent()
         device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
@@ -64,7 +64,7 @@ class Ground:
             "init",
             "a valid request is accepted",
             str(exchange.status),
-            self.wire.history,
+            self.recorder.history,
         )
         document = exchange.document
         token = document.get("sessionToken")
@@ -76,9 +76,9 @@ class Ground:
         self._token = token
         shown = document.get("visitor")
         return Visitor(
-            Session(self.target.base_url, self.wire, name, token),
+            Session(self.target.base_url, self.recorder, name, token),
             self.findings,
-            self.wire.history,
+            self.recorder.history,
             visitor_id=str(shown.get("id")) if isinstance(shown, dict) else "",
         )
 
@@ -90,19 +90,19 @@ class Ground:
         token = exchange.document.get("sessionToken")
         if isinstance(token, str):
             self.findings.secrets.add_token(token)
-        self.findings.see(exchange, self.wire.history)
+        self.findings.see(exchange, self.recorder.history)
         return exchange
 
     def lent(self) -> Visitor:
         """Return the visitor whose token was lent, as the first one."""
         self.devices.pop(FIRST, None)
         self._token = self.target.token
-        session = Session(self.target.base_url, self.wire, FIRST, self.target.token)
-        visitor = Visitor(session, self.findings, self.wire.history, exclusive=False)
+        session = Session(self.target.base_url, self.recorder, FIRST, self.target.token)
+        visitor = Visitor(session, self.findings, self.recorder.history, exclusive=False)
         visitor.visitor_id = str(session.call("getMe").document.get("id"))
         return visitor
 
-    def notice(self, exchange: Exchange, token: str | None) -> None:
+    def remember(self, exchange: Exchange, token: str | None) -> None:
         """Remember a conversation that an answer to ``token`` says was started."""
         if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
             conversation = str(exchange.document.get("id")).lower()
@@ -120,6 +120,6 @@ class Ground:
     def close_all(self) -> None:
         """Close every conversation that the run has started and not closed."""
         for conversation, token in list(self.started.items()):
-            session = Session(self.target.base_url, self.wire, FIRST, token)
+            session = Session(self.target.base_url, self.recorder, FIRST, token)
             session.call("closeConversation", path={"conversationId": conversation})
             self.started.pop(conversation, None)

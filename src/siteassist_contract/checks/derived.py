@@ -13,7 +13,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import Visitor
-from siteassist_contract.checks.context import SECOND, Ground
+from siteassist_contract.checks.context import SECOND, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import ends_object, operations
@@ -26,21 +26,21 @@ from siteassist_spec import Operation
 SUCCESS = range(200, 300)
 
 
-def check_operations(ground: Ground) -> None:
+def check_operations(context: CheckContext) -> None:
     """Check each operation with a valid request, its pages, filters and streams."""
-    checks = _Checks(ground)
+    checks = _Checks(context)
     for operation in operations().values():
         checks.accepted(operation)
 
 
-def check_isolation(ground: Ground) -> None:
+def check_isolation(context: CheckContext) -> None:
     """Let a second visitor try each operation on an object of the first one."""
     isolated = RULES["isolation"].operations
-    if not ground.has_key:
-        ground.without_key(*(("isolation", name) for name in isolated))
+    if not context.has_key:
+        context.without_key(*(("isolation", name) for name in isolated))
         return
-    checks = _Checks(ground)
-    stranger = ground.visitor(SECOND)
+    checks = _Checks(context)
+    stranger = context.visitor(SECOND)
     for name in isolated:
         checks.isolated(operations()[name], stranger)
     for name in RULES["own-list"].operations:
@@ -56,13 +56,13 @@ DERIVED = (
 class _Checks:
     """Checks of one operation after another, with one visitor."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._findings = ground.findings
-        self._history = ground.wire.history
-        self._visitor = ground.visitor()
+    def __init__(self, context: CheckContext) -> None:
+        self._context = context
+        self._findings = context.findings
+        self._history = context.recorder.history
+        self._visitor = context.visitor()
         self._arrival = list(self._history)
-        self._key = ground.target.api_key
+        self._key = context.target.api_key
         self._maker = ObjectMaker(self._send, self._key)
         self._ids: dict[str, str] = {}
 
@@ -71,7 +71,7 @@ class _Checks:
         request, made = self._request(operation, fresh=ends_object(operation))
         if not ends_object(operation):
             self._ids = made
-        if request is None or (self._ground.profile.gentle and request.costs):
+        if request is None or (self._context.profile.gentle and request.costs):
             return
         exchange = self._send(request)
         if not self._is_accepted(exchange):
@@ -206,7 +206,7 @@ class _Checks:
     def _send(self, request: RequestParts, session: Session | None = None) -> Exchange:
         if session is None:
             needs_token = request.described.needs_token
-            session = self._visitor.session if needs_token else self._ground.nobody
+            session = self._visitor.session if needs_token else self._context.nobody
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
         return exchange

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.bounds import Probe, probes
-from siteassist_contract.checks.context import FIRST, Ground
+from siteassist_contract.checks.context import FIRST, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import API_KEY, ends_object, operations, takes_key
 from siteassist_contract.http.json_reader import LAST_INTERACTION
@@ -40,22 +40,22 @@ _BAD_TOKENS = {
 class Refusals:
     """Provokes every refusal that can be provoked, one operation after the other."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, context: CheckContext) -> None:
         """Prepare a visitor with one conversation, which has one answer."""
-        self._ground = ground
-        self._findings = ground.findings
-        self._visitor = ground.visitor()
-        self._maker = ObjectMaker(self._make, ground.target.api_key)
+        self._context = context
+        self._findings = context.findings
+        self._visitor = context.visitor()
+        self._maker = ObjectMaker(self._make, context.target.api_key)
         ids: dict[str, str] = {}
         for operation in operations().values():
             ids = self._maker.make(operation, ids)
-        self._valid = valid_requests(ids, ground.target.api_key)
+        self._valid = valid_requests(ids, context.target.api_key)
         self._ended = {
             _object_of(each) for each in self._valid.values() if ends_object(each.described)
         }
         """What no further request can be about; others may need what all requests begin with."""
         # What made the objects that requests are about; a report starts there.
-        self._origin = list(ground.wire.history)
+        self._origin = list(context.recorder.history)
 
     def run(self) -> Iterator[str]:
         """Test operation after operation; yields the name of each one that is done."""
@@ -77,7 +77,7 @@ class Refusals:
     def _without_request(self, operation: Operation) -> None:
         """Say why an operation is not tested, unless it is for want of a key."""
         ids = [parameter.name for parameter in operation.places("path")]
-        if self._ground.has_key or operation.needs_token:
+        if self._context.has_key or operation.needs_token:
             reason = f"no answer had a value for {' and '.join(ids)} of its path"
             for rule in RULES:
                 if operation.operation_id in RULES[rule].operations:
@@ -88,7 +88,7 @@ class Refusals:
         valid = self._valid[request.operation]
         if _object_of(request) in self._ended:
             if _object_of(valid) in self._ended:
-                history = self._ground.wire.history
+                history = self._context.recorder.history
                 history.clear()
                 made = self._maker.make(request.described)
                 valid.path |= {name: made[name] for name in valid.path if name in made}
@@ -96,14 +96,14 @@ class Refusals:
             request.path = dict(valid.path)
 
     def _make(self, request: RequestParts) -> Exchange:
-        session = self._visitor.session if request.described.needs_token else self._ground.nobody
+        session = self._visitor.session if request.described.needs_token else self._context.nobody
         exchange = session.send(request)
-        self._findings.see(exchange, self._ground.wire.history)
+        self._findings.see(exchange, self._context.recorder.history)
         return exchange
 
     def _tokens(self, request: RequestParts) -> None:
         for words, credential in _BAD_TOKENS.items():
-            if KEY_PLACE in credential and not self._ground.has_key:
+            if KEY_PLACE in credential and not self._context.has_key:
                 continue
             exchange = self._send(request, credential=credential)
             rule = "token-checked" if credential else "token-required"
@@ -121,7 +121,7 @@ class Refusals:
     def _keys(self, request: RequestParts) -> None:
         if not takes_key(request.described):
             return
-        key = self._ground.target.api_key or ""
+        key = self._context.target.api_key or ""
         wrong = {
             "made up": "pk_made_up_key_that_nobody_gave",
             "cut": key[:-1],
@@ -183,7 +183,7 @@ class Refusals:
 
     def _probe(self, probe: Probe) -> None:
         operation = probe.request.operation
-        if probe.valid is not False and self._ground.profile.gentle and probe.request.costs:
+        if probe.valid is not False and self._context.profile.gentle and probe.request.costs:
             return
         exchange = self._send(probe.request)
         if probe.valid is None or exchange.status in tolerance.CIRCUMSTANCES:
@@ -211,7 +211,7 @@ class Refusals:
         return False
 
     def _elsewhere(self) -> None:
-        self._ground.wire.history.clear()
+        self._context.recorder.history.clear()
         exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
         kept = exchange.status in (NOT_FOUND, 405, 401)
         # Which body it has, no page says: O-8.
@@ -228,17 +228,17 @@ class Refusals:
     ) -> Exchange:
         """Send a request on its own, with another body or credential."""
         self._revive(request)
-        self._ground.wire.history[:] = self._origin
-        session = self._visitor.session if request.described.needs_token else self._ground.nobody
+        self._context.recorder.history[:] = self._origin
+        session = self._visitor.session if request.described.needs_token else self._context.nobody
         headers = {}
         if credential is not None:
             token = session.token or ""
-            known = {FIRST: token, KEY_PLACE: self._ground.target.api_key or ""}
+            known = {FIRST: token, KEY_PLACE: self._context.target.api_key or ""}
             headers["Authorization"] = credential.format(**known)
             if not credential:
-                session, headers = self._ground.nobody, {}
+                session, headers = self._context.nobody, {}
         exchange = session.send(request, body=body, headers=headers, credential=credential)
-        self._findings.see(exchange, self._ground.wire.history)
+        self._findings.see(exchange, self._context.recorder.history)
         if exchange.status < SUCCESS_ENDS and ends_object(request.described):
             self._ended.add(_object_of(request))
         return exchange
@@ -246,7 +246,7 @@ class Refusals:
     def _judge(  # noqa: PLR0913  # as `Findings.judge`
         self, kept: object, rule: str, operation: str, expected: str, actual: str, place: str = ""
     ) -> None:
-        history = self._ground.wire.history
+        history = self._context.recorder.history
         if not kept and history and history[-1].status in tolerance.CIRCUMSTANCES:
             reason = f"the server refused it with {history[-1].status}"
             self._findings.prevent(rule, operation, reason)

@@ -38,7 +38,7 @@ _SPREAD = 0.05
 
 
 @dataclass(frozen=True)
-class Fault:
+class GrammarFault:
     """Something wrong with a stream."""
 
     rule: str
@@ -47,10 +47,10 @@ class Fault:
 
 
 @dataclass
-class Reading:
+class ParsedStream:
     """What a stream said."""
 
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[GrammarFault] = field(default_factory=list)
     text: str = ""
     """All deltas, in order."""
     deltas: int = 0
@@ -58,20 +58,20 @@ class Reading:
     """Whether it reports a failure itself."""
 
 
-def read(operation_id: str, content: bytes) -> Reading:
+def read(operation_id: str, content: bytes) -> ParsedStream:
     """Read a whole stream of ``operation_id``."""
     operation = description.operations()[operation_id]
     stream = operation.stream
     if stream is None:
         raise ValueError(f"{operation_id} does not stream")
     payload_schema = description.validator(stream.payload)
-    reading = Reading()
-    grammar = _Grammar(reading)
+    parsed = ParsedStream()
+    grammar = _Grammar(parsed)
     ended = False
-    for data in _events(content, reading.faults):
+    for data in _events(content, parsed.faults):
         if ended:
-            reading.faults.append(
-                Fault(END, f"nothing follows {stream.terminator}, here {_short(data)}")
+            parsed.faults.append(
+                GrammarFault(END, f"nothing follows {stream.terminator}, here {_short(data)}")
             )
             break
         if data == stream.terminator:
@@ -80,19 +80,21 @@ def read(operation_id: str, content: bytes) -> Reading:
         try:
             payload = read_json(data)
         except ValueError:
-            reading.faults.append(Fault(FRAMES, f"an event's data is no JSON: {_short(data)}"))
+            parsed.faults.append(
+                GrammarFault(FRAMES, f"an event's data is no JSON: {_short(data)}")
+            )
             continue
         complaint = next(complaints(payload_schema, payload), None)
         if complaint or not isinstance(payload, dict):
-            reading.faults.append(
-                Fault(FRAMES, f"no documented payload: {_short(data)} ({complaint})")
+            parsed.faults.append(
+                GrammarFault(FRAMES, f"no documented payload: {_short(data)} ({complaint})")
             )
             continue
         grammar.take(payload)
     grammar.end()
-    if not ended and not reading.broken_off:
-        reading.faults.append(Fault(END, f"the stream ends without {stream.terminator}"))
-    return reading
+    if not ended and not parsed.broken_off:
+        parsed.faults.append(GrammarFault(END, f"the stream ends without {stream.terminator}"))
+    return parsed
 
 
 def held_back(seconds: float, first: float, deltas: int) -> bool | None:
@@ -108,8 +110,8 @@ def held_back(seconds: float, first: float, deltas: int) -> bool | None:
 class _Grammar:
     """Follows the payloads, and notes where one stands in a wrong place."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, parsed: ParsedStream) -> None:
+        self._parsed = parsed
         self._started = False
         self._finished = False
         self._in_step = False
@@ -120,8 +122,8 @@ class _Grammar:
         """Follow one payload that fits its schema."""
         kind = payload["type"]
         if kind in _BROKEN_OFF:
-            self._reading.broken_off = True
-        if self._reading.broken_off:
+            self._parsed.broken_off = True
+        if self._parsed.broken_off:
             return  # O-15
         step = getattr(self, "_" + kind.replace("-", "_"), None) if kind in _KNOWN else None
         if step is None:
@@ -135,7 +137,7 @@ class _Grammar:
 
     def end(self) -> None:
         """Note what is still open, unless the answer broke off."""
-        if self._reading.broken_off:
+        if self._parsed.broken_off:
             return
         if not self._finished:
             self._fault(ORDER, "the stream ends without `finish`")
@@ -162,8 +164,8 @@ class _Grammar:
 
     def _text_delta(self, payload: dict[str, Any]) -> None:
         self._belongs(payload, "text-delta")
-        self._reading.text += payload["delta"]
-        self._reading.deltas += 1
+        self._parsed.text += payload["delta"]
+        self._parsed.deltas += 1
 
     def _text_end(self, payload: dict[str, Any]) -> None:
         self._belongs(payload, "text-end")
@@ -200,7 +202,7 @@ class _Grammar:
             self._open.clear()
 
     def _fault(self, rule: str, sentence: str) -> None:
-        self._reading.faults.append(Fault(rule, sentence))
+        self._parsed.faults.append(GrammarFault(rule, sentence))
 
 
 _KNOWN = frozenset(
@@ -216,12 +218,12 @@ _KNOWN = frozenset(
 )
 
 
-def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
+def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
     """Yield the data of each event, and note what is wrong with the frames."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        faults.append(Fault(FRAMES, f"the stream is not UTF-8 at byte {error.start}"))
+        faults.append(GrammarFault(FRAMES, f"the stream is not UTF-8 at byte {error.start}"))
         text = content.decode("utf-8", "replace")
     *lines, rest = _LINE.split(text.removeprefix("\ufeff"))
     data: list[str] = []
@@ -239,22 +241,22 @@ def _events(content: bytes, faults: list[Fault]) -> Iterator[str]:
         data += _data(rest, faults)
     if rest or data:
         said = "\n".join(data) or rest
-        faults.append(Fault(FRAMES, f"the last event is not complete: {_short(said)}"))
+        faults.append(GrammarFault(FRAMES, f"the last event is not complete: {_short(said)}"))
     if data:
         # What it says is judged all the same.
         yield "\n".join(data)
     elif not found:
-        faults.append(Fault(FRAMES, "the stream has no event"))
+        faults.append(GrammarFault(FRAMES, "the stream has no event"))
 
 
-def _data(line: str, faults: list[Fault]) -> list[str]:
+def _data(line: str, faults: list[GrammarFault]) -> list[str]:
     """Return what a line adds to the data of its event."""
     name, _, value = line.partition(":")
     if name == "data":
         return [value.removeprefix(" ")]
     # Without a name it is a comment, which any event may have.
     if name and name not in _FIELDS:
-        faults.append(Fault(FRAMES, f"a line is no field of an event: {_short(line)}"))
+        faults.append(GrammarFault(FRAMES, f"a line is no field of an event: {_short(line)}"))
     return []
 
 

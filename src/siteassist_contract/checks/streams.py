@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from siteassist_contract.checks.behaviour.journeys import EMOJI, LONG
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 
 _BEFORE = (
     {"role": "system", "content": "Answer in one sentence."},
@@ -15,27 +15,27 @@ _BEFORE = (
 _SHORT = "How long does shipping take?"
 
 
-def run(ground: Ground) -> Iterator[str]:
+def run(context: CheckContext) -> Iterator[str]:
     """Ask both operations for streams and for JSON; yields the name of each that is done."""
-    contents = [_SHORT] if ground.profile.gentle else [_SHORT, "x", EMOJI, LONG, "Two\nlines"]
-    visitor = ground.visitor()
+    contents = [_SHORT] if context.profile.gentle else [_SHORT, "x", EMOJI, LONG, "Two\nlines"]
+    visitor = context.visitor()
     known = visitor.start()
     if known is not None:
         for content in contents:
             visitor.send(known, content, stream=True)
-        if not ground.profile.gentle:
+        if not context.profile.gentle:
             visitor.send(known, _SHORT, stream=False)
             visitor.send(known, _SHORT)
         visitor.close(known)
     yield "sendMessage"
-    ground.wire.history.clear()
-    if not ground.profile.gentle:
+    context.recorder.history.clear()
+    if not context.profile.gentle:
         for content in contents:
             visitor.complete(content, stream=True)
-            ground.wire.history.clear()
+            context.recorder.history.clear()
         for stream in (False, None):
             visitor.complete(_SHORT, stream=stream)
         for stream in (True, False):
-            ground.wire.history.clear()
+            context.recorder.history.clear()
             visitor.complete(_SHORT, stream=stream, before=_BEFORE)
     yield "createChatCompletion"

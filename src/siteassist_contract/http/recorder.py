@@ -119,7 +119,7 @@ class GoneError(BaseException):
         """The ``operationId`` of the request that got no answer; empty if there was one."""
 
 
-class Wire(httpx.BaseTransport):
+class Recorder(httpx.BaseTransport):
     """The way to the server: paces requests, waits when it is told to, keeps what went over it."""
 
     def __init__(  # noqa: PLR0913  # each has a default
@@ -127,20 +127,20 @@ class Wire(httpx.BaseTransport):
         *,
         per_second: float | None = None,
         watch: Callable[[], None] = lambda: None,
-        notice: Callable[[Exchange, CallFacts], None] = lambda *_: None,
+        on_exchange: Callable[[Exchange, CallFacts], None] = lambda *_: None,
         proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Send at most ``per_second`` requests.
 
-        ``watch`` is called before each one, ``notice`` with each answer.
+        ``watch`` is called before each one, ``on_exchange`` with each answer.
         """
         self._inner = transport or httpx.HTTPTransport(proxy=proxy)
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._watch = watch
-        self._notice = notice
+        self._on_exchange = on_exchange
         self._in_vain = 0
         self._sleep = sleep
         self.history: list[Exchange] = []
@@ -167,7 +167,7 @@ class Wire(httpx.BaseTransport):
             raise GoneError(f"the server refuses everything, the last time with {exchange.status}")
         self.answers += 1
         self.history.append(exchange)
-        self._notice(exchange, _facts(request))
+        self._on_exchange(exchange, _facts(request))
         # The body is here as it came, whatever its headers say of it.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from siteassist_contract.description import operations
-from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Wire
+from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Recorder
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_spec import JSON, Json
 
@@ -24,15 +24,17 @@ PATIENCE = 20.0
 class Session:
     """One credential, or none, and the requests that are made with it."""
 
-    def __init__(self, base_url: str, wire: Wire, credential: str, token: str | None) -> None:
-        """Speak over ``wire`` with ``token``; ``credential`` is its name in reports."""
+    def __init__(
+        self, base_url: str, recorder: Recorder, credential: str, token: str | None
+    ) -> None:
+        """Speak over ``recorder`` with ``token``; ``credential`` is its name in reports."""
         self._base_path = urlsplit(base_url).path
         self.token = token
-        self._wire = wire
+        self._recorder = recorder
         self._credential = credential
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(
-            base_url=base_url, headers=headers, timeout=PATIENCE, transport=wire
+            base_url=base_url, headers=headers, timeout=PATIENCE, transport=recorder
         )
 
     def call(
@@ -121,4 +123,4 @@ class Session:
             params=dict(query) if query is not None else None,
             extensions={CALL: facts},
         )
-        return self._wire.history[-1]
+        return self._recorder.history[-1]

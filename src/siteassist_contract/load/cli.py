@@ -10,7 +10,7 @@ import click
 
 from siteassist_contract.description import operations
 from siteassist_contract.http import preflight, redaction
-from siteassist_contract.load.settings import Role, Settings
+from siteassist_contract.load.options import LoadOptions, Role
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_spec import SpecError
 
@@ -154,7 +154,7 @@ def main(  # noqa: PLR0913  # one parameter per option
     if think[0] > think[1]:
         raise click.UsageError("--think takes the shorter time first")
     role = Role.WORKER if worker else Role.MASTER if master or processes else Role.ALONE
-    settings = Settings(
+    settings = LoadOptions(
         users=users,
         spawn_rate=spawn_rate or users / _SPAWNING,
         seconds=seconds,
@@ -179,7 +179,7 @@ def main(  # noqa: PLR0913  # one parameter per option
         sys.exit(ExitStatus.BROKEN)
 
 
-def _run(target: preflight.Target, settings: Settings) -> ExitStatus:
+def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
     if settings.role is not Role.WORKER:

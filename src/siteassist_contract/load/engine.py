@@ -36,9 +36,9 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import API_KEY
 from siteassist_contract.load import report
 from siteassist_contract.load.meter import Timing
-from siteassist_contract.load.results import Ledger
-from siteassist_contract.load.settings import Role, Settings
-from siteassist_contract.load.visitors import Crowd
+from siteassist_contract.load.options import LoadOptions, Role
+from siteassist_contract.load.results import LoadResults
+from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 
 DATA = "siteassist"
@@ -64,19 +64,19 @@ class Engine:
     """One load test, as seen by one process."""
 
     target: Target
-    settings: Settings
-    crowd: Crowd = field(init=False)
+    settings: LoadOptions
+    pool: VisitorPool = field(init=False)
     environment: Any = field(init=False)
-    reported: dict[str, Ledger] = field(default_factory=dict)
+    reported: dict[str, LoadResults] = field(default_factory=dict)
     """What each worker has found, for a master."""
     _shown: set[str] = field(default_factory=set)
     _end: Any = field(default_factory=AsyncResult)
 
     def __post_init__(self) -> None:
         """Prepare the users; nothing is sent yet."""
-        self.crowd = Crowd(self.target, tell=self._measure, sleep=gevent.sleep)
+        self.pool = VisitorPool(self.target, tell=self._measure, sleep=gevent.sleep)
         self.environment = Environment(
-            user_classes=[_user_class(self.crowd, self.settings.think)],
+            user_classes=[_user_class(self.pool, self.settings.think)],
             host=self.target.base_url,
             stop_timeout=_GRACE,
         )
@@ -110,24 +110,24 @@ class Engine:
         runner.greenlet.spawn(self._watch)
         runner.greenlet.spawn(self._hand_over)
         runner.greenlet.join()
-        problem = self.crowd.ledger.problem
+        problem = self.pool.results.problem
         click.echo(f"This worker is done{f': {problem}' if problem else ''}.")
         return ExitStatus.NOT_RUN if problem else ExitStatus.KEPT
 
     def _hand_over(self) -> None:
         """End a worker that was told to end by hand; its master reports."""
         self._end.get()
-        if not self.crowd.ledger.problem:
-            self.crowd.ledger.problem = "a worker was interrupted"
+        if not self.pool.results.problem:
+            self.pool.results.problem = "a worker was interrupted"
         self.environment.runner.quit()
 
     def _report(self, data: dict[str, Any], **_: object) -> None:
-        data[DATA] = self.crowd.ledger.document()
+        data[DATA] = self.pool.results.document()
 
     def _finish(self, **_: object) -> None:
         """Note that all visitors of this process are gone."""
-        self.crowd.settle()
-        self.crowd.ledger.final = True
+        self.pool.settle()
+        self.pool.results.final = True
 
     # Whoever reports
 
@@ -210,11 +210,11 @@ class Engine:
         while missing := [name for name in expected if not self._has_last_word_of(name)]:
             if time.monotonic() > until:
                 words = f"{len(missing)} workers did not say what they found"
-                self.crowd.ledger.problem = self.crowd.ledger.problem or words
+                self.pool.results.problem = self.pool.results.problem or words
                 break
             gevent.sleep(_LOOK)
         if not expected:
-            self.crowd.ledger.problem = "all workers went away"
+            self.pool.results.problem = "all workers went away"
         runner.quit()
 
     def _quit_workers(self) -> list[str]:
@@ -229,12 +229,12 @@ class Engine:
 
     def _collect(self, client_id: str, data: dict[str, Any], **_: object) -> None:
         if DATA in data:
-            self.reported[client_id] = Ledger.of(data[DATA])
+            self.reported[client_id] = LoadResults.of(data[DATA])
 
     @property
-    def ledger(self) -> Ledger:
+    def results(self) -> LoadResults:
         """What all visitors have found, wherever they are."""
-        return Ledger.merged([self.crowd.ledger, *self.reported.values()])
+        return LoadResults.merged([self.pool.results, *self.reported.values()])
 
     # Meanwhile
 
@@ -247,8 +247,8 @@ class Engine:
         while True:
             gevent.sleep(_LOOK)
             runner = self.environment.runner
-            own = self.crowd.ledger
-            lost = self.crowd.lost()
+            own = self.pool.results
+            lost = self.pool.lost()
             if lost is not None:
                 own.problem = f"the server went away ({lost})"
             if runner.exceptions:
@@ -256,10 +256,10 @@ class Engine:
                 own.problem = f"a visitor failed by itself: {failed['msg']}"
             if self.settings.role is Role.WORKER:
                 continue
-            whole = self.ledger
-            for key in [key for key in whole.breaks if key not in self._shown]:
+            whole = self.results
+            for key in [key for key in whole.violations if key not in self._shown]:
                 self._shown.add(key)
-                click.echo(report.brief(whole.breaks[key]))
+                click.echo(report.brief(whole.violations[key]))
             missing = self.settings.role is Role.MASTER and not runner.clients.all
             if whole.problem or missing:
                 self._stop(LOST)
@@ -270,7 +270,7 @@ class Engine:
         # The first line soon: it shows that all is well.
         for seconds in itertools.chain((1.0,), itertools.repeat(_STEP)):
             gevent.sleep(seconds)
-            runner, whole = self.environment.runner, self.ledger
+            runner, whole = self.environment.runner, self.results
             total = runner.stats.total
             middle, late = (total.get_response_time_percentile(share) for share in (0.5, 0.95))
             refused = whole.throttled.total()
@@ -302,7 +302,7 @@ class Engine:
     # In the end
 
     def _tell(self, *, interrupted: bool) -> ExitStatus:
-        figures, whole = self.environment.runner.stats, self.ledger
+        figures, whole = self.environment.runner.stats, self.results
         click.echo()
         stats.print_stats(figures, current=False)
         stats.print_percentile_stats(figures)
@@ -313,7 +313,7 @@ class Engine:
         click.echo(told, err=status is ExitStatus.NOT_RUN)
         return status
 
-    def _write(self, whole: Ledger, told: str, folder: Path) -> None:
+    def _write(self, whole: LoadResults, told: str, folder: Path) -> None:
         figures = self.environment.runner.stats
         try:
             (folder / "load.html").write_text(
@@ -327,11 +327,11 @@ class Engine:
             click.echo(f"Reports: {folder / 'load.html'}, {folder / 'load.json'}")
 
 
-def _user_class(crowd: Crowd, think: tuple[float, float]) -> type[User]:
+def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
     """Return the one kind of user that there is: a visitor who comes again and again."""
 
     def visit(user: Any) -> None:
-        user.guest.visit()
+        user.simulated.visit()
 
     class Visitor(User):
         wait_time = between(*think)
@@ -339,10 +339,10 @@ def _user_class(crowd: Crowd, think: tuple[float, float]) -> type[User]:
 
         def __init__(self, environment: Any) -> None:
             super().__init__(environment)
-            self.guest = crowd.join(self.wait)
+            self.simulated = pool.join(self.wait)
 
         def on_stop(self) -> None:
-            self.guest.close()
+            self.simulated.close()
 
     return Visitor
 

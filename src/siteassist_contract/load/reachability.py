@@ -9,7 +9,7 @@ PATIENCE = 3.0
 """After how many seconds without any answer a server that failed counts as gone."""
 
 
-class Pulse:
+class Reachability:
     """Watches the answers of a server that many visitors talk to.
 
     A request without an answer is a break only if a later one is answered. When

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from siteassist_contract.findings import Break, Findings
+from siteassist_contract.findings import Findings, Violation
 
 _COUNTERS = ("counts", "throttled", "refused")
 
 
 @dataclass
-class Ledger:
+class LoadResults:
     """Breaks and counts of many visits."""
 
-    breaks: dict[str, Break] = field(default_factory=dict)
+    violations: dict[str, Violation] = field(default_factory=dict)
     """The first of each kind, by its key."""
     counts: Counter[str] = field(default_factory=Counter)
     """In how many visits each kind was seen."""
@@ -34,37 +34,41 @@ class Ledger:
 
     def take(self, findings: Findings) -> None:
         """Add what one visit has found."""
-        for key, found in findings.breaks.items():
-            self.breaks.setdefault(key, found)
+        for key, found in findings.violations.items():
+            self.violations.setdefault(key, found)
             self.counts[key] += 1
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         return {
             **vars(self),
-            "breaks": {key: dataclasses.asdict(found) for key, found in self.breaks.items()},
+            "violations": {
+                key: dataclasses.asdict(found) for key, found in self.violations.items()
+            },
             **{name: dict(getattr(self, name)) for name in _COUNTERS},
         }
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Ledger:
+    def of(cls, document: Mapping[str, Any]) -> LoadResults:
         """Read what `document` returns."""
         values = dict(document)
-        values["breaks"] = {key: Break(**found) for key, found in values["breaks"].items()}
+        values["violations"] = {
+            key: Violation(**found) for key, found in values["violations"].items()
+        }
         for name in _COUNTERS:
             values[name] = Counter(values[name])
         return cls(**values)
 
     @classmethod
-    def merged(cls, ledgers: Iterable[Ledger]) -> Ledger:
+    def merged(cls, parts: Iterable[LoadResults]) -> LoadResults:
         """Return what several processes have found together."""
         whole = cls()
-        for ledger in ledgers:
-            for key, found in ledger.breaks.items():
-                whole.breaks.setdefault(key, found)
-            whole.counts += ledger.counts
-            whole.throttled += ledger.throttled
-            whole.refused += ledger.refused
-            whole.visits += ledger.visits
-            whole.problem = whole.problem or ledger.problem
+        for results in parts:
+            for key, found in results.violations.items():
+                whole.violations.setdefault(key, found)
+            whole.counts += results.counts
+            whole.throttled += results.throttled
+            whole.refused += results.refused
+            whole.visits += results.visits
+            whole.problem = whole.problem or results.problem
         return whole

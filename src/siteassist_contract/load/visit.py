@@ -16,7 +16,7 @@ from siteassist_contract.checks.behaviour.visitor import OK, Visitor
 from siteassist_contract.description import API_KEY, DEVICE, page_query
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import Exchange, Wire
+from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.http.session import Session
 from siteassist_contract.load.judge import LoadFindings
@@ -35,7 +35,7 @@ class Visit:
     """One visit, with a device of its own."""
 
     target: Target
-    wire: Wire
+    recorder: Recorder
     """The visitor's own; its history is that of the visit."""
     findings: Findings
     devices: dict[str, str]
@@ -45,16 +45,16 @@ class Visit:
 
     @classmethod
     def prepare(
-        cls, target: Target, wire: Wire, think: Callable[[], None], *, render: bool = True
+        cls, target: Target, recorder: Recorder, think: Callable[[], None], *, render: bool = True
     ) -> Visit:
         """Prepare a visit; nothing is sent yet. ``render`` is whether breaks get commands."""
-        wire.history.clear()
+        recorder.history.clear()
         devices: dict[str, str] = {}
         findings = LoadFindings(
             secrets=Filter([target.api_key]),
             render=Renderer(target.base_url, target.api_key, devices) if render else _no_commands,
         )
-        return cls(target, wire, findings, devices, think)
+        return cls(target, recorder, findings, devices, think)
 
     def run(self, number: int) -> None:
         """Make the visit; ``number`` decides between the ways that it can go.
@@ -64,7 +64,7 @@ class Visit:
         `siteassist_contract.http.recorder.GoneError` if it cannot go on.
         """
         often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
-        nobody = Session(self.target.base_url, self.wire, "", None)
+        nobody = Session(self.target.base_url, self.recorder, "", None)
         project = self._document(nobody.call("getProject", query=self._key))
         visitor = self._arrive(FIRST, again=seldom)
         if visitor is None:
@@ -106,7 +106,7 @@ class Visit:
         device = f"siteassist-load-{self.target.run}-{uuid.uuid4().hex[:12]}"
         self.devices[name] = device
         body = {**self._key, DEVICE: device}
-        nobody = Session(self.target.base_url, self.wire, "", None)
+        nobody = Session(self.target.base_url, self.recorder, "", None)
         exchanges = [nobody.call("init", body=body)]
         self._token(exchanges[0])
         if again:
@@ -121,10 +121,10 @@ class Visit:
         token = exchanges[-1].document.get("sessionToken")
         if not isinstance(token, str) or not token:
             return None  # `described` is for that
-        session = Session(self.target.base_url, self.wire, name, token)
+        session = Session(self.target.base_url, self.recorder, name, token)
         me = self._document(session.call("getMe"))
         self._judge(str(me.get("id")) == ids[-1], "me", "getMe", ids[-1], str(me.get("id")))
-        return Visitor(session, self.findings, self.wire.history, visitor_id=ids[-1])
+        return Visitor(session, self.findings, self.recorder.history, visitor_id=ids[-1])
 
     def _look_around(self, nobody: Session, project_id: str) -> None:
         """Search, and look at the questions and answers."""
@@ -190,10 +190,10 @@ class Visit:
         return exchange.document
 
     def _see(self, exchange: Exchange) -> None:
-        self.findings.see(exchange, self.wire.history)
+        self.findings.see(exchange, self.recorder.history)
 
     def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
-        self.findings.judge(kept, rule, operation, expected, actual, self.wire.history)
+        self.findings.judge(kept, rule, operation, expected, actual, self.recorder.history)
 
 
 def _visitor_id(exchange: Exchange) -> str:

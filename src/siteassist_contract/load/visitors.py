@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import httpx
 
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import GoneError, UnansweredError, Wire
+from siteassist_contract.http.recorder import GoneError, Recorder, UnansweredError
 from siteassist_contract.load.judge import PAYMENT_REQUIRED, TOO_MANY_REQUESTS, CutShortError
 from siteassist_contract.load.meter import Meter, Timing
-from siteassist_contract.load.reachability import Pulse
-from siteassist_contract.load.results import Ledger
+from siteassist_contract.load.reachability import Reachability
+from siteassist_contract.load.results import LoadResults
 from siteassist_contract.load.visit import Visit
 
 PAUSE = 1.0
@@ -27,22 +27,22 @@ _RENDERED = 50
 
 
 @dataclass
-class Crowd:
+class VisitorPool:
     """What the visitors of one process share."""
 
     target: Target
     tell: Callable[[str, Timing], None] = lambda _operation, _timing: None
     """Called after each answer with its ``operationId``, but for 429."""
     sleep: Callable[[float], None] = time.sleep
-    ledger: Ledger = field(default_factory=Ledger)
-    pulse: Pulse = field(default_factory=Pulse)
+    results: LoadResults = field(default_factory=LoadResults)
+    reachability: Reachability = field(default_factory=Reachability)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     # One for all: it takes longer to make than a request.
     _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
 
-    def join(self, think: Callable[[], None]) -> Guest:
+    def join(self, think: Callable[[], None]) -> SimulatedVisitor:
         """Return one more visitor, who calls ``think`` between two steps."""
-        return Guest(self, think)
+        return SimulatedVisitor(self, think)
 
     def number(self) -> int:
         """Return the number of the next visit."""
@@ -55,65 +55,65 @@ class Crowd:
     @property
     def renders(self) -> bool:
         """Whether the way to a break is still to be written down."""
-        return self.ledger.counts.total() < _RENDERED
+        return self.results.counts.total() < _RENDERED
 
     def lost(self) -> str | None:
         """Return how the server went away, if it did."""
-        return self.pulse.lost()
+        return self.reachability.lost()
 
     def settle(self) -> None:
         """Find out at the end whether the last requests that failed were breaks.
 
         Notes in the ledger that the server went away, if it did.
         """
-        reason = self.pulse.lost(patience=0)
+        reason = self.reachability.lost(patience=0)
         if reason is None:
             return
         began = time.monotonic()
         try:
             httpx.get(self.target.base_url, timeout=PAUSE, verify=self._tls)
         except httpx.HTTPError:
-            self.ledger.problem = self.ledger.problem or reason
+            self.results.problem = self.results.problem or reason
         else:
-            self.pulse.answered(began)
+            self.reachability.answered(began)
 
 
-class Guest:
+class SimulatedVisitor:
     """One simulated visitor, with connections of its own, who comes again and again."""
 
-    def __init__(self, crowd: Crowd, think: Callable[[], None]) -> None:
-        self._crowd = crowd
+    def __init__(self, pool: VisitorPool, think: Callable[[], None]) -> None:
+        self._pool = pool
         self._think = think
-        self._wire = Wire(transport=Meter(crowd.transport(), self._tell), sleep=crowd.sleep)
+        self._recorder = Recorder(transport=Meter(pool.transport(), self._tell), sleep=pool.sleep)
 
     def visit(self) -> None:
         """Make one visit, and enter what it has found into the ledger."""
-        crowd = self._crowd
-        visit = Visit.prepare(crowd.target, self._wire, self._think, render=crowd.renders)
+        pool = self._pool
+        visit = Visit.prepare(pool.target, self._recorder, self._think, render=pool.renders)
         # What `think` raises ends a visit, too, and what it has found until then counts.
         try:
-            visit.run(crowd.number())
-            crowd.ledger.visits += 1
+            visit.run(pool.number())
+            pool.results.visits += 1
         except CutShortError:
-            crowd.sleep(PAUSE)
+            pool.sleep(PAUSE)
         except UnansweredError as error:
             self._unanswered(visit, error.operation, str(error))
         except GoneError as error:
             if isinstance(error.__context__, httpx.HTTPError) and error.operation:
                 self._unanswered(visit, error.operation, str(error))
             else:  # the server is there, and says to come back much later
-                crowd.sleep(_LONG_PAUSE)
+                pool.sleep(_LONG_PAUSE)
         finally:
-            crowd.ledger.take(visit.findings)
+            pool.results.take(visit.findings)
 
     def close(self) -> None:
         """Close the connections."""
-        self._wire.close()
+        self._recorder.close()
 
     def _unanswered(self, visit: Visit, operation: str, reason: str) -> None:
-        crowd, history = self._crowd, list(self._wire.history)
+        pool, history = self._pool, list(self._recorder.history)
         # Nothing that the visit has found before is entered a second time.
-        late = Visit.prepare(crowd.target, self._wire, self._think)
+        late = Visit.prepare(pool.target, self._recorder, self._think)
         late.devices.update(visit.devices)
 
         def confirm() -> None:
@@ -125,17 +125,17 @@ class Guest:
                 actual=reason,
                 exchanges=history,
             )
-            crowd.ledger.take(late.findings)
+            pool.results.take(late.findings)
 
-        crowd.pulse.failed(f"{operation}: {reason}", confirm)
-        crowd.sleep(PAUSE)
+        pool.reachability.failed(f"{operation}: {reason}", confirm)
+        pool.sleep(PAUSE)
 
     def _tell(self, timing: Timing) -> None:
-        crowd, operation = self._crowd, timing.operation
-        crowd.pulse.answered(timing.began)
+        pool, operation = self._pool, timing.operation
+        pool.reachability.answered(timing.began)
         if timing.status == TOO_MANY_REQUESTS:
-            crowd.ledger.throttled[operation] += 1
+            pool.results.throttled[operation] += 1
             return
         if timing.status == PAYMENT_REQUIRED:
-            crowd.ledger.refused[operation] += 1
-        crowd.tell(operation, timing)
+            pool.results.refused[operation] += 1
+        pool.tell(operation, timing)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from siteassist_contract.findings import Break
+from siteassist_contract.findings import Violation
 from siteassist_contract.verdict import CannotRunError
 
 
@@ -21,18 +21,18 @@ def read(path: Path) -> frozenset[str]:
         raise CannotRunError(f"the baseline {path}: {error.strerror}") from None
     except ValueError as error:
         raise CannotRunError(f"the baseline {path} is not JSON: {error}") from None
-    keys = document.get("breaks") if isinstance(document, dict) else None
+    keys = document.get("violations") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise CannotRunError(f"the baseline {path} has no list of texts named `breaks`")
+        raise CannotRunError(f"the baseline {path} has no list of texts named `violations`")
     return frozenset(keys)
 
 
-def write(path: Path, breaks: Iterable[Break]) -> None:
-    """Write a baseline that accepts ``breaks``.
+def write(path: Path, violations: Iterable[Violation]) -> None:
+    """Write a baseline that accepts ``violations``.
 
     Raises `CannotRunError` if it cannot be written.
     """
-    document = {"breaks": sorted(found.key for found in breaks)}
+    document = {"violations": sorted(found.key for found in violations)}
     try:
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
-from siteassist_contract.findings import Break
+from siteassist_contract.findings import Violation
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
@@ -42,7 +42,7 @@ def _case(report: Report, row: Row) -> TestCase:
     case = TestCase(f"{row.what}: {RULES[row.what].words}", f"contract.{row.operation}")
     results: list[FinalResult] = [
         _result(found)
-        for found in report.outcome.findings.breaks.values()
+        for found in report.outcome.findings.violations.values()
         if (found.operation, found.rule) == (row.operation, row.what)
     ]
     if not results and not row.count:
@@ -51,7 +51,7 @@ def _case(report: Report, row: Row) -> TestCase:
     return case
 
 
-def _result(found: Break) -> Failure | Skipped:
+def _result(found: Violation) -> Failure | Skipped:
     if found.known:
         return Skipped(_clean(f"accepted by the baseline: {found.actual}"))
     failure = Failure(_clean(f"expected: {found.expected}; actual: {found.actual}"))

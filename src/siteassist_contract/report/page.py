@@ -31,7 +31,7 @@ def render(report: Report) -> str:
     whole = Counter(row.kind for row in report.rows)
     return environment.from_string(source).render(
         report=report,
-        ways=grouped(report.outcome.findings.breaks.values()),
+        ways=grouped(report.outcome.findings.violations.values()),
         layers=LAYERS,
         labels={name: each.label for name, each in operations().items()},
         rules=RULES,

@@ -45,7 +45,7 @@ class Report:
                         findings.requests[layer, name],
                         sum(
                             b.operation == name and b.layer == layer
-                            for b in findings.breaks.values()
+                            for b in findings.violations.values()
                         ),
                     )
                     for layer in LAYERS
@@ -57,7 +57,7 @@ class Report:
 
 def document(report: Report) -> dict[str, Any]:
     """Return what ``summary.json`` says."""
-    breaks = report.outcome.findings.breaks.values()
+    violations = report.outcome.findings.violations.values()
     first = report.first_break_seconds
     return {
         "status": report.outcome.status.name.lower(),
@@ -71,7 +71,7 @@ def document(report: Report) -> dict[str, Any]:
         "requests": report.outcome.requests,
         "seconds": round(report.seconds, 2),
         "first_break_seconds": None if first is None else round(first, 2),
-        "breaks": [dataclasses.asdict(found) | {"key": found.key} for found in breaks],
+        "violations": [dataclasses.asdict(found) | {"key": found.key} for found in violations],
         "coverage": [dataclasses.asdict(row) for row in report.rows],
     }
 

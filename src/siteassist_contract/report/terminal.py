@@ -7,7 +7,7 @@ import textwrap
 import click
 
 from siteassist_contract.description import operations
-from siteassist_contract.findings import LAYERS, Break, grouped
+from siteassist_contract.findings import LAYERS, Violation, grouped
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report import tested_rules
@@ -34,13 +34,13 @@ class Terminal:
                 "one visitor takes part: whether others can read what is theirs stays untested."
             )
 
-    def step(self, layer: str, words: str, requests: int, breaks: int, seconds: float) -> None:
+    def step(self, layer: str, words: str, requests: int, violations: int, seconds: float) -> None:
         """Say that a step is done."""
-        noun = "break" if breaks == 1 else "breaks"
-        counted = f"{requests:5} requests, {breaks} {noun} so far"
+        noun = "violation" if violations == 1 else "violations"
+        counted = f"{requests:5} requests, {violations} {noun} so far"
         click.echo(f"  {layer:<9} {words:<42} {counted} ({seconds:.1f} s)")
 
-    def found(self, found: Break) -> None:
+    def found(self, found: Violation) -> None:
         """Say at once that something is broken; of many places, the first."""
         way = (found.operation, found.rule)
         if way in self._told:
@@ -52,7 +52,7 @@ class Terminal:
 
     def end(self, report: Report) -> None:
         """Print the breaks, the table of what was tested, and what was not."""
-        ways = grouped(report.outcome.findings.breaks.values())
+        ways = grouped(report.outcome.findings.violations.values())
         for number, way in enumerate(ways, 1):
             click.echo(full(number, way) if number <= _IN_FULL else _short(number, way))
         if len(ways) > _IN_FULL:
@@ -79,7 +79,7 @@ class Terminal:
         click.echo()
 
 
-def full(number: int, way: list[Break]) -> str:
+def full(number: int, way: list[Violation]) -> str:
     """Return breaks of one rule by one operation as text, the first one in full."""
     found = way[0]
     lines = [
@@ -98,7 +98,7 @@ def full(number: int, way: list[Break]) -> str:
     return "\n".join(lines)
 
 
-def _short(number: int, way: list[Break]) -> str:
+def _short(number: int, way: list[Violation]) -> str:
     return f"\nBreak {number}: {_label(way[0].operation)}\n  rule:     {way[0].words}"
 
 

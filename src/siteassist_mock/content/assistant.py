@@ -12,10 +12,10 @@ from siteassist_mock.content.search_index import BUILT_IN, words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from siteassist_mock.content.script import Rule
+    from siteassist_mock.content.script import ScriptRule
     from siteassist_mock.content.search_index import Knowledge
 
-__all__ = ["Answer", "Assistant", "title"]
+__all__ = ["Assistant", "Reply", "title"]
 
 _TITLE_CHARACTERS = 60
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -25,7 +25,7 @@ _GREETINGS = frozenset({"hello", "hi", "hey"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What the assistant says, in Markdown, and how many tokens that took.
 
     It comes after ``delay`` seconds, and breaks off with ``error`` if that is not None.
@@ -45,12 +45,12 @@ class Answer:
 class Assistant:
     """Answers out of what a website knows, and out of a script before that."""
 
-    def __init__(self, knowledge: Knowledge = BUILT_IN, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, knowledge: Knowledge = BUILT_IN, rules: Sequence[ScriptRule] = ()) -> None:
         """Answer by the first of ``rules`` that fits, or else from ``knowledge``."""
         self._knowledge = knowledge
         self._rules = rules
 
-    def answer(self, question: str, context: Iterable[str | None] = ()) -> Answer:
+    def answer(self, question: str, context: Iterable[str | None] = ()) -> Reply:
         """Answer ``question``.
 
         ``context`` is what else the model reads, such as earlier messages or the
@@ -60,9 +60,9 @@ class Assistant:
         read = _count(question) + sum(_count(part) for part in context if part)
         rule = find_rule(self._rules, question)
         if rule is not None:
-            return Answer(rule.text, read, _count(rule.text), rule.delay, rule.error)
+            return Reply(rule.text, read, _count(rule.text), rule.delay, rule.error)
         text = self._compose(question)
-        return Answer(text, read, _count(text))
+        return Reply(text, read, _count(text))
 
     def _compose(self, question: str) -> str:
         asked = words(question)

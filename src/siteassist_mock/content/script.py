@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Rule", "find_rule", "read_script"]
+__all__ = ["ScriptRule", "find_rule", "read_script"]
 
 _TEXT = {"type": "string", "minLength": 1}
 _SCHEMA = {
@@ -33,7 +33,7 @@ _SCHEMA = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ScriptRule:
     """One answer: ``text`` in Markdown after ``delay`` seconds, cut off by ``error`` if any."""
 
     pattern: re.Pattern[str]
@@ -42,7 +42,7 @@ class Rule:
     error: str | None = None
 
 
-def read_script(path: Path) -> tuple[Rule, ...]:
+def read_script(path: Path) -> tuple[ScriptRule, ...]:
     """Return the rules of a file, in its order.
 
     Raises `siteassist_mock.content.yaml_file.FileError` if it cannot be used.
@@ -58,12 +58,14 @@ def read_script(path: Path) -> tuple[Rule, ...]:
         except re.error as error:
             raise file.error([index, "when"], f"is no regular expression: {error.msg}") from None
         rules.append(
-            Rule(pattern, node.get("answer", ""), float(node.get("delay", 0)), node.get("error"))
+            ScriptRule(
+                pattern, node.get("answer", ""), float(node.get("delay", 0)), node.get("error")
+            )
         )
     return tuple(rules)
 
 
-def find_rule(rules: Sequence[Rule], message: str) -> Rule | None:
+def find_rule(rules: Sequence[ScriptRule], message: str) -> ScriptRule | None:
     """Return the first rule for ``message``, or None if there is none."""
     return next((rule for rule in rules if rule.pattern.search(message)), None)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.faults.plan import FaultPlan
 
-__all__ = ["Disturbance"]
+__all__ = ["FaultInjection"]
 
 _TERMINATOR = frame("[DONE]")
 _ERROR = frame({"type": "error", "errorText": "The answer broke off, as was asked for"})
@@ -36,7 +36,7 @@ _PADDING = (b'data: {"type":"data-padding","data":"', b'"}\n\n')
 _PIECE_BYTES = 65_536
 
 
-class Disturbance:
+class FaultInjection:
     """Makes the faults that a request asks for, or else those that the server plans."""
 
     def __init__(self, app: ASGIApp, operation_id: str, plan: FaultPlan) -> None:
@@ -65,14 +65,14 @@ class Disturbance:
             await self._app(scope, receive, send)
             return
         scope[FAULTS_KEY] = [fault.name for fault in faults]
-        wire = _Wire(scope, asyncio.ensure_future(disconnected(receive)))
+        wire = _Sender(scope, asyncio.ensure_future(disconnected(receive)))
         try:
             await self._disturb(faults, wire, receive, send)
         finally:
             wire.leaving.cancel()
 
     async def _disturb(
-        self, faults: list[Fault], wire: _Wire, receive: Receive, send: Send
+        self, faults: list[Fault], wire: _Sender, receive: Receive, send: Send
     ) -> None:
         effects: list[_Effect] = []
         # The application writes to the last one, and the first one to the wire.
@@ -93,7 +93,7 @@ class _BrokenOff(OSError):  # noqa: N818 - no error, and never seen outside
     """Nothing more can be sent, as ASGI 2.4 says it; a stream settles what it has."""
 
 
-class _Wire:
+class _Sender:
     """What is on the other side of ``send``."""
 
     def __init__(self, scope: Scope, leaving: asyncio.Future[None]) -> None:
@@ -127,7 +127,7 @@ class _Effect:
     What is no stream is held back until it is complete.
     """
 
-    def __init__(self, value: Any, send: Send, wire: _Wire) -> None:
+    def __init__(self, value: Any, send: Send, wire: _Sender) -> None:
         self.value = value
         self.send = send
         self.wire = wire

@@ -9,7 +9,7 @@ from siteassist_mock.handlers import chat, conversations, identity, knowledge, m
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from siteassist_mock.http.context import Handler
+    from siteassist_mock.http.call import Handler
 
 __all__ = ["HANDLERS"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from siteassist_mock.content.seed import ASSISTANT_ID
 from siteassist_mock.handlers.replies import whole
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.event_stream import EventStream
+from siteassist_mock.http.event_stream import EventStreamResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 __all__ = ["create_chat_completion"]
 
@@ -38,7 +38,7 @@ def create_chat_completion(call: Call) -> ASGIApp:
     context = [said["content"] for index, said in enumerate(messages) if index != last]
     reply = call.services.assistant.answer(question, context)
     if call.body.get("stream", False):
-        return EventStream(
+        return EventStreamResponse(
             reply.pieces(),
             delay=call.services.settings.stream_delay,
             wait=reply.delay,

@@ -10,9 +10,9 @@ from siteassist_mock.handlers import views
 from siteassist_mock.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
     from siteassist_mock.storage.store import Records
-    from siteassist_mock.storage.tables import Conversation
+    from siteassist_mock.storage.tables import ConversationRow
 
 __all__ = [
     "check_open",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-def own_conversation(records: Records, call: Call) -> Conversation:
+def own_conversation(records: Records, call: Call) -> ConversationRow:
     """Return the conversation that the path of ``call`` names.
 
     Raises `ApiError` 404 if it is not the visitor's own. The documents leave
@@ -60,7 +60,7 @@ def not_found(conversation_id: str) -> ApiError:
     )
 
 
-def check_open(conversation: Conversation) -> None:
+def check_open(conversation: ConversationRow) -> None:
     """Raise `ApiError` 409 for a closed conversation.
 
     What a message to one does is not documented; 409 is the code for a conflict

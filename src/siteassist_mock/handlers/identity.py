@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from siteassist_mock.handlers import views
 
 if TYPE_CHECKING:
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 __all__ = ["get_me", "init"]
 

@@ -10,7 +10,7 @@ from siteassist_mock.content.seed import PROJECT_ID
 from siteassist_mock.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 __all__ = ["get_project", "get_qna", "get_qnas", "search"]
 

@@ -11,12 +11,12 @@ from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, check_visitor, own_conversation
 from siteassist_mock.handlers.replies import whole
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.event_stream import EventStream
+from siteassist_mock.http.event_stream import EventStreamResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from siteassist_mock.http.context import Call
+    from siteassist_mock.http.call import Call
 
 __all__ = ["get_messages", "send_message", "send_message_feedback"]
 
@@ -85,13 +85,13 @@ def send_message(call: Call) -> ASGIApp:
     if not stream:
         return whole(reply)
 
-    def settle(text: str, complete: bool) -> None:  # noqa: FBT001 - as `EventStream` calls it
+    def settle(text: str, complete: bool) -> None:  # noqa: FBT001 - as `EventStreamResponse` calls it
         error = reply.error if complete else _BROKEN_OFF
         with store.write() as records:
             records.end_message(stored.id, text, error=error)
             records.touch_conversation(conversation.id)
 
-    return EventStream(
+    return EventStreamResponse(
         reply.pieces(),
         delay=call.services.settings.stream_delay,
         wait=reply.delay,

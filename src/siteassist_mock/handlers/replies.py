@@ -14,12 +14,12 @@ from siteassist_mock.http.event_stream import disconnected
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.content.assistant import Answer
+    from siteassist_mock.content.assistant import Reply
 
 __all__ = ["whole"]
 
 
-def whole(answer: Answer) -> ASGIApp:
+def whole(answer: Reply) -> ASGIApp:
     """Return the response with a whole answer: 200, or 500 for one that breaks off."""
     if answer.error is None:
         response = JSONResponse(views.completion(answer))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from siteassist_mock.content.assistant import Answer
-    from siteassist_mock.storage.tables import Conversation, Message, Visitor
+    from siteassist_mock.content.assistant import Reply
+    from siteassist_mock.storage.tables import ConversationRow, MessageRow, VisitorRow
 
 __all__ = ["completion", "conversation", "conversation_summary", "message", "visitor"]
 
 
-def visitor(row: Visitor) -> dict[str, Any]:
-    """Return a ``Visitor``."""
+def visitor(row: VisitorRow) -> dict[str, Any]:
+    """Return a ``VisitorRow``."""
     return {
         "object": "visitor",
         "id": row.id,
@@ -25,12 +25,12 @@ def visitor(row: Visitor) -> dict[str, Any]:
     }
 
 
-def conversation(row: Conversation, messages: Iterable[Message] = ()) -> dict[str, Any]:
-    """Return a ``Conversation`` with its messages."""
+def conversation(row: ConversationRow, messages: Iterable[MessageRow] = ()) -> dict[str, Any]:
+    """Return a ``ConversationRow`` with its messages."""
     return {**_conversation(row), "messages": [message(item) for item in messages]}
 
 
-def conversation_summary(row: Conversation, last_message: Message | None) -> dict[str, Any]:
+def conversation_summary(row: ConversationRow, last_message: MessageRow | None) -> dict[str, Any]:
     """Return a ``ConversationSummary``."""
     return {
         **_conversation(row),
@@ -38,8 +38,8 @@ def conversation_summary(row: Conversation, last_message: Message | None) -> dic
     }
 
 
-def message(row: Message) -> dict[str, Any]:
-    """Return a ``Message``."""
+def message(row: MessageRow) -> dict[str, Any]:
+    """Return a ``MessageRow``."""
     return {
         "object": "message",
         "id": row.id,
@@ -59,7 +59,7 @@ def message(row: Message) -> dict[str, Any]:
     }
 
 
-def completion(answer: Answer) -> dict[str, Any]:
+def completion(answer: Reply) -> dict[str, Any]:
     """Return a ``Completion`` of one step."""
     return {
         "steps": [
@@ -78,7 +78,7 @@ def completion(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _conversation(row: Conversation) -> dict[str, Any]:
+def _conversation(row: ConversationRow) -> dict[str, Any]:
     return {
         "object": "conversation",
         "id": row.id,

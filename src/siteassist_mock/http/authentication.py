@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siteassist_mock.content.seed import Seed
-    from siteassist_mock.settings import Settings
+    from siteassist_mock.settings import MockSettings
     from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import Visitor
+    from siteassist_mock.storage.tables import VisitorRow
 
 __all__ = ["Authenticator"]
 
@@ -28,7 +28,7 @@ _NOTE_SHARE = 0.01
 class Authenticator:
     """Knows the keys of one server and the sessions of its database."""
 
-    def __init__(self, store: Store, settings: Settings, seed: Seed = SEED) -> None:
+    def __init__(self, store: Store, settings: MockSettings, seed: Seed = SEED) -> None:
         """Make sure that each private key's own visitor exists.
 
         The keys are those of ``seed``, if it has some, and that of ``settings``,
@@ -41,7 +41,7 @@ class Authenticator:
         """The publishable keys, each with the origins of its allowed websites."""
         if not self.api_keys or settings.api_key != API_KEY:
             self.api_keys[settings.api_key] = ("*",)
-        self._servers: list[tuple[bytes, Visitor]] = []
+        self._servers: list[tuple[bytes, VisitorRow]] = []
         with store.write() as records:
             # Every device that a client can name has at least one character.
             for key in seed.private_keys or ():
@@ -75,14 +75,14 @@ class Authenticator:
         if "*" not in found[0] and any(origin.lower() not in found[0] for origin in origins):
             raise ApiError(403, message="The publishable key is not for this website")
 
-    def begin_session(self, device: str) -> tuple[str, Visitor, bool]:
+    def begin_session(self, device: str) -> tuple[str, VisitorRow, bool]:
         """Return a session token, the visitor of ``device``, and whether it is new."""
         with self._store.write() as records:
             visitor, new = records.find_or_add_visitor(PROJECT_ID, device)
             session_id = records.add_session(visitor.id, keep=self._session_seconds)
         return self._tokens.issue(session_id), visitor, new
 
-    def visitor(self, headers: Sequence[str]) -> Visitor:
+    def visitor(self, headers: Sequence[str]) -> VisitorRow:
         """Return the visitor that the ``Authorization`` headers stand for.
 
         There must be one header with one bearer token: a private key or a
@@ -94,7 +94,7 @@ class Authenticator:
             raise ApiError(401)
         return visitor
 
-    def _find(self, token: str) -> Visitor | None:
+    def _find(self, token: str) -> VisitorRow | None:
         if not token:
             return None
         given = token.encode()

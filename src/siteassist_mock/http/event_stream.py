@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["EventStream", "SentWhole", "disconnected", "frame"]
+__all__ = ["EventStreamResponse", "SentWhole", "disconnected", "frame"]
 
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -38,7 +38,7 @@ class SentWhole(OSError):  # noqa: N818 - no error, but the end of a stream
     """Nothing more can be sent, but what was given to ``send`` last has been, as a whole."""
 
 
-class EventStream:
+class EventStreamResponse:
     """An ASGI response that writes an answer piece by piece."""
 
     def __init__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.http.rate_limiter import RateLimit
     from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import Visitor
+    from siteassist_mock.storage.tables import VisitorRow
 
 __all__ = ["TOO_MANY", "Limits"]
 
@@ -53,7 +53,7 @@ class Limits:
         if self._limiter is not None:
             self._limiter.forget()
 
-    def check(self, operation_id: str, scope: Scope, visitor: Visitor | None = None) -> None:
+    def check(self, operation_id: str, scope: Scope, visitor: VisitorRow | None = None) -> None:
         """Count a request; raises `ApiError` 429 if it is one too many.
 
         Requests count for the visitor whose credential is valid, and for the

@@ -28,13 +28,13 @@ from starlette.responses import JSONResponse
 from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, not_found
 from siteassist_mock.http.access_log import UNLOGGED
-from siteassist_mock.http.context import Call
+from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.operator.page import operator_page
 from siteassist_mock.sockets.conversation import CONVERSATION_ID
-from siteassist_mock.storage.events import Event
+from siteassist_mock.storage.events import ConversationEvent
 from siteassist_spec import Body, Parameter
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.http.context import Services
+    from siteassist_mock.http.call import Services
     from siteassist_mock.storage.store import Records
-    from siteassist_mock.storage.tables import Conversation
+    from siteassist_mock.storage.tables import ConversationRow
 
 __all__ = ["CONTROL_PATH", "control_paths", "is_control"]
 
@@ -223,7 +223,7 @@ def _reset(call: Call) -> Response:
     call.services.store.clear()
     for begin_again in call.services.on_reset:
         begin_again()
-    call.services.events.publish(None, Event("reset"))
+    call.services.events.publish(None, ConversationEvent("reset"))
     return JSONResponse({"success": True})
 
 
@@ -235,7 +235,7 @@ def _hand_over(call: Call) -> Response:
         check_open(_conversation(records, conversation_id))
         records.assign_human(conversation_id, agent)
         response = _shown(records, conversation_id)
-    call.services.events.publish(conversation_id, Event("human_assigned"))
+    call.services.events.publish(conversation_id, ConversationEvent("human_assigned"))
     return response
 
 
@@ -258,7 +258,7 @@ def _send_agent_message(call: Call) -> Response:
             human_agent=conversation.human_agent,
         )
         records.touch_conversation(conversation_id)
-    call.services.events.publish(conversation_id, Event("new_message", message.id))
+    call.services.events.publish(conversation_id, ConversationEvent("new_message", message.id))
     return JSONResponse(views.message(message), status_code=201)
 
 
@@ -271,7 +271,7 @@ def _close(call: Call) -> Response:
         return _shown(records, conversation_id)
 
 
-def _conversation(records: Records, conversation_id: str) -> Conversation:
+def _conversation(records: Records, conversation_id: str) -> ConversationRow:
     conversation = records.any_conversation(conversation_id)
     if conversation is None:
         raise not_found(conversation_id)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from siteassist_mock.http.context import Services
+    from siteassist_mock.http.call import Services
     from siteassist_mock.http.limits import Limits
-    from siteassist_mock.storage.events import Event
+    from siteassist_mock.storage.events import ConversationEvent
 
 __all__ = [
     "CONVERSATION_ID",
@@ -181,17 +181,17 @@ class _Outbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue(MAX_PENDING)
+        self._events: asyncio.Queue[ConversationEvent] = asyncio.Queue(MAX_PENDING)
         self.ended: asyncio.Future[int | None] = self._loop.create_future()
         """Why the server ends the connection: a close code; None drops it without a word."""
 
-    def put(self, event: Event) -> None:
+    def put(self, event: ConversationEvent) -> None:
         """Add an event, from any thread."""
         # Raised where the loop, and the listener with it, is gone.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._put, event)
 
-    async def next(self) -> Event:
+    async def next(self) -> ConversationEvent:
         """Take the oldest event."""
         return await self._events.get()
 
@@ -200,7 +200,7 @@ class _Outbox:
         if not self.ended.done():
             self.ended.set_result(code)
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: ConversationEvent) -> None:
         if event.type == "reset":
             self.end(SERVICE_RESTART)
             return

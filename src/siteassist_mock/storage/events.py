@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-__all__ = ["Event", "EventBus", "EventType", "Listener", "LocalEvents"]
+__all__ = ["ConversationEvent", "EventBus", "EventType", "Listener", "LocalEvents"]
 
 EventType: TypeAlias = Literal["new_message", "human_assigned", "reset"]
 """The first two are those of the documented socket.
@@ -28,7 +28,7 @@ After a ``reset`` whatever was heard before may no longer be so, nor complete: l
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ConversationEvent:
     """Something that happened in a conversation, after it was stored.
 
     It names the message and does not carry it: so it fits into any channel
@@ -40,14 +40,14 @@ class Event:
     message_id: str | None = None
 
 
-Listener: TypeAlias = Callable[[Event], None]
+Listener: TypeAlias = Callable[[ConversationEvent], None]
 """Is told of an event, on the thread where it arrives; it must return at once and not raise."""
 
 
 class EventBus(Protocol):
     """Brings events to listeners; from any thread."""
 
-    def publish(self, conversation_id: str | None, event: Event) -> None:
+    def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
         """Tell the listeners of a conversation; those of all conversations with None.
 
         To be called after the transaction has ended, so that a listener finds
@@ -71,7 +71,7 @@ class LocalEvents:
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = {}
 
-    def publish(self, conversation_id: str | None, event: Event) -> None:
+    def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
         """Call every listener that there is now."""
         with self._lock:
             called = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from siteassist_mock.storage.events import Event, LocalEvents
+from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class PostgresEvents:
         self._thread: threading.Thread | None = None
         self._sending: Connection | None = None
 
-    def publish(self, conversation_id: str | None, event: Event) -> None:
+    def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
         """Tell the listeners of a conversation, or all with None, in all processes.
 
         Raises `psycopg.Error` if the database cannot be reached.
@@ -128,7 +128,7 @@ class PostgresEvents:
             except psycopg.OperationalError:
                 _logger.warning("the connection to the database was lost; events may be missing")
                 self._listening = self._listen_again()
-                self._local.publish(None, Event("reset"))
+                self._local.publish(None, ConversationEvent("reset"))
             else:
                 return
 
@@ -139,7 +139,7 @@ class PostgresEvents:
         # Somebody else's goodbye is shorter.
         if len(said) > 1:
             conversation_id, event_type, message_id = said
-            self._local.publish(conversation_id, Event(event_type, message_id))
+            self._local.publish(conversation_id, ConversationEvent(event_type, message_id))
         return True
 
     def _listen_again(self) -> Connection | None:

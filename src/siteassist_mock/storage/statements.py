@@ -9,9 +9,9 @@ from sqlalchemy import Column, Integer, bindparam, func, insert, literal_column,
 
 from siteassist_mock.storage.prepared import Prepared
 from siteassist_mock.storage.tables import (
-    Conversation,
-    Message,
-    Visitor,
+    ConversationRow,
+    MessageRow,
+    VisitorRow,
     conversations,
     messages,
     sessions,
@@ -28,14 +28,14 @@ def _columns(table: Table, row: type) -> list[Column[Any]]:
     return [table.c[field.name] for field in fields(row)]
 
 
-VISITOR = select(*_columns(visitors, Visitor))
-"""All rows of `Visitor`."""
+VISITOR = select(*_columns(visitors, VisitorRow))
+"""All rows of `VisitorRow`."""
 
-CONVERSATION = select(*_columns(conversations, Conversation))
-"""All rows of `Conversation`."""
+CONVERSATION = select(*_columns(conversations, ConversationRow))
+"""All rows of `ConversationRow`."""
 
-MESSAGE = select(*_columns(messages, Message))
-"""All rows of `Message`."""
+MESSAGE = select(*_columns(messages, MessageRow))
+"""All rows of `MessageRow`."""
 
 
 class Statements:
@@ -44,11 +44,11 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         """Prepare all of them, which takes some milliseconds."""
         self.session = Prepared(
-            select(sessions.c.last_used, *_columns(visitors, Visitor))
+            select(sessions.c.last_used, *_columns(visitors, VisitorRow))
             .join(visitors, sessions.c.visitor_id == visitors.c.id)
             .where(sessions.c.id == bindparam("session_id")),
             dialect,
-            lambda last_used, *visitor: (Visitor(*visitor), last_used),
+            lambda last_used, *visitor: (VisitorRow(*visitor), last_used),
         )
         self.has_visitor = Prepared(
             select(visitors.c.id).where(visitors.c.id == bindparam("visitor_id")), dialect, str
@@ -57,18 +57,18 @@ class Statements:
             conversations.c.id == bindparam("conversation_id"),
             conversations.c.visitor_id == bindparam("visitor_id"),
         )
-        self.conversation = Prepared(own, dialect, Conversation)
+        self.conversation = Prepared(own, dialect, ConversationRow)
         # Whoever wants to write waits here for those who write to the same
         # conversation. SQLite has no such clause: all writers wait for each other.
         self.conversation_to_change = Prepared(
-            own.with_for_update(key_share=True), dialect, Conversation
+            own.with_for_update(key_share=True), dialect, ConversationRow
         )
         self.messages = Prepared(
             MESSAGE.where(messages.c.conversation_id == bindparam("conversation_id")).order_by(
                 messages.c.seq
             ),
             dialect,
-            Message,
+            MessageRow,
         )
         self.latest_texts = Prepared(
             select(messages.c.text)

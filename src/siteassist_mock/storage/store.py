@@ -33,9 +33,9 @@ from siteassist_mock.storage.database import StoreError, open_database
 from siteassist_mock.storage.migrations import prepare
 from siteassist_mock.storage.statements import CONVERSATION, MESSAGE, VISITOR, statements
 from siteassist_mock.storage.tables import (
-    Conversation,
-    Message,
-    Visitor,
+    ConversationRow,
+    MessageRow,
+    VisitorRow,
     allowances,
     conversations,
     messages,
@@ -251,7 +251,7 @@ class Records:
         self._owner = owner
         self._changing = changing
 
-    def find_or_add_visitor(self, project_id: str, device: str) -> tuple[Visitor, bool]:
+    def find_or_add_visitor(self, project_id: str, device: str) -> tuple[VisitorRow, bool]:
         """Return the visitor of a device, and whether it was added just now."""
         query = VISITOR.where(visitors.c.project_id == project_id, visitors.c.device == device)
         row = self._connection.execute(query).mappings().first()
@@ -265,7 +265,7 @@ class Records:
             }
             added = bool(self._connection.execute(_ADD_VISITOR, values).rowcount)
             row = self._connection.execute(query).mappings().one()
-        return Visitor(**row), added
+        return VisitorRow(**row), added
 
     def has_visitor(self, visitor_id: str) -> bool:
         """Return whether a visitor is still there; it stays until the transaction ends."""
@@ -288,7 +288,7 @@ class Records:
         )
         return session_id
 
-    def session(self, session_id: str) -> tuple[Visitor, float] | None:
+    def session(self, session_id: str) -> tuple[VisitorRow, float] | None:
         """Return a session's visitor and when it was last used, or None."""
         return self._prepared.session.first(self._cursor, {"session_id": session_id})
 
@@ -301,10 +301,10 @@ class Records:
             .values(last_used=now)
         )
 
-    def add_conversation(self, visitor_id: str) -> Conversation:
+    def add_conversation(self, visitor_id: str) -> ConversationRow:
         """Open a conversation."""
         now = self._clock.timestamp()
-        conversation = Conversation(
+        conversation = ConversationRow(
             id=_new_id(),
             visitor_id=visitor_id,
             created_at=now,
@@ -320,7 +320,7 @@ class Records:
         self._prepared.add_conversation.run(self._cursor, _values(conversation))
         return conversation
 
-    def conversation(self, conversation_id: str, visitor_id: str) -> Conversation | None:
+    def conversation(self, conversation_id: str, visitor_id: str) -> ConversationRow | None:
         """Return a visitor's own conversation; None for anybody else's."""
         values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
         if not self._changing:
@@ -340,7 +340,7 @@ class Records:
         descending: bool,
         limit: int,
         offset: int,
-    ) -> tuple[int, list[Conversation]]:
+    ) -> tuple[int, list[ConversationRow]]:
         """Return how many of a visitor's conversations match, and one page of them.
 
         ``order_by`` is a key of `ORDERS`. An absent value sorts as the smallest,
@@ -361,7 +361,7 @@ class Records:
         )
         query = CONVERSATION.where(*matching).order_by(*order)
         rows = self._connection.execute(_page(query, limit, offset)).mappings()
-        return total or 0, [Conversation(**row) for row in rows]
+        return total or 0, [ConversationRow(**row) for row in rows]
 
     def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
         """Note that somebody said something; ``title`` only fills an empty one."""
@@ -404,9 +404,9 @@ class Records:
         page_title: str | None = None,
         text_selection: str | None = None,
         human_agent: dict[str, Any] | None = None,
-    ) -> Message:
+    ) -> MessageRow:
         """Append a message to a conversation."""
-        message = Message(
+        message = MessageRow(
             id=_new_id(),
             conversation_id=conversation_id,
             created_at=self._clock.timestamp(),
@@ -441,7 +441,7 @@ class Records:
         status: str | None = None,
         limit: int | None = None,
         offset: int = 0,
-    ) -> list[Message]:
+    ) -> list[MessageRow]:
         """Return the messages of a conversation that match, oldest first."""
         if (role, status, limit, offset) == (None, None, None, 0):
             return self._prepared.messages.all(self._cursor, {"conversation_id": conversation_id})
@@ -451,14 +451,14 @@ class Records:
         if status is not None:
             query = query.where(messages.c.status == status)
         query = _page(query.order_by(messages.c.seq), limit, offset)
-        return [Message(**row) for row in self._connection.execute(query).mappings()]
+        return [MessageRow(**row) for row in self._connection.execute(query).mappings()]
 
     def latest_texts(self, conversation_id: str, count: int) -> list[str]:
         """Return what the latest ``count`` messages of a conversation say, newest first."""
         values = {"conversation_id": conversation_id, "count": count}
         return self._prepared.latest_texts.all(self._cursor, values)
 
-    def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, Message]:
+    def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, MessageRow]:
         """Return the latest message of each conversation that has one, by its id."""
         latest = (
             select(func.max(messages.c.seq))
@@ -466,7 +466,7 @@ class Records:
             .group_by(messages.c.conversation_id)
         )
         rows = self._connection.execute(MESSAGE.where(messages.c.seq.in_(latest))).mappings()
-        return {row["conversation_id"]: Message(**row) for row in rows}
+        return {row["conversation_id"]: MessageRow(**row) for row in rows}
 
     def set_feedback(self, message_id: str, visitor_id: str, feedback: str | None) -> bool:
         """Store feedback and its time, or remove both with None.
@@ -499,7 +499,7 @@ class Records:
         )
         return self._connection.scalar(select(func.count()).select_from(asked.subquery())) or 0
 
-    def any_conversation(self, conversation_id: str) -> Conversation | None:
+    def any_conversation(self, conversation_id: str) -> ConversationRow | None:
         """Return a conversation, whoever's it is; None if there is none."""
         query = CONVERSATION.where(conversations.c.id == conversation_id)
         if self._changing:
@@ -507,19 +507,19 @@ class Records:
         row = self._connection.execute(query).mappings().first()
         if row is None:
             return None
-        found = Conversation(**row)
+        found = ConversationRow(**row)
         if self._changing:
             # Another process may have a clock that goes before this one.
             self._clock.advance(found.updated_at)
         return found
 
-    def message(self, message_id: str) -> Message | None:
+    def message(self, message_id: str) -> MessageRow | None:
         """Return a message, whoever's it is; None if there is none."""
         query = MESSAGE.where(messages.c.id == message_id)
         row = self._connection.execute(query).mappings().first()
-        return None if row is None else Message(**row)
+        return None if row is None else MessageRow(**row)
 
-    def latest_conversations(self, limit: int) -> list[tuple[Conversation, list[Message]]]:
+    def latest_conversations(self, limit: int) -> list[tuple[ConversationRow, list[MessageRow]]]:
         """Return everybody's conversations with all of their messages.
 
         Those with the latest interaction come first, at most ``limit`` of them;
@@ -528,11 +528,11 @@ class Records:
         query = CONVERSATION.order_by(
             conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
         ).limit(limit)
-        latest = [Conversation(**row) for row in self._connection.execute(query).mappings()]
-        said: dict[str, list[Message]] = {conversation.id: [] for conversation in latest}
+        latest = [ConversationRow(**row) for row in self._connection.execute(query).mappings()]
+        said: dict[str, list[MessageRow]] = {conversation.id: [] for conversation in latest}
         query = MESSAGE.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
         for row in self._connection.execute(query).mappings():
-            said[row["conversation_id"]].append(Message(**row))
+            said[row["conversation_id"]].append(MessageRow(**row))
         return [(conversation, said[conversation.id]) for conversation in latest]
 
     def counts(self) -> dict[str, int]:
@@ -575,7 +575,7 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _values(row: Conversation | Message) -> dict[str, Any]:
+def _values(row: ConversationRow | MessageRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 

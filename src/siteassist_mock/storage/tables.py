@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 __all__ = [
-    "Conversation",
+    "ConversationRow",
     "EscapedText",
-    "Message",
-    "Visitor",
+    "MessageRow",
+    "VisitorRow",
     "allowances",
     "conversations",
     "messages",
@@ -181,7 +181,7 @@ event.listen(
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class VisitorRow:
     """A row of `visitors`."""
 
     id: str
@@ -192,7 +192,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class ConversationRow:
     """A row of `conversations`; ``human_agent`` has ``name`` and ``image``."""
 
     id: str
@@ -209,7 +209,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageRow:
     """A row of `messages`; ``text`` is its one part, ``human_agent`` who wrote it."""
 
     id: str

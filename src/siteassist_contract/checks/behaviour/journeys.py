@@ -15,14 +15,14 @@ from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.knowledge import read_knowledge
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
-from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.description import operations, page_query
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import valid_request
 from siteassist_contract.rules import RULES, TWO_VISITORS
 
-Journey = Callable[[Ground], None]
+Journey = Callable[[CheckContext], None]
 
 PAGE = {
     "url": "https://shop.example/pricing?plan=pro",
@@ -41,19 +41,19 @@ TIES = 3
 """How many conversations are left alike, so that a page cannot tell them apart."""
 
 
-def identity(ground: Ground) -> None:
+def identity(context: CheckContext) -> None:
     """Start sessions of devices, and ask who their visitors are."""
-    if not ground.has_key:
+    if not context.has_key:
         pairs = [("device-status", "init"), ("device-visitor", "init")]
-        ground.without_key(*pairs)
-        _me(ground, ground.visitor())
+        context.without_key(*pairs)
+        _me(context, context.visitor())
         return
-    ground.wire.history.clear()
-    findings, history = ground.findings, ground.wire.history
+    context.recorder.history.clear()
+    findings, history = context.findings, context.recorder.history
     # Of the greatest length that is documented, and different at the end only.
     device = f"siteassist-contract-{uuid.uuid4().hex}-".ljust(99, "x") + "1"
     other = f"{device[:-1]}2"
-    first, again, another = (ground.session_of(name) for name in (device, device, other))
+    first, again, another = (context.session_of(name) for name in (device, device, other))
     statuses = [exchange.status for exchange in (first, again, another)]
     if set(statuses) & set(tolerance.CIRCUMSTANCES):
         return
@@ -78,20 +78,20 @@ def identity(ground: Ground) -> None:
     for exchange in (first, another, again):
         token = exchange.document.get("sessionToken")
         if isinstance(token, str):
-            ground.devices[FIRST] = other if exchange is another else device
-            session = Session(ground.target.base_url, ground.wire, FIRST, token)
-            _me(ground, Visitor(session, findings, history, visitor_id=str(_visitor_id(exchange))))
+            context.devices[FIRST] = other if exchange is another else device
+            session = Session(context.target.base_url, context.recorder, FIRST, token)
+            _me(context, Visitor(session, findings, history, visitor_id=str(_visitor_id(exchange))))
 
 
-def conversation(ground: Ground) -> None:
+def conversation(context: CheckContext) -> None:
     """Lead one conversation from its start to after its end."""
-    visitor = ground.visitor()
+    visitor = context.visitor()
     bare = visitor.start()
     known = visitor.start({"context": {"pageUrl": "https://shop.example/pricing"}})
     if known is None or bare is None:
         return
     visitor.send(known, "How long does shipping take?", stream=False, extra={"pageContext": PAGE})
-    if ground.profile.gentle:
+    if context.profile.gentle:
         visitor.close(known, {"closeReason": "Contract tests"})
         return
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
@@ -102,7 +102,7 @@ def conversation(ground: Ground) -> None:
     visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
     visitor.send(known, LONG, stream=False)
     visitor.send(known, LONG[::-1], stream=True)
-    while len(known.messages) < ground.profile.messages * 2:
+    while len(known.messages) < context.profile.messages * 2:
         before = len(known.messages)
         visitor.send(known, f"Question {before}", stream=before % 4 == 0)
         if len(known.messages) == before:
@@ -152,37 +152,37 @@ def _ratings(visitor: Visitor, known: KnownConversation) -> None:
         visitor.rate(known, message, None)
 
 
-def lists(ground: Ground) -> None:
+def lists(context: CheckContext) -> None:
     """List many conversations: every page, filter and order."""
-    visitor = ground.visitor()
+    visitor = context.visitor()
     if not visitor.exclusive:
         _older(visitor)
     visitor.page()
-    _fill(ground, visitor)
+    _fill(context, visitor)
     if visitor.exclusive:
         _pages(visitor)
     else:
-        ground.findings.prevent("list-own", "getConversations", TWO_VISITORS)
+        context.findings.prevent("list-own", "getConversations", TWO_VISITORS)
         visitor.page(limit=MOST)
         for status in ("open", "closed"):
             visitor.page(status=status, limit=MOST)
 
 
-def _fill(ground: Ground, visitor: Visitor) -> None:
+def _fill(context: CheckContext, visitor: Visitor) -> None:
     """Start conversations in an order of their own; some are closed, some have no message."""
-    count = ground.profile.conversations
+    count = context.profile.conversations
     # Neither by letter nor by state, so that no order can come about by chance.
     for number in sorted(range(count), key=lambda n: (7 * n + 3) % 25):
         known = visitor.start()
         if known is None:
             return
-        if number >= TIES and not ground.profile.gentle:
+        if number >= TIES and not context.profile.gentle:
             visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
-        if number % 3 == 1 or ground.profile.gentle:
+        if number % 3 == 1 or context.profile.gentle:
             visitor.close(known, {"closeReason": f"Reason {number}"} if number % 2 else None)
     # The earliest is the latest once somebody speaks in it again.
     first = next(k for k in visitor.known.values() if not k.older)
-    if not ground.profile.gentle:
+    if not context.profile.gentle:
         visitor.send(first, f"{WORDS[0]} again", stream=False)
 
 
@@ -209,13 +209,13 @@ def _pages(visitor: Visitor) -> None:
     visitor.pages(MOST)
 
 
-def isolation(ground: Ground) -> None:
+def isolation(context: CheckContext) -> None:
     """Let a second visitor try every door of the first one."""
-    if not ground.has_key:
-        _no_second(ground)
+    if not context.has_key:
+        _no_second(context)
         return
-    first = ground.visitor()
-    second = ground.visitor(SECOND)
+    first = context.visitor()
+    second = context.visitor(SECOND)
     known, closed = first.start(), first.start()
     if known is None or closed is None:
         return
@@ -228,7 +228,7 @@ def isolation(ground: Ground) -> None:
         second.pages(1)
     first.close(closed)
     for target in (known, closed):
-        intrude(ground, second, target, secret)
+        intrude(context, second, target, secret)
     for visitor, conversations in ((first, (known, closed)), (second, (own,))):
         for each in conversations:
             if each is not None:
@@ -237,7 +237,9 @@ def isolation(ground: Ground) -> None:
         visitor.pages(5)
 
 
-def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret: str) -> None:
+def intrude(
+    context: CheckContext, stranger: Visitor, target: KnownConversation, secret: str
+) -> None:
     """Let somebody else do everything to a conversation, and judge that nothing came of it."""
     session, path = stranger.session, {"conversationId": target.id}
     first_page = page_query("getMessages", limit=1)
@@ -258,18 +260,18 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
         if is_uuid(message.id)
         for feedback in ("like", None)
     ]
-    history = ground.wire.history
+    history = context.recorder.history
     for exchange in attempts:
         place = history.index(exchange) + 1
         way = history[:place]
-        ground.findings.see(exchange, way)
+        context.findings.see(exchange, way)
         kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
         if exchange.operation == "sendMessage" and target.closed:
             kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
         if exchange.operation == "sendMessageFeedback":
             kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
         shown = secret.encode() in exchange.content
-        ground.findings.judge(
+        context.findings.judge(
             kept and not shown,
             "isolation",
             exchange.operation,
@@ -279,14 +281,14 @@ def intrude(ground: Ground, stranger: Visitor, target: KnownConversation, secret
         )
 
 
-def renew(ground: Ground, visitor: Visitor) -> None:
+def renew(context: CheckContext, visitor: Visitor) -> None:
     """Start a session of a visitor's device once more, and judge that it is the same visitor."""
-    exchange = ground.session_of(ground.devices[FIRST])
+    exchange = context.session_of(context.devices[FIRST])
     if exchange.status in tolerance.CIRCUMSTANCES:
         return
     got = _visitor_id(exchange)
-    history = ground.wire.history
-    findings = ground.findings
+    history = context.recorder.history
+    findings = context.findings
     status = str(exchange.status)
     findings.judge(exchange.status == OK, "device-status", "init", "200", status, history)
     kept = got == visitor.visitor_id
@@ -294,41 +296,41 @@ def renew(ground: Ground, visitor: Visitor) -> None:
     findings.judge(kept, "device-visitor", "init", words, str(got), history)
 
 
-def look_for_nothing(ground: Ground, visitor: Visitor, anywhere: str, which: int) -> None:
+def look_for_nothing(context: CheckContext, visitor: Visitor, anywhere: str, which: int) -> None:
     """Do something to what never existed, and judge that it is not found."""
     owned = [operation for operation in operations().values() if operation.owned]
     operation = owned[which % len(owned)]
     names = [parameter.name for parameter in operation.places("path")]
-    request = valid_request(operation, dict.fromkeys(names, anywhere), ground.target.api_key)
+    request = valid_request(operation, dict.fromkeys(names, anywhere), context.target.api_key)
     if request is None:
         return
     exchange = visitor.session.send(request)
-    ground.findings.see(exchange, ground.wire.history)
-    ground.findings.judge(
+    context.findings.see(exchange, context.recorder.history)
+    context.findings.judge(
         exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES),
         "unknown-not-found",
         exchange.operation,
         "404 for what never existed",
         str(exchange.status),
-        ground.wire.history,
+        context.recorder.history,
     )
 
 
-def knowledge(ground: Ground) -> None:
+def knowledge(context: CheckContext) -> None:
     """Read the project, its Q&As, and search."""
-    read_knowledge(ground)
+    read_knowledge(context)
 
 
-def human(ground: Ground) -> None:
+def human(context: CheckContext) -> None:
     """Say something to the human agent in the conversation that was lent."""
-    if ground.human_conversation is None:
+    if context.human_conversation is None:
         return
-    ground.wire.history.clear()
-    visitor = ground.lent()
+    context.recorder.history.clear()
+    visitor = context.lent()
     _older(visitor)
-    known = visitor.known.get(ground.human_conversation.lower())
+    known = visitor.known.get(context.human_conversation.lower())
     if known is None:
-        ground.findings.prevent(
+        context.findings.prevent(
             "queued", "sendMessage", "--human-conversation is none of the token's visitor"
         )
         return
@@ -347,20 +349,20 @@ JOURNEYS: tuple[tuple[str, Journey], ...] = (
 )
 
 
-def _me(ground: Ground, visitor: Visitor) -> None:
+def _me(context: CheckContext, visitor: Visitor) -> None:
     exchange = visitor.session.call("getMe")
-    ground.findings.see(exchange, ground.wire.history)
+    context.findings.see(exchange, context.recorder.history)
     if exchange.status in tolerance.CIRCUMSTANCES:
         return
     got = str(exchange.document.get("id"))
     kept = exchange.status == OK and got == visitor.visitor_id
-    ground.findings.judge(
+    context.findings.judge(
         kept,
         "me",
         "getMe",
         f"200 with the visitor {visitor.visitor_id}",
         f"{exchange.status} with {got}",
-        ground.wire.history,
+        context.recorder.history,
     )
 
 
@@ -386,6 +388,6 @@ def _older(visitor: Visitor) -> None:
             return
 
 
-def _no_second(ground: Ground) -> None:
-    ground.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
-    ground.findings.prevent("own-list", "getConversations", TWO_VISITORS)
+def _no_second(context: CheckContext) -> None:
+    context.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
+    context.findings.prevent("own-list", "getConversations", TWO_VISITORS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import is_uuid
-from siteassist_contract.checks.context import Ground
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.description import API_KEY, page_due, page_query, page_words
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
@@ -27,24 +27,24 @@ _WORD = re.compile(r"[^\W\d_]{4,40}")
 """What is worth looking for."""
 
 
-def read_knowledge(ground: Ground) -> None:
+def read_knowledge(context: CheckContext) -> None:
     """Read all of it, and compare the parts with each other."""
-    if ground.target.api_key is None:
-        ground.without_key(
+    if context.target.api_key is None:
+        context.without_key(
             ("project-stable", "getProject"),
             ("qnas-all", "getQnas"),
             ("qnas-search", "getQnas"),
             *(("no-token-needed", n) for n in ("getProject", "getQnas", "getQna", "search")),
         )
         return
-    ground.wire.history.clear()
+    context.recorder.history.clear()
     with contextlib.suppress(_RefusedError):
-        _read(ground, _Reader(ground, ground.nobody), ground.target.api_key)
+        _read(context, _Reader(context, context.nobody), context.target.api_key)
 
 
-def _read(ground: Ground, reader: _Reader, key: str) -> None:
-    project = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
-    again = reader.read(ground.nobody.call("getProject", query={API_KEY: key}))
+def _read(context: CheckContext, reader: _Reader, key: str) -> None:
+    project = reader.read(context.nobody.call("getProject", query={API_KEY: key}))
+    again = reader.read(context.nobody.call("getProject", query={API_KEY: key}))
     reader.judge(
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
@@ -54,8 +54,8 @@ def _read(ground: Ground, reader: _Reader, key: str) -> None:
     )
     project_id = str(project.get("id"))
     vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""
-    ground.wire.history.clear()
-    _search(reader, key, ground.profile.gentle, vocabulary)
+    context.recorder.history.clear()
+    _search(reader, key, context.profile.gentle, vocabulary)
 
 
 class _RefusedError(Exception):
@@ -65,10 +65,10 @@ class _RefusedError(Exception):
 class _Reader:
     """Reads without a credential, and judges that it can."""
 
-    def __init__(self, ground: Ground, session: Session) -> None:
+    def __init__(self, context: CheckContext, session: Session) -> None:
         self.session = session
-        self._findings = ground.findings
-        self._history = ground.wire.history
+        self._findings = context.findings
+        self._history = context.recorder.history
 
     def read(self, exchange: Exchange) -> dict[str, Any]:
         """Return the answer, an empty one if it was refused."""

@@ -34,8 +34,8 @@ from siteassist_contract.checks.behaviour.journeys import (
 )
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import ORDERS, Visitor
-from siteassist_contract.checks.context import SECOND, Ground
-from siteassist_contract.findings import BrokenError
+from siteassist_contract.checks.context import SECOND, CheckContext
+from siteassist_contract.findings import ViolationError
 from siteassist_contract.verdict import ContractBrokenError
 
 _PICK = st.integers(0, 10**6)
@@ -64,18 +64,18 @@ PAGE_CONTEXT = st.one_of(
 )
 
 
-class Walk(RuleBasedStateMachine):
-    """One walk. `ground` and `watch` are set by `walk`, for each run anew."""
+class RandomSteps(RuleBasedStateMachine):
+    """One walk. `context` and `watch` are set by `walk`, for each run anew."""
 
-    ground: Ground
+    context: CheckContext
     watch: Callable[[], None]
 
     @initialize()
     def arrive(self) -> None:
         """Two visitors come; without a key the same one as before, alone."""
         self.watch()
-        self.first = self.ground.visitor()
-        self.second = self.ground.visitor(SECOND) if self.ground.has_key else None
+        self.first = self.context.visitor()
+        self.second = self.context.visitor(SECOND) if self.context.has_key else None
         self.secret = f"secret {uuid.uuid4().hex}"
         self.told: set[str] = set()
 
@@ -203,11 +203,11 @@ class Walk(RuleBasedStateMachine):
         stranger = self.second if visitor is self.first else self.first
         if stranger is None or visitor is stranger:
             return
-        intrude(self.ground, stranger, known, self.secret)
+        intrude(self.context, stranger, known, self.secret)
         visitor.read(known)
         visitor.history(known)
-        look_for_nothing(self.ground, visitor, str(uuid.uuid4()), pick)
-        renew(self.ground, self.first)
+        look_for_nothing(self.context, visitor, str(uuid.uuid4()), pick)
+        renew(self.context, self.first)
 
     def teardown(self) -> None:
         """Look at everything once more."""
@@ -225,35 +225,39 @@ class OutOfTimeError(BaseException):
     """The time is up. Not an `Exception`: hypothesis would take it for a finding."""
 
 
-def walk(ground: Ground, *, seed_: int, until: float, database: ExampleDatabase | None) -> None:
+def walk(
+    context: CheckContext, *, seed_: int, until: float, database: ExampleDatabase | None
+) -> None:
     """Walk until ``until``, a time of `time.monotonic`, and settle the breaks on the way."""
-    findings = ground.findings
-    findings.settle(findings.breaks)
+    findings = context.findings
+    findings.settle(findings.violations)
     number = 0
     while time.monotonic() < until:
-        before = set(findings.breaks)
+        before = set(findings.violations)
         # Each series draws other numbers; the first is the seed's own.
-        _series(ground, seed_ + number, until, database)
-        findings.settle(findings.breaks)
+        _series(context, seed_ + number, until, database)
+        findings.settle(findings.violations)
         number += 1
-        if set(findings.breaks) == before and ground.profile.gentle:
+        if set(findings.violations) == before and context.profile.gentle:
             return
 
 
-def _series(ground: Ground, seed_: int, until: float, database: ExampleDatabase | None) -> None:
-    findings = ground.findings
-    known = set(findings.breaks)
+def _series(
+    context: CheckContext, seed_: int, until: float, database: ExampleDatabase | None
+) -> None:
+    findings = context.findings
+    known = set(findings.violations)
     deadline = until
 
     def watch() -> None:
         nonlocal deadline
-        if set(findings.breaks) - known and deadline == until:
+        if set(findings.violations) - known and deadline == until:
             deadline = min(until, time.monotonic() + _SHORTENING)
         if time.monotonic() > deadline:
             raise OutOfTimeError
 
-    here = {"ground": ground, "watch": staticmethod(watch)}
-    machine = type("Walk", (Walk,), here)
+    here = {"context": context, "watch": staticmethod(watch)}
+    machine = type("RandomSteps", (RandomSteps,), here)
     chosen = settings(
         # Whatever the environment: hypothesis's profile for CI would ignore the seed.
         settings.get_profile("default"),
@@ -270,11 +274,11 @@ def _series(ground: Ground, seed_: int, until: float, database: ExampleDatabase 
     findings.shorten = True
     try:
         run_state_machine_as_test(seed(seed_)(machine), settings=chosen)
-    except (BrokenError, ContractBrokenError, Flaky, OutOfTimeError):
+    except (ViolationError, ContractBrokenError, Flaky, OutOfTimeError):
         # What was found is noted already, with the shortest way that was seen.
         pass
     except ExceptionGroup as group:
-        rest = group.split((BrokenError, ContractBrokenError, Flaky))[1]
+        rest = group.split((ViolationError, ContractBrokenError, Flaky))[1]
         if rest is not None:
             raise rest from None
     finally:

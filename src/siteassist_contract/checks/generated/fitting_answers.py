@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract.description import answer_properties, operations, resolve
-from siteassist_contract.tolerance import Exchange, sent_query
+from siteassist_contract.tolerance import GeneratedCall, sent_query
 from siteassist_spec import Json, Operation
 
 _MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -51,14 +51,14 @@ def is_judged(operation: Operation) -> bool:
     return derived or operation.operation_id in _RULES
 
 
-def faults(exchange: Exchange) -> list[str]:
+def faults(exchange: GeneratedCall) -> list[str]:
     """Say what is wrong with the answer of a request that was accepted."""
     if not isinstance(exchange.answer, Mapping):
         return []
     return list(_faults(exchange, exchange.answer))
 
 
-def _faults(exchange: Exchange, answer: Json) -> Iterator[str]:
+def _faults(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     operation = operations()[exchange.operation_id]
     paging = operation.paging
     if is_one_object(operation):
@@ -74,26 +74,26 @@ def _faults(exchange: Exchange, answer: Json) -> Iterator[str]:
         yield from _RULES[exchange.operation_id](exchange, answer)
 
 
-def _started(_: Exchange, answer: Json) -> Iterator[str]:
+def _started(_: GeneratedCall, answer: Json) -> Iterator[str]:
     if answer.get("status") != "open":
         yield "a conversation that was just started is open"
 
 
-def _feedback(exchange: Exchange, answer: Json) -> Iterator[str]:
+def _feedback(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     if isinstance(exchange.body, Mapping) and "feedback" in exchange.body:
         given, stored = exchange.body["feedback"], answer.get("feedback")
         if given in ("like", "dislike", None) and given != stored:
             yield f"the feedback was {given!r}, stored is {stored!r}"
 
 
-def _asked_for(operation: Operation, exchange: Exchange, answer: Json) -> Iterator[str]:
+def _asked_for(operation: Operation, exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     parameter = operation.path.rpartition("/")[2].strip("{}")
     asked, got = str(exchange.path.get(parameter)), str(answer.get("id"))
     if asked.lower() != got.lower():
         yield f"{asked} was asked for, {got} came"
 
 
-def _messages(_: Exchange, answer: Json) -> Iterator[str]:
+def _messages(_: GeneratedCall, answer: Json) -> Iterator[str]:
     times = [str(item.get("createdAt")) for item in _items(answer, "data")]
     # Other formats are not known to sort as text: docs/evidence.md, O-7.
     if all(_MILLISECONDS.fullmatch(time) for time in times):
@@ -104,12 +104,12 @@ def _messages(_: Exchange, answer: Json) -> Iterator[str]:
         )
 
 
-def _found(exchange: Exchange, answer: Json) -> Iterator[str]:
+def _found(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     yield from _page(exchange, answer, "results", "size", default=10)
 
 
 def _page(
-    exchange: Exchange, answer: Json, name: str, parameter: str, *, default: int | None
+    exchange: GeneratedCall, answer: Json, name: str, parameter: str, *, default: int | None
 ) -> Iterator[str]:
     sent = sent_query(exchange.url).get(parameter)
     limit = default if sent is None else _whole(sent)
@@ -124,7 +124,7 @@ def _total(answer: Json, items: str, name: str) -> Iterator[str]:
         yield f"`{name}` is {total}, {count} came on one page"
 
 
-def _filtered(exchange: Exchange, answer: Json, items: str, name: str) -> Iterator[str]:
+def _filtered(exchange: GeneratedCall, answer: Json, items: str, name: str) -> Iterator[str]:
     wanted = sent_query(exchange.url).get(name, [])
     if len(wanted) == 1:
         others = [i for i in _items(answer, items) if i.get(name) != wanted[0]]
@@ -143,7 +143,7 @@ def _whole(texts: list[str]) -> int | None:
     return int(texts[0]) if plain else None
 
 
-_RULES: dict[str, Callable[[Exchange, Json], Iterator[str]]] = {
+_RULES: dict[str, Callable[[GeneratedCall, Json], Iterator[str]]] = {
     "getMessages": _messages,
     "search": _found,
     "sendMessageFeedback": _feedback,

@@ -134,12 +134,14 @@ def _operation_id(case: schemathesis.Case[Any]) -> str:
     return name
 
 
-def _exchange(case: schemathesis.Case[Any], response: schemathesis.Response) -> tolerance.Exchange:
+def _exchange(
+    case: schemathesis.Case[Any], response: schemathesis.Response
+) -> tolerance.GeneratedCall:
     try:
         answer = json.loads(response.content)
     except ValueError:
         answer = None
-    return tolerance.Exchange(
+    return tolerance.GeneratedCall(
         operation_id=_operation_id(case),
         url=str(response.request.url),
         path=case.path_parameters or {},

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from siteassist_contract.checks.context import FIRST, SECOND, Ground
+from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
 from siteassist_contract.http import redaction
 from siteassist_contract.http.recorder import Exchange
@@ -49,7 +49,7 @@ EXPECTED = {
 class Shapes:
     """Made-up requests to one server."""
 
-    ground: Ground
+    context: CheckContext
     examples: int
     seed: int
     until: float
@@ -63,10 +63,10 @@ class Shapes:
 
     def run(self) -> Iterator[str]:
         """Run all phases; yields the words for each one that is done."""
-        target = self.ground.target
-        self.ground.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
+        target = self.context.target
+        self.context.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
         if target.token is not None:
-            self.ground.devices.pop(FIRST, None)
+            self.context.devices.pop(FIRST, None)
         with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
             write(Path(name), target, self._choices())
             command = [sys.executable, "-m", "siteassist_contract.checks.generated.engine", name]
@@ -95,7 +95,7 @@ class Shapes:
             if "rule" in line:
                 self._break(line)
             elif "error" in line:
-                problems.append(self.ground.findings.secrets.text(str(line["error"])))
+                problems.append(self.context.findings.secrets.text(str(line["error"])))
             elif "done" in line:
                 complete = not line["interrupted"]
                 yield line["done"]
@@ -109,11 +109,11 @@ class Shapes:
             raise CannotRunError("schemathesis did not run to its end")
 
     def _count(self, line: Mapping[str, Any]) -> None:
-        findings = self.ground.findings
+        findings = self.context.findings
         for name, status, count in line.get("answered", ()):
             findings.answered[name, status] += count
             findings.requests[findings.layer, name] += count
-            self.ground.wire.requests += count
+            self.context.recorder.requests += count
         for rule, name, count in line.get("tested", ()):
             findings.tested[rule, name] += count
 
@@ -121,7 +121,7 @@ class Shapes:
         rule = line["rule"]
         exchanges = [self._exchange(each) for each in line["exchanges"]]
         actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
-        findings = self.ground.findings
+        findings = self.context.findings
         findings.judge(
             False,  # noqa: FBT003  # found already
             rule,
@@ -140,7 +140,7 @@ class Shapes:
             operation=line["operation"],
             credential=line["credential"],
             method=line["method"],
-            target=parts.path.removeprefix(urlsplit(self.ground.target.base_url).path) + query,
+            target=parts.path.removeprefix(urlsplit(self.context.target.base_url).path) + query,
             body=line["body"].encode("latin-1"),
             content_type=line["content_type"],
             status=line["status"],

@@ -14,10 +14,10 @@ from siteassist_mock.content.seed import PROJECT
 
 if TYPE_CHECKING:
     from siteassist_mock.http.authentication import Authenticator
-    from siteassist_mock.settings import Settings
+    from siteassist_mock.settings import MockSettings
     from siteassist_mock.storage.events import EventBus
     from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import Visitor
+    from siteassist_mock.storage.tables import VisitorRow
 
 __all__ = ["Call", "Handler", "Services"]
 
@@ -26,7 +26,7 @@ __all__ = ["Call", "Handler", "Services"]
 class Services:
     """What all requests of one server share."""
 
-    settings: Settings
+    settings: MockSettings
     store: Store
     authenticator: Authenticator
     events: EventBus
@@ -45,7 +45,7 @@ class Call:
     """
 
     services: Services
-    signed_in: Visitor | None
+    signed_in: VisitorRow | None
     path: dict[str, str]
     query: dict[str, Any]
     body: Any
@@ -54,7 +54,7 @@ class Call:
     """The header parameters that the operation declares, by their declared names."""
 
     @property
-    def visitor(self) -> Visitor:
+    def visitor(self) -> VisitorRow:
         """The visitor whose request this is.
 
         Raises `LookupError` in an operation that takes no bearer.

@@ -19,7 +19,7 @@ class Role(Enum):
 
 
 @dataclass(frozen=True)
-class Settings:
+class LoadOptions:
     """The choices for one load test."""
 
     users: int
