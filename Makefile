@@ -95,7 +95,7 @@ bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in so
 	@$(RUN) python -m bench.mock
 
 mutants: $(READY) ## break the mock in over 100 ways and see which the contract tests find
-	@$(RUN) python -m tests.mutants
+	@$(RUN) python -m tests.faults
 
 exercises: $(READY) ## change the API on a copy of the repository and see that all follows
 	@$(RUN) python -m scripts.exercises

@@ -71,4 +71,4 @@ def test_references_are_followed_in_one_module() -> None:
     found = {
         name for name, text in sources("src", "scripts", "tests").items() if steps.search(text)
     }
-    assert found <= {"tests/mutants/faulty.py"}
+    assert found <= {"tests/faults/faulty.py"}

@@ -1,4 +1,4 @@
-"""Runs the mock with one fault: ``python -m tests.mutants.server ID``."""
+"""Runs the mock with one fault: ``python -m tests.faults.server ID``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import click
-from tests.mutants.catalogue import MUTANTS
-from tests.mutants.variants import VARIANTS
+from tests.faults.catalogue import MUTANTS
+from tests.faults.variants import VARIANTS
 
 from siteassist_mock.http.server import base_url, listen, make_server
 
@@ -72,4 +72,4 @@ def _variants() -> str:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tests.mutants.server")
+    main(prog_name="python -m tests.faults.server")

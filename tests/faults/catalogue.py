@@ -5,12 +5,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tests.mutants import auth, errors, lists, shape, state, status, stream, validation
+from tests.faults import auth, errors, lists, shape, state, status, stream, validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tests.mutants.mutant import Mutant
+    from tests.faults.mutant import Mutant
 
 __all__ = ["MUTANTS", "chosen"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 from starlette.types import ASGIApp
-from tests.mutants import probes
-from tests.mutants.edits import change, edit, put
-from tests.mutants.faulty import Build, Server
-from tests.mutants.mutant import Faults, Probe
-from tests.mutants.probing import EMOJI, Api
+from tests.faults import probes
+from tests.faults.edits import change, edit, put
+from tests.faults.faulty import Build, Server
+from tests.faults.mutant import Faults, Probe
+from tests.faults.probing import EMOJI, Api
 
 from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.http.errors import ApiError

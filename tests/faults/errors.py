@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.mutants import probes
-from tests.mutants.exchange import Exchange
-from tests.mutants.faulty import Build, Server
-from tests.mutants.mutant import Faults
-from tests.mutants.probing import API_KEY, UNKNOWN, Api
+from tests.faults import probes
+from tests.faults.exchange import Exchange
+from tests.faults.faulty import Build, Server
+from tests.faults.mutant import Faults
+from tests.faults.probing import API_KEY, UNKNOWN, Api
 
 __all__ = ["FAULTS"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mutants import auth, errors, lists, shape, state, status, stream, validation
-from tests.mutants.catalogue import MUTANTS, chosen
-from tests.mutants.faulty import Server, spec
-from tests.mutants.in_process import in_process
-from tests.mutants.mutant import CLASSES, Mutant, Probe
-from tests.mutants.probing import Api
-from tests.mutants.variants import VARIANTS
+from tests.faults import auth, errors, lists, shape, state, status, stream, validation
+from tests.faults.catalogue import MUTANTS, chosen
+from tests.faults.faulty import Server, spec
+from tests.faults.in_process import in_process
+from tests.faults.mutant import CLASSES, Mutant, Probe
+from tests.faults.probing import Api
+from tests.faults.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")

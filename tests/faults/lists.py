@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.types import ASGIApp
-from tests.mutants import probes
-from tests.mutants.edits import change, edit, put
-from tests.mutants.faulty import Build
-from tests.mutants.mutant import Faults, Probe
-from tests.mutants.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
+from tests.faults import probes
+from tests.faults.edits import change, edit, put
+from tests.faults.faulty import Build
+from tests.faults.mutant import Faults, Probe
+from tests.faults.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
 
 from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.storage.store import Records

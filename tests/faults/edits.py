@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from tests.mutants.exchange import Exchange
-    from tests.mutants.faulty import Build, Server
+    from tests.faults.exchange import Exchange
+    from tests.faults.faulty import Build, Server
 
 __all__ = [
     "Edit",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
-from tests.mutants.exchange import Event, Exchange
+from tests.faults.exchange import Event, Exchange
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.mutants.mutant import CLASSES, Mutant
-from tests.mutants.trial import BROKEN, KEPT, Trial
+from tests.faults.mutant import CLASSES, Mutant
+from tests.faults.trial import BROKEN, KEPT, Trial
 
 __all__ = ["Result", "alarms", "enough", "line", "rate", "summary", "table"]
 

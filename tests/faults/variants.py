@@ -20,12 +20,12 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
-from tests.mutants.edits import become, change, drop, edit, put, rename, together
-from tests.mutants.exchange import Event, Exchange
-from tests.mutants.faulty import Build, Server, Step
-from tests.mutants.owners import owner_of
-from tests.mutants.probes import CHAT
-from tests.mutants.probing import API_KEY, PROJECT, UNKNOWN, Api
+from tests.faults.edits import become, change, drop, edit, put, rename, together
+from tests.faults.exchange import Event, Exchange
+from tests.faults.faulty import Build, Server, Step
+from tests.faults.owners import owner_of
+from tests.faults.probes import CHAT
+from tests.faults.probing import API_KEY, PROJECT, UNKNOWN, Api
 
 from siteassist_mock.content.assistant import Assistant, Reply
 from siteassist_mock.handlers import HANDLERS, views

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.mutants.faulty import Build, Server
+from tests.faults.faulty import Build, Server
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from tests.mutants.probing import Api
+    from tests.faults.probing import Api
 
 __all__ = ["CLASSES", "Faults", "Mutant", "Probe"]
 

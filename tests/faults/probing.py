@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
-from tests.mutants.faulty import spec
+from tests.faults.faulty import spec
 
 __all__ = ["EMOJI", "UNKNOWN", "Api", "Visitor", "read_stream", "text_of"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp
-from tests.mutants import probes
-from tests.mutants.edits import assuming
-from tests.mutants.exchange import Exchange
-from tests.mutants.faulty import Build
-from tests.mutants.mutant import Faults, Probe
-from tests.mutants.probing import API_KEY, EMOJI, PROJECT, Api
+from tests.faults import probes
+from tests.faults.edits import assuming
+from tests.faults.exchange import Exchange
+from tests.faults.faulty import Build
+from tests.faults.mutant import Faults, Probe
+from tests.faults.probing import API_KEY, EMOJI, PROJECT, Api
 
 from siteassist_mock.http.errors import ApiError, error_response
 

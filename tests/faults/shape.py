@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.mutants import probes
-from tests.mutants.edits import change, drop, edit, put, rename, together, whole
-from tests.mutants.mutant import Faults
-from tests.mutants.probing import API_KEY, PROJECT, Api
+from tests.faults import probes
+from tests.faults.edits import change, drop, edit, put, rename, together, whole
+from tests.faults.mutant import Faults
+from tests.faults.probing import API_KEY, PROJECT, Api
 
 __all__ = ["FAULTS"]
 

@@ -80,7 +80,7 @@ def running(name: str, *, variant: bool = False) -> Iterator[str]:
 
     Raises `RuntimeError` if it does not start.
     """
-    command = [sys.executable, "-m", "tests.mutants.server", name]
+    command = [sys.executable, "-m", "tests.faults.server", name]
     command += ["--variant"] if variant else []
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -12,14 +12,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 from starlette.types import ASGIApp
-from tests.mutants import probes
-from tests.mutants.edits import assuming
-from tests.mutants.exchange import Exchange
-from tests.mutants.faulty import Build, Server
-from tests.mutants.mutant import Faults, Probe
-from tests.mutants.owners import owner_of
-from tests.mutants.probing import API_KEY, Api
-from tests.mutants.probing import Visitor as Caller
+from tests.faults import probes
+from tests.faults.edits import assuming
+from tests.faults.exchange import Exchange
+from tests.faults.faulty import Build, Server
+from tests.faults.mutant import Faults, Probe
+from tests.faults.owners import owner_of
+from tests.faults.probing import API_KEY, Api
+from tests.faults.probing import Visitor as Caller
 
 from siteassist_mock.content.seed import PRIVATE_KEY
 from siteassist_mock.http.authentication import Authenticator

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.mutants.faulty import Server
-from tests.mutants.in_process import in_process
-from tests.mutants.probes import CHAT
-from tests.mutants.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api
-from tests.mutants.variants import VARIANTS, Variant
+from tests.faults.faulty import Server
+from tests.faults.in_process import in_process
+from tests.faults.probes import CHAT
+from tests.faults.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api
+from tests.faults.variants import VARIANTS, Variant
 
 # What the mock does as well, or what shows in time alone.
 ALIKE = {"foreign-404", "qnas-slow", "stream-slow"}

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from tests.mutants import server
-from tests.mutants.__main__ import main
-from tests.mutants.catalogue import MUTANTS
-from tests.mutants.results import Result as Judged
-from tests.mutants.results import enough, summary, table
-from tests.mutants.trial import Trial, Violation, running
+from tests.faults import server
+from tests.faults.__main__ import main
+from tests.faults.catalogue import MUTANTS
+from tests.faults.results import Result as Judged
+from tests.faults.results import enough, summary, table
+from tests.faults.trial import Trial, Violation, running
 
 ROOT = Path(__file__).resolve().parents[2]
 # Finds one fault: that getMe answers without a token.
@@ -137,7 +137,7 @@ def test_interrupted(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)
     text = f"import signal; open({str(begun)!r}, 'w').close(); signal.pause()"
-    command = [sys.executable, "-m", "tests.mutants", "no-token-me", "done-twice"]
+    command = [sys.executable, "-m", "tests.faults", "no-token-me", "done-twice"]
     command += ["--workers", "1", "--contract", fake(tmp_path, text)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         begun.open().close()
@@ -243,7 +243,7 @@ def test_server_has_the_difference(name: str, variant: bool, expected: int) -> N
 
 def test_server_stops_cleanly() -> None:
     """It says where it is, as the mock does, and a signal ends it with exit status 0."""
-    command = [sys.executable, "-m", "tests.mutants.server", "done-twice", "--port", "0"]
+    command = [sys.executable, "-m", "tests.faults.server", "done-twice", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

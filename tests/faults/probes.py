@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.mutants.probing import (
+from tests.faults.probing import (
     API_KEY,
     PROJECT,
     QNA,
@@ -15,7 +15,7 @@ from tests.mutants.probing import (
 )
 
 if TYPE_CHECKING:
-    from tests.mutants.mutant import Probe
+    from tests.faults.mutant import Probe
 
 CHAT = {"messages": [{"role": "user", "content": "How long does shipping take?"}]}
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from tests.mutants.catalogue import chosen
-from tests.mutants.mutant import CLASSES, Mutant
-from tests.mutants.results import Result, alarms, enough, line, summary, table
-from tests.mutants.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
-from tests.mutants.variants import VARIANTS
+from tests.faults.catalogue import chosen
+from tests.faults.mutant import CLASSES, Mutant
+from tests.faults.results import Result, alarms, enough, line, summary, table
+from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
+from tests.faults.variants import VARIANTS
 
 __all__ = ["main"]
 
@@ -182,4 +182,4 @@ def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterat
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tests.mutants")
+    main(prog_name="python -m tests.faults")

@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
-from tests.mutants import probes
-from tests.mutants.edits import together
-from tests.mutants.exchange import Event, Exchange
-from tests.mutants.faulty import Build, Server, Step
-from tests.mutants.mutant import Faults
-from tests.mutants.probing import EMOJI, Api, read_stream, text_of
+from tests.faults import probes
+from tests.faults.edits import together
+from tests.faults.exchange import Event, Exchange
+from tests.faults.faulty import Build, Server, Step
+from tests.faults.mutant import Faults
+from tests.faults.probing import EMOJI, Api, read_stream, text_of
 
 from siteassist_mock.content.assistant import Reply
 from siteassist_mock.handlers import views
