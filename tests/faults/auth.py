@@ -18,10 +18,10 @@ from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults, Probe
 from tests.faults.owners import owner_of
-from tests.faults.probing import API_KEY, Api
+from tests.faults.probing import Api
 from tests.faults.probing import Visitor as Caller
+from tests.values import API_KEY, PRIVATE_KEY
 
-from siteassist_mock.content.seed import PRIVATE_KEY
 from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from starlette.responses import JSONResponse
 from tests.faults import probes
 from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults
-from tests.faults.probing import API_KEY, UNKNOWN, Api
+from tests.faults.probing import Api
+from tests.values import API_KEY, UNKNOWN_ID
 
 __all__ = ["FAULTS"]
 
@@ -78,7 +80,7 @@ def _told(secret: str) -> Callable[[Api], None]:
     """Return a probe: the error of an unknown conversation does not tell ``secret``."""
 
     def probe(api: Api) -> None:
-        error = api.visitor().refused("getConversation", UNKNOWN, by=(404,))
+        error = api.visitor().refused("getConversation", UNKNOWN_ID, by=(404,))
         assert secret not in json.dumps(error)
 
     return probe
@@ -151,7 +153,7 @@ for _name, _says, _context, _build, _probe in (
         "Errors of getQnas are wrapped in data.",
         "Error.required",
         _errors("getQnas", _body(lambda error: {"data": {"error": error}})),
-        lambda api: api.refused("getQnas", UNKNOWN, by=(404,)),
+        lambda api: api.refused("getQnas", UNKNOWN_ID, by=(404,)),
     ),
     (
         "error-message-null",
@@ -286,7 +288,7 @@ for _name, _says, _context, _build, _probe in (
         "openapi.yaml Unauthorized (F-status)",
         _errors("getMessages", _status(500), 401),
         lambda api: [
-            who.refused("getMessages", UNKNOWN, by=(401,)) for who in (api, api.bearing("x.y.z"))
+            who.refused("getMessages", UNKNOWN_ID, by=(401,)) for who in (api, api.bearing("x.y.z"))
         ],
     ),
     (
@@ -336,7 +338,7 @@ for _name, _says, _context, _build, _probe in (
 
 
 def _unknown_feedback(api: Api) -> None:
-    api.visitor().refused("sendMessageFeedback", UNKNOWN, by=(404,), body={"feedback": "like"})
+    api.visitor().refused("sendMessageFeedback", UNKNOWN_ID, by=(404,), body={"feedback": "like"})
 
 
 @_fault(
@@ -510,3 +512,17 @@ def _message_to_closed(api: Api) -> None:
     conversation = visitor.start()
     visitor.close(conversation)
     visitor.refused("sendMessage", conversation, by=(409,), body={"content": "Hi"})
+
+
+@_fault(
+    "unknown-path-answered",
+    "A path that is not described is answered with an empty object.",
+    "openapi.yaml NotFound (F-status)",
+    lambda api: _unknown_path(api),
+)
+def _unknown_path_answered(server: Server) -> None:
+    server.elsewhere = JSONResponse({})
+
+
+def _unknown_path(api: Api) -> None:
+    assert 404 == api.http.get("no-such-path").status_code

@@ -64,6 +64,8 @@ class Server:
         self._streams: dict[str, list[Callable[[Exchange], Step]]] = {name: [] for name in HANDLERS}
         self.whole: set[str] = set()
         """The operations whose streams are sent in one piece, at their end."""
+        self.elsewhere: ASGIApp | None = None
+        """Answers the paths that are not described; the mock does if it is None."""
 
     def schema(self, path: str) -> dict[str, Any]:
         """Return the schema of the description that ``path`` leads to.
@@ -200,7 +202,8 @@ class _Middleware:
             return
         found = _operation(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if found is None:
-            await self._app(scope, receive, send)
+            elsewhere = None if _is_described(scope) else self._server.elsewhere
+            await (elsewhere or self._app)(scope, receive, send)
             return
         body = await _read(receive)
         if body is None:
@@ -324,6 +327,12 @@ def _routes() -> list[tuple[str, re.Pattern[str], str]]:
 
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(_BASE + path)))
+
+
+def _is_described(scope: Scope) -> bool:
+    return scope["type"] != "http" or any(
+        pattern.fullmatch(scope["path"]) for _, pattern, _ in _routes()
+    )
 
 
 def _operation(method: str, path: str) -> tuple[str, dict[str, str]] | None:

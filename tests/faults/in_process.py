@@ -15,24 +15,29 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Message, Scope
 
-__all__ = ["in_process"]
+__all__ = ["InProcess", "in_process"]
 
 
 @contextmanager
 def in_process(app: Starlette) -> Iterator[httpx.Client]:
     """Yield a client of ``app``, and close its store in the end."""
-    with httpx.Client(base_url="http://127.0.0.1/v2", transport=_Transport(app)) as http:
+    with httpx.Client(base_url="http://127.0.0.1/v2", transport=InProcess(app)) as http:
         yield http
-    app.state.store.close()
 
 
-class _Transport(httpx.BaseTransport):
+class InProcess(httpx.BaseTransport):
     """Calls an application; each request has a thread of its own."""
 
     def __init__(self, app: Starlette) -> None:
+        """Call ``app``, and close its store in the end."""
         self._app = app
 
+    def close(self) -> None:
+        """Close the store."""
+        self._app.state.store.close()
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response, whose body is still on its way."""
         messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         body = request.read()
 

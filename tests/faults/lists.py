@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from starlette.types import ASGIApp
 from tests.faults import probes
-from tests.faults.edits import change, edit, put
+from tests.faults.edits import change, edit, put, whole
+from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build
 from tests.faults.mutant import Faults, Probe
-from tests.faults.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api, Visitor
+from tests.faults.probing import Api, Visitor
+from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
 
 from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.storage.store import Records
@@ -467,28 +470,28 @@ for _name, _says, _context, _build, _probe, _rare in (
 
 
 def _pages_of_qnas(api: Api) -> None:
-    every = api.expect("getQnas", PROJECT, limit=100)
+    every = api.expect("getQnas", PROJECT_ID, limit=100)
     ids = [item["id"] for item in every["data"]]
     assert 12 == len(ids) == every["total"]
-    pages = [api.expect("getQnas", PROJECT, limit=5, offset=offset) for offset in (0, 5, 10)]
+    pages = [api.expect("getQnas", PROJECT_ID, limit=5, offset=offset) for offset in (0, 5, 10)]
     assert ids == [item["id"] for page in pages for item in page["data"]]
     assert {12} == {page["total"] for page in pages}
 
 
 def _questions(api: Api) -> None:
-    page = api.expect("getQnas", PROJECT, query="shipping")
+    page = api.expect("getQnas", PROJECT_ID, query="shipping")
     assert 2 == page["total"] == len(page["data"])
     assert all("shipping" in item["question"] for item in page["data"])
 
 
 def _each_qna(api: Api) -> None:
-    for item in api.expect("getQnas", PROJECT)["data"]:
-        assert item == api.expect("getQna", PROJECT, item["id"])
+    for item in api.expect("getQnas", PROJECT_ID)["data"]:
+        assert item == api.expect("getQna", PROJECT_ID, item["id"])
 
 
 def _foreign_project(api: Api) -> None:
-    api.refused("getQnas", UNKNOWN, by=(403, 404))
-    api.refused("getQna", UNKNOWN, QNA, by=(403, 404))
+    api.refused("getQnas", UNKNOWN_ID, by=(403, 404))
+    api.refused("getQna", UNKNOWN_ID, QNA_ID, by=(403, 404))
 
 
 def _sizes(api: Api) -> None:
@@ -547,7 +550,7 @@ _add(
     "openapi.yaml getQna.description",
     lambda server: server.handler(
         "getQna",
-        lambda call, handler: handler(replace(call, path={**call.path, "qnaId": QNA})),
+        lambda call, handler: handler(replace(call, path={**call.path, "qnaId": QNA_ID})),
     ),
     _each_qna,
 )
@@ -557,7 +560,7 @@ _add(
     "openapi.yaml getQnas 404; getQna.description",
     lambda server: server.handler(
         "getQnas getQna",
-        lambda call, handler: handler(replace(call, path={**call.path, "projectId": PROJECT})),
+        lambda call, handler: handler(replace(call, path={**call.path, "projectId": PROJECT_ID})),
     ),
     _foreign_project,
 )
@@ -593,3 +596,29 @@ def _filled_up(call: Call, handler: Handler) -> ASGIApp:
     last = max(len(call.services.knowledge.qnas) - call.query["limit"], 0)
     offset = min(call.query["offset"], last)
     return handler(replace(call, query={**call.query, "offset": offset}))
+
+
+def _one_project(api: Api) -> None:
+    first, second = (api.expect("getProject", apiKey=API_KEY) for _ in range(2))
+    assert first == second
+
+
+def _finding_nothing(exchange: Exchange) -> None:
+    if "query" in exchange.query:
+        exchange.query["query"] = "xyzzyx"
+
+
+_add(
+    "project-renamed",
+    "The project has another name each time.",
+    "openapi.yaml getProject.description (F-project)",
+    whole("getProject", lambda found: {**found, "name": uuid.uuid4().hex}),
+    _one_project,
+)
+_add(
+    "qnas-query-finds-nothing",
+    "getQnas finds no Q&A by the words of its question.",
+    "openapi.yaml getQnas query (F-qnas)",
+    lambda server: server.before("getQnas", _finding_nothing),
+    _questions,
+)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.faults.probing import (
-    API_KEY,
-    PROJECT,
-    QNA,
-    UNKNOWN,
-    Api,
-    read_stream,
-    text_of,
-)
+from tests.faults.probing import Api, read_stream, text_of
+from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from tests.faults.mutant import Probe
@@ -129,18 +122,18 @@ def chat_streamed(api: Api) -> None:
 
 def project(api: Api) -> None:
     """The project is read."""
-    assert PROJECT == api.expect("getProject", apiKey=API_KEY)["id"]
+    assert PROJECT_ID == api.expect("getProject", apiKey=API_KEY)["id"]
 
 
 def qnas(api: Api) -> None:
     """The Q&As are listed, on two pages."""
     for offset in (0, 2):
-        api.expect("getQnas", PROJECT, limit=2, offset=offset)
+        api.expect("getQnas", PROJECT_ID, limit=2, offset=offset)
 
 
 def qna(api: Api) -> None:
     """One of the Q&As is read."""
-    assert QNA == api.expect("getQna", PROJECT, QNA)["id"]
+    assert QNA_ID == api.expect("getQna", PROJECT_ID, QNA_ID)["id"]
 
 
 def found(api: Api) -> None:
@@ -152,12 +145,12 @@ def found(api: Api) -> None:
 def found_nothing(api: Api) -> None:
     """A search, and a list, may have nothing in it."""
     assert [] == api.expect("search", q="xyzzyx", apiKey=API_KEY)["results"]
-    assert [] == api.expect("getQnas", PROJECT, query="xyzzyx")["data"]
+    assert [] == api.expect("getQnas", PROJECT_ID, query="xyzzyx")["data"]
     visitor = api.visitor()
     assert [] == visitor.ids()
     visitor.start()
     assert [] == visitor.ids(offset=50)
-    assert [] == api.expect("getQnas", PROJECT, offset=90)["data"]
+    assert [] == api.expect("getQnas", PROJECT_ID, offset=90)["data"]
 
 
 def stored(*contents: str) -> Probe:
@@ -234,7 +227,7 @@ def unknown(operation: str, **more: Any) -> Probe:
 
     def probe(api: Api) -> None:
         who = api.visitor()
-        path = (PROJECT, UNKNOWN) if operation == "getQna" else (UNKNOWN,)
+        path = (PROJECT_ID, UNKNOWN_ID) if operation == "getQna" else (UNKNOWN_ID,)
         who.refused(operation, *path, by=(404,), **more)
 
     return probe

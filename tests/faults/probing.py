@@ -14,14 +14,10 @@ from typing import Any
 import httpx
 import jsonschema_rs
 from tests.faults.faulty import spec
+from tests.values import API_KEY
 
-__all__ = ["EMOJI", "UNKNOWN", "Api", "Visitor", "read_stream", "text_of"]
+__all__ = ["EMOJI", "Api", "Visitor", "read_stream", "text_of"]
 
-API_KEY = "sa_pk_1234567890abcdef"
-PROJECT = "0b9f3c52-7d41-4c8e-9a26-5e8f7a1b2c3d"
-QNA = "9c1e7d34-2b56-4f78-8d90-a1b2c3d4e5f6"
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-"""An identifier that nothing has."""
 EMOJI = "Grüße 👋🏽 из 東京"
 _UNSET: Any = object()
 

@@ -8,7 +8,8 @@ from typing import Any
 from tests.faults import probes
 from tests.faults.edits import change, drop, edit, put, rename, together, whole
 from tests.faults.mutant import Faults
-from tests.faults.probing import API_KEY, PROJECT, Api
+from tests.faults.probing import Api
+from tests.values import API_KEY, PROJECT_ID
 
 __all__ = ["FAULTS"]
 
@@ -497,7 +498,7 @@ def _take_back(api: Api) -> None:
 
 
 def _no_qna(api: Api) -> None:
-    assert 0 == api.expect("getQnas", PROJECT, query="xyzzyx")["total"]
+    assert 0 == api.expect("getQnas", PROJECT_ID, query="xyzzyx")["total"]
     assert api.expect("getProject", apiKey=API_KEY)
 
 

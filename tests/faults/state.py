@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from starlette.types import ASGIApp
 from tests.faults import probes
-from tests.faults.edits import change, edit, put
+from tests.faults.edits import change, edit, put, whole
 from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import EMOJI, Api
+from tests.values import UNKNOWN_ID
 
 from siteassist_mock.http.call import Call, Handler
 from siteassist_mock.http.errors import ApiError
@@ -35,6 +36,7 @@ _ALL = "openapi.yaml getMessages.description (F-messages)"
 _FEEDBACK = "openapi.yaml sendMessageFeedback.description (F-feedback)"
 _CLOSING = "openapi.yaml closeConversation.description (P4)"
 _LIST = "openapi.yaml getConversations.description (P3)"
+_LONG_AGO = "2020-01-01T00:00:00.000Z"
 
 
 # What is said.
@@ -705,3 +707,98 @@ def _first_messages(records: Records, _original: Original, ids: list[str]) -> di
 
 def _user_messages(records: Records, _original: Original, ids: list[str]) -> dict[str, MessageRow]:
     return {one: found[-1] for one in ids if (found := records.messages(one, role="user"))}
+
+
+# One answer against another.
+
+
+def _starts_open(api: Api) -> None:
+    visitor = api.visitor()
+    found = visitor.expect("startConversation", wanted=201)
+    assert ("open", None) == (found["status"], found["closedAt"])
+
+
+def _updates_go_forward(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.start()
+    before = visitor.read(conversation)["updatedAt"]
+    visitor.close(conversation)
+    assert before <= visitor.read(conversation)["updatedAt"]
+
+
+def _messages_in_order_of_time(api: Api) -> None:
+    visitor = api.visitor()
+    times = [message["createdAt"] for message in visitor.messages(visitor.talk())]
+    assert sorted(times) == times
+
+
+def _times_in_lists(api: Api) -> None:
+    visitor = api.visitor()
+    read = visitor.read(visitor.talk())
+    (listed,) = visitor.list()["data"]
+    assert read["lastInteractionAt"] == listed["lastInteractionAt"]
+
+
+_add(
+    "started-with-end",
+    "startConversation says when an open conversation was closed.",
+    "Conversation.properties.closedAt",
+    whole("startConversation", lambda found: {**found, "closedAt": found["createdAt"]}),
+    _starts_open,
+)
+_add(
+    "read-shows-another",
+    "getConversation has the id of another conversation.",
+    "openapi.yaml getConversation.description (P5)",
+    edit("getConversation", "id", put(UNKNOWN_ID)),
+    probes.read,
+)
+_add(
+    "closing-turns-updates-back",
+    "Once a conversation is closed, its updatedAt is years ago.",
+    "Conversation.properties.updatedAt",
+    edit(
+        "getConversation",
+        "updatedAt",
+        put(_LONG_AGO),
+        where=lambda found: found["closedAt"] is not None,
+    ),
+    _updates_go_forward,
+)
+_add(
+    "answers-dated-back",
+    "getMessages dates the assistant's messages back by years.",
+    _ALL,
+    edit(
+        "getMessages",
+        "data.*.createdAt",
+        put(_LONG_AGO),
+        where=lambda message: message["role"] == "assistant",
+    ),
+    _messages_in_order_of_time,
+)
+_add(
+    "old-times-in-lists",
+    "In lists the latest interaction is years ago.",
+    "ConversationSummary.properties.lastInteractionAt",
+    edit("getConversations", "data.*.lastInteractionAt", put(_LONG_AGO)),
+    _times_in_lists,
+)
+_add(
+    "feedback-answer-always-null",
+    "sendMessageFeedback stores feedback, and answers null.",
+    _FEEDBACK,
+    edit("sendMessageFeedback", "feedback", put(None)),
+    probes.rated,
+)
+for _operation, _name, _probe in (
+    ("sendMessage", "empty-answer", probes.exchanged(1)),
+    ("createChatCompletion", "empty-completion", probes.chatted),
+):
+    _add(
+        _name,
+        f"{_operation} answers with a text that is empty.",
+        "CompletionStep.properties.content",
+        edit(_operation, "steps.*.content", put([{"type": "text", "text": ""}])),
+        _probe,
+    )

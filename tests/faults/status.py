@@ -10,7 +10,8 @@ from tests.faults import probes
 from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults
-from tests.faults.probing import API_KEY, EMOJI, PROJECT, Api
+from tests.faults.probing import EMOJI, Api
+from tests.values import API_KEY, PROJECT_ID
 
 __all__ = ["FAULTS"]
 
@@ -255,7 +256,7 @@ def _media_type_missing(server: Server) -> None:
 def _qna_redirected(server: Server) -> None:
     def how(exchange: Exchange) -> None:
         exchange.status = 308
-        exchange.headers["location"] = f"/v2/projects/{PROJECT}/qnas/{exchange.path['qnaId']}/"
+        exchange.headers["location"] = f"/v2/projects/{PROJECT_ID}/qnas/{exchange.path['qnaId']}/"
 
     _success("getQna", how)(server)
 

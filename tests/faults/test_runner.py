@@ -20,6 +20,7 @@ from tests.faults.catalogue import MUTANTS
 from tests.faults.results import Result as Judged
 from tests.faults.results import enough, summary, table
 from tests.faults.trial import Trial, Violation, running
+from tests.values import API_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 # Finds one fault: that getMe answers without a token.
@@ -104,9 +105,7 @@ def test_contract_tests_are_called_as_agreed(tmp_path: Path) -> None:
     folder = options.pop()
     assert folder
     assert (
-        shlex.split(
-            "--api-key sa_pk_1234567890abcdef --profile default --seed 7 --stop-at-first --reports"
-        )
+        shlex.split(f"--api-key {API_KEY} --profile default --seed 7 --stop-at-first --reports")
         == options
     )
 

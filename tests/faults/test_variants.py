@@ -8,8 +8,9 @@ import pytest
 from tests.faults.faulty import Server
 from tests.faults.in_process import in_process
 from tests.faults.probes import CHAT
-from tests.faults.probing import API_KEY, PROJECT, QNA, UNKNOWN, Api
+from tests.faults.probing import Api
 from tests.faults.variants import VARIANTS, Variant
+from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
 
 # What the mock does as well, or what shows in time alone.
 ALIKE = {"foreign-404", "qnas-slow", "stream-slow"}
@@ -71,15 +72,15 @@ def walk(api: Api) -> None:
     visitor.expect("closeConversation", conversation)
     page = visitor.list(status="closed", orderBy="createdAt", orderDir="asc")
     assert ["closed"] == [item["status"] for item in page["data"]]
-    visitor.refused("getConversation", UNKNOWN, by=(404,))
+    visitor.refused("getConversation", UNKNOWN_ID, by=(404,))
     api.visitor().refused("getConversation", conversation, by=(403, 404))
     visitor.expect("createChatCompletion", body=CHAT)
     for _ in range(3):
         payloads(visitor.expect("createChatCompletion", body={**CHAT, "stream": True}))
     api.expect("getProject", apiKey=API_KEY)
     api.refused("getProject", apiKey="wrong", by=(401,))
-    assert 2 == len(api.expect("getQnas", PROJECT, limit="2", offset="1")["data"])
-    assert QNA == api.expect("getQna", PROJECT, QNA)["id"]
+    assert 2 == len(api.expect("getQnas", PROJECT_ID, limit="2", offset="1")["data"])
+    assert QNA_ID == api.expect("getQna", PROJECT_ID, QNA_ID)["id"]
     assert 1 == len(api.expect("search", q="desk lamp", size="1", apiKey=API_KEY)["results"])
     api.invalid("search", apiKey=API_KEY)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.values import API_KEY
+
 __all__ = ["CONTRACT", "LIMIT_SECONDS", "Trial", "Violation", "run", "running", "stop"]
 
 CONTRACT = (sys.executable, "-m", "siteassist_contract")
@@ -25,7 +27,6 @@ LIMIT_SECONDS = 240.0
 KEPT, BROKEN = 0, 1
 """Exit statuses; any other means that the tests could not run."""
 
-_API_KEY = "sa_pk_1234567890abcdef"
 _ROOT = Path(__file__).resolve().parents[2]
 _START = "SiteAssist mock on "
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
@@ -108,7 +109,7 @@ def run(  # noqa: PLR0913 - what a run depends on
     seconds they are stopped.
     """
     with running(name, variant=variant) as url:
-        command = [*contract, url, "--api-key", _API_KEY, "--profile", "default"]
+        command = [*contract, url, "--api-key", API_KEY, "--profile", "default"]
         command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
         begun = time.monotonic()
         output = reports / "output.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,10 @@ from starlette.types import ASGIApp
 from tests.faults import probes
 from tests.faults.edits import assuming
 from tests.faults.exchange import Exchange
-from tests.faults.faulty import Build
+from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults, Probe
-from tests.faults.probing import API_KEY, EMOJI, PROJECT, Api
+from tests.faults.probing import EMOJI, Api
+from tests.values import API_KEY, PROJECT_ID
 
 from siteassist_mock.http.errors import ApiError, error_response
 
@@ -290,6 +292,23 @@ def _accepting_bodies() -> None:
         _add(name, says, evidence, build, probe)
 
 
+def _accepting_anything() -> None:
+    _add(
+        "no-json-taken",
+        "sendMessage takes a body that is not JSON for a greeting.",
+        "openapi.yaml BadRequest",
+        lambda server: server.before("sendMessage", _as_message),
+        _talking(lambda visitor, it: visitor.invalid("sendMessage", it, raw=b"{content: Hi}")),
+    )
+    _add(
+        "malformed-id-shows-the-latest",
+        "getConversation shows the latest conversation for an id that is no UUID.",
+        "ConversationId.format; openapi.yaml BadRequest",
+        _show_the_latest,
+        _malformed_after_start,
+    )
+
+
 def _accepting_queries() -> None:
     listing = "getConversations"
     fields = {"id", "createdAt", "updatedAt", "lastInteractionAt", "status", "closedAt"}
@@ -307,7 +326,7 @@ def _accepting_queries() -> None:
             "getQnas takes a limit of 0.",
             "Parameter Limit.minimum (F-qnas)",
             _parameter("getQnas", "limit", "minimum", 0),
-            probes.refused("getQnas", PROJECT, limit="0"),
+            probes.refused("getQnas", PROJECT_ID, limit="0"),
         ),
         (
             "messages-limit-1001-taken",
@@ -391,7 +410,7 @@ def _accepting_queries() -> None:
             "getQnas takes a query of 301 characters.",
             "openapi.yaml getQnas query.maxLength (F-qnas)",
             _parameter("getQnas", "query", "maxLength", None),
-            probes.refused("getQnas", PROJECT, query="x" * 301),
+            probes.refused("getQnas", PROJECT_ID, query="x" * 301),
         ),
     ):
         _add(name, says, evidence, build, probe)
@@ -433,6 +452,13 @@ def _failing() -> None:
         _bad_body("createChatCompletion", []),
     )
     _add(
+        "emoji-500",
+        "sendMessage fails with 500 at characters beyond the basic plane.",
+        "SendMessageRequest.properties.content.type",
+        _refuse("sendMessage", _has_emoji, crash),
+        probes.stored(EMOJI),
+    )
+    _add(
         "null-in-body-500",
         "init fails with 500 where saVid is null.",
         "InitRequest.properties.saVid.type; openapi.yaml BadRequest",
@@ -462,7 +488,7 @@ def _failing() -> None:
 
 
 def _refusing() -> None:
-    emoji = _refuse("sendMessage", lambda exchange: max(_content(exchange), default="") > "\uffff")
+    emoji = _refuse("sendMessage", _has_emoji)
     _add(
         "emoji-refused",
         "sendMessage refuses characters beyond the basic plane, such as emoji.",
@@ -511,6 +537,13 @@ def _refusing() -> None:
         lambda api: api.visitor().expect("startConversation", wanted=201),
     )
     _add(
+        "start-with-empty-body-refused",
+        "startConversation refuses an empty object.",
+        "C-07",
+        _refuse("startConversation", lambda exchange: exchange.request == b"{}", 422),
+        lambda api: api.visitor().expect("startConversation", wanted=201, body={}),
+    )
+    _add(
         "close-without-body-refused",
         "closeConversation refuses a request without a body.",
         "C-06",
@@ -555,7 +588,7 @@ def _refusing() -> None:
         "getQnas refuses a limit of 1.",
         "Parameter Limit.minimum (F-qnas)",
         _parameter("getQnas", "limit", "minimum", 2),
-        probes.taken("getQnas", PROJECT, limit="1"),
+        probes.taken("getQnas", PROJECT_ID, limit="1"),
     )
     _add(
         "messages-limit-1000-refused",
@@ -658,6 +691,37 @@ def _title_as_text(sent: dict[str, Any]) -> None:
         page["title"] = str(page["title"])
 
 
+def _has_emoji(exchange: Exchange) -> bool:
+    return max(_content(exchange), default="") > "\uffff"
+
+
+def _as_message(exchange: Exchange) -> None:
+    try:
+        json.loads(exchange.request)
+    except ValueError:
+        exchange.sent = {"content": "Hello"}
+
+
+def _show_the_latest(server: Server) -> None:
+    def show(exchange: Exchange) -> None:
+        if started and not _is_uuid(exchange.path["conversationId"]):
+            exchange.status = 200
+            exchange.json = started[-1]
+
+    started: list[Any] = []
+    server.after(
+        "startConversation",
+        lambda exchange: started.append(exchange.json) if exchange.succeeded else None,
+    )
+    server.after("getConversation", show)
+
+
+def _malformed_after_start(api: Api) -> None:
+    visitor = api.visitor()
+    visitor.start()
+    visitor.refused("getConversation", "x", by=(400, 404, 422))
+
+
 def _is_uuid(text: str) -> bool:
     try:
         uuid.UUID(text)
@@ -681,5 +745,6 @@ def _is_above(exchange: Exchange, name: str, bound: float) -> bool:
 
 _accepting_bodies()
 _accepting_queries()
+_accepting_anything()
 _failing()
 _refusing()

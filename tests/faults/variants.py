@@ -25,7 +25,8 @@ from tests.faults.exchange import Event, Exchange
 from tests.faults.faulty import Build, Server, Step
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
-from tests.faults.probing import API_KEY, PROJECT, UNKNOWN, Api
+from tests.faults.probing import Api
+from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
 
 from siteassist_mock.content.assistant import Assistant, Reply
 from siteassist_mock.handlers import HANDLERS, views
@@ -135,7 +136,7 @@ def _foreign(status: int) -> Shows:
     def shows(api: Api) -> None:
         it = api.visitor().talk()
         api.visitor().refused("getConversation", it, by=(status,))
-        api.visitor().refused("getConversation", UNKNOWN, by=(404,))
+        api.visitor().refused("getConversation", UNKNOWN_ID, by=(404,))
 
     return shows
 
@@ -214,7 +215,7 @@ def _some_429(*, header: bool) -> Shows:
 
 
 def _qnas(api: Api) -> Any:
-    return api.http.get(f"/projects/{PROJECT}/qnas")
+    return api.http.get(f"/projects/{PROJECT_ID}/qnas")
 
 
 _add(

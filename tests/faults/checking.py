@@ -1,0 +1,93 @@
+"""The contract suite's fixed checks on one application, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from tests.faults.in_process import InProcess
+from tests.values import API_KEY
+
+from siteassist_contract.checks import derived, streams
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.refusals import Refusals
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Recorder
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.profiles import Profile
+from siteassist_contract.report.reproduction import Renderer
+
+if TYPE_CHECKING:
+    import httpx
+    from starlette.applications import Starlette
+
+__all__ = [
+    "BASE",
+    "CHECKS",
+    "Check",
+    "conversation",
+    "event_streams",
+    "findings",
+    "identity",
+    "isolation",
+    "knowledge",
+    "lists",
+    "refusals",
+]
+
+BASE = "http://mock.test/v2"
+_PROFILE = Profile("tiny", "for tests", 1, 0, 8, 4)
+
+Check: TypeAlias = Callable[[CheckContext], None]
+"""A part of a run of the contract suite that does not depend on chance."""
+
+identity: Check = journeys.identity
+isolation: Check = journeys.isolation
+conversation: Check = journeys.conversation
+lists: Check = journeys.lists
+knowledge: Check = journeys.knowledge
+
+
+def refusals(context: CheckContext) -> None:
+    """Provoke every refusal."""
+    list(Refusals(context).run())
+
+
+def event_streams(context: CheckContext) -> None:
+    """Request streams in every way."""
+    list(streams.run(context))
+
+
+CHECKS: Mapping[str, Check] = {
+    "refusals": refusals,
+    "event streams": event_streams,
+    **dict(derived.DERIVED),
+    **dict(journeys.JOURNEYS),
+}
+"""All of them."""
+
+
+def findings(
+    app: Starlette, *checks: Check, api_key: str | None = API_KEY, token: str | None = None
+) -> Findings:
+    """Run ``checks`` on ``app`` and return what they found."""
+    with InProcess(app) as transport:
+        context = _context(transport, api_key, token)
+        for check in checks:
+            check(context)
+    return context.findings
+
+
+def _context(
+    transport: httpx.BaseTransport, api_key: str | None, token: str | None
+) -> CheckContext:
+    devices: dict[str, str] = {}
+    found = Findings(secrets=Filter([api_key, token]), render=Renderer(BASE, api_key, devices))
+    recorder = Recorder(transport=transport, sleep=_do_not_sleep)
+    return CheckContext(Target(BASE, api_key, token), _PROFILE, recorder, found, devices)
+
+
+def _do_not_sleep(seconds: float) -> None:
+    raise AssertionError(f"the suite waits {seconds} s")
