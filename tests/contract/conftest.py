@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from tests.values import API_KEY as KEY
 
 from siteassist_contract import run
 from siteassist_contract.checks.behaviour import visitor
@@ -40,8 +41,6 @@ from siteassist_mock.settings import MockSettings
 if TYPE_CHECKING:
     from starlette.types import Message
 
-KEY = "sa_pk_1234567890abcdef"
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 BASE = "http://mock.test/v2"
 
 Forward = Callable[[httpx.Request], httpx.Response]

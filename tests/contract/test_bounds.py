@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jsonschema_rs
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract import description
 from siteassist_contract.checks import bounds
@@ -22,7 +23,6 @@ from siteassist_contract.http.valid_requests import RequestParts, valid_requests
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Body, Json, Parameter, load_spec
 
-KEY = "sa_pk_1234567890abcdef"
 ID = "123e4567-e89b-12d3-a456-426614174000"
 IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
 PLAIN = valid_requests(IDS, KEY)

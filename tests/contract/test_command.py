@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from click.testing import Result
+from tests.values import API_KEY as KEY
+from tests.values import PRIVATE_KEY
 
 from siteassist_contract import __main__ as entry
 from siteassist_contract import cli
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("without_shapes")
 
-KEY = "sa_pk_1234567890abcdef"
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 
 Command = Callable[..., Result]
 Serve = Callable[["Answerer"], "Loopback"]

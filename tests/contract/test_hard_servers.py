@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from click.testing import Result
+from tests.values import API_KEY as KEY
+from tests.values import PRIVATE_KEY
 
 from siteassist_contract import run
 from siteassist_contract.http import recorder
@@ -20,8 +22,6 @@ from siteassist_contract.http import recorder
 if TYPE_CHECKING:
     from tests.contract.conftest import Answerer, Forward, InProcess, Loopback
 
-KEY = "sa_pk_1234567890abcdef"
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 Command = Callable[..., Result]
 Serve = Callable[["Answerer"], "Loopback"]
 Reached = Callable[[httpx.Request], bool]

@@ -14,6 +14,8 @@ import click
 import httpx
 import pytest
 from click.testing import Result
+from tests.values import API_KEY as KEY
+from tests.values import PRIVATE_KEY
 
 from siteassist_contract import cli, plan
 from siteassist_contract.http.preflight import Target
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("without_shapes")
 
-KEY = "sa_pk_1234567890abcdef"
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 OWNER = {"Authorization": f"Bearer {PRIVATE_KEY}"}
 Command = Callable[..., Result]
 Serve = Callable[["Answerer"], "Loopback"]

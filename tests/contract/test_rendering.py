@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
 
-KEY = "sa_pk_1234567890abcdef"
 DEVICE = "siteassist-contract-rendering-1"
 FIRST, SECOND, THIRD = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 4))
 NASTY = 'it\'s "quoted" $HOME ${X} `id` $(id) \\ \\n %s {id1} {{x}} [a] é🎉\n\r\t!~*?#;|<>\u2028 '

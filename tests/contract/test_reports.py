@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Findings, Violation
@@ -22,7 +23,6 @@ from siteassist_contract.rules import RULES
 from siteassist_contract.run import Outcome
 from siteassist_contract.verdict import ExitStatus
 
-KEY = "sa_pk_1234567890abcdef"
 BASE = "http://127.0.0.1:8787/v2"
 EVIL = "<script>alert(1)</script> \"q\" 'a' & ]]> <!-- {{ 7*7 }} {% raw %} é🎉"
 CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"

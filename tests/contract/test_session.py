@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract import description
 from siteassist_contract.http.recorder import Recorder, UnansweredError
@@ -17,7 +18,6 @@ from siteassist_contract.http.valid_requests import RequestParts
 URL = "http://127.0.0.1:1/v2"
 C, M, P, Q = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 5))
 TOKEN = "t0ken"
-KEY = "sa_pk_1234567890abcdef"
 MESSAGE = {"content": "Hé🎉\n", "stream": True, "pageContext": {"url": None}}
 CONTEXT = {"context": {"pageUrl": "https://example.com"}}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract.description import API_KEY, operations, validator
 from siteassist_contract.http.valid_requests import (
@@ -17,7 +18,6 @@ from siteassist_contract.http.valid_requests import (
 )
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
-KEY = "sa_pk_1234567890abcdef"
 IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
+from tests.values import PRIVATE_KEY
 
 from siteassist_contract.checks.behaviour import journeys, random_steps
 from siteassist_contract.checks.behaviour.random_steps import walk
@@ -22,7 +23,6 @@ from siteassist_contract.http.recorder import Recorder
 if TYPE_CHECKING:
     from tests.contract.conftest import Fault, Forward, InProcess
 
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 PER_REQUEST = 0.005
 """How long, in seconds, a request takes by the clock of these tests."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist import (
     APIStatusError,
@@ -23,8 +24,6 @@ from siteassist import (
 if TYPE_CHECKING:
     from tests.e2e.conftest import Mock, Way
 
-API_KEY = "sa_pk_1234567890abcdef"
-PRIVATE_KEY = "sk_test_1234567890abcdef"
 QUESTION = "How long does shipping take?"
 ANSWER = "Two to four working days within the country."
 NOBODYS = "123e4567-e89b-12d3-a456-426614174000"

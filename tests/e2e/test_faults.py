@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.values import API_KEY
 
 from siteassist import (
     APIConnectionError,
@@ -49,7 +50,6 @@ SHORT = 0.2
 """Seconds that a call gets where the server does not answer."""
 IDLE = 0.2
 """Seconds that a stream may be silent where the server falls silent."""
-API_KEY = "sa_pk_1234567890abcdef"
 CONVERSATION_ID = "7c0e3f5a-1b2d-4c6e-8f90-a1b2c3d4e5f6"
 MESSAGES = f"/conversations/{CONVERSATION_ID}/messages"
 STAMP = "2024-01-10T09:00:00.000Z"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist import AuthenticatedClient, Client
 from siteassist.api.chat import create_chat_completion
@@ -50,8 +51,6 @@ from siteassist.models import (
 )
 from siteassist_mock.testing import mock_server
 
-KEY = "sa_pk_1234567890abcdef"
-
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -63,7 +62,7 @@ def url() -> Iterator[str]:
 def sign_in(url: str, device: str) -> AuthenticatedClient:
     """Start a session for ``device``."""
     with Client(url) as client:
-        session = init.sync(client=client, body=InitRequest(api_key=KEY, sa_vid=device))
+        session = init.sync(client=client, body=InitRequest(api_key=API_KEY, sa_vid=device))
     assert isinstance(session, VisitorSession)
     return AuthenticatedClient(url, token=session.session_token)
 
@@ -124,14 +123,14 @@ def test_visitor_talks_rates_and_closes(url: str) -> None:
 def test_knowledge_is_found_without_a_session(url: str) -> None:
     """Project, Q&As and search take a publishable key at most."""
     with Client(url) as client:
-        project = get_project.sync(client=client, api_key=KEY)
+        project = get_project.sync(client=client, api_key=API_KEY)
         assert isinstance(project, Project)
         qnas = get_qnas.sync(project.id, client=client)
         assert isinstance(qnas, QnaList)
         qna = get_qna.sync(project.id, qnas.data[0].id, client=client)
         assert isinstance(qna, Qna)
         assert qnas.data[0].question == qna.question
-        found = search.sync(client=client, q=qna.question, api_key=KEY)
+        found = search.sync(client=client, q=qna.question, api_key=API_KEY)
         assert isinstance(found, SearchResults)
         assert found.results
 
@@ -140,7 +139,7 @@ def test_private_key_completes_a_chat(url: str) -> None:
     """A private key is a bearer too; the asynchronous functions work alike."""
 
     async def complete() -> object:
-        async with AuthenticatedClient(url, token="sk_test_1234567890abcdef") as client:
+        async with AuthenticatedClient(url, token=PRIVATE_KEY) as client:
             messages = [ChatMessage(role=ChatRole.USER, content="Hello")]
             return await create_chat_completion.asyncio(
                 client=client, body=ChatCompletionRequest(messages=messages)

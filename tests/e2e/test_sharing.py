@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.values import API_KEY
 
 from siteassist import (
     APITimeoutError,
@@ -25,7 +26,6 @@ from siteassist import (
 if TYPE_CHECKING:
     from tests.e2e.conftest import Connection, FaultServer, Mock, Step
 
-API_KEY = "sa_pk_1234567890abcdef"
 QUESTION = "How long does shipping take?"
 ANSWER = "Two to four working days within the country."
 INIT = "POST /identity/init"

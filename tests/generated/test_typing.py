@@ -12,12 +12,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.testing import mock_server
 
 PROGRAM = Path(__file__).with_name("data") / "user_code.py"
-KEY = "sa_pk_1234567890abcdef"
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
 
-KEY = "sa_pk_1234567890abcdef"
 EVERY = 3
 """In which streams of the broken server the last delta is missing: every third."""
 _DELTA = re.compile(rb'data: \{[^\n]*"text-delta"[^\n]*\n\n')

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.values import API_KEY as KEY
 
 from siteassist_contract.load.cli import main
 from siteassist_mock.testing import mock_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-load" / "bin" / "python"
-KEY = "sa_pk_1234567890abcdef"
 FAST = ("--think", "0", "0", "--users", "4", "--spawn-rate", "50")
 SHORT = (*FAST, "--visits", "8")
 Start = Callable[..., subprocess.Popen[str]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.values import API_KEY as KEY
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
@@ -24,7 +25,6 @@ from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import ExitStatus
 from siteassist_mock.testing import mock_server
 
-KEY = "sa_pk_1234567890abcdef"
 ROUND = 8
 """So many visits go every way that a visit can go."""
 

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from jsonschema_rs import Draft202012Validator
+from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Message, Scope
 
-PRIVATE_KEY = "sk_test_1234567890abcdef"
-API_KEY = "sa_pk_1234567890abcdef"
 # HTTP's own, which no operation documents.
 UNDOCUMENTED = {405, 413}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from siteassist_mock.http.call import Call
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 SECRET = "SELECT secret FROM /var/lib"
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.middleware import CutOff
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 QUESTION = "How long does shipping take?"
 
 

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.values import API_KEY
 
 from siteassist_mock.content.seed import ASSISTANT_ID, PROJECT, PROJECT_ID, QNAS
 from siteassist_mock.handlers import HANDLERS
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.types import Message
     from tests.mock.conftest import Client, FakeTime, Reply
 
-API_KEY = "sa_pk_1234567890abcdef"
 QUESTION = "How long does shipping take?"
 NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
 

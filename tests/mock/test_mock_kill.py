@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.values import BEARER
 
 from siteassist_mock.storage.store import Store
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 # Each takes a start of the server, so the suite has few; 20 show more.
 ROUNDS = int(os.environ.get("SITEASSIST_MOCK_KILLS", "2"))
 WRITERS = 4
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

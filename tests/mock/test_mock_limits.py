@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import BEARER
 
 from siteassist_mock.testing import mock_server
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.mock.conftest import Client, FakeTime, Reply
-
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 def statuses(client: Client, times: int, path: str = "/identity/me") -> list[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.values import BEARER
 
 from siteassist_mock.__main__ import main
 from siteassist_mock.storage.store import StoreError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from siteassist_mock.settings import MockSettings
 
 MODULE = [sys.executable, "-m", "siteassist_mock"]
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 @contextmanager

@@ -12,13 +12,13 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.values import BEARER
 
 from siteassist_mock.options import failure_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 COMMAND = [sys.executable, "-m", "siteassist_mock", "--port", "0"]
 REACHABLE = (
     "import siteassist_mock.http.server as serving\n"

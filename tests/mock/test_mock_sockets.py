@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import API_KEY as KEY
+from tests.values import BEARER
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Message, Receive, Scope, Send
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
-KEY = "sa_pk_1234567890abcdef"
 NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
 SECONDS = 20
 

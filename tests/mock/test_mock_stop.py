@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import BEARER
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from siteassist_mock.storage.tables import MessageRow
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 QUESTION = {"content": "How long does shipping take?", "stream": True}
 # More than the system keeps for a client that does not read.
 HELD_UP = {"Mock-Fault": "oversized-body=50000000"}

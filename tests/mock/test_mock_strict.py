@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
     from tests.mock.conftest import Client
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 VISITOR = {
     "object": "visitor",
     "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",

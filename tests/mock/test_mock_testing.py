@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASKED = {"role": "user", "content": "How long does shipping take?"}
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 
 
 def test_a_server_answers_until_the_block_ends() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.values import API_KEY, BEARER
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -16,8 +17,6 @@ from siteassist_mock.testing import mock_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-API_KEY = "sa_pk_1234567890abcdef"
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
 PATIENCE = 20
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import pytest
+from tests.values import API_KEY as KEY
+from tests.values import BEARER
 from websockets.sync.client import connect
 
 from siteassist_mock.testing import mock_server
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import Browser, Page
 
-BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
-KEY = "sa_pk_1234567890abcdef"
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
 )
