@@ -1033,9 +1033,15 @@ BROKEN_NOTICES: dict[str, tuple[Script, type[SiteAssistError]]] = {
     ],
 )
 def test_a_message_is_queued_whatever_becomes_of_the_words(
-    way: Way, server: FaultServer, fault: str, idle: float | None
+    way: Way,
+    server: FaultServer,
+    fault: str,
+    idle: float | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The status says it; a stream waits for the words no longer than it may take to begin."""
+    # Where there is no other limit, the words get five seconds.
+    monkeypatch.setattr("siteassist_runtime.streaming.stream._WORDS", SHORT)
     nothing: tuple[Script, type] = ([http(202, b"", "text/plain")], SiteAssistError)
     script, _ = BROKEN_NOTICES.get(fault, nothing)
 
@@ -1043,9 +1049,7 @@ def test_a_message_is_queued_whatever_becomes_of_the_words(
         await meet(client, server, script)
         return await read(client)
 
-    # Where there is no other limit, entering a stream has that of any call.
-    limit = SHORT if idle is None else 60
-    answer, failed = way.run(scenario, server, timeout=limit, idle_timeout=idle)
+    answer, failed = way.run(scenario, server, timeout=60, idle_timeout=idle)
     assert (None, "", False) == (failed, answer.text, answer.done)
     # Whoever asks ``if stream.queued`` gets the right answer as well.
     assert answer.queued is not None

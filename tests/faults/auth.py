@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from tests.faults import probes
 from tests.faults.edits import assuming
 from tests.faults.exchange import Exchange
-from tests.faults.faulty import Build, Server
+from tests.faults.faulty import Build, Server, operations
 from tests.faults.mutant import Faults, Probe
 from tests.faults.owners import owner_of
 from tests.faults.probing import Api
@@ -49,10 +49,7 @@ def _bearer(operations: str, token: Callable[[str], str | None]) -> Build:
     return lambda server: server.before(operations, ask)
 
 
-_EVERY = (
-    "getMe getConversations startConversation getConversation closeConversation getMessages"
-    " sendMessage sendMessageFeedback createChatCompletion"
-)
+_PROTECTED = " ".join(name for name, operation in operations().items() if operation.needs_token)
 
 
 def _authenticator(server: Server, patch: Callable[[Authenticator], None]) -> None:
@@ -136,7 +133,7 @@ _add(
     "empty-token",
     "An empty bearer token opens every operation.",
     _UNAUTHORIZED,
-    _bearer(_EVERY, lambda header: PRIVATE_KEY if header.strip().lower() == "bearer" else None),
+    _bearer(_PROTECTED, lambda header: PRIVATE_KEY if header.strip().lower() == "bearer" else None),
     _with_header("getConversations", lambda _: "Bearer"),
     rare=True,
 )
@@ -144,7 +141,7 @@ _add(
     "basic-scheme",
     "Every operation takes a session's token with the scheme Basic.",
     "openapi.yaml bearerAuth.scheme",
-    _bearer(_EVERY, lambda header: _after(header, "Basic ")),
+    _bearer(_PROTECTED, lambda header: _after(header, "Basic ")),
     _with_header("getMe", lambda visitor: f"Basic {visitor.token}"),
 )
 _add(
@@ -160,14 +157,16 @@ _add(
     "publishable-key-as-token",
     "A publishable key, which is no secret, opens what a private key opens.",
     "F-auth; openapi.yaml bearerAuth.description",
-    _bearer(_EVERY, lambda header: PRIVATE_KEY if _after(header, "Bearer ") == API_KEY else None),
+    _bearer(
+        _PROTECTED, lambda header: PRIVATE_KEY if _after(header, "Bearer ") == API_KEY else None
+    ),
     _with_header("getConversations", lambda _: f"Bearer {API_KEY}"),
 )
 _add(
     "token-with-appendix",
     "A token with something appended to it is still taken.",
     _UNAUTHORIZED,
-    _bearer(_EVERY, lambda header: _first_token(header)),
+    _bearer(_PROTECTED, lambda header: _first_token(header)),
     _with_header("getMe", lambda visitor: f"Bearer {visitor.token}.x"),
     rare=True,
 )

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 from tests.faults import probes
 from tests.faults.exchange import Exchange
-from tests.faults.faulty import Build, Server
+from tests.faults.faulty import Build, Server, operations
 from tests.faults.mutant import Faults
 from tests.faults.probing import Api
 from tests.values import API_KEY, UNKNOWN_ID
@@ -20,10 +20,7 @@ FAULTS = Faults("errors")
 _add = FAULTS.add
 _fault = FAULTS.fault
 
-_EVERY = (
-    "init getMe getConversations startConversation getConversation closeConversation getMessages"
-    " sendMessage sendMessageFeedback createChatCompletion getProject getQnas getQna search"
-)
+_EVERY = " ".join(operations())
 
 
 def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) -> Build:

@@ -21,7 +21,7 @@ from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.call import Services
 from siteassist_mock.settings import MockSettings
-from siteassist_spec import load_spec
+from siteassist_spec import Document, Operation, load_spec, read_operations
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from siteassist_mock.http.call import Call, Handler
 
-__all__ = ["Ask", "Build", "Server", "Step", "spec"]
+__all__ = ["Ask", "Build", "Server", "Step", "operations", "spec"]
 
 _BASE = "/v2"
 
@@ -47,6 +47,12 @@ Step: TypeAlias = "Callable[[Event], Iterable[Event | bytes]]"
 def spec() -> dict[str, Any]:
     """Return ``openapi.yaml``, read once; whoever changes it works on a copy."""
     return load_spec()
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """Return the operations of ``openapi.yaml``, by their ``operationId``."""
+    return read_operations(Document(spec()))
 
 
 class Server:

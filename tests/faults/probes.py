@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.faults.faulty import operations
 from tests.faults.probing import Api, read_stream, text_of
 from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
 
@@ -218,8 +219,7 @@ def taken(operation: str, *path: str, **query: Any) -> Probe:
 
 def caller(api: Api, operation: str) -> Api:
     """Return who may call an operation."""
-    public = {"init", "getProject", "getQnas", "getQna", "search"}
-    return api if operation in public else api.visitor()
+    return api.visitor() if operations()[operation].needs_token else api
 
 
 def unknown(operation: str, **more: Any) -> Probe:

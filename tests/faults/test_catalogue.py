@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.faults import auth, errors, lists, shape, state, status, stream, validation
 from tests.faults.catalogue import MUTANTS, chosen
-from tests.faults.faulty import Server, spec
+from tests.faults.faulty import Server, operations, spec
 from tests.faults.in_process import in_process
 from tests.faults.mutant import CLASSES, Mutant, Probe
 from tests.faults.probing import Api
@@ -69,14 +69,9 @@ def test_every_sentence_is_one() -> None:
     said = [mutant.says for mutant in MUTANTS.values()] + [it.says for it in VARIANTS.values()]
     assert [] == [says for says in said if not says.endswith(".")]
     # The names of operations and of fields are written as they are.
-    named = operations() | set(FIELDS.findall(json.dumps(spec()["components"]["schemas"])))
+    named = {*operations()} | set(FIELDS.findall(json.dumps(spec()["components"]["schemas"])))
     assert {says.split()[0] for says in said if not says[0].isupper()} <= named
     assert len(set(said)) == len(said)
-
-
-def operations() -> set[str]:
-    """Return every ``operationId``."""
-    return {node["operationId"] for item in spec()["paths"].values() for node in item.values()}
 
 
 @pytest.mark.parametrize("evidence", sorted({it.evidence for it in MUTANTS.values()}))
@@ -98,7 +93,7 @@ def named_in(evidence: str) -> list[str]:
     places = [place for place in re.findall(r"\w+(?:\.\w+)*", evidence) if is_component(place)]
     for place in places:
         look_up(place)
-    return [*entries, *places, *(operations() & set(re.findall(r"\w+", evidence)))]
+    return [*entries, *places, *({*operations()} & set(re.findall(r"\w+", evidence)))]
 
 
 def is_entry(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.faults.catalogue import MUTANTS
-from tests.faults.faulty import Server, spec
+from tests.faults.faulty import Server, operations
 from tests.values import API_KEY
 
 from siteassist_contract.findings import SHAPES, Findings
@@ -19,7 +19,6 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.run import Options, Run
 from siteassist_mock.testing import serving
-from siteassist_spec import Document, read_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,4 +102,4 @@ def test_nothing_is_found_in_the_mock(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = found(monkeypatch, (), 5)
     assert {} == {key: each.actual for key, each in findings.violations.items()}
     tried = {name for layer, name in findings.requests if layer == SHAPES}
-    assert set(read_operations(Document(spec()))) == tried
+    assert set(operations()) == tried

@@ -22,14 +22,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 from tests.faults.edits import become, change, drop, edit, put, rename, together
 from tests.faults.exchange import Event, Exchange
-from tests.faults.faulty import Build, Server, Step
+from tests.faults.faulty import Build, Server, Step, operations
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
 from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
 
 from siteassist_mock.content.assistant import Assistant, Reply
-from siteassist_mock.handlers import HANDLERS, views
+from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.tables import conversations
@@ -60,7 +60,7 @@ class Variant:
 
 
 _variants: list[Variant] = []
-_EVERY = " ".join(HANDLERS)
+_EVERY = " ".join(operations())
 _STREAMING = "sendMessage createChatCompletion"
 
 

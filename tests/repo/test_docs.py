@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakeredis import TcpFakeServer
+from tests.values import API_KEY
 
 from scripts.languages.catalogue import LANGUAGES
 from siteassist_mock.testing import mock_server
@@ -27,7 +28,6 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LOAD = ROOT / ".venv-load" / "bin" / "python"
-MOCK_KEY = "sa_pk_1234567890abcdef"
 DOCUMENTED_URL = "http://127.0.0.1:8787/v2"
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -185,7 +185,7 @@ def test_load_commands_run(url: str, tmp_path: Path) -> None:
             subprocess.Popen(
                 [str(LOAD), "-P", "-m", "siteassist_contract.load", *words],
                 cwd=tmp_path,
-                env={**os.environ, "SITEASSIST_API_KEY": MOCK_KEY, "PYTHONPATH": path},
+                env={**os.environ, "SITEASSIST_API_KEY": API_KEY, "PYTHONPATH": path},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
