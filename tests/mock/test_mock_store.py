@@ -295,6 +295,6 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path, time: FakeTime) -
     other.execute("CREATE TABLE messages (id)")
     other.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="it belongs to something else"):
+    with pytest.raises(StoreError, match="it belongs to another program"):
         Store(time, path)
     assert path.read_bytes() == before

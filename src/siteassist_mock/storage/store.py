@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from siteassist_mock.clock import Clock
 from siteassist_mock.storage.database import StoreError, open_database
-from siteassist_mock.storage.migrations import prepare
+from siteassist_mock.storage.schema import prepare
 from siteassist_mock.storage.statements import CONVERSATION, MESSAGE, VISITOR, statements
 from siteassist_mock.storage.tables import (
     ConversationRow,
@@ -95,11 +95,10 @@ class Store:
     def __init__(self, now: Callable[[], float], database: Path | str | None = None) -> None:
         """Open ``database``: an SQLite file, a URL, or None for one in memory.
 
-        A new database gets its tables and a secret of its own, and one of an
-        earlier version is brought up to date; ``now`` returns the seconds since
-        1970. Answers that a process was streaming when it ended are errors from
-        here on. Raises `StoreError` if the database cannot be written or is not
-        one of this server.
+        A new database gets its tables and a secret of its own; ``now`` returns
+        the seconds since 1970. Answers that a process was streaming when it ended
+        are errors from here on. Raises `StoreError` if the database cannot be
+        written, has another version or belongs to another program.
         """
         self._lock = threading.Lock()
         self._database = open_database(database)
@@ -217,8 +216,7 @@ def _closing_on_error(connection: Connection) -> Iterator[None]:
 def _settle_abandoned(database: Database, connection: Connection) -> None:
     owners = select(messages.c.owner).where(_STREAMING).distinct()
     for owner in connection.scalars(owners).all():
-        # Version 1 noted no owners.
-        if owner is None or database.is_gone(connection, owner):
+        if database.is_gone(connection, owner):
             connection.execute(
                 update(messages)
                 .where(_STREAMING, messages.c.owner == owner)
