@@ -13,11 +13,13 @@ import json
 import threading
 import uuid
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
     Connection,
+    Integer,
     Select,
     bindparam,
     func,
@@ -31,7 +33,6 @@ from sqlalchemy import (
 from siteassist_mock.clock import Clock
 from siteassist_mock.storage.database import StoreError, open_database
 from siteassist_mock.storage.schema import prepare
-from siteassist_mock.storage.statements import CONVERSATION, MESSAGE, VISITOR, statements
 from siteassist_mock.storage.tables import (
     ConversationRow,
     MessageRow,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine.interfaces import DBAPICursor
+    from sqlalchemy import Table
 
     from siteassist_mock.storage.database import Database
 
@@ -71,6 +72,49 @@ ORDERS: dict[str, Column[Any]] = {
 }
 """The column behind each value of ``ConversationOrderBy``."""
 
+
+def _columns(table: Table, row: type) -> list[Column[Any]]:
+    return [table.c[field.name] for field in fields(row)]
+
+
+_VISITORS = select(*_columns(visitors, VisitorRow))
+_CONVERSATIONS = select(*_columns(conversations, ConversationRow))
+_MESSAGES = select(*_columns(messages, MessageRow))
+
+# The statements of nearly every request: SQLAlchemy takes longer to build one than to run it.
+_SESSION = (
+    select(sessions.c.last_used, *_VISITORS.selected_columns)
+    .join(visitors, sessions.c.visitor_id == visitors.c.id)
+    .where(sessions.c.id == bindparam("session_id"))
+)
+_HAS_VISITOR = select(visitors.c.id).where(visitors.c.id == bindparam("visitor_id"))
+_OWN_CONVERSATION = _CONVERSATIONS.where(
+    conversations.c.id == bindparam("conversation_id"),
+    conversations.c.visitor_id == bindparam("visitor_id"),
+)
+_ANY_CONVERSATION = _CONVERSATIONS.where(conversations.c.id == bindparam("conversation_id"))
+_ALL_MESSAGES = _MESSAGES.where(
+    messages.c.conversation_id == bindparam("conversation_id")
+).order_by(messages.c.seq)
+_LATEST_TEXTS = (
+    select(messages.c.text)
+    .where(messages.c.conversation_id == bindparam("conversation_id"))
+    .order_by(messages.c.seq.desc())
+    .limit(bindparam("count", type_=Integer))
+)
+_ADD_CONVERSATION = insert(conversations)
+_ADD_MESSAGE = insert(messages)
+_TOUCH_CONVERSATION = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"))
+    .values(
+        updated_at=bindparam("now"),
+        last_interaction_at=bindparam("now"),
+        title=func.coalesce(
+            conversations.c.title, bindparam("new_title", type_=conversations.c.title.type)
+        ),
+    )
+)
 
 # The words are the same in SQLite and in PostgreSQL. Another process may add the
 # same device at the same moment; then nothing is added here.
@@ -108,7 +152,6 @@ class Store:
         try:
             connection = self._database.connect()
             with _closing_on_error(connection):
-                # Not by way of SQLAlchemy, which takes one statement at a time.
                 connection.connection.cursor().execute(self._database.begin_alone)
                 self.secret = prepare(self._database, connection)
                 self._database.claim(connection)
@@ -176,8 +219,8 @@ class Store:
         self._driver = connection.connection.driver_connection
         self._cursor = connection.connection.cursor()
         owner = self._database.owner
-        self._reading = Records(connection, self._cursor, self.clock, owner, changing=False)
-        self._writing = Records(connection, self._cursor, self.clock, owner, changing=True)
+        self._reading = Records(connection, self.clock, owner, changing=False)
+        self._writing = Records(connection, self.clock, owner, changing=True)
 
     def _begin(self, words: str) -> None:
         try:
@@ -230,29 +273,26 @@ class Records:
     def __init__(
         self,
         connection: Connection,
-        cursor: DBAPICursor,
         clock: Clock,
         owner: int,
         *,
         changing: bool,
     ) -> None:
-        """Query through ``connection``, or for what is prepared through its ``cursor``.
+        """Query through ``connection``.
 
         New rows get their times from ``clock``, and streamed messages belong to
         ``owner``. If ``changing``, what is read in order to change it stays as it
         is until then.
         """
         self._connection = connection
-        self._cursor = cursor
-        self._prepared = statements(connection.dialect)
         self._clock = clock
         self._owner = owner
         self._changing = changing
 
     def find_or_add_visitor(self, project_id: str, device: str) -> tuple[VisitorRow, bool]:
         """Return the visitor of a device, and whether it was added just now."""
-        query = VISITOR.where(visitors.c.project_id == project_id, visitors.c.device == device)
-        row = self._connection.execute(query).mappings().first()
+        query = _VISITORS.where(visitors.c.project_id == project_id, visitors.c.device == device)
+        row = self._connection.execute(query).first()
         added = False
         if row is None:
             values = {
@@ -262,12 +302,12 @@ class Records:
                 "type": "anonymous",
             }
             added = bool(self._connection.execute(_ADD_VISITOR, values).rowcount)
-            row = self._connection.execute(query).mappings().one()
-        return VisitorRow(**row), added
+            row = self._connection.execute(query).one()
+        return VisitorRow(*row), added
 
     def has_visitor(self, visitor_id: str) -> bool:
         """Return whether a visitor is still there; it stays until the transaction ends."""
-        return bool(self._prepared.has_visitor.all(self._cursor, {"visitor_id": visitor_id}))
+        return self._connection.scalar(_HAS_VISITOR, {"visitor_id": visitor_id}) is not None
 
     def add_session(self, visitor_id: str, *, keep: float) -> str:
         """Begin a session and return its id.
@@ -288,7 +328,8 @@ class Records:
 
     def session(self, session_id: str) -> tuple[VisitorRow, float] | None:
         """Return a session's visitor and when it was last used, or None."""
-        return self._prepared.session.first(self._cursor, {"session_id": session_id})
+        row = self._connection.execute(_SESSION, {"session_id": session_id}).first()
+        return None if row is None else (VisitorRow(*row[1:]), row[0])
 
     def touch_session(self, session_id: str) -> None:
         """Note that a session is used now, unless another process noted a later use."""
@@ -315,19 +356,13 @@ class Records:
             human_agent=None,
             title=None,
         )
-        self._prepared.add_conversation.run(self._cursor, _values(conversation))
+        self._connection.execute(_ADD_CONVERSATION, _values(conversation))
         return conversation
 
     def conversation(self, conversation_id: str, visitor_id: str) -> ConversationRow | None:
         """Return a visitor's own conversation; None for anybody else's."""
         values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
-        if not self._changing:
-            return self._prepared.conversation.first(self._cursor, values)
-        found = self._prepared.conversation_to_change.first(self._cursor, values)
-        if found is not None:
-            # Another process may have a clock that goes before this one.
-            self._clock.advance(found.updated_at)
-        return found
+        return self._conversation(_OWN_CONVERSATION, values)
 
     def conversations(  # noqa: PLR0913 - one argument per documented query parameter
         self,
@@ -357,9 +392,9 @@ class Records:
         total = self._connection.scalar(
             select(func.count()).select_from(conversations).where(*matching)
         )
-        query = CONVERSATION.where(*matching).order_by(*order)
-        rows = self._connection.execute(_page(query, limit, offset)).mappings()
-        return total or 0, [ConversationRow(**row) for row in rows]
+        query = _CONVERSATIONS.where(*matching).order_by(*order)
+        rows = self._connection.execute(_page(query, limit, offset))
+        return total or 0, [ConversationRow(*row) for row in rows.all()]
 
     def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
         """Note that somebody said something; ``title`` only fills an empty one."""
@@ -368,7 +403,7 @@ class Records:
             "now": self._clock.timestamp(),
             "new_title": title,
         }
-        self._prepared.touch_conversation.run(self._cursor, values)
+        self._connection.execute(_TOUCH_CONVERSATION, values)
 
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
         """Close a conversation, unless it is closed: then nothing changes."""
@@ -420,7 +455,7 @@ class Records:
             human_agent=human_agent,
         )
         owner = self._owner if status == "streaming" else None
-        self._prepared.add_message.run(self._cursor, {**_values(message), "owner": owner})
+        self._connection.execute(_ADD_MESSAGE, {**_values(message), "owner": owner})
         return message
 
     def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
@@ -441,20 +476,20 @@ class Records:
         offset: int = 0,
     ) -> list[MessageRow]:
         """Return the messages of a conversation that match, oldest first."""
-        if (role, status, limit, offset) == (None, None, None, 0):
-            return self._prepared.messages.all(self._cursor, {"conversation_id": conversation_id})
-        query = MESSAGE.where(messages.c.conversation_id == conversation_id)
+        query = _ALL_MESSAGES
         if role is not None:
             query = query.where(messages.c.role == role)
         if status is not None:
             query = query.where(messages.c.status == status)
-        query = _page(query.order_by(messages.c.seq), limit, offset)
-        return [MessageRow(**row) for row in self._connection.execute(query).mappings()]
+        if limit is not None or offset:
+            query = _page(query, limit, offset)
+        rows = self._connection.execute(query, {"conversation_id": conversation_id})
+        return [MessageRow(*row) for row in rows.all()]
 
     def latest_texts(self, conversation_id: str, count: int) -> list[str]:
         """Return what the latest ``count`` messages of a conversation say, newest first."""
         values = {"conversation_id": conversation_id, "count": count}
-        return self._prepared.latest_texts.all(self._cursor, values)
+        return list(self._connection.scalars(_LATEST_TEXTS, values))
 
     def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, MessageRow]:
         """Return the latest message of each conversation that has one, by its id."""
@@ -463,8 +498,8 @@ class Records:
             .where(messages.c.conversation_id.in_(conversation_ids))
             .group_by(messages.c.conversation_id)
         )
-        rows = self._connection.execute(MESSAGE.where(messages.c.seq.in_(latest))).mappings()
-        return {row["conversation_id"]: MessageRow(**row) for row in rows}
+        rows = self._connection.execute(_MESSAGES.where(messages.c.seq.in_(latest)))
+        return {row.conversation_id: MessageRow(*row) for row in rows}
 
     def set_feedback(self, message_id: str, visitor_id: str, feedback: str | None) -> bool:
         """Store feedback and its time, or remove both with None.
@@ -499,23 +534,27 @@ class Records:
 
     def any_conversation(self, conversation_id: str) -> ConversationRow | None:
         """Return a conversation, whoever's it is; None if there is none."""
-        query = CONVERSATION.where(conversations.c.id == conversation_id)
+        return self._conversation(_ANY_CONVERSATION, {"conversation_id": conversation_id})
+
+    def _conversation(self, query: Select[Any], values: dict[str, Any]) -> ConversationRow | None:
         if self._changing:
+            # Writers to one conversation wait here for each other. SQLite has no
+            # such clause: there all writers wait for each other.
             query = query.with_for_update(key_share=True)
-        row = self._connection.execute(query).mappings().first()
+        row = self._connection.execute(query, values).first()
         if row is None:
             return None
-        found = ConversationRow(**row)
+        conversation = ConversationRow(*row)
         if self._changing:
-            # Another process may have a clock that goes before this one.
-            self._clock.advance(found.updated_at)
-        return found
+            # The clock of another process may be ahead of this one.
+            self._clock.advance(conversation.updated_at)
+        return conversation
 
     def message(self, message_id: str) -> MessageRow | None:
         """Return a message, whoever's it is; None if there is none."""
-        query = MESSAGE.where(messages.c.id == message_id)
-        row = self._connection.execute(query).mappings().first()
-        return None if row is None else MessageRow(**row)
+        query = _MESSAGES.where(messages.c.id == message_id)
+        row = self._connection.execute(query).first()
+        return None if row is None else MessageRow(*row)
 
     def latest_conversations(self, limit: int) -> list[tuple[ConversationRow, list[MessageRow]]]:
         """Return everybody's conversations with all of their messages.
@@ -523,14 +562,14 @@ class Records:
         Those with the latest interaction come first, at most ``limit`` of them;
         messages are oldest first.
         """
-        query = CONVERSATION.order_by(
+        query = _CONVERSATIONS.order_by(
             conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
         ).limit(limit)
-        latest = [ConversationRow(**row) for row in self._connection.execute(query).mappings()]
+        latest = [ConversationRow(*row) for row in self._connection.execute(query)]
         said: dict[str, list[MessageRow]] = {conversation.id: [] for conversation in latest}
-        query = MESSAGE.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
-        for row in self._connection.execute(query).mappings():
-            said[row["conversation_id"]].append(MessageRow(**row))
+        query = _MESSAGES.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
+        for row in self._connection.execute(query):
+            said[row.conversation_id].append(MessageRow(*row))
         return [(conversation, said[conversation.id]) for conversation in latest]
 
     def counts(self) -> dict[str, int]:
