@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from siteassist_mock.http.errors import ApiError, error_response
-from siteassist_mock.storage.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,13 +37,11 @@ def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
             super().connection_made(transport)
-            joined: Any = JoinedWrites(transport, self.loop)
-            self.transport = joined
             inner: Any = self.app
             connections = self.connections
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                scope[TRANSPORT] = joined
+                scope[TRANSPORT] = transport
                 chosen: ASGIApp = inner if len(connections) <= max_connections else _busy
                 await chosen(scope, receive, send)
 
