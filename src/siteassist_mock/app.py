@@ -126,8 +126,7 @@ def create_app(
     # Browsers call the API from the pages of other websites.
     cors = _ApiCors if settings.control else CORSMiddleware
     app = Starlette()
-    # In the place of Starlette's own stack: errors become answers in one place
-    # here, and its router would be the slowest part of most requests.
+    # Instead of the stack of Starlette: errors become responses in one place.
     app.middleware_stack = AccessLog(
         cors(
             ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets}))),

@@ -1,8 +1,4 @@
-"""From a path and a method to what answers them.
-
-Starlette's router tries one pattern after the other, and with this many paths
-that takes longer than most operations do.
-"""
+"""The routes of the application."""
 
 from __future__ import annotations
 
@@ -18,59 +14,47 @@ if TYPE_CHECKING:
 
 __all__ = ["Router"]
 
-_PARAMETER = re.compile(r"\\\{(\w+)\\\}")
-
 
 class Router:
-    """An ASGI application that passes requests and handshakes on to others.
+    """An ASGI application that calls the endpoint of a path and a method.
 
-    A whole path must match, its last slash included: one that differs by that is
-    another path. A parameter is any segment that is not empty, and a path without
-    parameters goes before one that has some. Parameters are in the scope as
-    ``path_params``.
+    Not Starlette's router: there a path also matches with a newline after it, and
+    ``Allow`` names the methods of one route only.
     """
 
     def __init__(
         self, paths: Mapping[str, Mapping[str, ASGIApp]], sockets: Mapping[str, ASGIApp]
     ) -> None:
-        """Answer ``paths``, such as ``/a/{b}``, by method, and ``sockets`` by path."""
-        self._requests = _Table({path: _Methods(methods) for path, methods in paths.items()})
-        self._handshakes = _Table(sockets)
+        """Route requests by path, such as ``/a/{b}``, and method, and handshakes by path.
+
+        A path without parameters takes precedence over one with parameters.
+        """
+        methods = {path: _MethodRouter(endpoints) for path, endpoints in paths.items()}
+        self._routes = {"http": _compile(methods), "websocket": _compile(sockets)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on; raises `ApiError` 404 for another path and 405 for another method."""
-        table = self._requests if scope["type"] == "http" else self._handshakes
-        await table.find(scope)(scope, receive, send)
+        """Call the endpoint, with the parameters of the path as ``path_params`` in the scope.
 
-
-class _Table:
-    """Applications by path."""
-
-    def __init__(self, paths: Mapping[str, ASGIApp]) -> None:
-        self._plain = {path: app for path, app in paths.items() if "{" not in path}
-        # By how many slashes they have: no parameter can have any.
-        self._patterns: dict[int, list[tuple[re.Pattern[str], ASGIApp]]] = {}
-        for path, app in paths.items():
-            if path not in self._plain:
-                pattern = re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", re.escape(path)))
-                self._patterns.setdefault(path.count("/"), []).append((pattern, app))
-
-    def find(self, scope: Scope) -> ASGIApp:
-        path = scope["path"]
-        app = self._plain.get(path)
-        if app is not None:
-            scope["path_params"] = {}
-            return app
-        for pattern, candidate in self._patterns.get(path.count("/"), ()):
-            match = pattern.fullmatch(path)
+        Raises `ApiError` 404 for an unknown path and 405 for an unknown method.
+        """
+        for pattern, app in self._routes[scope["type"]]:
+            match = pattern.fullmatch(scope["path"])
             if match is not None:
                 scope["path_params"] = match.groupdict()
-                return candidate
+                await app(scope, receive, send)
+                return
         raise ApiError(404)
 
 
-class _Methods:
-    """Answers one path: the endpoint of each method, and 405 for all others."""
+def _compile(apps: Mapping[str, ASGIApp]) -> list[tuple[re.Pattern[str], ASGIApp]]:
+    return [
+        (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))), apps[path])
+        for path in sorted(apps, key=lambda path: "{" in path)
+    ]
+
+
+class _MethodRouter:
+    """The endpoints of one path, by method."""
 
     def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
         self._endpoints = endpoints
