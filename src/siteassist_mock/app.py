@@ -25,9 +25,8 @@ from siteassist_mock.http.access_log import AccessLog
 from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.call import Call, Services
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.limits import TOO_MANY, Limits
+from siteassist_mock.http.limits import TOO_MANY, Limits, parse_rate
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
-from siteassist_mock.http.rate_limiter import parse_rate
 from siteassist_mock.http.reference_page import reference_paths
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.http.response_validation import Strict
@@ -104,7 +103,7 @@ def create_app(
         project=seed.project,
         knowledge=knowledge,
         assistant=Assistant(knowledge, rules),
-        on_reset=(limits.reset, plan.restart),
+        on_reset=(plan.restart,),
     )
 
     paths: dict[str, dict[str, ASGIApp]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from siteassist_mock.faults.plan import FAULTS, parse_planned
-from siteassist_mock.http.rate_limiter import parse_rate
+from siteassist_mock.http.limits import parse_rate
 
 __all__ = ["failure_options"]
 

@@ -72,7 +72,10 @@ def test_options_become_settings() -> None:
     [
         (("--fault", "nope"), "'--fault': there is no fault 'nope'; there is: delay, drip"),
         (("--fault", "drip:2"), "'--fault': the rate of a fault is a number above 0"),
-        (("--rate-limit", "60"), "'--rate-limit': a rate limit is a number per s, m or h"),
+        (
+            ("--rate-limit", "60"),
+            "'--rate-limit': invalid rate limit '60': expected a number per s, m or h",
+        ),
         (("--quota", "-1"), "'--quota': -1 is not in the range x>=0."),
     ],
 )

@@ -1,31 +1,113 @@
-"""Who may send how much: rate limits and the quota of messages."""
+"""Rate limits and the quota of messages.
+
+Rates are limited by the generic cell rate algorithm (GCRA, ITU-T I.371). It
+stores one time for each key and limit: when the key has its whole allowance
+again. The whole allowance may be spent at once, and comes back evenly.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.rate_limiter import RateLimiter, SharedRateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from starlette.types import Scope
 
-    from siteassist_mock.http.rate_limiter import RateLimit
     from siteassist_mock.storage.store import Store
     from siteassist_mock.storage.tables import VisitorRow
 
-__all__ = ["TOO_MANY", "Limits"]
+__all__ = ["TOO_MANY", "Limits", "RateLimit", "RateLimiter", "parse_rate"]
 
-# Of all operations only this one stores what somebody says.
-_COUNTED = "sendMessage"
 TOO_MANY = 429
-"""The status of a request that is one too many."""
+"""The status of a request beyond a limit."""
+
+_RATE = re.compile(r"([1-9][0-9]{0,6})/([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_NANOSECONDS = 10**9
+# The only operation whose requests count towards the quota.
+_COUNTED = "sendMessage"
+# Number of requests between two removals of allowances that are whole again.
+_PRUNE_EVERY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The number of requests that a key may make in a number of seconds."""
+
+    count: int
+    seconds: int
+
+
+def parse_rate(text: str) -> RateLimit:
+    """Return the limit that ``text`` spells, such as ``60/m``.
+
+    Raises `ValueError` with a sentence.
+    """
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            f"invalid rate limit {text[:40]!r}: expected a number per s, m or h, such as 60/m"
+        )
+    return RateLimit(int(match[1]), _SECONDS[match[2]])
+
+
+class RateLimiter:
+    """A counter of requests by key, against several limits at once.
+
+    The counts are in the store: processes that share it and have the same limits
+    count together, and whatever clears the store clears the counts.
+    """
+
+    def __init__(self, limits: Sequence[RateLimit], store: Store) -> None:
+        """Hold every key to all of ``limits``."""
+        # The cost of one request and the whole allowance. All times are whole
+        # nanoseconds: sums of fractions would be off by a request.
+        self._limits = [
+            (limit.seconds * _NANOSECONDS // limit.count, limit.seconds * _NANOSECONDS)
+            for limit in limits
+        ]
+        self._name = repr(limits)
+        self._store = store
+        self._until_pruned = 0
+
+    def wait(self, key: str) -> int:
+        """Count a request of ``key`` and return 0, or the whole seconds to wait, at least 1.
+
+        A request that must wait counts against none of the limits.
+        """
+        now = int(self._store.clock.seconds() * _NANOSECONDS)
+        # A hash has a fixed length, and keeps addresses out of the database.
+        name = hashlib.sha256(f"{self._name} {key}".encode()).hexdigest()
+        if not self._until_pruned:
+            # In a transaction of its own: within a count, two processes could deadlock.
+            with self._store.write() as records:
+                records.forget_allowances(now)
+            self._until_pruned = _PRUNE_EVERY
+        self._until_pruned -= 1
+        with self._store.write() as records:
+            before = records.hold_allowance(name) or [0] * len(self._limits)
+            after = [
+                max(now, whole_again) + cost
+                for whole_again, (cost, _) in zip(before, self._limits, strict=True)
+            ]
+            excess = max(
+                whole_again - now - allowance
+                for whole_again, (_, allowance) in zip(after, self._limits, strict=True)
+            )
+            if excess > 0:
+                return math.ceil(excess / _NANOSECONDS)
+            records.set_allowance(name, after)
+        return 0
 
 
 class Limits:
-    """The limits of one server; processes that share the state count together."""
+    """The rate limits and the quota of one server."""
 
     def __init__(
         self,
@@ -34,32 +116,23 @@ class Limits:
         quota: int | None,
         exempt: Collection[str] = (),
     ) -> None:
-        """Hold everybody to ``rates``, and the project to ``quota`` messages in all.
+        """Hold every visitor to ``rates``, and the project to ``quota`` messages.
 
-        ``exempt`` are the operations that rates do not count for, since a 429
-        is none of their documented answers.
+        ``exempt`` are the operations without rate limits: those that do not
+        document a 429.
         """
         self._exempt = frozenset(exempt)
-        self._limiter: RateLimiter | SharedRateLimiter | None = None
-        if rates and store.shared:
-            self._limiter = SharedRateLimiter(rates, store)
-        elif rates:
-            self._limiter = RateLimiter(rates, store.clock.seconds)
+        self._limiter = RateLimiter(rates, store) if rates else None
         self._quota = quota
         self._store = store
 
-    def reset(self) -> None:
-        """Give everybody the whole allowance again; the quota's messages are the store's."""
-        if self._limiter is not None:
-            self._limiter.forget()
-
     def check(self, operation_id: str, scope: Scope, visitor: VisitorRow | None = None) -> None:
-        """Count a request; raises `ApiError` 429 if it is one too many.
+        """Count a request; raise `ApiError` 429 if it is beyond a limit.
 
-        Requests count for the visitor whose credential is valid, and for the
-        address that they come from otherwise: a token that is made up opens no
-        new account. So does a publishable key, which is no secret and the same
-        in every browser: by it one visitor could use up everybody's allowance.
+        Requests with a valid credential count for the visitor, all others for the
+        address that they come from: a made-up token has no allowance of its own.
+        Nor has a publishable key, which is the same in every browser: one visitor
+        could use up the allowance of all.
         """
         if self._limiter is not None and operation_id not in self._exempt:
             wait = self._limiter.wait(

@@ -46,11 +46,8 @@ class Database(ABC):
 
     ``name`` is for people and shows no password. ``owner`` is a number that this
     process writes beside what only it can finish; `is_gone` tells whether the
-    process behind a number has ended, however it ended. ``shared`` says whether
-    other processes can use it.
+    process behind a number has ended, however it ended.
     """
-
-    shared = True
 
     begin_read: str
     begin_write: str
@@ -117,7 +114,6 @@ class _Sqlite(Database):
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
         )
         super().__init__("in memory" if path is None else str(path), engine)
-        self.shared = path is not None
         self._path = path
         self._claim: sqlite3.Connection | None = None
 

@@ -146,8 +146,6 @@ class Store:
         """
         self._lock = threading.Lock()
         self._database = open_database(database)
-        self.shared = self._database.shared
-        """Whether other processes can use the same state."""
         errors: tuple[type[Exception], ...] = (StoreError, *self._database.errors)
         try:
             connection = self._database.connect()
