@@ -42,11 +42,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from siteassist_mock.http.call import Handler
+    from siteassist_mock.http.call import EmptyHandler, Handler
     from siteassist_mock.storage.tables import VisitorRow
     from siteassist_spec import Operation
 
 __all__ = ["create_app"]
+
+_SUCCESSES = range(200, 300)
 
 # Reading takes longer than all else that a new server does, and a process that
 # runs tests makes many of them. Nothing here changes what it is given.
@@ -57,7 +59,7 @@ def create_app(
     settings: MockSettings | None = None,
     *,
     spec: Mapping[str, Any] | None = None,
-    handlers: Mapping[str, Handler] = HANDLERS,
+    handlers: Mapping[str, Handler | EmptyHandler] = HANDLERS,
 ) -> Starlette:
     """Return the server as an ASGI application.
 
@@ -112,7 +114,7 @@ def create_app(
     }
     for operation_id, operation in operations.items():
         handler, validator = handlers[operation_id], validators[operation_id]
-        endpoint: ASGIApp = _Endpoint(operation, validator, handler, services, limits)
+        endpoint: ASGIApp = _OperationEndpoint(operation, validator, handler, services, limits)
         endpoint = OnDemand(endpoint, operation)
         if strict is not None:
             endpoint = strict.guard(ErrorBoundary(endpoint), operation_id)
@@ -145,7 +147,9 @@ def create_app(
     return app
 
 
-def _match(operations: Mapping[str, Operation], handlers: Mapping[str, Handler]) -> None:
+def _match(
+    operations: Mapping[str, Operation], handlers: Mapping[str, Handler | EmptyHandler]
+) -> None:
     for operation_id in operations:
         if operation_id not in handlers:
             raise SpecError(f"openapi.yaml: the operation {operation_id} has no handler")
@@ -173,18 +177,26 @@ class _ApiCors(CORSMiddleware):
             await super().__call__(scope, receive, send)
 
 
-class _Endpoint:
+class _OperationEndpoint:
     """Answers one operation: the credential, then validity, then the handler."""
 
     def __init__(
         self,
         operation: Operation,
         validator: RequestValidator,
-        handler: Handler,
+        handler: Handler | EmptyHandler,
         services: Services,
         limits: Limits,
     ) -> None:
         self._operation_id = operation.operation_id
+        self._empty_status = next(
+            (
+                status
+                for status, response in operation.responses.items()
+                if status in _SUCCESSES and not response.media
+            ),
+            None,
+        )
         self._needs_token = operation.needs_token
         self._validator = validator
         self._handler = handler
@@ -208,7 +220,18 @@ class _Endpoint:
             body=self._validator.body(headers.get("content-type"), body),
             origins=tuple(headers.getlist("origin")),
         )
-        await self._handler(call)(scope, receive, send)
+        response = self._handler(call)
+        if response is None:
+            response = self._empty_response()
+        await response(scope, receive, send)
+
+    def _empty_response(self) -> Response:
+        if self._empty_status is None:
+            raise TypeError(
+                f"the handler of {self._operation_id} returned None,"
+                " but the operation documents no response without a body"
+            )
+        return Response(status_code=self._empty_status)
 
     def _sign_in(self, scope: Scope, headers: Headers) -> VisitorRow:
         if "expired-session" in scope.get(FAULTS_KEY, ()):

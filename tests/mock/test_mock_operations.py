@@ -111,6 +111,47 @@ def test_an_answer_without_a_body_is_sent(method: str, serve: Make) -> None:
     assert "content-type" not in reply.headers
 
 
+def test_a_handler_that_returns_none_gives_the_empty_response(serve: Make) -> None:
+    """The status is that of the documented success without a body."""
+    nothing: Any = None
+    reply = serve(lambda _: nothing).request("DELETE", TARGET)
+    assert (204, b"", False) == (reply.status, reply.body, "content-type" in reply.headers)
+
+
+def test_none_needs_an_empty_response(
+    spec: dict[str, Any], client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise the server answers 500 and logs the operation."""
+    app = create_app(spec=spec, handlers={**HANDLERS, "getMe": lambda _: None})
+    assert 500 == dataclasses.replace(client, app=app).get("/identity/me").status
+    app.state.store.close()
+    assert "the handler of getMe returned None" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "string"}, "Ab", "Ab"),
+        ({"type": "string", "format": "uuid"}, ID.upper(), ID),
+        ({"type": "integer", "minimum": 1}, "7", 7),
+    ],
+)
+def test_a_path_parameter_has_its_declared_type(
+    schema: dict[str, Any], text: str, value: Any, grown: dict[str, Any], serve: Make
+) -> None:
+    """Only UUIDs are the same in both cases."""
+    grown["paths"][PATH]["parameters"] = [{**THING_ID, "schema": schema}]
+    seen: list[Call] = []
+    serve(seen=seen).request("DELETE", f"/visitors/things/{text}")
+    assert [value] == [call.path["thingId"] for call in seen]
+
+
+def test_a_path_parameter_of_another_type_is_refused(grown: dict[str, Any], serve: Make) -> None:
+    """A number is not a text of digits with something else."""
+    grown["paths"][PATH]["parameters"] = [{**THING_ID, "schema": {"type": "integer"}}]
+    assert 400 == serve().request("DELETE", "/visitors/things/7a").status
+
+
 def test_parameters_of_the_path_and_headers_reach_the_handler(serve: Make) -> None:
     """A header is converted like a query parameter, and has its default."""
     seen: list[Call] = []
@@ -170,13 +211,14 @@ def test_an_answer_without_a_body_can_be_asked_for(serve: Make) -> None:
         ("stream-error", 204),
         ("no-terminator", 204),
         ("malformed-json", 204),
+        ("oversized-body", 204),
         ("expired-session", 401),
     ],
 )
 def test_faults_of_a_body_leave_an_answer_without_one(fault: str, status: int, serve: Make) -> None:
     """There is nothing to spoil; the others come as everywhere."""
     reply = serve().request("DELETE", TARGET, headers={"mock-fault": fault})
-    assert status == reply.status
+    assert (status, status != 204) == (reply.status, bool(reply.body))
 
 
 def test_browsers_may_use_the_methods(serve: Make) -> None:

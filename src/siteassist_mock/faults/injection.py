@@ -21,6 +21,7 @@ from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import SentWhole, disconnected, frame
 from siteassist_mock.http.middleware import CutOff, ErrorBoundary
 from siteassist_mock.http.preferences import header_values, parse_preferences
+from siteassist_spec import EVENT_STREAM
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -184,7 +185,7 @@ class _Effect:
         self.start = {**self.start, "headers": [*headers, (name, value)]}
 
     def _streams(self) -> bool:
-        return self.header(b"content-type").startswith(b"text/event-stream")
+        return self.header(b"content-type").startswith(EVENT_STREAM.encode())
 
 
 class _Drip(_Effect):
@@ -266,6 +267,10 @@ class _OversizedBody(_Effect):
     """The answer is valid, and very large."""
 
     async def whole(self, body: bytes) -> None:
+        if not body:
+            # No longer body is valid here; HTTP itself forbids one with a 204.
+            await super().whole(body)
+            return
         # Spaces after a value are JSON, too.
         self.set_header(b"content-length", str(len(body) + self.value).encode())
         await self.send(self.start)

@@ -25,10 +25,10 @@ def whole(answer: Reply) -> ASGIApp:
         response = JSONResponse(views.completion(answer))
     else:
         response = error_response(ApiError(500, message=answer.error))
-    return _Later(response, answer.delay) if answer.delay else response
+    return _DelayedResponse(response, answer.delay) if answer.delay else response
 
 
-class _Later:
+class _DelayedResponse:
     """An ASGI response that comes after some seconds."""
 
     def __init__(self, response: ASGIApp, seconds: float) -> None:

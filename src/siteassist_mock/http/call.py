@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from siteassist_mock.storage.store import Store
     from siteassist_mock.storage.tables import VisitorRow
 
-__all__ = ["Call", "Handler", "Services"]
+__all__ = ["Call", "EmptyHandler", "Handler", "Services"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Call:
 
     services: Services
     signed_in: VisitorRow | None
-    path: dict[str, str]
+    path: dict[str, Any]
     query: dict[str, Any]
     body: Any
     origins: tuple[str, ...] = ()
@@ -65,9 +65,14 @@ class Call:
 
 
 Handler: TypeAlias = Callable[[Call], ASGIApp]
-"""Answers one operation; the response is an ASGI application.
+"""A function that answers one operation.
+
+It returns the response, an ASGI application.
 
 Handlers are plain functions that run on the event loop itself. A statement on
 SQLite takes less time than the way to a thread and back, and one after another
 they cannot get in each other's way.
 """
+
+EmptyHandler: TypeAlias = Callable[[Call], None]
+"""A handler whose response is the documented success without a body."""

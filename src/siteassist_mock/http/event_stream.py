@@ -11,6 +11,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from siteassist_spec import EVENT_STREAM
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EventStreamResponse", "SentWhole", "disconnected", "frame"]
 
 _HEADERS = [
-    (b"content-type", b"text/event-stream"),
+    (b"content-type", EVENT_STREAM.encode()),
     (b"cache-control", b"no-cache"),
 ]
 

@@ -45,6 +45,7 @@ class RequestValidator:
         by_place: dict[str, list[Parameter]] = {"path": [], "query": [], "header": []}
         for parameter in parameters:
             by_place[parameter.place].append(parameter)
+        self._path_parameters = by_place["path"]
         self._query_parameters = by_place["query"]
         self._header_parameters = by_place["header"]
         self._body = body
@@ -53,13 +54,20 @@ class RequestValidator:
         self._header_validator = compile_schema(name, _object_schema(by_place["header"]), spec)
         self._body_validator = None if body is None else compile_schema(name, body.schema, spec)
 
-    def path(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the path parameters; all are identifiers, so in lower case.
+    def path(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Return the path parameters, each with its declared type; UUIDs in lower case.
 
         Raises `ApiError` 400 if one is not valid.
         """
+        values = {
+            parameter.name: _single(parameter, [given[parameter.name]])
+            for parameter in self._path_parameters
+        }
         _check_parameters(self._path_validator, values)
-        return {name: value.lower() for name, value in values.items()}
+        for parameter in self._path_parameters:
+            if parameter.resolved.get("format") == "uuid":
+                values[parameter.name] = values[parameter.name].lower()
+        return values
 
     def query(self, raw: bytes) -> dict[str, Any]:
         """Return the declared query parameters of the query string ``raw``.

@@ -86,13 +86,13 @@ class Strict:
         checks, violations = self._checks[operation_id], self.violations
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            gate = _Gate(operation_id, checks, send)
+            checked = _CheckedSend(operation_id, checks, send)
             with suppress(_Violation):
-                await app(scope, receive, gate)
+                await app(scope, receive, checked)
             # A stream that cannot write any more ends without a word.
-            if gate.problem:
-                violations.add(gate.problem)
-                await gate.tell(scope, receive)
+            if checked.problem:
+                violations.add(checked.problem)
+                await checked.tell(scope, receive)
 
         return guarded
 
@@ -177,7 +177,7 @@ class _EmptyCheck:
 _Check: TypeAlias = _BodyCheck | _EventCheck | _EmptyCheck
 
 
-class _Gate:
+class _CheckedSend:
     """Sends on what is allowed, and raises `_Violation` for the first that is not."""
 
     def __init__(

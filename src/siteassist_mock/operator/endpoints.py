@@ -95,7 +95,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
         }
         body = None if properties is None else Body(bool(required), schema)
         validator = RequestValidator(handler.__name__, parameters, body, spec)
-        return _Endpoint(handler, validator, services)
+        return _ControlEndpoint(handler, validator, services)
 
     name = {"type": ["string", "null"], "maxLength": 200}
     image = {"type": ["string", "null"], "maxLength": 2000}
@@ -123,7 +123,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
     }
 
 
-class _Endpoint:
+class _ControlEndpoint:
     """Answers one control endpoint: first who asks, then validity, then the handler."""
 
     def __init__(self, handler: _Handler, validator: RequestValidator, services: Services) -> None:

@@ -1,0 +1,207 @@
+"""The options of ``siteassist-mock`` and the run of the server."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
+from siteassist_mock.options import failure_options
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["main"]
+
+_EPILOG = """\b
+Examples:
+  siteassist-mock
+      serve on http://127.0.0.1:8787/v2 and forget everything at the end
+  siteassist-mock --port 0 --database mock.db
+      serve on a free port and keep the state in a file
+  curl http://127.0.0.1:8787/v2/identity/me \\
+      -H 'Authorization: Bearer sk_test_1234567890abcdef'
+      ask the server who the private key is
+"""
+
+
+@click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--database",
+    metavar="FILE|URL",
+    help="Where to keep the state: an SQLite file, which is created if it is missing, or a URL"
+    " such as postgresql://host/name, which several servers can share."
+    "  [default: none, the state is in memory]",
+)
+@click.option(
+    "--api-key",
+    default=API_KEY,
+    show_default=True,
+    help="The publishable key, for `init` and the parameter `apiKey`.",
+)
+@click.option(
+    "--private-key",
+    default=PRIVATE_KEY,
+    show_default=True,
+    help="The private key, to send as the bearer token.",
+)
+@click.option(
+    "--seed",
+    metavar="FILE",
+    help="A YAML file with `project`, `publishableKeys`, `privateKeys`, `qnas` and `pages`; what it"
+    " leaves out is built in.",
+)
+@click.option(
+    "--script",
+    metavar="FILE",
+    help="A YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
+    " expression between slashes), `answer`, `delay` and `error`.",
+)
+@click.option(
+    "--stream-delay",
+    type=click.FloatRange(0, 60),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait after each event of a stream.  [default: 0]",
+)
+@click.option(
+    "--session-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=1800.0,
+    metavar="SECONDS",
+    help="How long a session token lasts without being used.  [default: 1800]",
+)
+@failure_options
+@click.option(
+    "--no-control",
+    is_flag=True,
+    help="Leave out the operator's page and all else under /_mock.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    default=10,
+    show_default=True,
+    help="How long requests and streams may go on when the server is told to stop.",
+)
+@click.option("--quiet", is_flag=True, help="Do not log requests.")
+def main(  # noqa: PLR0913 - one argument per option
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    api_key: str,
+    private_key: str,
+    seed: str | None,
+    script: str | None,
+    stream_delay: float,
+    session_seconds: float,
+    failures: dict[str, Any],
+    no_control: bool,
+    grace: float,
+    quiet: bool,
+) -> None:
+    """Serve a stateful stand-in for the SiteAssist v2 API.
+
+    It checks every request against openapi.yaml, answers all of its operations
+    and remembers what it was told. Ctrl-C stops it when running requests have
+    ended, and a second Ctrl-C at once.
+    """
+    # These take most of the start, and `--help` needs none of them.
+    from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
+    from siteassist_mock.content.yaml_file import FileError  # noqa: PLC0415 - see above
+    from siteassist_mock.http.access_log import log_to_stderr  # noqa: PLC0415 - see above
+    from siteassist_mock.http.server import (  # noqa: PLC0415 - see above
+        base_url,
+        is_loopback,
+        listen,
+        make_server,
+        operator_url,
+        reference_url,
+    )
+    from siteassist_mock.settings import MockSettings  # noqa: PLC0415 - see above
+    from siteassist_mock.storage.database import shown  # noqa: PLC0415 - see above
+    from siteassist_mock.storage.store import StoreError  # noqa: PLC0415 - see above
+    from siteassist_spec import SpecError  # noqa: PLC0415 - see above
+
+    settings = MockSettings(
+        api_key=api_key,
+        private_key=private_key,
+        database=database,
+        seed=None if seed is None else Path(seed),
+        script=None if script is None else Path(script),
+        stream_delay=stream_delay,
+        session_seconds=session_seconds,
+        control=not no_control,
+        grace_seconds=grace,
+        **failures,
+    )
+    try:
+        app = create_app(settings)
+    except (FileError, SpecError, StoreError) as error:
+        _fail(str(error))
+    try:
+        listening = listen(host, port)
+    except (OSError, UnicodeError) as error:
+        app.state.store.close()
+        _fail(f"cannot listen on {host}, port {port}: {_reason(error)}")
+    server = make_server(
+        app,
+        grace_seconds=grace,
+        say=lambda line: click.echo(f"siteassist-mock: {line}", err=True),
+    )
+    if not quiet:
+        log_to_stderr()
+    if not is_loopback(listening):
+        click.echo(
+            f"siteassist-mock: {host} is no loopback address: whoever reaches this machine"
+            " can read and change everything here",
+            err=True,
+        )
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # The server has handlers of its own while it runs, and then raises the
+    # signal again for whoever started it. That must end in exit status 0; and a
+    # signal before it runs must stop it, too.
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+    state = f"state in {shown(database)}" if database else "state in memory"
+    click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
+    click.echo(f"publishable key: {', '.join(app.state.api_keys)}")
+    # The known one is no secret; somebody's own may be.
+    known = private_key == PRIVATE_KEY and not app.state.seed.private_keys
+    click.echo(f"private key:     {PRIVATE_KEY if known else 'as given'}")
+    if settings.control:
+        click.echo(f"operator's page: {operator_url(listening)}")
+    click.echo(f"reference:       {reference_url(listening)}")
+    sys.stdout.flush()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        app.state.store.close()
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    # Python repeats the address, which the message has already.
+    return str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"siteassist-mock: {' '.join(message.split())}", err=True)
+    sys.exit(2)
