@@ -1,5 +1,5 @@
-"""A stateful stand-in for the SiteAssist v2 API, built from ``openapi.yaml``.
+"""A stateful mock server of the SiteAssist v2 API, built from ``openapi.yaml``.
 
-It rests on the API's description alone and shares no code with the client or
-the contract suite, so that a fault in one of them cannot hide itself here.
+It shares no code with the client or the contract suite, so that a bug in one of
+them cannot be hidden by the same bug here.
 """

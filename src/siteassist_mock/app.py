@@ -1,4 +1,4 @@
-"""The application: routes built from ``openapi.yaml``, one handler behind each."""
+"""The application: a route and a handler for each operation of ``openapi.yaml``."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ __all__ = ["create_app"]
 
 _SUCCESSES = range(200, 300)
 
-# Reading takes longer than all else that a new server does, and a process that
-# runs tests makes many of them. Nothing here changes what it is given.
+# Reading the description takes most of the start, and a process that runs tests
+# starts many servers. Nothing changes the document.
 _load = functools.lru_cache(maxsize=1)(Document.load)
 
 
@@ -61,19 +61,19 @@ def create_app(
     spec: Mapping[str, Any] | None = None,
     handlers: Mapping[str, Handler | EmptyHandler] = HANDLERS,
 ) -> Starlette:
-    """Return the server as an ASGI application.
+    """Return the server as a Starlette application.
 
-    ``spec`` defaults to ``openapi.yaml``, which is read once in a process. The
-    store is at ``app.state.store``, the path under which the API is served at
-    ``app.state.base_path``, the publishable keys with their websites at
-    ``app.state.api_keys``, the open sockets at ``app.state.sockets``; whoever
-    stops the application closes the sockets and then the store.
+    ``spec`` defaults to ``openapi.yaml``, which is read once per process. The
+    attributes of ``app.state`` are ``store``, ``seed``, ``base_path`` (the path of
+    the API), ``api_keys`` (the publishable keys with their websites), ``sockets``
+    (the open sockets) and ``violations`` (None unless strict). To stop the
+    application, close the sockets and then the store.
 
-    Raises `SpecError` if the description cannot be read or served, or if its
-    operations and ``handlers`` do not match one to one, `ValueError` with a
-    sentence if a fault or a rate limit of ``settings`` is none,
-    `siteassist_mock.content.yaml_file.FileError` if a file of theirs cannot be used, and
-    `siteassist_mock.storage.store.StoreError` if the database cannot.
+    Raises `SpecError` if the description is invalid or its operations do not match
+    ``handlers`` one to one, `ValueError` if a fault or a rate limit of
+    ``settings`` is invalid, `siteassist_mock.content.yaml_file.FileError` if a file
+    of ``settings`` cannot be used, and `siteassist_mock.storage.store.StoreError`
+    if the database cannot be used.
     """
     settings = settings or MockSettings()
     document = _load(SPEC_PATH) if spec is None else Document(spec)
@@ -92,7 +92,7 @@ def create_app(
     knowledge = Knowledge(seed.qnas, seed.pages)
     rules = read_script(Path(settings.script)) if settings.script else ()
     served = _spec_response(spec)
-    # Last, since nothing after it fails: whoever has the app closes the store.
+    # Opened last: nothing after it fails and would leave the store open.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
     exempt = [name for name, operation in operations.items() if TOO_MANY not in operation.responses]
@@ -134,7 +134,7 @@ def create_app(
             allow_origins=["*"],
             allow_methods=sorted({operation.method for operation in operations.values()}),
             allow_headers=["*"],
-            # Which websites a key is for, its own list says: a preflight has no key.
+            # All origins: a preflight has no key, so its websites cannot be checked.
             expose_headers=["Retry-After", "Preference-Applied"],
         )
     )
@@ -159,7 +159,7 @@ def _match(
 
 
 def _spec_response(spec: Mapping[str, Any]) -> Response:
-    # A plain response keeps nothing of a request and can be sent any number of times.
+    # A plain response has no state of a request and can be sent any number of times.
     try:
         return JSONResponse(spec)
     except (TypeError, ValueError):
@@ -168,7 +168,7 @@ def _spec_response(spec: Mapping[str, Any]) -> Response:
 
 
 class _ApiCors(CORSMiddleware):
-    """Answers what browsers ask about the API; the control endpoints are for no other website."""
+    """CORS for the API; other websites must not use the control endpoints."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_control(scope["path"]):
@@ -178,7 +178,7 @@ class _ApiCors(CORSMiddleware):
 
 
 class _OperationEndpoint:
-    """Answers one operation: the credential, then validity, then the handler."""
+    """The endpoint of one operation: checks the credential and the request, calls the handler."""
 
     def __init__(
         self,
@@ -239,6 +239,6 @@ class _OperationEndpoint:
         try:
             return self._services.authenticator.visitor(headers.getlist("authorization"))
         except ApiError:
-            # Guessing tokens counts, too.
+            # Requests with invalid tokens count for the address.
             self._limits.check(self._operation_id, scope, None)
             raise

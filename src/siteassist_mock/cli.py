@@ -1,4 +1,4 @@
-"""The options of ``siteassist-mock`` and the run of the server."""
+"""The command line of ``siteassist-mock``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["main"]
 _EPILOG = """\b
 Examples:
   siteassist-mock
-      serve on http://127.0.0.1:8787/v2 and forget everything at the end
+      serve on http://127.0.0.1:8787/v2 with the state in memory
   siteassist-mock --port 0 --database mock.db
       serve on a free port and keep the state in a file
   curl http://127.0.0.1:8787/v2/identity/me \\
       -H 'Authorization: Bearer sk_test_1234567890abcdef'
-      ask the server who the private key is
+      get the visitor of the private key
 """
 
 
@@ -41,32 +41,32 @@ Examples:
 @click.option(
     "--database",
     metavar="FILE|URL",
-    help="Where to keep the state: an SQLite file, which is created if it is missing, or a URL"
-    " such as postgresql://host/name, which several servers can share."
-    "  [default: none, the state is in memory]",
+    help="Database of the state: an SQLite file, which is created if missing, or a URL such as"
+    " postgresql://host/name, which several servers can share."
+    "  [default: in memory]",
 )
 @click.option(
     "--api-key",
     default=API_KEY,
     show_default=True,
-    help="The publishable key, for `init` and the parameter `apiKey`.",
+    help="Publishable key, for `init` and the parameter `apiKey`.",
 )
 @click.option(
     "--private-key",
     default=PRIVATE_KEY,
     show_default=True,
-    help="The private key, to send as the bearer token.",
+    help="Private key, for the bearer token.",
 )
 @click.option(
     "--seed",
     metavar="FILE",
-    help="A YAML file with `project`, `publishableKeys`, `privateKeys`, `qnas` and `pages`; what it"
-    " leaves out is built in.",
+    help="YAML file with `project`, `publishableKeys`, `privateKeys`, `qnas` and `pages`; missing"
+    " sections have the built-in values.",
 )
 @click.option(
     "--script",
     metavar="FILE",
-    help="A YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
+    help="YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
     " expression between slashes), `answer`, `delay` and `error`.",
 )
 @click.option(
@@ -74,20 +74,20 @@ Examples:
     type=click.FloatRange(0, 60),
     default=0.0,
     metavar="SECONDS",
-    help="How long to wait after each event of a stream.  [default: 0]",
+    help="Time to wait after each event of a stream.  [default: 0]",
 )
 @click.option(
     "--session-seconds",
     type=click.FloatRange(0, min_open=True),
     default=1800.0,
     metavar="SECONDS",
-    help="How long a session token lasts without being used.  [default: 1800]",
+    help="Time after which an unused session token expires.  [default: 1800]",
 )
 @failure_options
 @click.option(
     "--no-control",
     is_flag=True,
-    help="Leave out the operator's page and all else under /_mock.",
+    help="Disable the operator's page and all control endpoints under /_mock.",
 )
 @click.option(
     "--grace",
@@ -95,7 +95,7 @@ Examples:
     metavar="SECONDS",
     default=10,
     show_default=True,
-    help="How long requests and streams may go on when the server is told to stop.",
+    help="Time for running requests and streams when the server stops.",
 )
 @click.option("--quiet", is_flag=True, help="Do not log requests.")
 def main(  # noqa: PLR0913 - one argument per option
@@ -114,13 +114,13 @@ def main(  # noqa: PLR0913 - one argument per option
     grace: float,
     quiet: bool,
 ) -> None:
-    """Serve a stateful stand-in for the SiteAssist v2 API.
+    """Run a stateful mock server of the SiteAssist v2 API.
 
-    It checks every request against openapi.yaml, answers all of its operations
-    and remembers what it was told. Ctrl-C stops it when running requests have
-    ended, and a second Ctrl-C at once.
+    It checks every request against openapi.yaml, serves all operations and stores
+    the data of clients. Ctrl-C stops it when running requests have ended, a second
+    Ctrl-C stops it at once.
     """
-    # These take most of the start, and `--help` needs none of them.
+    # Imported here because they take most of the start, and `--help` does not need them.
     from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
     from siteassist_mock.content.yaml_file import FileError  # noqa: PLC0415 - see above
     from siteassist_mock.http.access_log import log_to_stderr  # noqa: PLC0415 - see above
@@ -167,24 +167,24 @@ def main(  # noqa: PLR0913 - one argument per option
         log_to_stderr()
     if not is_loopback(listening):
         click.echo(
-            f"siteassist-mock: {host} is no loopback address: whoever reaches this machine"
-            " can read and change everything here",
+            f"siteassist-mock: warning: {host} is not a loopback address: everyone who can reach"
+            " this machine can read and change all data",
             err=True,
         )
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    # The server has handlers of its own while it runs, and then raises the
-    # signal again for whoever started it. That must end in exit status 0; and a
-    # signal before it runs must stop it, too.
+    # The server has its own handlers while it runs, and raises the signal again at
+    # the end, which must result in exit status 0. A signal before it runs must stop
+    # it as well.
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
 
     state = f"state in {shown(database)}" if database else "state in memory"
     click.echo(f"SiteAssist mock on {base_url(app, listening)} ({state})")
     click.echo(f"publishable key: {', '.join(app.state.api_keys)}")
-    # The known one is no secret; somebody's own may be.
+    # The built-in key is public; another one may be secret.
     known = private_key == PRIVATE_KEY and not app.state.seed.private_keys
     click.echo(f"private key:     {PRIVATE_KEY if known else 'as given'}")
     if settings.control:
@@ -198,7 +198,7 @@ def main(  # noqa: PLR0913 - one argument per option
 
 
 def _reason(error: OSError | UnicodeError) -> str:
-    # Python repeats the address, which the message has already.
+    # The message already contains the address, which Python repeats.
     return str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
 
 

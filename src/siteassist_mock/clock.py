@@ -1,4 +1,4 @@
-"""Time that never goes back, in the API's own notation."""
+"""A monotonic clock with timestamps in the format of the API."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """A clock that stands still where the system's clock is set back.
+    """A clock that never goes back, even if the clock of the system does.
 
-    Two readings may be equal, but a later one is never smaller: whoever sorts
-    by a timestamp gets the order of events.
+    A later reading is never smaller, so timestamps sort in the order of events.
     """
 
     def __init__(self, now: Callable[[], float], *, floor: str | None = None) -> None:
@@ -24,7 +23,7 @@ class Clock:
         self._latest = datetime.fromisoformat(floor).timestamp() if floor else 0.0
 
     def advance(self, timestamp: str) -> None:
-        """Go on from ``timestamp``, if the clock is not there yet."""
+        """Set the clock to ``timestamp``, if that is later."""
         self._latest = max(self._latest, datetime.fromisoformat(timestamp).timestamp())
 
     def seconds(self) -> float:

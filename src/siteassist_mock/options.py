@@ -1,4 +1,4 @@
-"""Options of the command that make a server fail, refuse or check more than usual."""
+"""Command-line options for faults, limits and strict checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["failure_options"]
 
 
 def _each(parse: Callable[[str], object]) -> Callable[..., tuple[str, ...]]:
-    """Return a callback that refuses what ``parse`` refuses, with its sentence."""
+    """Return a callback of click that reports the `ValueError` of ``parse``."""
 
     def check(_context: object, _parameter: object, texts: tuple[str, ...]) -> tuple[str, ...]:
         for text in texts:
@@ -35,15 +35,15 @@ _OPTIONS = (
         metavar="NAME[=VALUE][:RATE]",
         multiple=True,
         callback=_each(parse_planned),
-        help="What goes wrong by itself, and in which share of the requests, such as"
-        f" `truncate:0.1`; may be repeated. NAME is one of {', '.join(FAULTS)}.",
+        help="Fault in a random share of the responses, such as `truncate:0.1`; may be repeated."
+        f" NAME is one of {', '.join(FAULTS)}.",
     ),
     click.option(
         "--fault-seed",
         type=int,
         default=0,
         show_default=True,
-        help="Chooses which requests get the faults.",
+        help="Seed of the random choice of requests that get faults.",
     ),
     click.option(
         "--rate-limit",
@@ -51,23 +51,24 @@ _OPTIONS = (
         metavar="N/(s|m|h)",
         multiple=True,
         callback=_each(parse_rate),
-        help="How many requests each visitor or address may make, such as `60/m`;"
-        " may be repeated.  [default: any number]",
+        help="Number of requests allowed per visitor or address, such as `60/m`;"
+        " may be repeated.  [default: unlimited]",
     ),
     click.option(
         "--quota",
         type=click.IntRange(0),
         metavar="N",
-        help="How many messages may be sent in all.  [default: any number]",
+        help="Number of messages allowed in total.  [default: unlimited]",
     ),
-    click.option("--strict", is_flag=True, help="Check answers against openapi.yaml, too."),
+    click.option("--strict", is_flag=True, help="Check responses against openapi.yaml as well."),
 )
 
 
 def failure_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which gets them as ``failures``.
+    """Add the options to a command.
 
-    That is a dictionary of fields of `siteassist_mock.settings.Settings`.
+    The command gets them as ``failures``, a dictionary of fields of
+    `siteassist_mock.settings.MockSettings`.
     """
 
     @functools.wraps(command)

@@ -1,4 +1,4 @@
-"""What a server can be told before it starts."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["MockSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockSettings:
-    """How one server behaves; every field has a default that suits a test."""
+    """The settings of one server; every field has a default that suits tests."""
 
     api_key: str = field(default=API_KEY, repr=False)
     """The publishable key, for ``init`` and the parameter ``apiKey``."""
 
     private_key: str = field(default=PRIVATE_KEY, repr=False)
-    """The private key; as a bearer it is a visitor of its own."""
+    """The private key, a bearer token with a visitor of its own."""
 
     database: Path | str | None = field(default=None, repr=False)
-    """What keeps the state: an SQLite file, or a URL such as ``postgresql://host/name``.
+    """The database: an SQLite file, a URL such as ``postgresql://host/name``, or None.
 
-    None keeps it in memory.
+    None keeps the state in memory.
     """
 
     session_seconds: float = 1800.0
-    """How long a session token lasts without being used."""
+    """Seconds after which an unused session token expires."""
 
     stream_delay: float = 0.0
     """Seconds to wait after each event of a stream."""
@@ -47,22 +47,22 @@ class MockSettings:
     """Random faults, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults.plan`."""
 
     fault_seed: int = 0
-    """Chooses which requests get the faults; the same ones each time."""
+    """Seed of the choice of requests that get faults; the same seed repeats it."""
 
     rate_limits: tuple[str, ...] = ()
-    """How many requests one visitor or address may make, each such as ``60/m``."""
+    """Rate limits per visitor or address, each such as ``60/m``."""
 
     quota: int | None = None
-    """How many messages the project's visitors may send in all; None for any number."""
+    """Number of messages that all visitors may send in total; None is unlimited."""
 
     grace_seconds: float = 10.0
-    """How long requests may go on once the server is told to stop; see `make_server`."""
+    """Seconds for running requests when the server stops; see `make_server`."""
 
     strict: bool = False
-    """Whether answers are checked against ``openapi.yaml``, too."""
+    """Whether responses are checked against ``openapi.yaml`` as well."""
 
     control: bool = True
     """Whether there are control endpoints and the operator's page, under ``/_mock``."""
 
     now: Callable[[], float] = time.time
-    """The time as seconds since 1970; a test puts its own clock here."""
+    """A function that returns the seconds since 1970; tests can replace it."""

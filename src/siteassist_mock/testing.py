@@ -1,4 +1,4 @@
-"""A server for tests: on a free port, in a thread of its own."""
+"""A server for tests, on a free port and in a thread of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mock_server", "serving"]
 
-# Long enough for an answer that is on its way.
+# Long enough for a response that is being sent.
 _GRACE_SECONDS = 0.2
 
 
@@ -25,11 +25,10 @@ _GRACE_SECONDS = 0.2
 def mock_server(**settings: Any) -> Iterator[str]:
     """Run a server and yield its base URL, such as ``http://127.0.0.1:40123/v2``.
 
-    ``settings`` are the fields of `siteassist_mock.settings.MockSettings`. The
-    server and its state are gone when the block ends; what it still answers then
-    is cut after 0.2 seconds, or after ``grace_seconds`` if they are given. With ``strict=True`` the
-    end of the block raises `AssertionError` if an answer was not allowed by
-    ``openapi.yaml``.
+    ``settings`` are fields of `siteassist_mock.settings.MockSettings`. The server
+    stops at the end of the block; running requests are cut after 0.2 seconds, or
+    after ``grace_seconds`` if given. With ``strict=True`` the end of the block
+    raises `AssertionError` if a response violated ``openapi.yaml``.
     """
     given = MockSettings(**{"grace_seconds": _GRACE_SECONDS, **settings})
     with serving(create_app(given), grace_seconds=given.grace_seconds) as url:
@@ -38,14 +37,14 @@ def mock_server(**settings: Any) -> Iterator[str]:
 
 @contextmanager
 def serving(app: Starlette, *, grace_seconds: float = _GRACE_SECONDS) -> Iterator[str]:
-    """Run ``app``, yield its base URL, and close its store in the end.
+    """Run ``app``, yield its base URL, and close its store at the end.
 
-    For tests that also need ``app.state.store``, which threads may share. Raises
-    `AssertionError` in the end if ``app`` is strict and has made violations.
+    For tests that also need ``app.state.store``, which is thread-safe. Raises
+    `AssertionError` at the end if ``app`` is strict and recorded violations.
     """
     server = make_server(app, grace_seconds=grace_seconds)
     listening = listen("127.0.0.1", 0)
-    # The socket listens already, so nobody has to wait for the thread.
+    # The socket listens already, so clients need not wait for the thread.
     thread = threading.Thread(target=server.run, args=([listening],), name="siteassist-mock")
     thread.start()
     try:
@@ -55,6 +54,6 @@ def serving(app: Starlette, *, grace_seconds: float = _GRACE_SECONDS) -> Iterato
         thread.join()
         listening.close()
         app.state.store.close()
-    # Not in the `finally`: what a test raised itself tells more.
+    # Not in the `finally`: an exception of the test itself is more useful.
     if app.state.violations is not None and (violations := app.state.violations.take()):
         raise AssertionError("; ".join(violations))

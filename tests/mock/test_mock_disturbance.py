@@ -303,10 +303,10 @@ def test_a_fault_that_does_not_fit_changes_nothing(client: httpx.Client) -> None
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("explode", "there is no fault 'explode'; there is: delay, drip"),
+        ("explode", "unknown fault 'explode'; known faults: delay, drip"),
         ("delay", "the fault delay takes the seconds to wait"),
-        ("none, drip", "there is no fault 'none'"),
-        ("", "it names no fault"),
+        ("none, drip", "unknown fault 'none'"),
+        ("", "it has no fault"),
     ],
 )
 def test_what_is_no_fault_is_a_400(client: httpx.Client, text: str, problem: str) -> None:

@@ -70,8 +70,8 @@ def test_options_become_settings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--fault", "nope"), "'--fault': there is no fault 'nope'; there is: delay, drip"),
-        (("--fault", "drip:2"), "'--fault': the rate of a fault is a number above 0"),
+        (("--fault", "nope"), "'--fault': unknown fault 'nope'; known faults: delay, drip"),
+        (("--fault", "drip:2"), "'--fault': the rate of a fault must be a number above 0"),
         (
             ("--rate-limit", "60"),
             "'--rate-limit': invalid rate limit '60': expected a number per s, m or h",
@@ -137,6 +137,6 @@ def test_an_address_that_others_reach_is_said() -> None:
     """In one line; the test only pretends."""
     with started(sys.executable, "-c", REACHABLE) as (process, _):
         assert stop(process) == (
-            "siteassist-mock: 127.0.0.1 is no loopback address: whoever reaches this machine"
-            " can read and change everything here\n"
+            "siteassist-mock: warning: 127.0.0.1 is not a loopback address: everyone who can reach"
+            " this machine can read and change all data\n"
         )

@@ -142,8 +142,8 @@ def test_everything_is_optional(
     ("text", "problem"),
     [
         ("", ":1: the file is not of type"),
-        ("\nprojects: 1", ":2: projects means nothing here"),
-        ("project:\n  id: 1", ":2: project.id means nothing here"),
+        ("\nprojects: 1", ":2: projects is an unknown key"),
+        ("project:\n  id: 1", ":2: project.id is an unknown key"),
         ("project:\n  name: 5", ':2: project.name is not of type "string"'),
         (
             "project:\n  chatWidgetConfig:\n    width: x",
@@ -151,7 +151,7 @@ def test_everything_is_optional(
         ),
         (
             "project:\n  chatWidgetConfig:\n    widht: 4",
-            ":3: project.chatWidgetConfig.widht means nothing here",
+            ":3: project.chatWidgetConfig.widht is an unknown key",
         ),
         (
             "project:\n  chatWidgetConfig:\n    offset: {x: 1}",
@@ -163,14 +163,14 @@ def test_everything_is_optional(
             "publishableKeys:\n- key: a\n  origins:\n  - zoo.example",
             ":4: publishableKeys.0.origins.0 does not match",
         ),
-        ("publishableKeys:\n- key: a\n- key: a", ":3: publishableKeys.1.key is there twice"),
+        ("publishableKeys:\n- key: a\n- key: a", ":3: publishableKeys.1.key is duplicated"),
         ("privateKeys: [a b]", ":1: privateKeys.0 does not match"),
         ("qnas:\n- question: a", ":2: qnas.0.answer is required"),
         ("qnas:\n- {question: a, answer: b, id: c}", ":2: qnas.0.id"),
-        ("qnas:\n- {question: a, answer: b, tags: c}", ":2: qnas.0.tags means nothing here"),
+        ("qnas:\n- {question: a, answer: b, tags: c}", ":2: qnas.0.tags is an unknown key"),
         ("pages:\n- {title: a, content: b}", ":2: pages.0.url is required"),
         ('pages:\n- {title: a, content: b, url: "http://["}', ":2: pages.0.url is not a"),
-        ("pages:\n- score: 1", ":2: pages.0.score depends on what is searched for"),
+        ("pages:\n- score: 1", ":2: pages.0.score is not allowed: it depends on the query"),
     ],
 )
 def test_a_bad_file_is_one_line(
@@ -209,4 +209,4 @@ def test_the_command_takes_a_file(write: Callable[[str], Path]) -> None:
     with started("--seed", str(write(SEED))) as (_, lines):
         assert ["publishable key: pk_zoo, pk_open", "private key:     as given"] == lines[1:3]
     path = write("projects: 1")
-    assert f"siteassist-mock: {path}:1: projects means nothing here" == refused("--seed", str(path))
+    assert f"siteassist-mock: {path}:1: projects is an unknown key" == refused("--seed", str(path))

@@ -232,7 +232,7 @@ def test_a_lost_server_is_shown(browser: Browser) -> None:
         with opened(browser, f"{visitor.control}/ui#{one}") as page:
             page.wait_for_text("#chat h2", "hello")
             server.close()
-            page.wait_for_text("#live", "Not connected, trying again")
+            page.wait_for_text("#live", "Not connected, retrying")
             page.wait_for_text("#chat h2", "hello")
             # The browser notes every address that does not answer.
             page.problems.clear()

@@ -1,4 +1,4 @@
-"""The assistant: the same question always gets the same answer."""
+"""The assistant, whose answers are deterministic."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _GREETINGS = frozenset({"hello", "hi", "hey"})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the assistant says, in Markdown, and how many tokens that took.
+    """An answer in Markdown with its numbers of tokens.
 
-    It comes after ``delay`` seconds, and breaks off with ``error`` if that is not None.
+    It begins after ``delay`` seconds and ends with ``error``, unless that is None.
     """
 
     text: str
@@ -38,24 +38,24 @@ class Reply:
     error: str | None = None
 
     def pieces(self) -> list[str]:
-        """Return the text word by word; joined, the pieces are the text."""
+        """Return the words of the text, with the whitespace between them."""
         return _PIECE.findall(self.text)
 
 
 class Assistant:
-    """Answers out of what a website knows, and out of a script before that."""
+    """An assistant that answers with a script, or else with the knowledge of a website."""
 
     def __init__(self, knowledge: Knowledge = BUILT_IN, rules: Sequence[ScriptRule] = ()) -> None:
-        """Answer by the first of ``rules`` that fits, or else from ``knowledge``."""
+        """Answer with the first of ``rules`` that matches, or else with ``knowledge``."""
         self._knowledge = knowledge
         self._rules = rules
 
     def answer(self, question: str, context: Iterable[str | None] = ()) -> Reply:
         """Answer ``question``.
 
-        ``context`` is what else the model reads, such as earlier messages or the
-        page; it counts as input and changes nothing else. A token is a word or a
-        punctuation mark.
+        ``context`` is other input of the model, such as earlier messages or the page.
+        It counts as input tokens and does not change the answer. A token is a word or
+        a punctuation mark.
         """
         read = _count(question) + sum(_count(part) for part in context if part)
         rule = find_rule(self._rules, question)
@@ -65,21 +65,21 @@ class Assistant:
         return Reply(text, read, _count(text))
 
     def _compose(self, question: str) -> str:
-        asked = words(question)
+        question_words = words(question)
         pages = self._knowledge.find_pages(question, 1)
-        known = self._knowledge.best_qna(question)
-        if known is not None:
-            # What the page says may be more than the question has words for.
-            told = f"{known['question']} {known['answer']}"
-            pages = pages or self._knowledge.find_pages(told, 1)
+        qna = self._knowledge.best_qna(question)
+        if qna is not None:
+            # The words of the Q&A may match a page even if the question does not.
+            qna_text = f"{qna['question']} {qna['answer']}"
+            pages = pages or self._knowledge.find_pages(qna_text, 1)
             more = [f"- Read more: {_link(page)}.\n" for page in pages]
             return (
-                f"**{known['question']}**\n\n"
-                f"{known['answer']}\n\n"
+                f"**{qna['question']}**\n\n"
+                f"{qna['answer']}\n\n"
                 f"{''.join(more)}"
                 "- Ask me anything else."
             )
-        if not asked or asked[0] in _GREETINGS:
+        if not question_words or question_words[0] in _GREETINGS:
             return _GREETING
         pages = pages or self._knowledge.find_pages("contact", 1)
         return (
@@ -91,7 +91,7 @@ class Assistant:
 
 
 def title(message: str) -> str | None:
-    """Return a conversation's title for its first message; None for a blank one.
+    """Return the title of a conversation with the first ``message``; None if it is blank.
 
     It is the message in one line, cut to 60 characters.
     """
@@ -102,7 +102,7 @@ def title(message: str) -> str | None:
 
 
 def _link(page: Mapping[str, Any]) -> str:
-    # What would end the link too early is escaped, as Markdown wants it.
+    # Escape the characters that would end a Markdown link too early.
     title = re.sub(r"([\\\[\]])", r"\\\1", page["title"])
     return f"[{title}]({page['url'].replace('(', '%28').replace(')', '%29')})"
 

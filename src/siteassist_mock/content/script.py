@@ -1,4 +1,4 @@
-"""Scripted answers: what the assistant says to whom, from a YAML file."""
+"""Scripted answers of the assistant, from a YAML file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class ScriptRule:
-    """One answer: ``text`` in Markdown after ``delay`` seconds, cut off by ``error`` if any."""
+    """A pattern and its answer: ``text`` in Markdown after ``delay`` seconds, then ``error``."""
 
     pattern: re.Pattern[str]
     text: str
@@ -43,20 +43,20 @@ class ScriptRule:
 
 
 def read_script(path: Path) -> tuple[ScriptRule, ...]:
-    """Return the rules of a file, in its order.
+    """Return the rules of a file, in their order.
 
-    Raises `siteassist_mock.content.yaml_file.FileError` if it cannot be used.
+    Raises `siteassist_mock.content.yaml_file.FileError` if the file cannot be used.
     """
     file = YamlFile(path)
     file.check(compile_schema("--script", _SCHEMA, {}), file.value)
     rules = []
     for index, node in enumerate(file.value):
         if "answer" not in node and "error" not in node:
-            raise file.error([index, "answer"], "is required, or else error")
+            raise file.error([index, "answer"], "is required unless there is an error")
         try:
             pattern = _pattern(node["when"])
         except re.error as error:
-            raise file.error([index, "when"], f"is no regular expression: {error.msg}") from None
+            raise file.error([index, "when"], f"is not a regular expression: {error.msg}") from None
         rules.append(
             ScriptRule(
                 pattern, node.get("answer", ""), float(node.get("delay", 0)), node.get("error")
@@ -66,12 +66,12 @@ def read_script(path: Path) -> tuple[ScriptRule, ...]:
 
 
 def find_rule(rules: Sequence[ScriptRule], message: str) -> ScriptRule | None:
-    """Return the first rule for ``message``, or None if there is none."""
+    """Return the first rule that matches ``message``, or None."""
     return next((rule for rule in rules if rule.pattern.search(message)), None)
 
 
 def _pattern(when: str) -> re.Pattern[str]:
-    """Return what finds ``when``: a text, or between slashes a regular expression."""
+    """Return the pattern of ``when``: a text, or a regular expression between slashes."""
     if len(when) > 2 and when[0] == when[-1] == "/":  # noqa: PLR2004 - "//" is a text
         return re.compile(when[1:-1], re.IGNORECASE)
     return re.compile(re.escape(when), re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Finding things in the seeded texts: by words, and always the same way."""
+"""A deterministic search by words in the Q&As and pages of a website."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-# Words that nearly every question has say nothing about its subject.
+# Words of nearly every question, which do not identify its subject.
 _COMMON = frozenset(
     words(
         "a an and are can do does for how i in is it my of on or the there to what when which"
@@ -35,19 +35,19 @@ class Knowledge:
     def __init__(
         self, qnas: Sequence[Mapping[str, Any]], pages: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Know ``qnas``, oldest first, and ``pages``."""
+        """Index ``qnas``, oldest first, and ``pages``."""
         self.qnas = tuple(qnas)
-        self._qna_words = [(qna, _telling(qna["question"])) for qna in qnas]
+        self._qna_words = [(qna, _significant(qna["question"])) for qna in qnas]
         self._page_words = [
-            (page, _telling(page["title"]), _telling(f"{page['title']} {page['content']}"))
+            (page, _significant(page["title"]), _significant(f"{page['title']} {page['content']}"))
             for page in pages
         ]
 
     def find_qnas(self, query: str | None) -> list[Mapping[str, Any]]:
-        """Return the Q&As whose question has every word of ``query``, or all without one.
+        """Return the Q&As whose question has every word of ``query``, or all without a query.
 
-        A word also matches the beginning of a longer one. A query of nothing but
-        punctuation has no word to match and finds nothing.
+        A word also matches the beginning of a longer word. A query with only
+        punctuation finds nothing.
         """
         if not (query or "").strip():
             return list(self.qnas)
@@ -64,22 +64,21 @@ class Knowledge:
     def find_pages(self, query: str, size: int) -> list[dict[str, Any]]:
         """Return at most ``size`` pages that share a word with ``query``, best first.
 
-        Each comes with its ``score``, above 0 and at most 1: the share of the
-        query's telling words that the page has, where a word in the content alone
-        counts half.
+        Each has a ``score`` above 0 and at most 1: the share of the significant words
+        of the query in the page, where a word that is only in the content counts half.
         """
-        wanted = _telling(query)
+        wanted = _significant(query)
         scored = [
             {"score": score, **page}
             for page, title, every in self._page_words
             if (score := _share(wanted, title, every)) > 0
         ]
-        # sorted() is stable, so equal scores keep the order of the knowledge base.
+        # sorted() is stable: pages with equal scores keep their order.
         return sorted(scored, key=lambda page: -page["score"])[:size]
 
     def best_qna(self, text: str) -> Mapping[str, Any] | None:
-        """Return the Q&A that shares most telling words with ``text``, or None if none does."""
-        wanted = _telling(text)
+        """Return the Q&A that shares most significant words with ``text``, or None."""
+        wanted = _significant(text)
         best, most = None, 0
         for qna, question in self._qna_words:
             shared = len(wanted & question)
@@ -88,7 +87,7 @@ class Knowledge:
         return best
 
 
-def _telling(text: str) -> frozenset[str]:
+def _significant(text: str) -> frozenset[str]:
     # Without a plural's "s", "orders" finds "order".
     return frozenset(word.removesuffix("s") for word in words(text) if word not in _COMMON)
 
@@ -100,4 +99,4 @@ def _share(wanted: frozenset[str], title: frozenset[str], every: frozenset[str])
 
 
 BUILT_IN = Knowledge(QNAS, PAGES)
-"""What a server knows if it is told nothing else."""
+"""The knowledge of the built-in seed."""

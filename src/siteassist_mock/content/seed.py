@@ -1,7 +1,7 @@
-"""The data that every server starts with: one project, its Q&As and its pages.
+"""The built-in data of a server: a project, its Q&As and its pages.
 
-The keys and the first identifiers are those of the examples in
-``openapi.yaml``, so that the examples can be sent as they are.
+The keys and the first identifiers are those of the examples in ``openapi.yaml``, so
+that the examples can be sent unchanged.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ PRIVATE_KEY = "sk_test_1234567890abcdef"
 """The private key."""
 
 PROJECT_ID = "0b9f3c52-7d41-4c8e-9a26-5e8f7a1b2c3d"
-"""The one project."""
+"""The identifier of the only project."""
 
 ASSISTANT_ID = "4f6d2a90-1c3e-4b5a-8d7f-6a5b4c3d2e1f"
-"""The project's one assistant."""
+"""The identifier of the project's only assistant."""
 
 PROJECT: dict[str, Any] = {
     "object": "project",
@@ -63,7 +63,7 @@ PROJECT: dict[str, Any] = {
         "chatButtonColor": None,
     },
 }
-"""What ``getProject`` returns."""
+"""The response of ``getProject``."""
 
 
 def _qna(qna_id: str, day: int, question: str, answer: str) -> dict[str, Any]:
@@ -223,8 +223,8 @@ PAGES: tuple[dict[str, Any], ...] = (
 class Seed:
     """What a server starts with.
 
-    Each publishable key comes with the origins of its allowed websites, in lower
-    case; ``*`` is any. Keys that are None are those of the settings.
+    Each publishable key has the origins of its websites, in lower case; ``*`` is
+    any. Keys that are None are those of the settings.
     """
 
     project: Mapping[str, Any]
@@ -235,4 +235,4 @@ class Seed:
 
 
 SEED = Seed(PROJECT, None, None, QNAS, PAGES)
-"""The built-in one."""
+"""The built-in seed."""

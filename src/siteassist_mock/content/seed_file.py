@@ -1,4 +1,4 @@
-"""A website of one's own: project, keys, Q&As and pages from a YAML file."""
+"""The seed from a YAML file: project, keys, Q&As and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_seed"]
 
-# A key travels in headers and addresses.
+# A key is sent in headers and URLs.
 _KEY = {"type": "string", "pattern": "^[!-~]+$"}
 _ORIGIN = {"type": "string", "pattern": r"^(\*|https?://[^/?#@\s]+)$"}
 _OBJECTS = {"type": "array", "items": {"type": "object"}}
@@ -52,11 +52,11 @@ _WRITTEN = "2024-01-01T09:00:00.000Z"
 
 
 def read_seed(path: Path, spec: Mapping[str, Any]) -> Seed:
-    """Return what a file says; what it leaves out is that of the built-in seed.
+    """Return the seed of a file; missing sections are those of the built-in seed.
 
-    All of it is checked against the schemas of ``spec``, which allow more fields
-    than they name; here others are refused, since they can only be misspelled.
-    Raises `siteassist_mock.content.yaml_file.FileError` if the file cannot be used.
+    The values are validated with the schemas of ``spec``. The schemas allow unknown
+    fields, which are refused here because they are probably misspelled. Raises
+    `siteassist_mock.content.yaml_file.FileError` if the file cannot be used.
     """
     return _SeedFile(path, spec).seed()
 
@@ -105,7 +105,7 @@ class _SeedFile:
                 **node,
             }
             self._check("Qna", qna, ["qnas", index])
-            # As they come in a path.
+            # As in the parameters of a path.
             qnas.append({**qna, "id": qna["id"].lower()})
         self._refuse_twice("qnas", "id", (qna["id"] for qna in qnas))
         return tuple(sorted(qnas, key=lambda qna: qna["createdAt"]))
@@ -114,7 +114,9 @@ class _SeedFile:
         pages = []
         for index, node in enumerate(nodes):
             if "score" in node:
-                raise self._file.error(["pages", index, "score"], "depends on what is searched for")
+                raise self._file.error(
+                    ["pages", index, "score"], "is not allowed: it depends on the query"
+                )
             page = {"path": _path(node.get("url")), **node}
             self._check("SearchResult", {"score": 1, **page}, ["pages", index])
             pages.append(page)
@@ -131,7 +133,7 @@ class _SeedFile:
         seen = set()
         for index, value in enumerate(values):
             if value in seen:
-                raise self._file.error([section, index, name], "is there twice")
+                raise self._file.error([section, index, name], "is duplicated")
             seen.add(value)
 
 
@@ -139,5 +141,5 @@ def _path(url: object) -> str:
     try:
         return urlsplit(str(url)).path or "/"
     except ValueError:
-        # The check of the address says so.
+        # The validation of the URL reports the error.
         return "/"

@@ -1,4 +1,4 @@
-"""Files that a user writes for the server: YAML, checked, with the line of what is wrong."""
+"""Validated YAML files of the user, with errors that have line numbers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["FileError", "YamlFile"]
 
 
 class FileError(Exception):
-    """A file cannot be used; the message names file, line and problem."""
+    """An unusable file; the message has the file, the line and the problem."""
 
 
 class _Constructor(SafeConstructor):
-    """Reads what JSON has; a time stays the text that it is there."""
+    """A constructor of JSON values, which reads a time as text."""
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 class YamlFile:
-    """One file: its ``value``, as JSON knows it, and where each part of it stands."""
+    """A YAML file: its ``value`` as in JSON, and the lines of its parts."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; raises `FileError` if that fails or if it is no such YAML."""
+        """Read the file; raises `FileError` if it is not readable YAML."""
         self._path = path
         self._text = self._read()
         self.value: Any = self._parse()
@@ -43,14 +43,14 @@ class YamlFile:
     def check(
         self, validator: Draft202012Validator, value: Any, place: Sequence[str | int] = ()
     ) -> None:
-        """Raise `FileError` unless ``value``, which stands at ``place``, is valid."""
+        """Raise `FileError` unless ``value``, which is at ``place``, is valid."""
         for error in validator.iter_errors(value):
             raise self._refusal(error, place)
 
     def error(self, steps: Sequence[str | int], problem: str) -> FileError:
-        """Return what to raise for a problem with what ``steps`` lead to.
+        """Return an exception for a problem at ``steps``.
 
-        The line is that of the innermost part that is in the file.
+        The line is that of the innermost step that exists in the file.
         """
         subject = ".".join(str(step) for step in steps) or "the file"
         return FileError(f"{self._path}:{self._line(steps)}: {subject} {problem}")
@@ -59,7 +59,7 @@ class YamlFile:
         steps = [*place, *error.instance_path]
         match error.kind:
             case ValidationErrorKind.AdditionalProperties(unexpected=names):
-                return self.error([*steps, names[0]], "means nothing here")
+                return self.error([*steps, names[0]], "is an unknown key")
             case ValidationErrorKind.Required(property=name):
                 return self.error([*steps, name], "is required")
             case _:
@@ -85,11 +85,11 @@ class YamlFile:
         except (YAMLError, ValueError) as error:
             raise FileError(f"{self._path}: {str(error).splitlines()[0]}") from None
         try:
-            # Keys become texts on the way, as they are in JSON.
+            # Converts the keys to text as well, as in JSON.
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             text.encode()
         except (TypeError, ValueError, RecursionError):
-            raise self.error((), "has a value that JSON does not have") from None
+            raise self.error((), "has a value that JSON cannot represent") from None
         return json.loads(text)
 
     def _line(self, steps: Sequence[str | int]) -> int:

@@ -1,11 +1,10 @@
-"""Faults as changes of what an application sends.
+"""Injection of faults into responses.
 
-Each fault wraps the ``send`` of the one before, so that several can be combined.
-A request is carried out whatever its answer suffers: that is what makes a
-failure on the way so hard, since the client cannot know. Only
-``expired-session``, an answer of its own, is made elsewhere (`siteassist_mock.app`).
+Each fault wraps the ``send`` of the previous one, so that faults can be combined.
+The request is always carried out, so clients cannot know whether it was. Only
+``expired-session`` replaces the response; it is in `siteassist_mock.app`.
 
-In a stream a fault comes with the first piece of the text.
+In a stream a fault occurs at the first piece of the text.
 """
 
 from __future__ import annotations
@@ -32,33 +31,33 @@ __all__ = ["FaultInjection"]
 
 _TERMINATOR = frame("[DONE]")
 _ERROR = frame({"type": "error", "errorText": "The answer broke off, as was asked for"})
-# The type is one of the protocol's own kinds, which a client passes through.
+# Clients must accept every event whose type begins with "data-".
 _PADDING = (b'data: {"type":"data-padding","data":"', b'"}\n\n')
 _PIECE_BYTES = 65_536
 
 
 class FaultInjection:
-    """Makes the faults that a request asks for, or else those that the server plans."""
+    """Middleware that injects the faults of the request header, or else those of the plan."""
 
     def __init__(self, app: ASGIApp, operation_id: str, plan: FaultPlan) -> None:
-        """Disturb what ``app`` sends, which answers the operation.
+        """Inject faults into the responses of ``app``, the endpoint of the operation.
 
-        An `ApiError` of ``app`` becomes an answer in here if there is a fault,
-        so that it gets the fault, too.
+        If there is a fault, an `ApiError` of ``app`` becomes a response here, so that
+        it gets the fault as well.
         """
         self._app = app
-        self._answering = ErrorBoundary(app)
+        self._app_with_errors = ErrorBoundary(app)
         self._operation_id = operation_id
         self._plan = plan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application.
 
-        Raises `ApiError` 400 for a header that names no fault: unlike a
-        preference it is there for tests, and a test that tests nothing should
-        say so. Raises `CutOff` where a connection should be cut and there is none.
+        Raises `ApiError` 400 for an invalid header: a test should not silently run
+        without its fault. Raises `CutOff` to end the connection if the application
+        runs without one.
         """
-        # The first place where it is known.
+        # Faults are logged with the operation, so it is set here.
         scope[OPERATION] = self._operation_id
         headers = header_values(scope["headers"], HEADER)
         faults = _requested(headers) if headers else self._plan.choose()
@@ -66,72 +65,70 @@ class FaultInjection:
             await self._app(scope, receive, send)
             return
         scope[FAULTS_KEY] = [fault.name for fault in faults]
-        wire = _Sender(scope, asyncio.ensure_future(disconnected(receive)))
+        peer = _Peer(scope, asyncio.ensure_future(disconnected(receive)))
         try:
-            await self._disturb(faults, wire, receive, send)
+            await self._inject(faults, peer, receive, send)
         finally:
-            wire.leaving.cancel()
+            peer.disconnection.cancel()
 
-    async def _disturb(
-        self, faults: list[Fault], wire: _Sender, receive: Receive, send: Send
-    ) -> None:
+    async def _inject(self, faults: list[Fault], peer: _Peer, receive: Receive, send: Send) -> None:
         effects: list[_Effect] = []
-        # The application writes to the last one, and the first one to the wire.
+        # The application sends to the last effect, and the first effect to the server.
         for name, effect in _EFFECTS.items():
             for fault in faults:
                 if fault.name == name:
-                    effects.append(effect(fault.value, send, wire))
+                    effects.append(effect(fault.value, send, peer))
                     send = effects[-1]
         with suppress(_BrokenOff, SentWhole):
-            await self._answering(wire.scope, receive, send)
-        # An event stream that cannot write any more ends without a word.
+            await self._app_with_errors(peer.scope, receive, send)
+        # After the exception: an event stream suppresses it and ends.
         for made in effects:
             if made.broke_off:
                 await made.end()
 
 
-class _BrokenOff(OSError):  # noqa: N818 - no error, and never seen outside
-    """Nothing more can be sent, as ASGI 2.4 says it; a stream settles what it has."""
+class _BrokenOff(OSError):  # noqa: N818 - not an error, and internal
+    """The end of the response; an `OSError` as in ASGI 2.4, so that a stream settles its text."""
 
 
-class _Sender:
-    """What is on the other side of ``send``."""
+class _Peer:
+    """The client at the other end of the connection."""
 
-    def __init__(self, scope: Scope, leaving: asyncio.Future[None]) -> None:
+    def __init__(self, scope: Scope, disconnection: asyncio.Future[None]) -> None:
         self.scope = scope
-        self.leaving = leaving
+        self.disconnection = disconnection
 
     async def wait(self, seconds: float) -> bool:
-        """Wait, and return whether the client is still there."""
+        """Wait, and return whether the client is still connected."""
         if seconds:
-            await asyncio.wait({self.leaving}, timeout=seconds)
+            await asyncio.wait({self.disconnection}, timeout=seconds)
         else:
             await asyncio.sleep(0)
-        return not self.leaving.done()
+        return not self.disconnection.done()
 
     async def cut(self, *, hard: bool) -> None:
-        """End the connection, in the middle of whatever is on its way."""
+        """Close the connection, or reset it if ``hard``."""
         transport = self.scope.get(TRANSPORT)
         if transport is None:
-            raise CutOff("the connection was cut, as was asked for")
+            raise CutOff("the connection was cut as requested")
         if hard:
             reset(transport)
         else:
             transport.close()
-        # Else the server would complain of an answer without an end.
-        await self.leaving
+        # Otherwise the server would log an incomplete response.
+        await self.disconnection
 
 
 class _Effect:
-    """Sends everything on as it is; a fault overrides what it changes.
+    """A ``send`` that passes on all messages; each fault overrides some methods.
 
-    What is no stream is held back until it is complete.
+    Responses other than streams are collected until they are complete.
     """
 
-    def __init__(self, value: Any, send: Send, wire: _Sender) -> None:
+    def __init__(self, value: Any, send: Send, peer: _Peer) -> None:
         self.value = value
         self.send = send
-        self.wire = wire
+        self.peer = peer
         self.broke_off = False
         self.start: Message = {}
         self._body: list[bytes] = []
@@ -167,7 +164,7 @@ class _Effect:
         await self.event(message)
 
     async def end(self) -> None:
-        """Do what is left after the application has ended, if this broke it off."""
+        """End the response after the application, if this effect has broken it off."""
 
     async def more(self, body: bytes) -> None:
         await self.send({"type": "http.response.body", "body": body, "more_body": True})
@@ -180,7 +177,7 @@ class _Effect:
         return next((value for key, value in self.start["headers"] if key == name), b"")
 
     def set_header(self, name: bytes, value: bytes) -> None:
-        # A response may keep its list of headers, so it gets a new one.
+        # A new list, as the response may keep the old one.
         headers = [header for header in self.start["headers"] if header[0] != name]
         self.start = {**self.start, "headers": [*headers, (name, value)]}
 
@@ -189,18 +186,18 @@ class _Effect:
 
 
 class _Drip(_Effect):
-    """The body comes byte by byte."""
+    """The body is sent byte by byte."""
 
     async def __call__(self, message: Message) -> None:
         for byte in message.get("body", b""):
             await self.more(bytes((byte,)))
-            if not await self.wire.wait(self.value):
+            if not await self.peer.wait(self.value):
                 self.break_off()
         await self.send({**message, "body": b""} if "body" in message else message)
 
 
 class _Reset(_Effect):
-    """The connection breaks down, before the answer or in the middle of it."""
+    """The connection is reset before the response or in the middle of it."""
 
     async def begin(self) -> None:
         if self.value == "start":
@@ -219,14 +216,14 @@ class _Reset(_Effect):
         self.break_off()
 
     async def end(self) -> None:
-        await self.wire.cut(hard=True)
+        await self.peer.cut(hard=True)
 
 
 class _Truncate(_Reset):
-    """The connection is closed in the middle of the answer."""
+    """The connection is closed in the middle of the response."""
 
     async def end(self) -> None:
-        await self.wire.cut(hard=False)
+        await self.peer.cut(hard=False)
 
 
 class _StreamError(_Effect):
@@ -238,7 +235,7 @@ class _StreamError(_Effect):
         raise SentWhole
 
     async def end(self) -> None:
-        # Only now, so that whoever reads it finds the message settled.
+        # Sent last, so that the message is stored before a client reads the error.
         await self.more(_ERROR)
         await self.more(_TERMINATOR)
         await self.send({"type": "http.response.body", "body": b""})
@@ -253,7 +250,7 @@ class _NoTerminator(_Effect):
 
 
 class _WrongContentType(_Effect):
-    """The answer says that it is HTML, as those of many a proxy do."""
+    """The content type is that of HTML, as in responses of many proxies."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -264,14 +261,14 @@ class _WrongContentType(_Effect):
 
 
 class _OversizedBody(_Effect):
-    """The answer is valid, and very large."""
+    """The response is valid and very large."""
 
     async def whole(self, body: bytes) -> None:
         if not body:
-            # No longer body is valid here; HTTP itself forbids one with a 204.
+            # A body would not be valid here, and HTTP forbids one with a 204.
             await super().whole(body)
             return
-        # Spaces after a value are JSON, too.
+        # Spaces after a JSON value are valid.
         self.set_header(b"content-length", str(len(body) + self.value).encode())
         await self.send(self.start)
         await self.more(body)
@@ -290,13 +287,13 @@ class _OversizedBody(_Effect):
         while left:
             size = min(left, _PIECE_BYTES)
             await self.more(byte * size)
-            if not await self.wire.wait(0):
+            if not await self.peer.wait(0):
                 self.break_off()
             left -= size
 
 
 class _MalformedJson(_Effect):
-    """A brace is missing: in the body, or in one event."""
+    """A brace is missing in the body, or in one event."""
 
     async def whole(self, body: bytes) -> None:
         if self.header(b"content-type") == b"application/json":
@@ -310,16 +307,16 @@ class _MalformedJson(_Effect):
 
 
 class _Delay(_Effect):
-    """Nothing comes for a while."""
+    """The response begins after a delay."""
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not await self.wire.wait(self.value):
+        if message["type"] == "http.response.start" and not await self.peer.wait(self.value):
             self.break_off()
         await self.send(message)
 
 
-# From the wire to the application: a delay comes before anything that breaks
-# the answer off, and what the answer says is changed before it is cut.
+# In the order from the server to the application: a delay comes before a fault that
+# ends the response, and the content is changed before the response is cut.
 _EFFECTS: dict[str, type[_Effect]] = {
     "drip": _Drip,
     "wrong-content-type": _WrongContentType,
@@ -338,7 +335,7 @@ def _requested(headers: list[str]) -> list[Fault]:
     if list(named) == ["none"]:
         return []
     if not named:
-        raise _unusable("it names no fault")
+        raise _unusable("it has no fault")
     try:
         return [parse_fault(name, value) for name, value in named.items()]
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""Names of what can go wrong on demand, and which of it a request gets.
+"""The faults, and the random plan of a server.
 
-A client asks for faults with the header ``Mock-Fault: delay=0.5, truncate``,
-which counts for that one request; a server can be told to make them at random
-(``--fault truncate:0.1``). How they are made is in `siteassist_mock.faults.injection`.
+A client requests faults for one request with the header
+``Mock-Fault: delay=0.5, truncate``. The option ``--fault truncate:0.1`` injects
+faults at random. `siteassist_mock.faults.injection` implements them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 __all__ = ["FAULTS", "FAULTS_KEY", "HEADER", "Fault", "FaultPlan", "parse_fault", "parse_planned"]
 
 HEADER = b"mock-fault"
-"""The header that asks for faults, as ASGI spells it; ``none`` asks for none."""
+"""The header with the requested faults, in lower case as in ASGI; ``none`` for no faults."""
 
 FAULTS_KEY = "siteassist.faults"
-"""The scope's key of the names of the faults that a request gets."""
+"""The scope's key of the names of the injected faults."""
 
 _MAX_SECONDS = 3600.0
 _MAX_BYTES = 2**30
@@ -28,7 +28,7 @@ _OVERSIZED_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; ``value`` is None for one that takes no value."""
+    """A fault; ``value`` is None if it takes no value."""
 
     name: str
     value: Any = None
@@ -76,52 +76,51 @@ FAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "oversized-body": (_bytes, "takes the bytes to add, 1 to 1073741824 or nothing"),
     "expired-session": (_nothing, "takes no value"),
 }
-"""Every fault: how its value is read, and the words for a value that it does not take."""
+"""All faults, each with the parser of its value and the description of valid values."""
 
 
 def parse_fault(name: str, value: str) -> Fault:
-    """Return the fault ``name`` with ``value``, which is empty if there is none.
+    """Return the fault ``name`` with ``value``, which is empty if absent.
 
-    Raises `ValueError` with a sentence if there is no such fault, or if it does
-    not take that value.
+    Raises `ValueError` with a sentence if the fault is unknown or the value invalid.
     """
     if name not in FAULTS:
-        raise ValueError(f"there is no fault {name[:40]!r}; there is: {', '.join(FAULTS)}")
+        raise ValueError(f"unknown fault {name[:40]!r}; known faults: {', '.join(FAULTS)}")
     read, takes = FAULTS[name]
     try:
         return Fault(name, read(value))
     except ValueError:
-        raise ValueError(f"the fault {name} {takes}, not {value[:40]!r}") from None
+        raise ValueError(f"the fault {name} {takes}, got {value[:40]!r}") from None
 
 
 class FaultPlan:
-    """Which faults a server makes by itself.
+    """The random faults of a server.
 
-    A server that gets the same requests in the same order makes the same faults.
+    The same requests in the same order get the same faults.
     """
 
     def __init__(self, texts: Iterable[str], seed: int = 0) -> None:
-        """Make the faults ``texts``, each ``NAME[=VALUE][:RATE]``, at their rates.
+        """Plan the faults ``texts``, each ``NAME[=VALUE][:RATE]``.
 
-        The rate is the share of requests that get the fault, above 0 and at most
-        1, which is the default. Raises `ValueError` with a sentence.
+        The rate is the share of requests that get the fault, above 0 and at most 1,
+        the default. Raises `ValueError` with a sentence.
         """
         self._faults = [parse_planned(text) for text in texts]
         self._seed = seed
         self.restart()
 
     def restart(self) -> None:
-        """Begin again, as a server that was just started."""
-        self._random = random.Random(self._seed)  # noqa: S311 - to be foreseen is what it is for
+        """Restart the random sequence."""
+        self._random = random.Random(self._seed)  # noqa: S311 - must be reproducible
 
     def choose(self) -> list[Fault]:
         """Return the faults of the next request."""
-        # One draw for every fault, so that one does not shift the others.
+        # One random number per fault, so that each has its own sequence.
         return [fault for fault, rate in self._faults if self._random.random() < rate]
 
 
 def parse_planned(text: str) -> tuple[Fault, float]:
-    """Return the fault and the rate that ``NAME[=VALUE][:RATE]`` spells.
+    """Parse ``NAME[=VALUE][:RATE]`` and return the fault and the rate.
 
     Raises `ValueError` with a sentence.
     """
@@ -138,4 +137,6 @@ def _share(text: str) -> float:
     with suppress(ValueError):
         if 0 < float(text) <= 1:
             return float(text)
-    raise ValueError(f"the rate of a fault is a number above 0 and at most 1, not {text[:40]!r}")
+    raise ValueError(
+        f"the rate of a fault must be a number above 0 and at most 1, got {text[:40]!r}"
+    )

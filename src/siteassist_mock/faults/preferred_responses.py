@@ -1,18 +1,15 @@
-"""Documented answers on demand: ``Prefer: code=429``, ``Prefer: example=notFound``.
+"""Documented responses on demand: ``Prefer: code=429``, ``Prefer: example=notFound``.
 
 The convention is that of Prism (https://github.com/stoplightio/prism), with two
 differences.
 
-Prism validates a request first, its credential included, and looks at the
-preference only if nothing is wrong. Here the preference comes first, and nothing
-else of the request is looked at: a test that wants to see what its client does
-with a 402 should need neither a session nor a conversation. Nor do such answers
-touch the state or count against a rate limit.
+Prism first validates the request and its credential. Here the rest of the request
+is ignored, so that a test of a 402 needs neither a session nor a conversation. Such
+a response changes no state and does not count against a rate limit.
 
-For a status that the operation does not document Prism takes the response
-``default``, or else answers 404. A 404 is a documented answer of every operation
-here, so a typing error in a test could pass for a result: it is a 400 that says
-which there are.
+For an undocumented status Prism uses the response ``default``, or responds 404.
+Here most operations document a 404, so a typing error in a test could go unnoticed.
+The response is a 400 that lists the documented statuses.
 """
 
 from __future__ import annotations
@@ -42,26 +39,26 @@ _LONGEST_NAME = 60
 
 
 class OnDemand:
-    """Answers the requests for one operation that ask for a documented answer."""
+    """Middleware that responds with an example of one operation if the request prefers it."""
 
     def __init__(self, app: ASGIApp, operation: Operation) -> None:
-        """Answer from the examples of ``operation``, or let ``app`` answer."""
+        """Respond with the examples of ``operation``, or call ``app``."""
         self._app = app
         self._operation_id = operation.operation_id
         self._responses = operation.responses
         self._flag = operation.stream and operation.stream.request_flag
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Give the answer that ``Prefer`` asks for, or call the application.
+        """Send the response of the header ``Prefer``, or call the application.
 
-        Raises `ApiError` 400 if the operation does not document what is asked for.
+        Raises `ApiError` 400 if the operation does not document that response.
         """
         headers = header_values(scope["headers"], b"prefer")
         answer = self._answer(scope, parse_preferences(headers)) if headers else None
         await (answer or self._app)(scope, receive, send)
 
     def _answer(self, scope: Scope, wanted: Mapping[str, str]) -> ASGIApp | None:
-        # By the RFC an empty value means none, and a code or a name is needed.
+        # By the RFC an empty value is the same as none.
         code, name = wanted.get("code", ""), wanted.get("example", "")
         if not code and not name:
             return None
@@ -81,7 +78,7 @@ class OnDemand:
                 for media_type, media in documented.media.items()
                 if (name in media.examples if name else media.examples)
             ]
-            # Where there is a choice, the media type that was asked for; else the first.
+            # Of several media types, the requested one, or else the first.
             choices.sort(key=lambda choice: (choice[0] == EVENT_STREAM) != stream)
             if choices:
                 return status, *choices[0]
@@ -96,8 +93,8 @@ class OnDemand:
         raise self._unknown("example", f"no {what}{where}", known)
 
     def _asks_for_stream(self, scope: Scope) -> bool:
-        # The API's own way to ask is a flag in the body, HTTP's is the header
-        # Accept. Either will do, since nothing of the request must be valid.
+        # The API requests a stream with a flag in the body, HTTP with the header
+        # Accept. Either is enough, since the request need not be valid.
         if any(EVENT_STREAM in value for value in header_values(scope["headers"], b"accept")):
             return True
         try:
@@ -131,7 +128,7 @@ def _respond(status: int, media_type: str, values: list[Any], applied: str) -> A
     headers = {"Preference-Applied": applied}
     first = values[0]
     if media_type == EVENT_STREAM:
-        # Each example is one event; without a name they are a stream, in their order.
+        # Each example is an event. All of them in order are a stream.
         return _Events(status, [frame(event["data"]) for event in values], headers)
     if media_type != JSON:
         return PlainTextResponse(first, status, headers, media_type)
@@ -144,7 +141,7 @@ def _respond(status: int, media_type: str, values: list[Any], applied: str) -> A
 
 
 class _Events:
-    """A response of ready events, one ASGI message each."""
+    """A response with given events, one ASGI message each."""
 
     def __init__(self, status: int, frames: list[bytes], headers: Mapping[str, str]) -> None:
         self._status = status

@@ -1,4 +1,4 @@
-"""One handler for each operation, under its ``operationId``."""
+"""The handlers of the operations."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ HANDLERS: Mapping[str, Handler] = {
     "getQna": knowledge.get_qna,
     "search": knowledge.search,
 }
-"""Every handler; `siteassist_mock.app` refuses to start if one is missing or extra."""
+"""All handlers by ``operationId``; `siteassist_mock.app` refuses missing and extra ones."""

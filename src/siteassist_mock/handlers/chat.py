@@ -1,4 +1,4 @@
-"""Completions without a stored conversation."""
+"""The handler of completions without a stored conversation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["create_chat_completion"]
 
 
 def create_chat_completion(call: Call) -> ASGIApp:
-    """Answer the last message of the person, whole or as a stream.
+    """Answer the last message of the user, as JSON or as a stream.
 
-    No messages at all are allowed by the API's description, and get a greeting.
-    Raises `ApiError` 404 for an assistant that is not the project's.
+    The description allows an empty list of messages, which gets a greeting. Raises
+    `ApiError` 404 for an unknown assistant.
     """
     assistant_id = call.body.get("assistantId", ASSISTANT_ID).lower()
     if assistant_id != ASSISTANT_ID:
@@ -32,10 +32,10 @@ def create_chat_completion(call: Call) -> ASGIApp:
             details={"assistantId": assistant_id},
         )
     messages = call.body["messages"]
-    asked = [index for index, said in enumerate(messages) if said["role"] == "user"]
-    last = asked[-1] if asked else None
+    questions = [index for index, message in enumerate(messages) if message["role"] == "user"]
+    last = questions[-1] if questions else None
     question = "" if last is None else messages[last]["content"]
-    context = [said["content"] for index, said in enumerate(messages) if index != last]
+    context = [message["content"] for index, message in enumerate(messages) if index != last]
     reply = call.services.assistant.answer(question, context)
     if call.body.get("stream", False):
         return EventStreamResponse(

@@ -1,4 +1,4 @@
-"""A visitor's conversations."""
+"""The handlers of a visitor's conversations."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
 
 
 def own_conversation(records: Records, call: Call) -> ConversationRow:
-    """Return the conversation that the path of ``call`` names.
+    """Return the conversation in the path of ``call``.
 
-    Raises `ApiError` 404 if it is not the visitor's own. The documents leave
-    open whether somebody else's gives 403 or 404; with 404 nobody can find out
-    which identifiers exist. 401 if the visitor is gone, see `check_visitor`.
+    Raises `ApiError` 404 if it does not belong to the visitor. The documents do not
+    say whether another visitor's conversation gives 403 or 404; a 404 does not
+    reveal which identifiers exist. Raises 401 like `check_visitor`.
     """
     conversation_id = call.path["conversationId"]
     conversation = records.conversation(conversation_id, call.visitor.id)
@@ -42,16 +42,16 @@ def own_conversation(records: Records, call: Call) -> ConversationRow:
 
 
 def check_visitor(records: Records, call: Call) -> None:
-    """Raise `ApiError` 401 if the visitor is gone, and the session with it.
+    """Raise `ApiError` 401 if the visitor no longer exists.
 
-    Another process may reset the state after the bearer was found to be valid.
+    Another process may reset the state after the bearer token was checked.
     """
     if not records.has_visitor(call.visitor.id):
         raise ApiError(401)
 
 
 def not_found(conversation_id: str) -> ApiError:
-    """Return the error of a conversation that is not there."""
+    """Return the error of an unknown conversation."""
     return ApiError(
         404,
         code="CONVERSATION_NOT_FOUND",
@@ -63,8 +63,8 @@ def not_found(conversation_id: str) -> ApiError:
 def check_open(conversation: ConversationRow) -> None:
     """Raise `ApiError` 409 for a closed conversation.
 
-    What a message to one does is not documented; 409 is the code for a conflict
-    with the state of a resource.
+    The response to a message in one is not documented; 409 means a conflict with
+    the state of a resource.
     """
     if conversation.status == "closed":
         raise ApiError(
@@ -75,7 +75,7 @@ def check_open(conversation: ConversationRow) -> None:
 
 
 def start_conversation(call: Call) -> JSONResponse:
-    """Open a conversation; nothing shows the page that it starts on."""
+    """Start a conversation; its page is not part of any response."""
     with call.services.store.write() as records:
         check_visitor(records, call)
         conversation = records.add_conversation(call.visitor.id)
@@ -83,7 +83,7 @@ def start_conversation(call: Call) -> JSONResponse:
 
 
 def get_conversations(call: Call) -> JSONResponse:
-    """Return one page of the visitor's conversations, each with its last message."""
+    """Return a page of the visitor's conversations, each with its last message."""
     query = call.query
     with call.services.store.read() as records:
         total, page = records.conversations(
@@ -112,7 +112,7 @@ def get_conversations(call: Call) -> JSONResponse:
 
 
 def get_conversation(call: Call) -> JSONResponse:
-    """Return one conversation with all of its messages."""
+    """Return a conversation with all of its messages."""
     with call.services.store.read() as records:
         conversation = own_conversation(records, call)
         messages = records.messages(conversation.id)

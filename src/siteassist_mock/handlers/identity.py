@@ -1,4 +1,4 @@
-"""Sessions of a website's visitors."""
+"""The handlers of sessions and visitors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["get_me", "init"]
 
 
 def init(call: Call) -> JSONResponse:
-    """Begin a session: 201 for a device that is new, 200 for a known one."""
+    """Begin a session: 201 for a new device, 200 for a known one."""
     authenticator = call.services.authenticator
     authenticator.check_api_key(call.body["apiKey"], call.origins)
     token, visitor, new = authenticator.begin_session(call.body["saVid"])
@@ -26,5 +26,5 @@ def init(call: Call) -> JSONResponse:
 
 
 def get_me(call: Call) -> JSONResponse:
-    """Return the visitor of the bearer."""
+    """Return the visitor of the bearer token."""
     return JSONResponse(views.visitor(call.visitor))

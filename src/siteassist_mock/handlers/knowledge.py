@@ -1,4 +1,4 @@
-"""What a website publishes: its project, its Q&As and its pages."""
+"""The handlers of the project, the Q&As and the search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def get_project(call: Call) -> JSONResponse:
 
 
 def get_qnas(call: Call) -> JSONResponse:
-    """Return one page of the Q&As that match, oldest first."""
+    """Return a page of the matching Q&As, oldest first."""
     _check_project(call)
     limit, offset = call.query["limit"], call.query["offset"]
     found = call.services.knowledge.find_qnas(call.query["query"])
@@ -38,7 +38,7 @@ def get_qnas(call: Call) -> JSONResponse:
 
 
 def get_qna(call: Call) -> JSONResponse:
-    """Return one Q&A."""
+    """Return a Q&A."""
     _check_project(call)
     qna_id = call.path["qnaId"]
     for qna in call.services.knowledge.qnas:
@@ -48,7 +48,7 @@ def get_qna(call: Call) -> JSONResponse:
 
 
 def search(call: Call) -> JSONResponse:
-    """Return the pages that are nearest to a query, best first."""
+    """Return the website's pages that match a query, best first."""
     call.services.authenticator.check_api_key(call.query["apiKey"], call.origins)
     return JSONResponse(
         {"results": call.services.knowledge.find_pages(call.query["q"], call.query["size"])}

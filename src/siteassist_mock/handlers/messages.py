@@ -1,4 +1,4 @@
-"""The messages of a conversation, and what the visitor thinks of them."""
+"""The handlers of messages and their feedback."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["get_messages", "send_message", "send_message_feedback"]
 CONTEXT = ("url", "title", "content", "textSelection")
 """The fields of a page context."""
 
-# So many earlier messages the model reads, and no more: a conversation has no end.
+# Number of earlier messages that count as input; a conversation has no limit.
 _REMEMBERED = 20
 _BROKEN_OFF = "The connection was closed before the end of the answer"
 
 
 def get_messages(call: Call) -> JSONResponse:
-    """Return the messages of a conversation that match, oldest first."""
+    """Return the matching messages of a conversation, oldest first."""
     query = call.query
     with call.services.store.read() as records:
         conversation = own_conversation(records, call)
@@ -45,10 +45,10 @@ def get_messages(call: Call) -> JSONResponse:
 
 
 def send_message(call: Call) -> ASGIApp:
-    """Store the visitor's message and answer it, whole or as a stream.
+    """Store the visitor's message and answer it, as JSON or as a stream.
 
-    A conversation that a human agent handles gets no answer: 202. Raises
-    `ApiError` 409 for a closed one.
+    A conversation with a human agent gets a 202 without an answer. Raises
+    `ApiError` 409 for a closed conversation.
     """
     content = call.body["content"]
     page = call.body.get("pageContext") or {}
@@ -57,7 +57,7 @@ def send_message(call: Call) -> ASGIApp:
     with store.write() as records:
         conversation = own_conversation(records, call)
         check_open(conversation)
-        # Before this one is among them.
+        # Read before the new message is added.
         earlier = records.latest_texts(conversation.id, _REMEMBERED)
         records.add_message(
             conversation.id,
@@ -70,7 +70,7 @@ def send_message(call: Call) -> ASGIApp:
         if conversation.is_human_handled:
             records.touch_conversation(conversation.id, title(content))
             return PlainTextResponse("Message sent", status_code=202)
-        # Only what is described: further fields may hold anything.
+        # Only the described fields: others may have values of any type.
         context = [*earlier, *(page.get(name) for name in CONTEXT)]
         reply = call.services.assistant.answer(content, context)
         stored = records.add_message(

@@ -1,4 +1,4 @@
-"""The assistant's answers as JSON."""
+"""Responses with an answer of the assistant as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["whole"]
 
 
 def whole(answer: Reply) -> ASGIApp:
-    """Return the response with a whole answer: 200, or 500 for one that breaks off."""
+    """Return the response with an answer: 200, or 500 if it has an error."""
     if answer.error is None:
         response = JSONResponse(views.completion(answer))
     else:
@@ -29,14 +29,14 @@ def whole(answer: Reply) -> ASGIApp:
 
 
 class _DelayedResponse:
-    """An ASGI response that comes after some seconds."""
+    """An ASGI response after a delay."""
 
     def __init__(self, response: ASGIApp, seconds: float) -> None:
         self._response = response
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leaving = asyncio.ensure_future(disconnected(receive))
-        await asyncio.wait({leaving}, timeout=self._seconds)
-        leaving.cancel()
+        disconnection = asyncio.ensure_future(disconnected(receive))
+        await asyncio.wait({disconnection}, timeout=self._seconds)
+        disconnection.cancel()
         await self._response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Rows as the JSON objects that ``openapi.yaml`` describes."""
+"""Conversion of rows to the JSON objects of ``openapi.yaml``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["completion", "conversation", "conversation_summary", "message", "vis
 
 
 def visitor(row: VisitorRow) -> dict[str, Any]:
-    """Return a ``VisitorRow``."""
+    """Return a ``Visitor``."""
     return {
         "object": "visitor",
         "id": row.id,
@@ -26,7 +26,7 @@ def visitor(row: VisitorRow) -> dict[str, Any]:
 
 
 def conversation(row: ConversationRow, messages: Iterable[MessageRow] = ()) -> dict[str, Any]:
-    """Return a ``ConversationRow`` with its messages."""
+    """Return a ``Conversation`` with its messages."""
     return {**_conversation(row), "messages": [message(item) for item in messages]}
 
 
@@ -39,7 +39,7 @@ def conversation_summary(row: ConversationRow, last_message: MessageRow | None) 
 
 
 def message(row: MessageRow) -> dict[str, Any]:
-    """Return a ``MessageRow``."""
+    """Return a ``Message``."""
     return {
         "object": "message",
         "id": row.id,

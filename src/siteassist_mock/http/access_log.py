@@ -1,4 +1,4 @@
-"""One line per request: who asked for what, and what became of it."""
+"""The access log, with one line per request."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OPERATION = "siteassist.operation"
 """The scope's key of the ``operationId`` of a request, once it is known."""
 
 UNLOGGED = "siteassist.unlogged"
-"""The scope's key of whether a request is too frequent and too dull to be logged."""
+"""The scope's key of whether a request is left out of the log, as it is too frequent."""
 
 LOGGER = "siteassist_mock.access"
 """The name of the logger; its lines have the level INFO."""
 
-# The one that the API has, and what people put into a query by mistake.
+# The parameter of the API, and names of credentials sent in a query by mistake.
 _SECRETS = frozenset(
     {"apikey", "api_key", "access_token", "token", "sessiontoken", "authorization"}
 )
@@ -34,17 +34,17 @@ _logger = logging.getLogger(LOGGER)
 
 
 def loggable(text: str) -> str:
-    """Return ``text`` without anything that could forge a line or drive a terminal.
+    """Return ``text`` without characters that could forge a line or control a terminal.
 
-    What is no plain character of a path is percent-encoded, and the rest of a
-    very long text is left out.
+    All characters that are unusual in a path are percent-encoded, and a very long
+    text is cut.
     """
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return quote(cut, safe=_READABLE, errors="replace")
 
 
 def log_to_stderr() -> None:
-    """Write the lines to stderr, each with its time."""
+    """Write the log to stderr, with the time of each line."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     _logger.addHandler(handler)
@@ -53,10 +53,10 @@ def log_to_stderr() -> None:
 
 
 class AccessLog:
-    """Logs every request and every socket when it has ended.
+    """Middleware that logs every request and every socket when it has ended.
 
-    A line has the method, the path, the status (``-`` without an answer), the
-    milliseconds until the last byte, the operation, and the faults if there are any.
+    A line has the method, the path, the status (``-`` without a response), the
+    milliseconds until the last byte, the operation, and the faults if any.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -64,7 +64,7 @@ class AccessLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, and log if somebody listens."""
+        """Call the application, and log the request if logging is enabled."""
         if scope["type"] not in {"http", "websocket"} or not _logger.isEnabledFor(logging.INFO):
             await self._app(scope, receive, send)
             return
@@ -73,7 +73,7 @@ class AccessLog:
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
-            # Of a handshake that is refused, too.
+            # Also of a refused handshake.
             if message["type"].endswith("http.response.start"):
                 status = message["status"]
             elif message["type"] == "websocket.accept":
@@ -85,12 +85,12 @@ class AccessLog:
         finally:
             milliseconds = (time.perf_counter() - began) * 1000
             method = "WS" if scope["type"] == "websocket" else loggable(scope["method"])
-            words = [method, _target(scope), str(status), f"{milliseconds:.1f}ms"]
-            words.append(scope.get(OPERATION, "-"))
+            fields = [method, _target(scope), str(status), f"{milliseconds:.1f}ms"]
+            fields.append(scope.get(OPERATION, "-"))
             if scope.get(FAULTS_KEY):
-                words.append(f"faults={','.join(scope[FAULTS_KEY])}")
+                fields.append(f"faults={','.join(scope[FAULTS_KEY])}")
             if not scope.get(UNLOGGED):
-                _logger.info("%s", " ".join(words))
+                _logger.info("%s", " ".join(fields))
 
 
 def _target(scope: Scope) -> str:
@@ -99,7 +99,7 @@ def _target(scope: Scope) -> str:
     if not query:
         return path
     shown = b"&".join(_without_secret(pair) for pair in query.split(b"&"))
-    # It is encoded already, so its percent signs stay.
+    # The query is percent-encoded already, so its percent signs stay.
     return f"{path}?{quote(shown[:_LONGEST], safe=f'{_READABLE}%+*&')}"
 
 

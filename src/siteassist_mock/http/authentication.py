@@ -1,4 +1,4 @@
-"""Who sends a request: the page "Authentication", in code."""
+"""Authentication with private keys, session tokens and publishable keys."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Authenticator"]
 
-# A session's use is noted at most once per this share of its lifetime: that
-# spares most requests a write, and a session ends at most that much too early.
-_NOTE_SHARE = 0.01
+# The use of a session is stored at most once per this share of its lifetime. Most
+# requests need no write, and a session ends at most that much too early.
+_TOUCH_SHARE = 0.01
 
 
 class Authenticator:
-    """Knows the keys of one server and the sessions of its database."""
+    """The keys of one server and the sessions of its database."""
 
     def __init__(self, store: Store, settings: MockSettings, seed: Seed = SEED) -> None:
-        """Make sure that each private key's own visitor exists.
+        """Add the visitor of each private key, unless it exists.
 
-        The keys are those of ``seed``, if it has some, and that of ``settings``,
-        unless it is the built-in one which the seed replaces.
+        The keys are those of ``seed``, and that of ``settings`` unless it is the
+        built-in key and ``seed`` has keys.
         """
         self._store = store
         self._tokens = Tokens(store.secret, store.clock)
         self._session_seconds = settings.session_seconds
         self.api_keys = dict(seed.publishable_keys or {})
-        """The publishable keys, each with the origins of its allowed websites."""
+        """The publishable keys, each with the origins of its websites."""
         if not self.api_keys or settings.api_key != API_KEY:
             self.api_keys[settings.api_key] = ("*",)
         self._servers: list[tuple[bytes, VisitorRow]] = []
         with store.write() as records:
-            # Every device that a client can name has at least one character.
+            # The device is empty: clients cannot send an empty one.
             for key in seed.private_keys or ():
                 owner = str(
                     uuid.uuid5(
@@ -58,13 +58,13 @@ class Authenticator:
                 self._servers.append((settings.private_key.encode(), visitor))
 
     def check_api_key(self, api_key: str, origins: Sequence[str] = ()) -> None:
-        """Refuse a key that is none, and a website that may not use it.
+        """Raise `ApiError` 401 for an invalid key, 403 for a website that must not use it.
 
-        ``origins`` are the request's headers ``Origin``; what is no browser sends
-        none and may use any key. Raises `ApiError` 401 or 403.
+        ``origins`` are the ``Origin`` headers of the request. Clients other than
+        browsers send none and may use any key.
         """
         given = api_key.encode()
-        # All are compared, so that the time says nothing of which.
+        # All keys are compared, so that the time does not reveal which one matches.
         found = [
             allowed
             for key, allowed in self.api_keys.items()
@@ -76,18 +76,17 @@ class Authenticator:
             raise ApiError(403, message="The publishable key is not for this website")
 
     def begin_session(self, device: str) -> tuple[str, VisitorRow, bool]:
-        """Return a session token, the visitor of ``device``, and whether it is new."""
+        """Begin a session; return its token, the visitor of ``device``, and whether it is new."""
         with self._store.write() as records:
             visitor, new = records.find_or_add_visitor(PROJECT_ID, device)
             session_id = records.add_session(visitor.id, keep=self._session_seconds)
         return self._tokens.issue(session_id), visitor, new
 
     def visitor(self, headers: Sequence[str]) -> VisitorRow:
-        """Return the visitor that the ``Authorization`` headers stand for.
+        """Return the visitor of the ``Authorization`` headers.
 
-        There must be one header with one bearer token: a private key or a
-        session token. Raises `ApiError` 401 otherwise, always the same one, so
-        that nobody learns what is wrong with a token.
+        There must be one header with a bearer token: a private key or a session
+        token. Otherwise raises `ApiError` 401, which does not reveal the reason.
         """
         visitor = self._find(_bearer(headers))
         if visitor is None:
@@ -112,14 +111,14 @@ class Authenticator:
         idle = self._store.clock.seconds() - last_used
         if idle >= self._session_seconds:
             return None
-        if idle >= self._session_seconds * _NOTE_SHARE:
+        if idle >= self._session_seconds * _TOUCH_SHARE:
             with self._store.write() as records:
                 records.touch_session(session_id)
         return visitor
 
 
 def _bearer(headers: Sequence[str]) -> str:
-    """Return the token of the one ``Authorization`` header, or an empty text."""
+    """Return the bearer token of the only ``Authorization`` header, or an empty text."""
     if len(headers) != 1:
         return ""
     scheme, _, token = headers[0].partition(" ")

@@ -1,4 +1,4 @@
-"""What a handler is given, and what it gives back."""
+"""The call of a handler, and the types of handlers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Call", "EmptyHandler", "Handler", "Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all requests of one server share."""
+    """The services that all requests of one server share."""
 
     settings: MockSettings
     store: Store
@@ -34,14 +34,14 @@ class Services:
     knowledge: Knowledge = BUILT_IN
     assistant: Assistant = field(default_factory=Assistant)
     on_reset: tuple[Callable[[], None], ...] = ()
-    """What a reset does besides clearing the store."""
+    """The functions that a reset calls after it has cleared the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One valid request: parameters have their defaults, an absent body is None.
+    """A valid request: parameters have their defaults, an absent body is None.
 
-    ``origins`` are its headers ``Origin``: the website that a browser sends it for.
+    ``origins`` are its ``Origin`` headers: the website for which a browser sent it.
     """
 
     services: Services
@@ -51,13 +51,13 @@ class Call:
     body: Any
     origins: tuple[str, ...] = ()
     headers: dict[str, Any] = field(default_factory=dict)
-    """The header parameters that the operation declares, by their declared names."""
+    """The declared header parameters, by their declared names."""
 
     @property
     def visitor(self) -> VisitorRow:
-        """The visitor whose request this is.
+        """The visitor of the bearer token.
 
-        Raises `LookupError` in an operation that takes no bearer.
+        Raises `LookupError` in an operation without a bearer token.
         """
         if self.signed_in is None:
             raise LookupError("an operation without a bearer has no visitor")
@@ -69,9 +69,9 @@ Handler: TypeAlias = Callable[[Call], ASGIApp]
 
 It returns the response, an ASGI application.
 
-Handlers are plain functions that run on the event loop itself. A statement on
-SQLite takes less time than the way to a thread and back, and one after another
-they cannot get in each other's way.
+Handlers are plain functions that run on the event loop. An SQLite statement takes
+less time than a switch to a thread and back, and handlers that run one after
+another cannot interfere with each other.
 """
 
 EmptyHandler: TypeAlias = Callable[[Call], None]

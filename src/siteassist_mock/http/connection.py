@@ -1,7 +1,7 @@
-"""The way from a request to its connection, and how many connections there may be.
+"""The connection of a request, and the limit of connections.
 
-ASGI keeps the connection from the application. What a client does when it is cut
-or reset can only be tried on the connection itself, so it is put into the scope.
+ASGI does not give applications access to the connection. The faults that close or
+reset it need it, so the transport is put into the scope.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol with the transport in every scope.
 
     A request on a connection beyond ``max_connections`` gets the documented 503.
-    uvicorn's own limit would answer it in plain text, and its other protocol,
+    The limit of uvicorn would respond in plain text, and its other protocol,
     httptools, does not limit the size of headers.
     """
 
     class Protocol(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
             super().connection_made(transport)
             inner: Any = self.app
             connections = self.connections
@@ -57,9 +57,9 @@ async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End a connection with an RST, as if the machine behind it had crashed.
+    """End a connection with an RST, as if the machine had crashed.
 
-    A socket that is closed while its lingering time is zero does not say goodbye
+    A socket that is closed with a linger time of zero sends an RST instead of a FIN
     (socket(7), SO_LINGER).
     """
     connected = transport.get_extra_info("socket")

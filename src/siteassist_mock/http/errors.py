@@ -1,7 +1,7 @@
-"""The documented error body and the exception that becomes one.
+"""The documented error body and its exception.
 
-Rests on the component ``Error`` of ``openapi.yaml`` and on its eleven examples,
-from which the default messages and codes are taken.
+The default messages and codes are those of the eleven error examples of
+``openapi.yaml``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEFAULTS: Mapping[int, tuple[str, str]] = {
     402: ("PAYMENT_REQUIRED", "A higher pricing plan is required to access this feature"),
     403: ("FORBIDDEN", "Access denied to this conversation"),
     404: ("NOT_FOUND", "There is nothing at this address"),
-    # The reference knows neither 405 nor 413; HTTP does, and the body is the same.
+    # No document mentions 405 or 413; both are of HTTP itself.
     405: ("METHOD_NOT_ALLOWED", "This address does not take this method"),
     409: ("CONFLICT", "Resource already exists"),
     413: ("PAYLOAD_TOO_LARGE", "The request body is too large"),
@@ -32,11 +32,11 @@ DEFAULTS: Mapping[int, tuple[str, str]] = {
     502: ("BAD_GATEWAY", "Service temporarily unavailable"),
     503: ("SERVICE_UNAVAILABLE", "Service temporarily unavailable"),
 }
-"""The code and the message of each status, unless an error brings its own."""
+"""The default code and message of each status."""
 
 
 class ApiError(Exception):
-    """A request that ends with a documented error.
+    """A documented error response.
 
     ``code`` and ``message`` default to those of ``status``; ``details`` is left
     out of the body if None. Raises `KeyError` for a status without defaults.
@@ -51,7 +51,7 @@ class ApiError(Exception):
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep what the response will say."""
+        """Create an error for ``status``."""
         default_code, default_message = DEFAULTS[status]
         self.status = status
         self.code = code or default_code

@@ -1,7 +1,7 @@
-"""An answer as server-sent events: the AI SDK's UI message stream.
+"""Answers as server-sent events: the UI message stream of the AI SDK.
 
-The order of the events is that of the page "Send a message in a conversation":
-an answer brackets its step, the step brackets its text, and ``[DONE]`` ends all.
+The order of the events is that of the page "Send a message in a conversation": the
+answer contains a step, the step contains a text, and ``[DONE]`` is the last event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADERS = [
 
 
 def frame(payload: dict[str, Any] | str) -> bytes:
-    """Return one event whose data is ``payload``, as JSON unless it is a text."""
+    """Return an event with the data ``payload``, as JSON unless it is a string."""
     data = (
         payload
         if isinstance(payload, str)
@@ -36,12 +36,12 @@ def frame(payload: dict[str, Any] | str) -> bytes:
     return f"data: {data}\n\n".encode()
 
 
-class SentWhole(OSError):  # noqa: N818 - no error, but the end of a stream
-    """Nothing more can be sent, but what was given to ``send`` last has been, as a whole."""
+class SentWhole(OSError):  # noqa: N818 - not an error, but the end of a stream
+    """The end of a stream after the last message given to ``send``, which was sent whole."""
 
 
 class EventStreamResponse:
-    """An ASGI response that writes an answer piece by piece."""
+    """An ASGI response that streams an answer."""
 
     def __init__(
         self,
@@ -52,14 +52,13 @@ class EventStreamResponse:
         error: str | None = None,
         settle: Callable[[str, bool], None] | None = None,
     ) -> None:
-        """Write ``pieces`` with ``delay`` seconds after each event.
+        """Stream ``pieces`` after ``wait`` seconds, with ``delay`` seconds after each event.
 
-        ``wait`` seconds go by before all of them, and ``error`` is reported after
-        them, in the place of the closing events.
+        ``error`` is reported after the pieces, instead of the closing events.
 
-        ``settle`` is called once, with the text that was sent and whether that
-        is all of it: before the closing events, so that whoever has read them
-        finds the text stored, or when the client leaves earlier.
+        ``settle`` is called once, with the text that was sent and whether it is
+        complete: before the closing events, so that a client that has read them
+        finds the text stored, or when the client disconnects.
         """
         self._pieces = pieces
         self._delay = delay
@@ -68,54 +67,54 @@ class EventStreamResponse:
         self._settle = settle or _ignore
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send the stream, and stop where the client leaves."""
-        leaving = asyncio.ensure_future(disconnected(receive))
+        """Send the stream, and stop when the client disconnects."""
+        disconnection = asyncio.ensure_future(disconnected(receive))
         try:
-            await self._send(send, leaving)
+            await self._send(send, disconnection)
         except OSError:
-            # A server by ASGI 2.4 raises this when it writes to a client that left.
+            # ASGI 2.4: `send` raises this after the client has disconnected.
             return
         finally:
-            leaving.cancel()
+            disconnection.cancel()
 
-    async def _send(self, send: Send, leaving: asyncio.Future[None]) -> None:
+    async def _send(self, send: Send, disconnection: asyncio.Future[None]) -> None:
         text_id = f"msg_{uuid.uuid4().hex}"
         sent: list[str] = []
         complete = False
         try:
             if self._wait:
-                await asyncio.wait({leaving}, timeout=self._wait)
+                await asyncio.wait({disconnection}, timeout=self._wait)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             for payload in _opening(text_id):
-                await self._write(send, payload, leaving)
+                await self._write(send, payload, disconnection)
             for piece in self._pieces:
-                if leaving.done():
+                if disconnection.done():
                     return
                 delta = {"type": "text-delta", "id": text_id, "delta": piece}
                 try:
-                    await self._write(send, delta, leaving)
+                    await self._write(send, delta, disconnection)
                 except SentWhole:
                     sent.append(piece)
                     raise
                 sent.append(piece)
-            if leaving.done():
+            if disconnection.done():
                 return
             complete = True
         finally:
             self._settle("".join(sent), complete)
         for last in _closing(text_id) if self._error is None else _broken_off(self._error):
-            await self._write(send, last, leaving)
+            await self._write(send, last, disconnection)
         await send({"type": "http.response.body", "body": b""})
 
     async def _write(
-        self, send: Send, payload: dict[str, Any] | str, leaving: asyncio.Future[None]
+        self, send: Send, payload: dict[str, Any] | str, disconnection: asyncio.Future[None]
     ) -> None:
         await send({"type": "http.response.body", "body": frame(payload), "more_body": True})
         if self._delay:
-            await asyncio.wait({leaving}, timeout=self._delay)
+            await asyncio.wait({disconnection}, timeout=self._delay)
         else:
-            # Lets the server put the event on the wire, notice that a client has
-            # left, and serve others.
+            # Lets the server send the event, detect that the client has
+            # disconnected, and serve other clients.
             await asyncio.sleep(0)
 
 
@@ -142,10 +141,10 @@ def _broken_off(error: str) -> Iterator[dict[str, Any] | str]:
 
 
 async def disconnected(receive: Receive) -> None:
-    """Return when the client has left."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _ignore(_text: str, _complete: bool) -> None:  # noqa: FBT001 - called by position as `settle`
-    """Keep nothing: the answer belongs to no conversation."""
+    """Do nothing: the answer does not belong to a conversation."""

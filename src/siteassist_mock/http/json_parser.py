@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, without Python's liberties."""
+"""A strict JSON parser, without the extensions of Python (RFC 8259)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, NoReturn
 __all__ = ["MAX_DEPTH", "parse_json"]
 
 MAX_DEPTH = 100
-"""How many objects and arrays may stand within one another.
+"""The greatest depth of nested objects and arrays.
 
-No documented body needs more than three; the bound keeps hostile nesting away
-from everything that walks a value by recursion.
+Documented bodies need at most three levels. The limit protects recursive functions
+from hostile values.
 """
 
 
 def parse_json(raw: bytes) -> Any:
-    """Return the value that ``raw`` spells.
+    """Parse ``raw`` and return its value.
 
-    Raises `ValueError` with a reason fit for the sender: not UTF-8, not JSON, a
-    name that occurs twice in an object, a number beyond a double, an unpaired
-    surrogate, or nesting deeper than `MAX_DEPTH`.
+    Raises `ValueError` with a reason for the client: not UTF-8, not JSON, a
+    duplicated name in an object, a number beyond a double, an unpaired surrogate,
+    or nesting deeper than `MAX_DEPTH`.
     """
     try:
         text = raw.decode("utf-8")
@@ -35,8 +35,8 @@ def parse_json(raw: bytes) -> Any:
         ) from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    # Both checks walk the whole value, so they are made only where the text
-    # has what they look for.
+    # Both checks visit the whole value, so they are skipped where the text shows
+    # that they cannot fail.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
     if b"\\u" in raw:
@@ -66,7 +66,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    # Longer ones are beyond a double, and Python refuses to convert very long ones.
+    # First check the range: Python refuses to convert very long integers.
     _finite(text)
     return int(text)
 

@@ -60,8 +60,8 @@ def parse_rate(text: str) -> RateLimit:
 class RateLimiter:
     """A counter of requests by key, against several limits at once.
 
-    The counts are in the store: processes that share it and have the same limits
-    count together, and whatever clears the store clears the counts.
+    The counts are in the store. Processes that share it and have the same limits
+    count together, and clearing the store clears the counts.
     """
 
     def __init__(self, limits: Sequence[RateLimit], store: Store) -> None:

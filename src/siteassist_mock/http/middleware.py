@@ -1,4 +1,4 @@
-"""What surrounds every request: reading its body, and turning errors into answers."""
+"""Middleware that reads request bodies and converts errors to responses."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ if TYPE_CHECKING:
 __all__ = ["BODY", "MAX_BODY_BYTES", "BodyReader", "CutOff", "ErrorBoundary"]
 
 BODY = "siteassist.body"
-"""The scope's key of the body: bytes, or None for one that is too large."""
+"""The scope's key of the body: bytes, or None if it is too large."""
 
 MAX_BODY_BYTES = 1024 * 1024
-"""How large a body may be, 1 MiB; no document states a limit."""
+"""The greatest size of a body, 1 MiB; no document states a limit."""
 
-# A client that is still sending when the connection closes may never see the
-# answer, so what is over the limit is read and thrown away, within reason.
+# A client that is still sending when the connection closes may not receive the
+# response, so the rest of a large body is read and dropped, up to this size.
 _MAX_READ_BYTES = 16 * MAX_BODY_BYTES
 
 _logger = logging.getLogger("siteassist_mock")
 
 
-class CutOff(ConnectionAbortedError):  # noqa: N818 - it is no mistake
-    """A connection is cut on demand, but there is none: the application runs in-process."""
+class CutOff(ConnectionAbortedError):  # noqa: N818 - not an error, but a requested fault
+    """A requested end of the connection in an application that runs without one."""
 
 
 class BodyReader:
-    """Reads the body of every request before anything answers it."""
+    """Middleware that reads the body of every request into the scope."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Put the body into the scope of ``app``, under `BODY`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, then call the application; a client that left gets no answer."""
+        """Read the body and call the application, unless the client disconnects."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         chunks: list[bytes] = []
         declared = _declared_bytes(scope)
-        # What is declared to be beyond reason is not even begun.
+        # A body whose declared size is too large is not read at all.
         size = declared if declared > _MAX_READ_BYTES else 0
         more = True
         while more and size <= _MAX_READ_BYTES:
@@ -60,23 +60,23 @@ class BodyReader:
 
 
 def _declared_bytes(scope: Scope) -> int:
-    # The server has made sure that a length is a number, and that it is true.
+    # The server has checked that the length is a number and correct.
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
 
 
 class ErrorBoundary:
-    """Answers every exception with the documented body."""
+    """Middleware that converts exceptions to documented error responses."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Catch what ``app`` raises."""
+        """Convert the exceptions of ``app``."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application.
+        """Call the application and convert its exceptions.
 
-        An exception that is no `ApiError` is logged, and the client learns
-        nothing of it but the 500. After the beginning of a response it goes on
-        to the server, which cuts the connection.
+        An exception other than `ApiError` is logged and becomes a 500 without
+        details. If the response has begun, the exception is raised again, and the
+        server closes the connection.
         """
         started = False
 

@@ -1,8 +1,7 @@
-"""Query strings: which values they hold, and what those values mean.
+"""Parser of query strings, and conversion of parameters to their declared types.
 
-How a null is written in a query is not documented. Both readings in use are
-taken, the word ``null`` and the empty value, and only where the schema allows
-null.
+The notation of null in a query is not documented. Where the schema allows null,
+both common notations are accepted: the word ``null`` and the empty value.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def parse_query(raw: bytes) -> dict[str, list[str]]:
-    """Return every value of every name in the query string ``raw``.
+    """Return all values of the query string ``raw``, by name.
 
-    Raises `ValueError` if it is not UTF-8, percent-encoded or not.
+    Raises `ValueError` if it is not UTF-8.
     """
     values: dict[str, list[str]] = {}
     if raw:
@@ -35,14 +34,13 @@ def parse_query(raw: bytes) -> dict[str, list[str]]:
 
 
 def coerce(text: str, types: AbstractSet[str]) -> str | float | bool | None:
-    """Return the value of one of the JSON ``types`` that ``text`` spells.
+    """Convert ``text`` to one of the JSON ``types``.
 
-    A text that spells none of them comes back as it is, for the schema to
-    refuse. A number must be whole: the documents type ``limit``, ``offset`` and
-    ``size`` as number in one place and as integer in another and leave open
-    whether a fraction is refused, and half an entry has no meaning. It must also
-    fit a double, beyond which JSON numbers are not portable (RFC 8259, 6).
-    Raises `ValueError` with a reason for a number that is neither.
+    If it matches none of them it is returned unchanged, and the schema refuses it.
+    A number must be whole: the documents type ``limit``, ``offset`` and ``size`` as
+    number in one place and as integer in another, and a fraction has no meaning. It
+    must fit a double, beyond which JSON numbers are not portable (RFC 8259, 6).
+    Raises `ValueError` with a reason for any other number.
     """
     if "null" in types and text in {"null", ""}:
         return None
@@ -59,5 +57,5 @@ def _whole(text: str) -> int:
         raise ValueError("is out of range")
     if not value.is_integer():
         raise ValueError("is not a whole number")
-    # A double holds few of the digits of a long integer, so read those directly.
+    # A double loses digits of a long integer, so convert the text directly.
     return int(text) if text.lstrip("-").isdecimal() else int(value)

@@ -1,7 +1,7 @@
-"""Lists of preferences in a header, as RFC 7240 (section 2) writes them.
+"""Parser of preferences in headers (RFC 7240, section 2).
 
-``Prefer: code=404, example=notFound`` and two headers with one preference each
-say the same. Parameters of a preference (after a semicolon) mean nothing here.
+``Prefer: code=404, example=notFound`` is the same as two headers with one
+preference each. Parameters of a preference (after a semicolon) are ignored.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ __all__ = ["header_values", "parse_preferences"]
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# Up to the next comma that is not within quotes. The second form takes what is
-# no preference, so that it hides nothing of what follows it.
+# The text up to the next comma outside quotes. The second form skips an unclosed
+# quote, so that later preferences are still found.
 _ELEMENT = re.compile(rf"(?:{_QUOTED}|[^,\"])+|\"[^,]*")
 _PREFERENCE = re.compile(
     rf"[ \t]*({_WORD})(?:[ \t]*=[ \t]*({_WORD}|{_QUOTED}))?[ \t]*(?:;.*)?", re.DOTALL
@@ -26,16 +26,15 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def header_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
-    """Return the values of all headers ``name``, which is in lower case, as ASGI has them."""
+    """Return the values of all headers ``name``, which must be in lower case as in ASGI."""
     return [value.decode("latin-1") for key, value in headers if key == name]
 
 
 def parse_preferences(values: Iterable[str]) -> dict[str, str]:
-    """Return the preferences of all headers of a request, names in lower case.
+    """Return the preferences of the header ``values``, with names in lower case.
 
-    One without a value has the empty text, which means the same. Of one that is
-    given more than once only the first counts, and what is malformed is left
-    out, both by the RFC.
+    A missing value is the empty text, which means the same. As the RFC says, only
+    the first of repeated preferences counts, and malformed ones are ignored.
     """
     found: dict[str, str] = {}
     for value in values:

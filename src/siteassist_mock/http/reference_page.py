@@ -1,7 +1,7 @@
-"""The API reference at ``/docs``: what `siteassist_spec.reference` makes, about this server.
+"""The API reference at ``/docs``, built by `siteassist_spec.reference`.
 
-It shows nothing but ``openapi.yaml`` and the built-in keys, and changes nothing,
-so everybody may read it.
+It contains only ``openapi.yaml`` and the built-in keys, so it needs no
+authentication.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["REFERENCE_PATH", "reference_paths"]
 
 REFERENCE_PATH = "/docs"
-"""Where the page is; its files are below."""
+"""The path of the page; its files are below this path."""
 
 _NOTICE = """\
 **This is a mock server.** It stands in for the service in development and in tests, and serves
@@ -36,7 +36,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 
 def reference_paths(spec: Mapping[str, Any], base_path: str) -> dict[str, dict[str, ASGIApp]]:
-    """Return the page and its files, by their path and method; the API is at ``base_path``."""
+    """Return the endpoints of the page and its files, by path and method."""
     endpoint = _Reference(spec, base_path)
     methods: dict[str, ASGIApp] = {"GET": endpoint, "HEAD": endpoint}
     return {REFERENCE_PATH: methods, f"{REFERENCE_PATH}/{{name}}": methods}
@@ -44,14 +44,14 @@ def reference_paths(spec: Mapping[str, Any], base_path: str) -> dict[str, dict[s
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One file, ready to be sent."""
+    """A file of the reference with its headers."""
 
     content: bytes
     headers: Mapping[str, str]
 
 
 class _Reference:
-    """Answers with a file of the reference, which is made when the first one is asked for."""
+    """The endpoint of the files, which are built at the first request."""
 
     def __init__(self, spec: Mapping[str, Any], base_path: str) -> None:
         self._spec = spec
@@ -61,7 +61,7 @@ class _Reference:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._answers is None:
             self._answers = _build(self._spec, self._base_path)
-        # The page itself has no name in its path.
+        # The path of the page has no parameter.
         answer = self._answers.get(scope["path_params"].get("name", ""))
         if answer is None:
             raise ApiError(404)
@@ -71,13 +71,13 @@ class _Reference:
         else:
             response = Response(answer.content, headers=answer.headers)
         if scope["method"] == "HEAD":
-            # The headers say how long it would be.
+            # The header Content-Length keeps the length of the body.
             response.body = b""
         await response(scope, receive, send)
 
 
 def _build(spec: Mapping[str, Any], base_path: str) -> dict[str, _Answer]:
-    # Not at the start of the server, which most never ask for the reference.
+    # Imported here because most runs of the server never need the reference.
     from siteassist_spec.reference import (  # noqa: PLC0415 - see above
         ORIGIN,
         PAGE,
@@ -92,7 +92,7 @@ def _build(spec: Mapping[str, Any], base_path: str) -> dict[str, _Answer]:
         assets=f"{REFERENCE_PATH.removeprefix('/')}/",
         stand_in=StandIn(base_path, "SiteAssist mock", notice, PRIVATE_KEY),
     )
-    # Below, it would look for its files in the wrong place.
+    # The page refers to its files relative to its own path.
     files[""] = files.pop(PAGE)
     return {
         name: _Answer(

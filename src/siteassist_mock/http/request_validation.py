@@ -1,8 +1,7 @@
-"""Requests against ``openapi.yaml``: validators are compiled once per operation.
+"""Validation of requests with ``openapi.yaml``.
 
-Which status an invalid request gets follows the status codes page: a malformed
-body or parameter is 400, a well-formed body whose text has an unacceptable
-length is 422.
+The statuses are those of the status codes page: 400 for a malformed body or
+parameter, 422 for a well-formed body in which a text has an invalid length.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _LENGTHS = frozenset({"minLength", "maxLength"})
 
 
 class RequestValidator:
-    """Checks the requests of one operation."""
+    """The validator of the requests of one operation."""
 
     def __init__(
         self,
@@ -104,10 +103,10 @@ class RequestValidator:
         return _values(self._header_parameters, self._header_validator, given)
 
     def body(self, content_type: str | None, raw: bytes) -> Any:
-        """Return the value of the body ``raw``, or None for an absent optional one.
+        """Return the value of the body ``raw``, or None if it is optional and absent.
 
         Raises `ApiError` 400 if it is missing or malformed, and 422 if only the
-        length of a text in it is wrong.
+        length of a text is invalid.
         """
         if self._body is None or self._body_validator is None:
             return None
@@ -115,7 +114,7 @@ class RequestValidator:
             if self._body.required:
                 raise _invalid_body("", "A body is required")
             return None
-        # The reference documents no 415: a wrong media type is a malformed body.
+        # A 415 is not documented, so a wrong media type counts as a malformed body.
         if not _is_json(content_type):
             raise _invalid_body("", "The media type of the body must be application/json")
         try:
@@ -161,8 +160,8 @@ def compile_schema(
 
     Raises `SpecError`, which names the operation, if the schema is not valid.
     """
-    # The schemas travel along so that "#/components/schemas/…" resolves. Most
-    # parameters have no reference, and without them are compiled at once.
+    # A schema with references needs "#/components/schemas/…". Others do without,
+    # which makes their compilation much faster.
     whole = dict(schema)
     if "$ref" in str(schema):
         whole["components"] = {"schemas": spec.get("components", {}).get("schemas", {})}
@@ -191,7 +190,7 @@ def _check_parameters(
 
 
 def _refuse_body(errors: Iterable[jsonschema_rs.ValidationError]) -> NoReturn:
-    # What is malformed comes first: lengths matter only in a well-formed body.
+    # Other errors come before lengths, which matter only in a well-formed body.
     first = min(errors, key=lambda error: error.kind.name in _LENGTHS)
     field, reason = _field(first), _reason(first)
     if first.kind.name in _LENGTHS:
@@ -200,7 +199,7 @@ def _refuse_body(errors: Iterable[jsonschema_rs.ValidationError]) -> NoReturn:
 
 
 def describe(error: jsonschema_rs.ValidationError) -> str:
-    """Return what is wrong with which field, in words; the value is not repeated."""
+    """Return a sentence with the field and the problem, but without the value."""
     return f"{_subject(_field(error))} {_reason(error)}"
 
 
@@ -222,7 +221,7 @@ def _reason(error: jsonschema_rs.ValidationError) -> str:
         case jsonschema_rs.ValidationErrorKind.AnyOf():
             return "matches none of the allowed forms"
         case _:
-            # Masked, so that it repeats nothing of what was sent.
+            # The value is masked in the message.
             return error.message.removeprefix("The value ")
 
 

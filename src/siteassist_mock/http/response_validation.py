@@ -1,7 +1,7 @@
-"""Answers against ``openapi.yaml``: what ``--strict`` does.
+"""Validation of responses with ``openapi.yaml``, for ``--strict``.
 
-Where every answer is checked, the mock and its description cannot drift apart.
-Faults are made after the check, on purpose, so they pass.
+It keeps the mock and the description consistent. Faults are injected after the
+check, so they are not violations.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Strict", "Violations"]
 
-# HTTP's own, which no operation documents: a body beyond the limit.
+# A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})
 _KEPT = 100
 
@@ -36,29 +36,29 @@ _logger = logging.getLogger("siteassist_mock")
 
 
 class Violations:
-    """The answers of one server that its description does not allow, one sentence each."""
+    """The violations of one server, one sentence each; only the latest are kept."""
 
     def __init__(self) -> None:
-        """Begin without any; of very many only the latest are kept."""
+        """Begin without violations."""
         self._sentences: deque[str] = deque(maxlen=_KEPT)
 
     def add(self, sentence: str) -> None:
-        """Log one and keep it."""
+        """Log a violation and keep it."""
         _logger.error("strict: %s", sentence)
         self._sentences.append(sentence)
 
     def take(self) -> list[str]:
-        """Return those since the last call."""
+        """Return the violations since the last call."""
         taken = list(self._sentences)
         self._sentences.clear()
         return taken
 
 
 class Strict:
-    """Checks the answers of a server; one for all of its operations."""
+    """The response checks of all operations of a server."""
 
     def __init__(self, document: Document, operations: Mapping[str, Operation]) -> None:
-        """Check against the responses of ``operations``, which are by ``operationId``.
+        """Compile the checks of ``operations``, by ``operationId``.
 
         Raises `siteassist_spec.SpecError` if a schema is not valid.
         """
@@ -77,11 +77,10 @@ class Strict:
         }
 
     def guard(self, app: ASGIApp, operation_id: str) -> ASGIApp:
-        """Return ``app``, which answers an operation, with a check of what it sends.
+        """Return ``app``, the endpoint of an operation, with a check of its responses.
 
-        An answer that is not allowed becomes a 500 that says in one sentence
-        what is wrong; in a stream, which has begun by then, an ``error`` event
-        that ends it.
+        An invalid response becomes a 500 with one sentence about the violation. An
+        invalid event of a stream becomes an ``error`` event, which ends the stream.
         """
         checks, violations = self._checks[operation_id], self.violations
 
@@ -89,15 +88,15 @@ class Strict:
             checked = _CheckedSend(operation_id, checks, send)
             with suppress(_Violation):
                 await app(scope, receive, checked)
-            # A stream that cannot write any more ends without a word.
+            # After the exception: a stream suppresses it and ends.
             if checked.problem:
                 violations.add(checked.problem)
-                await checked.tell(scope, receive)
+                await checked.report(scope, receive)
 
         return guarded
 
     def _compile(self, operation_id: str, media_type: str, schema: Mapping[str, Any]) -> _Check:
-        # Most answers are errors, and all of those have the same schema.
+        # Most documented responses are errors with the same schema.
         key = json.dumps([media_type, schema], sort_keys=True)
         if key not in self._compiled:
             self._compiled[key] = (
@@ -108,12 +107,12 @@ class Strict:
         return self._compiled[key]
 
 
-class _Violation(OSError):  # noqa: N818 - never seen outside
-    """An answer is not allowed; an `OSError`, so that a stream settles what it has."""
+class _Violation(OSError):  # noqa: N818 - internal
+    """An invalid response; an `OSError`, so that a stream settles its text."""
 
 
 class _BodyCheck:
-    """Whole bodies of one media type against one schema."""
+    """The check of a whole body with one schema."""
 
     def __init__(
         self, operation_id: str, schema: Mapping[str, Any], spec: Mapping[str, Any], media_type: str
@@ -130,7 +129,7 @@ class _BodyCheck:
 
 
 class _EventCheck:
-    """Events one by one: their data is what the schema lists, or JSON of its own schema."""
+    """The check of each event: its data is a listed literal, or JSON of a schema."""
 
     def __init__(self, operation_id: str, schema: Mapping[str, Any], document: Document) -> None:
         spec = document.raw
@@ -154,7 +153,7 @@ class _EventCheck:
             for line in lines
             if line.startswith("data:")
         )
-        # A comment is no event.
+        # An event without other lines than comments is valid.
         if all(line.startswith(":") for line in lines) or any(
             literal.is_valid(data) for literal in self._literals
         ):
@@ -168,7 +167,7 @@ class _EventCheck:
 
 
 class _EmptyCheck:
-    """Answers that are documented without a body."""
+    """The check of a response that is documented without a body."""
 
     def problem(self, body: bytes) -> str | None:
         return "with a body, which it does not document" if body else None
@@ -178,7 +177,7 @@ _Check: TypeAlias = _BodyCheck | _EventCheck | _EmptyCheck
 
 
 class _CheckedSend:
-    """Sends on what is allowed, and raises `_Violation` for the first that is not."""
+    """A ``send`` that raises `_Violation` for the first invalid message."""
 
     def __init__(
         self, operation_id: str, checks: Mapping[int, Mapping[str, _Check]], send: Send
@@ -215,8 +214,8 @@ class _CheckedSend:
             await self._send(self._start)
             await self._send({"type": "http.response.body", "body": self._kept})
 
-    async def tell(self, scope: Scope, receive: Receive) -> None:
-        """Say what is wrong."""
+    async def report(self, scope: Scope, receive: Receive) -> None:
+        """Send the violation to the client."""
         if isinstance(self._check, _EventCheck):
             body = frame({"type": "error", "errorText": self.problem})
             await self._send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Sockets and uvicorn: what the command and the tests share."""
+"""The uvicorn server and its listening socket, for the command and the tests."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ if TYPE_CHECKING:
 
 __all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url", "reference_url"]
 
-# How long a stop waits for what was cut to note it, and for the clients of sockets
-# to answer the goodbye.
+# Longest wait of a stop for requests that were cut, and for the clients of sockets
+# to answer the close.
 _LAST_SECONDS = 1.0
-# How often a stop looks whether all is done.
+# Interval at which a stop checks whether all connections have ended.
 _TICK_SECONDS = 0.02
-# Below the 1,024 files that most systems let a process open.
+# Below the 1,024 open files that most systems allow a process.
 _MAX_CONNECTIONS = 800
-# How large the headers of a request may be; browsers and proxies send far less.
+# Greatest size of the headers of a request; browsers and proxies send far less.
 _MAX_HEADER_BYTES = 32_768
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
+    """Return a listening socket; port 0 takes a free port.
 
-    From here on clients can connect, though nobody answers them yet. Raises
-    `OSError` if the address cannot be used, `UnicodeError` if it cannot be a name.
+    Clients can connect from now on, before the server runs. Raises `OSError` if the
+    address cannot be used, `UnicodeError` if the name of the host is invalid.
     """
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.create_server(address[:2], family=family, backlog=2048)
-    # Accepted connections inherit it. Without it each body waits some 40 ms for
-    # the client to acknowledge the headers: asyncio sets it only on sockets that
-    # were made for TCP by number, which `create_server` does not do.
+    # Accepted connections inherit it. Without it each body waits some 40 ms for the
+    # client to acknowledge the headers: asyncio sets it only on sockets that were
+    # created with the number of TCP, which `create_server` does not pass.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 def base_url(app: Starlette, listening: socket.socket) -> str:
-    """Return the address under which ``app`` serves the API on ``listening``."""
+    """Return the base URL of the API that ``app`` serves on ``listening``."""
     return f"{_root(listening)}{app.state.base_path}"
 
 
 def operator_url(listening: socket.socket) -> str:
-    """Return the address of the operator's page."""
+    """Return the URL of the operator's page."""
     return f"{_root(listening)}{CONTROL_PATH}/ui"
 
 
 def reference_url(listening: socket.socket) -> str:
-    """Return the address of the API reference."""
+    """Return the URL of the API reference."""
     return f"{_root(listening)}{REFERENCE_PATH}"
 
 
@@ -77,10 +77,10 @@ def is_loopback(listening: socket.socket) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """A server that lets requests end when it stops.
+    """A server that lets running requests end when it stops.
 
-    uvicorn's own stop tells the clients of sockets to reconnect (1012) and ends
-    what is still running by an exception, which it then logs.
+    The shutdown of uvicorn closes sockets with 1012, which makes clients reconnect,
+    and cancels running requests, which logs an exception.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class _Server(uvicorn.Server):
                 f"waiting up to {self._grace_seconds:g} s for {requests} to end;"
                 " Ctrl-C again stops at once"
             )
-        # Again and again: a connection may have been accepted at the last moment.
+        # Repeatedly, as a connection may have been accepted at the last moment.
         await self._while(
             lambda: not self.force_exit and (self._answering() or self._requests()),
             self._grace_seconds,
         )
-        # To the application it is as if the clients had left.
+        # To the application the clients seem to have disconnected.
         for cut in (self._requests, self._everything):
             for connection in cut():
                 connection.transport.abort()
@@ -124,9 +124,9 @@ class _Server(uvicorn.Server):
         return [c for c in self._everything() if not isinstance(c, SocketProtocol)]
 
     def _answering(self) -> int:
-        """Close what is idle, now or after its answer; return how many are answered."""
+        """Close idle connections, others after their response; return the number of those."""
         for connection in self._requests():
-            # One that is closing may be past hearing of it again.
+            # A closing connection must not be shut down again.
             if not connection.transport.is_closing():
                 connection.shutdown()
         return sum(not connection.transport.is_closing() for connection in self._requests())
@@ -134,13 +134,13 @@ class _Server(uvicorn.Server):
     async def _while(self, busy: Callable[[], object], seconds: float) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        # uvicorn tells nobody when a connection has ended.
+        # uvicorn has no notification of the end of a connection.
         while busy() and loop.time() < end:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_TICK_SECONDS)
 
 
-def _say_nothing(_line: str) -> None:
-    """Keep it: who stops the server knows."""
+def _ignore(_line: str) -> None:
+    """Do nothing."""
 
 
 def make_server(
@@ -148,35 +148,35 @@ def make_server(
     *,
     max_connections: int = _MAX_CONNECTIONS,
     grace_seconds: float = 0.0,
-    say: Callable[[str], object] = _say_nothing,
+    say: Callable[[str], object] = _ignore,
 ) -> uvicorn.Server:
-    """Return a server that says nothing unless something goes wrong.
+    """Return a server that logs only errors.
 
-    When it is told to stop, it refuses new connections at once, closes those
-    that are idle, and the sockets with the code 1001. Requests may go on for
-    ``grace_seconds``; ``say`` then gets one sentence about it. What runs longer
-    is cut. A second Ctrl-C ends the wait.
+    A stop refuses new connections at once, closes idle ones, and closes sockets
+    with the code 1001. Running requests have ``grace_seconds`` to end, which is
+    reported to ``say`` in one sentence, and are then cut. A second Ctrl-C ends the
+    wait.
     """
     return _Server(
         uvicorn.Config(
             app,
-            # Without a configuration of its own its errors reach stderr plainly;
-            # what a client did wrong, the client is told.
+            # Without a logging configuration errors are written to stderr. Mistakes of
+            # clients are not logged: the client gets an error response.
             log_config=None,
             log_level="error",
             access_log=False,
             server_header=False,
             http=http_protocol(max_connections),
             h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
-            # Anybody could write any address into X-Forwarded-For, and so get
-            # around a rate limit.
+            # Clients could set any address in X-Forwarded-For, and so evade a rate
+            # limit.
             proxy_headers=False,
             lifespan="off",
             ws=SocketProtocol,
             ws_max_size=MAX_SENT_BYTES,
-            # Clients ask for a sign of life themselves.
+            # Clients send pings themselves.
             ws_ping_interval=None,
-            # Compressing some hundred bytes costs more memory than it spares.
+            # Compression of small messages costs more memory than it saves.
             ws_per_message_deflate=False,
         ),
         app.state.sockets,

@@ -1,18 +1,18 @@
-"""The control endpoints under ``/_mock``: what happens in the service's own console.
+"""The control endpoints under ``/_mock``, which replace the console of the service.
 
-They belong to this server and not to the API: they are outside of its path and
-its description, take no credential, and can be switched off as a whole.
+They are not part of the API: they are outside of its path and its description,
+take no credential, and can be disabled.
 
-A server on the loopback can be reached by every website that is open in a
-browser on the same machine. No such page may read or change anything here:
+Every website that is open in a browser on the same machine can send requests to a
+server on the loopback interface. Other websites must not read or change anything:
 
-- There is no CORS for these paths, so no other website can read an answer.
-- What a browser marks as coming from another website is refused (``Origin``).
-- A POST must be JSON, which no form can send, and for which a browser asks for
-  permission first, which it does not get.
+- There is no CORS for these paths, so other websites cannot read responses.
+- Requests with the ``Origin`` of another website are refused.
+- A POST must be JSON. A form cannot send JSON, and a browser sends a preflight
+  first, which fails.
 - ``Host`` must be an address, ``localhost``, or a name without a dot, as in a
-  private network. Otherwise a website could have its own name lead to this
-  machine (DNS rebinding), and the browser would take both for the same.
+  private network. Otherwise the name of a website could resolve to this machine
+  (DNS rebinding), and the browser would treat both as the same website.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 __all__ = ["CONTROL_PATH", "control_paths", "is_control"]
 
 CONTROL_PATH = "/_mock"
-"""What all paths of this module begin with."""
+"""The prefix of all paths of this module."""
 
 _CONVERSATION = f"{CONTROL_PATH}/conversations/{{conversationId}}"
-# Of nobody's interest but the page's, and never out of date.
+# For the operator's page only; never cached.
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -73,12 +73,12 @@ _Handler: TypeAlias = Callable[[Call], "Response"]
 
 
 def is_control(path: str) -> bool:
-    """Return whether ``path`` is, or would be, one of the control endpoints."""
+    """Return whether ``path`` is below `CONTROL_PATH`, even if no endpoint exists there."""
     return path == CONTROL_PATH or path.startswith(f"{CONTROL_PATH}/")
 
 
 def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict[str, ASGIApp]]:
-    """Return the control endpoints, by their path and method."""
+    """Return the control endpoints, by path and method."""
 
     def endpoint(
         handler: _Handler,
@@ -90,7 +90,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
             "type": "object",
             "properties": properties,
             "required": list(required),
-            # A misspelled name would otherwise go unnoticed.
+            # Otherwise a misspelled name would be ignored.
             "additionalProperties": False,
         }
         body = None if properties is None else Body(bool(required), schema)
@@ -99,7 +99,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
 
     name = {"type": ["string", "null"], "maxLength": 200}
     image = {"type": ["string", "null"], "maxLength": 2000}
-    # As long as a visitor's own message may be, and a visitor's own reason.
+    # The limits of a visitor's message and close reason.
     content = {"type": "string", "minLength": 1, "maxLength": 10_000}
     reason = {"type": ["string", "null"], "maxLength": 256}
     return {
@@ -124,7 +124,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
 
 
 class _ControlEndpoint:
-    """Answers one control endpoint: first who asks, then validity, then the handler."""
+    """A control endpoint: checks the website and the request, then calls the handler."""
 
     def __init__(self, handler: _Handler, validator: RequestValidator, services: Services) -> None:
         self._handler = handler
@@ -147,7 +147,7 @@ class _ControlEndpoint:
             query=self._validator.query(scope["query_string"]),
             body=self._validator.body(headers.get("content-type"), body) or {},
         )
-        # The page asks for the state all the time.
+        # The operator's page polls the state.
         scope[UNLOGGED] = self._handler is _get_state
         response = self._handler(call)
         response.headers.update(_HEADERS)
@@ -155,7 +155,7 @@ class _ControlEndpoint:
 
 
 def _refuse_other_websites(headers: Headers) -> None:
-    # Every browser sends a Host; what sends none is no browser.
+    # Every browser sends a Host.
     host = headers.get("host")
     if host is not None and not _is_private(host):
         raise ApiError(
@@ -166,7 +166,7 @@ def _refuse_other_websites(headers: Headers) -> None:
             ),
         )
     origin = headers.get("origin")
-    # Which scheme it is a proxy in front of the server may decide.
+    # Either scheme: a proxy in front of the server may use HTTPS.
     if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
         raise ApiError(403, message="Control endpoints are not for other websites")
 
@@ -184,7 +184,7 @@ def _is_private(host: str) -> bool:
 
 
 def _require_json(headers: Headers) -> None:
-    # Of an empty body, too: it can still change something.
+    # Also with an empty body: the request can still change something.
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise ApiError(
@@ -207,28 +207,28 @@ def _get_state(call: Call) -> Response:
         {
             "counts": counts,
             "conversations": [
-                {**views.conversation(conversation, said), "visitorId": conversation.visitor_id}
-                for conversation, said in latest
+                {**views.conversation(conversation, messages), "visitorId": conversation.visitor_id}
+                for conversation, messages in latest
             ],
         }
     )
 
 
 def _reset(call: Call) -> Response:
-    """Forget everything that clients have made, and close their sockets.
+    """Remove all data of clients, and close their sockets.
 
-    Rate limits and planned faults begin again as well, so that a test that
-    resets first gets the same each time; the faults of other processes go on.
+    Rate limits and the planned faults of this process begin again as well, so that
+    tests that reset first are reproducible.
     """
     call.services.store.clear()
-    for begin_again in call.services.on_reset:
-        begin_again()
+    for callback in call.services.on_reset:
+        callback()
     call.services.events.publish(None, ConversationEvent("reset"))
     return JSONResponse({"success": True})
 
 
 def _hand_over(call: Call) -> Response:
-    """Let a human agent handle a conversation; another one may take it over later."""
+    """Assign a human agent to a conversation, or replace the agent."""
     conversation_id = call.path["conversationId"]
     agent = {"name": call.body.get("name"), "image": call.body.get("image")}
     with call.services.store.write() as records:
@@ -240,7 +240,7 @@ def _hand_over(call: Call) -> Response:
 
 
 def _send_agent_message(call: Call) -> Response:
-    """Store a message of the agent who handles the conversation, and push it."""
+    """Store a message of the conversation's human agent, and push it."""
     conversation_id = call.path["conversationId"]
     with call.services.store.write() as records:
         conversation = _conversation(records, conversation_id)
@@ -263,7 +263,7 @@ def _send_agent_message(call: Call) -> Response:
 
 
 def _close(call: Call) -> Response:
-    """Close a conversation; closing it again changes nothing."""
+    """Close a conversation, unless it is closed already."""
     conversation_id = call.path["conversationId"]
     with call.services.store.write() as records:
         _conversation(records, conversation_id)

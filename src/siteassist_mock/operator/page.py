@@ -1,4 +1,4 @@
-"""The operator's page: one file, which may run nothing but its own script."""
+"""The operator's page, with a policy that allows only its own script and style."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["operator_page"]
 
 
 def operator_page() -> HTMLResponse:
-    """Return the page, with a policy that forbids a browser everything it does not need.
+    """Return the page, with a policy that forbids everything it does not need.
 
-    Its one script and its one style are known by their hashes, so whatever else
-    got into the page, such as a visitor's message, could neither run nor load
-    anything; and the script's ways to make elements from text are closed.
+    The policy has the hashes of the script and the style. Injected content, such as
+    a visitor's message, can neither run nor load anything, and the script cannot
+    create elements from text.
     """
     text, policy = _page()
     return HTMLResponse(
         text,
         headers={
             "Content-Security-Policy": policy,
-            # No other page may lay it under its own buttons.
+            # Against clickjacking.
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
         },
@@ -40,7 +40,7 @@ def _page() -> tuple[str, str]:
         f"script-src {_hash('script', text)}",
         f"style-src {_hash('style', text)}",
         "connect-src 'self'",
-        # The page's icon is in the page itself.
+        # The icon is in the page itself.
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",

@@ -1,14 +1,12 @@
-"""The WebSocket of a conversation: it tells the visitor what a human agent does.
+"""The WebSocket of a conversation, which notifies a visitor of a human agent's actions.
 
-What is known of it comes from the vendor's widget alone. The client sends the
-text ``ping`` every 30 seconds and gives up after 60 seconds without hearing
-anything, so it finds out by itself when a connection is dead, and the server
-needs no ping of its own.
+The only source is the widget of the vendor. Its client sends the text ``ping``
+every 30 seconds and disconnects after 60 seconds without a message. So it detects
+a dead connection by itself, and the server sends no pings.
 
-Pushed are the messages of human agents, and no others: the visitor's own and
-the assistant's answers reach a client in the request that causes them, and
-there without an id. A client could not tell that it has them already, and would
-show them twice.
+Only messages of human agents are pushed. The client already has the others from
+its own requests, where they have no id. It could not recognise them, and would show
+them twice.
 """
 
 from __future__ import annotations
@@ -46,25 +44,25 @@ __all__ = [
 ]
 
 SOCKET_PATH = "/conversations/{conversationId}/ws"
-"""Where the sockets are, below the API's own path."""
+"""The path of the sockets, below the path of the API."""
 
 MAX_OPEN = 500
-"""How many sockets a server keeps open; each lasts, so they must leave room for requests."""
+"""The greatest number of open sockets, which leaves connections for requests."""
 
 MAX_PENDING = 64
-"""How many events a client may be behind before its connection is dropped."""
+"""The number of unsent events at which a connection is dropped."""
 
 MAX_SENT_BYTES = 4096
-"""How large a client's message may be; the one that is known, ``ping``, has four bytes."""
+"""The greatest size of a client's message; the only known one, ``ping``, has four bytes."""
 
 GOING_AWAY = 1001
-"""The code of a close because the server stops (RFC 6455, 7.4.1)."""
+"""The close code when the server stops (RFC 6455, 7.4.1)."""
 
 SERVICE_RESTART = 1012
-"""The code of a close because the state was reset: to come back later may help."""
+"""The close code after a reset of the state; the client may connect again."""
 
 _NAME = "the socket"
-# How long a client that does not read is waited for.
+# Longest wait for a client that does not read.
 _CLOSE_SECONDS = 1.0
 
 CONVERSATION_ID = Parameter(
@@ -74,7 +72,7 @@ CONVERSATION_ID = Parameter(
     schema={"type": "string", "format": "uuid"},
     resolved={"type": "string", "format": "uuid"},
 )
-"""The parameter in the path of whatever concerns one conversation."""
+"""The path parameter with the identifier of a conversation."""
 
 _API_KEY = Parameter(
     name="apiKey",
@@ -86,21 +84,20 @@ _API_KEY = Parameter(
 
 
 class ConversationSockets:
-    """An ASGI application that answers the sockets of all conversations.
+    """An ASGI application that serves the sockets of all conversations.
 
-    The documents do not say how a handshake is refused. Until it is complete it
-    is a request by HTTP, so it gets the documented error of any other request:
-    400 for what is malformed, 401 for a wrong key, 403 for another website, 404 for an
-    unknown conversation, 429 beyond a rate limit, 503 if there are too many sockets.
-    To accept first and then close would tell no client more: browsers hide the
-    status, and the widget tries again after every end.
+    The documents do not say how a handshake is refused. It is an HTTP request, so it
+    gets the same documented errors: 400 if malformed, 401 for a wrong key, 403 for
+    another website, 404 for an unknown conversation, 429 beyond a rate limit, 503 if
+    there are too many sockets. Accepting first and then closing would give clients no
+    more information: browsers hide the status, and the widget always reconnects.
 
-    The identifier of the conversation is all that a listener needs besides the
-    key, which is public: there is no other credential in the known address.
+    A client needs only the identifier of the conversation and the public key: the
+    known URL has no other credential.
     """
 
     def __init__(self, services: Services, spec: Mapping[str, Any], limits: Limits) -> None:
-        """Listen to the events of ``services``, and hold handshakes to ``limits``."""
+        """Push the events of ``services``, and count handshakes in ``limits``."""
         self._services = services
         self._limits = limits
         self._validator = RequestValidator(_NAME, (CONVERSATION_ID, _API_KEY), None, spec)
@@ -108,8 +105,8 @@ class ConversationSockets:
         self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the handshake with an `ApiError`, or serve the socket to its end."""
-        # There is no bearer, so it counts for the address, like `init`.
+        """Raise `ApiError` to refuse the handshake, or serve the socket to its end."""
+        # Without a bearer token the handshake counts for the address, like `init`.
         self._limits.check(_NAME, scope)
         path = self._validator.path(scope["path_params"])
         query = self._validator.query(scope["query_string"])
@@ -120,8 +117,8 @@ class ConversationSockets:
             raise ApiError(503)
         conversation_id = path["conversationId"]
         outbox = _Outbox()
-        # Listening begins before anything is looked up or answered: a client
-        # that has its handshake has missed nothing since.
+        # Subscribe before the handshake ends, so that the client misses no events
+        # after it.
         with self._services.events.subscribe(conversation_id, outbox.put):
             with self._services.store.read() as records:
                 if records.any_conversation(conversation_id) is None:
@@ -134,9 +131,9 @@ class ConversationSockets:
                 self._open.remove(outbox)
 
     def close(self) -> None:
-        """End all sockets because the server stops, and refuse new ones.
+        """Close all sockets because the server stops, and refuse new ones.
 
-        On the loop's own thread; each is over a second later at most.
+        Call it on the thread of the event loop. Sockets end within a second.
         """
         self._closing = True
         for outbox in self._open:
@@ -145,7 +142,7 @@ class ConversationSockets:
     async def _serve(
         self, conversation_id: str, outbox: _Outbox, receive: Receive, send: Send
     ) -> None:
-        # A server raises an OSError when it sends to a client that left.
+        # `send` raises an OSError after the client has disconnected.
         with suppress(OSError):
             await send({"type": "websocket.accept"})
             code = await _first_end(
@@ -164,7 +161,7 @@ class ConversationSockets:
             if event.message_id is not None:
                 with self._services.store.read() as records:
                     message = records.message(event.message_id)
-                # Gone if the state was reset in the meantime.
+                # The state may have been reset in the meantime.
                 if message is None:
                     continue
                 payload["message"] = views.message(message)
@@ -173,21 +170,20 @@ class ConversationSockets:
 
 
 class _Outbox:
-    """The events that one client has not been told of yet.
+    """The unsent events of one client.
 
-    Whoever has an event puts it here and goes on: a client that does not read
-    holds up nobody.
+    Publishers do not wait for clients, so a slow client does not delay others.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[ConversationEvent] = asyncio.Queue(MAX_PENDING)
         self.ended: asyncio.Future[int | None] = self._loop.create_future()
-        """Why the server ends the connection: a close code; None drops it without a word."""
+        """The close code with which the server ends the connection; None sends no close."""
 
     def put(self, event: ConversationEvent) -> None:
         """Add an event, from any thread."""
-        # Raised where the loop, and the listener with it, is gone.
+        # Raised if the loop has ended, and the listener with it.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._put, event)
 
@@ -196,7 +192,7 @@ class _Outbox:
         return await self._events.get()
 
     def end(self, code: int | None) -> None:
-        """End the connection, unless it is ending already; on the loop's own thread."""
+        """End the connection, unless it is ending already; on the thread of the loop."""
         if not self.ended.done():
             self.ended.set_result(code)
 
@@ -207,15 +203,15 @@ class _Outbox:
         try:
             self._events.put_nowait(event)
         except asyncio.QueueFull:
-            # Nobody reads, so a close frame would not be read either. What the
-            # client missed it finds in the conversation when it comes back.
+            # The client does not read, so it would not read a close frame either. It
+            # can read the missed messages from the conversation later.
             self.end(None)
 
 
 async def _first_end(ended: asyncio.Future[int | None], *work: Any) -> int | None:
-    """Do all ``work`` until one of it is done or ``ended`` has a result; return that.
+    """Run ``work`` until one coroutine ends or ``ended`` has a result, and return the result.
 
-    Raises what the work has raised.
+    Raises the exceptions of ``work``.
     """
     tasks = [asyncio.ensure_future(part) for part in work]
     try:
@@ -231,7 +227,7 @@ async def _first_end(ended: asyncio.Future[int | None], *work: Any) -> int | Non
 
 
 async def _answer_pings(receive: Receive, send: Send) -> None:
-    # Whatever else a client says means nothing that is known.
+    # Other messages are ignored: their meaning is not known.
     while (message := await receive())["type"] != "websocket.disconnect":
         if message.get("text") == "ping":
             await _send_text(send, "pong")
@@ -241,6 +237,6 @@ async def _send_text(send: Send, text: str) -> None:
     try:
         await send({"type": "websocket.send", "text": text})
     except RuntimeError as error:
-        # uvicorn's word for a client that it has just closed the connection to,
-        # because of a message that was too large or malformed.
+        # uvicorn raises it after it has closed the connection because of a message
+        # that was too large or malformed.
         raise ConnectionError from error

@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol, with one mistake corrected."""
+"""The WebSocket protocol of uvicorn with a bug fix."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ __all__ = ["SocketProtocol"]
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Notes that a handshake which was refused with a response is over.
+    """A protocol that marks a refused handshake as complete.
 
-    uvicorn 0.54 forgets to, and writes an error to its log for each of them;
-    https://github.com/Kludex/uvicorn/pull/3138. Once a release has that, the
-    name ``websockets-sansio`` does the same as this class. It is chosen and not
-    left to uvicorn in any case: releases before 0.50 take an implementation that
-    is deprecated.
+    uvicorn 0.54 does not, and logs an error for each refused handshake
+    (https://github.com/Kludex/uvicorn/pull/3138). After the fix, replace this class
+    by the name ``websockets-sansio``, but not by the default: releases before 0.50
+    choose a deprecated implementation.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the application says."""
+        """Send a message of the application."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True

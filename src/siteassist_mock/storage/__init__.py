@@ -1,1 +1,1 @@
-"""The state of a server, in memory, in an SQLite file or in PostgreSQL."""
+"""Storage of the state in memory, in an SQLite file or in PostgreSQL."""

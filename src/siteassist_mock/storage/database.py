@@ -1,7 +1,7 @@
-"""Where the state is kept: in memory, in an SQLite file or in PostgreSQL.
+"""Connections to SQLite and PostgreSQL, and the statements in which they differ.
 
-SQLAlchemy runs without transactions of its own here (``AUTOCOMMIT``): `Store`
-begins and ends them itself, in the words that each database has for it.
+SQLAlchemy runs in ``AUTOCOMMIT`` mode: `Store` begins and ends the transactions
+itself, with the statements of each database.
 """
 
 from __future__ import annotations
@@ -28,80 +28,81 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "StoreError", "is_url", "open_database", "shown"]
 
-# How long to wait for another process that writes to the same rows or file.
+# Longest wait for another process that writes to the same rows or file.
 _BUSY_SECONDS = 10
 # The first half of the keys of all advisory locks of this server: "SA".
 _LOCKS = 0x5341
-# The second half of the one that all writers share; owners have theirs from 1 on.
+# The second half of the key that all writers share; those of owners begin at 1.
 _WRITING = 0
 _MAX_OWNER = 2**31 - 1
 
 
 class StoreError(Exception):
-    """The database cannot be used; the message says which and why, in one line."""
+    """An unusable database; the message has its name and the reason, in one line."""
 
 
 class Database(ABC):
-    """One database, and the words in which it differs from the others.
+    """A database.
 
-    ``name`` is for people and shows no password. ``owner`` is a number that this
-    process writes beside what only it can finish; `is_gone` tells whether the
-    process behind a number has ended, however it ended.
+    ``name`` is for messages and has no password. ``owner`` is a random number
+    that identifies this process in the rows that only it can complete; `is_gone`
+    returns whether the process of a number has ended.
     """
 
     begin_read: str
     begin_write: str
     begin_alone: str
-    """Begins a write during which nobody else writes, wherever to."""
+    """The statement that begins a transaction which excludes all other writers."""
 
     def __init__(self, name: str, engine: Engine) -> None:
-        """Use ``engine``; nothing is opened yet."""
+        """Use ``engine``, without opening a connection."""
         self.name = name
         self.owner = 1 + secrets.randbelow(_MAX_OWNER)
         self._engine = engine
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What goes wrong with a database: SQLAlchemy's errors, the driver's, the system's."""
+        """The errors of SQLAlchemy, of the driver and of the system."""
         return SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error, OSError
 
     def connect(self) -> Connection:
-        """Return a new connection; the driver's errors come through."""
+        """Return a new connection; errors of the driver are not caught."""
         return self._engine.connect()
 
-    def events(self, state: str) -> EventBus:  # noqa: ARG002 - others reach further
-        """Return a bus that reaches all who share the ``state`` of that name, if it can.
+    def events(self, state: str) -> EventBus:  # noqa: ARG002 - for subclasses
+        """Return a bus for the events of the state named ``state``.
 
-        Processes that share an SQLite file do not hear of each other's events.
+        With PostgreSQL it reaches all processes that share the state, otherwise
+        only this process.
         """
         return LocalEvents()
 
     @abstractmethod
     def check(self, connection: Connection) -> None:
-        """Raise `StoreError` if the database cannot hold the API's texts."""
+        """Raise `StoreError` if the database cannot store every text of the API."""
 
     @abstractmethod
     def optimize(self, connection: Connection) -> None:
-        """Set what cannot be set within a transaction, once the tables are ours."""
+        """Set the options that cannot be set within a transaction, after `prepare`."""
 
     @abstractmethod
     def claim(self, connection: Connection) -> None:
-        """Show that the process behind `owner` lives, for as long as it does."""
+        """Take the lock of `owner`, which the process holds until it ends."""
 
     @abstractmethod
     def is_gone(self, connection: Connection, owner: int) -> bool:
-        """Return whether the process behind ``owner`` has ended."""
+        """Return whether the process of ``owner`` has ended: its lock is free."""
 
     def close(self) -> None:
-        """Give up what `claim` took."""
+        """Release the lock of `claim`."""
         self._engine.dispose()
 
 
 class _Sqlite(Database):
-    """A file, or a database in memory that one connection makes up."""
+    """An SQLite file, or a database in memory of one connection."""
 
-    # A transaction that begins by reading and then writes cannot wait for
-    # another writer: SQLite has it fail at once. So writers queue up front.
+    # SQLite fails at once if a transaction that has read must wait for another
+    # writer. So a transaction that will write waits at its beginning.
     begin_read = "BEGIN"
     begin_write = begin_alone = "BEGIN IMMEDIATE"
 
@@ -119,21 +120,21 @@ class _Sqlite(Database):
 
         @event.listens_for(engine, "connect")
         def _connect(connection: sqlite3.Connection, _record: object) -> None:
-            # In WAL mode a commit then reaches the system, but waits for no
-            # disk. So what was acknowledged survives the end of this process,
-            # `kill -9` included; a power cut may take the last transactions,
-            # whole ones, and never breaks the file. FULL would cost each
-            # write a wait for the disk, which a stand-in is not worth.
+            # In WAL mode a commit then reaches the system without a wait for the
+            # disk. Committed data survives the end of this process, `kill -9`
+            # included. A power failure may lose the last transactions as a whole,
+            # and never corrupts the file. FULL would add a wait for the disk to
+            # each write, which a mock does not need.
             connection.execute("PRAGMA synchronous = NORMAL")
 
     def check(self, connection: Connection) -> None:
-        # A file can hold everything.
+        # SQLite can store every text.
         pass
 
     def optimize(self, connection: Connection) -> None:
-        # Readers go on while another process writes. SQLite notes this mode in
-        # the file, so it waits until we know that the file is ours.
-        # SQLite does not wait for this lock itself, whatever its timeout is.
+        # In WAL mode a writer does not block readers. SQLite stores the mode in the
+        # file, so it must not be set before `prepare` has checked the file.
+        # The timeout of SQLite does not apply to this lock, hence the loop.
         last = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
@@ -145,10 +146,10 @@ class _Sqlite(Database):
             else:
                 return
 
-    # A process that lives holds a lock on a file of its own beside the
-    # database, which the system takes away when the process ends. An empty
-    # SQLite database is a lock that works alike on every system. `Store` calls
-    # these within a write, so no two processes are at it at once.
+    # Each process holds a lock on a file of its own beside the database, which the
+    # system releases when the process ends. The file is an empty SQLite database,
+    # because its lock works alike on every system. `Store` calls these methods
+    # within a write transaction, so only one process does so at a time.
 
     def claim(self, connection: Connection) -> None:
         if self._path is None:
@@ -157,11 +158,11 @@ class _Sqlite(Database):
         for path in list(self._path.parent.iterdir()):
             owner = path.name.removeprefix(prefix)
             if path.name.startswith(prefix) and owner.isdecimal():
-                # Clears away what a process that was killed has left.
+                # Removes the file of a process that was killed.
                 self.is_gone(connection, int(owner))
         self._claim = _lock(self._claim_path(self.owner))
 
-    def is_gone(self, connection: Connection, owner: int) -> bool:  # noqa: ARG002 - files tell it
+    def is_gone(self, connection: Connection, owner: int) -> bool:  # noqa: ARG002 - only for PostgreSQL
         path = self._claim_path(owner)
         if path.exists():
             try:
@@ -184,13 +185,13 @@ class _Sqlite(Database):
 
 
 def _lock(path: Path) -> sqlite3.Connection:
-    """Return the connection that holds the lock on ``path``.
+    """Lock ``path`` and return the connection that holds the lock.
 
-    Raises `sqlite3.OperationalError` if another one holds it.
+    Raises `sqlite3.OperationalError` if another connection holds it.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        # Nothing is ever written, so no journal need lie beside it.
+        # Nothing is ever written, so it needs no journal.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError:
@@ -200,12 +201,12 @@ def _lock(path: Path) -> sqlite3.Connection:
 
 
 class _Postgres(Database):
-    """A PostgreSQL database, which any number of processes on any machines share."""
+    """A PostgreSQL database, which processes on several machines can share."""
 
-    # All queries of one read see the same moment.
+    # All queries of a read transaction see the same snapshot.
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    # Writers share a lock that only somebody who must be alone keeps from them.
-    # Locks on tables would not do: each operation takes them in an order of its own.
+    # Writers share an advisory lock, which `begin_alone` takes exclusively. Locks
+    # on tables could deadlock: each operation takes them in a different order.
     begin_write = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCKS}, {_WRITING})"
     begin_alone = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITING})"
 
@@ -221,8 +222,8 @@ class _Postgres(Database):
 
         @event.listens_for(engine, "connect")
         def _connect(connection: psycopg.Connection[Any], _record: object) -> None:
-            # Nobody waits for ever for a process that hangs within a transaction.
-            # As bytes: psycopg's types take a text only if it is a literal.
+            # No process waits for ever for one that hangs within a transaction.
+            # Bytes, because psycopg accepts only literal strings.
             for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
                 connection.execute(f"SET {name} = '{_BUSY_SECONDS}s'".encode())
 
@@ -234,19 +235,19 @@ class _Postgres(Database):
             )
 
     def optimize(self, connection: Connection) -> None:
-        # All of it is PostgreSQL's own business.
+        # PostgreSQL needs no options.
         pass
 
     def events(self, state: str) -> EventBus:
-        # It needs the driver, which not everybody has.
+        # The driver is an optional dependency.
         from siteassist_mock.storage.postgres_events import PostgresEvents  # noqa: PLC0415 - see above
 
         def connect() -> psycopg.Connection[Any]:
             connection = self._engine.raw_connection()
             own: Any = connection.driver_connection
-            # The pool must not close it when this function ends.
+            # Otherwise the pool would close it when this function ends.
             connection.detach()
-            return own  # type: ignore[no-any-return] # SQLAlchemy knows no more of it
+            return own  # type: ignore[no-any-return] # SQLAlchemy types it as Any
 
         self._events = PostgresEvents(connect, f"siteassist_mock_{state}")
         return self._events
@@ -256,14 +257,14 @@ class _Postgres(Database):
             self._events.close()
         super().close()
 
-    # A process that lives holds a lock in its session, which PostgreSQL takes
-    # away when the connection ends.
+    # Each process holds an advisory lock, which PostgreSQL releases when the
+    # connection ends.
 
     def claim(self, connection: Connection) -> None:
         connection.execute(_TRY_OWNER, {"owner": self.owner})
 
     def is_gone(self, connection: Connection, owner: int) -> bool:
-        # Ends with the transaction, should nobody else hold it.
+        # If the lock is free, it is held until the end of the transaction.
         return bool(connection.scalar(_TRY_OWNER_BRIEFLY, {"owner": owner}))
 
 
@@ -277,12 +278,12 @@ def is_url(database: Path | str) -> bool:
 
 
 def shown(database: URL | Path | str) -> str:
-    """Return ``database`` as people may see it: a URL without its password."""
+    """Return ``database`` for messages: a URL without its password."""
     if isinstance(database, str) and is_url(database):
         try:
             database = make_url(database)
         except (ArgumentError, ValueError):
-            # Where the password stands in it, nobody can say.
+            # The place of the password in it is unknown.
             return "a malformed URL"
     if isinstance(database, URL):
         return database.render_as_string(hide_password=True)
@@ -290,10 +291,10 @@ def shown(database: URL | Path | str) -> str:
 
 
 def open_database(database: Path | str | None) -> Database:
-    """Return what keeps the state in ``database``; nothing is opened yet.
+    """Return the `Database` of ``database`` without opening a connection.
 
     ``database`` is the path of an SQLite file, a URL that begins with
-    ``postgresql://`` or ``sqlite://``, or None for one in memory. Raises
+    ``postgresql://`` or ``sqlite://``, or None for a database in memory. Raises
     `StoreError` for another URL, or if a package for it is missing.
     """
     if database is None:

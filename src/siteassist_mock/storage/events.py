@@ -1,9 +1,7 @@
-"""What happens in conversations, from whoever does it to whoever listens.
+"""Events of conversations, and the bus that delivers them to listeners.
 
-`EventBus` is all that the rest of the server knows. `LocalEvents` reaches the
-listeners of one process; a bus that reaches several processes carries the same
-events between them, for example by PostgreSQL's NOTIFY, and hands those that
-arrive to a `LocalEvents` of its own.
+`LocalEvents` reaches the listeners of one process. The rest of the server uses
+only the protocol `EventBus`, which a bus between processes implements as well.
 """
 
 from __future__ import annotations
@@ -23,17 +21,16 @@ __all__ = ["ConversationEvent", "EventBus", "EventType", "Listener", "LocalEvent
 EventType: TypeAlias = Literal["new_message", "human_assigned", "reset"]
 """The first two are those of the documented socket.
 
-After a ``reset`` whatever was heard before may no longer be so, nor complete: look again.
+After a ``reset`` the stored state may be any other, and events may be missing.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationEvent:
-    """Something that happened in a conversation, after it was stored.
+    """A stored change of a conversation.
 
-    It names the message and does not carry it: so it fits into any channel
-    (NOTIFY takes less than 8,000 bytes), and whoever hears of it reads what is
-    stored.
+    It has the identifier of the message only, so that it fits into the 8,000
+    bytes of NOTIFY. Listeners read the message from the store.
     """
 
     type: EventType
@@ -41,30 +38,29 @@ class ConversationEvent:
 
 
 Listener: TypeAlias = Callable[[ConversationEvent], None]
-"""Is told of an event, on the thread where it arrives; it must return at once and not raise."""
+"""A callback for an event, on the thread where it arrives; it must not block or raise."""
 
 
 class EventBus(Protocol):
-    """Brings events to listeners; from any thread."""
+    """A thread-safe bus that delivers events to listeners."""
 
     def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
-        """Tell the listeners of a conversation; those of all conversations with None.
+        """Send ``event`` to the listeners of a conversation, or to all with None.
 
-        To be called after the transaction has ended, so that a listener finds
-        in the database what it hears of.
+        Call it after the transaction has ended, so that listeners can read the
+        change from the store.
         """
 
     def subscribe(self, conversation_id: str, listener: Listener) -> AbstractContextManager[None]:
-        """Tell ``listener`` of the events of a conversation, within the block.
+        """Call ``listener`` for the events of a conversation, within the block.
 
-        It may still be told of one event after the end of the block, if that
-        arrives at the same moment.
+        One more call may come just after the end of the block.
         """
         ...
 
 
 class LocalEvents:
-    """An `EventBus` within one process; events arrive in the order of their publication."""
+    """An `EventBus` within one process; events arrive in the order in which they are sent."""
 
     def __init__(self) -> None:
         """Begin without listeners."""
@@ -72,7 +68,7 @@ class LocalEvents:
         self._listeners: dict[str, list[Listener]] = {}
 
     def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
-        """Call every listener that there is now."""
+        """Call the current listeners."""
         with self._lock:
             called = (
                 [listener for some in self._listeners.values() for listener in some]
@@ -93,6 +89,6 @@ class LocalEvents:
             with self._lock:
                 listeners = self._listeners[conversation_id]
                 listeners.remove(listener)
-                # Or the names of all conversations that were ever listened to stay.
+                # Otherwise the dictionary would grow with each conversation.
                 if not listeners:
                     del self._listeners[conversation_id]

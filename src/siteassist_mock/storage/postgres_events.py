@@ -1,7 +1,7 @@
 """Events between processes that share a PostgreSQL database: LISTEN and NOTIFY.
 
-An event goes to the database and from there to every process, the one that it
-came from included. So all of them hear of all events, in the same order.
+PostgreSQL delivers an event to every process, the sender included. So all
+processes receive all events in the same order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresEvents"]
 
-# How long a stop waits for the thread.
+# Longest wait for the end of the thread.
 _CLOSE_SECONDS = 5.0
 
 _logger = logging.getLogger("siteassist_mock")
@@ -36,25 +36,24 @@ _logger = logging.getLogger("siteassist_mock")
 class PostgresEvents:
     """A `siteassist_mock.storage.events.EventBus` over one channel of a PostgreSQL database.
 
-    Nothing is connected before it is needed: the first listener opens a
-    connection and a thread that waits on it, the first event opens another.
-    While the database is away events get lost. Then every listener is told of a
-    ``reset``, which means the right thing: what is stored may be anything now.
+    The first listener opens a connection and a thread that waits on it; the first
+    event that is sent opens a second connection. Events are lost while the
+    database is unavailable, so every listener then gets a ``reset``.
     """
 
     def __init__(
         self, connect: Callable[[], Connection], channel: str, *, retry: float = 0.5
     ) -> None:
-        """Use connections that ``connect`` makes, in autocommit mode.
+        """Use the connections that ``connect`` returns, in autocommit mode.
 
-        All processes that name the same ``channel`` hear each other. A database
-        that is gone is looked for every ``retry`` seconds.
+        All processes with the same ``channel`` receive each other's events. After
+        a lost connection, connect again every ``retry`` seconds.
         """
         self._connect = connect
         self._retry = retry
         self._channel = channel
         self._local = LocalEvents()
-        # Told to all, and meant for the one process that knows it.
+        # Every process receives it; only this one ends its thread.
         self._goodbye = uuid.uuid4().hex
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -63,7 +62,7 @@ class PostgresEvents:
         self._sending: Connection | None = None
 
     def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
-        """Tell the listeners of a conversation, or all with None, in all processes.
+        """Send ``event`` to the listeners of a conversation, or to all, in all processes.
 
         Raises `psycopg.Error` if the database cannot be reached.
         """
@@ -71,7 +70,7 @@ class PostgresEvents:
 
     @contextmanager
     def subscribe(self, conversation_id: str, listener: Listener) -> Iterator[None]:
-        """Tell ``listener`` of the events of a conversation, within the block.
+        """Call ``listener`` for the events of a conversation, within the block.
 
         Raises `psycopg.Error` if the database cannot be reached.
         """
@@ -86,14 +85,14 @@ class PostgresEvents:
             yield
 
     def close(self) -> None:
-        """End the thread and close the connections; listeners hear nothing any more."""
+        """End the thread and close the connections."""
         self._closing.set()
         if self._thread is not None:
             try:
                 self._notify([self._goodbye])
             except psycopg.Error:
                 # Then the thread has no connection either, and ends by itself.
-                _logger.debug("the database is gone already")
+                _logger.debug("the connection to the database was lost before the end")
             self._thread.join(_CLOSE_SECONDS)
         for connection in (self._listening, self._sending):
             if connection is not None:
@@ -111,7 +110,7 @@ class PostgresEvents:
             try:
                 self._send(self._sending, said)
             except psycopg.OperationalError:
-                # A database that was restarted is there again.
+                # The database may have been restarted.
                 self._sending.close()
                 self._sending = self._connect()
                 self._send(self._sending, said)
@@ -133,10 +132,10 @@ class PostgresEvents:
                 return
 
     def _pass_on(self, said: list[Any]) -> bool:
-        """Return whether there is more to hear."""
+        """Deliver a notification; return False for the goodbye of this process."""
         if said == [self._goodbye]:
             return False
-        # Somebody else's goodbye is shorter.
+        # The goodbye of another process has one item.
         if len(said) > 1:
             conversation_id, event_type, message_id = said
             self._local.publish(conversation_id, ConversationEvent(event_type, message_id))
@@ -150,6 +149,6 @@ class PostgresEvents:
                 continue
             if not self._closing.is_set():
                 return connection
-            # The goodbye may have been said before anybody listened.
+            # The goodbye may have been sent before this connection listened.
             connection.close()
         return None

@@ -1,9 +1,9 @@
-"""Everything that a server remembers, in a database.
+"""The store: the database of a server, its transactions and their queries.
 
-`Store` opens the database and hands out transactions; `Records` holds the
-queries that can be made in one. There is one connection, and a lock lets one
-transaction run on it at a time: handlers run one after another anyway. Other
-processes may use the same database at the same time.
+`Store` opens the database and begins transactions; `Records` has the queries of a
+transaction. There is one connection, and a lock allows one transaction at a time:
+handlers run one after another anyway. Other processes may use the same database
+at the same time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["ABANDONED", "ORDERS", "Records", "Store", "StoreError"]
 
 ABANDONED = "The server stopped before the end of the answer"
-"""The error of an answer that was being streamed by a process that has ended."""
+"""The error of a message whose process ended while it streamed it."""
 
 # The largest offset that SQLite and PostgreSQL take; no table has as many rows.
 _MAX_OFFSET = 2**63 - 1
@@ -116,32 +116,32 @@ _TOUCH_CONVERSATION = (
     )
 )
 
-# The words are the same in SQLite and in PostgreSQL. Another process may add the
-# same device at the same moment; then nothing is added here.
+# The same in SQLite and in PostgreSQL. Adds nothing if another process has added
+# the same device at the same time.
 _ADD_VISITOR = text(
     "INSERT INTO visitors (id, project_id, device, type)"
     " VALUES (:id, :project_id, :device, :type) ON CONFLICT (project_id, device) DO NOTHING"
 ).bindparams(bindparam("device", type_=visitors.c.device.type))
 
-# Whoever finds a row there changes nothing of it, but holds it.
+# Does not change an existing row, but locks it.
 _HOLD_ALLOWANCE = text(
     "INSERT INTO allowances (id, whole_again, until) VALUES (:id, '[]', 0)"
     " ON CONFLICT (id) DO UPDATE SET until = allowances.until"
 )
 
-# Written out, or SQLite does not see that an index holds exactly these.
+# As a literal, or SQLite does not use the partial index.
 _STREAMING = messages.c.status == literal("streaming", literal_execute=True)
 
 
 class Store:
-    """The database of one server, and at ``events`` what happens in it."""
+    """The database of one server; ``events`` is the bus of its events."""
 
     def __init__(self, now: Callable[[], float], database: Path | str | None = None) -> None:
         """Open ``database``: an SQLite file, a URL, or None for one in memory.
 
-        A new database gets its tables and a secret of its own; ``now`` returns
-        the seconds since 1970. Answers that a process was streaming when it ended
-        are errors from here on. Raises `StoreError` if the database cannot be
+        ``now`` returns the seconds since 1970. An empty database gets the tables
+        and a new secret. Messages that a process was streaming when it ended get
+        the status ``error``. Raises `StoreError` if the database cannot be
         written, has another version or belongs to another program.
         """
         self._lock = threading.Lock()
@@ -150,6 +150,7 @@ class Store:
         try:
             connection = self._database.connect()
             with _closing_on_error(connection):
+                # On the cursor of the driver, which runs several statements at once.
                 connection.connection.cursor().execute(self._database.begin_alone)
                 self.secret = prepare(self._database, connection)
                 self._database.claim(connection)
@@ -164,13 +165,13 @@ class Store:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreError(f"cannot use the database {self._database.name}: {reason}") from None
         self.clock = Clock(now, floor=latest)
-        # Only who knows the secret knows the name: they share the state.
+        # All processes that share the state have the secret, and so this name.
         self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
         self._use(connection)
 
     @contextmanager
     def read(self) -> Iterator[Records]:
-        """Begin a transaction that changes nothing."""
+        """Begin a transaction that only reads."""
         with self._lock:
             self._begin(self._database.begin_read)
             with self._ending():
@@ -178,17 +179,16 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Records]:
-        """Begin a transaction that is undone as a whole if the block raises."""
+        """Begin a transaction that is rolled back if the block raises."""
         with self._lock:
             self._begin(self._database.begin_write)
             with self._ending():
                 yield self._writing
 
     def clear(self) -> None:
-        """Remove everything that clients have made, also by way of other servers.
+        """Remove all data of clients, including those of other processes.
 
-        What a server has from its start stays: its secret, and the private
-        key's own visitor.
+        The secret and the visitors of the private keys stay.
         """
         with self._lock:
             self._begin(self._database.begin_alone)
@@ -198,16 +198,16 @@ class Store:
     def assign_human(
         self, conversation_id: str, name: str | None = None, image: str | None = None
     ) -> None:
-        """Let a human agent handle a conversation from now on.
+        """Assign a human agent to a conversation.
 
-        The API has no operation for this; it happens in the service's console.
-        Raises `LookupError` if there is no such conversation.
+        The API has no operation for this: the real service does it in its console.
+        Raises `LookupError` if the conversation does not exist.
         """
         with self.write() as records:
             records.assign_human(conversation_id, {"name": name, "image": image})
 
     def close(self) -> None:
-        """Close the database; one in memory is gone then."""
+        """Close the database; one in memory is lost."""
         with self._lock:
             self._connection.close()
             self._database.close()
@@ -220,18 +220,18 @@ class Store:
         self._reading = Records(connection, self.clock, owner, changing=False)
         self._writing = Records(connection, self.clock, owner, changing=True)
 
-    def _begin(self, words: str) -> None:
+    def _begin(self, statement: str) -> None:
         try:
-            self._cursor.execute(words)
+            self._cursor.execute(statement)
         except self._database.errors:
-            # A database that was restarted is there again, on another connection.
+            # Connect again: the database may have been restarted.
             if not getattr(self._driver, "closed", False):
                 raise
             self._connection.invalidate()
             self._connection.close()
             self._use(self._database.connect())
             self._database.claim(self._connection)
-            self._cursor.execute(words)
+            self._cursor.execute(statement)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -239,7 +239,7 @@ class Store:
             yield
             self._cursor.execute("COMMIT")
         except BaseException:
-            # It fails where the connection is lost, which ends it as well.
+            # A rollback fails if the connection is lost, which ends the transaction too.
             with suppress(*self._database.errors):
                 self._cursor.execute("ROLLBACK")
             raise
@@ -266,7 +266,7 @@ def _settle_abandoned(database: Database, connection: Connection) -> None:
 
 
 class Records:
-    """The queries that can be made within one transaction."""
+    """The queries within one transaction."""
 
     def __init__(
         self,
@@ -279,8 +279,8 @@ class Records:
         """Query through ``connection``.
 
         New rows get their times from ``clock``, and streamed messages belong to
-        ``owner``. If ``changing``, what is read in order to change it stays as it
-        is until then.
+        ``owner``. If ``changing``, conversations that are read are locked until
+        the end of the transaction.
         """
         self._connection = connection
         self._clock = clock
@@ -288,7 +288,7 @@ class Records:
         self._changing = changing
 
     def find_or_add_visitor(self, project_id: str, device: str) -> tuple[VisitorRow, bool]:
-        """Return the visitor of a device, and whether it was added just now."""
+        """Return the visitor of a device, and whether this call added it."""
         query = _VISITORS.where(visitors.c.project_id == project_id, visitors.c.device == device)
         row = self._connection.execute(query).first()
         added = False
@@ -304,14 +304,14 @@ class Records:
         return VisitorRow(*row), added
 
     def has_visitor(self, visitor_id: str) -> bool:
-        """Return whether a visitor is still there; it stays until the transaction ends."""
+        """Return whether a visitor exists; it then exists until the transaction ends."""
         return self._connection.scalar(_HAS_VISITOR, {"visitor_id": visitor_id}) is not None
 
     def add_session(self, visitor_id: str, *, keep: float) -> str:
-        """Begin a session and return its id.
+        """Add a session and return its id.
 
         Sessions of the same visitor that were not used for ``keep`` seconds are
-        removed: nothing else would ever clear them away.
+        removed, so that the table does not grow.
         """
         session_id, now = _new_id(), self._clock.seconds()
         self._connection.execute(
@@ -325,12 +325,12 @@ class Records:
         return session_id
 
     def session(self, session_id: str) -> tuple[VisitorRow, float] | None:
-        """Return a session's visitor and when it was last used, or None."""
+        """Return the visitor of a session and the time of its last use, or None."""
         row = self._connection.execute(_SESSION, {"session_id": session_id}).first()
         return None if row is None else (VisitorRow(*row[1:]), row[0])
 
     def touch_session(self, session_id: str) -> None:
-        """Note that a session is used now, unless another process noted a later use."""
+        """Store that a session is used now, unless a later use is stored."""
         now = self._clock.seconds()
         self._connection.execute(
             update(sessions)
@@ -339,7 +339,7 @@ class Records:
         )
 
     def add_conversation(self, visitor_id: str) -> ConversationRow:
-        """Open a conversation."""
+        """Add an open conversation."""
         now = self._clock.timestamp()
         conversation = ConversationRow(
             id=_new_id(),
@@ -358,7 +358,7 @@ class Records:
         return conversation
 
     def conversation(self, conversation_id: str, visitor_id: str) -> ConversationRow | None:
-        """Return a visitor's own conversation; None for anybody else's."""
+        """Return a conversation of a visitor, or None if it is another visitor's."""
         values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
         return self._conversation(_OWN_CONVERSATION, values)
 
@@ -372,11 +372,11 @@ class Records:
         limit: int,
         offset: int,
     ) -> tuple[int, list[ConversationRow]]:
-        """Return how many of a visitor's conversations match, and one page of them.
+        """Return the number of a visitor's conversations that match, and one page of them.
 
-        ``order_by`` is a key of `ORDERS`. An absent value sorts as the smallest,
-        and equal ones sort by their creation, in the same direction, so that one
-        direction is the exact reverse of the other.
+        ``order_by`` is a key of `ORDERS`. Null sorts as the smallest value, and
+        equal values sort by creation in the same direction, so that one direction
+        is the exact reverse of the other.
         """
         matching = [conversations.c.visitor_id == visitor_id]
         if status is not None:
@@ -395,7 +395,7 @@ class Records:
         return total or 0, [ConversationRow(*row) for row in rows.all()]
 
     def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
-        """Note that somebody said something; ``title`` only fills an empty one."""
+        """Store the time of a new message; set the title unless there is one."""
         values = {
             "conversation_id": conversation_id,
             "now": self._clock.timestamp(),
@@ -404,7 +404,7 @@ class Records:
         self._connection.execute(_TOUCH_CONVERSATION, values)
 
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
-        """Close a conversation, unless it is closed: then nothing changes."""
+        """Close a conversation, unless it is closed already."""
         now = self._clock.timestamp()
         self._connection.execute(
             update(conversations)
@@ -413,7 +413,7 @@ class Records:
         )
 
     def assign_human(self, conversation_id: str, human_agent: dict[str, Any]) -> None:
-        """Let ``human_agent`` handle a conversation; raises `LookupError` if it is unknown."""
+        """Assign ``human_agent`` to a conversation; raises `LookupError` if it does not exist."""
         changed = self._connection.execute(
             update(conversations)
             .where(conversations.c.id == conversation_id)
@@ -457,7 +457,7 @@ class Records:
         return message
 
     def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
-        """Store the ``text`` of a streamed message, and what broke it off, if anything did."""
+        """Store the ``text`` of a streamed message, and the error that ended it, if any."""
         self._connection.execute(
             update(messages)
             .where(messages.c.id == message_id)
@@ -485,12 +485,12 @@ class Records:
         return [MessageRow(*row) for row in rows.all()]
 
     def latest_texts(self, conversation_id: str, count: int) -> list[str]:
-        """Return what the latest ``count`` messages of a conversation say, newest first."""
+        """Return the texts of the latest ``count`` messages of a conversation, newest first."""
         values = {"conversation_id": conversation_id, "count": count}
         return list(self._connection.scalars(_LATEST_TEXTS, values))
 
     def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, MessageRow]:
-        """Return the latest message of each conversation that has one, by its id."""
+        """Return the latest message of each conversation, by the id of the conversation."""
         latest = (
             select(func.max(messages.c.seq))
             .where(messages.c.conversation_id.in_(conversation_ids))
@@ -502,7 +502,7 @@ class Records:
     def set_feedback(self, message_id: str, visitor_id: str, feedback: str | None) -> bool:
         """Store feedback and its time, or remove both with None.
 
-        Returns False if the message is in none of the visitor's conversations.
+        Returns False if the message does not belong to the visitor.
         """
         own = select(conversations.c.id).where(conversations.c.visitor_id == visitor_id)
         changed = self._connection.execute(
@@ -516,9 +516,9 @@ class Records:
         return bool(changed.rowcount)
 
     def count_questions(self, visitor_id: str, *, at_most: int) -> int:
-        """Return how many messages the visitors of a visitor's project have sent.
+        """Return the number of messages from all visitors of the visitor's project.
 
-        Counting ends at ``at_most``.
+        Stop counting at ``at_most``.
         """
         project = select(visitors.c.project_id).where(visitors.c.id == visitor_id).scalar_subquery()
         asked = (
@@ -531,7 +531,7 @@ class Records:
         return self._connection.scalar(select(func.count()).select_from(asked.subquery())) or 0
 
     def any_conversation(self, conversation_id: str) -> ConversationRow | None:
-        """Return a conversation, whoever's it is; None if there is none."""
+        """Return a conversation regardless of its visitor, or None."""
         return self._conversation(_ANY_CONVERSATION, {"conversation_id": conversation_id})
 
     def _conversation(self, query: Select[Any], values: dict[str, Any]) -> ConversationRow | None:
@@ -549,38 +549,37 @@ class Records:
         return conversation
 
     def message(self, message_id: str) -> MessageRow | None:
-        """Return a message, whoever's it is; None if there is none."""
+        """Return a message regardless of its visitor, or None."""
         query = _MESSAGES.where(messages.c.id == message_id)
         row = self._connection.execute(query).first()
         return None if row is None else MessageRow(*row)
 
     def latest_conversations(self, limit: int) -> list[tuple[ConversationRow, list[MessageRow]]]:
-        """Return everybody's conversations with all of their messages.
+        """Return the ``limit`` conversations with the latest interaction, and their messages.
 
-        Those with the latest interaction come first, at most ``limit`` of them;
-        messages are oldest first.
+        Conversations are newest first, messages oldest first.
         """
         query = _CONVERSATIONS.order_by(
             conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
         ).limit(limit)
         latest = [ConversationRow(*row) for row in self._connection.execute(query)]
-        said: dict[str, list[MessageRow]] = {conversation.id: [] for conversation in latest}
-        query = _MESSAGES.where(messages.c.conversation_id.in_(said)).order_by(messages.c.seq)
+        found: dict[str, list[MessageRow]] = {conversation.id: [] for conversation in latest}
+        query = _MESSAGES.where(messages.c.conversation_id.in_(found)).order_by(messages.c.seq)
         for row in self._connection.execute(query):
-            said[row.conversation_id].append(MessageRow(*row))
-        return [(conversation, said[conversation.id]) for conversation in latest]
+            found[row.conversation_id].append(MessageRow(*row))
+        return [(conversation, found[conversation.id]) for conversation in latest]
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows there are of what clients make, by its name."""
+        """Return the number of rows of each table with data of clients."""
         return {
             table.name: self._connection.scalar(select(func.count()).select_from(table)) or 0
             for table in (visitors, sessions, conversations, messages)
         }
 
     def hold_allowance(self, name: str) -> list[int]:
-        """Return what `set_allowance` stored, or an empty list.
+        """Lock an allowance until the end of the transaction, and return its times.
 
-        Nobody else gets it before the end of the transaction.
+        They are those of `set_allowance`, or an empty list.
         """
         self._connection.execute(_HOLD_ALLOWANCE, {"id": name})
         query = select(allowances.c.whole_again).where(allowances.c.id == name)
@@ -588,7 +587,7 @@ class Records:
         return whole_again
 
     def set_allowance(self, name: str, whole_again: list[int]) -> None:
-        """Store when each allowance of a rate limit's key is whole again, in nanoseconds."""
+        """Store the times at which the allowances are whole again, in nanoseconds."""
         self._connection.execute(
             update(allowances)
             .where(allowances.c.id == name)
@@ -596,11 +595,11 @@ class Records:
         )
 
     def forget_allowances(self, now: int) -> None:
-        """Remove those that are whole by ``now``, as they are without a row."""
+        """Remove the allowances that are whole at ``now``: a missing row means the same."""
         self._connection.execute(allowances.delete().where(allowances.c.until < now))
 
     def clear(self) -> None:
-        """Remove what `Store.clear` removes, in a transaction that is alone."""
+        """Remove the data of clients, in a transaction that excludes other writers."""
         for table in (messages, conversations, sessions, allowances):
             self._connection.execute(table.delete())
         self._connection.execute(visitors.delete().where(visitors.c.device != ""))

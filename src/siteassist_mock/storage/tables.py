@@ -1,8 +1,8 @@
 """The tables of the database, and their rows as Python objects.
 
-SQLite and PostgreSQL behave alike with them, also where their own ways differ:
-texts are sorted by code points and may have NUL characters. Timestamps are kept
-as the API shows them: fixed in width and in UTC, they sort as text.
+SQLite and PostgreSQL behave alike: texts are sorted by code points and may
+contain NUL characters. Timestamps are stored in the format of the API, with a
+fixed width and in UTC, so they sort as text.
 """
 
 from __future__ import annotations
@@ -50,35 +50,35 @@ metadata = MetaData()
 
 
 class EscapedText(TypeDecorator[str]):
-    """Text as PostgreSQL takes it, which refuses the character NUL.
+    """Text for PostgreSQL, which refuses the NUL character that JSON allows.
 
-    JSON and this API allow it, so it is stored as two others, and what could be
-    mistaken for it as well. The order of two texts stays what it was.
+    NUL is stored as U+0001 U+0001, and U+0001 as U+0001 U+0002. The escaped texts
+    have the same order.
     """
 
     impl = Text(collation="C")
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        """Return what is stored."""
+        """Return the escaped text."""
         return value and value.replace("\1", "\1\2").replace("\0", "\1\1")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as above
-        """Return what was meant."""
+        """Return the original text."""
         return value and value.replace("\1\1", "\0").replace("\1\2", "\1")
 
 
 def _ascii(length: int) -> String:
-    """Return the type of what this server writes itself, such as identifiers."""
+    """Return the type of texts from the server, such as identifiers."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def _text(length: int | None = None) -> String:
-    """Return the type of what clients write."""
+    """Return the type of texts from clients."""
     return String(length).with_variant(EscapedText(), "postgresql")
 
 
-# SQLite counts rows only in a column of exactly this type.
+# SQLite generates numbers only in a column of exactly this type.
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
 
 settings = Table(
@@ -87,14 +87,14 @@ settings = Table(
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""What the database knows of itself: its version and its secret."""
+"""Metadata: the version of the tables, and the secret that signs tokens."""
 
 visitors = Table(
     "visitors",
     metadata,
     Column("id", _ascii(36), primary_key=True),
     Column("project_id", _ascii(36), nullable=False),
-    # Empty for the private key's own visitor: a real device's is never empty.
+    # Empty for the visitor of a private key; a client cannot send an empty one.
     Column("device", _text(100), nullable=False),
     Column("type", _ascii(10), nullable=False),
     Column("external_id", _text()),
@@ -113,8 +113,7 @@ sessions = Table(
 )
 """One row per session token; ``last_used`` in seconds since 1970."""
 
-# `seq` counts in the order of creation, which timestamps alone cannot tell
-# within one millisecond.
+# `seq` is the order of creation; timestamps can be equal.
 conversations = Table(
     "conversations",
     metadata,
@@ -149,9 +148,9 @@ messages = Table(
     Column("page_url", _text()),
     Column("page_title", _text()),
     Column("text_selection", _text()),
-    # Who wrote it, of a human agent's message: the conversation's own may change.
+    # The author of a human agent's message; the agent of the conversation may change.
     Column("human_agent", JSON(none_as_null=True)),
-    # The process that writes a streamed answer, until it is complete.
+    # The process that streams the message, until it is complete.
     Column("owner", BigInteger),
 )
 """One row per message."""
@@ -160,21 +159,21 @@ allowances = Table(
     "allowances",
     metadata,
     Column("id", _ascii(64), primary_key=True),
-    # A JSON array, which the database need not understand.
+    # A JSON array, which no query looks into.
     Column("whole_again", Text, nullable=False),
     Column("until", BigInteger, nullable=False),
 )
-"""One row per key of a rate limit, ``until`` it has its whole allowance again.
+"""One row per key of a rate limit, needed ``until`` the allowance is whole again.
 
 Times are nanoseconds since 1970.
 """
 
-# Only of few rows, so it costs others nothing. As an `Index` it would have
-# SQLAlchemy import all drivers for PostgreSQL, whatever the database is.
+# A partial index, which does not slow down other rows. A partial `Index` would make
+# SQLAlchemy import all PostgreSQL drivers, even for SQLite.
 event.listen(
     messages,
     "after_create",
-    DDL(  # type: ignore[no-untyped-call] # SQLAlchemy's own lack
+    DDL(  # type: ignore[no-untyped-call] # untyped in SQLAlchemy
         "CREATE INDEX streaming ON messages (owner) WHERE status = 'streaming'"
     ),
 )
@@ -210,7 +209,7 @@ class ConversationRow:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A row of `messages`; ``text`` is its one part, ``human_agent`` who wrote it."""
+    """A row of `messages`; ``text`` is its only part, ``human_agent`` its author."""
 
     id: str
     conversation_id: str
