@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
@@ -16,7 +15,10 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
+    NeedsSession,
     ServiceInfo,
+    Step,
+    Wait,
     no_cookies,
     opening,
 )
@@ -168,48 +170,37 @@ class AsyncCaller(BaseCaller):
             raise self.timeout_error(call, 0) from error
 
     async def _send(self, call: Call) -> httpx.Response:
-        """Make the call, again if need be; the answer is a success."""
-        self.check(call.operation)
-        session = self.needs_session(call.operation)
-        renewed = False
-        attempt = 0
-        while True:
-            state = await self._on_loop(call.operation)
-            token = None
-            if call.operation.bearer:
-                token = await self._session(call, state) if session else self.settings.token
-            request = self.request(call, token)
-            sent = time.monotonic()
-            try:
-                self.check_open(call.operation)
-                response = await state.http.send(request, stream=True)
-                if response.is_success and call.streamed:
-                    self.log_answer(call, response, sent)
-                    return response
-                await _read(response)
-                if response.is_success:
-                    self.log_answer(call, response, sent)
-                    return response
-            except BROKEN as caught:
-                error, repeat = self.connection_error(call, caught, attempt)
-            else:
-                self.log_answer(call, response, sent)
-                if not renewed and self.is_expired(call, response.status_code):
-                    renewed = True
-                    self.expire(token)
-                    continue
-                failed = self.status_error(call, response)
-                repeat = self.repeats(call, failed)
-                error = failed
-            await sleep(self.wait_after(call, error, attempt, repeat=repeat))
-            attempt += 1
+        """Make the call, with its retries, and return the successful response."""
+        attempts = self.attempts(call)
+        step = next(attempts)
+        while not isinstance(step, httpx.Response):
+            step = attempts.send(await self._perform(step, call))
+        return step
 
-    async def _session(self, call: Call, state: _OnLoop) -> str:
+    async def _perform(self, step: Step, call: Call) -> Any:
+        """Carry out a step of the call and return its result."""
+        if isinstance(step, NeedsSession):
+            return await self._session(call)
+        if isinstance(step, Wait):
+            await sleep(step.seconds)
+            return None
+        try:
+            connections = await self._on_loop(call.operation)
+            response = await connections.http.send(step, stream=True)
+            if not (response.is_success and call.streamed):
+                await _read(response)
+        except BROKEN as error:
+            # Returned, since whatever is raised while it is handled would refer to it.
+            return error
+        return response
+
+    async def _session(self, call: Call) -> str:
         token = self.session_token
         if token is not None:
             return token
+        connections = await self._on_loop(call.operation)
         # One starts the session, the others wait for it, each as long as it has time.
-        async with state.session_lock:
+        async with connections.session_lock:
             token = self.session_token
             if token is None:
                 start = self.plan_session(call)

@@ -1,6 +1,7 @@
-"""What a call is made of, whether it blocks or is awaited.
+"""The parts of a call that do no I/O: requests, retries, session renewal, errors.
 
-`sync_driver` and `async_driver` drive it; all decisions are here.
+`BaseCaller.attempts` yields the steps of a call; `sync_driver` and `async_driver`
+carry them out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NamedTuple, TypeVar
@@ -103,6 +104,20 @@ class Call(NamedTuple):
         raise TypeError(msg)
 
 
+class Wait(NamedTuple):
+    """A step of a call: sleep before the next attempt."""
+
+    seconds: float
+
+
+class NeedsSession:
+    """A step of a call: return the session token, starting a session if there is none."""
+
+
+Step = httpx.Request | NeedsSession | Wait
+"""A step of a call, which a driver carries out."""
+
+
 class BaseCaller:
     """The parts of a caller that do not wait for anything."""
 
@@ -182,14 +197,14 @@ class BaseCaller:
             deadline=call.deadline,
         )
 
-    def needs_session(self, operation: OperationInfo) -> bool:
+    def _needs_session(self, operation: OperationInfo) -> bool:
         """Tell whether ``operation`` is made as the visitor of a session."""
         return operation.bearer and self.settings.token is None
 
-    def check(self, operation: OperationInfo) -> None:
+    def _check(self, operation: OperationInfo) -> None:
         """Raise if the call cannot be made at all."""
         self.check_open(operation)
-        if self.needs_session(operation) and self.settings.api_key is None:
+        if self._needs_session(operation) and self.settings.api_key is None:
             msg = (
                 "a credential is needed: pass api_key= or token= to the client, or set "
                 "SITEASSIST_API_KEY or SITEASSIST_TOKEN"
@@ -202,7 +217,7 @@ class BaseCaller:
             msg = "the client is closed"
             raise SiteAssistError(msg, operation=operation.name)
 
-    def request(self, call: Call, token: str | None) -> httpx.Request:
+    def _request(self, call: Call, token: str | None) -> httpx.Request:
         """Write the request down."""
         headers = {"Accept": call.accept}
         if call.content is not None:
@@ -266,7 +281,47 @@ class BaseCaller:
         if self.session_token == token:
             self._use(None)
 
-    def wait_after(
+    def attempts(self, call: Call) -> Generator[Step | httpx.Response, Any, None]:
+        """Yield the steps of a call, up to its successful response.
+
+        A driver carries out each step and sends back its result: for a request the
+        response, its body read unless the call is streamed, or the caught exception
+        (one of `BROKEN`); for `NeedsSession` the token; for `Wait` None. The
+        successful response is yielded last.
+        """
+        operation = call.operation
+        self._check(operation)
+        renewed = False
+        attempt = 0
+        while True:
+            token = None
+            if operation.bearer:
+                token = self.settings.token
+                if token is None:
+                    token = yield NeedsSession()
+            request = self._request(call, token)
+            sent = time.monotonic()
+            result: httpx.Response | Exception = yield request
+            if isinstance(result, httpx.Response):
+                self._log_response(call, result, sent)
+                if result.is_success:
+                    yield result
+                    return
+                if not renewed and self._is_expired(operation, result.status_code):
+                    renewed = True
+                    self.expire(token)
+                    continue
+                failed = self._status_error(call, result)
+                repeat = retry.may_repeat(operation, failed.status_code, failed.retry_after)
+                error: SiteAssistError = failed
+            else:
+                error, repeat = self._connection_error(call, result, attempt)
+                # A traceback with locals would show its message, which may hold a secret.
+                del result
+            yield Wait(self._wait_after(call, error, attempt, repeat=repeat))
+            attempt += 1
+
+    def _wait_after(
         self, call: Call, error: SiteAssistError, attempt: int, *, repeat: bool
     ) -> float:
         """Return the seconds after which to try again; raise ``error`` if not."""
@@ -284,36 +339,35 @@ class BaseCaller:
         log.log_retry(call.operation, error, wait)
         return wait
 
-    def connection_error(
+    def _connection_error(
         self, call: Call, caught: Exception, attempt: int
     ) -> tuple[SiteAssistError, bool]:
-        """Return what to raise, and whether the call may be made again."""
+        """Return the error to raise, and whether the call may be repeated."""
         if isinstance(caught, RuntimeError):
             self.check_open(call.operation)
             raise caught
-        error, repeat = self._connection_error(call, caught, attempt)
+        repeat = call.operation.safe or isinstance(caught, _NEVER_OPENED)
+        if "CERTIFICATE_VERIFY_FAILED" in str(caught):
+            repeat = False  # The next attempt would get the same certificate.
+        error: SiteAssistError
+        if isinstance(caught, httpx.TimeoutException):
+            error = self.timeout_error(call, attempt)
+        else:
+            reason = redact(str(caught), self.known(call)) or type(caught).__name__
+            name = call.operation.name
+            if isinstance(caught, httpx.DecodingError):
+                repeat = False
+                msg = f"the answer cannot be read: {reason}"
+                error = APIResponseError(msg, operation=name, response=None, text="")
+            else:
+                # An invalid host name raises a UnicodeError.
+                reached = not isinstance(caught, (*_NEVER_OPENED, UnicodeError))
+                did = "get an answer from" if reached else "reach"
+                msg = f"cannot {did} {self.settings.base_url}: {reason}"
+                error = APIConnectionError(msg, operation=name)
         # Not the exception itself: it holds the request, and what it came from.
         error.__cause__ = bare(caught, self.known(call))
         return error, repeat
-
-    def _connection_error(
-        self, call: Call, error: Exception, attempt: int
-    ) -> tuple[SiteAssistError, bool]:
-        name = call.operation.name
-        repeat = call.operation.safe or isinstance(error, _NEVER_OPENED)
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            repeat = False  # It will not be another one.
-        if isinstance(error, httpx.TimeoutException):
-            return self.timeout_error(call, attempt), repeat
-        words = redact(str(error), self.known(call)) or type(error).__name__
-        if isinstance(error, httpx.DecodingError):
-            msg = f"the answer cannot be read: {words}"
-            return APIResponseError(msg, operation=name, response=None, text=""), False
-        # A host that is no name at all is a UnicodeError.
-        reached = not isinstance(error, (*_NEVER_OPENED, UnicodeError))
-        did = "get an answer from" if reached else "reach"
-        msg = f"cannot {did} {self.settings.base_url}: {words}"
-        return APIConnectionError(msg, operation=name), repeat
 
     def timeout_error(self, call: Call, attempt: int) -> APITimeoutError:
         """Return what to raise when time is up."""
@@ -323,7 +377,7 @@ class BaseCaller:
         msg = f"no answer from {self.settings.base_url}{within}{tried}"
         return APITimeoutError(msg, operation=call.operation.name)
 
-    def status_error(self, call: Call, response: httpx.Response) -> APIStatusError:
+    def _status_error(self, call: Call, response: httpx.Response) -> APIStatusError:
         """Return what to raise for an answer with an error status, whatever its body."""
         secrets = self.known(call)
         text, body = _body(response, secrets)
@@ -376,16 +430,12 @@ class BaseCaller:
             problem = str(error) or type(error).__name__
         raise self.response_error(call, response, problem)
 
-    def repeats(self, call: Call, error: APIStatusError) -> bool:
-        """Tell whether a call that was answered with ``error`` may be made again."""
-        return retry.may_repeat(call.operation, error.status_code, error.retry_after)
+    def _is_expired(self, operation: OperationInfo, status: int) -> bool:
+        """Tell whether a status means that the session has ended."""
+        return status == _UNAUTHORIZED and self._needs_session(operation)
 
-    def is_expired(self, call: Call, status: int) -> bool:
-        """Tell whether an answer says that the session has ended."""
-        return status == _UNAUTHORIZED and self.needs_session(call.operation)
-
-    def log_answer(self, call: Call, response: httpx.Response, sent: float) -> None:
-        """Log the answer."""
+    def _log_response(self, call: Call, response: httpx.Response, sent: float) -> None:
+        """Log the response."""
         if log.is_on():
             took = time.monotonic() - sent
             log.log_response(call.operation, response, took, self.known(call))

@@ -15,7 +15,10 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
+    NeedsSession,
     ServiceInfo,
+    Step,
+    Wait,
     no_cookies,
     opening,
 )
@@ -142,39 +145,28 @@ class Caller(BaseCaller):
         return http
 
     def _send(self, call: Call) -> httpx.Response:
-        """Make the call, again if need be; the answer is a success."""
-        self.check(call.operation)
-        session = self.needs_session(call.operation)
-        renewed = False
-        attempt = 0
-        while True:
-            token = None
-            if call.operation.bearer:
-                token = self._session(call) if session else self.settings.token
-            request = self.request(call, token)
-            sent = time.monotonic()
-            try:
-                response = self._client(call.operation).send(request, stream=True)
-                if response.is_success and call.streamed:
-                    self.log_answer(call, response, sent)
-                    return response
+        """Make the call, with its retries, and return the successful response."""
+        attempts = self.attempts(call)
+        step = next(attempts)
+        while not isinstance(step, httpx.Response):
+            step = attempts.send(self._perform(step, call))
+        return step
+
+    def _perform(self, step: Step, call: Call) -> Any:
+        """Carry out a step of the call and return its result."""
+        if isinstance(step, NeedsSession):
+            return self._session(call)
+        if isinstance(step, Wait):
+            time.sleep(step.seconds)
+            return None
+        try:
+            response = self._client(call.operation).send(step, stream=True)
+            if not (response.is_success and call.streamed):
                 _read(response)
-                if response.is_success:
-                    self.log_answer(call, response, sent)
-                    return response
-            except BROKEN as caught:
-                error, repeat = self.connection_error(call, caught, attempt)
-            else:
-                self.log_answer(call, response, sent)
-                if not renewed and self.is_expired(call, response.status_code):
-                    renewed = True
-                    self.expire(token)
-                    continue
-                failed = self.status_error(call, response)
-                repeat = self.repeats(call, failed)
-                error = failed
-            time.sleep(self.wait_after(call, error, attempt, repeat=repeat))
-            attempt += 1
+        except BROKEN as error:
+            # Returned, since whatever is raised while it is handled would refer to it.
+            return error
+        return response
 
     def _session(self, call: Call) -> str:
         token = self.session_token

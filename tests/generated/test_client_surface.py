@@ -475,11 +475,11 @@ def test_client_knows_the_service() -> None:
     client = importlib.import_module("siteassist.client")
     assert SPEC["servers"][0]["url"] == client.DEFAULT_BASE_URL
     (starting,) = (found for found in OPERATIONS if "saVid" in found.fields)
-    vocabulary = client._VOCABULARY  # noqa: SLF001  # what the runtime is told
+    service = client._SERVICE  # noqa: SLF001  # what the runtime is told
     expected = (starting.id, starting.method.upper(), starting.bearer, ("apiKey",))
-    assert expected == tuple(vocabulary.session)
-    assert starting.path == vocabulary.session_path
-    assert STATUS_ERRORS == vocabulary.errors
+    assert expected == tuple(service.session)
+    assert starting.path == service.session_path
+    assert STATUS_ERRORS == service.errors
 
 
 @each_operation

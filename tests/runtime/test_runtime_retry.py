@@ -80,7 +80,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Give the runtime a clock of the test's."""
     clock = FakeTime()
-    modules: tuple[ModuleType, ...] = (sync_driver, async_driver, calls, deadline)
+    modules: tuple[ModuleType, ...] = (sync_driver, calls, deadline)
     for module in modules:
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(async_driver, "sleep", clock.sleep_async)
