@@ -37,7 +37,7 @@ def _loop() -> Any:
     return getattr(token, "native_token", token)
 
 
-class _OnLoop:
+class _LoopConnections:
     """The connections of one event loop, which cannot be used from another."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
@@ -45,7 +45,7 @@ class _OnLoop:
         self.session_lock = Lock()
         self._end: AsyncGenerator[None] | None = None
 
-    async def end_with_loop(self) -> None:
+    async def close_with_loop(self) -> None:
         """See to it that the connections are closed when the loop ends, at the latest.
 
         A loop that ends closes the asynchronous generators that were begun on it
@@ -80,7 +80,7 @@ class AsyncCaller(BaseCaller):
         """Take what the client was told; connect when there is something to say."""
         super().__init__(settings, service)
         self._transport = transport
-        self._loops: weakref.WeakKeyDictionary[Any, _OnLoop] = weakref.WeakKeyDictionary()
+        self._loops: weakref.WeakKeyDictionary[Any, _LoopConnections] = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
 
     async def call(
@@ -141,9 +141,9 @@ class AsyncCaller(BaseCaller):
     async def close(self) -> None:
         """Close this loop's connections; no call can be made any more."""
         self._closed = True
-        state = self._loops.pop(_loop(), None)
-        if state is not None:
-            await state.close()
+        connections = self._loops.pop(_loop(), None)
+        if connections is not None:
+            await connections.close()
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
@@ -151,15 +151,15 @@ class AsyncCaller(BaseCaller):
         self._abandoned.append(self._loops)
         self._loops = weakref.WeakKeyDictionary()
 
-    async def _on_loop(self, operation: OperationInfo) -> _OnLoop:
+    async def _connections(self, operation: OperationInfo) -> _LoopConnections:
         self.check_open(operation)
         loop = _loop()
-        state = self._loops.get(loop)
-        if state is None:
+        connections = self._loops.get(loop)
+        if connections is None:
             with opening(operation):
-                state = self._loops[loop] = _OnLoop(self._transport)
-            await state.end_with_loop()
-        return state
+                connections = self._loops[loop] = _LoopConnections(self._transport)
+            await connections.close_with_loop()
+        return connections
 
     async def _send_in_time(self, call: Call) -> httpx.Response:
         left = call.deadline.remaining()
@@ -185,7 +185,7 @@ class AsyncCaller(BaseCaller):
             await sleep(step.seconds)
             return None
         try:
-            connections = await self._on_loop(call.operation)
+            connections = await self._connections(call.operation)
             response = await connections.http.send(step, stream=True)
             if not (response.is_success and call.streamed):
                 await _read(response)
@@ -198,7 +198,7 @@ class AsyncCaller(BaseCaller):
         token = self.session_token
         if token is not None:
             return token
-        connections = await self._on_loop(call.operation)
+        connections = await self._connections(call.operation)
         # One starts the session, the others wait for it, each as long as it has time.
         async with connections.session_lock:
             token = self.session_token

@@ -20,7 +20,6 @@ from urllib.parse import urlencode
 import httpx
 
 from siteassist_runtime import log, retry
-from siteassist_runtime.causes import bare
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.errors import (
     APIConnectionError,
@@ -31,7 +30,14 @@ from siteassist_runtime.errors import (
     SiteAssistError,
 )
 from siteassist_runtime.operation import OperationInfo
-from siteassist_runtime.redaction import REDACTED, Secret, redact, redact_headers, redact_value
+from siteassist_runtime.redaction import (
+    REDACTED,
+    Secret,
+    redact,
+    redact_exception,
+    redact_headers,
+    redact_value,
+)
 from siteassist_runtime.serialization import present, text_of, texts
 from siteassist_runtime.settings import (
     ClientSettings,
@@ -366,7 +372,7 @@ class BaseCaller:
                 msg = f"cannot {did} {self.settings.base_url}: {reason}"
                 error = APIConnectionError(msg, operation=name)
         # Not the exception itself: it holds the request, and what it came from.
-        error.__cause__ = bare(caught, self.known(call))
+        error.__cause__ = redact_exception(caught, self.known(call))
         return error, repeat
 
     def timeout_error(self, call: Call, attempt: int) -> APITimeoutError:

@@ -35,7 +35,7 @@ class PageNames(NamedTuple):
     """The attribute of a page that counts the items of all pages; None if there is none."""
 
 
-class _Walk:
+class _PageCursor:
     """Where to read on, and what was seen already.
 
     The list may change while it is read. An item that moved to a later page is
@@ -122,8 +122,8 @@ class _BasePages(Generic[ItemT, PageT]):
         self._limit: float | None = None if limit is UNSET else limit
         self._last: PageT | None = None
 
-    def _walk(self) -> _Walk:
-        return _Walk(self._names, self._offset, self._limit)
+    def _cursor(self) -> _PageCursor:
+        return _PageCursor(self._names, self._offset, self._limit)
 
     def __repr__(self) -> str:
         """Tell where the list begins and how long it is, as far as that is known."""
@@ -162,17 +162,17 @@ class Pages(_BasePages[ItemT, PageT]):
 
     def pages(self) -> Iterator[PageT]:
         """Fetch one page after the other, as they are; items may come twice."""
-        walk = self._walk()
-        while not walk.ended:
-            page = self.page(walk.offset)
-            walk.take(page)
+        cursor = self._cursor()
+        while not cursor.ended:
+            page = self.page(cursor.offset)
+            cursor.take(page)
             yield page
 
     def __iter__(self) -> Iterator[ItemT]:
         """Yield every item once, fetching pages as needed."""
-        walk = self._walk()
-        while not walk.ended:
-            yield from walk.take(self.page(walk.offset))
+        cursor = self._cursor()
+        while not cursor.ended:
+            yield from cursor.take(self.page(cursor.offset))
 
 
 class AsyncPages(_BasePages[ItemT, PageT]):
@@ -201,7 +201,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         Fetches the first page if none was read; None if the service does not
         say.
         """
-        return _Later(self._count)
+        return _LazyAwaitable(self._count)
 
     async def _count(self) -> int | None:
         page = self._last if self._last is not None else await self.page()
@@ -209,21 +209,21 @@ class AsyncPages(_BasePages[ItemT, PageT]):
 
     async def pages(self) -> AsyncIterator[PageT]:
         """Fetch one page after the other, as they are; items may come twice."""
-        walk = self._walk()
-        while not walk.ended:
-            page = await self.page(walk.offset)
-            walk.take(page)
+        cursor = self._cursor()
+        while not cursor.ended:
+            page = await self.page(cursor.offset)
+            cursor.take(page)
             yield page
 
     async def __aiter__(self) -> AsyncIterator[ItemT]:
         """Yield every item once, fetching pages as needed."""
-        walk = self._walk()
-        while not walk.ended:
-            for item in walk.take(await self.page(walk.offset)):
+        cursor = self._cursor()
+        while not cursor.ended:
+            for item in cursor.take(await self.page(cursor.offset)):
                 yield item
 
 
-class _Later:
+class _LazyAwaitable:
     """Something to await that costs nothing if nobody does."""
 
     def __init__(self, start: Callable[[], Coroutine[Any, Any, int | None]]) -> None:

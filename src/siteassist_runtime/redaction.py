@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import httpx
+
 REDACTED = "[redacted]"
 
 # Fields and query parameters whose value is a secret, whoever wrote it.
@@ -79,6 +81,17 @@ def redact_headers(
         (name, REDACTED if is_secret_header(name) else redact(value, known))
         for name, value in headers
     ]
+
+
+def redact_exception(error: Exception, secrets: Iterable[str]) -> Exception:
+    """Return an exception of the same class that holds only the redacted message."""
+    message = redact(str(error), secrets)
+    cls = type(error) if isinstance(error, httpx.HTTPError) else Exception
+    try:
+        return cls(message)
+    except TypeError:
+        # Some subclasses take other arguments.
+        return httpx.TransportError(message)
 
 
 def is_secret_header(name: str) -> bool:

@@ -11,7 +11,7 @@ _STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "mes
 _MANY = 1000  # Pieces of a text.
 
 
-class _Words:
+class _TextBuffer:
     """A text in pieces, and the blocks that earlier pieces were joined to."""
 
     __slots__ = ("blocks", "pieces")
@@ -40,7 +40,7 @@ class Answer:
         """Begin an answer."""
         # In the order of their first event; texts and reasoning are written to.
         self._parts: dict[str, dict[str, Any]] = {}
-        self._words: dict[str, _Words] = {}
+        self._texts: dict[str, _TextBuffer] = {}
         # The part that an id stands for now: an id may come again in another step.
         self._open: dict[tuple[str, str], str] = {}
         self._usage: dict[str, Any] | None = None
@@ -51,14 +51,14 @@ class Answer:
     def text(self) -> str:
         """The words of all texts, in order."""
         return "".join(
-            self._words[key].text() for key, part in self._parts.items() if part["type"] == "text"
+            self._texts[key].text() for key, part in self._parts.items() if part["type"] == "text"
         )
 
     @property
     def parts(self) -> list[dict[str, Any]]:
         """The parts of the message, in order, as they would be stored."""
         return [
-            part | {"text": self._words[key].text()} if key in self._words else dict(part)
+            part | {"text": self._texts[key].text()} if key in self._texts else dict(part)
             for key, part in self._parts.items()
         ]
 
@@ -81,13 +81,13 @@ class Answer:
         if key is None:
             key = self._open[kind, id_] = f"{kind}:{id_}:{len(self._parts)}"
             self._parts[key] = {"type": kind}
-            self._words[key] = _Words()
-        return self._words[key].pieces.append
+            self._texts[key] = _TextBuffer()
+        return self._texts[key].pieces.append
 
     def compact(self) -> None:
         """Join the pieces of each text that has many."""
-        for words in self._words.values():
-            words.compact()
+        for buffer in self._texts.values():
+            buffer.compact()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take an event that is no delta of a text."""

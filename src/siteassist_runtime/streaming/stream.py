@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import httpx
 
-from siteassist_runtime.causes import bare
 from siteassist_runtime.deadline import Deadline, current
 from siteassist_runtime.errors import (
     APIResponseError,
@@ -28,7 +27,7 @@ from siteassist_runtime.errors import (
     StreamError,
     StreamTruncatedError,
 )
-from siteassist_runtime.redaction import redact
+from siteassist_runtime.redaction import redact, redact_exception
 from siteassist_runtime.streaming.answer import Answer
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.sse import EventDecoder
@@ -198,7 +197,7 @@ class _Reader(Generic[EventT]):
         cause = f" ({words})" if words else ""
         msg = f"the stream ended without its terminal marker{cause}; the answer may be incomplete"
         failed = StreamTruncatedError(msg, operation=self._operation)
-        failed.__cause__ = bare(error, self._secrets()) if error else None
+        failed.__cause__ = redact_exception(error, self._secrets()) if error else None
         return failed
 
 
@@ -285,7 +284,7 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
             return self._reader.truncated(None)
         if isinstance(error, (TimeoutError, httpx.TimeoutException)):
             failed = self._idle_error()
-            failed.__cause__ = bare(error, self._secrets())
+            failed.__cause__ = redact_exception(error, self._secrets())
             return failed
         if isinstance(error, httpx.DecodingError):
             return self._reader.unreadable(error)
