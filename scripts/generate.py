@@ -96,7 +96,6 @@ def prepare(document: Document) -> dict[str, Any]:
                     document, operation, response, response.stream, schemas
                 )
             node["responses"][keys[response.status]] = written
-        settings, token = _settings(document, operation), _token(document, operation)
         first = min(operation.successes, key=lambda response: response.status)
         if operation.paging is not None and first.paging is None:
             raise document.error(
@@ -111,54 +110,33 @@ def prepare(document: Document) -> dict[str, Any]:
             "parameters": {
                 one.name: _described(one.resolved, one.description) for one in operation.parameters
             },
-            "settings": settings,
-            "secrets": [
-                name for name, setting in settings.items() if setting != SETTINGS["deviceId"]
-            ],
-            "token": token,
+            "settings": {
+                name: SETTINGS[role]
+                for name, role in operation.credentials.items()
+                if role in SETTINGS
+            },
+            "secrets": [name for name, role in operation.credentials.items() if role != "deviceId"],
+            "token": operation.session_token,
         }
-        if token is not None:
+        if operation.session_token is not None:
             sessions.append(operation)
     _check_sessions(document, sessions)
     return prepared
 
 
-def _credentials(document: Document, schema: Json) -> dict[str, str]:
-    """Return the ``x-credential`` of the properties of an object that have one."""
-    found = {
-        name: document.resolve(field).get("x-credential")
-        for name, field in document.resolve(schema).get("properties", {}).items()
-    }
-    return {name: role for name, role in found.items() if role}
-
-
 def _mark_secrets(document: Document, schema: dict[str, Any]) -> None:
     """Add ``x-secrets``, the names of the properties that are secrets, to a schema."""
-    secrets = [name for name, role in _credentials(document, schema).items() if role != "deviceId"]
+    secrets = [
+        name
+        for name, field in schema.get("properties", {}).items()
+        if document.resolve(field).get("x-credential", "deviceId") != "deviceId"
+    ]
     for name in secrets:
         if name not in schema.get("required", ()):
             place = document.find({name: schema["properties"][name]})
             raise document.error(f"the secret property `{name}` must be required", (*place, name))
     if secrets:
         schema["x-secrets"] = secrets
-
-
-def _settings(document: Document, operation: Operation) -> dict[str, str]:
-    """Return the setting of the client that is used for an argument which is left out."""
-    found = {one.name: one.resolved.get("x-credential") for one in operation.parameters}
-    if operation.body is not None:
-        found |= _credentials(document, operation.body.schema)
-    return {name: SETTINGS[role] for name, role in found.items() if role in SETTINGS}
-
-
-def _token(document: Document, operation: Operation) -> str | None:
-    """Return the property of a success that is the token of a new session, if there is one."""
-    for response in operation.successes:
-        if JSON in response.media:
-            for name, role in _credentials(document, response.media[JSON].schema).items():
-                if role == "sessionToken":
-                    return name
-    return None
 
 
 def _check_sessions(document: Document, sessions: list[Operation]) -> None:
@@ -169,8 +147,9 @@ def _check_sessions(document: Document, sessions: list[Operation]) -> None:
             ("paths",) if not sessions else sessions[1].pointer,
         )
     (session,) = sessions
-    body = session.body.schema if session.body else {}
-    if {"publishableKey", "deviceId"} - set(_credentials(document, body).values()):
+    properties = document.resolve(session.body.schema).get("properties", {}) if session.body else {}
+    roles = {session.credentials[name] for name in properties if name in session.credentials}
+    if {"publishableKey", "deviceId"} - roles:
         raise document.error(
             f"{session.operation_id} starts a session: its body needs the `x-credential`s "
             "publishableKey and deviceId",

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from siteassist_spec import JSON, Document, Operation, Parameter, read_operations, server_url
-from siteassist_spec.samples.request import TOKEN_PROPERTY
 
 __all__ = ["ENDING", "as_collection", "in_order"]
 
@@ -29,8 +28,9 @@ Set the variable `apiKey` to a publishable key, `baseUrl` to the server if it is
 `deviceId` to a text of your own. Then run the collection, or its requests from the top: each \
 keeps what the later ones need (`sessionToken`, `conversationId`, …) in variables.\
 """
-# The examples of these are the caller's own values.
-_VARIABLES = {"apiKey": "apiKey", "saVid": "deviceId"}
+_TOKEN = "sessionToken"  # noqa: S105  # the name of a variable
+# The variable for each `x-credential` whose value the caller chooses.
+_VARIABLES = {"publishableKey": "apiKey", "deviceId": "deviceId"}
 
 
 def as_collection(document: Document) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def as_collection(document: Document) -> dict[str, Any]:
         "item": items,
         "auth": {
             "type": "bearer",
-            "bearer": [{"key": "token", "value": f"{{{{{TOKEN_PROPERTY}}}}}", "type": "string"}],
+            "bearer": [{"key": "token", "value": f"{{{{{_TOKEN}}}}}", "type": "string"}],
         },
         "variable": [
             {"key": key, "value": value, "type": "string"} for key, value in variables.items()
@@ -106,19 +106,27 @@ def _stage(operation: Operation) -> int:
 
 def _needs(operation: Operation) -> set[str]:
     """Return the names of the variables that an operation needs of earlier ones."""
-    needs = {parameter.name for parameter in operation.places("path")} - set(_VARIABLES)
-    return needs | {TOKEN_PROPERTY} if operation.needs_token else needs
+    needs = {parameter.name for parameter in operation.places("path")}
+    needs -= set(_variables(operation))
+    return needs | {_TOKEN} if operation.needs_token else needs
+
+
+def _variables(operation: Operation) -> dict[str, str]:
+    """Return the variables of the caller's own values, by the names in the request."""
+    return {
+        name: f"{{{{{_VARIABLES[role]}}}}}"
+        for name, role in operation.credentials.items()
+        if role in _VARIABLES
+    }
 
 
 def _keeps(operation: Operation) -> dict[str, str]:
     """Return where in the response the values of variables are, by their names."""
     keeps: dict[str, str] = {}
+    # Links carry values to parameters, and a bearer token is not a parameter.
+    if operation.session_token is not None:
+        keeps[_TOKEN] = f"/{operation.session_token}"
     for response in operation.successes:
-        media = response.media.get(JSON)
-        examples = media.examples.values() if media else ()
-        # The links cannot carry a token: a bearer is no parameter.
-        if any(isinstance(one, Mapping) and TOKEN_PROPERTY in one for one in examples):
-            keeps[TOKEN_PROPERTY] = f"/{TOKEN_PROPERTY}"
         keeps |= {
             name: expression.partition("#")[2]
             for link in response.links.values()
@@ -156,10 +164,8 @@ def _body(operation: Operation) -> dict[str, Any] | None:
     if operation.body is None:
         return None
     for value in operation.body.examples.values():
-        return {
-            name: f"{{{{{_VARIABLES[name]}}}}}" if name in _VARIABLES else given
-            for name, given in value.items()
-        }
+        variables = _variables(operation)
+        return {name: variables.get(name, given) for name, given in value.items()}
     if operation.body.required:
         raise LookupError(f"the body of {operation.operation_id} has no example")
     return None
@@ -182,7 +188,7 @@ def _request(operation: Operation, body: Mapping[str, Any] | None) -> dict[str, 
         url["variable"] = [
             {
                 "key": parameter.name,
-                "value": f"{{{{{_VARIABLES.get(parameter.name, parameter.name)}}}}}",
+                "value": _variables(operation).get(parameter.name, f"{{{{{parameter.name}}}}}"),
                 "description": parameter.description,
             }
             for parameter in operation.places("path")
@@ -221,8 +227,9 @@ def _rows(operation: Operation, parameters: Sequence[Parameter]) -> list[dict[st
 
 def _arguments(operation: Operation, parameter: Parameter) -> Iterator[str]:
     """Yield the value of a parameter, if there is one."""
-    if parameter.name in _VARIABLES:
-        yield f"{{{{{_VARIABLES[parameter.name]}}}}}"
+    variable = _variables(operation).get(parameter.name)
+    if variable is not None:
+        yield variable
     elif parameter.examples:
         value = next(iter(parameter.examples.values()))
         yield value if isinstance(value, str) else json.dumps(value)

@@ -159,6 +159,10 @@ class Operation:
     body: Body | None
     responses: Mapping[int, Response] = field(repr=False)
     """By status, in the order of the description."""
+    credentials: Mapping[str, str]
+    """The ``x-credential`` of parameters and properties of the request, by name."""
+    session_token: str | None
+    """The property of a success that is the token of a new session, or None."""
     owned: frozenset[str]
     """Names of the path parameters that identify an object of one visitor."""
     pointer: Pointer = field(repr=False)
@@ -291,6 +295,11 @@ class _Reader:
                 f"{name}: {', '.join(sorted(missing))} must be both in the path and a parameter",
                 self._pointer,
             )
+        body = self._body(node)
+        responses = self._responses(node)
+        credentials = {one.name: one.resolved.get("x-credential") for one in parameters}
+        if body is not None:
+            credentials |= self._credentials(body.schema)
         return Operation(
             operation_id=name,
             method=str(method).upper(),
@@ -300,8 +309,10 @@ class _Reader:
             tag=next(iter(node.get("tags", ())), ""),
             needs_token=bool(node.get("security", self._document.raw.get("security"))),
             parameters=parameters,
-            body=self._body(node),
-            responses=self._responses(node),
+            body=body,
+            responses=responses,
+            credentials={name: role for name, role in credentials.items() if role},
+            session_token=self._session_token(responses),
             owned=frozenset(in_path & self._owned),
             pointer=self._pointer,
             raw=node,
@@ -386,6 +397,24 @@ class _Reader:
             stream=self._stream(node, pointer),
             paging=self._paging(node, pointer),
             raw=node,
+        )
+
+    def _credentials(self, schema: Json) -> dict[str, str | None]:
+        return {
+            name: self._document.resolve(field).get("x-credential")
+            for name, field in self._document.resolve(schema).get("properties", {}).items()
+        }
+
+    def _session_token(self, responses: Mapping[int, Response]) -> str | None:
+        return next(
+            (
+                name
+                for response in responses.values()
+                if response.is_success and JSON in response.media
+                for name, role in self._credentials(response.media[JSON].schema).items()
+                if role == "sessionToken"
+            ),
+            None,
         )
 
     def _examples(self, node: Json) -> dict[str, Any]:

@@ -11,10 +11,7 @@ from urllib.parse import quote, urlencode
 
 from siteassist_spec.operations import EVENT_STREAM, JSON, Operation
 
-__all__ = ["TOKEN_PROPERTY", "HttpRequest", "Request", "example_token", "requests"]
-
-TOKEN_PROPERTY = "sessionToken"  # noqa: S105  # its name
-"""The property of a response that holds a bearer token."""
+__all__ = ["HttpRequest", "Request", "example_token", "requests"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +125,16 @@ def requests(operation: Operation, base_url: str, token: str | None) -> list[Req
 
 
 def example_token(operations: Iterable[Operation]) -> str | None:
-    """Return the bearer token from the examples of successes, or None if there is none."""
+    """Return the session token from the examples of successes, or None if there is none."""
     return next(
         (
-            value[TOKEN_PROPERTY]
+            value[token]
             for operation in operations
+            if (token := operation.session_token) is not None
             for response in operation.successes
             for media in response.media.values()
             for value in media.examples.values()
-            if isinstance(value, Mapping) and isinstance(value.get(TOKEN_PROPERTY), str)
+            if isinstance(value, Mapping) and isinstance(value.get(token), str)
         ),
         None,
     )
