@@ -15,13 +15,12 @@ from siteassist_spec import EVENT_STREAM, JSON, Document, Json, Operation, read_
 from siteassist_spec.schemas import Validator, compile_schema, complaints
 
 PLAIN = "text/plain"
-API_KEY = "apiKey"
-"""The name of the publishable key, as a parameter and as a property of a body."""
-DEVICE = "saVid"
-"""The name of a device's identifier, as a property of a body."""
-
-_ENDING = frozenset({"closeConversation"})
-"""Operations other than DELETE whose words say that an object is of no more use afterwards."""
+API_KEY, DEVICE, SESSION_TOKEN = "publishableKey", "deviceId", "sessionToken"
+"""Values of ``x-credential``: kinds of credentials, whatever their names."""
+CLOSING = "closeConversation"
+"""The operation that ends a conversation: no schema or extension states that it does."""
+_FEEDBACK = "feedback"
+"""The property of a request that rates a message."""
 
 
 @cache
@@ -66,10 +65,62 @@ def faults(operation_id: str, status: int, content_type: str, content: bytes) ->
     return list(complaints(validator(media.schema), value))
 
 
+def credential_of(schema: Json) -> str | None:
+    """Return the ``x-credential`` of a schema, or None."""
+    kind: str | None = resolve(schema).get("x-credential")
+    return kind
+
+
+@cache
+def credential_name(kind: str) -> str:
+    """Return the name of the parameters and properties that hold a kind of credential.
+
+    Raises `LookupError` if there are none.
+    """
+    for operation in read_operations(document()).values():
+        for name, schema in (*_request_values(operation), *answer_properties(operation).items()):
+            if credential_of(schema) == kind:
+                return name
+    raise LookupError(f"openapi.yaml has no `x-credential: {kind}`")
+
+
+def key_argument(api_key: str) -> dict[str, str]:
+    """Return the publishable key as an argument, by its name."""
+    return {credential_name(API_KEY): api_key}
+
+
+def session_arguments(api_key: str, device: str) -> dict[str, str]:
+    """Return the arguments that start a session, by their names."""
+    return {**key_argument(api_key), credential_name(DEVICE): device}
+
+
+def session_token(answer: object) -> str | None:
+    """Return the session token in the JSON of an answer, or None."""
+    if not isinstance(answer, Mapping):
+        return None
+    token = answer.get(credential_name(SESSION_TOKEN))
+    return token if isinstance(token, str) and token else None
+
+
 def takes_key(operation: Operation) -> bool:
     """Whether a request of ``operation`` carries the publishable key."""
-    in_query = any(parameter.name == API_KEY for parameter in operation.parameters)
-    return in_query or API_KEY in properties(operation)
+    return any(credential_of(schema) == API_KEY for _, schema in _request_values(operation))
+
+
+def takes_feedback(operation: Operation) -> bool:
+    """Whether a request of ``operation`` rates a message."""
+    return _FEEDBACK in properties(operation)
+
+
+def feedback_operation() -> str:
+    """Return the ``operationId`` of the operation that rates a message.
+
+    Raises `LookupError` if there is none.
+    """
+    for name, operation in operations().items():
+        if takes_feedback(operation):
+            return name
+    raise LookupError("openapi.yaml has no operation that takes feedback")
 
 
 def properties(operation: Operation) -> Json:
@@ -81,8 +132,8 @@ def properties(operation: Operation) -> Json:
 
 
 def ends_object(operation: Operation) -> bool:
-    """Whether a request that is accepted leaves nothing for others to be about."""
-    return operation.method == "DELETE" or operation.operation_id in _ENDING
+    """Whether an accepted request makes its object useless to other requests."""
+    return operation.method == "DELETE" or operation.operation_id == CLOSING
 
 
 def page_query(
@@ -131,6 +182,12 @@ def compiled(schema: str) -> Validator:
     """Compile a schema that is written as JSON."""
     # Most answers are errors, and all of those have the same schema.
     return compile_schema(document(), json.loads(schema))
+
+
+def _request_values(operation: Operation) -> Iterator[tuple[str, Json]]:
+    """Yield the name and the schema of each parameter and each property of the body."""
+    yield from ((parameter.name, parameter.schema) for parameter in operation.parameters)
+    yield from properties(operation).items()
 
 
 def _read(media_type: str, content: bytes) -> tuple[Any, str | None]:

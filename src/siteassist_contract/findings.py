@@ -126,7 +126,7 @@ class Findings:
         self.requests[self.layer, operation] += 1
         self.tested["answered", operation] += 1
         if operation == "init":
-            self.secrets.add_token(str(exchange.document.get("sessionToken") or ""))
+            self.secrets.add_token(description.session_token(exchange.document) or "")
         header = exchange.headers.get("content-type", "")
         self.judge(
             exchange.status < 500 or exchange.status in (502, 503),  # noqa: PLR2004

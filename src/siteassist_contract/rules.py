@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from siteassist_contract.checks.bounds import has_bounds
 from siteassist_contract.checks.generated import fitting_answers
-from siteassist_contract.description import operations, takes_key
+from siteassist_contract.description import CLOSING, operations, takes_feedback, takes_key
 from siteassist_spec import Operation
 
 Applies = Callable[[Operation], bool]
@@ -209,11 +209,9 @@ RULES: dict[str, Rule] = {
     "closes": Rule(
         "Closing closes: the status and `closedAt` say so, and it stays so.",
         "P4, F-close",
-        _Named("closeConversation"),
+        _Named(CLOSING),
     ),
-    "closes-again": Rule(
-        "Closing again is no error.", "F-close, C-23", _Named("closeConversation")
-    ),
+    "closes-again": Rule("Closing again is no error.", "F-close, C-23", _Named(CLOSING)),
     # Lists
     "list-own": Rule(
         "A list has all that matches, once, and nothing else, whatever the pages.",
@@ -277,11 +275,9 @@ RULES: dict[str, Rule] = {
     "feedback": Rule(
         "Feedback is stored with its time, replaced by the next, removed by null.",
         "F-feedback",
-        _Named("sendMessageFeedback"),
+        takes_feedback,
     ),
-    "feedback-alone": Rule(
-        "Feedback touches no other message.", "F-feedback", _Named("sendMessageFeedback")
-    ),
+    "feedback-alone": Rule("Feedback touches no other message.", "F-feedback", takes_feedback),
     # Isolation
     "isolation": Rule(
         "Nobody reads or changes what is somebody else's: 403 or 404.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from siteassist_contract.description import ends_object, operations
+from siteassist_contract.description import ends_object, operations, takes_feedback
 from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, spelled
 
 REFUSALS = (400, 422)
@@ -93,8 +93,8 @@ class Memory:
                 return str(exchange.path.get("conversationId")).lower() in self.closed
             case "createChatCompletion":  # O-9
                 return isinstance(exchange.body, Mapping) and exchange.body.get("messages") == []
-            case "sendMessageFeedback":  # O-18
-                return str(exchange.path.get("messageId")).lower() in self.own
+        if takes_feedback(operations()[exchange.operation_id]):  # O-18
+            return str(exchange.path.get("messageId")).lower() in self.own
         return False
 
 

@@ -346,7 +346,8 @@ def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
     number = {"type": "number", "minimum": 0.5, "maximum": 2.0}
     added = parameter("n", "query", number)
     path = parameter("p", "path", {"type": "string", "minLength": 9})
-    key = parameter("apiKey", "query", {"type": "string", "maxLength": 2})
+    secret = {"type": "string", "maxLength": 2, "x-credential": "publishableKey"}
+    key = parameter("apiKey", "query", secret)
     assert [
         ("n", "the minimum, 0.5", True, {"n": "0.5"}),
         ("n", "less than 0.5", False, {"n": "-0.5"}),

@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 from tests.values import API_KEY as KEY
 
-from siteassist_contract.description import API_KEY, operations, validator
+from siteassist_contract.description import API_KEY, credential_name, operations, validator
 from siteassist_contract.http.valid_requests import (
     RequestParts,
     valid_request,
@@ -71,7 +71,7 @@ def test_key_is_changed_where_it_is(name: str, place: str) -> None:
     """Nothing else is."""
     request = valid_requests(IDS, KEY)[name]
     changed = with_key(request, "other")
-    assert {**getattr(request, place), API_KEY: "other"} == getattr(changed, place)
+    assert {**getattr(request, place), credential_name(API_KEY): "other"} == getattr(changed, place)
     assert request == with_key(changed, KEY)
 
 

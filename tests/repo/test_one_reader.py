@@ -62,7 +62,7 @@ def test_an_operation_is_named_in_few_files() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip("not a git checkout")
-    assert len(done.stdout.splitlines()) <= 10, done.stdout
+    assert len(done.stdout.splitlines()) <= 5, done.stdout
 
 
 def test_references_are_followed_in_one_module() -> None:

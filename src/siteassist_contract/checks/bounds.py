@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import description
-from siteassist_contract.description import API_KEY, DEVICE, resolve
+from siteassist_contract.description import API_KEY, credential_of, resolve
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_spec import Json, Operation, Parameter
 
@@ -79,11 +79,11 @@ def _parameter(request: RequestParts, parameter: Parameter) -> Iterator[Probe]:
         yield probe(None, "left out", valid=False)
     for value, words, valid in _bounds(schema):
         # A key at its bounds is valid, but opens nothing.
-        if not (name == API_KEY and valid):
+        if not (credential_of(schema) == API_KEY and valid):
             yield probe(_text(value), words, valid=valid)
     types = parameter.types
     # A header cannot carry each of these.
-    if in_query and _is_free_text(name, schema):
+    if in_query and _is_free_text(schema):
         for text in _ODD:
             yield probe(text, f"the text {text!r}", valid=True)
         yield probe("a\x00b", "a text with NUL", valid=None)
@@ -143,9 +143,9 @@ def _values(
     request: RequestParts, form: Json, place: str, steps: tuple[str | int, ...]
 ) -> Iterator[Probe]:
     for value, words, valid in _bounds(form):
-        if not (steps[-1] == API_KEY and valid):
+        if not (credential_of(form) == API_KEY and valid):
             yield Probe(_with(request, steps, value), place, words, valid)
-    if _is_free_text(str(steps[-1]), form):
+    if _is_free_text(form):
         for text in _ODD:
             yield Probe(_with(request, steps, text), place, f"the text {text!r}", valid=True)
         yield Probe(_with(request, steps, "a\x00b"), place, "a text with NUL", valid=None)
@@ -201,11 +201,11 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
         yield "x" * (schema["maxLength"] + 1), f"more than {schema['maxLength']} characters", False
 
 
-def _is_free_text(name: str, schema: Json) -> bool:
+def _is_free_text(schema: Json) -> bool:
     """Whether a value is a text in which anything may be said."""
     plain = "string" in _types(schema) and not {"enum", "format", "const"} & set(schema)
     # What a key or a device's identifier looks like is its giver's own affair.
-    return plain and name not in (API_KEY, DEVICE)
+    return plain and credential_of(schema) is None
 
 
 def _types(schema: Json) -> set[str]:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import Visitor, is_uuid
-from siteassist_contract.description import API_KEY, DEVICE, ends_object, operations
+from siteassist_contract.description import (
+    CLOSING,
+    ends_object,
+    operations,
+    session_arguments,
+    session_token,
+)
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
@@ -67,8 +73,8 @@ class CheckContext:
             self.recorder.history,
         )
         document = exchange.document
-        token = document.get("sessionToken")
-        if not isinstance(token, str) or not token:
+        token = session_token(document)
+        if token is None:
             raise ContractBrokenError(
                 "init gives no session token, without which nothing can go on"
             )
@@ -85,10 +91,10 @@ class CheckContext:
     def session_of(self, device: str) -> Exchange:
         """Start or renew the session of a device."""
         exchange = self.nobody.call(
-            "init", body={API_KEY: str(self.target.api_key), DEVICE: device}
+            "init", body=session_arguments(str(self.target.api_key), device)
         )
-        token = exchange.document.get("sessionToken")
-        if isinstance(token, str):
+        token = session_token(exchange.document)
+        if token is not None:
             self.findings.secrets.add_token(token)
         self.findings.see(exchange, self.recorder.history)
         return exchange
@@ -121,5 +127,5 @@ class CheckContext:
         """Close every conversation that the run has started and not closed."""
         for conversation, token in list(self.started.items()):
             session = Session(self.target.base_url, self.recorder, FIRST, token)
-            session.call("closeConversation", path={"conversationId": conversation})
+            session.call(CLOSING, path={"conversationId": conversation})
             self.started.pop(conversation, None)

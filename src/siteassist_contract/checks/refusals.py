@@ -14,7 +14,13 @@ from siteassist_contract import tolerance
 from siteassist_contract.checks.bounds import Probe, probes
 from siteassist_contract.checks.context import FIRST, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
-from siteassist_contract.description import API_KEY, ends_object, operations, takes_key
+from siteassist_contract.description import (
+    API_KEY,
+    credential_name,
+    ends_object,
+    operations,
+    takes_key,
+)
 from siteassist_contract.http.json_reader import LAST_INTERACTION
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests, value_of, with_key
@@ -193,7 +199,7 @@ class Refusals:
             expected = f"a request whose `{probe.place}` is {probe.words} is accepted"
         else:
             kept = exchange.status in tolerance.REFUSALS
-            if probe.place.rpartition("/")[2] == API_KEY:
+            if probe.place.rpartition("/")[2] == credential_name(API_KEY):
                 kept = kept or exchange.status == UNAUTHORIZED
             expected = f"400 or 422 for a `{probe.place}` that is {probe.words}"
         self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)

@@ -14,6 +14,12 @@ from typing import Any
 
 import httpx
 
+from siteassist_contract.description import (
+    key_argument,
+    operations,
+    session_arguments,
+    session_token,
+)
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.verdict import CannotRunError
 
@@ -63,22 +69,20 @@ def check(target: Target) -> tuple[str, ...]:
 
 
 def _start_session(client: httpx.Client, target: Target, api_key: str) -> str | None:
-    body = {"apiKey": api_key, "saVid": target.devices[0]}
-    response = _send(client, "POST", f"{target.base_url}/identity/init", json=body)
+    body = session_arguments(api_key, target.devices[0])
+    response = _send(client, target, "init", json=body)
     if response.status_code in _REFUSED and _is_known(client, target, api_key):
         return None  # The key is good, so it is `init` that is not; the tests will say so.
-    _must_be_admitted(response, "the API key", api_key)
+    _must_be_admitted(response, "init", "the API key", api_key)
     try:
-        token = response.json()["sessionToken"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return session_token(response.json())
+    except (ValueError, RecursionError):
         return None
-    return token if isinstance(token, str) else None
 
 
 def _is_known(client: httpx.Client, target: Target, api_key: str) -> bool:
     """Whether the server takes the key elsewhere."""
-    query = {"apiKey": api_key}
-    response = _send(client, "GET", f"{target.base_url}/projects/current", params=query)
+    response = _send(client, target, "getProject", params=key_argument(api_key))
     return response.status_code == httpx.codes.OK
 
 
@@ -87,16 +91,20 @@ def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
         headers = httpx.Headers({"Authorization": f"Bearer {token}"}, encoding="ascii")
     except UnicodeEncodeError:
         raise CannotRunError("the token has characters that no HTTP header can carry") from None
-    response = _send(client, "GET", f"{target.base_url}/identity/me", headers=headers)
-    _must_be_admitted(response, "the token", token)
+    response = _send(client, target, "getMe", headers=headers)
+    _must_be_admitted(response, "getMe", "the token", token)
 
 
-def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:
+def _send(
+    client: httpx.Client, target: Target, operation_id: str, **content: Any
+) -> httpx.Response:
+    operation = operations()[operation_id]
+    url = f"{target.base_url}{operation.path}"
     started = time.monotonic()
     # Nothing is worth unpacking before its size is known.
     headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
     try:
-        with client.stream(method, url, headers=headers, **content) as response:
+        with client.stream(operation.method, url, headers=headers, **content) as response:
             body = b""
             for chunk in response.iter_raw():
                 body += chunk
@@ -119,10 +127,12 @@ def _send(client: httpx.Client, method: str, url: str, **content: Any) -> httpx.
         raise CannotRunError(f"no server at {url}: {reason}") from None
 
 
-def _must_be_admitted(response: httpx.Response, name: str, credential: str) -> None:
+def _must_be_admitted(
+    response: httpx.Response, operation_id: str, name: str, credential: str
+) -> None:
     status = response.status_code
-    path = response.request.url.path
-    answered = f"{response.request.method} {path[path.rindex('/identity') :]} answered {status}"
+    operation = operations()[operation_id]
+    answered = f"{operation.method} {operation.path} answered {status}"
     if status in _REFUSED:
         raise CannotRunError(f"{name} was refused: {answered} {_excerpt(response, credential)}")
     if status == httpx.codes.NOT_FOUND:

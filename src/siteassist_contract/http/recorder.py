@@ -15,7 +15,6 @@ import httpx
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
-SESSION_TOKEN = "sessionToken"  # noqa: S105  # the name of a field
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _LONGEST_WAIT = 60.0
 _RETRIES = 4

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from siteassist_contract.description import SESSION_TOKEN, credential_name
+
 FILTERED = "[Filtered]"
 API_KEY = "SITEASSIST_API_KEY"
 TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # its name
 """The environment variables that credentials are in."""
 
-_SESSION_TOKEN = re.compile(rb'("sessionToken"\s*:\s*)"((?:[^"\\]|\\.)*)"')
 _LEAST = 16
 """How long, in bytes, what looks like a token has to be. Made-up ones, which are
 no secrets, are shorter, and may be in any text."""
@@ -46,9 +47,9 @@ class Filter:
         A session token that should be a string and is not stays, so that the
         fault can be seen.
         """
-        tokens = (match[2] for match in _SESSION_TOKEN.finditer(body))
+        tokens = (match[2] for match in _session_tokens().finditer(body))
         self._secrets.update(token for token in tokens if len(token) >= _LEAST)
-        return self._known(_SESSION_TOKEN.sub(rb'\1"' + FILTERED.encode() + b'"', body))
+        return self._known(_session_tokens().sub(rb'\1"' + FILTERED.encode() + b'"', body))
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets and session tokens."""
@@ -71,3 +72,9 @@ class Filter:
         for secret in self._secrets:
             content = content.replace(secret, FILTERED.encode())
         return content
+
+
+def _session_tokens() -> re.Pattern[bytes]:
+    """Return the pattern of session tokens in JSON."""
+    name = re.escape(credential_name(SESSION_TOKEN)).encode()
+    return re.compile(rb'("' + name + rb'"\s*:\s*)"((?:[^"\\]|\\.)*)"')

@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from siteassist_contract import description
-from siteassist_contract.description import API_KEY, DEVICE, forms, operations, resolve, takes_key
+from siteassist_contract.description import (
+    API_KEY,
+    DEVICE,
+    credential_name,
+    credential_of,
+    forms,
+    operations,
+    properties,
+    resolve,
+    takes_key,
+)
 from siteassist_spec import Body, Json, Operation, Parameter
 
 _DEVICE = "siteassist-contract"
@@ -93,7 +102,7 @@ def valid_request(
     names = [parameter.name for parameter in operation.places("path")]
     if not set(names) <= set(ids) or (takes_key(operation) and api_key is None):
         return None
-    known = {API_KEY: api_key, DEVICE: _DEVICE}
+    known = {credential_name(API_KEY): api_key, credential_name(DEVICE): _DEVICE}
     given: dict[str, dict[str, str]] = {"query": {}, "header": {}}
     for parameter in operation.parameters:
         if parameter.required and parameter.place in given:
@@ -165,8 +174,9 @@ def with_key(request: RequestParts, key: str) -> RequestParts:
     """Return a request with another publishable key, wherever its operation takes it."""
     changed = request
     for parameter in request.described.parameters:
-        if parameter.name == API_KEY:
-            changed = changed.changed(**{parameter.place: {API_KEY: key}})
-    if API_KEY in description.properties(request.described):
-        changed = changed.changed(body={**(changed.body or {}), API_KEY: key})
+        if credential_of(parameter.schema) == API_KEY:
+            changed = changed.changed(**{parameter.place: {parameter.name: key}})
+    for name, schema in properties(request.described).items():
+        if credential_of(schema) == API_KEY:
+            changed = changed.changed(body={**(changed.body or {}), name: key})
     return changed

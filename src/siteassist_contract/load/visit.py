@@ -13,7 +13,12 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import OK, Visitor
-from siteassist_contract.description import API_KEY, DEVICE, page_query
+from siteassist_contract.description import (
+    key_argument,
+    page_query,
+    session_arguments,
+    session_token,
+)
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
@@ -105,7 +110,7 @@ class Visit:
         """Start the session of a new device; ``again`` is whether it comes a second time."""
         device = f"siteassist-load-{self.target.run}-{uuid.uuid4().hex[:12]}"
         self.devices[name] = device
-        body = {**self._key, DEVICE: device}
+        body = session_arguments(str(self.target.api_key), device)
         nobody = Session(self.target.base_url, self.recorder, "", None)
         exchanges = [nobody.call("init", body=body)]
         self._token(exchanges[0])
@@ -118,8 +123,8 @@ class Visit:
         words = "201 for a new device" + (", 200 when it comes again" if again else "")
         self._judge(statuses == due, "device-status", "init", words, f"{statuses}")
         self._judge(len(set(ids)) == 1, "device-visitor", "init", "the same visitor", f"{ids}")
-        token = exchanges[-1].document.get("sessionToken")
-        if not isinstance(token, str) or not token:
+        token = session_token(exchanges[-1].document)
+        if token is None:
             return None  # `described` is for that
         session = Session(self.target.base_url, self.recorder, name, token)
         me = self._document(session.call("getMe"))
@@ -169,11 +174,11 @@ class Visit:
 
     @property
     def _key(self) -> dict[str, str]:
-        return {API_KEY: str(self.target.api_key)}
+        return key_argument(str(self.target.api_key))
 
     def _token(self, exchange: Exchange) -> None:
-        token = exchange.document.get("sessionToken")
-        if isinstance(token, str):
+        token = session_token(exchange.document)
+        if token is not None:
             self.findings.secrets.add_token(token)
         self._document(exchange)
 

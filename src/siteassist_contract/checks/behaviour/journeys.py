@@ -16,7 +16,13 @@ from siteassist_contract.checks.behaviour.knowledge import read_knowledge
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
-from siteassist_contract.description import operations, page_query
+from siteassist_contract.description import (
+    CLOSING,
+    feedback_operation,
+    operations,
+    page_query,
+    session_token,
+)
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import valid_request
@@ -76,8 +82,8 @@ def identity(context: CheckContext) -> None:
     )
     # Whoever asks for a session again gets one of the same visitor.
     for exchange in (first, another, again):
-        token = exchange.document.get("sessionToken")
-        if isinstance(token, str):
+        token = session_token(exchange.document)
+        if token is not None:
             context.devices[FIRST] = other if exchange is another else device
             session = Session(context.target.base_url, context.recorder, FIRST, token)
             _me(context, Visitor(session, findings, history, visitor_id=str(_visitor_id(exchange))))
@@ -249,12 +255,12 @@ def intrude(
         session.call("getMessages", path=path, query={**first_page, "role": "user"}),
         session.call("sendMessage", path=path, body={"content": "Let me in", "stream": False}),
         session.call("sendMessage", path=path, body={"content": "Let me in", "stream": True}),
-        session.call("closeConversation", path=path),
-        session.call("closeConversation", path=path, body={"closeReason": "Mine"}),
+        session.call(CLOSING, path=path),
+        session.call(CLOSING, path=path, body={"closeReason": "Mine"}),
     ]
     attempts += [
         session.call(
-            "sendMessageFeedback", path={"messageId": message.id}, body={"feedback": feedback}
+            feedback_operation(), path={"messageId": message.id}, body={"feedback": feedback}
         )
         for message in target.messages
         if is_uuid(message.id)
@@ -268,7 +274,7 @@ def intrude(
         kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
         if exchange.operation == "sendMessage" and target.closed:
             kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
-        if exchange.operation == "sendMessageFeedback":
+        if exchange.operation == feedback_operation():
             kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
         shown = secret.encode() in exchange.content
         context.findings.judge(

@@ -10,7 +10,7 @@ from typing import Any
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import is_uuid
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.description import API_KEY, page_due, page_query, page_words
+from siteassist_contract.description import key_argument, page_due, page_query, page_words
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 
@@ -43,8 +43,8 @@ def read_knowledge(context: CheckContext) -> None:
 
 
 def _read(context: CheckContext, reader: _Reader, key: str) -> None:
-    project = reader.read(context.nobody.call("getProject", query={API_KEY: key}))
-    again = reader.read(context.nobody.call("getProject", query={API_KEY: key}))
+    project = reader.read(context.nobody.call("getProject", query=key_argument(key)))
+    again = reader.read(context.nobody.call("getProject", query=key_argument(key)))
     reader.judge(
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
@@ -221,7 +221,7 @@ def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
     """Search once; return the text of what was found."""
     results = _objects(
         reader.read(
-            reader.session.call("search", query={"q": words, "size": size, API_KEY: key})
+            reader.session.call("search", query={"q": words, "size": size, **key_argument(key)})
         ).get("results")
     )
     most = size or PAGE

@@ -23,7 +23,14 @@ from siteassist_contract.checks.behaviour.model import (
     moment,
     went_back,
 )
-from siteassist_contract.description import PLAIN, page_due, page_query, page_words
+from siteassist_contract.description import (
+    CLOSING,
+    PLAIN,
+    feedback_operation,
+    page_due,
+    page_query,
+    page_words,
+)
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.json_reader import LAST_INTERACTION
 from siteassist_contract.http.recorder import Exchange
@@ -303,7 +310,7 @@ class Visitor:
 
     def rate(self, known: KnownConversation, message: KnownMessage, feedback: str | None) -> None:
         """Rate a message, or take the rating back."""
-        operation = "sendMessageFeedback"
+        operation = feedback_operation()
         if not is_uuid(message.id):
             return  # `described` has said so
         exchange = self._see(
@@ -354,7 +361,7 @@ class Visitor:
 
     def close(self, known: KnownConversation, body: Json | None = None) -> None:
         """Close a conversation, or once more."""
-        operation = "closeConversation"
+        operation = CLOSING
         again = known.closed
         exchange = self._see(self.session.call(operation, path=_path(known), body=body))
         if again:

@@ -18,7 +18,16 @@ from typing import Any
 
 import tomli_w
 
-from siteassist_contract.description import forms, operations, properties, takes_key
+from siteassist_contract.description import (
+    API_KEY,
+    SESSION_TOKEN,
+    credential_name,
+    forms,
+    operations,
+    properties,
+    session_arguments,
+    takes_key,
+)
 from siteassist_contract.http.preflight import Target
 from siteassist_spec import Operation, load_spec
 
@@ -72,7 +81,8 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
         # Most requests carry the key, so that they get past it; some do not.
         config["dictionaries"] = {"keys": {"values": [target.api_key]}}
         binding = {"dictionary": "keys", "probability": 0.9}
-        config["parameters"] = {"query.apiKey": binding, "body.apiKey": binding}
+        name = credential_name(API_KEY)
+        config["parameters"] = {f"query.{name}": binding, f"body.{name}": binding}
     config["operations"] = [
         {
             "include-operation-id": [name],
@@ -138,12 +148,12 @@ def _session(target: Target, device: str) -> Json:
     return {
         "loginEndpointAuth": {
             "verb": "POST",
-            "externalEndpointURL": f"{target.base_url}/identity/init",
+            "externalEndpointURL": f"{target.base_url}{operations()['init'].path}",
             "contentType": "application/json",
-            "payloadRaw": json.dumps({"apiKey": target.api_key, "saVid": device}),
+            "payloadRaw": json.dumps(session_arguments(str(target.api_key), device)),
             "token": {
                 "extractFrom": "body",
-                "extractSelector": "/sessionToken",
+                "extractSelector": f"/{credential_name(SESSION_TOKEN)}",
                 "sendIn": "header",
                 "sendName": "Authorization",
                 "sendTemplate": "Bearer {token}",

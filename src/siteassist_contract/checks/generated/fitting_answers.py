@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from siteassist_contract.description import answer_properties, operations, resolve
+from siteassist_contract.description import (
+    answer_properties,
+    operations,
+    resolve,
+    takes_feedback,
+)
 from siteassist_contract.tolerance import GeneratedCall, sent_query
 from siteassist_spec import Json, Operation
 
@@ -47,7 +52,7 @@ def has_filter(operation: Operation) -> bool:
 
 def is_judged(operation: Operation) -> bool:
     """Whether one answer of an operation can be compared with its request."""
-    derived = is_one_object(operation) or operation.paging is not None
+    derived = is_one_object(operation) or operation.paging is not None or takes_feedback(operation)
     return derived or operation.operation_id in _RULES
 
 
@@ -70,6 +75,8 @@ def _faults(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
             yield from _total(answer, paging.items, paging.total)
         for name in filters(operation):
             yield from _filtered(exchange, answer, paging.items, name)
+    if takes_feedback(operation):
+        yield from _feedback(exchange, answer)
     if exchange.operation_id in _RULES:
         yield from _RULES[exchange.operation_id](exchange, answer)
 
@@ -146,7 +153,6 @@ def _whole(texts: list[str]) -> int | None:
 _RULES: dict[str, Callable[[GeneratedCall, Json], Iterator[str]]] = {
     "getMessages": _messages,
     "search": _found,
-    "sendMessageFeedback": _feedback,
     "startConversation": _started,
 }
 """What the words of an operation promise besides, and no schema or extension says."""
