@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.contract.conftest import KEY
 
 from siteassist_contract import description
 from siteassist_contract.checks import derived
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
+from siteassist_contract.http import redaction
 from siteassist_contract.report.tested_rules import rows
 from siteassist_contract.rules import RULES
 from siteassist_spec import document
@@ -33,7 +35,12 @@ PATH = "/conversations/{conversationId}"
 @pytest.fixture
 def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
     """Return a function that has the suite read another description."""
-    caches = (description.document, description.operations, description.compiled)
+    caches = (
+        description.document,
+        description.operations,
+        description.compiled,
+        description.credential_name,
+    )
 
     def use(changed: Any) -> None:
         path = tmp_path / "openapi.yaml"
@@ -243,6 +250,53 @@ def test_renamed_page_parameter_is_followed(
     shown = set(context.findings.violations)
     assert expected <= shown
     assert wrong or not shown, {k: v.actual for k, v in context.findings.violations.items()}
+
+
+def test_renamed_credentials_are_followed(
+    describe: Callable[[Any], None],
+    shared: InProcess,
+    make_context: Callable[..., CheckContext],
+) -> None:
+    """`x-credential` marks the key, the device and the token, whatever their names."""
+    keyed = {name for name, each in description.operations().items() if description.takes_key(each)}
+    renamed = {"apiKey": "publicKey", "saVid": "deviceKey", "sessionToken": "bearer"}
+    text = json.dumps(description.document().raw)
+    for old, new in renamed.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    describe(json.loads(text.replace('"x-credential": "bearer"', '"x-credential": "sessionToken"')))
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        url, content = str(request.url), request.content.decode("latin-1")
+        assert not any(f"{old}=" in url or f'"{old}"' in content for old in renamed)
+        for old, new in renamed.items():
+            url = url.replace(f"{new}=", f"{old}=")
+            content = content.replace(f'"{new}"', f'"{old}"')
+        headers = {n: v for n, v in request.headers.items() if n != "content-length"}
+        answer = forward(
+            httpx.Request(request.method, url, headers=headers, content=content.encode("latin-1"))
+        )
+        body = answer.content.replace(b'"sessionToken"', b'"bearer"')
+        kept = {n: v for n, v in answer.headers.items() if n != "content-length"}
+        return httpx.Response(answer.status_code, headers=kept, content=body)
+
+    shared.fault = fault
+    context = make_context(shared)
+    for way in (lambda each: list(Refusals(each).run()), journeys.identity, journeys.knowledge):
+        way(context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
+    assert shown == {}
+    assert keyed == {
+        n for n, each in description.operations().items() if description.takes_key(each)
+    }
+    assert {name for rule, name in context.findings.tested if rule == "key-checked"} == keyed
+    secrets = redaction.Filter().text('{"bearer": "a"}')
+    assert secrets == '{"bearer": "[Filtered]"}'
+    start = context.nobody.call("init", body=description.session_arguments(KEY, "d"))
+    for text in context.findings.render([start, context.visitor().session.call("getMe")]):
+        assert "publicKey" in text
+        assert "apiKey" not in text
 
 
 def test_rules_name_operations_that_are_there() -> None:

@@ -174,19 +174,21 @@ def test_commands_are_as_short_as_they_can_be() -> None:
     assert [
         "BASE=http://127.0.0.1/v2",
         (
-            "first=$(curl -sS \"$BASE/identity/init\" -H 'Content-Type: application/json'"
-            ' -d \'{"apiKey":"\'"$SITEASSIST_API_KEY"\'",'
-            f'"saVid":"{DEVICE}"}}\' | jq -r .sessionToken)'
+            "first=$(curl -sS \"$BASE\"/identity/init --header 'Content-Type: application/json'"
+            ' --data \'{"apiKey": "\'"$SITEASSIST_API_KEY"\'", '
+            f'"saVid": "{DEVICE}"}}\' | jq -r \'.sessionToken\')'
         ),
         (
-            'id1=$(curl -sS -X POST "$BASE"/conversations -H "Authorization: Bearer $first" '
+            'id1=$(curl -sS "$BASE"/conversations --request POST '
+            '--header "Authorization: Bearer $first" '
             "| jq -r '.id')"
         ),
         (
-            'curl -sS "$BASE"/conversations/"$id1"/messages -H "Authorization: Bearer $first" '
-            "-H 'Content-Type: application/json' --data-raw '{\"content\": \"Hi\"}'"
+            'curl -sS "$BASE"/conversations/"$id1"/messages '
+            '--header "Authorization: Bearer $first" '
+            "--header 'Content-Type: application/json' --data '{\"content\": \"Hi\"}'"
         ),
-        'curl -sSi "$BASE"/conversations/"$id1"/m -H "Authorization: Bearer $first"',
+        'curl -sSi "$BASE"/conversations/"$id1"/m --header "Authorization: Bearer $first"',
     ] == shell.splitlines()
     assert [
         "import os",
@@ -195,16 +197,24 @@ def test_commands_are_as_short_as_they_can_be() -> None:
         "",
         "BASE = 'http://127.0.0.1/v2'",
         "nobody = Client(BASE).get_httpx_client()",
-        (
-            'first_token = nobody.post("/identity/init", json={"apiKey": '
-            f'os.environ["SITEASSIST_API_KEY"], "saVid": {DEVICE!r}}}).json()["sessionToken"]'
-        ),
+        "first_token = nobody.request(",
+        '    "POST",',
+        '    "/identity/init",',
+        "    json={",
+        '        "apiKey": os.environ["SITEASSIST_API_KEY"],',
+        f'        "saVid": "{DEVICE}",',
+        "    },",
+        ').json()["sessionToken"]',
         "first = AuthenticatedClient(BASE, first_token).get_httpx_client()",
         "",
-        "answer = first.request('POST', '/conversations')",
+        'answer = first.request("POST", "/conversations")',
         "id1 = answer.json()['id']",
-        "first.request('POST', f'/conversations/{id1}/messages', json={'content': 'Hi'})",
-        "answer = first.request('GET', f'/conversations/{id1}/m')",
+        "first.request(",
+        '    "POST",',
+        '    f"/conversations/{id1}/messages",',
+        '    json={"content": "Hi"},',
+        ")",
+        'answer = first.request("GET", f"/conversations/{id1}/m")',
         "print(answer.status_code, answer.text)",
     ] == program.splitlines()
 
@@ -225,7 +235,7 @@ def test_session_is_opened_for_each_visitor_that_is_needed() -> None:
     shell, program = render(steps)
     lines = shell.splitlines()
     assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[1:4]]
-    assert "answer = second.request('GET', f'/conversations/{id1}')" in program
+    assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
 
 
 def test_nobody_needs_no_session() -> None:
@@ -499,9 +509,12 @@ def test_several_ids_can_be_read_from_one_answer() -> None:
     last = made("getMe", target=f"/{FIRST}/{SECOND}")
     shell, program = Renderer("http://127.0.0.1/v2")([read, last])
     assert [
-        'answer=$(curl -sS -X POST "$BASE"/conversations -H "Authorization: Bearer $first")',
+        (
+            'answer=$(curl -sS "$BASE"/conversations --request POST '
+            '--header "Authorization: Bearer $first")'
+        ),
         "id1=$(printf '%s' \"$answer\" | jq -r '.id')",
         "id2=$(printf '%s' \"$answer\" | jq -r '.messages[0].id')",
-        'curl -sSi "$BASE"/"$id1"/"$id2" -H "Authorization: Bearer $first"',
+        'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
     ] == shell.splitlines()[2:]
     assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()

@@ -62,6 +62,8 @@ def test_bodies_that_are_not_json_stay_texts() -> None:
     assert 'content="{"' in python.call("client", broken)
     assert '"Content-Type": "application/json"' in python.call("client", broken)
     assert '  body: "{",' in "\n".join(typescript.call(broken, style=SCRIPT))
+    for text in ("null", "[NaN]", '"\\ud800"', "[" * 100_000):
+        assert not HttpRequest("POST", "https://host", JSON_TYPE, text).is_json
 
 
 def test_python_names_are_those_of_the_generator() -> None:

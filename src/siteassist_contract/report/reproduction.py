@@ -6,15 +6,25 @@ become variables that are read from the answers of the run they are tried in.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
+from siteassist_contract.description import (
+    SESSION_TOKEN,
+    credential_name,
+    operations,
+    session_arguments,
+)
 from siteassist_contract.http.recorder import Exchange
+from siteassist_spec import JSON
+from siteassist_spec.samples import HttpRequest, curl, python
+from siteassist_spec.samples.literals import PYTHON
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -23,6 +33,8 @@ KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
 """What stands for the publishable key in a bad credential, as a visitor's name for a token."""
 TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # its name
+_BINARY = "\0"
+"""Stands for a body that is not text; a text with this character is never a whole body."""
 _SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
 """What the visitors of a run are called, in reports and as variables."""
@@ -59,18 +71,14 @@ class Renderer:
             device = self.devices.get(visitor)
             if device is None:
                 yield f'{visitor}="${TOKEN_VARIABLE}"'
-                continue
-            body = f'{{"apiKey":"\'"${KEY_VARIABLE}"\'","saVid":{json.dumps(device)}}}'
-            yield (
-                f"{visitor}=$(curl -sS \"$BASE/identity/init\" -H 'Content-Type: application/json'"
-                f" -d '{body}' | jq -r .sessionToken)"
-            )
+            else:
+                command = self._curl(self._session_request(device), names)
+                yield f"{visitor}=$({command} | jq -r {_jq((credential_name(SESSION_TOKEN),))})"
         for number, step in enumerate(steps):
-            command = self._curl(step, names)
             reads = names.read_from(number)
-            if number == len(steps) - 1:
-                yield command.replace("curl -sS", "curl -sSi", 1)
-            elif not reads:
+            last = number == len(steps) - 1
+            command = self._curl(step, names, option="-sSi" if last else "-sS")
+            if last or not reads:
                 yield command
             elif len(reads) == 1:
                 (name, path) = reads[0]
@@ -80,51 +88,35 @@ class Renderer:
                 for name, path in reads:
                     yield f"{name}=$(printf '%s' \"$answer\" | jq -r {_jq(path)})"
 
-    def _curl(self, step: Exchange, names: _Names) -> str:
-        target = self._in_shell(step.target, names)
-        words = ["curl -sS"]
-        if re.search(r"[\[\]{}]|/\.", step.target):
-            # Brackets, braces and dots in an address are what they are.
-            words.append("-g --path-as-is")
-        if step.method not in ("GET", "POST") or (step.method == "POST" and not step.body):
-            words.append(f"-X {step.method}")
-        words.append(f'"$BASE"{target}')
-        if step.credential:
-            header = f"Authorization: {_header(step.credential)}"
-            said = _PLACE.sub(_variable, header)
-            words.append(f'-H "{said}"' if said != header else f"-H {shlex.quote(header)}")
-        if step.body:
-            words.append(f"-H {shlex.quote('Content-Type: ' + step.content_type)}")
-            try:
-                words.append(f"--data-raw {self._in_shell(step.body.decode(), names)}")
-            except UnicodeDecodeError:
-                octal = "".join(f"\\{byte:03o}" for byte in step.body)
-                return f"printf {shlex.quote(octal)} | {' '.join(words)} --data-binary @-"
-        return " ".join(words)
+    def _curl(self, step: Exchange, names: _Names, *, option: str = "-sS") -> str:
+        request = self._request(step)
+
+        def quoted(text: str) -> str:
+            if text == request.url:
+                return f'"$BASE"{self._in_shell(step.target, names)}'
+            if text == f"Authorization: {request.headers.get('Authorization')}":
+                replaced = _PLACE.sub(_variable, text)
+                return f'"{replaced}"' if replaced != text else shlex.quote(text)
+            return self._in_shell(text, names)
+
+        # Without these, curl interprets brackets, braces and dots in a URL.
+        as_is = re.search(r"[\[\]{}]|/\.", step.target)
+        options = [option, *(("-g", "--path-as-is") if as_is else ())]
+        text = request.content
+        if text != _BINARY:
+            return curl.command(request, options=options, quote=quoted, separator=" ")
+        without_body = dataclasses.replace(request, content=None)
+        command = curl.command(without_body, options=options, quote=quoted, separator=" ")
+        octal = "".join(f"\\{byte:03o}" for byte in step.body)
+        return f"printf {shlex.quote(octal)} | {command} --data-binary @-"
 
     def _in_shell(self, text: str, names: _Names) -> str:
         """Quote ``text`` for the shell, with variables in place of ids and of the key."""
-        values = {value: f"${name}" for value, name in names.by_value.items()}
-        # Ids are the same in either case, a key is not.
-        forms = [f"(?i:{re.escape(value)})" for value in values]
-        for key in self._keys():
-            values[key] = f"${KEY_VARIABLE}"
-            forms.append(re.escape(key))
-        if not forms:
-            return shlex.quote(text)
-        words = []
-        end = 0
-        for match in re.finditer("|".join(forms), text):
-            words.append(shlex.quote(text[end : match.start()]))
-            found = values.get(match[0]) or values[match[0].lower()]
-            words.append(f'"{found}"')
-            end = match.end()
-        words.append(shlex.quote(text[end:]))
-        return "".join(word for word in words if word != "''") or "''"
-
-    def _keys(self) -> set[str]:
-        """Return how the publishable key may be written."""
-        return {self.api_key, quote(self.api_key, safe="")} if self.api_key else set()
+        words = [
+            f'"${name}"' if is_name else shlex.quote(name)
+            for name, is_name in self._split(text, names)
+        ]
+        return "".join(words) or "''"
 
     # Python
 
@@ -142,10 +134,8 @@ class Renderer:
             if device is None:
                 yield f'{visitor}_token = os.environ["{TOKEN_VARIABLE}"]'
             else:
-                yield (
-                    f'{visitor}_token = nobody.post("/identity/init", json={{"apiKey":'
-                    f' os.environ["{KEY_VARIABLE}"], "saVid": {device!r}}}).json()["sessionToken"]'
-                )
+                call = self._call(self._session_request(device), names)
+                yield f'{visitor}_token = {call}.json()["{credential_name(SESSION_TOKEN)}"]'
             yield f"{visitor} = AuthenticatedClient(BASE, {visitor}_token).get_httpx_client()"
         if reads_json:
             yield ""
@@ -158,63 +148,92 @@ class Renderer:
         yield "print(answer.status_code, answer.text)"
 
     def _call(self, step: Exchange, names: _Names) -> str:
-        parts = urlsplit(step.target)
-        arguments = [repr(step.method), self._in_python(parts.path, names)]
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        if query:
-            said = ", ".join(f"({n!r}, {self._in_python(v, names)})" for n, v in query)
-            arguments.append(f"params=[{said}]")
-        who = step.credential if step.credential in VISITORS else "nobody"
-        headers = {}
-        if step.credential and who == "nobody":
-            value = _PLACE.sub(_expression, _header(step.credential))
-            # The expressions in it have single quotes.
-            headers["Authorization"] = ("f" if value != step.credential else "") + _double(value)
-        if step.body and _is_plain(step):
-            arguments.append(f"json={self._value(step.sent, names)}")
-        elif step.body:
-            arguments.append(f"content={self._bytes(step.body, names)}")
-            headers["Content-Type"] = repr(step.content_type)
-        if headers:
-            said = ", ".join(f"{name!r}: {value}" for name, value in headers.items())
-            arguments.append(f"headers={{{said}}}")
-        return f"{who}.request({', '.join(arguments)})"
+        request = self._request(step)
+        headers = dict(request.headers)
+        client = "nobody"
+        if step.credential in VISITORS:
+            # The visitor's client sends the token.
+            client = step.credential
+            del headers["Authorization"]
 
-    def _bytes(self, body: bytes, names: _Names) -> str:
-        """Write a body as it was sent, with variables in place of ids and of the key."""
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            # No variables: what is no text is about neither ids nor keys.
-            return repr(body)
-        if self.api_key and self.api_key in text:
-            place = f'os.environ["{KEY_VARIABLE}"]'
-            return (
-                "("
-                + f" + {place} + ".join(
-                    self._in_python(part, names) for part in text.split(self.api_key)
-                )
-                + ").encode()"
-            )
-        return f"{self._in_python(text, names)}.encode()"
+        def literal(text: str) -> str:
+            if text == _BINARY:
+                return repr(step.body)
+            if text == headers.get("Authorization"):
+                replaced = _PLACE.sub(_expression, text)
+                return f"{'f' if replaced != text else ''}{_double_quoted(replaced)}"
+            return self._in_python(text, names)
 
-    def _value(self, value: Any, names: _Names) -> str:
-        """Write a JSON value as Python, with variables in place of ids and of the key."""
-        if isinstance(value, dict):
-            items = (f"{n!r}: {self._value(v, names)}" for n, v in value.items())
-            return f"{{{', '.join(items)}}}"
-        if isinstance(value, list):
-            return f"[{', '.join(self._value(v, names) for v in value)}]"
-        return self._in_python(value, names) if isinstance(value, str) else repr(value)
+        relative = dataclasses.replace(request, url=step.target, headers=headers)
+        return python.call(client, relative, style=dataclasses.replace(PYTHON, text=literal))
 
     def _in_python(self, text: str, names: _Names) -> str:
-        if self.api_key and text == self.api_key:
+        """Write ``text`` as Python, with expressions in place of ids and of the key."""
+        pieces = list(self._split(text, names))
+        if not any(is_name for _, is_name in pieces):
+            return _double_quoted(text)
+        if pieces == [(KEY_VARIABLE, True)]:
             return f'os.environ["{KEY_VARIABLE}"]'
-        replaced = text.replace("{", "{{").replace("}", "}}")
-        for value, name in names.by_value.items():
-            replaced = re.sub(re.escape(value), f"{{{name}}}", replaced, flags=re.IGNORECASE)
-        braces = text.replace("{", "{{").replace("}", "}}")
-        return repr(text) if replaced == braces else f"f{replaced!r}"
+        words = (
+            (f"{{{_value(piece)}}}" if is_name else piece.replace("{", "{{").replace("}", "}}"))
+            for piece, is_name in pieces
+        )
+        return f"f{_double_quoted(''.join(words))}"
+
+    # Both
+
+    def _session_request(self, device: str) -> Exchange:
+        """Return the request that starts the session of a device, as an exchange."""
+        body = json.dumps(session_arguments(self.api_key or "", device))
+        operation = operations()["init"]
+        return Exchange(
+            operation="init",
+            credential="",
+            method=operation.method,
+            target=operation.path,
+            body=body.encode(),
+            content_type=JSON,
+            status=0,
+            headers={},
+            content=b"",
+            seconds=0.0,
+            first=0.0,
+            pieces=0,
+        )
+
+    def _request(self, step: Exchange) -> HttpRequest:
+        """Return the request of an exchange; `_BINARY` stands for a body that is not text."""
+        headers = {}
+        if step.credential:
+            headers["Authorization"] = _header(step.credential)
+        if step.body:
+            headers["Content-Type"] = step.content_type
+        try:
+            content = step.body.decode()
+        except UnicodeDecodeError:
+            content = _BINARY
+        url = f"{self.base_url}{step.target}"
+        return HttpRequest(step.method, url, headers, content or None)
+
+    def _split(self, text: str, names: _Names) -> Iterator[tuple[str, bool]]:
+        """Divide ``text`` at ids and at the key; yield each piece, and whether it is a variable."""
+        # Ids are the same in either case, a key is not.
+        forms = [f"(?i:{re.escape(value)})" for value in names.by_value]
+        forms += [re.escape(key) for key in self._keys()]
+        end = 0
+        for match in re.finditer("|".join(forms), text) if forms else ():
+            if match.start() > end:
+                yield text[end : match.start()], False
+            yield names.by_value.get(match[0].lower(), KEY_VARIABLE), True
+            end = match.end()
+        if end < len(text):
+            yield text[end:], False
+
+    def _keys(self) -> set[str]:
+        """Return the publishable key as it may be written in a body or in a URL."""
+        if not self.api_key:
+            return set()
+        return {self.api_key, json.dumps(self.api_key)[1:-1], quote(self.api_key, safe="")}
 
 
 @dataclass(frozen=True)
@@ -295,17 +314,6 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
         yield value.lower(), path
 
 
-def _is_plain(step: Exchange) -> bool:
-    """Whether the client would write the body as it was sent."""
-    if step.content_type != "application/json" or not isinstance(step.sent, dict | list):
-        return False
-    try:
-        json.dumps(step.sent, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        return False
-    return True
-
-
 def _jq(path: Path) -> str:
     """Return a path as a word for the shell; its names are the server's, and may be anything."""
     steps = [
@@ -316,9 +324,14 @@ def _jq(path: Path) -> str:
     return word if word.startswith("'") else f"'{word}'"
 
 
-def _double(text: str) -> str:
-    """Return ``text`` as a Python literal in double quotes, single ones as they are."""
+def _double_quoted(text: str) -> str:
+    """Return ``text`` as a Python literal; single quotes are not escaped."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _value(name: str) -> str:
+    """Return the expression for a variable, to stand in an f-string in double quotes."""
+    return f"os.environ['{KEY_VARIABLE}']" if name == KEY_VARIABLE else name
 
 
 def _variable(match: re.Match[str]) -> str:

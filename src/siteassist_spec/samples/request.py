@@ -27,14 +27,17 @@ class HttpRequest:
 
     @property
     def is_json(self) -> bool:
-        """Whether the body is JSON, and is declared as such."""
+        """Whether the body is declared as JSON, and HTTP clients can write its value."""
         if self.content is None or self.headers.get("Content-Type") != JSON:
             return False
         try:
-            json.loads(self.content)
-        except ValueError:
+            value = json.loads(self.content)
+            # NaN and lone surrogates can be read, but not written.
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (RecursionError, ValueError):
             return False
-        return True
+        # Clients take null for no body.
+        return value is not None
 
     @property
     def json(self) -> Any:
