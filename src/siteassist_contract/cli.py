@@ -1,4 +1,4 @@
-"""The options of ``siteassist-contract``, and what it prints."""
+"""The options and the output of ``siteassist-contract``."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 from siteassist_spec import SpecError, load_spec
 
-HELP = """Hold the server at URL to the SiteAssist v2 contract.
+HELP = """Test whether the server at URL keeps the SiteAssist v2 contract.
 
-URL is where the API is, with its version: https://host/v2
+URL is the base URL of the API, with its version: https://host/v2
 
 \b
 Exit status:
   0  the server keeps the contract
-  1  it breaks it; each break is printed with the rule, what was expected,
-     what came, and commands that show it
-  2  the tests could not run: no server there, or a credential was refused,
-     or the server went away
+  1  the server breaks the contract; each finding is printed with its rule,
+     the expected and the actual behaviour, and commands that reproduce it
+  2  the tests could not run: there is no server, it refused a credential,
+     or it stopped answering
   130  the tests were interrupted
 
-An API key alone is enough: it opens sessions for any number of visitors, so
-that the tests can see whether one gets at what is the other's. A token alone is
-enough too, but then one visitor takes part, and operations that take an API key
-are tested with wrong keys only.
+An API key is enough: it starts sessions for any number of visitors, which the
+tests of isolation between visitors need. A token is enough, too, but then there
+is only one visitor, and operations that take an API key are tested with wrong
+keys only.
 
 \b
 Profiles:
   quick    under 30 seconds: after every change
   default  under 90 seconds: before every merge
   deep     until --time is up, half an hour by default
-  live     kind to a production service: slow, few messages, closes what it
-           opened, says first what it will send
+  live     for a production service: slow, few messages, closes the
+           conversations it started, prints its plan first
 
 \b
 Examples:
@@ -63,17 +63,17 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class Duration(click.ParamType[float]):
-    """A time such as ``90``, ``90s``, ``30m`` or ``2h``, in seconds."""
+    """A duration such as ``90``, ``90s``, ``30m`` or ``2h``, in seconds."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the seconds."""
+        """Return the number of seconds."""
         match = _TIME.fullmatch(str(value))
         if match is None or not int(match[1]):
-            self.fail(f"{value!r} is no time; one looks like 90s, 30m or 2h", param, ctx)
+            self.fail(f"invalid time {value!r}: expected something like 90s, 30m or 2h", param, ctx)
         return float(int(match[1]) * _SECONDS[match[2]])
 
 
@@ -97,25 +97,26 @@ class Duration(click.ParamType[float]):
     "--human-conversation",
     type=click.UUID,
     metavar="ID",
-    help="A conversation of the token's visitor that a human agent handles.",
+    help="The id of a conversation of the token's visitor that a human agent handles.",
 )
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="default",
     show_default=True,
-    help="How deep to go, and how kind to be.",
+    help="How thorough the run is, and how much load it causes.",
 )
-@click.option("--time", "limit", type=Duration(), help="How long the run may take: 90s, 30m, 2h.")
+@click.option("--time", "limit", type=Duration(), help="Maximum duration of the run: 90s, 30m, 2h.")
 @click.option(
     "--examples",
     type=click.IntRange(1, 100_000),
-    help="How many requests to make up per operation and phase, at most.",
+    help="Maximum number of generated requests per operation and phase.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    help="Repeat an earlier run, which printed its seed, as far as answers allow.",
+    help="Repeat an earlier run by the seed it printed. Its requests are the same if the server's"
+    " answers are.",
 )
 @click.option(
     "--reports",
@@ -128,31 +129,33 @@ class Duration(click.ParamType[float]):
     "--baseline",
     "accepted",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of breaks that are accepted: told, but no failure.",
+    help="A file of accepted violations, which are reported but do not fail the run.",
 )
-@click.option("--update-baseline", is_flag=True, help="Write the breaks of this run to --baseline.")
+@click.option(
+    "--update-baseline", is_flag=True, help="Write the violations of this run to --baseline."
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Make up requests in so many threads; with more than one, a seed repeats nothing.",
+    help="Number of threads for generated requests. With more than one, runs are not reproducible.",
 )
-@click.option("--stop-at-first", is_flag=True, help="Stop at the first break.")
+@click.option("--stop-at-first", is_flag=True, help="Stop at the first violation.")
 @click.option(
     "--example-database",
     metavar="FOLDER|URL",
-    help="Where hypothesis keeps the ways to breaks, to try them first the next time: a folder,"
-    " or redis://host/0 for several machines.",
+    help="Where hypothesis keeps failing examples, to try them first in later runs: a folder, or"
+    " redis://host/0 for several machines.",
 )
 @click.option(
     "--max-messages",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="With --profile live: ask before a run that sends more messages than this.",
+    help="With --profile live: ask for confirmation if the run sends more messages than this.",
 )
-@click.option("--yes", is_flag=True, help="With --profile live: do not ask.")
+@click.option("--yes", is_flag=True, help="With --profile live: do not ask for confirmation.")
 def main(  # noqa: PLR0913  # one parameter per option
     *,
     url: str,
@@ -173,7 +176,7 @@ def main(  # noqa: PLR0913  # one parameter per option
     yes: bool,
 ) -> None:
     """Run the command."""
-    # `kill` ends a run as Ctrl-C does, so that nothing is left behind.
+    # `kill` must end a run like Ctrl-C, so that it cleans up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = PROFILES[profile]
     try:
@@ -233,51 +236,51 @@ def main(  # noqa: PLR0913  # one parameter per option
 
 
 def verdict(outcome: Outcome) -> str:
-    """Say in one line what came of a run."""
-    ways = grouped(outcome.findings.violations.values())
-    unknown = [way for way in ways if not way[0].known]
+    """Return the verdict of a run as one line."""
+    findings = grouped(outcome.findings.violations.values())
+    unknown = [finding for finding in findings if not finding[0].known]
     asked = f"{outcome.requests} {'request' if outcome.requests == 1 else 'requests'}"
-    accepted = len(ways) - len(unknown)
+    accepted = len(findings) - len(unknown)
     if accepted:
-        asked += f", {accepted} known {'break' if accepted == 1 else 'breaks'} accepted"
+        asked += f", {accepted} known {'finding' if accepted == 1 else 'findings'} accepted"
     if outcome.status is ExitStatus.BROKEN:
         count = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
         return f"The server breaks the contract in {count} ({asked})."
     if outcome.status is ExitStatus.INTERRUPTED:
         return INTERRUPTED
     if outcome.status is ExitStatus.NOT_RUN:
-        return f"The tests did not run to their end: {outcome.problem} ({asked})."
-    far = ", as far as the time allowed" if outcome.time_is_up else ""
-    return f"The server keeps the contract{far} ({asked})."
+        return f"The tests did not finish: {outcome.problem} ({asked})."
+    partly = ", but not all tests ran in time" if outcome.time_is_up else ""
+    return f"The server keeps the contract{partly} ({asked})."
 
 
 def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
-    """Say why a run did less than it could, if it did."""
+    """Return why a run skipped tests, or an empty string."""
     if outcome.status is ExitStatus.INTERRUPTED:
         return "the run was interrupted"
     if outcome.problem:
-        return "the run did not get to its end"
+        return "the run did not finish"
     if stop_at_first and outcome.findings.unknown:
-        return "the run stopped at its first break"
+        return "the run stopped at its first violation"
     return "the time was up" if outcome.time_is_up else ""
 
 
 def _update(accepted: Path, outcome: Outcome) -> None:
-    """Write the baseline and end, unless the run did not get to its end."""
+    """Write the baseline and exit, unless the run did not finish."""
     if outcome.problem or outcome.status is ExitStatus.INTERRUPTED:
-        click.echo(f"The baseline {accepted} stays as it is: the run did not get to its end.")
+        click.echo(f"The baseline {accepted} was not updated: the run did not finish.")
         return
     try:
         baseline.write(accepted, outcome.findings.violations.values())
     except CannotRunError as error:
-        _stop(ExitStatus.NOT_RUN, f"The breaks could not be accepted: {error}")
+        _stop(ExitStatus.NOT_RUN, f"The baseline could not be updated: {error}")
     count = len(outcome.findings.violations)
     noun = "violation" if count == 1 else "violations"
     _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {noun} accepted")
 
 
 def _human(conversation: object, token: str | None) -> str | None:
-    """Return the id of the conversation that was lent."""
+    """Return the id of the conversation that a human agent handles, or None."""
     if conversation is None:
         return None
     if not token:
@@ -286,7 +289,7 @@ def _human(conversation: object, token: str | None) -> str | None:
 
 
 def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:
-    """Return the breaks that are accepted; none if the baseline is about to be written."""
+    """Return the keys of accepted violations; none if the baseline is to be written."""
     if accepted is None:
         if update:
             raise CannotRunError("--update-baseline needs --baseline FILE")
@@ -305,18 +308,18 @@ def _repeat(target: preflight.Target, options: Options) -> str:
 
 
 def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: bool) -> None:
-    """Say what a run will send, and ask if that is much."""
+    """Print the plan of a run, and ask for confirmation if it sends many messages."""
     sends = plan.of(profile, target)
     click.echo(
         f"This run sends at most {sends.requests} requests, {profile.per_second:g} a second,"
     )
     click.echo(f"starts {sends.conversations} conversations and closes them again, sends")
-    click.echo(f"{sends.messages} messages that the assistant answers, and touches nothing else.")
+    click.echo(f"{sends.messages} messages that the assistant answers, and changes nothing else.")
     if sends.messages > most and not yes:
         if not sys.stdin.isatty():
-            raise CannotRunError(f"it sends more than {most} messages: say --yes to go on")
-        if not click.confirm("Go on?"):
-            raise CannotRunError("you did not want to go on")
+            raise CannotRunError(f"it sends more than {most} messages: pass --yes to confirm")
+        if not click.confirm("Continue?"):
+            raise CannotRunError("cancelled")
 
 
 def _write(report: summary.Report, folder: Path) -> None:
@@ -334,11 +337,11 @@ def _base_url(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise CannotRunError(f"{url!r} is no base URL: {error}") from None
+        raise CannotRunError(f"invalid base URL {url!r}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise CannotRunError(f"{url!r} is no base URL; one looks like https://host/v2")
+        raise CannotRunError(f"invalid base URL {url!r}: expected something like https://host/v2")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise CannotRunError("a base URL has no query, fragment, user or password")
+        raise CannotRunError("a base URL must not have a query, a fragment, a user or a password")
     return url.rstrip("/")
 
 
@@ -347,11 +350,11 @@ def _prepare(reports: Path) -> None:
         reports.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=reports):
             pass
-        # What an earlier run left is not taken for this one's.
+        # Reports of an earlier run must not be taken for those of this one.
         for name in ("html/index.html", "junit.xml", "summary.json"):
             (reports / name).unlink(missing_ok=True)
     except OSError as error:
-        raise CannotRunError(f"reports cannot go to {reports}: {error.strerror}") from None
+        raise CannotRunError(f"reports cannot be written to {reports}: {error.strerror}") from None
 
 
 def _stop(status: ExitStatus, text: str) -> NoReturn:

@@ -1,7 +1,4 @@
-"""``openapi.yaml``, and where an answer violates it.
-
-`siteassist_spec` reads the description; here is what judging answers adds.
-"""
+"""Facts of ``openapi.yaml`` that the checks need, and the validation of answers against it."""
 
 from __future__ import annotations
 
@@ -36,27 +33,27 @@ def operations() -> Mapping[str, Operation]:
 
 
 def validator(schema: Json) -> Validator:
-    """Compile a schema of the description, whose references lead into it."""
+    """Return the validator of a schema, whose references are resolved in the description."""
     return compiled(json.dumps(schema))
 
 
 def faults(operation_id: str, status: int, content_type: str, content: bytes) -> list[str]:
-    """Say where an answer violates the description: its status, its media type, its body.
+    """Return how an answer violates the description: its status, its media type, its body.
 
-    Payloads of an event stream are judged one by one, by
+    The payloads of an event stream are validated one by one, by
     `siteassist_contract.checks.stream_grammar`.
     """
     response = operations()[operation_id].responses.get(status)
     if response is None:
-        return [f"{status} is no status that is documented for it"]
+        return [f"undocumented status {status}"]
     if not response.media:
         shown = content.decode("utf-8", "replace")[:80]
-        return [f"{status} comes without a body, this one with {shown!r}"] if content else []
+        return [f"{status} must have no body, got {shown!r}"] if content else []
     media_type = content_type.partition(";")[0].strip().lower()
     media = response.media.get(media_type)
     if media is None:
         known = " or ".join(response.media)
-        return [f"{status} comes as {known}, this one as {content_type or 'nothing'}"]
+        return [f"{status} must have the media type {known}, got {content_type or 'none'}"]
     if media_type == EVENT_STREAM:
         return []
     value, fault = _read(media_type, content)
@@ -124,7 +121,7 @@ def feedback_operation() -> str:
 
 
 def properties(operation: Operation) -> Json:
-    """Return the schemas of the properties of the request's body; empty if there is none."""
+    """Return the schemas of the properties of the request's body, by name."""
     if operation.body is None:
         return {}
     found: Json = resolve(operation.body.schema).get("properties", {})
@@ -142,36 +139,36 @@ def page_query(
     """Return the query parameters that ask for one page of a list."""
     paging = operations()[operation_id].paging
     if paging is None:
-        raise ValueError(f"{operation_id} returns no list in pages")
+        raise ValueError(f"{operation_id} has no pages")
     return {paging.limit: limit, paging.offset: offset}
 
 
 def page_due(operation_id: str, *, limit: int, offset: int) -> dict[str, int]:
-    """Return what an answer says of its page: the properties named like the parameters."""
+    """Return the properties of an answer that repeat the paging parameters, and their values."""
     described = answer_properties(operations()[operation_id])
     asked = page_query(operation_id, limit=limit, offset=offset)
     return {name: value for name, value in asked.items() if name in described and value is not None}
 
 
 def page_words(said: Mapping[str, object]) -> str:
-    """Return what an answer says of its page, in words."""
+    """Return paging properties as text."""
     return ", ".join(f"`{name}` {value}" for name, value in said.items())
 
 
 def answer_properties(operation: Operation) -> Json:
-    """Return the schemas of the properties of a JSON answer; empty if there is none."""
+    """Return the schemas of the properties of a JSON answer, by name."""
     media = operation.successes[0].media.get(JSON)
     found: Json = {} if media is None else resolve(media.schema).get("properties", {})
     return found
 
 
 def resolve(node: Json) -> Json:
-    """Follow the reference of a node of the description, if it is one."""
+    """Follow the reference of a node of the description, if it has one."""
     return document().resolve(node)
 
 
 def forms(schema: Json) -> Iterator[Json]:
-    """Yield the alternatives of a schema, each resolved; one, if it has no ``anyOf``."""
+    """Yield the resolved alternatives of a schema; the schema itself if it has no ``anyOf``."""
     resolved = resolve(schema)
     for form in resolved.get("anyOf", (resolved,)):
         yield resolve(form)
@@ -180,7 +177,7 @@ def forms(schema: Json) -> Iterator[Json]:
 @cache
 def compiled(schema: str) -> Validator:
     """Compile a schema that is written as JSON."""
-    # Most answers are errors, and all of those have the same schema.
+    # Cached: most answers are errors, which share one schema.
     return compile_schema(document(), json.loads(schema))
 
 
@@ -198,7 +195,7 @@ def _read(media_type: str, content: bytes) -> tuple[Any, str | None]:
     if media_type == PLAIN:
         return text, None
     if not text.strip():
-        return None, "the body is empty, and should be JSON"
+        return None, "the body is empty, expected JSON"
     try:
         return read_json(text), None
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a run has found so far: which rules were put to the test, and which were broken."""
+"""The findings of a run: which rules were tested, and which were violated."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ BEHAVIOUR = "behaviour"
 STREAMS = "streams"
 ERRORS = "errors"
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
-"""In the order that they run in: what is quick and finds most comes first."""
+"""In the order in which they run: fast layers that find much come first."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One way in which the server broke the contract."""
+    """One judgement against the server."""
 
     layer: str
     rule: str
-    """One of `RULES`, or for made-up requests the name of a check."""
+    """A key of `RULES`, or the name of a check of schemathesis."""
     operation: str
     words: str
-    """The rule, in plain words."""
+    """The words of the rule."""
     document: str
     """The document behind the rule."""
     expected: str
     actual: str
     commands: str
-    """The shortest way to see it, as shell commands."""
+    """Shell commands that reproduce it."""
     snippet: str
-    """The same as a Python program with the client; empty if it cannot be said so."""
+    """A Python program that reproduces it with the client; empty if there is none."""
     answer: str
-    """The answer that shows it: status, media type, the beginning of the body."""
+    """The answer: status, media type, the beginning of the body."""
     requests: int
-    """How many requests it takes to see it."""
+    """The number of requests that reproduce it."""
     seconds: float
-    """When it was found, counted from the start of the run."""
+    """Time from the start of the run until it was found."""
     place: str = ""
-    """Where in the request or the answer, if the rule is about several places."""
+    """The part of the request or of the answer, for rules about several parts."""
     known: bool = False
-    """Whether the baseline has it."""
+    """Whether it is in the baseline."""
 
     @property
     def key(self) -> str:
-        """What makes it the same break in another run."""
+        """The key that is the same in every run."""
         return key_of(self.operation, self.rule, self.place)
 
 
 def key_of(operation: str, rule: str, place: str = "") -> str:
-    """Return what makes a break the same in another run."""
+    """Return the key of a violation, which is the same in every run."""
     return f"{operation} {rule} {place}".strip()
 
 
 def grouped(violations: Iterable[Violation]) -> list[list[Violation]]:
-    """Put breaks of one rule by one operation together, however many places they are at.
+    """Merge violations of one rule by one operation into findings.
 
-    The new ones come first, in the order that they were found in.
+    New ones come first, in the order in which they were found.
     """
     groups: dict[tuple[bool, str, str], list[Violation]] = {}
     for found in sorted(violations, key=lambda found: (found.known, found.seconds)):
@@ -73,16 +73,16 @@ def grouped(violations: Iterable[Violation]) -> list[list[Violation]]:
 
 
 class ViolationError(AssertionError):
-    """A rule was broken, and somebody wants to find a shorter way to it."""
+    """A rule was violated, and hypothesis is to minimise the steps that lead to it."""
 
 
 class StopRun(BaseException):  # no error
-    """The run is over, before its end. Not an `Exception`: nobody may take it for a finding."""
+    """The run must stop early. Not an `Exception`: hypothesis would take it for a failure."""
 
 
 @dataclass(frozen=True)
 class Unreached:
-    """Something of the contract that a run did not put to the test, and why."""
+    """A part of the contract that a run did not test, and why."""
 
     operation: str
     what: str
@@ -94,33 +94,33 @@ Render = Callable[[Sequence[Exchange]], tuple[str, str]]
 
 @dataclass
 class Findings:
-    """Collects what is found, and counts what is tested."""
+    """Collects violations, and counts the tests of each rule."""
 
     secrets: Filter
     render: Render
-    """Turns exchanges into shell commands and a Python program."""
+    """Returns shell commands and a Python program that repeat exchanges."""
     known: frozenset[str] = frozenset()
-    """The keys of breaks that the baseline accepts."""
+    """The keys of violations that the baseline accepts."""
     stop_at_first: bool = False
     on_violation: Callable[[Violation], None] = lambda _: None
     started: float = field(default_factory=time.monotonic)
     layer: str = SHAPES
     violations: dict[str, Violation] = field(default_factory=dict)
     tested: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often each rule was put to the test, by rule and operation."""
+    """Number of tests by rule and operation."""
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """How often each status was seen, by operation and status."""
+    """Number of answers by operation and status."""
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How many requests were made, by layer and operation."""
+    """Number of requests by layer and operation."""
     prevented: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Why a rule could not be tested on an operation, as far as it was tried."""
+    """Why a rule could not be tested on an operation, by rule and operation."""
     shorten: bool = False
-    """Whether to raise `ViolationError` for a break that may have a shorter way to it."""
+    """Whether to raise `ViolationError` for a violation that is not minimised yet."""
     settled: set[str] = field(default_factory=set)
-    """The keys of breaks whose way is as short as it gets."""
+    """The keys of violations that are minimised."""
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
-        """Count an exchange, and judge what can be judged of any answer."""
+        """Count an exchange, and apply the rules that hold for every answer."""
         operation = exchange.operation
         self.answered[operation, exchange.status] += 1
         self.requests[self.layer, operation] += 1
@@ -137,21 +137,21 @@ class Findings:
             history,
         )
         if exchange.status >= 400:  # noqa: PLR2004  # errors begin there
-            told = leaks.find(exchange, self.secrets)
-            words = "an error that tells nothing of the server's inside"
-            self.judge(not told, "nothing-leaks", operation, words, "; ".join(told), history)
+            found = leaks.find(exchange, self.secrets)
+            words = "an error that reveals no internals of the server"
+            self.judge(not found, "nothing-leaks", operation, words, "; ".join(found), history)
         faults = description.faults(operation, exchange.status, header, exchange.content)
         self.judge(
             not faults,
             "described",
             operation,
-            "an answer as openapi.yaml describes it",
+            "an answer that matches openapi.yaml",
             "; ".join(faults[:3]),
             history,
             str(exchange.status),
         )
 
-    def judge(  # noqa: PLR0913  # what a reader of a report wants to know
+    def judge(  # noqa: PLR0913  # the parts of a violation
         self,
         kept: object,
         rule: str,
@@ -161,10 +161,10 @@ class Findings:
         exchanges: Sequence[Exchange],
         place: str = "",
     ) -> bool:
-        """Note whether ``rule`` was kept, and return it.
+        """Record whether ``rule`` was kept, and return it.
 
-        Raises `ViolationError` if it was not and a shorter way to it is looked for,
-        `StopRun` if the first break ends the run.
+        Raises `ViolationError` if it was violated and `shorten` is set, and `StopRun` if the
+        first violation ends the run.
         """
         self.tested[rule, operation] += 1
         if kept:
@@ -178,13 +178,13 @@ class Findings:
         return False
 
     def prevent(self, rule: str, operation: str, reason: str) -> None:
-        """Note that ``rule`` could not be tested, and why."""
+        """Record why ``rule`` could not be tested."""
         self.prevented[rule, operation] = reason
 
     def add(self, found: Violation) -> None:
-        """Take a break that was found elsewhere.
+        """Add a violation.
 
-        Raises `StopRun` if the first break ends the run.
+        Raises `StopRun` if the first violation ends the run.
         """
         new = found.key not in self.violations
         self.violations[found.key] = found
@@ -194,17 +194,17 @@ class Findings:
                 raise StopRun
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Be content with the ways to these breaks."""
+        """Stop minimising these violations."""
         self.settled.update(keys)
 
     @property
     def unknown(self) -> list[Violation]:
-        """The breaks that the baseline does not have."""
+        """The violations that are not in the baseline."""
         return [found for found in self.violations.values() if not found.known]
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken so far."""
+        """Duration of the run so far."""
         return time.monotonic() - self.started
 
     def _note(  # noqa: PLR0913  # as `judge`
@@ -241,7 +241,7 @@ class Findings:
 
 
 def shown(exchange: Exchange, limit: int = 600) -> str:
-    """Return an answer as a few lines of text: status, media type, the beginning of its body."""
+    """Return an answer as text: status, media type, the beginning of its body."""
     text = exchange.content.decode("utf-8", "replace")
     more = f"… ({len(text)} characters)" if len(text) > limit else ""
     media = exchange.headers.get("content-type", "no Content-Type")

@@ -1,4 +1,4 @@
-"""What a run of the profile ``live`` will send: said before it begins, and held to by a test."""
+"""The requests of a run of the profile ``live``, which it prints before it begins."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from siteassist_contract.rules import RULES
 
 @dataclass(frozen=True)
 class Plan:
-    """Upper bounds of what a run sends."""
+    """Upper bounds on the requests of a run."""
 
     requests: int
     conversations: int
     messages: int
-    """Those that an assistant answers, completions included."""
+    """Messages that an assistant answers, and completions."""
 
 
 def of(profile: Profile, target: Target) -> Plan:
-    """Return what a run of a gentle profile sends at most."""
+    """Return the upper bounds for a gentle profile."""
     visitors = 2 if target.api_key else 1
-    # A second visitor tries to change an object of its own with each of these.
+    # A second visitor tries to change one object with each of these operations.
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if target.api_key else 0
     return Plan(

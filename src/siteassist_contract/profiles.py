@@ -1,4 +1,4 @@
-"""How deep a run goes, and how kind it is to the server."""
+"""Profiles: how thorough a run is, and how much load it causes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Profile:
-    """One way to run."""
+    """The limits of a run."""
 
     name: str
     words: str
     examples: int
-    """How many requests to make up per operation and phase, at most; 0 leaves them out."""
+    """Maximum number of generated requests per operation and phase; 0 generates none."""
     seconds: float
-    """How long to walk through random behaviour, in seconds; 0 leaves it out."""
+    """Duration of random steps, in seconds; 0 leaves them out."""
     conversations: int
-    """How many conversations a visitor starts whose lists are looked at."""
+    """Number of conversations of a visitor whose lists are tested."""
     messages: int
-    """How many messages one conversation gets, at least."""
+    """Minimum number of messages in one conversation."""
     per_second: float | None = None
-    """How many requests a second at most."""
+    """Maximum number of requests per second."""
     gentle: bool = False
-    """Whether each message costs somebody money: no made-up requests, few messages, all closed."""
+    """Whether the server is in production: no generated requests, few messages, all closed."""
     limit: float = 3600.0
-    """How long a run takes at most, in seconds, if the user does not say."""
+    """Default maximum duration of a run, in seconds."""
     rounds: bool = False
-    """Whether to begin again, with other seeds, until the time is up."""
+    """Whether to repeat with other seeds until the time is up."""
 
 
 PROFILES = {
@@ -36,7 +36,7 @@ PROFILES = {
         Profile("default", "under 90 seconds: before every merge", 100, 20, 24, 12, limit=85),
         Profile(
             "deep",
-            "as long as --time says, half an hour by default",
+            "until --time is up, half an hour by default",
             300,
             60,
             60,
@@ -46,7 +46,7 @@ PROFILES = {
         ),
         Profile(
             "live",
-            "kind to a production service: slow, few messages, closes what it opened",
+            "for a production service: slow, few messages, closes its conversations",
             0,
             0,
             3,

@@ -1,7 +1,7 @@
-"""The rules that a server is held to: in words, with the document behind each.
+"""The rules that a server must keep: in words, with the document behind each.
 
-Everything that is judged is judged by one of these, so that a report can say
-which of them were put to the test and which were not.
+Every judgement belongs to one rule, so a report can list the rules that were tested
+and those that were not.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ Applies = Callable[[Operation], bool]
 
 @dataclass(frozen=True)
 class Rule:
-    """Something that every server has to keep."""
+    """One requirement that every server must meet."""
 
     words: str
-    """In plain words, as a sentence that is true of a server that keeps it."""
+    """The requirement as a sentence, which is true of a correct server."""
     document: str
-    """What it rests on: pages by their id in ``docs/evidence.md``, or entries there."""
+    """The source of the rule: ids of pages or entries in ``docs/evidence.md``."""
     applies: Applies = field(repr=False)
-    """Whether it can be seen in an operation: derived from the description where it says so."""
+    """Whether the rule applies to an operation; derived from the description if possible."""
     needs: str = ""
-    """What a run must be given to test it, if a publishable key is not enough: see `GAPS`."""
+    """What a run needs besides a publishable key to test the rule: see `GAPS`."""
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that it can be seen in, in the order of the description."""
+        """The operations that can be tested with it, in the order of the description."""
         return tuple(name for name, each in operations().items() if self.applies(each))
 
 
 class _Named:
-    """Applies to operations by name: what their words promise and no schema says."""
+    """A condition on names: for promises that are in no schema or extension."""
 
     def __init__(self, *names: str) -> None:
         self.names = frozenset(names)
@@ -101,61 +101,63 @@ SLOW_STREAM = "a slow stream"
 GAPS = {
     TWO_VISITORS: "needs a publishable key: --api-key",
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
-    SLOW_STREAM: "the streams came too fast to tell",
+    SLOW_STREAM: "the streams were too fast to measure",
 }
-"""Why a rule may not have been tested, by what it needs."""
+"""The reason that a rule was not tested, by what it needs."""
 
 RULES: dict[str, Rule] = {
     # Every answer
     "answered": Rule("Every request is answered.", "F-status", _every),
     "no-server-error": Rule("No request makes the server fail.", "F-status (500)", _every),
     "described": Rule(
-        "Status, media type and body of an answer are as described.",
+        "The status, the media type and the body of an answer match the description.",
         "openapi.yaml, F-errors",
         _every,
     ),
     "accepted": Rule("A valid request is accepted.", "openapi.yaml", _every),
     "nothing-leaks": Rule(
-        "An error tells nothing of the server's inside: no path, trace, SQL or token.",
+        "An error reveals no internals of the server: no path, trace, SQL or token.",
         "F-errors",
         _every,
     ),
     "fits-request": Rule(
-        "An answer fits its request: its page, its filter, its object.",
+        "An answer matches its request: the page, the filter, the object.",
         "P3, P5, F-messages, F-feedback, F-qnas, F-search",
         fitting_answers.is_judged,
     ),
-    "made-up-requests": Rule("schemathesis finds nothing wrong besides.", "openapi.yaml", _none),
+    "made-up-requests": Rule("schemathesis finds no other failure.", "openapi.yaml", _none),
     # Credentials
     "token-required": Rule(
-        "Without a token a protected operation answers 401.", "F-auth, F-status", _needs_token
+        "A protected operation answers 401 to a request without a token.",
+        "F-auth, F-status",
+        _needs_token,
     ),
     "token-checked": Rule(
-        "A malformed, made-up or changed token gets 401, and so does another scheme.",
+        "A malformed, unknown or altered token gets 401, and so does another scheme.",
         "F-auth, F-status",
         _needs_token,
     ),
     "key-checked": Rule("A wrong publishable key is refused.", "F-auth, C-18", takes_key),
     "no-token-needed": Rule(
-        "Operations that take no token work without one.",
+        "Operations that need no token work without one.",
         "F-project, F-qnas, F-search, O-14",
         _needs_no_token,
         TWO_VISITORS,
     ),
     # Refusals
     "bounds": Rule(
-        "A value beyond its bounds, of another type or left out though required is refused"
-        " with 400 or 422, and one at its bounds is accepted.",
+        "A value that is out of bounds, of another type or missing though required is refused"
+        " with 400 or 422; a value at its bounds is accepted.",
         "openapi.yaml, O-2",
         has_bounds,
     ),
     "malformed-refused": Rule(
-        "A body that is not JSON, and an id that is no UUID, are refused.",
+        "A body that is not JSON and an id that is not a UUID are refused.",
         "F-status (400, 422), O-2",
         _can_be_malformed,
     ),
     "unknown-not-found": Rule(
-        "What never existed is not found.",
+        "An object that never existed is not found.",
         "F-status (404), O-1",
         _has_ids,
     ),
@@ -164,77 +166,79 @@ RULES: dict[str, Rule] = {
     ),
     # Identity
     "device-status": Rule(
-        "A device gets 201 the first time, and 200 from then on.",
+        "A device gets 201 the first time, and 200 afterwards.",
         "F-init",
         _Named("init"),
         TWO_VISITORS,
     ),
     "device-visitor": Rule(
-        "A device always gets the same visitor; another device another one.",
+        "A device always gets the same visitor, and another device gets another one.",
         "F-init, R-26",
         _Named("init"),
         TWO_VISITORS,
     ),
-    "me": Rule("A session's token stands for its visitor.", "F-init, F-me", _Named("getMe")),
+    "me": Rule("The token of a session identifies its visitor.", "F-init, F-me", _Named("getMe")),
     # Conversations
     "created": Rule(
-        "What is created is answered with 201, all else with 200.",
+        "A request that creates an object gets 201, other requests get 200.",
         "F-status, R-2",
         _Named("startConversation"),
     ),
     "started-open": Rule(
-        "A conversation that was just started is open and not closed at any time.",
+        "A new conversation is open and has no time of closing.",
         "P1",
         _Named("startConversation"),
     ),
-    "new-id": Rule("Every conversation has an id of its own.", "P1", _Named("startConversation")),
+    "new-id": Rule("Every conversation has its own id.", "P1", _Named("startConversation")),
     "same-object": Rule(
-        "The object that was asked for comes.", "P5", fitting_answers.is_one_object
+        "The answer is the object that was requested.", "P5", fitting_answers.is_one_object
     ),
     "read-back": Rule(
-        "What was stored is read back: time of creation, status, reason, messages.",
+        "Stored data can be read back: the time of creation, the status, the reason, the messages.",
         "P1, P5, P4, F-list",
         _Named("getConversation", "getConversations"),
     ),
     "times": Rule(
-        "Times do not go back, and that of creation does not change.",
+        "Times never go back, and the time of creation never changes.",
         "P1, F-list",
         _Named("getConversation", "getConversations", "getMessages"),
     ),
     "last-interaction": Rule(
-        "An exchange of messages moves `lastInteractionAt`.",
+        "A message updates `lastInteractionAt`.",
         "P1, F-list",
         _Named("getConversation"),
     ),
     "closes": Rule(
-        "Closing closes: the status and `closedAt` say so, and it stays so.",
+        "A closed conversation has the status closed and a `closedAt`, and stays closed.",
         "P4, F-close",
         _Named(CLOSING),
     ),
-    "closes-again": Rule("Closing again is no error.", "F-close, C-23", _Named(CLOSING)),
+    "closes-again": Rule(
+        "A conversation can be closed again without an error.", "F-close, C-23", _Named(CLOSING)
+    ),
     # Lists
     "list-own": Rule(
-        "A list has all that matches, once, and nothing else, whatever the pages.",
+        "The pages of a list contain each matching entry once, and no other.",
         "F-list, P3, R-17",
         _Named("getConversations"),
     ),
     "list-total": Rule(
-        "`total` counts what matches, on all pages together.",
+        "`total` is the number of matching entries on all pages.",
         "F-list, R-17",
         _has_total,
     ),
     "list-page": Rule(
-        "A page is as long as asked for, begins where asked for, and says so.",
+        "A page has the requested length and offset, and reports both.",
         "F-list, P3, F-messages, F-qnas, F-search",
         _either(_is_paged, _Named("search")),
     ),
     "list-filter": Rule(
-        "A filter lets through what matches, and only that.",
+        "A filter returns the entries that match, and no others.",
         "F-list, P3, F-messages",
         fitting_answers.has_filter,
     ),
     "list-order": Rule(
-        "A list is sorted as asked for, by default the latest interaction first.",
+        "A list is sorted as requested, by default by the latest interaction first.",
         "F-list, P3",
         _Named("getConversations"),
     ),
@@ -243,86 +247,87 @@ RULES: dict[str, Rule] = {
     ),
     # Messages
     "stored-message": Rule(
-        "A message is stored as it was sent, with where it was sent from.",
+        "A message is stored as it was sent, together with the page it was sent from.",
         "P2, F-messages",
         _Named("sendMessage"),
     ),
     "stored-answer": Rule(
-        "The stored answer is the one that was given, JSON or stream.",
+        "The stored answer is the one that was sent, as JSON or as a stream.",
         "P2, F-messages, F-send",
         _Named("sendMessage"),
     ),
-    "answer": Rule("An answer has a text.", "P2, F-send", _streams),
+    "answer": Rule("An answer contains a text.", "P2, F-send", _streams),
     "answer-form": Rule(
-        "`stream` decides between JSON and event stream.", "P2, F-chat, R-15, O-10", _streams
+        "`stream` chooses between JSON and an event stream.", "P2, F-chat, R-15, O-10", _streams
     ),
     "history": Rule(
-        "Messages stay as they are, in the order that they were written in, oldest first.",
+        "Messages do not change, and are listed in the order they were written in, oldest first.",
         "F-messages",
         _Named("getMessages"),
     ),
     "one-history": Rule(
-        "A conversation shows the same messages as their list.",
+        "A conversation contains the same messages as the list of its messages.",
         "P5, F-messages, R-24",
         _Named("getConversation"),
     ),
     "queued": Rule(
-        "While a human agent handles a conversation, a message is queued: 202 as text, and stored.",
+        "While a human agent handles a conversation, a message is queued: it gets 202 with a text,"
+        " and is stored.",
         "P2, F-send, F-status",
         _Named("sendMessage"),
         HUMAN,
     ),
     "feedback": Rule(
-        "Feedback is stored with its time, replaced by the next, removed by null.",
+        "Feedback is stored with its time, replaced by new feedback, and removed by null.",
         "F-feedback",
         takes_feedback,
     ),
-    "feedback-alone": Rule("Feedback touches no other message.", "F-feedback", takes_feedback),
+    "feedback-alone": Rule("Feedback changes no other message.", "F-feedback", takes_feedback),
     # Isolation
     "isolation": Rule(
-        "Nobody reads or changes what is somebody else's: 403 or 404.",
+        "No visitor can read or change another visitor's data: 403 or 404.",
         "F-messages, F-feedback, P5, O-1",
         _is_owned,
         TWO_VISITORS,
     ),
     "own-list": Rule(
-        "A list shows nothing of anybody else's.", "P3, F-list", _is_own_list, TWO_VISITORS
+        "A list contains no data of another visitor.", "P3, F-list", _is_own_list, TWO_VISITORS
     ),
     # Streams
     "stream-frames": Rule(
-        "A stream is UTF-8, `data:` and an empty line per event, JSON with a type.",
+        "A stream is UTF-8; an event is a `data:` line, with typed JSON, and an empty line.",
         "P2, F-chat, F-stream",
         _streams,
     ),
     "stream-order": Rule(
-        "A stream begins with `start` and ends with `finish`; steps and texts are opened before"
-        " they are written to, and closed.",
+        "A stream begins with `start` and ends with `finish`; steps and texts are started before"
+        " they are used, and ended.",
         "P2, F-stream",
         _streams,
     ),
     "stream-ids": Rule(
-        "Pieces of a text carry the id that it was opened with.", "P2, F-stream", _streams
+        "Each delta of a text has the id that the text was started with.", "P2, F-stream", _streams
     ),
     "stream-end": Rule(
-        "A stream ends with `[DONE]`, once, and with nothing after it.",
+        "A stream ends with exactly one `[DONE]`, and nothing follows it.",
         "P2, F-chat, R-12, O-15",
         _streams,
     ),
     "stream-incremental": Rule(
-        "A stream comes piece by piece, not at once at its end.", "P2", _streams, SLOW_STREAM
+        "A stream is sent piece by piece, not all at once at its end.", "P2", _streams, SLOW_STREAM
     ),
     # Knowledge
     "project-stable": Rule(
-        "A key always names the same project.", "F-project", _Named("getProject"), TWO_VISITORS
+        "A key always belongs to the same project.", "F-project", _Named("getProject"), TWO_VISITORS
     ),
     "qnas-search": Rule(
-        "The words of a question find it; words that nothing has find nothing.",
+        "A search for the words of a question finds it; a search for unused words finds nothing.",
         "F-qnas",
         _Named("getQnas"),
         TWO_VISITORS,
     ),
     "qnas-all": Rule(
-        "The pages of a list have every entry, once.",
+        "The pages of a list contain every entry once.",
         "F-qnas, R-17",
         _Named("getQnas"),
         TWO_VISITORS,

@@ -1,4 +1,4 @@
-"""One run: the layers one after the other, each judged into the same findings."""
+"""A run: all layers in order, with common findings."""
 
 from __future__ import annotations
 
@@ -42,61 +42,61 @@ from siteassist_contract.verdict import CannotRunError, ContractBrokenError, Exi
 
 _MOST_UNANSWERED = 3
 _GRACE = 3.0
-"""How long, in seconds, a run may go on when its time is up, to finish what it is at."""
+"""Time, in seconds, that a run has to finish its step when its time is up."""
 _LEAST_SHAPES = 8.0
-"""How long, in seconds, made-up requests go on at least."""
+"""Minimum duration of generated requests, in seconds."""
 
 
 class TimeUpError(BaseException):
-    """The time of the run is up; see `UnansweredError` for why it is no `Exception`."""
+    """The time of the run is up. Not an `Exception`: see `UnansweredError`."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose about a run."""
+    """The options of a run."""
 
     profile: Profile
     seed: int
     examples: int | None = None
-    """How many requests to make up per operation and phase; the profile says, if it is ``None``."""
+    """Maximum number of generated requests per operation and phase; by default the profile's."""
     seconds: float | None = None
-    """How long the run may take; the profile says, if it is ``None``."""
+    """Maximum duration; by default the profile's."""
     stop_at_first: bool = False
     known: frozenset[str] = frozenset()
-    """The keys of breaks that are accepted."""
+    """The keys of violations that are accepted."""
     human_conversation: str | None = None
     workers: int = 1
-    """In how many threads to make up requests."""
+    """Number of threads for generated requests."""
     database: ExampleDatabase | None = None
-    """Where hypothesis keeps the ways to breaks."""
+    """The database in which hypothesis keeps failing examples."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Tokens that were seen before the run."""
+    """Tokens that the server returned before the run."""
     database_place: str | None = None
-    """The address of `database`, for the process that makes requests up."""
+    """The address of `database`, for the process that generates requests."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Whom to tell what goes on."""
+    """Functions to call while a run goes on."""
 
     step: Callable[[str, str, int, int, float], None] = lambda *_: None
-    """A step is done: its layer, its words, its requests, the breaks so far, its seconds."""
+    """Called after a step with its layer, words, requests, the violations so far, its seconds."""
     found: Callable[[Violation], None] = lambda _: None
-    """A break was found."""
+    """Called with each new violation."""
 
 
 @dataclass
 class Outcome:
-    """What came of a run."""
+    """The outcome of a run."""
 
     findings: Findings
     status: ExitStatus
     problem: str = ""
-    """Why the run did not get to its end, if it did not."""
+    """Why the run did not finish; empty if it did."""
     requests: int = 0
     notes: list[str] = field(default_factory=list)
     time_is_up: bool = False
-    """Whether the run would have gone on if it had had more time."""
+    """Whether the run stopped because its time was up."""
 
 
 class Run:
@@ -137,7 +137,7 @@ class Run:
         self._notes: list[str] = []
 
     def run(self) -> Outcome:
-        """Run to the end, to the first break if that is asked for, or until nothing answers."""
+        """Run all layers, or until the first violation if `Options.stop_at_first` is set."""
         problem = ""
         try:
             try:
@@ -174,7 +174,7 @@ class Run:
         self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile
         for number in itertools.count() if not profile.gentle else ():
-            self._layer(BEHAVIOUR, partial(self._walk, number))
+            self._layer(BEHAVIOUR, partial(self._random_steps, number))
             if self._examples:
                 self._layer(SHAPES, partial(self._shapes, number))
             if not profile.rounds or time.monotonic() > self._until:
@@ -184,12 +184,12 @@ class Run:
         self._context.remember(exchange, facts.token)
 
     def _watch(self) -> None:
-        """End a run whose time is up, when a request is about to be sent."""
+        """Raise `TimeUpError` before a request if the time is up."""
         if self._watching and time.monotonic() > self._until + _GRACE:
             raise TimeUpError
 
     def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
-        """Go through the steps of a layer, and tell of each."""
+        """Run the steps of a layer, and report each."""
         self.findings.layer = layer
         begun, requests = time.monotonic(), self._recorder.requests
         iterator: Iterator[str] | None = None
@@ -203,12 +203,12 @@ class Run:
                 self._time_is_up(layer)
                 return
             except UnansweredError as error:
-                self._judge_silence(error)
-                # A generator that has raised is over; what it had left is not tested.
-                self._notes.append(f"{layer}: cut short, since {error.operation} got no answer")
+                self._judge_unanswered(error)
+                # A generator that has raised cannot go on: its other steps are not tested.
+                self._notes.append(f"{layer}: stopped because {error.operation} got no answer")
                 return
             except ContractBrokenError as error:
-                self._notes.append(f"{layer}: cut short, since {error}")
+                self._notes.append(f"{layer}: stopped because {error}")
                 return
             now, sent = time.monotonic(), self._recorder.requests
             self._progress.step(
@@ -221,16 +221,16 @@ class Run:
             try:
                 journey(self._context)
             except UnansweredError as error:
-                self._judge_silence(error)
+                self._judge_unanswered(error)
             except ContractBrokenError as error:
-                self._notes.append(f"{words}: cut short, since {error}")
+                self._notes.append(f"{words}: stopped because {error}")
             yield words
 
     def _time_is_up(self, layer: str) -> None:
         self.time_is_up = True
-        self._notes.append(f"{layer}: cut short, since the time was up")
+        self._notes.append(f"{layer}: stopped because the time was up")
 
-    def _walk(self, number: int) -> Iterator[str]:
+    def _random_steps(self, number: int) -> Iterator[str]:
         options = self._options
         until = time.monotonic() + options.profile.seconds
         random_steps.walk(
@@ -239,7 +239,7 @@ class Run:
             until=min(until, self._until - _LEAST_SHAPES),
             database=options.database,
         )
-        yield "a random walk of two visitors"
+        yield "random steps of two visitors"
 
     def _shapes(self, number: int) -> Iterator[str]:
         until = max(self._until, time.monotonic() + _LEAST_SHAPES)
@@ -254,36 +254,36 @@ class Run:
         try:
             yield from shapes.run()
         except CannotRunError:
-            self._knock()
+            self._require_answer()
             raise
         if shapes.out_of_time and not self._options.profile.rounds:
             self._time_is_up(SHAPES)
 
-    def _judge_silence(self, error: UnansweredError) -> None:
-        """Tell a request that gets no answer from a server that gives none any more."""
+    def _judge_unanswered(self, error: UnansweredError) -> None:
+        """Record a violation for an unanswered request, if the server still answers others."""
         self._unanswered += 1
-        way = list(self._recorder.history)
-        self._knock()
+        exchanges = list(self._recorder.history)
+        self._require_answer()
         self.findings.judge(
             kept=False,
             rule="answered",
             operation=error.operation,
             expected="an answer",
             actual=str(error),
-            exchanges=way,
+            exchanges=exchanges,
         )
         if self._unanswered >= _MOST_UNANSWERED:
             raise GoneError(f"{self._unanswered} requests got no answer, the last one: {error}")
 
-    def _knock(self) -> None:
-        """Raise `GoneError` if the server does not answer any more."""
+    def _require_answer(self) -> None:
+        """Raise `GoneError` if the server no longer answers."""
         try:
             self._context.nobody.call("getMe")
         except UnansweredError as again:
-            raise GoneError(f"the server does not answer any more: {again}") from None
+            raise GoneError(f"the server no longer answers: {again}") from None
 
     def _tidy_up(self) -> None:
-        """Leave nothing open on a server where that may disturb somebody."""
+        """Close all conversations on a server that others may use."""
         self._watching = False
         lent = self._context.target.token is not None
         if self._options.profile.gentle or lent:

@@ -1,7 +1,7 @@
-"""Where the documents leave a server free, so do the tests: all of it is here.
+"""Behaviour that the documents leave open, and that the tests therefore accept.
 
-Each freedom names its entry in ``docs/evidence.md``. Statuses that a server may
-choose between for generated requests are in ``checks/generated/configuration.py``.
+Each case names its entry in ``docs/evidence.md``. The statuses that are accepted for
+generated requests are in ``checks/generated/configuration.py``.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from siteassist_contract.description import ends_object, operations, takes_feedb
 from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, spelled
 
 REFUSALS = (400, 422)
-"""What an invalid request may be refused with: O-2."""
+"""Statuses for an invalid request: O-2."""
 HIDDEN = (403, 404)
-"""What somebody else's object may be answered with, or one that never existed: O-1."""
+"""Statuses for another visitor's object, or one that never existed: O-1."""
 CIRCUMSTANCES = (402, 429, 502, 503)
-"""What any request may be answered with, for reasons that lie outside of it."""
+"""Statuses for any request, for reasons outside the request."""
 CLOSED = (200, 202, 400, 403, 404, 409, 422)
-"""What a message to a closed conversation may be answered with: O-3."""
+"""Statuses for a message to a closed conversation: O-3."""
 CHANGING = ("title", "updatedAt")
-"""What a server may change without a request: no page says when a conversation gets its title."""
+"""Properties that may change without a request: no page says when a conversation gets a title."""
 CREATED = 201
 ACCEPTED = range(200, 300)
 
 
 @dataclass(frozen=True)
 class GeneratedCall:
-    """A request that was made up, and what the server answered."""
+    """A generated request and its answer."""
 
     operation_id: str
     url: str
-    """What was requested, with its query as it was sent."""
+    """The URL with its query, as it was sent."""
     path: Mapping[str, Any]
     """The parameters in the path."""
     body: object
     """The request's body, before it became JSON."""
     altered: frozenset[str] | None
-    """The query parameters that are wrong on purpose; ``None`` if another part
-    of the request is, or nothing is known."""
+    """The query parameters that are invalid on purpose; ``None`` if another part
+    of the request is, or if it is unknown."""
     status: int
     answer: object
     """The answer's body if it is JSON, else ``None``."""
@@ -51,17 +51,17 @@ class GeneratedCall:
 
 @dataclass
 class Memory:
-    """What earlier answers told of the objects that requests are about."""
+    """Objects that earlier answers have shown."""
 
     opened: list[str] = field(default_factory=list)
-    """Conversations that were started, the latest last."""
+    """Conversations that were started, in order."""
     closed: set[str] = field(default_factory=set)
     """Conversations that were closed."""
     own: set[str] = field(default_factory=set)
-    """Messages that a visitor wrote."""
+    """Messages that visitors wrote."""
 
     def observe(self, exchange: GeneratedCall) -> None:
-        """Remember what ``exchange`` tells."""
+        """Remember the objects in ``exchange``."""
         answer = exchange.answer if isinstance(exchange.answer, Mapping) else {}
         if exchange.operation_id == "startConversation" and exchange.status == CREATED:
             self.opened.append(str(answer.get("id")).lower())
@@ -75,7 +75,7 @@ class Memory:
                 self.own.add(str(message.get("id")).lower())
 
     def open_instead_of(self, conversation_id: str) -> str | None:
-        """Return an open conversation if this one is closed and there is another."""
+        """Return an open conversation if this one is closed, or None."""
         if conversation_id.lower() not in self.closed:
             return None
         while self.opened and self.opened[-1] in self.closed:
@@ -83,7 +83,7 @@ class Memory:
         return self.opened[-1] if self.opened else None
 
     def may_be_refused(self, exchange: GeneratedCall) -> bool:
-        """Whether a valid request may get the 400 or 422 that it got."""
+        """Whether the documents permit that a valid request got this 400 or 422."""
         if exchange.status not in REFUSALS:
             return False
         if any(_free_parameters(exchange)):
@@ -99,25 +99,25 @@ class Memory:
 
 
 def is_own_message(item: object) -> bool:
-    """Whether an item of a list is a message of the visitor, which need not be ratable: O-18."""
+    """Whether an item is a message of a visitor, which a server may refuse to rate: O-18."""
     return isinstance(item, Mapping) and item.get("role") == "user"
 
 
 def lasting(value: Any) -> Any:
-    """Return an answer's JSON without what a server may change by itself: a title, say."""
+    """Return an answer's JSON without the properties in `CHANGING`."""
     if isinstance(value, dict):
         return {name: lasting(item) for name, item in value.items() if name not in CHANGING}
     return [lasting(item) for item in value] if isinstance(value, list) else value
 
 
 def may_be_accepted(exchange: GeneratedCall) -> bool:
-    """Whether a request that was made wrong on purpose may be accepted all the same."""
+    """Whether the documents permit that an invalid request is accepted."""
     free = frozenset(_free_parameters(exchange))
     return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
 
 
 def respelled(body: bytes) -> bytes:
-    """Return the body of an answer with the documented spelling, if it has the older one."""
+    """Return the body of an answer with the documented spelling of its properties."""
     if MISSPELLED.encode() not in body:
         return body
     try:
@@ -127,28 +127,28 @@ def respelled(body: bytes) -> bytes:
 
 
 def sent_query(url: str) -> dict[str, list[str]]:
-    """Return the query of ``url``, each name with all that was sent for it."""
+    """Return the query of ``url``: all values by name."""
     return parse_qs(urlsplit(url).query, keep_blank_values=True)
 
 
 def _free_parameters(exchange: GeneratedCall) -> Iterator[str]:
-    """Yield the query parameters whose values a server may take or refuse."""
+    """Yield the query parameters whose values a server may accept or refuse."""
     described = {p.name: p for p in operations()[exchange.operation_id].places("query")}
     for name, texts in sent_query(exchange.url).items():
         types = described[name].types if name in described else frozenset[str]()
         # O-6: null has no documented spelling in a query.
         null = "null" in types and texts in (["null"], [""])
-        # O-5: a paging value is a "number"; whether 1.5 is one is not stated.
+        # O-5: a paging value is a "number"; no page says whether 1.5 is valid.
         numeric = bool(types & {"number", "integer"})
         fraction = numeric and len(texts) == 1 and _is_not_whole(texts[0])
-        # C-01: a server knows at least one of the spellings.
+        # C-01: a server supports at least one of the spellings.
         spelling = name == "orderBy" and texts in ([LAST_INTERACTION], [MISSPELLED])
         if null or fraction or spelling:
             yield name
 
 
 def _is_not_whole(text: str) -> bool:
-    """Whether ``text`` is a number, but not one in plain digits."""
+    """Whether ``text`` is a number that is not written in digits alone."""
     try:
         number = float(text)
     except ValueError:
@@ -157,12 +157,12 @@ def _is_not_whole(text: str) -> bool:
 
 
 def altered_query(case: Any) -> frozenset[str] | None:
-    """Return the query parameters that a generated request got wrong on purpose.
+    """Return the query parameters that are invalid on purpose in a generated request.
 
-    ``None`` if another part of it is wrong as well, or nothing is known.
+    ``None`` if another part of it is invalid as well, or if it is unknown.
     """
     data = None if case.meta is None else case.meta.phase.data
-    # Coverage gets one place wrong at a time, fuzzing any number of them.
+    # The coverage phase changes one place at a time, fuzzing any number of them.
     places = getattr(data, "mutations", None) or ([data] if data is not None else [])
     if any(place.parameter_location != "query" or not place.parameter for place in places):
         return None

@@ -1,4 +1,4 @@
-"""What a run of the contract tests can come to, and the exit status that says so."""
+"""Verdicts of a run and their exit statuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ExitStatus(IntEnum):
     BROKEN = 1
     """The server broke the contract at least once."""
     NOT_RUN = 2
-    """The tests could not run, or not to their end."""
+    """The tests could not run, or did not finish."""
     INTERRUPTED = 130
     """Ctrl-C ended the tests."""
 
@@ -23,4 +23,4 @@ class CannotRunError(Exception):
 
 
 class ContractBrokenError(Exception):
-    """The server broke the contract so that nothing can go on; the message is one line."""
+    """The server broke the contract in a way that ends the tests; the message is one line."""

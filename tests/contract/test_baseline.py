@@ -49,10 +49,10 @@ def test_further_keys_are_left_alone(tmp_path: Path) -> None:
         (b"", "is not JSON: "),
         (b"{", "is not JSON: "),
         (b"\xff", "is not JSON: "),
-        (b"[]", "has no list of texts named `violations`"),
-        (b"{}", "has no list of texts named `violations`"),
-        (b'{"violations": "getMe me"}', "has no list of texts named `violations`"),
-        (b'{"violations": ["getMe me", 1]}', "has no list of texts named `violations`"),
+        (b"[]", "has no list of strings named `violations`"),
+        (b"{}", "has no list of strings named `violations`"),
+        (b'{"violations": "getMe me"}', "has no list of strings named `violations`"),
+        (b'{"violations": ["getMe me", 1]}', "has no list of strings named `violations`"),
     ],
 )
 def test_what_is_no_baseline_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:

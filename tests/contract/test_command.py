@@ -107,15 +107,15 @@ def test_empty_credential_is_none(url: str, command: Command) -> None:
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("host/v2", "is no base URL"),
-        ("ftp://host/v2", "is no base URL"),
-        ("http://", "is no base URL"),
-        ("http://host:99999/v2", "is no base URL"),
-        ("http://host:0/v2", "is no base URL"),
-        ("http://[::1/v2", "is no base URL"),
-        ("http://user:secret@host/v2", "has no query, fragment, user or password"),
-        ("http://host/v2?a=b", "has no query"),
-        ("http://host/v2#a", "has no query"),
+        ("host/v2", "invalid base URL"),
+        ("ftp://host/v2", "invalid base URL"),
+        ("http://", "invalid base URL"),
+        ("http://host:99999/v2", "invalid base URL"),
+        ("http://host:0/v2", "invalid base URL"),
+        ("http://[::1/v2", "invalid base URL"),
+        ("http://user:secret@host/v2", "must not have a query, a fragment, a user or a password"),
+        ("http://host/v2?a=b", "must not have a query"),
+        ("http://host/v2#a", "must not have a query"),
     ],
 )
 def test_bad_url_is_told(address: str, problem: str, command: Command) -> None:
@@ -128,7 +128,7 @@ def test_bad_url_is_told(address: str, problem: str, command: Command) -> None:
 def test_wrong_path_is_told(url: str, command: Command) -> None:
     """A base URL without its version is the likeliest mistake."""
     line = fails_to_run(command(url.removesuffix("/v2"), "--token", PRIVATE_KEY))
-    assert "answered 404; a base URL looks like https://host/v2" in line
+    assert "answered 404; expected something like https://host/v2" in line
 
 
 @pytest.mark.parametrize("token", ["line\nbreak", "schlüssel"])
@@ -170,7 +170,7 @@ def test_reports_that_cannot_be_written_are_told(reports: str, url: str, command
     Path("taken").mkdir()
     Path("taken", "html").write_text("in the way")
     line = fails_to_run(command(url, "--api-key", KEY, "--reports", reports))
-    assert line.startswith(f"reports cannot go to {reports}: ")
+    assert line.startswith(f"reports cannot be written to {reports}: ")
 
 
 def test_reports_that_get_lost_on_the_way(
@@ -202,8 +202,8 @@ def test_syntax_error_in_the_description_is_told(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--time", "soon"), "'soon' is no time; one looks like 90s, 30m or 2h"),
-        (("--time", "0s"), "'0s' is no time"),
+        (("--time", "soon"), "invalid time 'soon': expected something like 90s, 30m or 2h"),
+        (("--time", "0s"), "invalid time '0s'"),
         (("--examples", "0"), "0 is not in the range"),
         (("--workers", "0"), "0 is not in the range"),
         (("--seed", "-1"), "-1 is not in the range"),
@@ -246,7 +246,7 @@ def test_server_that_keeps_the_contract(
     result = command(url, *CREDENTIALS[credentials], "--seed", "7", "--reports", "out")
     assert (0, "") == (result.exit_code, result.stderr), result.output
     assert re.fullmatch(r"The server keeps the contract \(\d+ requests\)\.", last(result))
-    assert (credentials == "token") == ("one visitor takes part" in result.stdout)
+    assert (credentials == "token") == ("is only one visitor" in result.stdout)
     assert (credentials == "token") == ("needs a publishable key: --api-key" in result.stdout)
     assert f"Repeat with: siteassist-contract {url} --profile default --seed 7\n" in result.stdout
     written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
@@ -372,19 +372,19 @@ def test_break_is_told(url: str, shared: InProcess, command: Command) -> None:
     result = command(url, "--api-key", KEY)
     assert (1, "") == (result.exit_code, result.stderr)
     text = result.stdout
-    assert "  ✗ search: Operations that take no token work without one.\n" in text
+    assert "  ✗ search: Operations that need no token work without one.\n" in text
     found = re.search(
-        r"\nBreak \d+: GET /search \(search\)\n  rule:     (.*?)\n\n", text, re.DOTALL
+        r"\nFinding \d+: GET /search \(search\)\n  rule:     (.*?)\n\n", text, re.DOTALL
     )
     assert found is not None
-    for line in ("rests on: ", "expected: ", "actual:   401", "answer:", "repeat with:"):
+    for line in ("rests on: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
         assert f"\n  {line}" in text
     assert re.fullmatch(
         r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result)
     )
     summary = json.loads(Path("reports/summary.json").read_text())
     assert {"search"} == {each["operation"] for each in summary["violations"]}
-    assert summary["first_break_seconds"] is not None
+    assert summary["first_violation_seconds"] is not None
 
 
 def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
@@ -396,7 +396,7 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     summary = json.loads(Path("reports/summary.json").read_text())
     assert 1 == len(summary["violations"])
     assert last(result).startswith("The server breaks the contract in 1 way (")
-    assert "the run stopped at its first break" in result.stdout
+    assert "the run stopped at its first violation" in result.stdout
     assert requests_of(result) < requests_of(whole)
 
 
@@ -412,7 +412,7 @@ def test_many_breaks_are_shortened(loopback: Serve, command: Command) -> None:
     server = loopback(lambda _: httpx.Response(200, json={}))
     result = command(server.url, "--token", PRIVATE_KEY)
     assert 1 == result.exit_code
-    assert "  The report has all of them in full.\n" in result.stdout
+    assert "  The HTML report has all of them in full.\n" in result.stdout
     assert 10 == result.stdout.count("\n  expected: ")
     assert "  also at:  " in result.stdout
 
@@ -480,7 +480,8 @@ def test_updated_baseline_is_kept(url: str, shared: InProcess, command: Command)
     assert 0 == result.exit_code, result.output
     assert "(known)" in result.stdout
     assert re.fullmatch(
-        r"The server keeps the contract \(\d+ requests, \d+ known breaks accepted\)\.", last(result)
+        r"The server keeps the contract \(\d+ requests, \d+ known findings accepted\)\.",
+        last(result),
     )
 
 
@@ -492,9 +493,11 @@ def test_new_break_beside_known_ones(url: str, shared: InProcess, command: Comma
     shared.fault = breaks_both
     result = command(*options)
     assert 1 == result.exit_code
-    shown = re.findall(r"^Break \d+: \w+ \S+ \((\w+)\)( \(known\))?$", result.stdout, re.MULTILINE)
+    shown = re.findall(
+        r"^Finding \d+: \w+ \S+ \((\w+)\)( \(known\))?$", result.stdout, re.MULTILINE
+    )
     assert {("search", ""), ("getConversations", " (known)")} == set(shown)
-    assert "known break" in last(result)
+    assert "known finding" in last(result)
 
 
 def test_stop_at_first_goes_past_known_breaks(
@@ -512,8 +515,8 @@ def test_stop_at_first_goes_past_known_breaks(
     [
         (None, "the baseline base.json: No such file or directory"),
         ("{", "the baseline base.json is not JSON: "),
-        ("[]", "the baseline base.json has no list of texts named `violations`"),
-        ('{"violations": [1]}', "the baseline base.json has no list of texts named `violations`"),
+        ("[]", "the baseline base.json has no list of strings named `violations`"),
+        ('{"violations": [1]}', "the baseline base.json has no list of strings named `violations`"),
         ("\udcff", "the baseline base.json is not JSON: "),
     ],
 )
@@ -619,7 +622,7 @@ def test_baseline_that_cannot_be_written_is_told(
     shared.fault = breaks_both
     result = command(url, "--api-key", KEY, "--baseline", "/proc/x", "--update-baseline")
     assert 2 == result.exit_code, result.output
-    assert "The breaks could not be accepted: the baseline /proc/x: " in result.stderr
+    assert "The baseline could not be updated: the baseline /proc/x: " in result.stderr
 
 
 def test_run_without_an_end_leaves_the_baseline(
@@ -639,7 +642,7 @@ def test_run_without_an_end_leaves_the_baseline(
     result = command(url, "--api-key", KEY, *options)
     assert 130 == result.exit_code, result.output
     assert before == Path("base.json").read_bytes()
-    assert "The baseline base.json stays as it is" in result.stdout
+    assert "The baseline base.json was not updated" in result.stdout
 
 
 def test_tokens_of_the_run_are_known_from_the_first(

@@ -177,7 +177,7 @@ def test_right_handler_passes(shared: InProcess, make_context: Callable[..., Che
     ("wrong", "expected"),
     [
         ("anybody", {"isolation": "204"}),
-        ("body", {"described 200": "200 is no status that is documented for it"}),
+        ("body", {"described 200": "undocumented status 200"}),
         ("open_", {"token-required no token": "204", "token-checked a made-up token": "204"}),
     ],
 )

@@ -67,7 +67,7 @@ def test_page_is_asked_for_by_the_names_of_the_description() -> None:
     assert {"limit": 2, "offset": None} == page_query("getQnas", limit=2)
     assert {"limit": 2, "offset": 0} == page_due("getQnas", limit=2, offset=0)
     assert {} == page_due("getMessages", limit=2, offset=0)
-    with pytest.raises(ValueError, match="getMe returns no list"):
+    with pytest.raises(ValueError, match="getMe has no pages"):
         page_query("getMe")
 
 
@@ -98,16 +98,16 @@ def test_every_example_is_as_described(name: str, status: int, media_type: str, 
 @pytest.mark.parametrize(
     ("status", "header", "content", "fault"),
     [
-        (418, JSON, b"{}", "418 is no status that is documented for it"),
-        (201, JSON, b"{}", "201 is no status that is documented for it"),
-        (200, "text/html", b"{}", "200 comes as application/json, this one as text/html"),
-        (200, "", b"{}", "200 comes as application/json, this one as nothing"),
-        (200, JSON, b"", "the body is empty, and should be JSON"),
-        (200, JSON, b" \n", "the body is empty, and should be JSON"),
+        (418, JSON, b"{}", "undocumented status 418"),
+        (201, JSON, b"{}", "undocumented status 201"),
+        (200, "text/html", b"{}", "200 must have the media type application/json, got text/html"),
+        (200, "", b"{}", "200 must have the media type application/json, got none"),
+        (200, JSON, b"", "the body is empty, expected JSON"),
+        (200, JSON, b" \n", "the body is empty, expected JSON"),
         (200, JSON, b"{\xff}", "the body is not UTF-8 at byte 1"),
         (200, JSON, b"{", "the body is not JSON: "),
-        (200, JSON, b'{"a": NaN}', "the body is not JSON: NaN is no JSON number"),
-        (200, JSON, b"-Infinity", "the body is not JSON: -Infinity is no JSON number"),
+        (200, JSON, b'{"a": NaN}', "the body is not JSON: NaN is not a JSON number"),
+        (200, JSON, b"-Infinity", "the body is not JSON: -Infinity is not a JSON number"),
         (200, JSON, b"\xef\xbb\xbf{}", "the body is not JSON: "),
         (200, JSON, b"[]", '[] is not of type "object"'),
         (200, JSON, b"null", 'null is not of type "object"'),
@@ -185,8 +185,8 @@ def test_schema_with_references_is_compiled() -> None:
     [
         ("", b"", []),
         ("text/html", b"", []),
-        ("application/json", b"{}", ["204 comes without a body, this one with '{}'"]),
-        ("", b"\n", ["204 comes without a body, this one with '\\n'"]),
+        ("application/json", b"{}", ["204 must have no body, got '{}'"]),
+        ("", b"\n", ["204 must have no body, got '\\n'"]),
     ],
 )
 def test_response_without_a_body_has_none(

@@ -83,7 +83,7 @@ def test_run_keeps_to_what_it_announces(
     assert result.stdout.startswith(
         f"This run sends at most {sends.requests} requests, 2 a second,\n"
         f"starts {sends.conversations} conversations and closes them again, sends\n"
-        f"{sends.messages} messages that the assistant answers, and touches nothing else.\n"
+        f"{sends.messages} messages that the assistant answers, and changes nothing else.\n"
     )
     preflight = 2 if credentials == "both" else 1
     assert len(mock.requests) - preflight <= sends.requests
@@ -241,11 +241,11 @@ def test_question(  # noqa: PLR0913  # fixtures
         patch.setattr(cli, "sys", _with_terminal())
         arguments = ("--api-key", KEY, "--profile", "live", *options)
         result = command(loopback(mock.handle_request).url, *arguments)
-    assert (["Go on?"] if asked else []) == terminal.questions
+    assert (["Continue?"] if asked else []) == terminal.questions
     assert status == result.exit_code, result.output
     assert (status == 0) == bool(mock.requests)
     if status:
-        assert "The tests cannot run: you did not want to go on\n" == result.stderr
+        assert "The tests cannot run: cancelled\n" == result.stderr
 
 
 def _with_terminal() -> Any:
@@ -267,7 +267,7 @@ def test_nobody_to_ask(url: str, command: Command) -> None:
     arguments = ("--api-key", KEY, "--profile", "live", "--max-messages", "3")
     result = command(url, *arguments)
     assert 2 == result.exit_code
-    line = "The tests cannot run: it sends more than 3 messages: say --yes to go on\n"
+    line = "The tests cannot run: it sends more than 3 messages: pass --yes to confirm\n"
     assert line == result.stderr
 
 

@@ -97,7 +97,7 @@ def test_document_has_everything() -> None:
         "repeat": "siteassist-contract --seed 7",
         "requests": 9,
         "seconds": 12.35,
-        "first_break_seconds": 2.35,
+        "first_violation_seconds": 2.35,
     } == {k: v for k, v in found.items() if k not in ("violations", "coverage")}
     assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
     assert [False, True] == [each["known"] for each in found["violations"]]
@@ -110,12 +110,12 @@ def test_document_has_everything() -> None:
 @pytest.mark.parametrize(
     ("violations", "first"), [([], None), ([KNOWN], None), ([KNOWN, BROKEN, ELSEWHERE], 1.5)]
 )
-def test_first_break_is_the_first_that_nobody_accepted(
+def test_first_violation_is_the_first_outside_the_baseline(
     violations: list[Violation], first: float | None
 ) -> None:
     """Or none."""
-    assert first == report(*violations).first_break_seconds
-    assert first == summary.document(report(*violations))["first_break_seconds"]
+    assert first == report(*violations).first_violation_seconds
+    assert first == summary.document(report(*violations))["first_violation_seconds"]
 
 
 def test_run_that_stopped_says_why() -> None:
@@ -385,7 +385,7 @@ def test_page_with_one_break_says_one() -> None:
     found = Page(page.render(report(alone)))
     assert "1 finding\n" in found.text
     assert [] == found.pres
-    assert "See it with" not in found.text
+    assert "Reproduce with" not in found.text
 
 
 def test_page_counts_what_was_tested() -> None:
@@ -395,7 +395,7 @@ def test_page_counts_what_was_tested() -> None:
     text = " ".join(Page(source).text.split())
     rules = [row for row in whole.rows if row.kind == "rule"]
     statuses = [row for row in whole.rows if row.kind == "status"]
-    assert f"1 of {len(rules)} pairs of operation and rule were put to the test" in text
+    assert f"1 of {len(rules)} pairs of operation and rule were tested" in text
     assert f"1 of {len(statuses)} documented pairs of operation and status were seen" in text
     for reason, count in gaps(whole.rows).items():
         assert f"{count} {reason}" in text

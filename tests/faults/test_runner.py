@@ -37,7 +37,7 @@ else:
     broken = True
 found = {{"rule": "token_needed", "operation": "getMe", "layer": "model"}}
 (reports / "summary.json").write_text(json.dumps(
-    {{"first_break_seconds": 0.25 if broken else None, "violations": [found] * broken}}
+    {{"first_violation_seconds": 0.25 if broken else None, "violations": [found] * broken}}
 ))
 sys.exit(int(broken))
 """

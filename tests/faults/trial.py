@@ -122,7 +122,7 @@ def run(  # noqa: PLR0913 - what a run depends on
     return Trial(
         status,
         seconds,
-        summary.get("first_break_seconds"),
+        summary.get("first_violation_seconds"),
         [
             Violation(*(str(found.get(key)) for key in ("rule", "operation", "layer")))
             for found in summary.get("violations", ())

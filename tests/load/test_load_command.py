@@ -121,7 +121,7 @@ def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path)
         status, printed = run(tmp_path, *master, measured=False)
         ends = [(each.communicate()[0], each.returncode) for each in (one, two)]
     assert 1 == status, printed
-    assert "Break 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
+    assert "Finding 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
     assert [("This worker is done.\n", 0)] * 2 == ends
 
 
@@ -193,7 +193,7 @@ def test_without_locust_it_says_what_to_install() -> None:
         (("--master", "--worker"), "--master, --worker and --processes exclude each other"),
         (("--think", "2", "1"), "--think takes the shorter time first"),
         (("--api-key", ""), "The load cannot run: no credential"),
-        (("--api-key", KEY, "--reports", "/dev/null/reports"), "reports cannot go to"),
+        (("--api-key", KEY, "--reports", "/dev/null/reports"), "reports cannot be written to"),
         (("--api-key", KEY, "--reports", "."), "The load cannot run: no server at"),
     ],
 )

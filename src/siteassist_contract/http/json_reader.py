@@ -1,4 +1,4 @@
-"""Reads JSON that may be anything: every fault of it is a `ValueError`."""
+"""A reader of untrusted JSON, which raises `ValueError` for every fault."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any
 
 LAST_INTERACTION = "lastInteractionAt"
 MISSPELLED = "lastInterationAt"
-"""The older spelling, which a server may still have: C-01."""
+"""The older spelling, which a server may still use: C-01."""
 
 
 def read_json(content: bytes | str) -> Any:
     """Return the value in the documented spelling.
 
-    Raises `ValueError` if it is no JSON, such as `NaN`, or nested too deeply to
-    be looked at.
+    Raises `ValueError` if it is not JSON (`NaN` is not) or nested too deeply.
     """
     try:
         return spelled(json.loads(content, parse_constant=_no_number))
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("nested too deeply") from None
 
 
 def spelled(value: Any) -> Any:
@@ -33,4 +32,4 @@ def spelled(value: Any) -> Any:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

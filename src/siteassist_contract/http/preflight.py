@@ -1,8 +1,6 @@
-"""Makes sure that a server is there and takes the credentials, before any test runs.
+"""A check that the server exists and accepts the credentials, before any test runs.
 
-Without this, a typing mistake would come back as hundreds of broken promises.
-Speaks plain HTTP, not through the generated client, so that an answer that
-breaks the contract can still be looked at.
+Without it, a typing mistake would cause hundreds of findings.
 """
 
 from __future__ import annotations
@@ -25,35 +23,34 @@ from siteassist_contract.verdict import CannotRunError
 
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _MOST = 2**20
-"""How large, in bytes, an answer to one of these requests may be."""
+"""Maximum size, in bytes, of an answer to one of these requests."""
 TIMEOUT = 8.0
-"""How long, in seconds, the server may take for one of these requests."""
+"""Timeout, in seconds, of one of these requests."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server and what gives access to it."""
+    """A server and the credentials for it."""
 
     base_url: str
-    """Where the API is, with its version and without a slash at the end."""
+    """The base URL of the API, with its version and without a slash at the end."""
     api_key: str | None = field(default=None, repr=False)
-    """A publishable key; gives two visitors, and access to what takes no bearer."""
+    """A publishable key, which starts sessions for any number of visitors."""
     token: str | None = field(default=None, repr=False)
-    """A session token or a private key; gives one visitor."""
+    """A session token or a private key, which is that of one visitor."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    """Tells the devices of this run from those of any other."""
+    """A part of the names of devices, which is different in every run."""
 
     @property
     def devices(self) -> tuple[str, str]:
-        """The two devices that a publishable key starts sessions for."""
+        """The devices of the two visitors of generated requests."""
         return f"siteassist-contract-{self.run}-1", f"siteassist-contract-{self.run}-2"
 
 
 def check(target: Target) -> tuple[str, ...]:
-    """Send one request per credential, and return the session token that came, if one did.
+    """Send one request per credential, and return the session tokens in the answers.
 
-    Raises `CannotRunError` if there is no server, no such API, or a credential
-    is refused.
+    Raises `CannotRunError` if there is no server or no such API, or if it refuses a credential.
     """
     if target.api_key is None and target.token is None:
         raise CannotRunError(
@@ -72,7 +69,7 @@ def _start_session(client: httpx.Client, target: Target, api_key: str) -> str | 
     body = session_arguments(api_key, target.devices[0])
     response = _send(client, target, "init", json=body)
     if response.status_code in _REFUSED and _is_known(client, target, api_key):
-        return None  # The key is good, so it is `init` that is not; the tests will say so.
+        return None  # The key is valid: the tests will report that `init` refuses it.
     _must_be_admitted(response, "init", "the API key", api_key)
     try:
         return session_token(response.json())
@@ -81,7 +78,7 @@ def _start_session(client: httpx.Client, target: Target, api_key: str) -> str | 
 
 
 def _is_known(client: httpx.Client, target: Target, api_key: str) -> bool:
-    """Whether the server takes the key elsewhere."""
+    """Whether another operation accepts the key."""
     response = _send(client, target, "getProject", params=key_argument(api_key))
     return response.status_code == httpx.codes.OK
 
@@ -90,7 +87,9 @@ def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
     try:
         headers = httpx.Headers({"Authorization": f"Bearer {token}"}, encoding="ascii")
     except UnicodeEncodeError:
-        raise CannotRunError("the token has characters that no HTTP header can carry") from None
+        raise CannotRunError(
+            "the token has characters that an HTTP header cannot contain"
+        ) from None
     response = _send(client, target, "getMe", headers=headers)
     _must_be_admitted(response, "getMe", "the token", token)
 
@@ -101,7 +100,7 @@ def _send(
     operation = operations()[operation_id]
     url = f"{target.base_url}{operation.path}"
     started = time.monotonic()
-    # Nothing is worth unpacking before its size is known.
+    # The limit of size must hold before anything is decompressed.
     headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
     try:
         with client.stream(operation.method, url, headers=headers, **content) as response:
@@ -109,7 +108,7 @@ def _send(
             for chunk in response.iter_raw():
                 body += chunk
                 if len(body) > _MOST or time.monotonic() - started > 2 * TIMEOUT:
-                    raise CannotRunError(f"{url} answers without end")
+                    raise CannotRunError(f"the answer of {url} is too long")
             kind = response.headers.get("content-type", "application/json")
             return httpx.Response(
                 response.status_code,
@@ -120,9 +119,9 @@ def _send(
     except httpx.TimeoutException:
         raise CannotRunError(f"{url} did not answer within {TIMEOUT:.0f} s") from None
     except httpx.InvalidURL as error:
-        raise CannotRunError(f"{url} is no usable address: {error}") from None
+        raise CannotRunError(f"invalid URL {url}: {error}") from None
     except (httpx.HTTPError, OSError) as error:
-        # Some transport errors repeat what was sent, so only the kind is told.
+        # The messages of other transport errors may contain headers.
         reason = str(error) if isinstance(error, httpx.ConnectError) else type(error).__name__
         raise CannotRunError(f"no server at {url}: {reason}") from None
 
@@ -137,7 +136,7 @@ def _must_be_admitted(
         raise CannotRunError(f"{name} was refused: {answered} {_excerpt(response, credential)}")
     if status == httpx.codes.NOT_FOUND:
         raise CannotRunError(
-            f"no SiteAssist API there: {answered}; a base URL looks like https://host/v2"
+            f"no SiteAssist API at this URL: {answered}; expected something like https://host/v2"
         )
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
         raise CannotRunError(
@@ -146,7 +145,7 @@ def _must_be_admitted(
 
 
 def _excerpt(response: httpx.Response, credential: str) -> str:
-    """Return the server's own words, or the start of its answer, on one line."""
+    """Return the message of an error, or the start of the answer, on one line."""
     try:
         text = str(response.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):

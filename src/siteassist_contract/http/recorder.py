@@ -1,4 +1,4 @@
-"""The transport of the suite: it keeps each request and its answer, byte by byte."""
+"""The transport of the suite, which records each request and its answer as bytes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from siteassist_contract.tolerance import CIRCUMSTANCES
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _LONGEST_WAIT = 60.0
 _RETRIES = 4
-_IN_VAIN = 25
-"""How many requests in a row may be refused for reasons that lie outside of them."""
+_MOST_REFUSED = 25
+"""Maximum number of consecutive refusals with a status of `CIRCUMSTANCES`."""
 LONGEST_ANSWER = 120.0
-"""How long, in seconds, an answer may go on; one piece of it has less time."""
+"""Maximum duration of an answer, in seconds."""
 LARGEST_ANSWER = 64 * 2**20
-"""How large, in bytes, an answer may be."""
+"""Maximum size of an answer, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +33,33 @@ class Exchange:
     operation: str
     """The ``operationId``."""
     credential: str
-    """Who asked: ``first`` or ``second`` for a visitor, empty for nobody, else a bad credential."""
+    """``first`` or ``second`` for a visitor's token, empty for none, or an invalid credential."""
     method: str
     target: str
-    """Path and query, after the base URL."""
+    """The path and the query, without the base URL."""
     body: bytes
     content_type: str
-    """Of the request; empty if it has none."""
+    """The media type of the request; empty if it has no body."""
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    """The answer's, names in small letters."""
+    """The headers of the answer, with names in lower case."""
     content: bytes = field(repr=False)
-    """The answer's body."""
+    """The body of the answer."""
     seconds: float
-    """How long it took from the first byte that was sent to the last one that came."""
+    """Time from the first byte of the request to the last byte of the answer."""
     first: float
-    """When the first byte of the answer's body came; 0 if there was none."""
+    """Time until the first byte of the answer's body; 0 if it is empty."""
     pieces: int
-    """In how many pieces the body came."""
+    """Number of chunks of the answer's body."""
 
     @property
     def media_type(self) -> str:
-        """The answer's media type, without parameters."""
+        """The media type of the answer, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def json(self) -> Any:
-        """The answer's body in the documented spelling, if it is JSON; else ``None``."""
+        """The JSON of the answer in the documented spelling, or ``None`` if it is not JSON."""
         try:
             return read_json(self.content)
         except ValueError:
@@ -67,13 +67,13 @@ class Exchange:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The answer's body, if it is a JSON object; else an empty one."""
+        """The JSON object of the answer, or an empty one."""
         value = self.json
         return value if isinstance(value, dict) else {}
 
     @property
     def sent(self) -> Any:
-        """The request's body, if it is JSON; else ``None``."""
+        """The JSON of the request, or ``None`` if it is not JSON."""
         try:
             return json.loads(self.body)
         except (RecursionError, ValueError):
@@ -82,14 +82,14 @@ class Exchange:
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What a request is for; travels in the extensions of an `httpx.Request`."""
+    """Facts about a request, kept in the extensions of an `httpx.Request`."""
 
     operation: str
     """The ``operationId``."""
     credential: str = ""
-    """Who asks: see `Exchange.credential`."""
+    """See `Exchange.credential`."""
     token: str | None = field(default=None, repr=False)
-    """The token of whoever asks, which is not kept with the exchange."""
+    """The token, which the exchange does not contain."""
     base_path: str = ""
     """The path of the base URL."""
 
@@ -99,9 +99,9 @@ CALL = "siteassist_contract"
 
 
 class UnansweredError(BaseException):
-    """A request got no answer; the message says how it ended.
+    """A request got no answer; the message says why.
 
-    Not an `Exception`: hypothesis would take it for a finding, and try again and again.
+    Not an `Exception`: hypothesis would take it for a failure and try to minimise it.
     """
 
     def __init__(self, operation: str, reason: str) -> None:
@@ -110,16 +110,16 @@ class UnansweredError(BaseException):
 
 
 class GoneError(BaseException):
-    """The server is not there any more, or says to come back much later; see `UnansweredError`."""
+    """The server stopped answering, or asks for a long wait; see `UnansweredError`."""
 
     def __init__(self, reason: str, operation: str = "") -> None:
         super().__init__(reason)
         self.operation = operation
-        """The ``operationId`` of the request that got no answer; empty if there was one."""
+        """The ``operationId`` of the request without an answer; empty if it got one."""
 
 
 class Recorder(httpx.BaseTransport):
-    """The way to the server: paces requests, waits when it is told to, keeps what went over it."""
+    """A transport that limits the rate of requests, retries after 429, and records exchanges."""
 
     def __init__(  # noqa: PLR0913  # each has a default
         self,
@@ -140,34 +140,34 @@ class Recorder(httpx.BaseTransport):
         self._next = 0.0
         self._watch = watch
         self._on_exchange = on_exchange
-        self._in_vain = 0
+        self._refused = 0
         self._sleep = sleep
         self.history: list[Exchange] = []
-        """What went over the wire since somebody emptied the list."""
+        """The exchanges since the list was last cleared."""
         self.requests = 0
         self.answers = 0
         self.waited = 0.0
-        """How many seconds the server told us to wait, in all."""
+        """Total time, in seconds, that was waited after 429."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, again if the server says later, and keep what came."""
+        """Send a request, retry it after 429, and record the exchange."""
         exchange = self._exchange(request)
         for _ in range(_RETRIES):
-            wait = _told_to_wait(exchange)
+            wait = _wait_requested(exchange)
             if wait is None:
                 break
             if wait > _LONGEST_WAIT:
-                raise GoneError(f"the server says to come back in {wait:.0f} s (429)")
+                raise GoneError(f"the server asks to retry after {wait:.0f} s (429)")
             self.waited += wait
             self._sleep(wait)
             exchange = self._exchange(request)
-        self._in_vain = self._in_vain + 1 if exchange.status in CIRCUMSTANCES else 0
-        if self._in_vain >= _IN_VAIN:
-            raise GoneError(f"the server refuses everything, the last time with {exchange.status}")
+        self._refused = self._refused + 1 if exchange.status in CIRCUMSTANCES else 0
+        if self._refused >= _MOST_REFUSED:
+            raise GoneError(f"the server refuses all requests, the last one with {exchange.status}")
         self.answers += 1
         self.history.append(exchange)
         self._on_exchange(exchange, _facts(request))
-        # The body is here as it came, whatever its headers say of it.
+        # The body is decoded already, whatever the headers say.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 
@@ -186,22 +186,26 @@ class Recorder(httpx.BaseTransport):
         try:
             return self._send(request, body)
         except httpx.ConnectError as error:
-            raise GoneError(f"the server went away: {error}", _facts(request).operation) from None
+            raise GoneError(
+                f"the server stopped answering: {error}", _facts(request).operation
+            ) from None
         except httpx.RemoteProtocolError as error:
             if request.method != "GET":
                 raise UnansweredError(_facts(request).operation, str(error)) from None
         except (httpx.HTTPError, OSError) as error:
             raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
-        # A connection that had been idle may be closed at any time; reading again does no harm.
+        # The server may have closed an idle connection; a GET can be repeated safely.
         try:
             return self._send(request, body)
         except httpx.ConnectError as error:
-            raise GoneError(f"the server went away: {error}", _facts(request).operation) from None
+            raise GoneError(
+                f"the server stopped answering: {error}", _facts(request).operation
+            ) from None
         except (httpx.HTTPError, OSError) as error:
             raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
 
     def _send(self, request: httpx.Request, body: bytes) -> Exchange:
-        # What comes has to be looked at as it is.
+        # Answers are judged as bytes, so they must not be compressed.
         request.headers["Accept-Encoding"] = "identity"
         started = time.monotonic()
         response = self._inner.handle_request(request)
@@ -214,9 +218,7 @@ class Recorder(httpx.BaseTransport):
                     size += len(chunk)
                     chunks.append(chunk)
                 if time.monotonic() - started > LONGEST_ANSWER or size > LARGEST_ANSWER:
-                    raise UnansweredError(
-                        _facts(request).operation, "the answer does not come to an end"
-                    )
+                    raise UnansweredError(_facts(request).operation, "the answer does not end")
         finally:
             response.close()
         target = request.url.raw_path.decode("ascii")
@@ -243,7 +245,7 @@ def _facts(request: httpx.Request) -> CallFacts:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """Return the proxy that the environment names for an address, as other programs use it."""
+    """Return the proxy for a URL from the environment, or None."""
     parts = urlsplit(base_url)
     if proxy_bypass(parts.hostname or ""):
         return None
@@ -251,20 +253,20 @@ def proxy_for(base_url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _told_to_wait(exchange: Exchange) -> float | None:
-    """Return how many seconds the server says to wait, if it does."""
+def _wait_requested(exchange: Exchange) -> float | None:
+    """Return the seconds that the server asks to wait, or None."""
     if exchange.status != httpx.codes.TOO_MANY_REQUESTS:
         return None
     error = exchange.document.get("error")
     details = error.get("details") if isinstance(error, dict) else None
-    told = details.get("retryAfter") if isinstance(details, dict) else None
+    wait = details.get("retryAfter") if isinstance(details, dict) else None
     header = exchange.headers.get("retry-after", "")
-    if not isinstance(told, int | float) and header.isascii() and header.isdigit():
-        told = int(header)
-    if not isinstance(told, int | float):
+    if not isinstance(wait, int | float) and header.isascii() and header.isdigit():
+        wait = int(header)
+    if not isinstance(wait, int | float):
         return None
-    # More than anybody waits is the same as ever so much more.
-    return float(min(max(told, 0), 10**6))
+    # Avoid overflow: the caller gives up on far shorter waits.
+    return float(min(max(wait, 0), 10**6))
 
 
 def _reason(error: Exception, request: httpx.Request) -> str:

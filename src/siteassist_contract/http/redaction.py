@@ -1,8 +1,7 @@
-"""Takes secrets out of all that is printed or reported.
+"""Redaction of secrets in the output and in reports.
 
-schemathesis filters the headers, queries and fields that were sent; what comes
-back is ours to look after: the session token of ``init``, and whatever a
-careless server repeats of the credentials that it was sent.
+schemathesis redacts requests. This module redacts answers: they contain session
+tokens, and a faulty server may repeat the credentials that it received.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from siteassist_contract.description import SESSION_TOKEN, credential_name
 FILTERED = "[Filtered]"
 API_KEY = "SITEASSIST_API_KEY"
 TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # its name
-"""The environment variables that credentials are in."""
+"""The environment variables that contain credentials."""
 
 _LEAST = 16
-"""How long, in bytes, what looks like a token has to be. Made-up ones, which are
-no secrets, are shorter, and may be in any text."""
+"""Minimum length of a token, in bytes. Generated ones, which are not secret, are shorter
+and may occur in any text."""
 
 
 class Filter:
-    """Knows the secrets of a run, and takes them out of what it is given."""
+    """The secrets of a run, and their redaction."""
 
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
         self._secrets: set[bytes] = set()
@@ -32,20 +31,19 @@ class Filter:
             self.add(secret)
 
     def add(self, secret: str | None) -> None:
-        """Remember another one; nothing is none."""
+        """Add a secret, unless it is empty."""
         if secret:
             self._secrets.add(secret.encode())
 
     def add_token(self, token: str) -> None:
-        """Remember the token of a request, unless it is plainly made up."""
+        """Add a token, unless it is too short to be genuine."""
         if len(token) >= _LEAST:
             self.add(token)
 
     def body(self, body: bytes) -> bytes:
         """Return the body of an answer without secrets and session tokens.
 
-        A session token that should be a string and is not stays, so that the
-        fault can be seen.
+        A session token that is not a string is kept, so that reports show the fault.
         """
         tokens = (match[2] for match in _session_tokens().finditer(body))
         self._secrets.update(token for token in tokens if len(token) >= _LEAST)
@@ -56,11 +54,11 @@ class Filter:
         return self.body(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def shows(self, body: bytes, *, besides: bytes = b"") -> bool:
-        """Whether ``body`` has one of the secrets in it that is not in ``besides``."""
+        """Whether ``body`` contains a secret that is not in ``besides``."""
         return any(secret in body and secret not in besides for secret in self._secrets)
 
     def files(self, folder: Path) -> None:
-        """Rewrite the files below ``folder`` that have secrets in them."""
+        """Redact the files below ``folder``."""
         for path in folder.rglob("*"):
             if path.is_file():
                 content = path.read_bytes()

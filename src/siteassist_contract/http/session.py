@@ -1,7 +1,6 @@
-"""Requests of one visitor, or of nobody, built from the description.
+"""Requests with one credential or none, built from the description.
 
-Each is sent once, without retries, renewal of sessions or tolerance; the bytes of the
-answer are what is judged.
+The session neither retries requests nor renews tokens nor parses answers.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_spec import JSON, Json
 
 PATIENCE = 20.0
-"""How long, in seconds, the server may take for the next piece of an answer."""
+"""Timeout, in seconds, for the next chunk of an answer."""
 
 
 class Session:
-    """One credential, or none, and the requests that are made with it."""
+    """A credential, or none, and the requests that are sent with it."""
 
     def __init__(
         self, base_url: str, recorder: Recorder, credential: str, token: str | None
     ) -> None:
-        """Speak over ``recorder`` with ``token``; ``credential`` is its name in reports."""
+        """Send requests over ``recorder`` with ``token``; ``credential`` is its name in reports."""
         self._base_path = urlsplit(base_url).path
         self.token = token
         self._recorder = recorder
@@ -76,7 +75,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         credential: str | None = None,
     ) -> Exchange:
-        """Send a request that is in parts, perhaps with another body or credential."""
+        """Send a request from its parts; ``body`` and ``credential`` replace its own."""
         return self.raw(
             request.operation,
             request.method,
@@ -98,9 +97,9 @@ class Session:
         headers: Mapping[str, str] | None = None,
         credential: str | None = None,
     ) -> Exchange:
-        """Send what no client would, under the name of ``operation``.
+        """Send any request, valid or not, and record it as one of ``operation``.
 
-        ``credential`` is what stands for an ``Authorization`` among ``headers`` in reports.
+        ``credential`` is the name in reports of an ``Authorization`` in ``headers``.
         """
         given = dict(headers or {})
         content = body if isinstance(body, bytes) else None
@@ -119,7 +118,7 @@ class Session:
             target,
             content=content,
             headers=given,
-            # Without a query of ours, one that is part of the target would be lost.
+            # An empty dict would remove the query of the target.
             params=dict(query) if query is not None else None,
             extensions={CALL: facts},
         )

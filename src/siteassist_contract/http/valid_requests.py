@@ -1,4 +1,4 @@
-"""One valid request per operation, made from the description: probes change one thing of it."""
+"""A valid request for each operation, made from the description. Probes change one part of it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from siteassist_contract.description import (
 from siteassist_spec import Body, Json, Operation, Parameter
 
 _DEVICE = "siteassist-contract"
-"""Sent in place of the device in the examples, which may be somebody's."""
+"""Replaces the device in the examples, which may exist on the server."""
 
 
 @dataclass
 class RequestParts:
-    """A request in parts that can be changed one by one."""
+    """The parts of a request."""
 
     operation: str
     """The ``operationId``."""
@@ -57,7 +57,7 @@ class RequestParts:
 
     @property
     def costs(self) -> bool:
-        """Whether a server that accepts it has an answer generated, which costs somebody money."""
+        """Whether the server generates an answer, which may cost money."""
         return self.described.stream is not None
 
     def changed(
@@ -68,7 +68,7 @@ class RequestParts:
         header: Mapping[str, str | None] | None = None,
         body: Any = ...,
     ) -> RequestParts:
-        """Return a copy with other values; a parameter that is ``None`` is left out."""
+        """Return a copy with other values; a parameter that is ``None`` is removed."""
         other = copy.deepcopy(self)
         other.path |= path or {}
         for part, changes in ((other.query, query), (other.header, header)):
@@ -83,10 +83,9 @@ class RequestParts:
 
 
 def valid_requests(ids: Mapping[str, str], api_key: str | None) -> dict[str, RequestParts]:
-    """Return a valid request for every operation whose path ``ids`` can fill.
+    """Return a valid request for every operation whose path parameters are in ``ids``.
 
-    ``ids`` are values of path parameters by their names. Without ``api_key``,
-    operations that take one are left out.
+    Without ``api_key``, operations that take a key are left out.
     """
     found = (valid_request(operation, ids, api_key) for operation in operations().values())
     return {request.operation: request for request in found if request is not None}
@@ -95,25 +94,25 @@ def valid_requests(ids: Mapping[str, str], api_key: str | None) -> dict[str, Req
 def valid_request(
     operation: Operation, ids: Mapping[str, str], api_key: str | None
 ) -> RequestParts | None:
-    """Return a valid request with as little in it as the description allows.
+    """Return the smallest valid request of an operation.
 
-    Returns None if an id in the path is unknown, or a key is needed and there is none.
+    Returns None if ``ids`` lacks a path parameter, or the operation needs a key and there is none.
     """
     names = [parameter.name for parameter in operation.places("path")]
     if not set(names) <= set(ids) or (takes_key(operation) and api_key is None):
         return None
-    known = {credential_name(API_KEY): api_key, credential_name(DEVICE): _DEVICE}
+    credentials = {credential_name(API_KEY): api_key, credential_name(DEVICE): _DEVICE}
     given: dict[str, dict[str, str]] = {"query": {}, "header": {}}
     for parameter in operation.parameters:
         if parameter.required and parameter.place in given:
-            value = known.get(parameter.name) or _parameter(parameter)
+            value = credentials.get(parameter.name) or _parameter(parameter)
             given[parameter.place][parameter.name] = str(value)
     return RequestParts(
         operation.operation_id,
         path={name: ids[name] for name in names},
         query=given["query"],
         header=given["header"],
-        body=_body(operation.body, known) if operation.body is not None else None,
+        body=_body(operation.body, credentials) if operation.body is not None else None,
     )
 
 
@@ -121,7 +120,7 @@ def _parameter(parameter: Parameter) -> Any:
     return next(iter(parameter.examples.values()), None) or value_of(parameter.schema)
 
 
-def _body(body: Body, known: Mapping[str, Any]) -> Any:
+def _body(body: Body, credentials: Mapping[str, Any]) -> Any:
     if not body.required:
         return None
     example = next(iter(body.examples.values()), None)
@@ -130,15 +129,16 @@ def _body(body: Body, known: Mapping[str, Any]) -> Any:
     if not isinstance(example, Mapping):
         example = {}
     required = {
-        name: known.get(name) or copy.deepcopy(example.get(name, value_of(written.get(name, {}))))
+        name: credentials.get(name)
+        or copy.deepcopy(example.get(name, value_of(written.get(name, {}))))
         for name in schema.get("required", ())
     }
-    # A change of nothing would show nothing.
+    # An empty body would make a PATCH without an effect.
     return required or copy.deepcopy(dict(example))
 
 
 def value_of(schema: Json) -> Any:
-    """Return a value that fits a schema, with as little in it as possible."""
+    """Return the smallest value that is valid for a schema."""
     form = next((f for f in forms(schema) if f.get("type") != "null"), {})
     given = [form.get("const"), form.get("default"), *form.get("enum", ())]
     if any(value is not None for value in given):
@@ -171,7 +171,7 @@ def _text(form: Json) -> str:
 
 
 def with_key(request: RequestParts, key: str) -> RequestParts:
-    """Return a request with another publishable key, wherever its operation takes it."""
+    """Return a copy with another publishable key."""
     changed = request
     for parameter in request.described.parameters:
         if credential_of(parameter.schema) == API_KEY:

@@ -1,4 +1,4 @@
-"""Breaks that somebody has accepted: they are told, and do not fail a run."""
+"""The baseline: violations that are accepted, so that they do not fail a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(path: Path) -> frozenset[str]:
         raise CannotRunError(f"the baseline {path} is not JSON: {error}") from None
     keys = document.get("violations") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise CannotRunError(f"the baseline {path} has no list of texts named `violations`")
+        raise CannotRunError(f"the baseline {path} has no list of strings named `violations`")
     return frozenset(keys)
 
 
@@ -32,7 +32,7 @@ def write(path: Path, violations: Iterable[Violation]) -> None:
 
     Raises `CannotRunError` if it cannot be written.
     """
-    document = {"violations": sorted(found.key for found in violations)}
+    document = {"violations": sorted(each.key for each in violations)}
     try:
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     except OSError as error:

@@ -14,11 +14,11 @@ from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML document may hold, however it is written."""
+"""Characters that XML cannot contain, even escaped."""
 
 
 def write(report: Report, path: Path) -> None:
-    """Write it to ``path``."""
+    """Write ``junit.xml`` to ``path``."""
     document = JUnitXml("siteassist-contract")
     for operation in dict.fromkeys(row.operation for row in report.rows):
         suite = TestSuite(operation)
@@ -27,7 +27,7 @@ def write(report: Report, path: Path) -> None:
                 suite.add_testcase(_case(report, row))
         document.add_testsuite(suite)
     if report.outcome.problem:
-        case = TestCase("the run gets to its end", "contract.run")
+        case = TestCase("the run finishes", "contract.run")
         case.result = [Error(_clean(report.outcome.problem))]
         suite = TestSuite("run")
         suite.add_testcase(case)

@@ -1,4 +1,4 @@
-"""``html/index.html``: one page for people, which needs nothing else."""
+"""``html/index.html``: the report as one self-contained page."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from siteassist_contract.rules import RULES
 
 
 def write(report: Report, path: Path) -> None:
-    """Write it to ``path``."""
+    """Write the page to ``path``."""
     text = report.outcome.findings.secrets.text(render(report))
-    # A server may send halves of characters.
+    # A server may send lone surrogates.
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def render(report: Report) -> str:
     """Return the page."""
-    # Whatever a server says is text here, never HTML.
+    # Answers of the server must never become HTML.
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
     tested = Counter(row.kind for row in report.rows if row.count)
     whole = Counter(row.kind for row in report.rows)
     return environment.from_string(source).render(
         report=report,
-        ways=grouped(report.outcome.findings.violations.values()),
+        findings=grouped(report.outcome.findings.violations.values()),
         layers=LAYERS,
         labels={name: each.label for name, each in operations().items()},
         rules=RULES,

@@ -1,7 +1,7 @@
-"""Turns exchanges into what a person can run: shell commands, and a Python program.
+"""Reproductions of exchanges as shell commands and as a Python program.
 
-Of all that was sent, only what leads to the last answer is kept. Ids and tokens
-become variables that are read from the answers of the run they are tried in.
+A reproduction has only the requests that the last one depends on. Ids and tokens are
+variables, which are read from the answers when it is run.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
-"""What stands for the publishable key in a bad credential, as a visitor's name for a token."""
+"""The placeholder for the publishable key in an invalid credential."""
 TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # its name
 _BINARY = "\0"
 """Stands for a body that is not text; a text with this character is never a whole body."""
 _SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
-"""What the visitors of a run are called, in reports and as variables."""
+"""The names of a run's visitors, in reports, as variables and as placeholders for their tokens."""
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """Knows what the credentials of a run are called."""
+    """A writer of reproductions, in which variables replace the credentials of a run."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
     devices: Mapping[str, str] = field(default_factory=dict)
-    """The device of each visitor that has one; the others have the token that was lent."""
+    """The device of each visitor; a visitor without one has the token of the command line."""
 
     def __call__(self, exchanges: Sequence[Exchange]) -> tuple[str, str]:
-        """Return shell commands and a Python program that lead to the last of ``exchanges``."""
+        """Return shell commands and a Python program that repeat the last of ``exchanges``."""
         if not exchanges:
             return "", ""
         steps = shortest(exchanges)
@@ -238,7 +238,7 @@ class Renderer:
 
 @dataclass(frozen=True)
 class _Names:
-    """Which ids are variables, and which answer each is read from."""
+    """Variables for ids, and the answers that they are read from."""
 
     by_value: dict[str, str] = field(default_factory=dict)
     sources: dict[str, tuple[int, Path]] = field(default_factory=dict)
@@ -249,7 +249,7 @@ class _Names:
 
 
 def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """Leave out what does not lead to the last of ``exchanges``."""
+    """Return the exchanges that the last of ``exchanges`` depends on, and the last one."""
     last = exchanges[-1]
     kept = [last]
     needed = _ids(last)
@@ -268,7 +268,7 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
 
 
 def _already(made: set[str], exchanges: Sequence[Exchange], exchange: Exchange) -> bool:
-    """Whether an earlier answer shows all of ``made`` already."""
+    """Whether earlier answers contain all of ``made``."""
     earlier: set[str] = set()
     for other in exchanges:
         if other is exchange:
@@ -278,19 +278,19 @@ def _already(made: set[str], exchanges: Sequence[Exchange], exchange: Exchange) 
 
 
 def _ids(exchange: Exchange) -> set[str]:
-    """Return the ids that a request names."""
+    """Return the ids in a request."""
     text = exchange.target + exchange.body.decode("utf-8", "replace")
     return {value.lower() for value in _UUID.findall(text)}
 
 
 def _made(exchange: Exchange) -> set[str]:
-    """Return the ids that an answer shows and its request does not name."""
+    """Return the ids in an answer that are not in its request."""
     text = exchange.content.decode("utf-8", "replace")
     return {value.lower() for value in _UUID.findall(text)} - _ids(exchange)
 
 
 def _names(steps: Sequence[Exchange]) -> _Names:
-    """Name the ids that a later step needs and an earlier answer shows."""
+    """Return variables for the ids in requests that an earlier answer contains."""
     names = _Names()
     wanted = set().union(*(_ids(step) for step in steps))
     for number, step in enumerate(steps[:-1]):
@@ -303,7 +303,7 @@ def _names(steps: Sequence[Exchange]) -> _Names:
 
 
 def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the ids in an answer, with where they are; an object's own id first."""
+    """Yield the ids in an answer with their paths; the ``id`` of an object comes first."""
     if isinstance(value, dict):
         for name in sorted(value, key=lambda name: name != "id"):
             yield from _strings(value[name], (*path, name))
@@ -315,7 +315,7 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _jq(path: Path) -> str:
-    """Return a path as a word for the shell; its names are the server's, and may be anything."""
+    """Return a path as a filter of jq, quoted for the shell. Names in it come from the server."""
     steps = [
         f".{part}" if isinstance(part, str) and _NAME.fullmatch(part) else f"[{json.dumps(part)}]"
         for part in path
@@ -347,7 +347,7 @@ def _expression(match: re.Match[str]) -> str:
 
 
 def _header(credential: str) -> str:
-    """Return the header of a credential: a visitor's name stands for its token."""
+    """Return the Authorization header of a credential, with placeholders for tokens."""
     return f"Bearer {{{credential}}}" if credential in VISITORS else credential
 
 

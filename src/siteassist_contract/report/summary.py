@@ -15,7 +15,7 @@ from siteassist_contract.run import Outcome
 
 @dataclass(frozen=True)
 class Report:
-    """Everything there is to report."""
+    """The content of all reports."""
 
     base_url: str
     profile: str
@@ -24,17 +24,17 @@ class Report:
     """The command that repeats the run."""
     outcome: Outcome
     verdict: str
-    """The last line."""
+    """The verdict as one line."""
     rows: list[Row]
     seconds: float
 
     @property
-    def first_break_seconds(self) -> float | None:
-        """When the first break was found that no baseline has."""
-        return min((found.seconds for found in self.outcome.findings.unknown), default=None)
+    def first_violation_seconds(self) -> float | None:
+        """Time from the start of the run to the first violation that is not in the baseline."""
+        return min((each.seconds for each in self.outcome.findings.unknown), default=None)
 
     def matrix(self) -> list[tuple[str, list[tuple[int, int]]]]:
-        """Return per operation, for each layer: requests and breaks."""
+        """Return the requests and the violations of each operation in each layer."""
         findings = self.outcome.findings
         names = list(dict.fromkeys(row.operation for row in self.rows))
         return [
@@ -44,8 +44,8 @@ class Report:
                     (
                         findings.requests[layer, name],
                         sum(
-                            b.operation == name and b.layer == layer
-                            for b in findings.violations.values()
+                            each.operation == name and each.layer == layer
+                            for each in findings.violations.values()
                         ),
                     )
                     for layer in LAYERS
@@ -56,9 +56,9 @@ class Report:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """Return what ``summary.json`` says."""
+    """Return the content of ``summary.json``."""
     violations = report.outcome.findings.violations.values()
-    first = report.first_break_seconds
+    first = report.first_violation_seconds
     return {
         "status": report.outcome.status.name.lower(),
         "verdict": report.verdict,
@@ -70,15 +70,15 @@ def document(report: Report) -> dict[str, Any]:
         "repeat": report.repeat,
         "requests": report.outcome.requests,
         "seconds": round(report.seconds, 2),
-        "first_break_seconds": None if first is None else round(first, 2),
-        "violations": [dataclasses.asdict(found) | {"key": found.key} for found in violations],
+        "first_violation_seconds": None if first is None else round(first, 2),
+        "violations": [dataclasses.asdict(each) | {"key": each.key} for each in violations],
         "coverage": [dataclasses.asdict(row) for row in report.rows],
     }
 
 
 def write(report: Report, path: Path) -> None:
-    """Write it to ``path``."""
+    """Write ``summary.json`` to ``path``."""
     text = json.dumps(document(report), indent=1, ensure_ascii=False)
     text = report.outcome.findings.secrets.text(text) + "\n"
-    # A server may send halves of characters; in JSON these are escapes.
+    # A server may send lone surrogates; in JSON they are escapes.
     path.write_text(text, encoding="utf-8", errors="backslashreplace")

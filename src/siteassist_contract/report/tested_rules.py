@@ -1,4 +1,4 @@
-"""What of the contract a run has put to the test, and what not, and why not."""
+"""The parts of the contract that a run tested, and the reasons for those it did not."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _STATUS_REASONS = {
     202: GAPS[HUMAN],
     400: "the server refuses with another status: O-2",
     401: "the operation takes no credential",
-    402: "needs a project whose plan is too small: nobody can provoke it from outside",
-    403: "the server hides what is somebody else's as not found (O-1), or allows every website",
-    404: "the server answers as forbidden (O-1), or nothing can be missing",
-    409: "no document says which request conflicts: C-22, O-3",
+    402: "needs a project whose plan is too small: cannot be provoked from outside",
+    403: "the server hides other visitors' objects as not found (O-1), or allows every website",
+    404: "the server answers 403 instead (O-1), or there is no object to miss",
+    409: "no document defines a conflict: C-22, O-3",
     422: "the server refuses with another status: O-2",
     429: "the tests stay below the limits of the server",
-    500: "is a break when it comes",
-    502: "only when a service behind it fails: nobody can provoke it from outside",
-    503: "only when the server is overloaded: nobody can provoke it from outside",
+    500: "never expected: a 500 is itself a violation",
+    502: "needs a failure behind the server: cannot be provoked from outside",
+    503: "needs an overloaded server: cannot be provoked from outside",
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One combination of the contract: an operation with a status, or with a rule."""
+    """An operation with one of its statuses, or with one of its rules."""
 
     operation: str
     kind: str
@@ -38,15 +38,15 @@ class Row:
     what: str
     """The status, or the id of the rule."""
     count: int
-    """How often it was seen, or put to the test."""
+    """Number of answers with the status, or of tests of the rule."""
     reason: str
-    """Why it was not, if it was not."""
+    """Why it was not tested; empty if it was."""
 
 
 def rows(findings: Findings, target: Target, human: str | None, left_out: str = "") -> list[Row]:
-    """Return a row for everything that there is to test.
+    """Return a row for every operation with each of its statuses and rules.
 
-    ``left_out`` says why a run did less than it could, if it did.
+    ``left_out`` is the reason why a run skipped tests, if it did.
     """
     found = []
     for name, operation in operations().items():
@@ -83,9 +83,9 @@ def _status_reason(status: int, target: Target) -> str:
 def _rule_reason(
     findings: Findings, rule: str, operation: str, target: Target, human: str | None
 ) -> str:
-    told = findings.prevented.get((rule, operation))
-    if told is not None:
-        return GAPS.get(told, told)
+    reason = findings.prevented.get((rule, operation))
+    if reason is not None:
+        return GAPS.get(reason, reason)
     needs = RULES[rule].needs
     if needs == TWO_VISITORS and target.api_key is None:
         return GAPS[TWO_VISITORS]
