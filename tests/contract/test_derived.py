@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.contract.conftest import KEY
+from tests.values import API_KEY as KEY
 
 from siteassist_contract import description
 from siteassist_contract.checks import derived
