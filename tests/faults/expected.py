@@ -306,7 +306,7 @@ EXPECTED: Sequence[Expectation] = tuple(
             (
                 "error-in-html",
                 "getConversation described 404",
-                "404 comes as application/json, this one as text/html",
+                "404 must have the media type application/json, got text/html",
             ),
             (
                 "error-with-stack-trace",
