@@ -74,7 +74,7 @@ class InProcess(httpx.BaseTransport):
         return self._loop.run_until_complete(self._call(request))
 
     def close(self) -> None:
-        """Do nothing: a run closes its wire, and a test may have several runs."""
+        """Do nothing: a run closes its transport, and a test may have several runs."""
 
     def shut(self) -> None:
         """Close the mock."""
@@ -293,10 +293,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(recorder, "time", fake)
     monkeypatch.setattr(visitor, "time", fake)
 
-    def make_wire(**options: Any) -> Recorder:
+    def make_recorder(**options: Any) -> Recorder:
         return Recorder(**options, sleep=clock.sleep)
 
-    monkeypatch.setattr(run, "Recorder", make_wire)
+    monkeypatch.setattr(run, "Recorder", make_recorder)
     return clock
 
 
@@ -345,7 +345,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
 
 @pytest.fixture
 def make_context() -> Callable[..., CheckContext]:
-    """Put a run's ground on a transport, without a run around it."""
+    """Make the context of a run on a transport."""
 
     def make(
         transport: httpx.BaseTransport,

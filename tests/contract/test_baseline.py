@@ -13,7 +13,7 @@ from siteassist_contract.verdict import CannotRunError
 
 
 def made(operation: str, rule: str, place: str = "") -> Violation:
-    """Make a break out of what matters for a test."""
+    """Make a violation for a test."""
     return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, 0.5),
         place=place,

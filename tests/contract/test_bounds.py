@@ -353,7 +353,7 @@ def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
         ("n", "less than 0.5", False, {"n": "-0.5"}),
         ("n", "the maximum, 2.0", True, {"n": "2"}),
         ("n", "more than 2.0", False, {"n": "3"}),
-        ("n", "no number", False, {"n": "ten"}),
+        ("n", "not a number", False, {"n": "ten"}),
         ("n", "negative", False, {"n": "-1"}),
         ("apiKey", "more than 2 characters", False, {"apiKey": "xxx"}),
     ] == probed(monkeypatch, RequestParts("getConversations"), parameters=(added, path, key))

@@ -366,7 +366,7 @@ def test_human_conversation_of_somebody_else(url: str, shared: InProcess, comman
 # What is broken
 
 
-def test_break_is_told(url: str, shared: InProcess, command: Command) -> None:
+def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> None:
     """Exit status 1: the rule, its document, what was expected, what came, how to repeat it."""
     shared.fault = breaks_the_search
     result = command(url, "--api-key", KEY)
@@ -388,7 +388,7 @@ def test_break_is_told(url: str, shared: InProcess, command: Command) -> None:
 
 
 def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
-    """The run ends at its first break, with the reports, and says what it left out for that."""
+    """The run ends at its first violation, with the reports, and says what it left out for that."""
     shared.fault = breaks_both
     whole = command(url, "--api-key", KEY)
     result = command(url, "--api-key", KEY, "--stop-at-first")
@@ -408,7 +408,7 @@ def requests_of(result: Result) -> int:
 
 
 def test_many_breaks_are_shortened(loopback: Serve, command: Command) -> None:
-    """Of many breaks the terminal shows some in full; the report has all of them."""
+    """Of many findings the terminal shows some in full; the report has all of them."""
     server = loopback(lambda _: httpx.Response(200, json={}))
     result = command(server.url, "--token", PRIVATE_KEY)
     assert 1 == result.exit_code
@@ -486,7 +486,7 @@ def test_updated_baseline_is_kept(url: str, shared: InProcess, command: Command)
 
 
 def test_new_break_beside_known_ones(url: str, shared: InProcess, command: Command) -> None:
-    """A break that no baseline has fails the run, and counts alone."""
+    """A violation outside the baseline fails the run, and counts alone."""
     shared.fault = breaks_the_page
     options = (url, "--api-key", KEY, "--baseline", "base.json")
     assert 0 == command(*options, "--update-baseline").exit_code

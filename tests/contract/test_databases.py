@@ -15,7 +15,7 @@ from hypothesis.database import ExampleDatabase
 from siteassist_contract.checks.generated.example_databases import open_database
 from siteassist_contract.verdict import CannotRunError
 
-WAY = b"the way to a break"
+WAY = b"the way to a violation"
 
 
 def opened(place: str) -> ExampleDatabase:

@@ -167,12 +167,12 @@ def test_scenario_that_is_no_test_is_left_out(told: Any) -> None:
 
 
 def only_break(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the one break among the lines."""
+    """Return the only violation among the lines."""
     (found,) = [line for line in lines if "rule" in line]
     return found
 
 
-def test_break_is_told_with_the_way_to_it(told: Any) -> None:
+def test_finding_is_printed_with_the_way_to_it(told: Any) -> None:
     """The chain of cases that leads to it, each with its bytes."""
     recorder = ScenarioRecorder(label="x")
     first, second, aside = START.Case(), ME.Case(), ME.Case()
@@ -203,7 +203,7 @@ def test_break_is_told_with_the_way_to_it(told: Any) -> None:
 
 
 def test_place_of_an_undescribed_answer_is_its_status(told: Any) -> None:
-    """So that each status of an operation is a break of its own; schemas are left out."""
+    """So that each status of an operation is a violation of its own; schemas are left out."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
     answered(recorder, case, status=418)

@@ -79,7 +79,7 @@ def judge(
 
 
 def test_kept_rule_is_counted_and_nothing_else() -> None:
-    """How often it was put to the test, and no break."""
+    """How often it was put to the test, and no violation."""
     found = findings()
     assert judge(found, kept="anything that is true")
     assert judge(found, kept=True)
@@ -186,7 +186,7 @@ def test_breaks_are_found_by_hypothesis() -> None:
     assert not issubclass(StopRun, Exception)
 
 
-def test_first_break_may_end_the_run() -> None:
+def test_first_violation_may_end_the_run() -> None:
     """It is noted and told before."""
     told: list[Violation] = []
     found = findings(stop_at_first=True, on_violation=told.append)
@@ -210,8 +210,8 @@ def test_known_break_does_not_end_the_run() -> None:
     assert ["getMe me elsewhere"] == [each.key for each in found.unknown]
 
 
-def test_shorter_way_to_the_first_break_does_not_end_the_run_again() -> None:
-    """Only a new break does."""
+def test_shorter_way_to_the_first_violation_does_not_end_the_run_again() -> None:
+    """Only a new violation does."""
     found = findings(stop_at_first=True)
     with pytest.raises(StopRun):
         judge(found, requests=5)
@@ -229,7 +229,7 @@ def test_reason_for_not_testing_is_kept() -> None:
 
 
 def test_keys_have_no_more_than_they_need() -> None:
-    """A break without a place has no space at its end."""
+    """A violation without a place has no space at its end."""
     assert ("a b", "a b c") == (key_of("a", "b"), key_of("a", "b", "c"))
 
 
@@ -286,7 +286,7 @@ def test_answer_that_is_not_described_is_a_break() -> None:
 
 
 def made(operation: str, rule: str, seconds: float, **rest: Any) -> Violation:
-    """Make a break out of what matters for a test."""
+    """Make a violation for a test."""
     return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, seconds),
         **rest,

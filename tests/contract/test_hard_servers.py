@@ -145,7 +145,7 @@ def test_server_that_hangs(
 def test_one_request_that_hangs(
     layer: str, served: Loopback, direct: InProcess, command: Command
 ) -> None:
-    """A request without an answer is a break if others are answered, and the run goes on."""
+    """A request without an answer is a violation if others are answered, and the run goes on."""
     direct.fault = lambda asked, forward: hangs() if LAYERS[layer](asked) else forward(asked)
     summary = ended(command(served.url, "--api-key", KEY), 1, BROKEN)
     assert ["answered"] == [found["rule"] for found in summary["violations"]]
@@ -256,7 +256,7 @@ def test_hard_server(
 def test_server_that_closes_every_connection(
     loopback: Serve, shared: InProcess, command: Command
 ) -> None:
-    """A connection for each request is slow, and no break."""
+    """A connection for each request is slow, and no violation."""
     shared.fault = None
     server = loopback(shared.handle_request)
     server.headers["connection"] = "close"

@@ -120,7 +120,7 @@ def exchange(**changed: Any) -> dict[str, Any]:
 
 
 def broken(**changed: Any) -> dict[str, Any]:
-    """Make the line that tells a break."""
+    """Make the line that reports a violation."""
     return {
         "rule": "described",
         "operation": "getMe",
@@ -211,7 +211,7 @@ def test_words_of_this_layer_are_about_known_rules() -> None:
     assert set() == set(EXPECTED) - set(RULES)
 
 
-def test_first_break_may_end_the_run_and_the_engine(engine: Engine) -> None:
+def test_first_violation_may_end_the_run_and_the_engine(engine: Engine) -> None:
     """Without waiting for what it had left."""
     engine.says(broken(), then=ENDLESS)
     with pytest.raises(StopRun):

@@ -145,7 +145,7 @@ def breaks_late(request: httpx.Request, forward: Forward) -> httpx.Response:
 def test_break_leaves_nothing_open(
     make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
 ) -> None:
-    """A run that stops at its first break closes what it has started."""
+    """A run that stops at its first violation closes what it has started."""
     mock = make_mock(breaks_late, now=clock.time)
     arguments = ("--api-key", KEY, "--profile", "live", "--stop-at-first")
     result = command(loopback(mock.handle_request).url, *arguments)

@@ -1,4 +1,4 @@
-"""What leads to a break is told as shell commands and as a Python program, and both run."""
+"""Violations are reproduced by shell commands and as a Python program, and both run."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ class Received:
 
 
 @dataclass
-class KeepingServer:
+class RecordingServer:
     """A server that keeps every request, and answers each with a session token."""
 
     url: str = ""
@@ -286,9 +286,9 @@ class KeepingServer:
 
 
 @contextmanager
-def recording() -> Iterator[KeepingServer]:
+def recording() -> Iterator[RecordingServer]:
     """Run a server that keeps what it gets."""
-    recorder = KeepingServer()
+    recorder = RecordingServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

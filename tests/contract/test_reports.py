@@ -29,7 +29,7 @@ CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"
 
 
 def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
-    """Make a break out of what matters for a test."""
+    """Make a violation for a test."""
     values = {
         "layer": BEHAVIOUR,
         "rule": rule,
@@ -83,7 +83,7 @@ ELSEWHERE = made("getQnas", "bounds", place="limit", layer=ERRORS, seconds=1.5)
 
 
 def test_document_has_everything() -> None:
-    """The whole run, with each break and each row of what was tested."""
+    """The whole run, with each violation and each row of what was tested."""
     whole = report(BROKEN, KNOWN, notes=["one"], verdict="no")
     found = summary.document(whole)
     assert {
@@ -380,7 +380,7 @@ def test_page_tells_each_break_with_the_way_to_it() -> None:
 
 
 def test_page_with_one_break_says_one() -> None:
-    """And leaves out what a break does not have."""
+    """And leaves out what a violation does not have."""
     alone = made(answer="", commands="", snippet="")
     found = Page(page.render(report(alone)))
     assert "1 finding\n" in found.text

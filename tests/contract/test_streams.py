@@ -159,38 +159,38 @@ def test_text_survives_every_kind_of_character() -> None:
 FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "the stream has no event"),
     "only a comment": (": nothing\n\n", "the stream has no event"),
-    "no JSON": (frames(START, "{type", FINISH, DONE), "no JSON: {type"),
-    "no text": (frames(START, "", FINISH, DONE), "no JSON: "),
+    "no JSON": (frames(START, "{type", FINISH, DONE), "not JSON: {type"),
+    "no text": (frames(START, "", FINISH, DONE), "not JSON: "),
     "a field without a colon": (
         frames(START) + "data\n\n" + frames(FINISH, DONE),
-        "no JSON: ",
+        "not JSON: ",
     ),
-    "a JSON text": (frames(START, '"hi"', FINISH, DONE), 'no documented payload: "hi"'),
-    "a JSON list": (frames(START, "[]", FINISH, DONE), "no documented payload: []"),
-    "null": (frames(START, "null", FINISH, DONE), "no documented payload: null"),
-    "no type": (frames(START, '{"x": 1}', FINISH, DONE), 'no documented payload: {"x": 1}'),
+    "a JSON text": (frames(START, '"hi"', FINISH, DONE), 'invalid payload: "hi"'),
+    "a JSON list": (frames(START, "[]", FINISH, DONE), "invalid payload: []"),
+    "null": (frames(START, "null", FINISH, DONE), "invalid payload: null"),
+    "no type": (frames(START, '{"x": 1}', FINISH, DONE), 'invalid payload: {"x": 1}'),
     "a type that is no text": (frames(START, '{"type": 1}', FINISH, DONE), '{"type": 1}'),
     "a type that is null": (frames(START, '{"type": null}', FINISH, DONE), '{"type": null}'),
     "an error without its text": (
         frames(START, '{"type": "error"}', FINISH, DONE),
         '{"type": "error"}',
     ),
-    "lower case end": (frames(START, FINISH, "[done]", DONE), "no JSON: [done]"),
+    "lower case end": (frames(START, FINISH, "[done]", DONE), "not JSON: [done]"),
     "an unknown field": (
         frames(START) + "name: x\n" + frames(FINISH, DONE),
-        "a line is no field of an event: name: x",
+        "a line is not a field of an event: name: x",
     ),
     "a field in capitals": (
         frames(START) + "DATA: {}\n" + frames(FINISH, DONE),
-        "a line is no field of an event: DATA: {}",
+        "a line is not a field of an event: DATA: {}",
     ),
     "a space before the field": (
         frames(START) + " data: {}\n" + frames(FINISH, DONE),
-        "a line is no field of an event:  data: {}",
+        "a line is not a field of an event:  data: {}",
     ),
     "two lines within a text": (
         frames(START) + 'data: {"type": "fin\ndata: ish"}\n\n' + frames(FINISH, DONE),
-        'no JSON: {"type": "fin\nish"}',
+        'not JSON: {"type": "fin\nish"}',
     ),
     "an end of line too few": (WHOLE[:-1], "the last event is not complete: [DONE]"),
     "no UTF-8": (
@@ -205,7 +205,7 @@ FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
     ),
     "a BOM in the middle": (
         frames(START) + "\ufeffdata: 1\n\n" + frames(FINISH, DONE),
-        "a line is no field of an event: \ufeffdata: 1",
+        "a line is not a field of an event: \ufeffdata: 1",
     ),
 }
 
@@ -338,11 +338,11 @@ def test_fault_of_the_ids_is_told(name: str) -> None:
 
 END_FAULTS = {
     "no end": (frames(START, FINISH), "the stream ends without [DONE]"),
-    "two ends": (frames(*ANSWER, DONE), "nothing follows [DONE], here [DONE]"),
-    "an unknown payload after the end": (frames(*ANSWER, OTHER), "nothing follows [DONE]"),
-    "a whole stream after the end": (WHOLE + WHOLE, 'here {"type": "start"}'),
-    "no JSON after the end": (frames(*ANSWER, "bye"), "nothing follows [DONE], here bye"),
-    "something after the end of an error": (frames(START, ERROR, DONE, OTHER), "nothing follows"),
+    "two ends": (frames(*ANSWER, DONE), "[DONE] follows [DONE]"),
+    "an unknown payload after the end": (frames(*ANSWER, OTHER), "follows [DONE]"),
+    "a whole stream after the end": (WHOLE + WHOLE, '{"type": "start"} follows'),
+    "no JSON after the end": (frames(*ANSWER, "bye"), "bye follows [DONE]"),
+    "something after the end of an error": (frames(START, ERROR, DONE, OTHER), "follows [DONE]"),
 }
 
 

@@ -84,7 +84,7 @@ def test_walk_finds_what_no_journey_reaches(
     walking: Callable[[Fault | None], None],
     make_context: Callable[..., CheckContext],
 ) -> None:
-    """A break that depends on one odd value is found, and takes a few requests to see."""
+    """A violation that depends on one odd value is found, and takes a few requests to see."""
     walking(FAULTS[broken])
     context = make_context(shared)
     for _, journey in journeys.JOURNEYS:
@@ -157,5 +157,5 @@ def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
 
 
 def _note(noted: list[int], recorder: Recorder, _: Violation) -> None:
-    """Note how many requests it took to find a break."""
+    """Note how many requests it took to find a violation."""
     noted.append(recorder.requests)

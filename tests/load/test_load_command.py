@@ -127,7 +127,7 @@ def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path)
 
 @needs_locust
 def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
-    """Exit status 2 and a sentence, without a traceback and without breaks."""
+    """Exit status 2 and a sentence, without a traceback and without findings."""
     with mock_server() as url:
         context = running(tmp_path, url, *FAST)
         process = context.__enter__()
@@ -137,7 +137,7 @@ def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
     printed, _ = process.communicate()
     context.__exit__(None, None, None)
     assert 2 == process.returncode, printed
-    assert "The load did not last to its end: the server went away" in printed
+    assert "The load did not finish: the server stopped answering" in printed
     assert "Traceback" not in printed
 
 
@@ -150,7 +150,7 @@ def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
         printed, _ = process.communicate()
     assert 130 == process.returncode, printed
     assert "Aggregated" in printed
-    assert "The load was interrupted. No break until then" in printed
+    assert "The load was interrupted. No violation until then" in printed
 
 
 @needs_locust

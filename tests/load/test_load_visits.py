@@ -19,7 +19,7 @@ from siteassist_contract.http.redaction import Filter
 from siteassist_contract.load.judge import CutShortError, LoadFindings
 from siteassist_contract.load.meter import Meter, Timing
 from siteassist_contract.load.reachability import PATIENCE, Reachability
-from siteassist_contract.load.report import status_of, tell, verdict, write
+from siteassist_contract.load.report import show, status_of, verdict, write
 from siteassist_contract.load.results import LoadResults
 from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import ExitStatus
@@ -40,7 +40,7 @@ def visited(url: str, visits: int = ROUND) -> tuple[VisitorPool, Counter[str]]:
     def count(operation: str, _: Timing) -> None:
         answers[operation] += 1
 
-    pool = VisitorPool(Target(url, KEY), tell=count, sleep=no_time)
+    pool = VisitorPool(Target(url, KEY), on_answer=count, sleep=no_time)
     simulated = pool.join(no_time)
     for _ in range(visits):
         simulated.visit()
@@ -84,7 +84,7 @@ def unanswered(found: Findings, rule: str) -> bool:
 
 
 def with_break(visits: int = 1) -> LoadResults:
-    """Return a ledger with one break that so many visits have seen."""
+    """Return results with one violation that a number of visits have seen."""
     results = LoadResults()
     for _ in range(visits):
         found = findings()
@@ -94,14 +94,14 @@ def with_break(visits: int = 1) -> LoadResults:
 
 
 def test_a_server_that_keeps_the_contract_passes(url: str) -> None:
-    """No break in any way that a visit can go, and every operation takes part."""
+    """No violation in any way that a visit can go, and every operation takes part."""
     pool, answers = visited(url)
     assert ({}, ROUND) == (pool.results.violations, pool.results.visits)
     assert set(operations()) == set(answers)
 
 
 def test_a_missing_delta_is_found(broken_url: str) -> None:
-    """A stream that says less than what was stored is a break, counted but kept once."""
+    """A stream that says less than what was stored is a violation, counted but kept once."""
     pool, _ = visited(broken_url, 10)
     (found,) = pool.results.violations.values()
     assert ("sendMessage", "stored-answer", "load") == (found.operation, found.rule, found.layer)
@@ -126,7 +126,7 @@ def test_many_requests_are_waited_for_and_no_break() -> None:
 
 
 def test_a_spent_quota_is_no_break() -> None:
-    """A server that takes no more messages ends the visit; nothing of it is called a break."""
+    """A server that takes no more messages ends the visit; nothing of it is called a violation."""
     with mock_server(quota=1) as url:
         pool, _ = visited(url, 1)
     assert ({}, 0) == (pool.results.violations, pool.results.visits)
@@ -157,11 +157,11 @@ def test_pace_is_not_judged_under_load() -> None:
 
 
 def test_a_server_that_is_not_there_is_lost() -> None:
-    """Refused connections are the server's end, not its breaks."""
+    """Refused connections are the server's end, not its violations."""
     pool, _ = visited("http://127.0.0.1:9/v2", 1)
     pool.settle()
     assert {} == pool.results.violations
-    assert pool.results.problem.startswith("getProject: the server went away")
+    assert pool.results.problem.startswith("getProject: the server stopped answering")
 
 
 def test_a_request_without_answer_is_a_break_if_the_server_lives() -> None:
@@ -213,7 +213,7 @@ def test_a_meter_times_deltas() -> None:
     assert timing.first_delta <= timing.seconds
 
 
-def test_a_ledger_survives_its_way_to_the_master() -> None:
+def test_results_survive_the_way_to_the_master() -> None:
     """What is read is what was sent, and several of them add up."""
     results = with_break(2)
     results.throttled["search"] = 3
@@ -225,11 +225,11 @@ def test_a_ledger_survives_its_way_to_the_master() -> None:
     assert (6, 4, "gone") == (whole.throttled.total(), whole.visits, whole.problem)
 
 
-def test_a_report_tells_each_break_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> None:
     """With its rule in words, what was expected, what came, and how often."""
     results = with_break(7)
     results.throttled["init"] = 2
-    tell(results)
+    show(results)
     printed = capsys.readouterr().out
     assert 1 == printed.count("Every request is answered.")
     for line in ("expected: an answer", "actual:   none", "seen in:  7 visits", "init 2"):
@@ -247,7 +247,7 @@ def test_a_report_tells_each_break_once(capsys: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, words: str) -> None:  # noqa: FBT001  # a parameter of a test
-    """A break counts most; what else went wrong is told, too."""
+    """Violations take precedence; other problems are reported, too."""
     assert status == status_of(results, interrupted=interrupted)
     assert words in verdict(results, 10, interrupted=interrupted)
 

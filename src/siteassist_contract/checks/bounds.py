@@ -1,8 +1,8 @@
-"""Each bound, type and required field of the description, from both sides.
+"""Probes of each bound, type and required field of the description, from both sides.
 
-Made from ``openapi.yaml`` alone: whoever adds a parameter there has its probes.
-schemathesis probes the same places, but lets a bad value pass when another
-parameter of the same request is good.
+They are made from ``openapi.yaml`` alone, so a new parameter has its probes at once.
+schemathesis probes the same places, but can miss an accepted invalid value when another
+parameter of the request is valid.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
 
 
 PROBED = ("query", "header")
-"""Where the parameters are that have probes; ids in the path have rules of their own."""
+"""Places of parameters that have probes; ids in the path have their own rules."""
 _ODD = ("50% \"off\" 'now'; -- \\ <b>&amp;</b> {x} $y", "Grüße, Übergröße?", "🎉 emoji 👩‍👩‍👧")
-"""Texts that are as good as any, and that careless servers trip over."""
+"""Valid texts that are often handled wrongly."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A request with one value at, or beyond, what the description allows."""
+    """A request with one value at a bound, or out of bounds."""
 
     request: RequestParts
     place: str
     """The parameter or field, such as ``limit`` or ``body/messages/0/role``."""
     words: str
-    """What is special about it."""
+    """A description of the value."""
     valid: bool | None
-    """Whether it is valid; ``None`` if nobody says, so that only a failure counts."""
+    """Whether it is valid; ``None`` if no document says, so that only a 500 counts."""
 
 
 def probes(request: RequestParts) -> Iterator[Probe]:
@@ -57,7 +57,7 @@ def probes(request: RequestParts) -> Iterator[Probe]:
 
 
 def has_bounds(operation: Operation) -> bool:
-    """Whether there is anything about requests of ``operation`` to probe."""
+    """Whether requests of ``operation`` have anything to probe."""
     probed = any(parameter.place in PROBED for parameter in operation.parameters)
     return probed or operation.body is not None
 
@@ -78,17 +78,17 @@ def _parameter(request: RequestParts, parameter: Parameter) -> Iterator[Probe]:
     if parameter.required:
         yield probe(None, "left out", valid=False)
     for value, words, valid in _bounds(schema):
-        # A key at its bounds is valid, but opens nothing.
+        # A key at its bounds is valid, but belongs to no project.
         if not (credential_of(schema) == API_KEY and valid):
             yield probe(_text(value), words, valid=valid)
     types = parameter.types
-    # A header cannot carry each of these.
+    # A header cannot contain all of these.
     if in_query and _is_free_text(schema):
         for text in _ODD:
             yield probe(text, f"the text {text!r}", valid=True)
         yield probe("a\x00b", "a text with NUL", valid=None)
     if types & {"number", "integer"}:
-        yield probe("ten", "no number", valid=False)
+        yield probe("ten", "not a number", valid=False)
         yield probe("-1", "negative", valid=False)
     if "enum" in schema:
         for value in schema["enum"]:
@@ -157,17 +157,17 @@ def _values(
     if "enum" in form:
         yield Probe(nonsense, place, "not one of its values", valid=False)
     if form.get("format") == "uuid":
-        yield Probe(nonsense, place, "no UUID", valid=False)
+        yield Probe(nonsense, place, "not a UUID", valid=False)
     if form.get("format") == "uri":
         no_uri = _with(request, steps, "no URI at all")
-        yield Probe(no_uri, place, "no URI", valid=False)
+        yield Probe(no_uri, place, "not a URI", valid=False)
 
 
 def _inside(
     request: RequestParts, form: Json, place: str, steps: tuple[str | int, ...]
 ) -> Iterator[Probe]:
     if form.get("properties"):
-        # An object of its own, so that fields beside it do not matter.
+        # A separate object, so that other fields do not matter.
         inside = _with(request, steps, {})
         if not form.get("required"):
             yield Probe(inside, place, "empty", valid=True)
@@ -181,7 +181,7 @@ def _inside(
 
 
 def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
-    """Yield values at and beyond the bounds, with what they are and whether they are valid."""
+    """Yield values at and beyond the bounds, their descriptions, and whether they are valid."""
     if "minimum" in schema:
         yield schema["minimum"], f"the minimum, {schema['minimum']}", True
         yield schema["minimum"] - 1, f"less than {schema['minimum']}", False
@@ -189,7 +189,7 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
         yield schema["maximum"], f"the maximum, {schema['maximum']}", True
         yield schema["maximum"] + 1, f"more than {schema['maximum']}", False
     elif "minimum" in schema:
-        # No page says how far a list may go.
+        # No page states a maximum.
         yield 2**31, "beyond 32 bits", None
         yield 2**63, "beyond 64 bits", None
     if "minLength" in schema:
@@ -202,9 +202,9 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
 
 
 def _is_free_text(schema: Json) -> bool:
-    """Whether a value is a text in which anything may be said."""
+    """Whether a value is a text without restrictions on its content."""
     plain = "string" in _types(schema) and not {"enum", "format", "const"} & set(schema)
-    # What a key or a device's identifier looks like is its giver's own affair.
+    # Servers may restrict the characters of keys and of devices.
     return plain and credential_of(schema) is None
 
 
@@ -231,7 +231,7 @@ def _value(request: RequestParts, steps: tuple[str | int, ...]) -> Any:
 
 
 def _with(request: RequestParts, steps: tuple[str | int, ...], value: Any) -> RequestParts:
-    """Return a copy with ``value`` in its body; objects on the way are made."""
+    """Return a copy with ``value`` in its body; missing parent objects are added."""
     changed = request.changed(body=request.changed().body if request.body is not None else {})
     place: Any = changed.body
     for step in steps[:-1]:

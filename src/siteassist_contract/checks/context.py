@@ -1,4 +1,4 @@
-"""What the layers of a run stand on: the wire, the visitors, what they have found."""
+"""The context of the checks of a run: the recorder, the visitors, the findings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SUCCESS_ENDS = 300
 
 @dataclass
 class CheckContext:
-    """One run's own: nothing in it outlives the run."""
+    """The state that the checks of one run share."""
 
     target: Target
     profile: Profile
     recorder: Recorder
     findings: Findings
     devices: dict[str, str] = field(default_factory=dict)
-    """The device of each visitor, shared with whoever renders commands."""
+    """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
     _token: str | None = field(default=None, repr=False)
     """The token of the latest visitor, for conversations that were started without one."""
@@ -45,18 +45,18 @@ class CheckContext:
 
     @property
     def nobody(self) -> Session:
-        """A way to the server without a credential."""
+        """A session without a credential."""
         return Session(self.target.base_url, self.recorder, "", None)
 
     @property
     def has_key(self) -> bool:
-        """Whether a publishable key was lent, so that there are as many visitors as needed."""
+        """Whether there is a publishable key, and thus any number of visitors."""
         return self.target.api_key is not None
 
     def visitor(self, name: str = FIRST) -> Visitor:
-        """Return a visitor: a new one if there is a key, else the one whose token was lent.
+        """Return a new visitor, or the visitor of the given token if there is no key.
 
-        What went over the wire before is forgotten if it is the first one.
+        For the first visitor, the history of the recorder is cleared.
         """
         if name == FIRST:
             self.recorder.history.clear()
@@ -75,9 +75,7 @@ class CheckContext:
         document = exchange.document
         token = session_token(document)
         if token is None:
-            raise ContractBrokenError(
-                "init gives no session token, without which nothing can go on"
-            )
+            raise ContractBrokenError("init returned no session token, which all other tests need")
         self.devices[name] = device
         self._token = token
         shown = document.get("visitor")
@@ -100,7 +98,7 @@ class CheckContext:
         return exchange
 
     def lent(self) -> Visitor:
-        """Return the visitor whose token was lent, as the first one."""
+        """Return the visitor of the given token, as the first one."""
         self.devices.pop(FIRST, None)
         self._token = self.target.token
         session = Session(self.target.base_url, self.recorder, FIRST, self.target.token)
@@ -109,7 +107,7 @@ class CheckContext:
         return visitor
 
     def remember(self, exchange: Exchange, token: str | None) -> None:
-        """Remember a conversation that an answer to ``token`` says was started."""
+        """Remember a conversation that a request with ``token`` started, or forget an ended one."""
         if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
             conversation = str(exchange.document.get("id")).lower()
             if is_uuid(conversation):
@@ -119,12 +117,12 @@ class CheckContext:
                 del self.started[conversation]
 
     def without_key(self, *pairs: tuple[str, str]) -> None:
-        """Note that rules could not be tested for want of a key: rule and operation."""
+        """Record that pairs of rule and operation could not be tested without a key."""
         for rule, operation in pairs:
             self.findings.prevent(rule, operation, TWO_VISITORS)
 
     def close_all(self) -> None:
-        """Close every conversation that the run has started and not closed."""
+        """Close every open conversation that the run has started."""
         for conversation, token in list(self.started.items()):
             session = Session(self.target.base_url, self.recorder, FIRST, token)
             session.call(CLOSING, path={"conversationId": conversation})

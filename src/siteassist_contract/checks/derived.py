@@ -1,9 +1,8 @@
-"""What every operation is held to by the description alone, whatever else it does.
+"""Checks of every operation that follow from the description alone.
 
-A valid request is accepted, with a token if it needs one and without if not; pages, filters
-and streams are as asked for; an object of one visitor is out of reach of another. The
-journeys go deeper where the words of a page promise more; whoever describes a new operation
-has these tests of it without a line.
+A valid request is accepted; pages, filters and streams are as requested; no visitor can
+access another visitor's object. A new operation is checked as soon as it is described.
+The journeys test what the documents promise beyond that.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def check_operations(context: CheckContext) -> None:
 
 
 def check_isolation(context: CheckContext) -> None:
-    """Let a second visitor try each operation on an object of the first one."""
+    """Try each operation as a second visitor on an object of the first one."""
     isolated = RULES["isolation"].operations
     if not context.has_key:
         context.without_key(*(("isolation", name) for name in isolated))
@@ -49,12 +48,12 @@ def check_isolation(context: CheckContext) -> None:
 
 DERIVED = (
     ("every operation", check_operations),
-    ("every operation on somebody else's object", check_isolation),
+    ("every operation on another visitor's object", check_isolation),
 )
 
 
 class _Checks:
-    """Checks of one operation after another, with one visitor."""
+    """The checks of operations, with one visitor."""
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context
@@ -67,7 +66,7 @@ class _Checks:
         self._ids: dict[str, str] = {}
 
     def accepted(self, operation: Operation) -> None:
-        """Check that a valid request is accepted, and what the description says of its answer."""
+        """Check that a valid request is accepted, and that its answers match the description."""
         request, made = self._request(operation, fresh=ends_object(operation))
         if not ends_object(operation):
             self._ids = made
@@ -86,13 +85,13 @@ class _Checks:
             self._pages(request, operation)
 
     def isolated(self, operation: Operation, stranger: Visitor) -> None:
-        """Check that a stranger's request is refused, and leaves the object as it was."""
+        """Check that a stranger's request is refused, and does not change the object."""
         self._history[:] = self._arrival
-        # Whatever comes of it, nothing else needs this object.
+        # A new object, since a faulty server may change or delete it.
         request, ids = self._request(operation, fresh=operation.method != "GET")
         if request is None:
             self._findings.prevent(
-                "isolation", operation.operation_id, "there was no object to try it on"
+                "isolation", operation.operation_id, "no object could be made for it"
             )
             return
         made = list(self._history)
@@ -105,7 +104,7 @@ class _Checks:
             exchange.status in tolerance.HIDDEN,
             "isolation",
             exchange,
-            "403 or 404, for what is somebody else's",
+            "403 or 404 for another visitor's object",
             str(exchange.status),
         )
         if operation.method == "GET":
@@ -117,12 +116,12 @@ class _Checks:
                 (status, shown) == before.get(name, (status, shown)),
                 "isolation",
                 exchange,
-                f"{name} shows its owner the same as before",
-                f"{status}, and something else" if status in SUCCESS else str(status),
+                f"{name} returns the same to the owner as before",
+                f"{status}, with another body" if status in SUCCESS else str(status),
             )
 
     def own_list(self, operation: Operation, stranger: Visitor) -> None:
-        """Check that a stranger's list has nothing of the visitor's."""
+        """Check that a stranger's list contains no object of the visitor."""
         request, _ = self._request(operation, fresh=False)
         if request is None or operation.paging is None:
             return
@@ -130,11 +129,11 @@ class _Checks:
         exchange = self._send(request, stranger.session)
         if own and exchange.status in SUCCESS:
             shared = own & _ids(exchange.document.get(operation.paging.items))
-            expected = "nothing of another visitor's list"
+            expected = "no entry of another visitor's list"
             self._judge(not shared, "own-list", exchange, expected, ", ".join(sorted(shared)))
 
     def _views(self, ids: Mapping[str, str]) -> dict[str, tuple[int, Any]]:
-        """Return what the owner is shown of objects, by operation: the status and the body."""
+        """Return the status and the body that the owner gets for objects, by operation."""
         found = {}
         for name, operation in operations().items():
             names = {parameter.name for parameter in operation.places("path")}
@@ -164,7 +163,7 @@ class _Checks:
             items = exchange.document.get(paging.items)
             entries = items if isinstance(items, list) else []
             self._judge(
-                len(entries) <= 1, "list-page", exchange, "one entry at most", f"{len(entries)}"
+                len(entries) <= 1, "list-page", exchange, "at most one entry", f"{len(entries)}"
             )
             pages.append((entries, exchange.document.get(paging.total or "")))
         (first, total), (second, again) = pages
@@ -196,9 +195,9 @@ class _Checks:
     def _request(
         self, operation: Operation, *, fresh: bool
     ) -> tuple[RequestParts | None, dict[str, str]]:
-        """Return a valid request and the ids of the objects that it is about.
+        """Return a valid request and the ids in it.
 
-        ``fresh`` is whether they are made for it alone.
+        ``fresh`` is whether to make new objects for it.
         """
         made = self._maker.make(operation, {} if fresh else self._ids)
         return valid_request(operation, made, self._key), made
@@ -212,7 +211,7 @@ class _Checks:
         return exchange
 
     def _is_accepted(self, exchange: Exchange) -> bool:
-        """Judge that a valid request was accepted, and return whether it was."""
+        """Check that a valid request was accepted, and return whether it was."""
         if exchange.status in tolerance.CIRCUMSTANCES:
             return False
         kept = exchange.status in SUCCESS

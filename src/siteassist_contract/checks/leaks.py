@@ -1,4 +1,4 @@
-"""Finds what an error must not tell: paths, traces, SQL, tokens."""
+"""Detection of internals in errors: paths, traces, SQL, tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATTERNS = {
         r"\bat (?:\S+ \()?\S+\.(?:js|mjs|cjs|ts|py|rb|php):\d+(?::\d+)?|"
         r"\bat [\w.$]+\([\w.]+:\d+\)|\bgoroutine \d+ \["
     ),
-    # A page of a website may well be at /app/settings, or at /home.
+    # A page of a website can have a path such as /app/settings or /home.
     "a path of the server": re.compile(
         r"(?<![\w.:/])/(?:usr/(?:lib|local|src|share|bin)|var/(?:www|lib|log|task|run)|root|etc|opt|srv|tmp)"
         r"/[\w.-][\w./-]*|(?<![\w.:/])/[\w./-]+\.(?:py|js|mjs|cjs|ts|rb|java|go|php|cs|rs)\b|"
@@ -35,25 +35,25 @@ _PATTERNS = {
 
 
 def find(exchange: Exchange, secrets: Filter) -> list[str]:
-    """Say what the body of an error tells that it should not.
+    """Return the internals of the server that the body of an error reveals.
 
-    What the request said itself may come back.
+    Text of the request is allowed.
     """
-    # What is written in JSON has its lines and quotes escaped.
+    # Strings in JSON have escaped newlines and quotes.
     text = "\n".join([exchange.content.decode("utf-8", "replace"), *_texts(exchange.json)])
     sent = exchange.target + exchange.body.decode("utf-8", "replace")
     found = []
     for what, pattern in _PATTERNS.items():
-        told = next((m[0] for m in pattern.finditer(text) if m[0] not in sent), None)
-        if told is not None:
-            found.append(f"{what}: {told.strip()[:80]}")
+        leak = next((m[0] for m in pattern.finditer(text) if m[0] not in sent), None)
+        if leak is not None:
+            found.append(f"{what}: {leak.strip()[:80]}")
     if secrets.shows(exchange.content, besides=sent.encode("utf-8", "surrogatepass")):
         found.append("a credential")
     return found
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield all texts in a JSON value."""
+    """Yield all strings in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Makes the objects that requests are about, along the links of the description.
+"""Objects for requests, made along the links of the description.
 
-A link says where in an answer an id is, and which path parameter takes it. So whoever
-describes a new kind of object with its links has requests about it tested.
+A link has the place of an id in an answer and the path parameter that takes it. A new
+kind of object can therefore be made as soon as its links are described.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BODY = "$response.body#"
 
 @dataclass(frozen=True)
 class Source:
-    """An operation whose answer has an id."""
+    """An operation whose answer contains an id."""
 
     operation: Operation
     status: int
@@ -30,7 +30,7 @@ class Source:
 
 
 def sources(parameter: str) -> list[Source]:
-    """Return where the description says that values of a path parameter come from.
+    """Return the sources of values for a path parameter.
 
     Operations that create an object come first.
     """
@@ -46,18 +46,18 @@ def sources(parameter: str) -> list[Source]:
 
 
 class ObjectMaker:
-    """Makes objects over a visitor's session."""
+    """A maker of objects for the requests of one visitor."""
 
     def __init__(self, send: Callable[[RequestParts], Exchange], api_key: str | None) -> None:
-        """Make objects by requests that ``send`` sends, with ``api_key`` where one is needed."""
+        """Make objects with requests that ``send`` sends, with ``api_key`` where needed."""
         self._send = send
         self._api_key = api_key
 
     def make(self, operation: Operation, ids: Mapping[str, str] | None = None) -> dict[str, str]:
         """Make an object for each path parameter of ``operation``; return ids by parameter.
 
-        Objects that ``ids`` has are not made again. The ids of objects that
-        were made on the way are returned as well. Those that could not be made are missing.
+        Objects in ``ids`` are not made again. The result includes the ids of parent objects,
+        and lacks those that could not be made.
         """
         found = dict(ids or {})
         for parameter in operation.places("path"):
@@ -65,7 +65,7 @@ class ObjectMaker:
         return found
 
     def request(self, operation: Operation) -> RequestParts | None:
-        """Return a valid request of ``operation`` about new objects; None if there is none."""
+        """Return a valid request of ``operation`` on new objects, or None."""
         return valid_request(operation, self.make(operation), self._api_key)
 
     def _add(self, wanted: Parameter, ids: dict[str, str], pending: frozenset[str]) -> None:
@@ -77,13 +77,13 @@ class ObjectMaker:
                 self._add(parameter, ids, pending | {name})
             for answer in self._answers(source.operation, ids):
                 found = _at(answer, source.pointer)
-                # Nothing can be done with a value of another form; `described` says so.
+                # An invalid id cannot be used; the rule `described` reports it.
                 if validator(wanted.schema).is_valid(found):
                     ids[name] = str(found)
                     return
 
     def _answers(self, operation: Operation, ids: Mapping[str, str]) -> Iterator[Any]:
-        """Yield answers of ``operation``: the first, and one after its list was added to."""
+        """Yield an answer of ``operation``, and for a list one more after an entry was added."""
         request = valid_request(operation, ids, self._api_key)
         if request is None:
             return
@@ -100,13 +100,13 @@ class ObjectMaker:
 
 
 def _at(answer: Any, pointer: str) -> Any:
-    """Return the value at ``pointer``; None if there is none."""
+    """Return the value at ``pointer``, or None."""
     node = answer
     for step in pointer.split("/")[1:]:
         try:
             if isinstance(node, list):
                 node = [item for item in node if not tolerance.is_own_message(item)] or node
-                # With some left out, the place is another one.
+                # The index may be out of range, since some items are left out.
                 node = node[min(int(step), len(node) - 1)]
             else:
                 node = node[step]

@@ -1,9 +1,8 @@
-"""Layer 4: what a server refuses, and in which words.
+"""Layer 4: refusals.
 
-Every documented error that can be provoked from outside is: wrong credentials,
-ids that never existed, bodies that are none, values beyond their bounds. That
-each refusal has the documented body, and tells nothing of the server's inside,
-is judged of every answer (`siteassist_contract.findings`).
+The checks provoke every documented error that can be provoked from outside: wrong
+credentials, ids that never existed, malformed bodies, values out of bounds. The body
+of a refusal is judged like that of every answer (`siteassist_contract.findings`).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _BAD_TOKENS = {
 
 
 class Refusals:
-    """Provokes every refusal that can be provoked, one operation after the other."""
+    """The checks of refusals, operation by operation."""
 
     def __init__(self, context: CheckContext) -> None:
         """Prepare a visitor with one conversation, which has one answer."""
@@ -59,12 +58,12 @@ class Refusals:
         self._ended = {
             _object_of(each) for each in self._valid.values() if ends_object(each.described)
         }
-        """What no further request can be about; others may need what all requests begin with."""
-        # What made the objects that requests are about; a report starts there.
+        """Objects that are of no use to other requests."""
+        # The requests that made the objects: reproductions begin with them.
         self._origin = list(context.recorder.history)
 
     def run(self) -> Iterator[str]:
-        """Test operation after operation; yields the name of each one that is done."""
+        """Test all operations; yield the name of each when it is done."""
         for name, operation in operations().items():
             request = self._valid.get(name)
             if request is None:
@@ -78,19 +77,19 @@ class Refusals:
                 for probe in probes(request):
                     self._probe(probe)
             yield name
-        self._elsewhere()
+        self._unknown_path()
 
     def _without_request(self, operation: Operation) -> None:
-        """Say why an operation is not tested, unless it is for want of a key."""
+        """Record why an operation is not tested, unless the reason is a missing key."""
         ids = [parameter.name for parameter in operation.places("path")]
         if self._context.has_key or operation.needs_token:
-            reason = f"no answer had a value for {' and '.join(ids)} of its path"
+            reason = f"no answer contained a value for {' and '.join(ids)}"
             for rule in RULES:
                 if operation.operation_id in RULES[rule].operations:
                     self._findings.prevent(rule, operation.operation_id, reason)
 
-    def _revive(self, request: RequestParts) -> None:
-        """Let a request that ends an object be about one that is there, and nothing else needs."""
+    def _renew_object(self, request: RequestParts) -> None:
+        """Give a request that ends its object a new one, if its object has ended."""
         valid = self._valid[request.operation]
         if _object_of(request) in self._ended:
             if _object_of(valid) in self._ended:
@@ -113,7 +112,7 @@ class Refusals:
                 continue
             exchange = self._send(request, credential=credential)
             rule = "token-checked" if credential else "token-required"
-            # Of a key it may be said that it does not permit this.
+            # A key is known, so 403 is correct, too.
             key = KEY_PLACE in credential and exchange.status == FORBIDDEN
             self._judge(
                 exchange.status == UNAUTHORIZED or key,
@@ -205,22 +204,22 @@ class Refusals:
         self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)
 
     def _may_be_refused(self, probe: Probe, exchange: Exchange) -> bool:
-        """Whether the documents leave it open if a valid value is accepted."""
+        """Whether the documents permit that a valid value is refused."""
         values = probe.request.query.values()
         if exchange.status in tolerance.REFUSALS and LAST_INTERACTION in values:
             return True  # C-01
         body = probe.request.body
         if probe.request.operation == "createChatCompletion" and isinstance(body, dict):
-            # O-9; and which assistants there are, nobody says.
+            # O-9; and the tests know no assistant that exists.
             made_up = "assistantId" in body
             return made_up or (exchange.status in tolerance.REFUSALS and not body.get("messages"))
         return False
 
-    def _elsewhere(self) -> None:
+    def _unknown_path(self) -> None:
         self._context.recorder.history.clear()
         exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
         kept = exchange.status in (NOT_FOUND, 405, 401)
-        # Which body it has, no page says: O-8.
+        # No page describes the body of this answer: O-8.
         self._judge(
             kept,
             "no-such-path",
@@ -232,8 +231,8 @@ class Refusals:
     def _send(
         self, request: RequestParts, body: bytes | None = None, *, credential: str | None = None
     ) -> Exchange:
-        """Send a request on its own, with another body or credential."""
-        self._revive(request)
+        """Send a request with another body or credential, without requests before it."""
+        self._renew_object(request)
         self._context.recorder.history[:] = self._origin
         session = self._visitor.session if request.described.needs_token else self._context.nobody
         headers = {}

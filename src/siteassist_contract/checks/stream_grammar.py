@@ -1,14 +1,13 @@
-"""Layer 3: the event stream as a grammar.
+"""Layer 3: the grammar of event streams, with a strict parser.
 
-Reads the bytes by itself and strictly, rather than with the client's decoder:
-a client forgives what a server must not do.
+The parser does not tolerate the faults that a client does.
 
     stream  = start step* finish "[DONE]"
     step    = start-step text* finish-step
     text    = text-start(id) text-delta(id)* text-end(id)      (texts may overlap)
 
 Payloads of other types may stand between any two of these (docs/evidence.md,
-R-10). After an `error` or an `abort` the stream may end as it likes (O-15).
+R-10). After an `error` or an `abort` the stream may end in any way (O-15).
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ _FIELDS = frozenset({"data", "event", "id", "retry"})
 _BROKEN_OFF = frozenset({"error", "abort"})
 _LEAST_DELTAS = 5
 _SLOW = 0.5
-"""How long, in seconds, a stream has to take for its pace to tell anything."""
+"""Minimum duration of a stream, in seconds, for its timing to be judged."""
 _SPREAD = 0.05
-"""Which share of that time its body takes at most, if it was held back to its end."""
+"""Maximum share of that time in which the body of a buffered stream arrives."""
 
 
 @dataclass(frozen=True)
 class GrammarFault:
-    """Something wrong with a stream."""
+    """A violation of the grammar."""
 
     rule: str
     """One of the rules on streams in `siteassist_contract.rules`."""
@@ -48,18 +47,18 @@ class GrammarFault:
 
 @dataclass
 class ParsedStream:
-    """What a stream said."""
+    """The content and the faults of a stream."""
 
     faults: list[GrammarFault] = field(default_factory=list)
     text: str = ""
     """All deltas, in order."""
     deltas: int = 0
     broken_off: bool = False
-    """Whether it reports a failure itself."""
+    """Whether the stream reports a failure of the answer."""
 
 
 def read(operation_id: str, content: bytes) -> ParsedStream:
-    """Read a whole stream of ``operation_id``."""
+    """Parse a whole stream of ``operation_id``."""
     operation = description.operations()[operation_id]
     stream = operation.stream
     if stream is None:
@@ -70,9 +69,7 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
     ended = False
     for data in _events(content, parsed.faults):
         if ended:
-            parsed.faults.append(
-                GrammarFault(END, f"nothing follows {stream.terminator}, here {_short(data)}")
-            )
+            parsed.faults.append(GrammarFault(END, f"{_short(data)} follows {stream.terminator}"))
             break
         if data == stream.terminator:
             ended = True
@@ -81,13 +78,13 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
             payload = read_json(data)
         except ValueError:
             parsed.faults.append(
-                GrammarFault(FRAMES, f"an event's data is no JSON: {_short(data)}")
+                GrammarFault(FRAMES, f"the data of an event is not JSON: {_short(data)}")
             )
             continue
         complaint = next(complaints(payload_schema, payload), None)
         if complaint or not isinstance(payload, dict):
             parsed.faults.append(
-                GrammarFault(FRAMES, f"no documented payload: {_short(data)} ({complaint})")
+                GrammarFault(FRAMES, f"invalid payload: {_short(data)} ({complaint})")
             )
             continue
         grammar.take(payload)
@@ -98,9 +95,9 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
 
 
 def held_back(seconds: float, first: float, deltas: int) -> bool | None:
-    """Whether a stream came at once at its end; ``None`` if it was too quick to tell.
+    """Whether a stream was sent all at once; ``None`` if it was too fast to judge.
 
-    ``seconds`` is how long the answer took, ``first`` when its first byte came.
+    ``seconds`` is the duration of the answer, ``first`` the time until its first byte.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
@@ -108,7 +105,7 @@ def held_back(seconds: float, first: float, deltas: int) -> bool | None:
 
 
 class _Grammar:
-    """Follows the payloads, and notes where one stands in a wrong place."""
+    """The state of the grammar after some payloads."""
 
     def __init__(self, parsed: ParsedStream) -> None:
         self._parsed = parsed
@@ -119,7 +116,7 @@ class _Grammar:
         self._known: set[str] = set()
 
     def take(self, payload: dict[str, Any]) -> None:
-        """Follow one payload that fits its schema."""
+        """Process one payload that is valid for its schema."""
         kind = payload["type"]
         if kind in _BROKEN_OFF:
             self._parsed.broken_off = True
@@ -136,7 +133,7 @@ class _Grammar:
         step(payload)
 
     def end(self) -> None:
-        """Note what is still open, unless the answer broke off."""
+        """Record what is still open, unless the answer broke off."""
         if self._parsed.broken_off:
             return
         if not self._finished:
@@ -219,7 +216,7 @@ _KNOWN = frozenset(
 
 
 def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
-    """Yield the data of each event, and note what is wrong with the frames."""
+    """Yield the data of each event, and record faults of the frames."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -230,7 +227,7 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
     found = False
     for line in lines:
         if line:
-            # Several lines of data are one text, as any reader of event streams has it.
+            # By the standard, several data lines are one text.
             data += _data(line, faults)
             continue
         if data:
@@ -240,23 +237,23 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
     if rest:
         data += _data(rest, faults)
     if rest or data:
-        said = "\n".join(data) or rest
-        faults.append(GrammarFault(FRAMES, f"the last event is not complete: {_short(said)}"))
+        text = "\n".join(data) or rest
+        faults.append(GrammarFault(FRAMES, f"the last event is not complete: {_short(text)}"))
     if data:
-        # What it says is judged all the same.
+        # The incomplete event is judged all the same.
         yield "\n".join(data)
     elif not found:
         faults.append(GrammarFault(FRAMES, "the stream has no event"))
 
 
 def _data(line: str, faults: list[GrammarFault]) -> list[str]:
-    """Return what a line adds to the data of its event."""
+    """Return the data in a line, if it has any."""
     name, _, value = line.partition(":")
     if name == "data":
         return [value.removeprefix(" ")]
-    # Without a name it is a comment, which any event may have.
+    # A line without a name is a comment.
     if name and name not in _FIELDS:
-        faults.append(GrammarFault(FRAMES, f"a line is no field of an event: {_short(line)}"))
+        faults.append(GrammarFault(FRAMES, f"a line is not a field of an event: {_short(line)}"))
     return []
 
 

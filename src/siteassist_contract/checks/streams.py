@@ -1,4 +1,4 @@
-"""Layer 3: streams asked for in every way, and judged by the grammar of the stream."""
+"""Layer 3: requests for streams and for JSON, whose answers the stream grammar checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHORT = "How long does shipping take?"
 
 
 def run(context: CheckContext) -> Iterator[str]:
-    """Ask both operations for streams and for JSON; yields the name of each that is done."""
+    """Test both streaming operations; yield the name of each when it is done."""
     contents = [_SHORT] if context.profile.gentle else [_SHORT, "x", EMOJI, LONG, "Two\nlines"]
     visitor = context.visitor()
     known = visitor.start()

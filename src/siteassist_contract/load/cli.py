@@ -16,22 +16,23 @@ from siteassist_spec import SpecError
 
 HELP = """Hold the server at URL to the contract while many visitors use it.
 
-URL is where the API is, with its version: https://host/v2
+URL is the base URL of the API, with its version: https://host/v2
 
 Each visitor comes with a new device, reads the project, starts a conversation,
 sends messages, as JSON and as a stream, reads them back, rates an answer,
-searches, closes the conversation and reads it again; and begins anew. Every
-answer is judged: its shape, its stream, what was stored.
+searches, closes the conversation and reads it again, and begins anew. Every
+answer is judged: its shape, its stream, the stored data.
 
 \b
 Exit status:
   0  the server keeps the contract under load
-  1  it breaks it; each break is printed once, with how often it was seen
-  2  the load could not run: no server there, or the key was refused, or
-     the server went away
-  130  it was interrupted, and no break was found until then
+  1  the server breaks the contract; each finding is printed once, with the
+     number of visits that saw it
+  2  the load could not run: there is no server, it refused the key, or it
+     stopped answering
+  130  the load was interrupted, without a violation until then
 
-An answer of 429 is no break: the visitor waits as long as it says.
+An answer of 429 is not a violation: the visitor waits as requested.
 
 \b
 More than one process, on this machine:
@@ -43,7 +44,7 @@ On several machines, each with SITEASSIST_API_KEY in its environment:
 """
 
 _SPAWNING = 5.0
-"""Within how many seconds all visitors are there, if nobody says otherwise."""
+"""Default time, in seconds, in which all visitors start."""
 
 
 class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on only
@@ -63,7 +64,9 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
         except ValueError:
             seconds = 0
         if seconds <= 0:
-            self.fail(f"{value!r} is no time; one looks like 90s, 30m or 1h30m", param, ctx)
+            self.fail(
+                f"invalid time {value!r}: expected something like 90s, 30m or 1h30m", param, ctx
+            )
         return seconds
 
 
@@ -186,7 +189,7 @@ def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
         try:
             settings.reports.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            reason = f"reports cannot go to {settings.reports}: {error.strerror}"
+            reason = f"reports cannot be written to {settings.reports}: {error.strerror}"
             raise CannotRunError(reason) from None
     preflight.check(target)
     # Now, since it takes its time, in which a worker could not tell its master that it lives.

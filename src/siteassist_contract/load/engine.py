@@ -42,20 +42,20 @@ from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 
 DATA = "siteassist"
-"""Under which name a worker's report has what its visitors have found."""
+"""The key of the results in a worker's report."""
 STREAM = "STREAM"
 """What Locust's report has in place of a method for the times of deltas."""
 _STEP = 5.0
-"""How many seconds lie between two lines of progress."""
+"""Seconds between two lines of progress."""
 _LOOK = 0.2
 _REPORTS = 1.0
-"""How many seconds lie between two reports of a worker."""
+"""Seconds between two reports of a worker."""
 _GRACE = 5.0
-"""How many seconds visitors have in the end to finish what they are at."""
+"""Seconds that visitors have at the end to finish a step."""
 _LAST_REPORT = 10.0
-"""How many seconds workers have beyond that to say what they have found."""
+"""Seconds that workers have after that to report their results."""
 _ARRIVAL = 60.0
-"""How many seconds workers have to arrive."""
+"""Seconds that workers have to connect."""
 DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
 
 
@@ -68,13 +68,13 @@ class Engine:
     pool: VisitorPool = field(init=False)
     environment: Any = field(init=False)
     reported: dict[str, LoadResults] = field(default_factory=dict)
-    """What each worker has found, for a master."""
+    """The results of each worker, for a master."""
     _shown: set[str] = field(default_factory=set)
     _end: Any = field(default_factory=AsyncResult)
 
     def __post_init__(self) -> None:
         """Prepare the users; nothing is sent yet."""
-        self.pool = VisitorPool(self.target, tell=self._measure, sleep=gevent.sleep)
+        self.pool = VisitorPool(self.target, on_answer=self._measure, sleep=gevent.sleep)
         self.environment = Environment(
             user_classes=[_user_class(self.pool, self.settings.think)],
             host=self.target.base_url,
@@ -85,12 +85,12 @@ class Engine:
             gevent.signal_handler(number, self._stop, INTERRUPTED)
 
     def run(self) -> ExitStatus:
-        """Run to the end, and return the exit status.
+        """Run the whole load, and return the exit status.
 
         Raises `CannotRunError` if there is no master, or there are too few workers.
         """
         _talk()
-        # Breaks are told as they are found, and not some seconds later.
+        # Violations are printed when they are found.
         runners.WORKER_REPORT_INTERVAL = _REPORTS
         if self.settings.role is Role.WORKER:
             return self._work()
@@ -125,7 +125,7 @@ class Engine:
         data[DATA] = self.pool.results.document()
 
     def _finish(self, **_: object) -> None:
-        """Note that all visitors of this process are gone."""
+        """Record that all visitors of this process have stopped."""
         self.pool.settle()
         self.pool.results.final = True
 
@@ -147,7 +147,7 @@ class Engine:
             reason = self._end.get()
             gevent.killall([*helpers, starting])
             self._send_home()
-        return self._tell(interrupted=reason == INTERRUPTED)
+        return self._conclude(interrupted=reason == INTERRUPTED)
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
@@ -200,7 +200,7 @@ class Engine:
             gevent.sleep(_LOOK)
 
     def _send_home(self) -> None:
-        """End all visitors, and wait for what they have found."""
+        """Stop all visitors, and wait for their results."""
         runner = self.environment.runner
         if self.settings.role is Role.ALONE:
             runner.quit()
@@ -209,7 +209,7 @@ class Engine:
         until = time.monotonic() + _GRACE + _LAST_REPORT
         while missing := [name for name in expected if not self._has_last_word_of(name)]:
             if time.monotonic() > until:
-                words = f"{len(missing)} workers did not say what they found"
+                words = f"{len(missing)} workers did not report their findings"
                 self.pool.results.problem = self.pool.results.problem or words
                 break
             gevent.sleep(_LOOK)
@@ -218,7 +218,7 @@ class Engine:
         runner.quit()
 
     def _quit_workers(self) -> list[str]:
-        """Tell the workers to end, and return who they are."""
+        """Stop the workers, and return their ids."""
         runner = self.environment.runner
         expected = [client.id for client in runner.clients.all]
         runner.send_message("quit")
@@ -233,7 +233,7 @@ class Engine:
 
     @property
     def results(self) -> LoadResults:
-        """What all visitors have found, wherever they are."""
+        """The results of all visitors in all processes."""
         return LoadResults.merged([self.pool.results, *self.reported.values()])
 
     # Meanwhile
@@ -243,14 +243,14 @@ class Engine:
             self._end.set(reason)
 
     def _watch(self) -> None:
-        """Look whether the server is still there, whether breaks were found, visitors failed."""
+        """Check the server, the visitors and the findings while the load runs."""
         while True:
             gevent.sleep(_LOOK)
             runner = self.environment.runner
             own = self.pool.results
             lost = self.pool.lost()
             if lost is not None:
-                own.problem = f"the server went away ({lost})"
+                own.problem = f"the server stopped answering ({lost})"
             if runner.exceptions:
                 failed = next(iter(runner.exceptions.values()))
                 own.problem = f"a visitor failed by itself: {failed['msg']}"
@@ -301,12 +301,12 @@ class Engine:
 
     # In the end
 
-    def _tell(self, *, interrupted: bool) -> ExitStatus:
+    def _conclude(self, *, interrupted: bool) -> ExitStatus:
         figures, whole = self.environment.runner.stats, self.results
         click.echo()
         stats.print_stats(figures, current=False)
         stats.print_percentile_stats(figures)
-        report.tell(whole)
+        report.show(whole)
         told = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
         self._write(whole, told, self.settings.reports)
         status = report.status_of(whole, interrupted=interrupted)

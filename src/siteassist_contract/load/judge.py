@@ -1,4 +1,4 @@
-"""Judges answers under load: by the rules of the contract tests, with what load changes."""
+"""Findings under load: the rules of the contract tests, adapted to load."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from siteassist_contract.http.recorder import Exchange
 LAYER = "load"
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS, SERVER_ERRORS = 402, 429, 500
 _UNJUDGED = frozenset({"stream-incremental"})
-"""A busy server may well let somebody wait and then be quick; the percentiles tell that."""
+"""Not judged under load, where a server may delay streams; percentiles show it."""
 
 
 class CutShortError(BaseException):
-    """A visit cannot go on. Not an `Exception`: nobody may take it for a finding."""
+    """A visit cannot go on. Not an `Exception`: see `UnansweredError`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"{status}")
@@ -24,9 +24,9 @@ class CutShortError(BaseException):
 
 @dataclass
 class LoadFindings(Findings):
-    """What one visit has found.
+    """The findings of one visit.
 
-    Any status from 500 up is a break, 502 and 503 as well: whether a server
+    Any status >= 500 is a violation, including 502 and 503: whether a server
     gives way under load is the question. It ends the visit, and so do 402 and
     429, which are none; all else would only find the same fault once more.
     """
@@ -34,7 +34,7 @@ class LoadFindings(Findings):
     layer: str = LAYER
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
-        """Judge what can be judged of any answer.
+        """Apply the rules that hold for every answer.
 
         Raises `CutShortError` if the visit cannot go on.
         """
@@ -64,7 +64,7 @@ class LoadFindings(Findings):
         exchanges: Sequence[Exchange],
         place: str = "",
     ) -> bool:
-        """Note whether ``rule`` was kept, and return it."""
+        """Record whether ``rule`` was kept, and return it."""
         if rule in _UNJUDGED:
             return True
         return super().judge(kept, rule, operation, expected, actual, exchanges, place)

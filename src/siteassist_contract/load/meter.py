@@ -1,4 +1,4 @@
-"""Times answers as they come, below the suite's transport."""
+"""Timing of answers, below the transport of the suite."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ _DELTA = b'"text-delta"'
 
 @dataclass
 class Timing:
-    """How one answer came. Moments are those of ``time.monotonic``, in seconds."""
+    """The timing of one answer. Times are those of ``time.monotonic``, in seconds."""
 
     method: str
     status: int
     began: float
-    """When the first byte of the request was sent."""
+    """Time at which the request was sent."""
     operation: str = ""
     """The ``operationId``."""
     ended: float = 0.0
-    """When the last byte of the answer came."""
+    """Time of the last byte of the answer."""
     size: int = 0
-    """Of the answer's body, in bytes."""
+    """Size of the answer's body, in bytes."""
     deltas: list[float] = field(default_factory=list)
-    """When each delta of a stream came."""
+    """Time of each delta of a stream."""
 
     @property
     def seconds(self) -> float:
-        """How long the answer took."""
+        """Duration of the answer."""
         return self.ended - self.began
 
     @property
     def first_delta(self) -> float | None:
-        """After how many seconds the first delta came, if there was one."""
+        """Seconds until the first delta, or None."""
         return self.deltas[0] - self.began if self.deltas else None
 
     @property
     def gaps(self) -> list[float]:
-        """How many seconds lay between one delta and the next; 0 if they came in one piece."""
+        """Seconds between consecutive deltas; 0 for deltas in one chunk."""
         return [late - early for early, late in zip(self.deltas, self.deltas[1:], strict=False)]
 
 
 class Meter(httpx.BaseTransport):
-    """A transport that passes everything on, and tells of each answer when it has ended."""
+    """A transport that reports the timing of each answer when it has ended."""
 
-    def __init__(self, inner: httpx.BaseTransport, tell: Callable[[Timing], None]) -> None:
+    def __init__(self, inner: httpx.BaseTransport, on_answer: Callable[[Timing], None]) -> None:
         self._inner = inner
-        self._tell = tell
+        self._on_answer = on_answer
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; raises what the transport below raises."""
@@ -64,7 +64,7 @@ class Meter(httpx.BaseTransport):
         return httpx.Response(
             response.status_code,
             headers=response.headers,
-            stream=_Metered(response, timing, self._tell, is_stream=is_stream),
+            stream=_Metered(response, timing, self._on_answer, is_stream=is_stream),
         )
 
     def close(self) -> None:
@@ -73,19 +73,19 @@ class Meter(httpx.BaseTransport):
 
 
 class _Metered(httpx.SyncByteStream):
-    """The body of an answer, and when it came."""
+    """The body of an answer, which is timed while it is read."""
 
     def __init__(
         self,
         response: httpx.Response,
         timing: Timing,
-        tell: Callable[[Timing], None],
+        on_answer: Callable[[Timing], None],
         *,
         is_stream: bool,
     ) -> None:
         self._response = response
         self._timing = timing
-        self._tell = tell
+        self._on_answer = on_answer
         self._is_stream = is_stream
 
     def __iter__(self) -> Iterator[bytes]:
@@ -96,8 +96,8 @@ class _Metered(httpx.SyncByteStream):
             timing.size += len(chunk)
             yield chunk
         timing.ended = time.monotonic()
-        # Only of what came whole: the time of half an answer says nothing.
-        self._tell(timing)
+        # Only complete answers have a meaningful duration.
+        self._on_answer(timing)
 
     def close(self) -> None:
         self._response.close()

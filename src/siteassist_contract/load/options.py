@@ -1,4 +1,4 @@
-"""What a user may choose about a load test."""
+"""The options of a load test."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from pathlib import Path
 
 
 class Role(Enum):
-    """What a process does in a load test."""
+    """The role of a process in a load test."""
 
     ALONE = "alone"
-    """Runs the visitors, and reports."""
+    """Run the visitors, and report."""
     MASTER = "master"
-    """Tells workers what to do, and reports what they found."""
+    """Control workers, and report their results."""
     WORKER = "worker"
-    """Runs visitors for a master."""
+    """Run visitors for a master."""
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The choices for one load test."""
+    """The options of one load test."""
 
     users: int
     spawn_rate: float
-    """How many visitors are added in a second."""
+    """Visitors added per second."""
     seconds: float
-    """How long the load lasts."""
+    """Duration of the load."""
     visits: int | None
-    """After how many visits it ends before that, if at all."""
+    """Number of visits after which the load ends, or None."""
     think: tuple[float, float]
-    """The shortest and the longest time, in seconds, that a visitor waits between two steps."""
+    """Minimum and maximum pause of a visitor between two steps, in seconds."""
     role: Role
     workers: int
-    """How many workers a master waits for."""
+    """Number of workers that a master waits for."""
     processes: int
-    """How many workers a master starts on this machine; 0 if others do."""
+    """Number of workers that a master starts on this machine."""
     master_host: str
     """Where the master listens, or where a worker finds it."""
     master_port: int

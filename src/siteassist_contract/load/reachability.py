@@ -1,4 +1,4 @@
-"""Tells a request that got no answer from a server that is gone."""
+"""The distinction between an unanswered request and a server that is gone."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Reachability:
         self._waiting: list[tuple[float, str, Callable[[], None]]] = []
 
     def answered(self, began: float) -> None:
-        """Note that a request that began at ``began`` was answered."""
+        """Record that a request that began at ``began`` was answered."""
         # One that began before may have been on its way already.
         while self._waiting and self._waiting[0][0] < began:
             self._waiting.pop(0)[2]()
 
     def failed(self, reason: str, confirm: Callable[[], None]) -> None:
-        """Note that a request got no answer; ``confirm`` is called if the server still lives."""
+        """Record an unanswered request; ``confirm`` is called if the server answers a later one."""
         self._waiting.append((self._clock(), reason, confirm))
 
     def lost(self, patience: float = PATIENCE) -> str | None:
-        """Return how the server went away, if it did that ``patience`` seconds ago."""
+        """Return the first failure if the server has not answered for ``patience`` seconds."""
         if not self._waiting:
             return None
         since, reason, _ = self._waiting[0]

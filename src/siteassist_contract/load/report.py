@@ -1,4 +1,4 @@
-"""What a load test prints and writes of breaks; times and throughput are Locust's to report."""
+"""The findings of a load test as text and JSON. Locust reports times and throughput."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from siteassist_contract.verdict import ExitStatus
 
 
 def status_of(results: LoadResults, *, interrupted: bool) -> ExitStatus:
-    """Return the exit status: a break counts most, whatever else went wrong."""
+    """Return the exit status: violations take precedence over other problems."""
     if results.violations:
         return ExitStatus.BROKEN
     # Ctrl-C ends a server that was started in the same terminal, too.
@@ -26,9 +26,9 @@ def status_of(results: LoadResults, *, interrupted: bool) -> ExitStatus:
 
 
 def verdict(results: LoadResults, requests: int, *, interrupted: bool) -> str:
-    """Say in one line what came of a load test."""
+    """Return the verdict of a load test as one line."""
     asked = f"{requests} answers in {results.visits} visits"
-    ended = f" The load did not last to its end: {results.problem}." if results.problem else ""
+    ended = f" The load did not finish: {results.problem}." if results.problem else ""
     if interrupted:
         ended = " The load was interrupted."
     if results.violations:
@@ -36,22 +36,22 @@ def verdict(results: LoadResults, requests: int, *, interrupted: bool) -> str:
         ways = "1 way" if count == 1 else f"{count} ways"
         return f"The server breaks the contract under load in {ways} ({asked}).{ended}"
     if ended:
-        return f"{ended.strip()} No break until then ({asked})."
+        return f"{ended.strip()} No violation until then ({asked})."
     return f"The server keeps the contract under load ({asked})."
 
 
 def brief(found: Violation) -> str:
-    """Say that something is broken, as soon as it is found."""
+    """Return a violation as one line, to print when it is found."""
     return f"  ✗ {found.operation}: {found.words}"
 
 
-def tell(results: LoadResults) -> None:
-    """Print each break, and what was refused."""
+def show(results: LoadResults) -> None:
+    """Print the findings, and the counts of 429 and 402."""
     for number, (key, found) in enumerate(results.violations.items(), 1):
         click.echo(_full(number, found, results.counts[key]))
     for status, words, counted in (
         (429, "waited for, as the server asked", results.throttled),
-        (402, "no break", results.refused),
+        (402, "not a violation", results.refused),
     ):
         if counted:
             each = ", ".join(f"{name} {count}" for name, count in counted.most_common())
@@ -59,9 +59,9 @@ def tell(results: LoadResults) -> None:
     click.echo()
 
 
-def write(results: LoadResults, told: str, stats: list[dict[str, Any]], folder: Path) -> None:
-    """Write ``load.json``: breaks, counts, and Locust's figures as ``stats``."""
-    document = {"verdict": told, **results.document(), "stats": stats}
+def write(results: LoadResults, line: str, stats: list[dict[str, Any]], folder: Path) -> None:
+    """Write ``load.json``: the verdict ``line``, violations, counts and Locust's ``stats``."""
+    document = {"verdict": line, **results.document(), "stats": stats}
     del document["final"]
     text = json.dumps(document, ensure_ascii=False, indent=1)
     (folder / "load.json").write_text(text, encoding="utf-8")
@@ -69,7 +69,7 @@ def write(results: LoadResults, told: str, stats: list[dict[str, Any]], folder: 
 
 def _full(number: int, found: Violation, count: int) -> str:
     lines = [
-        f"\nBreak {number}: {operations()[found.operation].label}",
+        f"\nFinding {number}: {operations()[found.operation].label}",
         f"  rule:     {found.words}",
         f"  rests on: {found.document}",
         f"  expected: {found.expected}",
@@ -77,6 +77,6 @@ def _full(number: int, found: Violation, count: int) -> str:
         f"  seen in:  {count} {'visit' if count == 1 else 'visits'}",
     ]
     if found.commands:
-        # Under load it may take more than these: they say what was done.
+        # These requests may not be enough to reproduce a fault that needs load.
         lines += ["  seen with:", textwrap.indent(found.commands, "    ")]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the visitors of one process have found, in a form that can be sent to another one."""
+"""The results of the visitors of one process, which can be sent to another process."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _COUNTERS = ("counts", "throttled", "refused")
 
 @dataclass
 class LoadResults:
-    """Breaks and counts of many visits."""
+    """Violations and counts of many visits."""
 
     violations: dict[str, Violation] = field(default_factory=dict)
-    """The first of each kind, by its key."""
+    """The first violation with each key."""
     counts: Counter[str] = field(default_factory=Counter)
-    """In how many visits each kind was seen."""
+    """Number of visits with each key."""
     throttled: Counter[str] = field(default_factory=Counter)
-    """How many answers of 429 there were, by operation: no break, but told."""
+    """Number of answers of 429 by operation; not violations."""
     refused: Counter[str] = field(default_factory=Counter)
-    """How many answers of 402 there were, by operation: no break, but told."""
+    """Number of answers of 402 by operation; not violations."""
     visits: int = 0
-    """How many visits were made to their end."""
+    """Number of complete visits."""
     problem: str = ""
-    """Why the visitors had to stop, if they had to."""
+    """Why the visitors stopped early; empty if they did not."""
     final: bool = False
-    """Whether nothing will be added any more."""
+    """Whether the results are complete."""
 
     def take(self, findings: Findings) -> None:
-        """Add what one visit has found."""
+        """Add the findings of one visit."""
         for key, found in findings.violations.items():
             self.violations.setdefault(key, found)
             self.counts[key] += 1
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+        """Return the results as JSON."""
         return {
             **vars(self),
             "violations": {
@@ -61,7 +61,7 @@ class LoadResults:
 
     @classmethod
     def merged(cls, parts: Iterable[LoadResults]) -> LoadResults:
-        """Return what several processes have found together."""
+        """Return the merged results of several processes."""
         whole = cls()
         for results in parts:
             for key, found in results.violations.items():

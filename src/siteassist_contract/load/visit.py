@@ -32,7 +32,7 @@ QUESTION = "How long does shipping take?"
 _CONTEXT = {"context": {"pageUrl": "https://shop.example/pricing"}}
 _PAGE = {"pageContext": {"url": "https://shop.example/pricing", "title": "Pricing"}}
 _OFTEN, _SELDOM = 2, 4
-"""Every how many visits something happens that does not happen in each."""
+"""Intervals, in visits, of steps that are not in every visit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Visit:
     """The visitor's own; its history is that of the visit."""
     findings: Findings
     devices: dict[str, str]
-    """The devices of the visit, shared with whoever renders commands."""
+    """The devices of the visit, shared with the renderer of commands."""
     think: Callable[[], None]
     """Called between two steps; may end the visit with an exception."""
 
@@ -52,7 +52,7 @@ class Visit:
     def prepare(
         cls, target: Target, recorder: Recorder, think: Callable[[], None], *, render: bool = True
     ) -> Visit:
-        """Prepare a visit; nothing is sent yet. ``render`` is whether breaks get commands."""
+        """Prepare a visit; nothing is sent yet. ``render`` is whether violations get commands."""
         recorder.history.clear()
         devices: dict[str, str] = {}
         findings = LoadFindings(
@@ -80,7 +80,7 @@ class Visit:
             return
         if seldom:
             visitor.start(None if often else _CONTEXT)
-        # Nobody else says this: what belongs to another visit would be seen.
+        # Unique, so that data of another visit is recognised.
         secret = f"{QUESTION} {uuid.uuid4().hex}"
         visitor.send(known, secret, stream=False, extra=_PAGE)
         self.think()
@@ -125,7 +125,7 @@ class Visit:
         self._judge(len(set(ids)) == 1, "device-visitor", "init", "the same visitor", f"{ids}")
         token = session_token(exchanges[-1].document)
         if token is None:
-            return None  # `described` is for that
+            return None  # the rule `described` reports it
         session = Session(self.target.base_url, self.recorder, name, token)
         me = self._document(session.call("getMe"))
         self._judge(str(me.get("id")) == ids[-1], "me", "getMe", ids[-1], str(me.get("id")))
@@ -159,7 +159,7 @@ class Visit:
             )
 
     def _intrude(self, session: Session, conversation_id: str, secret: str) -> None:
-        """Let somebody else read a conversation, and judge that nothing comes of it."""
+        """Read a conversation as another visitor, and check that it is refused."""
         for operation_id in ("getConversation", "getMessages"):
             exchange = session.call(operation_id, path={"conversationId": conversation_id})
             self._see(exchange)
@@ -168,8 +168,8 @@ class Visit:
                 exchange.status in tolerance.HIDDEN and not shown,
                 "isolation",
                 exchange.operation,
-                "403 or 404, for what is somebody else's",
-                f"{exchange.status}{', with what is theirs' if shown else ''}",
+                "403 or 404 for another visitor's object",
+                f"{exchange.status}{', with data of the owner' if shown else ''}",
             )
 
     @property

@@ -1,4 +1,4 @@
-"""The visitors of one process: what they share, and what one of them does again and again."""
+"""The simulated visitors of one process, and their shared state."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from siteassist_contract.load.results import LoadResults
 from siteassist_contract.load.visit import Visit
 
 PAUSE = 1.0
-"""How many seconds a visitor stays away after a visit that was cut short."""
+"""Seconds that a visitor waits after a visit that was cut short."""
 _LONG_PAUSE = 30.0
-"""The same, if the server says to come back later than a visitor waits for an answer."""
+"""The same, if the server asked for a longer wait than visitors accept."""
 _RENDERED = 50
-"""In how many visits with breaks the way to them is written down; it takes its time."""
+"""Number of visits with violations whose commands are rendered, which takes time."""
 
 
 @dataclass
 class VisitorPool:
-    """What the visitors of one process share."""
+    """The state that the visitors of one process share."""
 
     target: Target
-    tell: Callable[[str, Timing], None] = lambda _operation, _timing: None
-    """Called after each answer with its ``operationId``, but for 429."""
+    on_answer: Callable[[str, Timing], None] = lambda _operation, _timing: None
+    """Called after each answer other than 429, with its ``operationId``."""
     sleep: Callable[[float], None] = time.sleep
     results: LoadResults = field(default_factory=LoadResults)
     reachability: Reachability = field(default_factory=Reachability)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    # One for all: it takes longer to make than a request.
+    # Shared: it takes longer to make than a request.
     _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
 
     def join(self, think: Callable[[], None]) -> SimulatedVisitor:
-        """Return one more visitor, who calls ``think`` between two steps."""
+        """Return a new visitor, who calls ``think`` between two steps."""
         return SimulatedVisitor(self, think)
 
     def number(self) -> int:
@@ -54,17 +54,17 @@ class VisitorPool:
 
     @property
     def renders(self) -> bool:
-        """Whether the way to a break is still to be written down."""
+        """Whether the commands of a violation are still rendered."""
         return self.results.counts.total() < _RENDERED
 
     def lost(self) -> str | None:
-        """Return how the server went away, if it did."""
+        """Return why the server counts as gone, or None."""
         return self.reachability.lost()
 
     def settle(self) -> None:
-        """Find out at the end whether the last requests that failed were breaks.
+        """Decide at the end whether the last failed requests were violations.
 
-        Notes in the ledger that the server went away, if it did.
+        If the server is gone, they are not, and the results get this as their problem.
         """
         reason = self.reachability.lost(patience=0)
         if reason is None:
@@ -79,18 +79,20 @@ class VisitorPool:
 
 
 class SimulatedVisitor:
-    """One simulated visitor, with connections of its own, who comes again and again."""
+    """A simulated visitor, with its own connections, who makes visit after visit."""
 
     def __init__(self, pool: VisitorPool, think: Callable[[], None]) -> None:
         self._pool = pool
         self._think = think
-        self._recorder = Recorder(transport=Meter(pool.transport(), self._tell), sleep=pool.sleep)
+        self._recorder = Recorder(
+            transport=Meter(pool.transport(), self._measure), sleep=pool.sleep
+        )
 
     def visit(self) -> None:
-        """Make one visit, and enter what it has found into the ledger."""
+        """Make one visit, and add its findings to the results."""
         pool = self._pool
         visit = Visit.prepare(pool.target, self._recorder, self._think, render=pool.renders)
-        # What `think` raises ends a visit, too, and what it has found until then counts.
+        # An exception of `think` ends the visit, too; its findings until then count.
         try:
             visit.run(pool.number())
             pool.results.visits += 1
@@ -101,7 +103,7 @@ class SimulatedVisitor:
         except GoneError as error:
             if isinstance(error.__context__, httpx.HTTPError) and error.operation:
                 self._unanswered(visit, error.operation, str(error))
-            else:  # the server is there, and says to come back much later
+            else:  # the server asked for a long wait
                 pool.sleep(_LONG_PAUSE)
         finally:
             pool.results.take(visit.findings)
@@ -112,7 +114,7 @@ class SimulatedVisitor:
 
     def _unanswered(self, visit: Visit, operation: str, reason: str) -> None:
         pool, history = self._pool, list(self._recorder.history)
-        # Nothing that the visit has found before is entered a second time.
+        # New findings: those of the visit are already in the results.
         late = Visit.prepare(pool.target, self._recorder, self._think)
         late.devices.update(visit.devices)
 
@@ -130,7 +132,7 @@ class SimulatedVisitor:
         pool.reachability.failed(f"{operation}: {reason}", confirm)
         pool.sleep(PAUSE)
 
-    def _tell(self, timing: Timing) -> None:
+    def _measure(self, timing: Timing) -> None:
         pool, operation = self._pool, timing.operation
         pool.reachability.answered(timing.began)
         if timing.status == TOO_MANY_REQUESTS:
@@ -138,4 +140,4 @@ class SimulatedVisitor:
             return
         if timing.status == PAYMENT_REQUIRED:
             pool.results.refused[operation] += 1
-        pool.tell(operation, timing)
+        pool.on_answer(operation, timing)

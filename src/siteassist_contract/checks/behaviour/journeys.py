@@ -1,9 +1,7 @@
-"""Fixed ways through the service, which reach what chance reaches late.
+"""Journeys: fixed sequences of requests, which are the same in every run.
 
-Each is one visitor's story: enough conversations for several pages, enough
-messages for a filter to matter, a second visitor who tries every door. They
-come before the random walk, find most faults within seconds, and are the same
-in every run.
+They run before the random steps and find most faults within seconds: they make enough
+conversations for several pages, enough messages for filters, and a second visitor.
 """
 
 from __future__ import annotations
@@ -216,7 +214,7 @@ def _pages(visitor: Visitor) -> None:
 
 
 def isolation(context: CheckContext) -> None:
-    """Let a second visitor try every door of the first one."""
+    """Try every operation on a visitor's objects as a second visitor."""
     if not context.has_key:
         _no_second(context)
         return
@@ -246,7 +244,7 @@ def isolation(context: CheckContext) -> None:
 def intrude(
     context: CheckContext, stranger: Visitor, target: KnownConversation, secret: str
 ) -> None:
-    """Let somebody else do everything to a conversation, and judge that nothing came of it."""
+    """Try every operation on a conversation as a stranger, and check that each is refused."""
     session, path = stranger.session, {"conversationId": target.id}
     first_page = page_query("getMessages", limit=1)
     attempts: list[Exchange] = [
@@ -273,7 +271,11 @@ def intrude(
         context.findings.see(exchange, way)
         kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
         if exchange.operation == "sendMessage" and target.closed:
-            kept = kept or exchange.status in (400, 409, 422)  # that it is closed comes first
+            kept = kept or exchange.status in (
+                400,
+                409,
+                422,
+            )  # the server may check the status first
         if exchange.operation == feedback_operation():
             kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
         shown = secret.encode() in exchange.content
@@ -281,8 +283,8 @@ def intrude(
             kept and not shown,
             "isolation",
             exchange.operation,
-            "403 or 404, for what is somebody else's",
-            f"{exchange.status}{', with what is theirs' if shown else ''}",
+            "403 or 404 for another visitor's object",
+            f"{exchange.status}{', with data of the owner' if shown else ''}",
             way,
         )
 
@@ -303,7 +305,7 @@ def renew(context: CheckContext, visitor: Visitor) -> None:
 
 
 def look_for_nothing(context: CheckContext, visitor: Visitor, anywhere: str, which: int) -> None:
-    """Do something to what never existed, and judge that it is not found."""
+    """Request an object that never existed, and check that it is not found."""
     owned = [operation for operation in operations().values() if operation.owned]
     operation = owned[which % len(owned)]
     names = [parameter.name for parameter in operation.places("path")]
@@ -328,7 +330,7 @@ def knowledge(context: CheckContext) -> None:
 
 
 def human(context: CheckContext) -> None:
-    """Say something to the human agent in the conversation that was lent."""
+    """Send a message in the conversation that a human agent handles."""
     if context.human_conversation is None:
         return
     context.recorder.history.clear()
@@ -337,7 +339,7 @@ def human(context: CheckContext) -> None:
     known = visitor.known.get(context.human_conversation.lower())
     if known is None:
         context.findings.prevent(
-            "queued", "sendMessage", "--human-conversation is none of the token's visitor"
+            "queued", "sendMessage", "--human-conversation does not belong to the token's visitor"
         )
         return
     known.human = True
@@ -347,7 +349,7 @@ def human(context: CheckContext) -> None:
 
 JOURNEYS: tuple[tuple[str, Journey], ...] = (
     ("devices and visitors", identity),
-    ("somebody else's conversation", isolation),
+    ("another visitor's conversation", isolation),
     ("one conversation", conversation),
     ("lists", lists),
     ("project, Q&As, search", knowledge),
@@ -378,7 +380,7 @@ def _visitor_id(exchange: Exchange) -> str | None:
 
 
 def _older(visitor: Visitor) -> None:
-    """Take over what a lent visitor has already; nothing of it is touched."""
+    """Record the conversations that the given visitor already has, and do not change them."""
     offset = 0
     while True:
         document = visitor.session.call(

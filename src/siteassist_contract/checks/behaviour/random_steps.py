@@ -1,8 +1,8 @@
-"""A random walk of two visitors through everything that they can do.
+"""Random steps of two visitors.
 
-hypothesis chooses what is done, and when a rule is broken looks for the
-shortest way to it. What it draws are numbers that pick from what the model
-knows, never the server's own ids, so that the same draws mean the same walk.
+hypothesis chooses the steps, and minimises them when a rule is violated. It draws
+numbers that select from the model, not ids of the server, so that the same draws give
+the same steps.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PATIENT = (
 )
 _WALKS = 40
 _SHORTENING = 8.0
-"""How long, in seconds, to look for a shorter way to one break."""
+"""Maximum time, in seconds, to minimise one violation."""
 
 CONTENT = st.one_of(
     st.sampled_from(["x", "Hello", "How long does shipping take?", EMOJI, LONG, "\n", " pad "]),
@@ -210,7 +210,7 @@ class RandomSteps(RuleBasedStateMachine):
         renew(self.context, self.first)
 
     def teardown(self) -> None:
-        """Look at everything once more."""
+        """Read all objects once more."""
         if not hasattr(self, "first"):
             return
         for visitor in self.visitors():
@@ -222,13 +222,13 @@ class RandomSteps(RuleBasedStateMachine):
 
 
 class OutOfTimeError(BaseException):
-    """The time is up. Not an `Exception`: hypothesis would take it for a finding."""
+    """The time is up. Not an `Exception`: hypothesis would take it for a failure."""
 
 
 def walk(
     context: CheckContext, *, seed_: int, until: float, database: ExampleDatabase | None
 ) -> None:
-    """Walk until ``until``, a time of `time.monotonic`, and settle the breaks on the way."""
+    """Run random steps until ``until``, a time of `time.monotonic`."""
     findings = context.findings
     findings.settle(findings.violations)
     number = 0
@@ -275,7 +275,7 @@ def _series(
     try:
         run_state_machine_as_test(seed(seed_)(machine), settings=chosen)
     except (ViolationError, ContractBrokenError, Flaky, OutOfTimeError):
-        # What was found is noted already, with the shortest way that was seen.
+        # The violation is recorded already, with the fewest steps so far.
         pass
     except ExceptionGroup as group:
         rest = group.split((ViolationError, ContractBrokenError, Flaky))[1]

@@ -1,9 +1,8 @@
-"""A visitor who does things, knows what should have come of them, and looks.
+"""A visitor of the tests, with a model of its data on the server.
 
-Every method does one thing a visitor can do, judges the answer, and reads back
-what should be stored by then. Where a server shows something else, that is
-noted once and the model takes what it shows, so that one fault is not found
-again in everything that follows.
+Each method sends a request, judges the answer, and reads back the stored data. If the
+server shows other data than the model, this is recorded once and the model takes it
+over, so that one fault does not cause more findings.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ from siteassist_spec import EVENT_STREAM
 
 Json = Mapping[str, Any]
 PAGE = 10
-"""How many entries a page has if nobody says otherwise."""
+"""Default length of a page."""
 MOST = 100
-"""How many entries a page may have at most."""
+"""Maximum length of a page."""
 OK, CREATED, QUEUED = 200, 201, 202
 ORDERS = (
     "id",
@@ -57,11 +56,11 @@ ORDERS = (
 TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TICK = 0.004
-"""How long, in seconds, a clock of milliseconds takes to move for certain."""
+"""Time, in seconds, after which a clock with milliseconds has advanced."""
 
 
 class Visitor:
-    """One visitor, the way to the server, and what the server should know."""
+    """A visitor, its session, and a model of its data on the server."""
 
     def __init__(
         self,
@@ -312,7 +311,7 @@ class Visitor:
         """Rate a message, or take the rating back."""
         operation = feedback_operation()
         if not is_uuid(message.id):
-            return  # `described` has said so
+            return  # the rule `described` reports it
         exchange = self._see(
             self.session.call(
                 operation, path={"messageId": message.id}, body={"feedback": feedback}
@@ -336,7 +335,7 @@ class Visitor:
         shown = {m.id: m for m in map(KnownMessage.of, stored)}
         now = shown.get(message.id)
         if now is None:
-            return  # `history` is for that
+            return  # the rule `history` reports it
         self._judge(
             now.feedback == feedback and (now.feedback_at is None) == (feedback is None),
             "feedback",
@@ -605,10 +604,10 @@ class Visitor:
         down = self.pages(limit, order_by=field, order_dir="desc")
         up = self.pages(limit, order_by=field, order_dir="asc")
         if len(down) != len(up):
-            return  # `list-own` is for that
+            return  # the rule `list-own` reports it
         runs_down, runs_up = (_runs(items, field) for items in (down, up))
         apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
-        # Whether null comes first or last, nobody says.
+        # No document says whether null comes first or last.
         values_down, values_up = ([v for v in r if v is not None] for r in (runs_down, runs_up))
         self._judge(
             not any(apart) and values_down == values_up[::-1],

@@ -1,4 +1,4 @@
-"""Where hypothesis keeps the ways to breaks that it has found."""
+"""Example databases, in which hypothesis keeps failing examples."""
 
 from __future__ import annotations
 

@@ -34,14 +34,14 @@ _LAST_CALL = 10.0
 
 EXPECTED = {
     "no-server-error": "an answer, or a refusal with a status below 500",
-    "described": "an answer as openapi.yaml describes it",
-    "bounds": "400 or 422 for a request that breaks the description",
+    "described": "an answer that matches openapi.yaml",
+    "bounds": "400 or 422 for a request that violates the description",
     "accepted": "a request that fits the description is accepted",
-    "read-back": "what was created can be read",
+    "read-back": "a created object can be read",
     "token-required": "401 for a request without a valid token",
-    "isolation": "403 or 404, for what is somebody else's",
-    "fits-request": "an answer that fits its request",
-    "stream-end": "a stream when it is asked for, whole to its end",
+    "isolation": "403 or 404 for another visitor's object",
+    "fits-request": "an answer that matches its request",
+    "stream-end": "a complete stream if it was requested",
 }
 
 

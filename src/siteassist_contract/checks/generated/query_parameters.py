@@ -1,4 +1,4 @@
-"""Tells which query parameters of a request break the description.
+"""Detection of query parameters that violate the description.
 
 schemathesis lets a bad value pass when another parameter of the same request
 is good, so every accepted request is looked at once more, from outside.

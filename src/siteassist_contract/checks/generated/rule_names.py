@@ -1,4 +1,4 @@
-"""Says which rule a failure of schemathesis breaks, in the words of the other layers."""
+"""The rules that failures of schemathesis violate."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SCHEMA = re.compile(r"\n\s*Schema( at [^\n]*)?:\n.*?(?=\n\s*Value:|\Z)", flags=
 
 
 def rule_of(failure: failures.Failure, check: str) -> str:
-    """Return the rule that ``failure`` of ``check`` breaks."""
+    """Return the rule that ``failure`` of ``check`` violates."""
     for kind in type(failure).__mro__:
         if kind in _RULES:
             return _RULES[kind]
@@ -55,7 +55,7 @@ def rule_of(failure: failures.Failure, check: str) -> str:
 
 
 def rule_of_check(check: str) -> str:
-    """Return the rule that ``check`` puts to the test."""
+    """Return the rule that ``check`` tests."""
     return _BY_CHECK.get(check, OTHER)
 
 
