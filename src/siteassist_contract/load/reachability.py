@@ -12,8 +12,8 @@ PATIENCE = 3.0
 class Reachability:
     """Watches the answers of a server that many visitors talk to.
 
-    A request without an answer is a break only if a later one is answered. When
-    a server dies, those that it was at work on are no breaks, they are its end.
+    An unanswered request is a violation only if a later one is answered. When a
+    server dies, its pending requests are not violations.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
