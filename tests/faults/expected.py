@@ -234,6 +234,7 @@ EXPECTED: Sequence[Expectation] = tuple(
                 "getQnas list-page",
             ),
             ("qnas-total-of-page", "getQnas list-total", "[0-9]+"),
+            ("qnas-total-one-too-many", "getQnas list-total", "[0-9]+"),
             ("qnas-last-page-full", "getQnas list-page", "[0-9]+, `limit` 10, `offset` [0-9]+"),
             ("qna-always-the-first", "getQna same-object", f"{_ID}"),
             ("size-ignored", "search list-page", "[2-9]"),

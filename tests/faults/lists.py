@@ -622,3 +622,10 @@ _add(
     lambda server: server.before("getQnas", _finding_nothing),
     _questions,
 )
+_add(
+    "qnas-total-one-too-many",
+    "The total of Q&As counts one that is on no page.",
+    "R-17",
+    edit("getQnas", "total", change(lambda total: total + bool(total))),
+    _questions,
+)

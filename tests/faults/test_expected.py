@@ -89,6 +89,7 @@ def test_nothing_is_found_in_the_mock(credentials: str) -> None:
         "closed-accepts",
         "close-again-replaces",
         "times",
+        "times-in-words",
     ],
 )
 def test_nothing_is_found_in_a_tolerated_variant(name: str) -> None:

@@ -57,7 +57,7 @@ TOGETHER: dict[str, tuple[int, dict[str, str]]] = {
     ),
     "statuses": (5, {"start-200": "startConversation described 200"}),
     "order": (
-        60,
+        30,
         {
             "messages-newest-first": "getMessages fits-request",
             "emoji-500": "sendMessage no-server-error",
