@@ -198,7 +198,7 @@ EXPECTED: Sequence[Expectation] = tuple(
             (
                 "json-lines",
                 "createChatCompletion stream-frames",
-                "a line is no field of an event: .+",
+                "a line is not a field of an event: .+",
                 "createChatCompletion stream-*",
                 "createChatCompletion answer",
             ),
