@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_mock_main import refused
+from tests.mock.test_cli import refused
 
 from siteassist_mock.content.script import find_rule, read_script
 from siteassist_mock.content.yaml_file import FileError

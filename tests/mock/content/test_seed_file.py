@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_mock_main import refused, started
+from tests.mock.test_cli import refused, started
 
 from siteassist_mock.app import create_app
 from siteassist_mock.content.seed import PAGES, PROJECT, PROJECT_ID, QNAS
