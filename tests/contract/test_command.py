@@ -359,7 +359,7 @@ def test_human_conversation_of_somebody_else(url: str, shared: InProcess, comman
     assert 0 == result.exit_code, result.output
     row = summary_rows()["sendMessage", "queued"]
     assert 0 == row["count"]
-    assert "--human-conversation is none of the token's visitor" == row["reason"]
+    assert "--human-conversation does not belong to the token's visitor" == row["reason"]
     assert [] == [r for r in shared.requests if name in str(r.url)]
 
 

@@ -92,4 +92,4 @@ def test_lent_conversation_that_is_none_of_the_visitors(
     journeys.human(context)
     assert [] == [r for r in shared.requests if r.method == "POST"]
     reason = context.findings.prevented["queued", "sendMessage"]
-    assert "--human-conversation is none of the token's visitor" == reason
+    assert "--human-conversation does not belong to the token's visitor" == reason
