@@ -298,7 +298,7 @@ def test_server_that_says_yes_to_everything(
     if credential == "key":
         assert 1 == summary["requests"]
         assert {("init", "described")} == ways
-        assert "init gives no session token" in summary["problem"]
+        assert "init returned no session token" in summary["problem"]
         return
     assert len(ways) < len(summary["violations"])
     assert f"{BROKEN}{len(ways)} ways (" in result.stdout
