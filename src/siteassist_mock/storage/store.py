@@ -327,7 +327,10 @@ class Records:
     def session(self, session_id: str) -> tuple[VisitorRow, float] | None:
         """Return the visitor of a session and the time of its last use, or None."""
         row = self._connection.execute(_SESSION, {"session_id": session_id}).first()
-        return None if row is None else (VisitorRow(*row[1:]), row[0])
+        if row is None:
+            return None
+        last_used, *visitor = row
+        return VisitorRow(*visitor), last_used
 
     def touch_session(self, session_id: str) -> None:
         """Store that a session is used now, unless a later use is stored."""
