@@ -1,4 +1,4 @@
-"""Calls that are awaited, on asyncio or trio."""
+"""Awaited calls, on asyncio or trio."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ ResultT = TypeVar("ResultT")
 
 def _loop() -> Any:
     token = current_token()
-    # Newer versions of anyio wrap the loop in an object of the moment.
+    # Newer versions of anyio wrap the loop in a new object each time.
     return getattr(token, "native_token", token)
 
 
 class _LoopConnections:
-    """The connections of one event loop, which cannot be used from another."""
+    """The connections of one event loop; they cannot be used on another."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
         self.http = httpx.AsyncClient(transport=transport, limits=LIMITS, cookies=no_cookies())
@@ -46,9 +46,9 @@ class _LoopConnections:
         self._end: AsyncGenerator[None] | None = None
 
     async def close_with_loop(self) -> None:
-        """See to it that the connections are closed when the loop ends, at the latest.
+        """Close the connections when the loop ends, at the latest.
 
-        A loop that ends closes the asynchronous generators that were begun on it
+        A loop that ends closes the asynchronous generators that were started on it
         (`loop.shutdown_asyncgens`, which `asyncio.run` calls; trio does the same).
         """
         self._end = self._hold()
@@ -62,13 +62,13 @@ class _LoopConnections:
         try:
             yield
         finally:
-            # What ends it holds the loop, which is the key to all of this.
+            # This generator refers to the loop, which is a weak key.
             self._end = None
             await self.http.aclose()
 
 
 class AsyncCaller(BaseCaller):
-    """Makes calls, for any number of tasks at once, on one event loop after another."""
+    """Makes calls; can be shared by tasks, and used on several event loops in turn."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class AsyncCaller(BaseCaller):
         *,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """Take what the client was told; connect when there is something to say."""
+        """Store the settings; connections are opened by the first call."""
         super().__init__(settings, service)
         self._transport = transport
         self._loops: weakref.WeakKeyDictionary[Any, _LoopConnections] = weakref.WeakKeyDictionary()
@@ -90,7 +90,7 @@ class AsyncCaller(BaseCaller):
         reader: Callable[[httpx.Response], ResultT],
         **rest: Any,
     ) -> ResultT:
-        """Make a call and read its answer; ``rest`` is what `plan` takes."""
+        """Make a call and parse its response; ``rest`` goes to `plan`."""
         call = self.plan(operation, path, **rest)
         response = await self._send_in_time(call)
         return self.parse(call, response, reader)
@@ -104,7 +104,7 @@ class AsyncCaller(BaseCaller):
         idle_timeout: float | Unset | None = UNSET,
         **rest: Any,
     ) -> AsyncStream[Any, Any, Any]:
-        """Prepare a call whose answer is read as it comes."""
+        """Prepare a call whose response is streamed."""
         idle = (
             self.settings.idle_timeout
             if isinstance(idle_timeout, Unset)
@@ -114,7 +114,7 @@ class AsyncCaller(BaseCaller):
         async def start() -> httpx.Response:
             call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
             response = await self._send_in_time(call)
-            # From here on the limit is on the time between events.
+            # From now on the limit applies to the time between events.
             response.request.extensions["timeout"]["read"] = idle
             return response
 
@@ -129,7 +129,7 @@ class AsyncCaller(BaseCaller):
         names: PageNames,
         **rest: Any,
     ) -> AsyncPages[Any, Any]:
-        """Prepare calls for one page after the other."""
+        """Prepare calls that fetch a list page by page."""
 
         async def fetch(offset: int) -> Any:
             return await self.call(
@@ -139,7 +139,7 @@ class AsyncCaller(BaseCaller):
         return AsyncPages(fetch, query, names)
 
     async def close(self) -> None:
-        """Close this loop's connections; no call can be made any more."""
+        """Close this loop's connections; later calls raise."""
         self._closed = True
         connections = self._loops.pop(_loop(), None)
         if connections is not None:
@@ -190,7 +190,7 @@ class AsyncCaller(BaseCaller):
             if not (response.is_success and call.streamed):
                 await _read(response)
         except BROKEN as error:
-            # Returned, since whatever is raised while it is handled would refer to it.
+            # Returned, not raised again: as a context it would show up with our error.
             return error
         return response
 
@@ -199,7 +199,7 @@ class AsyncCaller(BaseCaller):
         if token is not None:
             return token
         connections = await self._connections(call.operation)
-        # One starts the session, the others wait for it, each as long as it has time.
+        # One task starts the session; the others wait, each up to its own deadline.
         async with connections.session_lock:
             token = self.session_token
             if token is None:
@@ -209,13 +209,13 @@ class AsyncCaller(BaseCaller):
 
 
 async def _read(response: httpx.Response) -> None:
-    """Read the body of an answer, and let go of its connection whatever happens."""
+    """Read the body of a response and always release its connection."""
     try:
         await response.aread()
     except httpx.DecodingError:
         if response.is_success:
             raise
-        # The status says enough.
-        response._content = b""  # noqa: SLF001  # there is no other way to give up a body
+        # An error status is reported without its body.
+        response._content = b""  # noqa: SLF001  # httpx has no public way to drop a body
     finally:
         await response.aclose()

@@ -52,27 +52,27 @@ from siteassist_runtime.unset import UNSET, Unset
 ResultT = TypeVar("ResultT")
 
 _UNAUTHORIZED = 401
-_SHOWN = 200  # Characters of a body without words that a message repeats.
-# The request never left: the service cannot have acted on it.
+_SHOWN = 200  # Characters of a body that an error message quotes.
+# The request was not sent, so the service cannot have acted on it.
 _NEVER_OPENED = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
-    # The proxy did not make the tunnel that the request was to go through.
+    # The proxy did not open the tunnel for the request.
     httpx.ProxyError,
 )
 BROKEN = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, RuntimeError)
-"""What a call can end with instead of an answer: a host that is no name is a `UnicodeError`, a
-redirect to nowhere an `InvalidURL`, a client that was closed meanwhile a `RuntimeError`."""
+"""The exceptions of a failed attempt: an invalid host name raises a `UnicodeError`, an invalid
+redirect an `InvalidURL`, a client that is closed meanwhile a `RuntimeError`."""
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
-"""How many connections a client has at most: streams keep theirs for long."""
-# What a reader raises for an answer that is not what was promised.
+"""The maximum number of connections: streams keep theirs open for long."""
+# The exceptions of a reader for a response that does not match the description.
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
-_KEPT = 8  # Former session tokens, which may still turn up in late failures.
+_KEPT = 8  # Former session tokens, which late failures may still contain.
 
 
 class ServiceInfo(NamedTuple):
-    """What the generated client knows and the runtime does not."""
+    """The facts of the API that the generated client passes to the runtime."""
 
     errors: Mapping[int, type[APIStatusError]]
     """The class of each documented error status."""
@@ -83,11 +83,11 @@ class ServiceInfo(NamedTuple):
     session_body: Mapping[str, str]
     """The setting for each property of its body."""
     session_token: str
-    """The property of its answer that is the token."""
+    """The property of its response that is the token."""
 
 
 class Call(NamedTuple):
-    """One call, ready to be made as often as it takes."""
+    """A call, which can be attempted several times."""
 
     operation: OperationInfo
     url: str
@@ -98,7 +98,7 @@ class Call(NamedTuple):
     deadline: Deadline
     streamed: bool
     secrets: tuple[str, ...]
-    """What this call alone carries and must never be shown."""
+    """The secrets in this call's own arguments."""
 
     def __repr__(self) -> str:
         """Name the operation; address, headers and body may hold secrets."""
@@ -125,16 +125,16 @@ Step = httpx.Request | NeedsSession | Wait
 
 
 class BaseCaller:
-    """The parts of a caller that do not wait for anything."""
+    """The parts of a caller that do no I/O."""
 
     def __init__(self, settings: ClientSettings, service: ServiceInfo) -> None:
-        """Take what the client was told and what the generated package knows."""
+        """Store the settings and the facts of the API."""
         self.settings = settings
         self.service = service
         self.session_token: str | None = None
         self._former: deque[str] = deque(maxlen=_KEPT)
         self._closed = False
-        # Whether the client's own headers replace some that every call brings.
+        # Whether the client's headers replace some that every call sets.
         self._replaces = not {name.lower() for name in settings.headers}.isdisjoint(
             {"accept", "content-type", "authorization"}
         )
@@ -147,11 +147,11 @@ class BaseCaller:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """The secrets to redact."""
         session = self.session_token
         return (*self.settings.secrets, *self._former, *((session,) if session else ()))
 
-    def plan(  # noqa: PLR0913  # one for each thing that a call can say
+    def plan(  # noqa: PLR0913  # one for each option of a call
         self,
         operation: OperationInfo,
         path: str,
@@ -167,7 +167,7 @@ class BaseCaller:
         streamed: bool = False,
         deadline: Deadline | None = None,
     ) -> Call:
-        """Put a call together; its time runs from here."""
+        """Build a call and start its deadline."""
         settings = self.settings
         url = settings.base_url + path
         given = {**(query or {}), **(body or {}), **(header_values or {})}
@@ -191,7 +191,7 @@ class BaseCaller:
         )
 
     def plan_session(self, call: Call) -> Call:
-        """Put the call together that starts a session, with the patience of ``call``."""
+        """Build the call that starts a session, with the deadline of ``call``."""
         return self.plan(
             self.service.session,
             self.service.session_path,
@@ -204,11 +204,11 @@ class BaseCaller:
         )
 
     def _needs_session(self, operation: OperationInfo) -> bool:
-        """Tell whether ``operation`` is made as the visitor of a session."""
+        """Return whether ``operation`` needs the token of a session."""
         return operation.bearer and self.settings.token is None
 
     def _check(self, operation: OperationInfo) -> None:
-        """Raise if the call cannot be made at all."""
+        """Raise if the client is closed or has no credential for the operation."""
         self.check_open(operation)
         if self._needs_session(operation) and self.settings.api_key is None:
             msg = (
@@ -218,13 +218,13 @@ class BaseCaller:
             raise CredentialsError(msg, operation=operation.name)
 
     def check_open(self, operation: OperationInfo) -> None:
-        """Raise if the client was closed, be it while the call waited."""
+        """Raise if the client is closed, possibly while the call waited."""
         if self._closed:
             msg = "the client is closed"
             raise SiteAssistError(msg, operation=operation.name)
 
     def _request(self, call: Call, token: str | None) -> httpx.Request:
-        """Write the request down."""
+        """Build the request of an attempt."""
         headers = {"Accept": call.accept}
         if call.content is not None:
             headers["Content-Type"] = "application/json"
@@ -243,24 +243,24 @@ class BaseCaller:
                 extensions={"timeout": call.deadline.httpx_timeout()},
             )
         except (httpx.InvalidURL, UnicodeError, TypeError) as error:
-            msg = f"the request cannot be written: {redact(str(error), self.known(call))}"
+            msg = f"invalid request: {redact(str(error), self.known(call))}"
             raise SiteAssistError(msg, operation=call.operation.name) from None
         if log.is_on():
             log.log_request(call.operation, request, self.known(call))
         return request
 
     def known(self, call: Call) -> tuple[str, ...]:
-        """Return what must never be shown of a call."""
+        """Return the secrets of the client and of a call."""
         return (*self.secrets, *call.secrets)
 
     def session_from(self, call: Call, response: httpx.Response) -> str:
-        """Take the token of a new session."""
+        """Store and return the token of a new session."""
         try:
             token = response.json()[self.service.session_token]
         except (ValueError, KeyError, TypeError, RecursionError):
             token = None
         if not is_credential(token):
-            problem = f"it has no {self.service.session_token} that can be used"
+            problem = f"{self.service.session_token} is missing or invalid"
             raise self.response_error(call, response, problem)
         self._use(str(token))
         return str(token)
@@ -271,19 +271,19 @@ class BaseCaller:
         self.session_token = None if token is None else Secret(token)
 
     def adopt(self, token: str, api_key: object, device_id: object) -> None:
-        """Go on with a session that was started by hand, if it is this client's own."""
+        """Use the session of an explicit call, if it is for this client's key and device."""
         settings = self.settings
         if settings.token is None and (api_key, device_id) == (
             settings.api_key,
             settings.device_id,
         ):
             if not is_credential(token):
-                msg = "the service started a session whose token cannot be sent"
+                msg = "the token of the new session is invalid in a header"
                 raise SiteAssistError(msg, operation=self.service.session.name)
             self._use(token)
 
     def expire(self, token: str | None) -> None:
-        """Forget a session that the service no longer takes, unless it was renewed since."""
+        """Forget a session that the service rejected, unless it has been renewed."""
         if self.session_token == token:
             self._use(None)
 
@@ -322,7 +322,7 @@ class BaseCaller:
                 error: SiteAssistError = failed
             else:
                 error, repeat = self._connection_error(call, result, attempt)
-                # A traceback with locals would show its message, which may hold a secret.
+                # A traceback with locals would show its message, which may contain a secret.
                 del result
             yield Wait(self._wait_after(call, error, attempt, repeat=repeat))
             attempt += 1
@@ -330,7 +330,7 @@ class BaseCaller:
     def _wait_after(
         self, call: Call, error: SiteAssistError, attempt: int, *, repeat: bool
     ) -> float:
-        """Return the seconds after which to try again; raise ``error`` if not."""
+        """Return the seconds before the next attempt; raise ``error`` if there is none."""
         if not repeat or attempt >= call.max_retries:
             raise error
         stated = getattr(error, "retry_after", None)
@@ -338,7 +338,7 @@ class BaseCaller:
         if stated is not None:
             if stated > self.settings.max_retry_wait:
                 raise error
-            # A little more than was asked for, lest all come at the same moment.
+            # A little more than stated, so that clients do not retry at the same moment.
             wait = stated + wait / 10
         if wait >= call.deadline.remaining():
             raise error
@@ -348,7 +348,7 @@ class BaseCaller:
     def _connection_error(
         self, call: Call, caught: Exception, attempt: int
     ) -> tuple[SiteAssistError, bool]:
-        """Return the error to raise, and whether the call may be repeated."""
+        """Return the error to raise, and whether the call may be retried."""
         if isinstance(caught, RuntimeError):
             self.check_open(call.operation)
             raise caught
@@ -363,7 +363,7 @@ class BaseCaller:
             name = call.operation.name
             if isinstance(caught, httpx.DecodingError):
                 repeat = False
-                msg = f"the answer cannot be read: {reason}"
+                msg = f"cannot decode the response: {reason}"
                 error = APIResponseError(msg, operation=name, response=None, text="")
             else:
                 # An invalid host name raises a UnicodeError.
@@ -371,12 +371,12 @@ class BaseCaller:
                 did = "get an answer from" if reached else "reach"
                 msg = f"cannot {did} {self.settings.base_url}: {reason}"
                 error = APIConnectionError(msg, operation=name)
-        # Not the exception itself: it holds the request, and what it came from.
+        # Not the exception itself: it refers to the request and to its own causes.
         error.__cause__ = redact_exception(caught, self.known(call))
         return error, repeat
 
     def timeout_error(self, call: Call, attempt: int) -> APITimeoutError:
-        """Return what to raise when time is up."""
+        """Return the error for an exceeded deadline."""
         tried = f" ({attempt + 1} attempts)" if attempt else ""
         limit = call.deadline.seconds
         within = f" within {limit:g} s" if limit is not None else ""
@@ -384,7 +384,7 @@ class BaseCaller:
         return APITimeoutError(msg, operation=call.operation.name)
 
     def _status_error(self, call: Call, response: httpx.Response) -> APIStatusError:
-        """Return what to raise for an answer with an error status, whatever its body."""
+        """Return the error for a response with an error status."""
         secrets = self.known(call)
         text, body = _body(response, secrets)
         told = body.get("error") if isinstance(body, dict) else None
@@ -411,14 +411,14 @@ class BaseCaller:
     def response_error(
         self, call: Call, response: httpx.Response, problem: str
     ) -> APIResponseError:
-        """Return what to raise for a success that is not what the description promises."""
+        """Return the error for a success that does not match the description."""
         secrets = self.known(call)
         text, _ = _body(response, secrets)
         found = redact(response.headers.get("content-type", "no type"), secrets)
         shown = f": {_shorten(text)}" if text else ""
         problem = redact(problem, secrets)
         return APIResponseError(
-            f"{response.status_code} with an unexpected answer ({found}; {problem}){shown}",
+            f"{response.status_code} with an unexpected body ({found}; {problem}){shown}",
             operation=call.operation.name,
             response=self._without_secrets(response, text, secrets),
             text=text,
@@ -427,17 +427,17 @@ class BaseCaller:
     def parse(
         self, call: Call, response: httpx.Response, reader: Callable[[httpx.Response], ResultT]
     ) -> ResultT:
-        """Read an answer. Raises `APIResponseError` if it is not what was promised."""
+        """Parse a response. Raises `APIResponseError` if it does not match the description."""
         try:
             return reader(response)
         except KeyError as error:
-            problem = f"it has no {error}"
+            problem = f"missing {error}"
         except _UNREADABLE as error:
             problem = str(error) or type(error).__name__
         raise self.response_error(call, response, problem)
 
     def _is_expired(self, operation: OperationInfo, status: int) -> bool:
-        """Tell whether a status means that the session has ended."""
+        """Return whether a status means that the session has expired."""
         return status == _UNAUTHORIZED and self._needs_session(operation)
 
     def _log_response(self, call: Call, response: httpx.Response, sent: float) -> None:
@@ -449,7 +449,7 @@ class BaseCaller:
     def _without_secrets(
         self, response: httpx.Response, text: str, secrets: tuple[str, ...]
     ) -> httpx.Response:
-        # The body is whole and decoded here, whatever its headers said of the wire.
+        # The body is complete and decoded, so these headers no longer apply.
         headers = [
             pair
             for pair in redact_headers(response.headers.multi_items(), secrets)
@@ -463,7 +463,7 @@ class BaseCaller:
             request=self._request_without(response.request, secrets),
             extensions={"reason_phrase": reason.encode("ascii", "replace")},
         )
-        # Whatever charset the headers name.
+        # The content was encoded as UTF-8 above, whatever the headers name.
         safe.encoding = "utf-8"
         return safe
 
@@ -477,38 +477,37 @@ class BaseCaller:
         )
 
     def __reduce__(self) -> Any:
-        """Refuse: see the message."""
-        msg = "a client holds a credential and open connections; make a new one instead"
+        """Refuse to be pickled."""
+        msg = "a client cannot be pickled: it has a credential and open connections"
         raise TypeError(msg)
 
 
 def _own_headers(
     operation: OperationInfo, values: Mapping[str, Any] | None, headers: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """Return the operation's own header parameters, under the headers of the call."""
+    """Return the operation's header parameters, overridden by the headers of the call."""
     try:
         return merged(merged({}, texts(values)) if values else {}, headers)
     except SiteAssistError as error:
-        msg = f"the request cannot be written: {error}"
+        msg = f"invalid request: {error}"
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
 @contextmanager
 def opening(operation: OperationInfo) -> Iterator[None]:
-    """Say it in our own words if the environment does not let a client be opened.
+    """Raise `SiteAssistError` if httpx rejects the environment.
 
-    A proxy of an unknown kind, a missing file of certificates: httpx reads both
-    from the environment.
+    Examples are a proxy with an unknown scheme and a missing file of certificates.
     """
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
-        msg = f"no connection can be opened as the environment says: {redact(str(error))}"
+        msg = f"cannot open connections with the settings of the environment: {redact(str(error))}"
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
 def no_cookies() -> CookieJar:
-    """Return a jar that takes none: they would be kept for ever and never be sent."""
+    """Return a jar that rejects all cookies: the client would keep and never send them."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
@@ -517,7 +516,7 @@ def _query(operation: OperationInfo, query: Mapping[str, Any]) -> str:
         values = texts(query)
         return f"?{urlencode(values)}" if values else ""
     except UnicodeError as error:
-        msg = f"the request cannot be written: {error}"
+        msg = f"invalid request: {error}"
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
@@ -530,12 +529,12 @@ def _encode(operation: OperationInfo, body: Mapping[str, Any], *, required: bool
             fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ).encode()
     except (ValueError, TypeError, RecursionError) as error:
-        msg = f"the body is no JSON: {error}"
+        msg = f"the body cannot be written as JSON: {error}"
         raise SiteAssistError(msg, operation=operation.name) from None
 
 
 def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]:
-    """Return the body as text and, if it is JSON, parsed; both without secrets."""
+    """Return the redacted body as text and, if it is JSON, parsed."""
     text = text_of(response).removeprefix("\ufeff")
     shown = redact(text, secrets)
     try:
@@ -543,7 +542,7 @@ def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]
         body = redact_value(told, secrets)
         if body != told and body == redact_value(json.loads(shown), secrets):
             return shown, body
-        # A secret that was written with escapes is found only now.
+        # A secret with JSON escapes is found only in the parsed value.
         return (shown, body) if body == told else (json.dumps(body), body)
     except (ValueError, RecursionError):
         return shown, None

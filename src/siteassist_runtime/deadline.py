@@ -1,8 +1,8 @@
-"""A limit on the whole of a call, however many pieces it comes in.
+"""Deadlines of whole calls.
 
-httpx limits each read by itself, so that a server which sends a byte a second
-is never too slow. A `Deadline` bounds the sum: what `network.guard` has guarded
-looks at the deadline of the thread that uses it.
+The timeouts of httpx apply to each read, so a server that sends a byte a second
+never exceeds them. A `Deadline` limits the sum. Connections that are wrapped by
+`network.guard` respect the deadline of the thread that uses them.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ NEVER = float("inf")
 
 
 class _Current(threading.local):
-    """The moment by which the calling thread must be done."""
+    """The deadline of the calling thread."""
 
     at: float = NEVER
 
 
 current = _Current()
-"""What bounds the connections of each thread."""
+"""The deadline of each thread."""
 
 
 class Deadline:
-    """A moment by which something must be done; entered, it bounds this thread's connections."""
+    """A moment; as a context manager, it limits this thread's use of connections."""
 
     __slots__ = ("_before", "at", "seconds")
 
     def __init__(self, seconds: float | None) -> None:
-        """Start to count ``seconds``; None is for ever."""
+        """Start a deadline ``seconds`` from now; None means no limit."""
         self.seconds = seconds
         self.at = NEVER if seconds is None else time.monotonic() + seconds
         self._before = NEVER
 
     def remaining(self) -> float:
-        """Return the seconds that are left, not below zero; infinite for ever."""
+        """Return the seconds left, at least 0; infinite without a limit."""
         return self.at if self.at == NEVER else max(0.0, self.at - time.monotonic())
 
     def restart(self) -> None:
-        """Count from now again."""
+        """Restart the deadline from now."""
         if self.seconds is not None:
             self.at = time.monotonic() + self.seconds
 
     def httpx_timeout(self) -> dict[str, float | None]:
-        """Return what is left as httpx wants it in a request's extensions."""
+        """Return the seconds left as the ``timeout`` extension of an httpx request."""
         left = None if self.at == NEVER else self.remaining()
         return {"connect": left, "read": left, "write": left, "pool": left}
 
     def __enter__(self) -> Self:
-        """Bound this thread's connections."""
+        """Apply the deadline to this thread."""
         self._before = current.at
         current.at = self.at
         return self
@@ -64,5 +64,5 @@ class Deadline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Bound them as before."""
+        """Restore the previous deadline of this thread."""
         current.at = self._before

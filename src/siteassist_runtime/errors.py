@@ -1,7 +1,7 @@
-"""What can go wrong, as exceptions.
+"""The exceptions of the client.
 
-None of them holds a secret: texts, headers and requests are redacted before
-they get here. All of them can be pickled.
+They contain no secrets: texts, headers and requests are redacted before. All of
+them can be pickled.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class SiteAssistError(Exception):
-    """The base of every exception that the client raises by itself."""
+    """The base class of the client's exceptions."""
 
     def __init__(self, message: str, *, operation: str | None = None) -> None:
-        """Take the words and the ``operationId``."""
+        """Store the message and the ``operationId``."""
         super().__init__(message)
         self.message = message
-        """What went wrong, in words."""
+        """The description of the problem."""
         self.operation = operation
         """The ``operationId`` of the call, if there was one."""
 
     def __str__(self) -> str:
-        """Name the operation and what went wrong."""
+        """Return the operation and the message."""
         return f"{self.operation}: {self.message}" if self.operation else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -51,27 +51,27 @@ class APITimeoutError(APIConnectionError):
 
 
 class APIResponseError(SiteAssistError):
-    """The service reported success, but its answer is not what the description promises."""
+    """The service reported success, but its response does not match the description."""
 
     def __init__(
         self, message: str, *, operation: str, response: httpx.Response | None, text: str
     ) -> None:
-        """Take the words, the ``operationId`` and the redacted answer."""
+        """Store the message, the ``operationId`` and the redacted response."""
         super().__init__(message, operation=operation)
         self.response = response
-        """The answer, without secrets."""
+        """The response, without secrets."""
         self.text = text
-        """The body of the answer as text, without secrets."""
+        """The body of the response as text, without secrets."""
 
 
 class APIStatusError(SiteAssistError):
-    """The service answered with an error status.
+    """The service responded with an error status.
 
     The documented statuses have classes of their own; any other status raises
     this one.
     """
 
-    def __init__(  # noqa: PLR0913  # one for each thing that an answer says
+    def __init__(  # noqa: PLR0913  # one for each part of a response
         self,
         message: str,
         *,
@@ -86,14 +86,14 @@ class APIStatusError(SiteAssistError):
         text: str = "",
         response: httpx.Response | None = None,
     ) -> None:
-        """Take everything that the answer said."""
+        """Store the parts of the response."""
         super().__init__(message, operation=operation)
         self.status_code = status_code
         """The HTTP status."""
         self.reason = reason
-        """The status in words, for example ``Not Found``."""
+        """The reason phrase, for example ``Not Found``."""
         self.code = code
-        """``error.code``: the problem in one word, for programs; None if not given."""
+        """``error.code``: the kind of problem, for programs; None if not given."""
         self.details = details
         """``error.details``: more about the problem; None if not given."""
         self.retry_after = retry_after
@@ -102,29 +102,29 @@ class APIStatusError(SiteAssistError):
         self.request_id = request_id
         """The ``X-Request-Id`` header; None if there is none."""
         self.body = body
-        """The body, parsed from JSON; None if it is no JSON."""
+        """The parsed JSON body; None if the body is not JSON."""
         self.text = text
-        """The body as it came, as text."""
+        """The body as text, without secrets."""
         self.response = response
-        """The answer, without secrets."""
+        """The response, without secrets."""
 
     def __str__(self) -> str:
-        """Name the operation, the status and what the service said."""
-        told = [self.code or ""]
+        """Return the operation, the status and the service's message."""
+        parts = [self.code or ""]
         if self.retry_after is not None:
-            told.append(f"retry after {self.retry_after:g} s")
+            parts.append(f"retry after {self.retry_after:g} s")
         if self.request_id:
-            told.append(f"request {self.request_id}")
-        more = ", ".join(part for part in told if part)
+            parts.append(f"request {self.request_id}")
+        more = ", ".join(part for part in parts if part)
         status = f"{self.status_code} {self.reason}".strip()
         words = f"{self.operation}: {status}: {self.message}"
         return f"{words} ({more})" if more else words
 
 
 class StreamError(SiteAssistError):
-    """The answer broke off: the stream carried an ``error`` event.
+    """The answer failed: the stream contained an ``error`` event.
 
-    What had arrived by then is in the stream's ``text`` and ``parts``.
+    The part of the answer that had arrived is in the stream's ``text`` and ``parts``.
     """
 
 
@@ -133,4 +133,4 @@ class StreamTruncatedError(StreamError):
 
 
 class StreamDecodeError(StreamError):
-    """The stream carried something that is no event of the protocol."""
+    """The stream contained an invalid event."""

@@ -1,8 +1,8 @@
-"""What the client tells of its work, for those who ask with ``SITEASSIST_LOG``.
+"""Logging of requests, responses and retries.
 
-``SITEASSIST_LOG=info`` gives a line for each answer and each retry,
-``debug`` headers and bodies as well; secrets are redacted in all of them.
-Programs that configure logging themselves find the logger under ``siteassist``.
+``SITEASSIST_LOG=info`` logs a line for each response and each retry, ``debug``
+headers and bodies as well. Secrets are redacted. Programs that configure logging
+themselves use the logger ``siteassist``.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
-# A filter of a logger is not asked about the lines of the loggers below it.
+# A filter of a logger does not apply to its child loggers.
 _THEIRS = (
     "httpx",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 )
-_SHOWN = 2000  # Characters of a body that a line repeats.
+_SHOWN = 2000  # Characters of a body that are logged.
 
 
 class _StandardError(logging.StreamHandler[Any]):
-    """Writes to what standard error is at the moment; tests, for one, replace it."""
+    """Writes to the current ``sys.stderr``, which tests may replace."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -44,11 +44,11 @@ class _StandardError(logging.StreamHandler[Any]):
 
     @stream.setter
     def stream(self, value: Any) -> None:
-        """Take no other."""
+        """Ignore the value."""
 
 
 def configure(known: Callable[[], Iterable[str]]) -> None:
-    """Write to standard error if the environment asks for it; keep secrets out of others' lines.
+    """Log to standard error if ``SITEASSIST_LOG`` is set; redact the logs of httpx and httpcore.
 
     ``known`` returns the secrets that are in use.
     """
@@ -58,7 +58,7 @@ def configure(known: Callable[[], Iterable[str]]) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(level)
-        # Whoever has a handler of their own would see every line twice.
+        # With a handler of the root logger, every line would appear twice.
         logger.propagate = False
     for name in _THEIRS:
         theirs = logging.getLogger(name)
@@ -67,12 +67,12 @@ def configure(known: Callable[[], Iterable[str]]) -> None:
 
 
 def is_on() -> bool:
-    """Tell whether anybody listens."""
+    """Return whether the logger is enabled for INFO."""
     return logger.isEnabledFor(logging.INFO)
 
 
 def log_request(operation: OperationInfo, request: httpx.Request, secrets: tuple[str, ...]) -> None:
-    """Log what is about to be sent."""
+    """Log a request before it is sent."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
     body = redact(request.content.decode("utf-8", "replace"), secrets)
@@ -89,7 +89,7 @@ def log_request(operation: OperationInfo, request: httpx.Request, secrets: tuple
 def log_response(
     operation: OperationInfo, response: httpx.Response, took: float, secrets: tuple[str, ...]
 ) -> None:
-    """Log what came back."""
+    """Log a response."""
     if not logger.isEnabledFor(logging.INFO):
         return
     logger.info(
@@ -110,5 +110,5 @@ def log_response(
 
 
 def log_retry(operation: OperationInfo, error: Exception, wait: float) -> None:
-    """Log that a call is made again."""
-    logger.info("%s: again in %.2f s, after: %s", operation.name, wait, error)
+    """Log a retry."""
+    logger.info("%s: retry in %.2f s after: %s", operation.name, wait, error)

@@ -1,4 +1,4 @@
-"""Connections that keep the deadline of the call that uses them."""
+"""Connections that respect the deadline of the call that uses them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-_SLICE = 64 * 1024  # Bytes that are sent at once.
+_SLICE = 64 * 1024  # Bytes per write.
 
 
 def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
@@ -32,7 +32,7 @@ def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that keeps the deadline of whoever uses it."""
+    """A connection that respects the deadline of the thread that uses it."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -42,7 +42,7 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # httpx gives every part that the system takes the whole limit anew.
+        # httpx applies the whole timeout to each partial write.
         size = len(buffer) if current.at == NEVER else _SLICE
         for start in range(0, len(buffer), size or 1):
             self._stream.write(buffer[start : start + size], _clip(timeout, httpcore.WriteTimeout))
@@ -67,7 +67,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Opens connections that keep deadlines."""
+    """Opens connections that respect deadlines."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
@@ -80,7 +80,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        # Each address of the host would be given the whole limit, one after the other.
+        # httpcore would apply the whole timeout to each address of the host.
         addresses = _addresses(host, port)
         for left in range(len(addresses), 0, -1):
             limit = _clip(timeout, httpcore.ConnectTimeout)
@@ -115,7 +115,7 @@ def _addresses(host: str, port: int) -> list[str]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
-    # A scope, such as that of a link-local address, belongs to the address.
+    # The scope of a link-local address is part of the address.
     return [
         f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])  # noqa: PLR2004  # IPv6
         for *_, address in found
@@ -123,12 +123,11 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 def guard(client: httpx.Client) -> httpx.Client:
-    """Make the connections of ``client`` keep deadlines, and return it.
+    """Make the connections of ``client`` respect deadlines, and return it.
 
-    httpx has no public way to choose how its own transports connect, and one
-    transport of ours would lose its proxies: hence the private attributes,
-    which a test watches. Transports of other kinds keep what httpx offers: a
-    limit on each read.
+    httpx has no public way to choose the network backend of its transports, and
+    a transport passed to it would disable its proxies. Hence the private
+    attributes, which a test covers. Other transports keep the timeouts of httpx.
     """
     transports = [client._transport, *client._mounts.values()]  # noqa: SLF001  # see above
     for transport in transports:
@@ -143,7 +142,7 @@ _streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Close this process's copies of the connections; those of the other one stay open."""
+    """Close this process's copies of the sockets; the other process keeps its own open."""
     for stream in list(_streams):
         stream.close()
     _streams.clear()

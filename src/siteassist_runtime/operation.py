@@ -1,4 +1,4 @@
-"""What the runtime has to know of an operation."""
+"""The facts of an operation that the runtime needs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class OperationInfo(NamedTuple):
-    """One operation of the description, as the generated client names it."""
+    """One operation of the description."""
 
     name: str
-    """The ``operationId``, which every error and log line carries."""
+    """The ``operationId``, which is part of every error and log line."""
     method: str
     """The HTTP method in capitals."""
     bearer: bool
@@ -19,5 +19,5 @@ class OperationInfo(NamedTuple):
 
     @property
     def safe(self) -> bool:
-        """Whether asking twice does no more than asking once (RFC 9110, 9.2.1)."""
+        """Whether the request changes nothing (RFC 9110, 9.2.1)."""
         return self.method == "GET"

@@ -1,4 +1,4 @@
-"""Lists that come in pages, read as one."""
+"""Paginated lists."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class PageNames(NamedTuple):
     offset: str
     """The query parameter that skips items."""
     limit: str
-    """The query parameter that bounds a page."""
+    """The query parameter for the size of a page."""
     total: str | None
-    """The attribute of a page that counts the items of all pages; None if there is none."""
+    """The attribute of a page with the number of items on all pages, or None."""
 
 
 class _PageCursor:
-    """Where to read on, and what was seen already.
+    """The position in a list, and the items seen so far.
 
-    The list may change while it is read. An item that moved to a later page is
-    not given twice; when the total shrinks, reading goes back as far, so that
-    items which moved up are not missed; and a page that brings nothing new
-    where something new was to be expected is the last one, so that a service
-    which ignores the offset is not asked for ever.
+    The list may change while it is read. An item that moves to a later page is
+    not returned twice. When the total shrinks, the offset goes back by the same
+    number, so that items that moved up are not missed. An unexpected page
+    without new items is the last one, so that reading ends even if the service
+    ignores the offset.
     """
 
     def __init__(self, names: PageNames, offset: int, limit: float | None) -> None:
@@ -51,33 +51,33 @@ class _PageCursor:
         self._limit = limit
         self._total: int | None = None
         self._seen: set[Hashable] = set()
-        # Up to here all may have been seen, so a page of nothing new tells nothing.
+        # Below this offset, a page without new items is to be expected.
         self._reach = 0
         self._fresh = False
         self._least = math.inf
         self.ended = False
 
     def take(self, page: Any) -> list[Any]:
-        """Return the items of ``page`` that are new, and decide where to read on."""
+        """Return the new items of ``page`` and set the next offset."""
         before, self._total = self._total, total_of(page, self._names)
         total = self._total
         items = list(getattr(page, self._names.items))
         new = [item for item in items if self._is_new(item)]
         self._fresh = self._fresh or bool(new)
         grown = 0 if before is None or total is None else total - before
-        # Going back pays if something came since the last time, or if the list was
-        # never as short; both can happen only so often.
-        back = grown < 0 and (self._fresh or total < self._least)  # type: ignore[operator]  # a number then
+        # Go back only if an item was new since the last time, or if the total is the
+        # lowest so far: both can happen only a limited number of times.
+        back = grown < 0 and (self._fresh or total < self._least)  # type: ignore[operator]  # grown is 0 without a total
         if total is not None:
             self._least = min(self._least, total)
         start = self.offset
         if grown > 0:
-            # New items at the front push the others on.
+            # New items at the front move the others to higher offsets.
             self._reach += grown
         expected = start < self._reach
         self._reach = max(self._reach, start + len(items))
         if back:
-            # Items that were to come may have moved up.
+            # Unread items may have moved to lower offsets.
             self._fresh = False
             self.offset = max(0, start + grown)
         else:
@@ -87,7 +87,7 @@ class _PageCursor:
         elif total is not None:
             self.ended = self.offset >= total
         else:
-            # Without a total, the page that is not full is the last one.
+            # Without a total, a page that is not full is the last one.
             self.ended = self._limit is None or len(items) < self._limit
         return new
 
@@ -102,14 +102,14 @@ class _PageCursor:
 
 
 def total_of(page: Any, names: PageNames) -> int | None:
-    """Return the total that a page states; None if it states none."""
+    """Return the total of a page, or None."""
     total = None if names.total is None else getattr(page, names.total, None)
     if total is None or total is UNSET:
         return None
     try:
         return int(total)
     except (ValueError, TypeError, OverflowError):
-        msg = f"the total of the list is no number: {total!r}"
+        msg = f"the total of the list must be a number, got {total!r}"
         raise SiteAssistError(msg) from None
 
 
@@ -126,22 +126,22 @@ class _BasePages(Generic[ItemT, PageT]):
         return _PageCursor(self._names, self._offset, self._limit)
 
     def __repr__(self) -> str:
-        """Tell where the list begins and how long it is, as far as that is known."""
+        """Show the first offset and the total, None if not known yet."""
         total = None if self._last is None else total_of(self._last, self._names)
         return f"<{type(self).__name__} from {self._offset}, total {total}>"
 
 
 class Pages(_BasePages[ItemT, PageT]):
-    """A list in pages. Nothing is asked for before it is needed.
+    """A paginated list, which fetches its pages when they are needed.
 
-    Iterate over it for every item of every page. The method's arguments give
-    the size of a page and the offset to begin at.
+    Iterate over it to get the items of all pages. The arguments of the method
+    give the size of a page and the first offset.
     """
 
     def __init__(
         self, fetch: Callable[[int], PageT], query: Mapping[str, Any], names: PageNames
     ) -> None:
-        """Take the function that fetches the page at an offset."""
+        """Store the function that fetches the page at an offset."""
         super().__init__(query, names)
         self._fetch = fetch
 
@@ -152,16 +152,15 @@ class Pages(_BasePages[ItemT, PageT]):
 
     @property
     def total(self) -> int | None:
-        """How many items there are on all pages, as the page last read says.
+        """Total number of items, as reported by the last page fetched, or None.
 
-        Fetches the first page if none was read; None if the service does not
-        say.
+        Fetches the first page if there is none yet.
         """
         page = self._last if self._last is not None else self.page()
         return total_of(page, self._names)
 
     def pages(self) -> Iterator[PageT]:
-        """Fetch one page after the other, as they are; items may come twice."""
+        """Yield the pages as the service returns them; items may be repeated."""
         cursor = self._cursor()
         while not cursor.ended:
             page = self.page(cursor.offset)
@@ -176,16 +175,16 @@ class Pages(_BasePages[ItemT, PageT]):
 
 
 class AsyncPages(_BasePages[ItemT, PageT]):
-    """A list in pages. Nothing is asked for before it is needed.
+    """A paginated list, which fetches its pages when they are needed.
 
-    Iterate over it with ``async for`` for every item of every page. The
-    method's arguments give the size of a page and the offset to begin at.
+    Iterate over it with ``async for`` to get the items of all pages. The
+    arguments of the method give the size of a page and the first offset.
     """
 
     def __init__(
         self, fetch: Callable[[int], Awaitable[PageT]], query: Mapping[str, Any], names: PageNames
     ) -> None:
-        """Take the function that fetches the page at an offset."""
+        """Store the function that fetches the page at an offset."""
         super().__init__(query, names)
         self._fetch = fetch
 
@@ -196,10 +195,9 @@ class AsyncPages(_BasePages[ItemT, PageT]):
 
     @property
     def total(self) -> Awaitable[int | None]:
-        """How many items there are on all pages, as the page last read says; await it.
+        """Total number of items, as reported by the last page fetched, or None; to be awaited.
 
-        Fetches the first page if none was read; None if the service does not
-        say.
+        Fetches the first page if there is none yet.
         """
         return _LazyAwaitable(self._count)
 
@@ -208,7 +206,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
         return total_of(page, self._names)
 
     async def pages(self) -> AsyncIterator[PageT]:
-        """Fetch one page after the other, as they are; items may come twice."""
+        """Yield the pages as the service returns them; items may be repeated."""
         cursor = self._cursor()
         while not cursor.ended:
             page = await self.page(cursor.offset)
@@ -224,7 +222,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
 
 
 class _LazyAwaitable:
-    """Something to await that costs nothing if nobody does."""
+    """An awaitable that creates its coroutine only when it is awaited."""
 
     def __init__(self, start: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
         self._start = start

@@ -1,4 +1,4 @@
-"""Secrets, kept out of everything that people or files get to see."""
+"""Redaction of secrets in texts, headers, exceptions and logs."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import httpx
 
 REDACTED = "[redacted]"
 
-# Fields and query parameters whose value is a secret, whoever wrote it.
+# Fields and query parameters whose values are always secrets.
 _FIELDS = re.compile(r'("(?:apiKey|sessionToken)"\s*:\s*")(?:[^"\\]|\\.)*', re.DOTALL)
 _QUERY = re.compile(r"(?i)([?&]apiKey=)[^&#\s\"']*")
-# Shorter words after "bearer" are words.
+# Shorter words after "bearer" are ordinary text.
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{16,}")
-_SHORTEST = 8  # Characters. What is shorter is no secret, and may be part of any word.
+_SHORTEST = 8  # Characters. Shorter values may be part of any word.
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
 class Secret(str):
-    """A text whose repr does not show it, for the sake of tracebacks with locals."""
+    """A string with a redacted repr, for tracebacks with locals."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Show nothing."""
+        """Return the placeholder."""
         return repr(REDACTED)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return ``text`` without the ``secrets``, however spelled, and without what looks like one."""
+    """Return ``text`` without ``secrets`` and values that look like one."""
     for secret in secrets:
         for spelling in _spellings(secret):
             text = text.replace(spelling, REDACTED)
@@ -45,7 +45,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 @lru_cache(maxsize=32)
 def _spellings(secret: str) -> tuple[str, ...]:
-    """Return how a secret may be written in text, in JSON and in an address; longest first."""
+    """Return the spellings of a secret in text, JSON and URLs, longest first."""
     if len(secret) < _SHORTEST:
         return ()
     written = json.dumps(secret)[1:-1]
@@ -61,7 +61,7 @@ def _spellings(secret: str) -> tuple[str, ...]:
 
 
 def redact_value(value: Any, secrets: Iterable[str]) -> Any:
-    """Return a JSON value whose texts, names of fields included, hold none of the ``secrets``."""
+    """Return a JSON value with ``secrets`` redacted in its strings and keys."""
     known = tuple(secrets)
     if isinstance(value, str):
         return redact(value, known)
@@ -75,7 +75,7 @@ def redact_value(value: Any, secrets: Iterable[str]) -> Any:
 def redact_headers(
     headers: Iterable[tuple[str, str]], secrets: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
-    """Return ``headers`` with every secret value replaced."""
+    """Return ``headers`` with secret values redacted."""
     known = tuple(secrets)
     return [
         (name, REDACTED if is_secret_header(name) else redact(value, known))
@@ -95,23 +95,23 @@ def redact_exception(error: Exception, secrets: Iterable[str]) -> Exception:
 
 
 def is_secret_header(name: str) -> bool:
-    """Tell whether the whole value of a header is a secret."""
+    """Return whether the whole value of a header is a secret."""
     return name.lower() in _HEADERS
 
 
 class KeyFilter(logging.Filter):
-    """Takes secrets out of what httpx and httpcore log."""
+    """Redacts the log records of httpx and httpcore."""
 
     def __init__(self, known: Callable[[], Iterable[str]] = tuple) -> None:
-        """Take what returns the secrets that are in use."""
+        """Store the function that returns the current secrets."""
         super().__init__()
         self._known = known
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, without a secret in it."""
+        """Redact the record and accept it."""
         if isinstance(record.args, tuple):
-            told = record.getMessage()
-            shown = redact(told, self._known())
-            if shown != told:
+            message = record.getMessage()
+            shown = redact(message, self._known())
+            if shown != message:
                 record.msg, record.args = shown, ()
         return True

@@ -1,6 +1,6 @@
-"""Whether a call that failed is made again, and after how long.
+"""The rules for retries: which calls are retried, and after how long.
 
-What is made again, and why it is safe: docs/client.md, "Retries".
+The rules and their reasons are in docs/client.md, "Retries".
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from siteassist_runtime.operation import OperationInfo
 
 FIRST_WAIT = 0.5
-"""The longest first back-off, in seconds; it doubles with every attempt."""
+"""The maximum first back-off in seconds; it doubles with every attempt."""
 LONGEST_BACKOFF = 8.0
-"""The longest back-off where the service states no wait, in seconds."""
+"""The maximum back-off in seconds, if the service states no wait."""
 
 _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
-_SAFE_TO_ASK_AGAIN = frozenset({408, _TOO_MANY_REQUESTS})
+_RETRIED = frozenset({408, _TOO_MANY_REQUESTS})
 _SERVER_ERRORS = range(500, 600)
 
 
 def backoff(attempt: int) -> float:
-    """Return the seconds to wait after the attempt with this number, the first being 0.
+    """Return the seconds to wait after an attempt, counted from 0.
 
     The wait is random between half of the limit and the limit, so that clients
-    that failed together do not come back together.
+    that failed together do not retry together.
     """
-    # No exponent that a float cannot hold: there may be any number of attempts.
+    # Limit the exponent: with many attempts, a float would overflow.
     limit = min(FIRST_WAIT * 2.0 ** min(attempt, 16), LONGEST_BACKOFF)
-    return random.uniform(limit / 2, limit)  # noqa: S311  # it spreads load, it hides nothing
+    return random.uniform(limit / 2, limit)  # noqa: S311  # not for cryptography
 
 
 def may_repeat(operation: OperationInfo, status: int, stated: float | None) -> bool:
-    """Tell whether a call that was answered with ``status`` can be made again.
+    """Return whether a call that failed with ``status`` can be retried.
 
-    A call that changes something is made again only if the service says that it
-    did not take it: 429, or 503 with a stated wait.
+    A call that changes something is retried only if the service reports that it
+    did not process it: 429, or 503 with a stated wait.
     """
     if operation.safe:
-        return status in _SAFE_TO_ASK_AGAIN or status in _SERVER_ERRORS
+        return status in _RETRIED or status in _SERVER_ERRORS
     return status == _TOO_MANY_REQUESTS or (status == _UNAVAILABLE and stated is not None)
 
 
 def stated_wait(headers: Mapping[str, str], details: Mapping[str, Any] | None) -> float | None:
-    """Return the seconds that the service asks to wait; None if it does not.
+    """Return the wait that the service states, in seconds, or None.
 
     Both ``error.details.retryAfter`` and the ``Retry-After`` header (seconds or
     a date) count; the longer wait wins.
@@ -72,7 +72,7 @@ def _seconds(value: object) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    # Not a number, infinite and negative waits say nothing.
+    # NaN, infinite and negative waits are ignored.
     return seconds if 0 <= seconds < float("inf") else None
 
 

@@ -1,4 +1,4 @@
-"""Python values as they travel: path segments, queries and JSON."""
+"""Serialization of Python values to path segments, queries and JSON."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class _Model(Protocol):
 def segment(value: object, name: str) -> str:
     """Return ``value`` as one segment of a path.
 
-    Raises `ValueError` for what would address another resource: nothing, a
-    dot or two.
+    Raises `ValueError` for a value that would address another resource: empty,
+    ``.`` or ``..``.
     """
     text = "" if value is None or value is UNSET else str(value)
     if text in {"", ".", ".."}:
-        msg = f"{name} must identify something, not {text!r}"
+        msg = f"{name} must not be empty, '.' or '..', got {text!r}"
         raise ValueError(msg)
     return quote(text, safe="")
 
 
 def text_of(response: httpx.Response) -> str:
-    """Return the body as text, even if its charset is nonsense."""
+    """Return the body as text, as UTF-8 if its charset is unknown."""
     try:
         return response.text
     except (LookupError, ValueError, TypeError, AttributeError, AssertionError):
@@ -55,7 +55,7 @@ def jsonable(value: Any) -> Any:
 def _text_of(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    # Whatever else is no JSON is refused when it is written down.
+    # json.dumps rejects all other values.
     return str(value) if type(value).__name__ == "UUID" else value
 
 
@@ -65,7 +65,7 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def texts(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters of a query or of headers that are set, as text; null is not sent."""
+    """Return query or header parameters as text, without those that are unset or None."""
     return {
         name: _text(value)
         for name, value in fields.items()
@@ -77,6 +77,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
-        # `limit` and `offset` are numbers; 10.0 is a stranger to many parsers.
+        # `limit` and `offset` are numbers, and many parsers reject 10.0.
         return str(int(value))
     return str(jsonable(value))

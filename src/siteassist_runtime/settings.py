@@ -1,4 +1,4 @@
-"""What a client is told, checked once: arguments first, then the environment."""
+"""The settings of a client, from its arguments or from the environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_DEVICE = 100  # Characters.
 
 
 class ClientSettings:
-    """Whom to talk to, as whom, and with how much patience."""
+    """The validated settings of a client."""
 
     def __init__(  # noqa: PLR0913  # one for each setting of a client
         self,
@@ -33,9 +33,9 @@ class ClientSettings:
         headers: Mapping[str, str] | None,
         user_agent: str,
     ) -> None:
-        """Raise `SiteAssistError` for a value that cannot be used."""
+        """Validate the settings. Raises `SiteAssistError` for an invalid value."""
         if token is None and api_key is None:
-            # An explicit credential is meant: the other one must not get in its way.
+            # An explicit argument takes precedence over the environment.
             token = os.environ.get("SITEASSIST_TOKEN") or None
         if api_key is None:
             api_key = os.environ.get("SITEASSIST_API_KEY") or None
@@ -55,34 +55,34 @@ class ClientSettings:
         )
         own = tuple(value for value in (self.token, self.api_key) if value)
         self.secrets = own + secrets_in(self.headers)
-        """What must never be shown."""
+        """The secrets to redact."""
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: secrets do not belong in files."""
-        msg = "the settings of a client hold its credential and cannot be pickled"
+        msg = "settings cannot be pickled: they contain a credential"
         raise TypeError(msg)
 
     def __repr__(self) -> str:
-        """Name the address and the kind of credential, never the credential."""
+        """Show the base URL and the kind of credential, but not the credential."""
         kind = "token" if self.token else "api_key" if self.api_key else "none"
         return f"base_url={self.base_url!r}, credential={kind}, device_id={self.device_id!r}"
 
 
 def merged(first: Mapping[str, str], second: Mapping[str, str] | None) -> dict[str, str]:
-    """Return two sets of headers as one, in which the second wins whatever its case.
+    """Merge two sets of headers; the second takes precedence, case-insensitively.
 
-    Raises `SiteAssistError` for a name or a value that is no text.
+    Raises `SiteAssistError` for a name or a value that is not one line of text.
     """
     if second is None:
         return dict(first)
     if not isinstance(second, Mapping):
-        msg = f"headers must map names to values, not be a {type(second).__name__}"
+        msg = f"headers must be a mapping, got {type(second).__name__}"
         raise SiteAssistError(msg)
     for name, value in second.items():
         texts = isinstance(name, str) and isinstance(value, str)
         if not texts or not set(name + value).isdisjoint("\r\n\0"):
             # The value may be a secret.
-            msg = f"headers must have names and values that are one line of text: {name!r}"
+            msg = f"the name and the value of a header must be one line of text: {name!r}"
             raise SiteAssistError(msg)
     given = {name.lower() for name in second}
     return {name: value for name, value in first.items() if name.lower() not in given} | dict(
@@ -91,7 +91,7 @@ def merged(first: Mapping[str, str], second: Mapping[str, str] | None) -> dict[s
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the secrets that some headers carry: the whole value, and what follows its scheme."""
+    """Return the secrets in headers: whole values, and values without their scheme."""
     return tuple(
         found
         for name, value in headers.items()
@@ -102,34 +102,34 @@ def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def seconds(name: str, value: float | None) -> float | None:
-    """Return a number of seconds, None for no limit.
+    """Validate a number of seconds; None means no limit.
 
-    Raises `SiteAssistError` for what is no positive number.
+    Raises `SiteAssistError` unless it is a positive number.
     """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{name} is a number of seconds or None, not {value!r}"
+        msg = f"{name} must be a number of seconds or None, got {value!r}"
         raise SiteAssistError(msg)
     if value > _FOR_EVER:
-        # More than the operating system takes.
+        # The operating system rejects longer timeouts.
         return None
     if value <= 0 or math.isnan(value):
-        msg = f"{name} must be more than 0 seconds, not {value!r}"
+        msg = f"{name} must be more than 0 seconds, got {value!r}"
         raise SiteAssistError(msg)
     return float(value)
 
 
 def retries(value: int) -> int:
-    """Return a number of retries. Raises `SiteAssistError` for what is none."""
+    """Validate a number of retries. Raises `SiteAssistError` if it is invalid."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        msg = f"max_retries is a number from 0 up, not {value!r}"
+        msg = f"max_retries must be an integer >= 0, got {value!r}"
         raise SiteAssistError(msg)
     return value
 
 
 def _new_device_id() -> str:
-    from uuid import uuid4  # noqa: PLC0415  # most clients are told, and the import takes its time
+    from uuid import uuid4  # noqa: PLC0415  # a slow import that most clients do not need
 
     return str(uuid4())
 
@@ -137,7 +137,7 @@ def _new_device_id() -> str:
 def _device(value: str) -> str:
     # The bounds of `saVid` in the description.
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_DEVICE:
-        msg = f"device_id is a text of 1 to {_LONGEST_DEVICE} characters"
+        msg = f"device_id must be a string of 1 to {_LONGEST_DEVICE} characters"
         raise SiteAssistError(msg)
     return value
 
@@ -146,14 +146,14 @@ def _credential(name: str, value: str | None) -> str | None:
     if value is None:
         return None
     if not is_credential(value):
-        # What it is instead must not be repeated: it may be nearly a secret.
-        msg = f"{name} is empty, or holds spaces or characters that cannot travel in a header"
+        # The value must not be shown: it may be a misspelled secret.
+        msg = f"{name} must be printable ASCII without spaces, and not empty"
         raise SiteAssistError(msg)
     return Secret(value)
 
 
 def is_credential(value: object) -> bool:
-    """Tell whether something can be sent as a credential."""
+    """Return whether a value can be sent as a credential."""
     if not isinstance(value, str) or not value:
         return False
     return value.isascii() and value.isprintable() and " " not in value
@@ -162,8 +162,8 @@ def is_credential(value: object) -> bool:
 def _base_url(value: str) -> str:
     url = str(value).rstrip("/")
     if not _is_base(url):
-        # What holds more than an address may hold a password, and is not repeated.
-        shown = "" if set(url) & set("@?#") else f", not {value!r}"
+        # With more than an address, the value may contain a password and is not shown.
+        shown = "" if set(url) & set("@?#") else f", got {value!r}"
         msg = f"base_url must be like https://host/path, without a user name{shown}"
         raise SiteAssistError(msg)
     return url
@@ -172,7 +172,7 @@ def _base_url(value: str) -> str:
 def _is_base(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  # raises ValueError if it is no port
+        parts.port  # noqa: B018  # raises ValueError if the port is invalid
     except ValueError:
         return False
     if not url.isprintable() or " " in url:

@@ -1,4 +1,4 @@
-"""Calls that block until they are answered."""
+"""Blocking calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Caller(BaseCaller):
-    """Makes calls, for any number of threads at once."""
+    """Makes calls; can be shared by threads."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Caller(BaseCaller):
         *,
         transport: httpx.BaseTransport | None,
     ) -> None:
-        """Take what the client was told; connect when there is something to say."""
+        """Store the settings; connections are opened by the first call."""
         super().__init__(settings, service)
         self._transport = transport
         self._http: httpx.Client | None = None
@@ -56,7 +56,7 @@ class Caller(BaseCaller):
         reader: Callable[[httpx.Response], ResultT],
         **rest: Any,
     ) -> ResultT:
-        """Make a call and read its answer; ``rest`` is what `plan` takes."""
+        """Make a call and parse its response; ``rest`` goes to `plan`."""
         call = self.plan(operation, path, **rest)
         with call.deadline:
             response = self._send(call)
@@ -71,7 +71,7 @@ class Caller(BaseCaller):
         idle_timeout: float | Unset | None = UNSET,
         **rest: Any,
     ) -> Stream[Any, Any, Any]:
-        """Prepare a call whose answer is read as it comes."""
+        """Prepare a call whose response is streamed."""
         idle = (
             self.settings.idle_timeout
             if isinstance(idle_timeout, Unset)
@@ -82,7 +82,7 @@ class Caller(BaseCaller):
             call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
             with call.deadline:
                 response = self._send(call)
-            # From here on the limit is on the time between events.
+            # From now on the limit applies to the time between events.
             response.request.extensions["timeout"]["read"] = idle
             return response
 
@@ -97,7 +97,7 @@ class Caller(BaseCaller):
         names: PageNames,
         **rest: Any,
     ) -> Pages[Any, Any]:
-        """Prepare calls for one page after the other."""
+        """Prepare calls that fetch a list page by page."""
 
         def fetch(offset: int) -> Any:
             return self.call(operation, path, reader, query={**query, names.offset: offset}, **rest)
@@ -105,7 +105,7 @@ class Caller(BaseCaller):
         return Pages(fetch, query, names)
 
     def close(self) -> None:
-        """Close the connections; no call can be made any more."""
+        """Close the connections; later calls raise."""
         self._closed = True
         http, self._http = self._http, None
         if http is not None:
@@ -116,9 +116,9 @@ class Caller(BaseCaller):
         # Its sockets are closed by `network`, without the locks of the pool.
         self._http = None
         if self._finalizer is not None:
-            # At the end of this process it would wait for locks that nobody holds here.
+            # At exit it would wait for locks whose holders do not exist in this process.
             self._finalizer.detach()
-        # Whoever held these is not in this process.
+        # The holders of these locks are not in this process.
         self._opening = threading.Lock()
         self._session_lock = threading.Lock()
 
@@ -131,14 +131,14 @@ class Caller(BaseCaller):
                 if http is None:
                     with opening(operation):
                         http = self._http = self._open()
-                    # For those who forget to: nothing is left open in the end.
+                    # Closes the connections of a client that is not closed explicitly.
                     self._finalizer = weakref.finalize(self, http.close)
         return http
 
     def _open(self) -> httpx.Client:
         http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
         if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
-            # Not before there is something to guard: its import takes its time.
+            # Imported here because it is slow.
             from siteassist_runtime.network import guard  # noqa: PLC0415
 
             guard(http)
@@ -164,7 +164,7 @@ class Caller(BaseCaller):
             if not (response.is_success and call.streamed):
                 _read(response)
         except BROKEN as error:
-            # Returned, since whatever is raised while it is handled would refer to it.
+            # Returned, not raised again: as a context it would show up with our error.
             return error
         return response
 
@@ -172,7 +172,7 @@ class Caller(BaseCaller):
         token = self.session_token
         if token is not None:
             return token
-        # One starts the session, the others wait for it, each as long as it has time.
+        # One thread starts the session; the others wait, each up to its own deadline.
         left = call.deadline.remaining()
         lock = self._session_lock
         if not lock.acquire(timeout=-1 if left == float("inf") else left):
@@ -188,13 +188,13 @@ class Caller(BaseCaller):
 
 
 def _read(response: httpx.Response) -> None:
-    """Read the body of an answer, and let go of its connection whatever happens."""
+    """Read the body of a response and always release its connection."""
     try:
         response.read()
     except httpx.DecodingError:
         if response.is_success:
             raise
-        # The status says enough.
-        response._content = b""  # noqa: SLF001  # there is no other way to give up a body
+        # An error status is reported without its body.
+        response._content = b""  # noqa: SLF001  # httpx has no public way to drop a body
     finally:
         response.close()

@@ -1,4 +1,4 @@
-"""The value of what was left out, which is not the same as null."""
+"""The value of an omitted argument or field, as opposed to null."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Unset:
     """The type of `UNSET`. Copies and pickles of the constant are the constant."""
 
     def __bool__(self) -> Literal[False]:
-        """Count as false, so that ``value or default`` reads well."""
+        """Return False, so that ``value or default`` works."""
         return False
 
     def __repr__(self) -> str:
-        """Name the constant."""
+        """Return the name of the constant."""
         return "UNSET"
 
     def __reduce__(self) -> str:

@@ -423,7 +423,9 @@ def deep() -> dict[str, Any]:
 )
 def test_body_that_is_no_json_is_an_error(run: Run, context: dict[str, Any]) -> None:
     """Before anything is sent, with the operation in the words."""
-    with pytest.raises(SiteAssistError, match=r"^startConversation: the body is no JSON: "):
+    with pytest.raises(
+        SiteAssistError, match=r"^startConversation: the body cannot be written as JSON: "
+    ):
         run(never, lambda client: client.start_conversation(context=context))
 
 
@@ -477,7 +479,7 @@ def test_words_that_cannot_be_written_are_an_error(run: Run) -> None:
 
 def test_words_that_are_too_long_are_an_error(run: Run) -> None:
     """Httpx's limit is one of ours."""
-    with pytest.raises(SiteAssistError, match=r"^search: the request cannot be written: "):
+    with pytest.raises(SiteAssistError, match=r"^search: invalid request: "):
         run(never, lambda client: client.search(q="x" * 70_000, api_key="pk"))
 
 
@@ -506,7 +508,7 @@ def test_identifier_is_one_segment_of_the_path(
 @pytest.mark.parametrize("identifier", ["", ".", ".."])
 def test_identifier_that_is_none_is_refused(run: Run, identifier: str) -> None:
     """It would address something else; the words name the parameter."""
-    with pytest.raises(ValueError, match="conversation_id must identify something"):
+    with pytest.raises(ValueError, match="conversation_id must not be empty"):
         run(never, lambda client: client.get_conversation(identifier))
 
 
@@ -813,7 +815,7 @@ def test_expired_session_is_forgotten_if_it_is_the_one() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (KeyError("name"), "it has no 'name'"),
+        (KeyError("name"), "missing 'name'"),
         (ValueError("no number"), "no number"),
         (TypeError(), "TypeError"),
         (AttributeError("no attribute"), "no attribute"),

@@ -309,7 +309,7 @@ VISITOR = {
         (b"null", "null"),
         (b"[]", "[]"),
         (b"[1,2]", "[1,2]"),
-        (b"{}", "it has no 'id'"),
+        (b"{}", "missing 'id'"),
         (json.dumps(VISITOR | {"id": None}).encode(), "one of the hex"),
         (json.dumps(VISITOR | {"id": "no uuid"}).encode(), "badly formed"),
         (json.dumps(VISITOR | {"type": 5}).encode(), "5 is not a valid VisitorType"),
@@ -324,7 +324,7 @@ def test_success_that_breaks_the_description_is_an_error(
     """What is no visitor raises, with the status, the problem and the text."""
     error = fail(answering(200, content=content, headers={"Content-Type": "application/json"}))
     assert (APIResponseError, "getMe") == (type(error), error.operation)
-    assert str(error).startswith("getMe: 200 with an unexpected answer (application/json; ")
+    assert str(error).startswith("getMe: 200 with an unexpected body (application/json; ")
     assert words in str(error)
     assert content.decode("utf-8", "replace") == error.text == error.response.text
     assert len(str(error)) < 600
@@ -333,7 +333,7 @@ def test_success_that_breaks_the_description_is_an_error(
 def test_success_without_a_type_says_so(fail: Fail) -> None:
     """A success without content is none either."""
     error = fail(answering(204))
-    assert str(error).startswith("getMe: 204 with an unexpected answer (no type; ")
+    assert str(error).startswith("getMe: 204 with an unexpected body (no type; ")
     assert "" == error.text
 
 
@@ -342,7 +342,7 @@ def test_success_that_cannot_be_unpacked_is_an_error_of_its_own(fail: Fail) -> N
     headers = {"Content-Encoding": "gzip"}
     error = fail(lambda _: httpx.Response(200, headers=headers, stream=Late(b"no gzip")))
     assert (APIResponseError, None, "") == (type(error), error.response, error.text)
-    assert str(error).startswith("getMe: the answer cannot be read: ")
+    assert str(error).startswith("getMe: cannot decode the response: ")
     assert isinstance(error.__cause__, httpx.DecodingError)
 
 

@@ -118,7 +118,7 @@ def test_info_has_a_line_for_each_answer_and_each_retry(
     run(busy_once(), me)
     expected = [
         "getMe: 429 Too Many Requests after # s",
-        "getMe: again in # s, after: getMe: 429 Too Many Requests: Busy. (retry after 0 s)",
+        "getMe: retry in # s after: getMe: 429 Too Many Requests: Busy. (retry after 0 s)",
         "getMe: 200 OK after # s",
     ]
     assert expected == lines(logging.INFO)
@@ -142,7 +142,7 @@ def test_info_has_a_line_for_a_retry_after_a_broken_connection(
 
     run(handler, me)
     expected = [
-        f"getMe: again in # s, after: getMe: cannot reach {BASE_URL}: refused",
+        f"getMe: retry in # s after: getMe: cannot reach {BASE_URL}: refused",
         "getMe: 200 OK after # s",
     ]
     assert expected == lines(logging.INFO)
@@ -306,7 +306,7 @@ def test_program_prints_three_lines_with_info() -> None:
     lines = stderr_of("info")
     assert 3 == len(lines)
     for line, words in zip(
-        lines, ("429 Too Many Requests after", "again in", "200 OK after"), strict=True
+        lines, ("429 Too Many Requests after", "retry in", "200 OK after"), strict=True
     ):
         assert re.match(rf"[\d-]+ [\d:,]+ siteassist INFO getMe: {words} ", line)
 
@@ -323,7 +323,7 @@ def test_program_prints_useful_lines_without_secrets_with_debug() -> None:
         "body none",
         "siteassist INFO getMe: 429 Too Many Requests after",
         '"message":"Busy."',
-        "siteassist INFO getMe: again in",
+        "siteassist INFO getMe: retry in",
         "siteassist INFO getMe: 200 OK after",
         '"type":"anonymous"',
     ):

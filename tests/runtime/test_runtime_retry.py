@@ -401,7 +401,7 @@ def test_message_is_not_sent_again_if_the_connection_broke(
 def test_answer_that_cannot_be_unpacked_is_not_asked_for_again(run: Run, clock: FakeTime) -> None:
     """It would come the same way again."""
     service = Service(httpx.DecodingError("x"))
-    with pytest.raises(SiteAssistError, match="cannot be read"):
+    with pytest.raises(SiteAssistError, match="cannot decode"):
         run(service, read)
     assert (1, []) == (len(service.requests), clock.slept)
 

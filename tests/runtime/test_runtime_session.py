@@ -375,7 +375,7 @@ def test_session_without_a_token_that_can_be_used_is_an_error(run: Run, content:
         asked.append(request.url.path)
         return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
 
-    with pytest.raises(APIResponseError, match=r"^init: 200 with an unexpected answer"):
+    with pytest.raises(APIResponseError, match=r"^init: 200 with an unexpected body"):
         run(handler, read, api_key=KEY)
     assert ["/v2/identity/init"] == asked
 

@@ -196,14 +196,14 @@ def test_limit_that_is_no_time_is_refused(
     make: Callable[..., Any], name: str, value: float
 ) -> None:
     """Time does not run backwards."""
-    with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, not -?"):
+    with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, got -?"):
         make(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["timeout", "idle_timeout"])
 def test_limit_of_no_time_is_refused(make: Callable[..., Any], name: str) -> None:
     """Nothing can be done in no time; None is what was meant."""
-    with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, not 0$"):
+    with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, got 0$"):
         make(**{name: 0})
 
 
@@ -215,14 +215,14 @@ def test_limit_that_is_no_number_is_refused(
     make: Callable[..., Any], name: str, value: object
 ) -> None:
     """Least of all a bool, which Python counts as a number."""
-    with pytest.raises(SiteAssistError, match=f"^{name} is a number of seconds"):
+    with pytest.raises(SiteAssistError, match=f"^{name} must be a number of seconds"):
         make(**{name: value})
 
 
 @pytest.mark.parametrize("value", [-1, True, False, 1.5, 2.0, "2", None, [2]], ids=repr)
 def test_retries_that_are_no_count_are_refused(make: Callable[..., Any], value: object) -> None:
     """A whole number from 0 up."""
-    with pytest.raises(SiteAssistError, match=r"^max_retries is a number from 0 up, not "):
+    with pytest.raises(SiteAssistError, match=r"^max_retries must be an integer >= 0, got "):
         make(max_retries=value)
 
 

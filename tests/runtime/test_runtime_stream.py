@@ -510,9 +510,7 @@ def test_a_faulty_event_is_an_error(play: Play, event: Any) -> None:
     outcome = play([frames(delta("Hi"), event, delta("never")), DONE])
     assert StreamDecodeError is type(outcome.error)
     data = frame(event).decode().removeprefix("data: ").strip()
-    assert (f"sendMessage: the stream carries what is no event of the protocol: {data}") == str(
-        outcome.error
-    )
+    assert (f"sendMessage: the stream contains an invalid event: {data}") == str(outcome.error)
     assert ("Hi", False) == (outcome.stream.text, outcome.stream.done)
     assert [delta("Hi")] == outcome.told
     assert outcome.body.closed
@@ -535,7 +533,7 @@ def test_what_is_no_json_is_an_error(loads: Loads, data: str) -> None:
     outcome = play_sync([frames(delta("Hi"), data), DONE])
     assert StreamDecodeError is type(outcome.error)
     shown = data if len(data) <= 100 else data[:100] + "…"
-    assert str(outcome.error).endswith(f"no event of the protocol: {shown}")
+    assert str(outcome.error).endswith(f"an invalid event: {shown}")
     assert "Hi" == outcome.stream.text
 
 
@@ -621,7 +619,7 @@ def test_a_reported_failure_is_an_error(play: Play, event: dict[str, Any], words
     failure = {"type": "error", **event}
     outcome = play([frames(delta("Hi"), failure, delta("never")), frame(delta("never")), DONE])
     assert StreamError is type(outcome.error)
-    assert f"sendMessage: the answer broke off: {words}" == str(outcome.error)
+    assert f"sendMessage: the answer failed: {words}" == str(outcome.error)
     assert "sendMessage" == getattr(outcome.error, "operation", None)
     assert ([delta("Hi")], "Hi") == (outcome.told, outcome.stream.text)
     assert ["Hi"] == [part.text for part in outcome.stream.parts]
@@ -889,7 +887,7 @@ def test_to_the_end_at_once() -> None:
 def test_a_stream_that_is_not_open_says_how_to_open_it() -> None:
     """However it is read, and nothing is sent; what it has is nothing yet."""
     read, body = sync_stream(*FOUR)
-    message = "^op: a stream is read inside a `with` block, which opens and closes it$"
+    message = "^op: a stream must be read inside a `with` block$"
     for way in (iter, next, list, Stream.until_done, lambda read: list(read.text_deltas())):
         with pytest.raises(SiteAssistError, match=message):
             way(read)
@@ -907,7 +905,7 @@ def test_a_stream_that_is_not_open_says_how_to_open_it() -> None:
 def test_an_awaited_stream_that_is_not_open_says_how_to_open_it() -> None:
     """The same, with the words that fit."""
     read, body = async_stream(*FOUR)
-    message = "^op: a stream is read inside a `async with` block, which opens and closes it$"
+    message = "^op: a stream must be read inside a `async with` block$"
 
     async def main() -> None:
         with pytest.raises(SiteAssistError, match=message):
@@ -1400,5 +1398,5 @@ def test_another_protocol_has_other_words() -> None:
     chunks = [frames({"type": "error"}, {"type": "failed", "why": "because"})]
     with opened_by(Body(chunks), form) as read:
         assert "error" == next(read).type_
-        with pytest.raises(StreamError, match=r"^op: the answer broke off: because$"):
+        with pytest.raises(StreamError, match=r"^op: the answer failed: because$"):
             next(read)

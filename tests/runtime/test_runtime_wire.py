@@ -94,14 +94,16 @@ def test_a_segment_stays_one_segment(value: object, expected: str) -> None:
 @pytest.mark.parametrize("value", ["", ".", ".."])
 def test_a_segment_must_identify_something(value: str) -> None:
     """Nothing and dots would address another resource; the message names the argument."""
-    with pytest.raises(ValueError, match=r"^conversation_id must identify something, not '\.*'$"):
+    with pytest.raises(
+        ValueError, match=r"^conversation_id must not be empty, '\.' or '\.\.', got '\.*'$"
+    ):
         segment(value, "conversation_id")
 
 
 @pytest.mark.parametrize("value", [None, UNSET])
 def test_a_value_that_is_missing_identifies_nothing(value: object) -> None:
     """A program that has no id must not ask for the resource `None`."""
-    with pytest.raises(ValueError, match=r"^conversation_id must identify something"):
+    with pytest.raises(ValueError, match=r"^conversation_id must not be empty"):
         segment(value, "conversation_id")
 
 

@@ -1,1 +1,1 @@
-"""Event streams: decoding, events, and the answer they add up to."""
+"""Event streams: decoding, events, and the assembled answer."""

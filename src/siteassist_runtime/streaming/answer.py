@@ -1,4 +1,4 @@
-"""An answer, put together from the events of a stream."""
+"""The assembly of an answer from the events of a stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MANY = 1000  # Pieces of a text.
 
 
 class _TextBuffer:
-    """A text in pieces, and the blocks that earlier pieces were joined to."""
+    """A text in pieces; earlier pieces are joined to blocks."""
 
     __slots__ = ("blocks", "pieces")
 
@@ -30,26 +30,26 @@ class _TextBuffer:
 
 
 class Answer:
-    """What has arrived of an answer so far.
+    """The part of an answer that has arrived so far.
 
-    Pieces of a text are joined as they get many: a long answer takes the memory
-    of its words.
+    Pieces of a text are joined when there are many, so that a long answer takes
+    no more memory than its text.
     """
 
     def __init__(self) -> None:
-        """Begin an answer."""
-        # In the order of their first event; texts and reasoning are written to.
+        """Create an empty answer."""
+        # In the order of their first event.
         self._parts: dict[str, dict[str, Any]] = {}
         self._texts: dict[str, _TextBuffer] = {}
-        # The part that an id stands for now: an id may come again in another step.
+        # The current part of each id: an id may be reused in another step.
         self._open: dict[tuple[str, str], str] = {}
         self._usage: dict[str, Any] | None = None
         self.metadata: Any = None
-        """The message's metadata, as the service sent them last."""
+        """The message's metadata, as last sent."""
 
     @property
     def text(self) -> str:
-        """The words of all texts, in order."""
+        """All texts, joined in order."""
         return "".join(
             self._texts[key].text() for key, part in self._parts.items() if part["type"] == "text"
         )
@@ -64,18 +64,18 @@ class Answer:
 
     @property
     def usage(self) -> dict[str, Any] | None:
-        """The tokens that the answer used; None if the service does not say."""
+        """The tokens that the answer used, or None if not reported."""
         if isinstance(self.metadata, Mapping) and isinstance(self.metadata.get("usage"), Mapping):
             return dict(self.metadata["usage"])
         return self._usage
 
     def writer(self, kind: str, id_: str) -> Callable[[str], object]:
-        """Return what appends to the text or the reasoning with this id.
+        """Return the function that appends to the text or the reasoning with this id.
 
-        Raises `TypeError` if the id is no string.
+        Raises `TypeError` if the id is not a string.
         """
         if not isinstance(id_, str):
-            msg = f"no id: {id_!r}"
+            msg = f"an id must be a string, got {id_!r}"
             raise TypeError(msg)
         key = self._open.get((kind, id_))
         if key is None:
@@ -90,7 +90,7 @@ class Answer:
             buffer.compact()
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take an event that is no delta of a text."""
+        """Add an event, other than a delta of a text."""
         kind: str = event["type"]
         if kind == "text-start" or (kind == "reasoning-start" and "id" in event):
             self._open.pop((kind.removesuffix("-start"), event["id"]), None)
@@ -148,7 +148,7 @@ _TOOL_STATES = {
 
 
 def _merged(first: Any, second: Any) -> Any:
-    """Return ``second`` on top of ``first``, objects within objects as well."""
+    """Merge ``second`` into ``first``, nested objects as well."""
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return second
     return {**first, **{key: _merged(first.get(key), value) for key, value in second.items()}}

@@ -1,9 +1,9 @@
-"""The events of the UI message stream protocol that no page of this API describes.
+"""The events of the UI message stream protocol that this API does not document.
 
 The service's reference names the protocol and documents seven types; the
 generated package has those, and `error`. These are the others of the public
-protocol (ai-sdk.dev, "Stream Protocols"). What lacks a required field, or is of
-yet another type, is passed through as `OtherPayload`.
+protocol (ai-sdk.dev, "Stream Protocols"). An event without a required field, or
+of an unknown type, is read as `OtherPayload`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from siteassist_runtime.unset import UNSET, Unset
 
 
 def _unknown_last(_cls: type, attributes: list[Any]) -> list[Any]:
-    # What a base class has would come first.
+    # The attributes of a base class would come first.
     return sorted(attributes, key=lambda attribute: attribute.name == "additional_properties")
 
 
 @define
 class Payload:
-    """What all these events have in common."""
+    """The base class of these events."""
 
     additional_properties: dict[str, Any] = field(init=False, factory=dict)
     """The fields that are not described here."""
 
     wire_names: ClassVar[dict[str, str]] = {}
-    """The name of each field as it travels, by attribute."""
+    """The JSON name of each field, by attribute."""
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
@@ -75,12 +75,12 @@ _CALL = {
 
 @define(field_transformer=_unknown_last)
 class AbortPayload(Payload):
-    """The answer was stopped on purpose."""
+    """The answer was cancelled."""
 
     type_: Literal["abort"]
     """Names the type of this payload."""
     reason: str | Unset = UNSET
-    """Why."""
+    """The reason."""
     wire_names = _TYPE
 
 
@@ -93,22 +93,22 @@ class ReasoningStartPayload(Payload):
     id: str
     """Identifies the piece within the stream."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER
 
 
 @define(field_transformer=_unknown_last)
 class ReasoningDeltaPayload(Payload):
-    """The next words of the reasoning."""
+    """The next piece of the reasoning."""
 
     type_: Literal["reasoning-delta"]
     """Names the type of this payload."""
     id: str
     """Identifies the piece within the stream."""
     delta: str
-    """The words, to be appended to what came before."""
+    """The text to append."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER
 
 
@@ -121,13 +121,13 @@ class ReasoningEndPayload(Payload):
     id: str
     """Identifies the piece within the stream."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER
 
 
 @define(field_transformer=_unknown_last)
 class SourceUrlPayload(Payload):
-    """A web page that the answer rests on."""
+    """A web page that the answer is based on."""
 
     type_: Literal["source-url"]
     """Names the type of this payload."""
@@ -138,13 +138,13 @@ class SourceUrlPayload(Payload):
     title: str | Unset = UNSET
     """The title of the page."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId"}
 
 
 @define(field_transformer=_unknown_last)
 class SourceDocumentPayload(Payload):
-    """A document that the answer rests on."""
+    """A document that the answer is based on."""
 
     type_: Literal["source-document"]
     """Names the type of this payload."""
@@ -157,7 +157,7 @@ class SourceDocumentPayload(Payload):
     filename: str | Unset = UNSET
     """The name of its file."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER | {"source_id": "sourceId", "media_type": "mediaType"}
 
 
@@ -168,11 +168,11 @@ class FilePayload(Payload):
     type_: Literal["file"]
     """Names the type of this payload."""
     url: str
-    """Where to find the file; may be a data URL."""
+    """The URL of the file; may be a data URL."""
     media_type: str
     """The media type of the file."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     wire_names = _TYPE | _PROVIDER | {"media_type": "mediaType"}
 
 
@@ -191,7 +191,7 @@ class ToolInputStartPayload(Payload):
     dynamic: bool | Unset = UNSET
     """Whether the tool is known only at run time."""
     title: str | Unset = UNSET
-    """What to call the tool in front of people."""
+    """The name of the tool to display."""
     wire_names = _CALL
 
 
@@ -204,7 +204,7 @@ class ToolInputDeltaPayload(Payload):
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     input_text_delta: str
-    """The piece, to be appended to what came before."""
+    """The text to append."""
     wire_names = _CALL
 
 
@@ -223,11 +223,11 @@ class ToolInputAvailablePayload(Payload):
     provider_executed: bool | Unset = UNSET
     """Whether the provider of the AI model runs the tool."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     dynamic: bool | Unset = UNSET
     """Whether the tool is known only at run time."""
     title: str | Unset = UNSET
-    """What to call the tool in front of people."""
+    """The name of the tool to display."""
     wire_names = _CALL
 
 
@@ -244,21 +244,21 @@ class ToolInputErrorPayload(Payload):
     input_: Any
     """The input."""
     error_text: str
-    """What is wrong with it."""
+    """The problem."""
     provider_executed: bool | Unset = UNSET
     """Whether the provider of the AI model runs the tool."""
     provider_metadata: dict[str, Any] | Unset = UNSET
-    """What the provider of the AI model adds, by provider."""
+    """Additional data, by provider of the AI model."""
     dynamic: bool | Unset = UNSET
     """Whether the tool is known only at run time."""
     title: str | Unset = UNSET
-    """What to call the tool in front of people."""
+    """The name of the tool to display."""
     wire_names = _CALL
 
 
 @define(field_transformer=_unknown_last)
 class ToolApprovalRequestPayload(Payload):
-    """Somebody has to approve of the use of a tool."""
+    """The use of a tool needs approval."""
 
     type_: Literal["tool-approval-request"]
     """Names the type of this payload."""
@@ -271,20 +271,20 @@ class ToolApprovalRequestPayload(Payload):
 
 @define(field_transformer=_unknown_last)
 class ToolOutputAvailablePayload(Payload):
-    """A tool has returned something."""
+    """A tool has returned a result."""
 
     type_: Literal["tool-output-available"]
     """Names the type of this payload."""
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     output: Any
-    """What it returned."""
+    """The result."""
     provider_executed: bool | Unset = UNSET
     """Whether the provider of the AI model runs the tool."""
     dynamic: bool | Unset = UNSET
     """Whether the tool is known only at run time."""
     preliminary: bool | Unset = UNSET
-    """Whether more is to come."""
+    """Whether the result is preliminary."""
     wire_names = _CALL
 
 
@@ -297,7 +297,7 @@ class ToolOutputErrorPayload(Payload):
     tool_call_id: str
     """Identifies the use of the tool within the answer."""
     error_text: str
-    """What went wrong."""
+    """The problem."""
     provider_executed: bool | Unset = UNSET
     """Whether the provider of the AI model runs the tool."""
     dynamic: bool | Unset = UNSET
@@ -318,7 +318,7 @@ class ToolOutputDeniedPayload(Payload):
 
 @define(field_transformer=_unknown_last)
 class DataPayload(Payload):
-    """Data of the website's own; the type is `data-` and a name."""
+    """Custom data of the website; the type is `data-` and a name."""
 
     type_: str
     """Names the type of this payload."""
@@ -327,18 +327,18 @@ class DataPayload(Payload):
     id: str | Unset = UNSET
     """Identifies the data: later data of this type and id replace it."""
     transient: bool | Unset = UNSET
-    """Whether the data are for now only, and no part of the message."""
+    """Whether the data are not stored with the message."""
     wire_names = _TYPE
 
 
 @define(field_transformer=_unknown_last)
 class MessageMetadataPayload(Payload):
-    """More about the message."""
+    """Metadata of the message."""
 
     type_: Literal["message-metadata"]
     """Names the type of this payload."""
     message_metadata: Any
-    """Whatever the service keeps with the message."""
+    """The metadata."""
     wire_names = _TYPE | {"message_metadata": "messageMetadata"}
 
 
@@ -362,13 +362,13 @@ BY_TYPE: dict[str, type[Payload]] = {
 }
 """The class of each type."""
 BY_PREFIX: dict[str, type[Payload]] = {"data-": DataPayload}
-"""The class of each family of types, by what they begin with."""
+"""The class for each prefix of a type."""
 
 
 def reader(
     cls: type[Payload], other: Callable[[dict[str, Any]], Any]
 ) -> Callable[[dict[str, Any]], Any]:
-    """Return what reads an event as ``cls``, or as ``other`` if a required field is missing."""
+    """Return a reader of ``cls`` that uses ``other`` if a required field is missing."""
 
     def read(event: dict[str, Any]) -> Any:
         try:
@@ -382,12 +382,12 @@ def reader(
 def readers(
     other: Callable[[dict[str, Any]], Any],
 ) -> dict[str, Callable[[dict[str, Any]], Any]]:
-    """Return what reads the events of each type in `BY_TYPE`."""
+    """Return the reader for each type in `BY_TYPE`."""
     return {kind: reader(cls, other) for kind, cls in BY_TYPE.items()}
 
 
 def families(
     other: Callable[[dict[str, Any]], Any],
 ) -> dict[str, Callable[[dict[str, Any]], Any]]:
-    """Return what reads the events of each family in `BY_PREFIX`."""
+    """Return the reader for each prefix in `BY_PREFIX`."""
     return {prefix: reader(cls, other) for prefix, cls in BY_PREFIX.items()}

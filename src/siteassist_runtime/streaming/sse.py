@@ -1,4 +1,4 @@
-"""Server-sent events, read as the WHATWG HTML standard (9.2.6) says."""
+"""A decoder of server-sent events (WHATWG HTML standard, 9.2.6)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from siteassist_runtime.errors import StreamDecodeError
 
 _BOM = b"\xef\xbb\xbf"
 LARGEST_EVENT = 16 * 1024 * 1024
-"""The largest event that is read, in bytes; what is larger is no answer to a visitor."""
+"""The maximum size of an event in bytes."""
 
 
 class EventDecoder:
-    """Turns the bytes of an event stream into the data of its events.
+    """Decodes the bytes of an event stream into the data of its events.
 
-    Feed it chunks, cut anywhere. Only `data` matters to this API: the fields
-    `event`, `id` and `retry` are read and left. What follows the last blank
-    line is no event yet, and at the end of the stream it never becomes one.
+    Chunks may be split anywhere. The fields `event`, `id` and `retry` are
+    ignored, since this API uses only `data`. Lines after the last blank line are
+    not an event, even at the end of the stream.
     """
 
     __slots__ = ("_after_cr", "_parts", "_size", "_started")
@@ -26,21 +26,21 @@ class EventDecoder:
         self._started = False
         self._after_cr = False
 
-    def feed(self, chunk: bytes) -> list[str]:  # noqa: C901  # the usual way, and all others
+    def feed(self, chunk: bytes) -> list[str]:  # noqa: C901  # a fast path, and all other cases
         """Return the data of the events that ``chunk`` completes.
 
         Raises `StreamDecodeError` if an event is larger than `LARGEST_EVENT`.
         """
         carriage = b"\r" in chunk or self._after_cr
         if self._started and not self._parts and not carriage and chunk.endswith(b"\n\n"):
-            # As nearly all chunks are: whole events, and nothing left of the one before.
+            # Fast path for nearly all chunks: whole events, and no rest of an earlier one.
             if len(chunk) > LARGEST_EVENT:
                 self._check_blocks(chunk)
             return _events(chunk[:-2].decode("utf-8", "replace"))
         if carriage:
             chunk = self._with_line_feeds(chunk)
         if self._started and b"\n\n" not in chunk and not self._ends_with(chunk):
-            # Nothing is complete without a blank line, so nothing is looked at again.
+            # Without a blank line no event is complete, so earlier chunks are not joined yet.
             return self._keep(chunk)
         if self._parts:
             chunk = b"".join((*self._parts, chunk))
@@ -68,7 +68,7 @@ class EventDecoder:
         return chunk.startswith(b"\n") and bool(self._parts) and self._parts[-1].endswith(b"\n")
 
     def _with_line_feeds(self, chunk: bytes) -> bytes:
-        """Write CR and CRLF as LF; a CRLF may be cut in two."""
+        """Replace CR and CRLF by LF; a CRLF may be split between chunks."""
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -92,7 +92,7 @@ class EventDecoder:
 def _events(text: str) -> list[str]:
     """Return the data of the events in ``text``, whose blocks are all complete."""
     if text.startswith("data: "):
-        # Nearly every stream is nothing but blocks of one `data: ` line.
+        # Nearly all streams consist of blocks of one `data: ` line.
         if "\n" not in text:
             return [text[6:]]
         pieces = text[6:].split("\n\ndata: ")

@@ -1,4 +1,4 @@
-"""An answer that is read while it is being written."""
+"""Streamed answers."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ PartT = TypeVar("PartT")
 UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
-_WORDS = 5.0  # Seconds that the words of a 202 get: the message is queued without them.
-_DRAIN = 0.1  # Seconds that the connection gets to end after the terminal marker.
+_TEXT_TIMEOUT = 5.0  # Seconds for the text of a 202: the message is queued without it.
+_DRAIN = 0.1  # Seconds for the response to end after the terminal marker.
 _LOOSE = 64 * 1024  # Bytes after which the pieces of a text are joined.
-_SHOWN = 100  # Characters of a faulty event that an error repeats.
+_SHOWN = 100  # Characters of an invalid event that an error quotes.
 
 
 _scan = json.JSONDecoder().raw_decode
 
 
 def _standard_loads(text: str) -> Any:
-    # Half the time of `json.loads`, which does the same with more ceremony.
+    # Takes half the time of `json.loads`.
     value, end = _scan(text)
     return value if end == len(text) else json.loads(text)
 
@@ -63,7 +63,7 @@ except ImportError:
 
 
 class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
-    """What reads an event, by its type; what is not in it is passed through."""
+    """The reader of events by type, with a default for unknown types."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
         prefixes: Mapping[str, Callable[[dict[str, Any]], Any]],
         other: Callable[[dict[str, Any]], Any],
     ) -> None:
-        """Take the readers of known types, of families of types, and of the rest."""
+        """Store the readers of known types, of prefixes of types, and of all others."""
         super().__init__(known)
         self._prefixes = prefixes
         self._other = other
 
     def __missing__(self, kind: str) -> Callable[[dict[str, Any]], Any]:
-        """Return the reader of a family, or that of the rest."""
+        """Return the reader for a prefix of the type, or the default."""
         for prefix, reader in self._prefixes.items():
             if isinstance(kind, str) and kind.startswith(prefix):
                 return reader
@@ -85,24 +85,24 @@ class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
 
 
 class StreamFormat(NamedTuple):
-    """How to read the stream of an operation; the generated client knows."""
+    """The format of an operation's stream, from the generated client."""
 
     terminator: str
     """The data of the last event."""
     error_type: str
     """The type of the event that reports a failure."""
     error_text: str
-    """The field of that event with the words."""
+    """The field of that event with the message."""
     events: EventTable
-    """What reads an event, by its type."""
+    """The readers of events, by type."""
     part: Callable[[dict[str, Any]], Any]
-    """What reads a part of a message."""
+    """The reader of a part of a message."""
     usage: Callable[[dict[str, Any]], Any]
-    """What reads a count of tokens."""
+    """The reader of a count of tokens."""
 
 
 class _Reader(Generic[EventT]):
-    """Turns chunks into events, and keeps the answer."""
+    """Decodes chunks to events and assembles the answer."""
 
     def __init__(
         self, operation: str, form: StreamFormat, secrets: Callable[[], Iterable[str]]
@@ -113,10 +113,10 @@ class _Reader(Generic[EventT]):
         self._form = form
         self._secrets = secrets
         self._decoder = EventDecoder()
-        # The text that grows, and what makes it grow.
+        # The current text, and the function that appends to it.
         self._text_id: str | None = None
         self._write: Callable[[str], object] | None = None
-        # Nearly all events are deltas of texts, so they take the shortest way.
+        # Nearly all events are deltas of texts, so their reader is looked up once.
         self._read_delta = form.events["text-delta"]
         self._terminator = form.terminator
         self._loose = 0  # Bytes since the pieces were last joined.
@@ -124,7 +124,7 @@ class _Reader(Generic[EventT]):
     def read(  # noqa: C901  # a call for each event would cost more than the event
         self, chunk: bytes
     ) -> Generator[EventT, None, bool]:
-        """Yield the events that ``chunk`` completes, and return whether there was none."""
+        """Yield the events that ``chunk`` completes; return True if there were none."""
         terminator, read_delta, loads = self._terminator, self._read_delta, _loads
         text_id, write = self._text_id, self._write
         silent = True
@@ -140,7 +140,7 @@ class _Reader(Generic[EventT]):
                 try:
                     payload = loads(data)
                 except ValueError:
-                    # The accelerator is stricter, for one with half a surrogate pair.
+                    # orjson rejects some valid JSON, such as a lone surrogate.
                     payload = json.loads(data)
                 kind = payload["type"]
                 if kind == "text-delta":
@@ -149,11 +149,11 @@ class _Reader(Generic[EventT]):
                         text_id = event.id
                         write = self.answer.writer("text", text_id)
                         self._text_id, self._write = text_id, write
-                    # What is no text raises a TypeError here.
+                    # Raises a TypeError if the delta is not a string.
                     write(event.delta + "")
                 else:
                     event = self._other(kind, payload)
-                    # A text that begins again is another one.
+                    # A text that starts again is a new part.
                     text_id = write = self._text_id = self._write = None
                 silent = False
                 yield event
@@ -163,7 +163,7 @@ class _Reader(Generic[EventT]):
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             faulty = True
         if faulty:
-            # Not while the other one is handled: it holds the data as they came.
+            # Raised after the handler: as a context, the other one would show the raw data.
             raise self._faulty(data)
         self._loose += len(chunk)
         if self._loose > _LOOSE:
@@ -174,14 +174,14 @@ class _Reader(Generic[EventT]):
     def _faulty(self, data: str) -> StreamDecodeError:
         shown = redact(data, self._secrets())
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-        msg = f"the stream carries what is no event of the protocol: {shown}"
+        msg = f"the stream contains an invalid event: {shown}"
         return StreamDecodeError(msg, operation=self._operation)
 
     def _other(self, kind: str, payload: dict[str, Any]) -> Any:
-        """Read and keep an event that is no delta of a text."""
+        """Read and add an event, other than a delta of a text."""
         if kind == self._form.error_type:
-            said = str(payload.get(self._form.error_text) or "no reason given")
-            msg = f"the answer broke off: {redact(said, self._secrets())}"
+            reason = str(payload.get(self._form.error_text) or "no reason given")
+            msg = f"the answer failed: {redact(reason, self._secrets())}"
             raise StreamError(msg)
         event = self._form.events[kind](payload)
         self.answer.take(event.to_dict())
@@ -189,7 +189,7 @@ class _Reader(Generic[EventT]):
 
     def unreadable(self, error: httpx.DecodingError) -> StreamDecodeError:
         words = redact(str(error), self._secrets())
-        msg = f"the stream cannot be read: {words}"
+        msg = f"cannot decode the stream: {words}"
         return StreamDecodeError(msg, operation=self._operation)
 
     def truncated(self, error: Exception | None) -> StreamTruncatedError:
@@ -202,7 +202,7 @@ class _Reader(Generic[EventT]):
 
 
 class _BaseStream(Generic[EventT, PartT, UsageT]):
-    """What both kinds of stream have in common."""
+    """The base class of both kinds of stream."""
 
     def __init__(
         self,
@@ -222,28 +222,28 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     @property
     def text(self) -> str:
-        """The words of the answer that have arrived so far."""
+        """The text of the answer so far."""
         return self._reader.answer.text
 
     @property
     def parts(self) -> list[PartT]:
-        """The parts of the answer so far, in order; of each text, what has arrived."""
+        """The parts of the answer so far, in order; texts may be incomplete."""
         return [self._form.part(part) for part in self._reader.answer.parts]
 
     @property
     def usage(self) -> UsageT | None:
-        """The tokens that the answer used; None as long as the service has not said."""
+        """The tokens that the answer used, or None if not reported yet."""
         usage = self._reader.answer.usage
         return None if usage is None else self._form.usage(usage)
 
     @property
     def metadata(self) -> Any:
-        """The metadata of the message as last sent; None if there are none."""
+        """The metadata of the message as last sent, or None."""
         return self._reader.answer.metadata
 
     @property
     def queued(self) -> QueuedNotice | None:
-        """The service's words if a human agent will answer (202); None otherwise."""
+        """The notice that a human agent will answer (202), or None."""
         return self._queued
 
     @property
@@ -258,11 +258,11 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     @property
     def request_id(self) -> str | None:
-        """The ``X-Request-Id`` header; None if there is none."""
+        """The ``X-Request-Id`` header, or None."""
         return None if self._response is None else self._response.headers.get("x-request-id")
 
     def __repr__(self) -> str:
-        """Tell the operation and the state."""
+        """Show the operation and the state."""
         state = "done" if self.done else "queued" if self._queued is not None else "not done"
         return f"<{type(self).__name__} {self._operation}: {state}>"
 
@@ -274,12 +274,12 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
             raise APIResponseError(msg, operation=self._operation, response=None, text="")
 
     def _check_idle(self, deadline: Deadline) -> None:
-        # What is no event, a comment for one, is no sign of life.
+        # Comments do not restart the deadline.
         if not deadline.remaining():
             raise self._idle_error()
 
     def _failure(self, error: Exception) -> SiteAssistError:
-        """Return what to raise when there is no more to read."""
+        """Return the error for a stream that ended early."""
         if isinstance(error, (StopIteration, StopAsyncIteration)):
             return self._reader.truncated(None)
         if isinstance(error, (TimeoutError, httpx.TimeoutException)):
@@ -291,31 +291,31 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         return self._reader.truncated(error)
 
     def _idle_error(self) -> APITimeoutError:
-        # Without a limit of ours, a transport may still have one of its own.
+        # Without `idle_timeout`, a transport may still have its own timeout.
         limit = "in time" if self._idle is None else f"for {self._idle:g} s"
         msg = f"no event arrived {limit}"
         return APITimeoutError(msg, operation=self._operation)
 
     def _opened_before(self) -> SiteAssistError:
-        msg = "a stream is opened once; call the method again for another answer"
+        msg = "a stream can be opened only once; call the method again"
         return SiteAssistError(msg, operation=self._operation)
 
     def _not_open(self) -> SiteAssistError:
         way = "async with" if isinstance(self, AsyncStream) else "with"
-        msg = f"a stream is read inside a `{way}` block, which opens and closes it"
+        msg = f"a stream must be read inside a `{way}` block"
         return SiteAssistError(msg, operation=self._operation)
 
 
 class Stream(_BaseStream[EventT, PartT, UsageT]):
-    """An answer, event by event, with what it adds up to.
+    """A streamed answer: an iterator of its events.
 
-    Open it with ``with``, which sends the request and raises if the service
-    refuses; leave the block early to hang up. Iterating raises `StreamError`
-    if the service reports a failure, `StreamTruncatedError` if the stream ends
-    without its terminal marker, `StreamDecodeError` if it carries something
-    else, and `APITimeoutError` if no event arrives for ``idle_timeout``
-    seconds; comments that keep the connection alive do not count as events.
-    `text` and `parts` keep what had arrived.
+    Open it with ``with``, which sends the request and raises for an error
+    status; leave the block early to close the connection. Iterating raises
+    `StreamError` if the service reports a failure, `StreamTruncatedError` if the
+    stream ends without its terminal marker, `StreamDecodeError` for an invalid
+    event, and `APITimeoutError` if no event arrives for ``idle_timeout``
+    seconds; comments do not count as events. `text` and `parts` keep the part of
+    the answer that had arrived.
     """
 
     def __init__(
@@ -326,7 +326,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         start: Callable[[], httpx.Response],
         secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request, and what must never be shown."""
+        """Store the functions that send the request and return the secrets."""
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: Generator[EventT] | None = None
@@ -352,23 +352,23 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connection, wherever the answer stands."""
+        """Close the connection, even if the answer is incomplete."""
         self.close()
 
     def close(self) -> None:
-        """Close the connection; what has arrived stays."""
+        """Close the connection; `text` and `parts` stay available."""
         self._closed = True
         if self._events is not None:
             try:
                 self._events.close()
             except ValueError:
-                # Another thread is reading, and would not notice otherwise.
+                # Another thread is reading: shut down its socket.
                 _hang_up(self._response)
         if self._response is not None:
             self._response.close()
 
     def __iter__(self) -> Iterator[EventT]:
-        """Read on from where reading stopped."""
+        """Continue reading where it stopped."""
         if self._events is None or (self._closed and not self.done and self._queued is None):
             raise self._not_open()
         return self._events
@@ -378,13 +378,13 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         return next(iter(self))
 
     def text_deltas(self) -> Iterator[str]:
-        """Yield the words of the answer as they arrive."""
+        """Yield the pieces of the text as they arrive."""
         for event in self:
             if getattr(event, "type_", None) == "text-delta":
-                yield event.delta  # type: ignore[attr-defined]  # what the type says
+                yield event.delta  # type: ignore[attr-defined]  # the type guarantees it
 
     def until_done(self) -> Self:
-        """Read to the end, and return the stream with everything in it."""
+        """Read to the end and return the stream."""
         for _ in self:
             pass
         return self
@@ -397,7 +397,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         deadline = Deadline(self._idle)
         failed = None
         while not reader.done:
-            # As `with deadline` does, but in a loop in which that counts.
+            # The same as `with deadline`, but faster.
             before, current.at = current.at, deadline.at
             try:
                 chunk = next(chunks)
@@ -411,13 +411,13 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
             else:
                 deadline.restart()
         if failed is not None:
-            # Not while the other one is handled: it holds the request.
+            # Raised after the handler: as a context, the other one would show the request.
             raise failed
         _drain(chunks)
 
 
 def _hang_up(response: httpx.Response | None) -> None:
-    """End a connection that another thread is reading from."""
+    """Shut down a connection that another thread is reading from."""
     stream = None if response is None else response.extensions.get("network_stream")
     connection = None if stream is None else stream.get_extra_info("socket")
     if connection is not None:
@@ -426,16 +426,16 @@ def _hang_up(response: httpx.Response | None) -> None:
 
 
 def _queued(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
-    """Read the words of a 202; the message is queued even if they do not arrive."""
+    """Read the text of a 202; the message is queued even if it does not arrive."""
     try:
-        with Deadline(min(deadline.remaining(), _WORDS)):
+        with Deadline(min(deadline.remaining(), _TEXT_TIMEOUT)):
             return QueuedNotice(response.read().decode("utf-8", "replace"))
     except httpx.HTTPError:
         return QueuedNotice("")
 
 
 def _drain(chunks: Iterator[bytes]) -> None:
-    """Read to the end of the response, so that its connection can be used again."""
+    """Read to the end of the response, so that its connection can be reused."""
     try:
         with Deadline(_DRAIN) as deadline:
             while deadline.remaining():
@@ -445,15 +445,15 @@ def _drain(chunks: Iterator[bytes]) -> None:
 
 
 class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
-    """An answer, event by event, with what it adds up to.
+    """A streamed answer: an asynchronous iterator of its events.
 
-    Open it with ``async with``, which sends the request and raises if the
-    service refuses; leave the block early to hang up. Iterating raises
-    `StreamError` if the service reports a failure, `StreamTruncatedError` if
-    the stream ends without its terminal marker, `StreamDecodeError` if it
-    carries something else, and `APITimeoutError` if no event arrives for
-    ``idle_timeout`` seconds; comments that keep the connection alive do not
-    count as events. `text` and `parts` keep what had arrived.
+    Open it with ``async with``, which sends the request and raises for an error
+    status; leave the block early to close the connection. Iterating raises
+    `StreamError` if the service reports a failure, `StreamTruncatedError` if the
+    stream ends without its terminal marker, `StreamDecodeError` for an invalid
+    event, and `APITimeoutError` if no event arrives for ``idle_timeout``
+    seconds; comments do not count as events. `text` and `parts` keep the part of
+    the answer that had arrived.
     """
 
     def __init__(
@@ -464,7 +464,7 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         start: Callable[[], Awaitable[httpx.Response]],
         secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """Take what sends the request, and what must never be shown."""
+        """Store the functions that send the request and return the secrets."""
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: AsyncIterator[EventT] | None = None
@@ -490,21 +490,21 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connection, wherever the answer stands."""
+        """Close the connection, even if the answer is incomplete."""
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection; what has arrived stays."""
+        """Close the connection; `text` and `parts` stay available."""
         self._closed = True
         if self._response is not None:
             await self._response.aclose()
         if self._events is not None:
-            # Another task may be reading: that the response is closed ends its reading.
+            # Another task may be reading; it ends because the response is closed.
             with suppress(RuntimeError):
                 await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     def __aiter__(self) -> AsyncIterator[EventT]:
-        """Read on from where reading stopped."""
+        """Continue reading where it stopped."""
         if self._events is None or (self._closed and not self.done and self._queued is None):
             raise self._not_open()
         return self._events
@@ -514,13 +514,13 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         return await anext(aiter(self))
 
     async def text_deltas(self) -> AsyncIterator[str]:
-        """Yield the words of the answer as they arrive."""
+        """Yield the pieces of the text as they arrive."""
         async for event in self:
             if getattr(event, "type_", None) == "text-delta":
-                yield event.delta  # type: ignore[attr-defined]  # what the type says
+                yield event.delta  # type: ignore[attr-defined]  # the type guarantees it
 
     async def until_done(self) -> Self:
-        """Read to the end, and return the stream with everything in it."""
+        """Read to the end and return the stream."""
         async for _ in self:
             pass
         return self
@@ -550,24 +550,24 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
             else:
                 deadline.restart()
         if failed is not None:
-            # Not while the other one is handled: it holds the request.
+            # Raised after the handler: as a context, the other one would show the request.
             raise failed
         await _drain_async(chunks)
 
 
 async def _queued_async(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
-    """Read the words of a 202; the message is queued even if they do not arrive."""
+    """Read the text of a 202; the message is queued even if it does not arrive."""
     from anyio import fail_after  # noqa: PLC0415  # only asynchronous programs need it
 
     try:
-        with fail_after(min(deadline.remaining(), _WORDS)):
+        with fail_after(min(deadline.remaining(), _TEXT_TIMEOUT)):
             return QueuedNotice((await response.aread()).decode("utf-8", "replace"))
     except (TimeoutError, httpx.HTTPError):
         return QueuedNotice("")
 
 
 async def _drain_async(chunks: AsyncIterator[bytes]) -> None:
-    """Read to the end of the response, so that its connection can be used again."""
+    """Read to the end of the response, so that its connection can be reused."""
     from anyio import move_on_after  # noqa: PLC0415  # only asynchronous programs need it
 
     try:
