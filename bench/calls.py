@@ -60,7 +60,7 @@ def _bare() -> Callable[[], object]:
 
 
 def _siteassist() -> Pair:
-    from siteassist import SiteAssist  # noqa: PLC0415  # a process measures one subject
+    from siteassist import SiteAssist
 
     carrier = transport(httpx, ANSWER, JSON_TYPE)
     client = SiteAssist(token="x", base_url=URL, transport=carrier)
@@ -72,7 +72,7 @@ def _siteassist() -> Pair:
 
 
 def _siteassist_async(runner: asyncio.Runner) -> Pair:
-    from siteassist import AsyncSiteAssist  # noqa: PLC0415  # a process measures one subject
+    from siteassist import AsyncSiteAssist
 
     carrier = transport(httpx, ANSWER, JSON_TYPE)
     client = AsyncSiteAssist(token="x", base_url=URL, transport=carrier)
@@ -91,9 +91,9 @@ def _siteassist_async(runner: asyncio.Runner) -> Pair:
 
 def _generated() -> Pair:
     """Return a call with what openapi-python-client makes as it stands."""
-    from siteassist import AuthenticatedClient  # noqa: PLC0415  # a process measures one subject
-    from siteassist.api.messages import send_message  # noqa: PLC0415  # likewise
-    from siteassist.models import SendMessageRequest  # noqa: PLC0415  # likewise
+    from siteassist import AuthenticatedClient
+    from siteassist.api.messages import send_message
+    from siteassist.models import SendMessageRequest
 
     more = {"transport": transport(httpx, ANSWER, JSON_TYPE)}
     client = AuthenticatedClient(URL, token="x", httpx_args=more)

@@ -114,7 +114,7 @@ def _check(name: str, least: int, *counts: int) -> None:
 
 def _ours(kind: str) -> list[Row]:
     # Only here: `main` decides first whether orjson is there.
-    from siteassist import SiteAssist  # noqa: PLC0415  # see above
+    from siteassist import SiteAssist
 
     events = samples.siteassist_stream(DELTAS)
     chunks = samples.cut(events)
@@ -150,7 +150,7 @@ def _ours(kind: str) -> list[Row]:
 
 def _awaited(runner: asyncio.Runner, pieces: list[bytes]) -> Callable[[], None]:
     """Return what reads the pieces with the asynchronous client."""
-    from siteassist import AsyncSiteAssist  # noqa: PLC0415  # as in `_ours`
+    from siteassist import AsyncSiteAssist
 
     chunks = samples.AsyncChunks(pieces)
 

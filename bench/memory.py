@@ -64,7 +64,7 @@ def _chunks(kind: str, count: int) -> Iterator[bytes]:
 
 def _read(kind: str, count: int) -> tuple[int, int]:
     """Read a stream; return the peak of memory and the characters of the text."""
-    from siteassist import SiteAssist  # noqa: PLC0415  # the parent process stays small
+    from siteassist import SiteAssist
 
     carrier = transport(httpx, _chunks(kind, count), STREAM_TYPE)
     with (

@@ -89,7 +89,7 @@ def git(*words: str) -> str | None:
     """Return what git prints, or nothing if it fails."""
     try:
         done = subprocess.run(
-            ["git", *words],  # noqa: S607 - wherever it is
+            ["git", *words],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -26,7 +26,7 @@ def main() -> None:
     for name in (*FOR_THIS_CALL, *OF_MAKE):
         os.environ.pop(name, None)
     program = str(Path(sys.executable).with_name(sys.argv[1]))
-    os.execv(program, [program, *sys.argv[2:], *words])  # noqa: S606  # no shell is the point
+    os.execv(program, [program, *sys.argv[2:], *words])
 
 
 if __name__ == "__main__":

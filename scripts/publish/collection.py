@@ -28,7 +28,7 @@ Set the variable `apiKey` to a publishable key, `baseUrl` to the server if it is
 `deviceId` to a text of your own. Then run the collection, or its requests from the top: each \
 keeps what the later ones need (`sessionToken`, `conversationId`, …) in variables.\
 """
-_TOKEN = "sessionToken"  # noqa: S105  # the name of a variable
+_TOKEN = "sessionToken"
 # The variable for each `x-credential` whose value the caller chooses.
 _VARIABLES = {"publishableKey": "apiKey", "deviceId": "deviceId"}
 

@@ -26,7 +26,7 @@ class _Representer(SafeRepresenter):
         style = "|" if "\n" in data.rstrip("\n") else "'" if _OTHER.fullmatch(data) else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the name is not ours
+    def ignore_aliases(self, data: Any) -> bool:
         """Write what occurs twice twice."""
         return True
 

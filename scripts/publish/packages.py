@@ -31,7 +31,7 @@ def last_change(root: Path = ROOT) -> int:
         return int(given)
     try:
         done = subprocess.run(
-            ["git", "log", "-1", "--format=%ct"],  # noqa: S607 - wherever it is
+            ["git", "log", "-1", "--format=%ct"],
             cwd=root,
             capture_output=True,
             text=True,

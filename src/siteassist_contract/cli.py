@@ -156,7 +156,7 @@ class Duration(click.ParamType[float]):
     help="With --profile live: ask for confirmation if the run sends more messages than this.",
 )
 @click.option("--yes", is_flag=True, help="With --profile live: do not ask for confirmation.")
-def main(  # noqa: PLR0913  # one parameter per option
+def main(
     *,
     url: str,
     api_key: str | None,

@@ -129,14 +129,14 @@ class Findings:
             self.secrets.add_token(description.session_token(exchange.document) or "")
         header = exchange.headers.get("content-type", "")
         self.judge(
-            exchange.status < 500 or exchange.status in (502, 503),  # noqa: PLR2004
+            exchange.status < 500 or exchange.status in (502, 503),
             "no-server-error",
             operation,
             "an answer, or a refusal with a status below 500",
             f"{exchange.status}",
             history,
         )
-        if exchange.status >= 400:  # noqa: PLR2004  # errors begin there
+        if exchange.status >= 400:
             found = leaks.find(exchange, self.secrets)
             words = "an error that reveals no internals of the server"
             self.judge(not found, "nothing-leaks", operation, words, "; ".join(found), history)
@@ -151,7 +151,7 @@ class Findings:
             str(exchange.status),
         )
 
-    def judge(  # noqa: PLR0913  # the parts of a violation
+    def judge(
         self,
         kept: object,
         rule: str,
@@ -207,7 +207,7 @@ class Findings:
         """Duration of the run so far."""
         return time.monotonic() - self.started
 
-    def _note(  # noqa: PLR0913  # as `judge`
+    def _note(
         self,
         rule: str,
         operation: str,

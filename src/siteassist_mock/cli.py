@@ -98,7 +98,7 @@ Examples:
     help="Time for running requests and streams when the server stops.",
 )
 @click.option("--quiet", is_flag=True, help="Do not log requests.")
-def main(  # noqa: PLR0913 - one argument per option
+def main(
     *,
     host: str,
     port: int,
@@ -121,10 +121,10 @@ def main(  # noqa: PLR0913 - one argument per option
     Ctrl-C stops it at once.
     """
     # Imported here because they take most of the start, and `--help` does not need them.
-    from siteassist_mock.app import create_app  # noqa: PLC0415 - see above
-    from siteassist_mock.content.yaml_file import FileError  # noqa: PLC0415 - see above
-    from siteassist_mock.http.access_log import log_to_stderr  # noqa: PLC0415 - see above
-    from siteassist_mock.http.server import (  # noqa: PLC0415 - see above
+    from siteassist_mock.app import create_app
+    from siteassist_mock.content.yaml_file import FileError
+    from siteassist_mock.http.access_log import log_to_stderr
+    from siteassist_mock.http.server import (
         base_url,
         is_loopback,
         listen,
@@ -132,10 +132,10 @@ def main(  # noqa: PLR0913 - one argument per option
         operator_url,
         reference_url,
     )
-    from siteassist_mock.settings import MockSettings  # noqa: PLC0415 - see above
-    from siteassist_mock.storage.database import shown  # noqa: PLC0415 - see above
-    from siteassist_mock.storage.store import StoreError  # noqa: PLC0415 - see above
-    from siteassist_spec import SpecError  # noqa: PLC0415 - see above
+    from siteassist_mock.settings import MockSettings
+    from siteassist_mock.storage.database import shown
+    from siteassist_mock.storage.store import StoreError
+    from siteassist_spec import SpecError
 
     settings = MockSettings(
         api_key=api_key,

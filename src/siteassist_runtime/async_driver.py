@@ -216,6 +216,6 @@ async def _read(response: httpx.Response) -> None:
         if response.is_success:
             raise
         # An error status is reported without its body.
-        response._content = b""  # noqa: SLF001  # httpx has no public way to drop a body
+        response._content = b""
     finally:
         await response.aclose()

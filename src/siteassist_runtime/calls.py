@@ -151,7 +151,7 @@ class BaseCaller:
         session = self.session_token
         return (*self.settings.secrets, *self._former, *((session,) if session else ()))
 
-    def plan(  # noqa: PLR0913  # one for each option of a call
+    def plan(
         self,
         operation: OperationInfo,
         path: str,

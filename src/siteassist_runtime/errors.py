@@ -71,7 +71,7 @@ class APIStatusError(SiteAssistError):
     this one.
     """
 
-    def __init__(  # noqa: PLR0913  # one for each part of a response
+    def __init__(
         self,
         message: str,
         *,

@@ -117,7 +117,7 @@ def _addresses(host: str, port: int) -> list[str]:
         raise httpcore.ConnectError(str(error)) from error
     # The scope of a link-local address is part of the address.
     return [
-        f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])  # noqa: PLR2004  # IPv6
+        f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])
         for *_, address in found
     ]
 
@@ -129,12 +129,12 @@ def guard(client: httpx.Client) -> httpx.Client:
     a transport passed to it would disable its proxies. Hence the private
     attributes, which a test covers. Other transports keep the timeouts of httpx.
     """
-    transports = [client._transport, *client._mounts.values()]  # noqa: SLF001  # see above
+    transports = [client._transport, *client._mounts.values()]
     for transport in transports:
         if isinstance(transport, httpx.HTTPTransport):
-            pool = cast("Any", transport._pool)  # noqa: SLF001  # see above
-            if not isinstance(pool._network_backend, _Backend):  # noqa: SLF001  # see above
-                pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001  # see above
+            pool = cast("Any", transport._pool)
+            if not isinstance(pool._network_backend, _Backend):
+                pool._network_backend = _Backend(pool._network_backend)
     return client
 
 

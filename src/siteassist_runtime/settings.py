@@ -18,7 +18,7 @@ _LONGEST_DEVICE = 100  # Characters.
 class ClientSettings:
     """The validated settings of a client."""
 
-    def __init__(  # noqa: PLR0913  # one for each setting of a client
+    def __init__(
         self,
         *,
         token: str | None,
@@ -129,7 +129,7 @@ def retries(value: int) -> int:
 
 
 def _new_device_id() -> str:
-    from uuid import uuid4  # noqa: PLC0415  # a slow import that most clients do not need
+    from uuid import uuid4
 
     return str(uuid4())
 

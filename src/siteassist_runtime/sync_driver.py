@@ -139,7 +139,7 @@ class Caller(BaseCaller):
         http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
         if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
             # Imported here because it is slow.
-            from siteassist_runtime.network import guard  # noqa: PLC0415
+            from siteassist_runtime.network import guard
 
             guard(http)
         return http
@@ -195,6 +195,6 @@ def _read(response: httpx.Response) -> None:
         if response.is_success:
             raise
         # An error status is reported without its body.
-        response._content = b""  # noqa: SLF001  # httpx has no public way to drop a body
+        response._content = b""
     finally:
         response.close()

@@ -138,7 +138,7 @@ class Response:
     @property
     def is_success(self) -> bool:
         """Whether the status is a 2xx."""
-        return 200 <= self.status < 300  # noqa: PLR2004  # the classes of RFC 9110
+        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)

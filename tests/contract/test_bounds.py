@@ -221,7 +221,7 @@ def test_each_place_is_probed_on_both_sides(
     name: str,
     place: str,
     schema: dict[str, Any],
-    required: bool,  # noqa: FBT001
+    required: bool,
 ) -> None:
     """Bounds, enums, types, null and absence: each that the description states is tried."""
     tried = values(name, place)

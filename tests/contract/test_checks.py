@@ -36,7 +36,7 @@ DONE = "data: [DONE]\n\n"
         ("no object", "text/event-stream", False),
     ],
 )
-def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:  # noqa: FBT001
+def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:
     """The flag decides between JSON and a stream; without it, either will do."""
     assert fault == (stream_checks.wrong_form(STREAM, body, content_type) is not None)
 

@@ -298,7 +298,7 @@ def test_options_reach_the_run(
     """What was chosen is what is run."""
     seen: list[Options] = []
 
-    class Stopped(Exception):  # noqa: N818  # no error
+    class Stopped(Exception):
         """The run would begin."""
 
     def run(_: object, options: Options, *__: object) -> None:

@@ -219,7 +219,7 @@ def test_refusal_that_deletes_all_the_same_is_found(
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_renamed_page_parameter_is_followed(
-    wrong: bool,  # noqa: FBT001  # drawn
+    wrong: bool,
     describe: Callable[[Any], None],
     shared: InProcess,
     make_context: Callable[..., CheckContext],

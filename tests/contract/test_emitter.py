@@ -252,7 +252,7 @@ def test_good_credential_is_told_by_its_visitor(
     """Never by its token."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
-    case._auth_identity = identity  # noqa: SLF001  # the engine sets it
+    case._auth_identity = identity
     answered(recorder, case, headers={"Authorization": "Bearer secret"})
     fail(recorder, case, ServerError(operation="x", status_code=500, case_id=case.id))
     lines = told(finished(recorder))

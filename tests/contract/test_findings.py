@@ -266,7 +266,7 @@ def test_error_is_searched_for_leaks() -> None:
 )
 def test_failing_server_is_a_break_unless_another_service_fails(
     status: int,
-    broken: bool,  # noqa: FBT001
+    broken: bool,
 ) -> None:
     """502 and 503 lie outside of the request."""
     keys = {key.split()[1] for key in see(exchange(status, error())).violations}

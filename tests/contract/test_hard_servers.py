@@ -97,7 +97,7 @@ def chosen_layers(request: pytest.FixtureRequest, layer: str) -> str:
 def engines() -> list[str]:
     """Return the processes that this one has started and that run."""
     listed = subprocess.run(
-        ["ps", "-o", "args=", "--ppid", str(os.getpid())],  # noqa: S607
+        ["ps", "-o", "args=", "--ppid", str(os.getpid())],
         capture_output=True,
         text=True,
         check=False,

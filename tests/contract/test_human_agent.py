@@ -48,7 +48,7 @@ def handled(shared: InProcess) -> str:
         ("forgets", {"getConversation one-history"}, "no message"),
     ],
 )
-def test_message_to_a_human_agent(  # noqa: PLR0913  # a row of a table
+def test_message_to_a_human_agent(
     wrong: str | None,
     also: set[str],
     actual: str,

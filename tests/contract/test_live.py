@@ -155,7 +155,7 @@ def test_break_leaves_nothing_open(
 
 
 @pytest.mark.parametrize("path", ["/messages", "/completions", "/projects/current", "/feedback"])
-def test_interruption_leaves_nothing_open(  # noqa: PLR0913  # fixtures
+def test_interruption_leaves_nothing_open(
     path: str,
     make_mock: MakeMock,
     loopback: Serve,
@@ -222,10 +222,10 @@ class Asked:
         (("--max-messages", "3", "--yes"), "n", False, 0),
     ],
 )
-def test_question(  # noqa: PLR0913  # fixtures
+def test_question(
     options: tuple[str, ...],
     answer: str,
-    asked: bool,  # noqa: FBT001  # a row of a table
+    asked: bool,
     status: int,
     make_mock: MakeMock,
     loopback: Serve,
@@ -295,7 +295,7 @@ def takes_any_start(request: httpx.Request, forward: Forward) -> httpx.Response:
 
 @pytest.mark.parametrize("options", [(), ("--stop-at-first",)])
 @pytest.mark.parametrize("fault", [starts_with_200, takes_any_start])
-def test_break_at_the_start_leaves_nothing_open(  # noqa: PLR0913  # fixtures
+def test_break_at_the_start_leaves_nothing_open(
     fault: Any,
     options: tuple[str, ...],
     make_mock: MakeMock,

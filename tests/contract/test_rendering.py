@@ -34,7 +34,7 @@ SHELL = pytest.mark.skipif(
 )
 
 
-def made(  # noqa: PLR0913  # what a test wants to say of an exchange
+def made(
     operation: str,
     method: str = "GET",
     target: str = "/x",

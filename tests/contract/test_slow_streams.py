@@ -35,7 +35,7 @@ class Slow(httpx.SyncByteStream):
 
 @pytest.mark.parametrize("held_back", [False, True])
 def test_stream_that_is_held_back(
-    held_back: bool,  # noqa: FBT001  # drawn
+    held_back: bool,
     make_mock: Callable[..., InProcess],
     clock: Clock,
     make_context: Callable[..., CheckContext],

@@ -580,7 +580,7 @@ def test_stream_that_was_held_back_is_noticed(
     seconds: float,
     first: float,
     deltas: int,
-    expected: bool | None,  # noqa: FBT001
+    expected: bool | None,
 ) -> None:
     """Only a slow stream of several pieces tells: its body came at once, or bit by bit."""
     assert expected is held_back(seconds, first, deltas)

@@ -38,7 +38,7 @@ def exchange(operation: str = "getConversations", query: str = "", **rest: Any) 
     ["offset=null", "offset=", "limit=1.5", "limit=1e1", "size=2.0", "orderBy=lastInteractionAt"],
 )
 @pytest.mark.parametrize(("status", "tolerated"), [(400, True), (422, True), (409, False)])
-def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:  # noqa: FBT001
+def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:
     """O-5, O-6: a null or fractional paging value may get 400 or 422, nothing else."""
     operation = "search" if query.startswith("size") else "getConversations"
     asked = exchange(operation, query=query, status=status)
@@ -72,7 +72,7 @@ def test_plain_value_may_not_be_refused(query: str) -> None:
 def test_only_open_values_may_be_taken(
     query: str,
     altered: set[str] | None,
-    tolerated: bool,  # noqa: FBT001
+    tolerated: bool,
 ) -> None:
     """A wrong request may be accepted only if all that is wrong with it is open."""
     names = None if altered is None else frozenset(altered)
@@ -93,7 +93,7 @@ def test_closed_conversation_may_refuse_messages() -> None:
 
 @pytest.mark.parametrize("name", ["data", "messages"])
 @pytest.mark.parametrize(("role", "tolerated"), [("user", True), ("assistant", False)])
-def test_own_message_may_refuse_feedback(name: str, role: str, tolerated: bool) -> None:  # noqa: FBT001
+def test_own_message_may_refuse_feedback(name: str, role: str, tolerated: bool) -> None:
     """O-18: feedback on an answer is to be taken, on a visitor's own message it need not be."""
     memory = Memory()
     answer = {name: [{"id": ID, "role": role}, "no message"], "other": 1}
@@ -105,7 +105,7 @@ def test_own_message_may_refuse_feedback(name: str, role: str, tolerated: bool) 
 @pytest.mark.parametrize(
     ("body", "tolerated"), [({"messages": []}, True), ({"messages": [{}]}, False), (None, False)]
 )
-def test_empty_chat_may_be_refused(body: object, tolerated: bool) -> None:  # noqa: FBT001
+def test_empty_chat_may_be_refused(body: object, tolerated: bool) -> None:
     """O-9: only an empty list of messages may be refused."""
     chat = exchange("createChatCompletion", body=body)
     assert tolerated == Memory().may_be_refused(chat)

@@ -386,7 +386,7 @@ def test_request_without_an_answer_is_told(
 
 def _server(recorder: Recorder) -> Server:
     """Return the server that a wire leads to."""
-    server = recorder._inner  # noqa: SLF001  # ours
+    server = recorder._inner
     assert isinstance(server, Server)
     return server
 

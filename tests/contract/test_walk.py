@@ -99,7 +99,7 @@ def test_walk_finds_what_no_journey_reaches(
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("credentials", ["key", "token"])
-def test_walk_is_quiet_on_a_clean_server(  # noqa: PLR0913  # fixtures
+def test_walk_is_quiet_on_a_clean_server(
     seed: int,
     credentials: str,
     shared: InProcess,
@@ -132,7 +132,7 @@ def test_walk_without_time(
     assert 0 == context.recorder.requests
 
 
-def test_example_database_is_tried_first(  # noqa: PLR0913  # fixtures
+def test_example_database_is_tried_first(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     shared: InProcess,

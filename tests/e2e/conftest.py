@@ -53,7 +53,7 @@ VISITOR = {
 }
 
 
-class _Ended(Exception):  # noqa: N818  # it is no error
+class _Ended(Exception):
     """The server is done with a connection."""
 
 
@@ -392,18 +392,18 @@ class Driven:
     def pools(self) -> list[Any]:
         """Return the pools of connections that are in use."""
         # What no user gets to see, and the only place where a leak shows.
-        caller = cast("Any", self.plain)._caller  # noqa: SLF001  # see above
+        caller = cast("Any", self.plain)._caller
         if isinstance(self.plain, AsyncSiteAssist):
-            clients = [state.http for state in caller._loops.values()]  # noqa: SLF001  # see above
+            clients = [state.http for state in caller._loops.values()]
         else:
-            clients = [caller._http] if caller._http is not None else []  # noqa: SLF001  # see above
-        return [client._transport._pool for client in clients]  # noqa: SLF001  # see above
+            clients = [caller._http] if caller._http is not None else []
+        return [client._transport._pool for client in clients]
 
     async def check_idle(self, server: FaultServer | None) -> None:
         """Fail if a call that has ended left a connection in use."""
         idle = 0
         for pool in self.pools():
-            assert [] == pool._requests  # noqa: SLF001  # see `pools`
+            assert [] == pool._requests
             for connection in pool.connections:
                 assert connection.is_idle() or connection.is_closed(), connection
                 idle += connection.is_idle()

@@ -336,7 +336,7 @@ async def fails(call: Call, client: Any, expected: type[SiteAssistError]) -> Any
 
 def check_travels(failed: SiteAssistError) -> None:
     """Fail if an error cannot be pickled, or tells a secret."""
-    copy = pickle.loads(pickle.dumps(failed))  # noqa: S301  # our own
+    copy = pickle.loads(pickle.dumps(failed))
     assert (type(failed), str(failed)) == (type(copy), str(copy))
     shown = f"{failed} {failed!r} {vars(failed)}"
     for secret in (API_KEY, "token-of-a-visitor", "half-of-a-token"):
@@ -706,7 +706,7 @@ def date(seconds: float) -> str:
         *("below zero", "infinite", "a boolean"),
     ],
 )
-def test_the_stated_wait_is_kept(  # noqa: PLR0913  # fixtures and cases
+def test_the_stated_wait_is_kept(
     way: Way, server: FaultServer, waits: Waits, answer: bytes, least: float, most: float
 ) -> None:
     """The client waits as long as it is told, a little more at most, or backs off by itself."""
@@ -770,7 +770,7 @@ def test_a_wait_without_limit_is_accepted(way: Way, server: FaultServer, waits: 
     ],
     ids=["default", "client", "call", "none"],
 )
-def test_attempts_are_counted(  # noqa: PLR0913  # fixtures and cases
+def test_attempts_are_counted(
     way: Way,
     server: FaultServer,
     waits: Waits,
@@ -909,7 +909,7 @@ def test_a_stream_that_breaks_off_keeps_what_has_arrived(
     assert ("Hello", False) == (answer.text, answer.done)
     assert ["Hello"] == [part.text for part in answer.parts]
     assert 1 == len(server.requests)
-    assert str(failed) == str(pickle.loads(pickle.dumps(failed)))  # noqa: S301  # our own
+    assert str(failed) == str(pickle.loads(pickle.dumps(failed)))
 
 
 @pytest.mark.parametrize(
@@ -1041,7 +1041,7 @@ def test_a_message_is_queued_whatever_becomes_of_the_words(
 ) -> None:
     """The status says it; a stream waits for the words no longer than it may take to begin."""
     # Where there is no other limit, the words get five seconds.
-    monkeypatch.setattr("siteassist_runtime.streaming.stream._WORDS", SHORT)
+    monkeypatch.setattr("siteassist_runtime.streaming.stream._TEXT_TIMEOUT", SHORT)
     nothing: tuple[Script, type] = ([http(202, b"", "text/plain")], SiteAssistError)
     script, _ = BROKEN_NOTICES.get(fault, nothing)
 

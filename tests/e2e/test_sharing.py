@@ -143,8 +143,8 @@ def test_threads_share_a_client(mock: Mock) -> None:
     with SiteAssist(api_key=API_KEY, base_url=mock.url) as client:
         check_talks(in_threads(THREADS, lambda number: talk(client, number)))
         assert THREADS == client.get_conversations().total
-        http_client: Any = client._caller._http  # noqa: SLF001  # where a leak shows
-        pool = http_client._transport._pool  # noqa: SLF001  # likewise
+        http_client: Any = client._caller._http
+        pool = http_client._transport._pool
         assert [] == [one for one in pool.connections if not one.is_idle()]
     assert [] == pool.connections
     assert 1 == mock.count(INIT)
@@ -289,10 +289,10 @@ def test_a_task_that_is_cancelled_leaves_nothing_behind(server: FaultServer, whe
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            (state,) = client._caller._loops.values()  # noqa: SLF001  # where a leak shows
-            pool = state.http._transport._pool  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
+            (state,) = client._caller._loops.values()
+            pool = state.http._transport._pool  # type: ignore[attr-defined]
             assert [] == [one for one in pool.connections if not one.is_idle()]
-            assert [] == pool._requests  # noqa: SLF001  # likewise
+            assert [] == pool._requests
             await reaches(server, lambda: server.open == len(pool.connections))
             assert "anonymous" == (await client.get_me()).type_
 

@@ -81,7 +81,7 @@ _R = TypeVar("_R")
     default=_ROOT / "reports" / "mutants.json",
     help="Where to write the results.  [default: reports/mutants.json]",
 )
-def main(  # noqa: PLR0913 - one argument per option
+def main(
     *,
     patterns: tuple[str, ...],
     kinds: tuple[str, ...],
@@ -110,7 +110,7 @@ def main(  # noqa: PLR0913 - one argument per option
         raise click.UsageError(str(error)) from None
     if sample is not None:
         # In the order of the catalogue, and the same ones for the same seed.
-        kept = set(random.Random(seed).sample(range(len(mutants)), min(sample, len(mutants))))  # noqa: S311 - a choice, no secret
+        kept = set(random.Random(seed).sample(range(len(mutants)), min(sample, len(mutants))))
         mutants = [mutant for index, mutant in enumerate(mutants) if index in kept]
 
     def judge(mutant: Mutant) -> Result:
@@ -130,7 +130,7 @@ def main(  # noqa: PLR0913 - one argument per option
     sys.exit(0 if enough(results, total=total / 100, each=each / 100) else 1)
 
 
-def _run_variants(  # noqa: PLR0913 - what the runs depend on
+def _run_variants(
     patterns: Sequence[str],
     contract: Sequence[str],
     seed: int,

@@ -52,7 +52,7 @@ class Faults:
         self._kind = kind
         self.mutants: list[Mutant] = []
 
-    def add(  # noqa: PLR0913 - one argument per field of a mutant
+    def add(
         self, name: str, says: str, evidence: str, build: Build, probe: Probe, *, rare: bool = False
     ) -> None:
         """Add the fault ``build``, which ``probe`` tells from a server that has none."""

@@ -548,7 +548,7 @@ _add(
 )
 
 
-def _asking(stream: bool) -> Build:  # noqa: FBT001 - the value of a field of that name
+def _asking(stream: bool) -> Build:
     """Return a fault: sendMessage takes the other value of ``stream`` for this one."""
 
     def answer(call: Call, handler: Handler) -> ASGIApp:
@@ -559,7 +559,7 @@ def _asking(stream: bool) -> Build:  # noqa: FBT001 - the value of a field of th
     return lambda server: server.handler(_SEND, answer)
 
 
-def _chat_as(stream: bool) -> Build:  # noqa: FBT001 - as above
+def _chat_as(stream: bool) -> Build:
     """Return a fault: createChatCompletion has one form of answer only."""
 
     def answer(call: Call, handler: Handler) -> ASGIApp:

@@ -232,7 +232,7 @@ def test_nothing_killed() -> None:
     ("name", "variant", "expected"),
     [("no-token-me", False, 200), ("errors-terse", True, 401)],
 )
-def test_server_has_the_difference(name: str, variant: bool, expected: int) -> None:  # noqa: FBT001 - a parameter
+def test_server_has_the_difference(name: str, variant: bool, expected: int) -> None:
     """A process of its own serves the fault, or the difference, by HTTP."""
     with running(name, variant=variant) as url:
         response = httpx.get(f"{url}/identity/me", trust_env=False)

@@ -94,7 +94,7 @@ def running(name: str, *, variant: bool = False) -> Iterator[str]:
             server.terminate()
 
 
-def run(  # noqa: PLR0913 - what a run depends on
+def run(
     name: str,
     reports: Path,
     *,

@@ -475,7 +475,7 @@ def test_client_knows_the_service() -> None:
     client = importlib.import_module("siteassist.client")
     assert SPEC["servers"][0]["url"] == client.DEFAULT_BASE_URL
     (starting,) = (found for found in OPERATIONS if "saVid" in found.fields)
-    service = client._SERVICE  # noqa: SLF001  # what the runtime is told
+    service = client._SERVICE
     expected = (starting.id, starting.method.upper(), starting.bearer, ("apiKey",))
     assert expected == tuple(service.session)
     assert starting.path == service.session_path

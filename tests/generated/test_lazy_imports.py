@@ -162,13 +162,13 @@ def test_unknown_name_is_an_attribute_error(name: str) -> None:
         package.Nothing  # noqa: B018  # what raises
     assert not hasattr(package, "Nothing")
     with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
-        exec(f"from {name} import Nothing")  # noqa: S102  # a name that no checker may see
+        exec(f"from {name} import Nothing")
 
 
 @pytest.mark.parametrize("package", [siteassist, siteassist.models])
 def test_type_checkers_see_what_is_exported(package: ModuleType) -> None:
     """The imports for them name the same, from where it really is."""
-    where: dict[str, str] = package._MODULES  # noqa: SLF001  # what `__getattr__` reads
+    where: dict[str, str] = package._MODULES
     assert set(package.__all__) == set(where)
     text = Path(inspect.getfile(package)).read_text(encoding="utf-8")
     checked = text.partition("if TYPE_CHECKING:")[2].partition("_MODULES")[0]

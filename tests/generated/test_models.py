@@ -223,7 +223,7 @@ def test_model_survives_copying(example: Example, way: str) -> None:
             pickle.dumps(model)
         return
     ways: dict[str, Callable[[Any], Any]] = {
-        "pickle": lambda found: pickle.loads(pickle.dumps(found)),  # noqa: S301  # our own
+        "pickle": lambda found: pickle.loads(pickle.dumps(found)),
         "copy": copy.copy,
         "deepcopy": copy.deepcopy,
     }
@@ -239,12 +239,12 @@ def test_what_is_left_out_stays_left_out_in_a_pickle(protocol: int) -> None:
     for name in ("object", "isHumanHandled", "humanAgent", "messages"):
         value.pop(name)
     model = Conversation.from_dict(value)
-    again = pickle.loads(pickle.dumps(model, protocol))  # noqa: S301  # our own
+    again = pickle.loads(pickle.dumps(model, protocol))
     assert UNSET is model.messages
     assert UNSET is again.messages is again.is_human_handled is again.human_agent
     assert model == again
     assert value == again.to_dict()
-    assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))  # noqa: S301  # our own
+    assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))
     assert UNSET is copy.copy(UNSET) is copy.deepcopy(UNSET)
 
 
@@ -302,7 +302,7 @@ def test_unknown_word_survives_copying(cls: Any, word: str) -> None:
     """In every protocol, and in both kinds of copies."""
     member = cls(word)
     ways: list[Any] = [
-        pickle.loads(pickle.dumps(member, protocol))  # noqa: S301  # our own
+        pickle.loads(pickle.dumps(member, protocol))
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
     ]
     ways += [copy.copy(member), copy.deepcopy(member)]
@@ -514,7 +514,7 @@ def test_event_is_read_the_same_way_fast_or_slow(name: str, more: dict[str, Any]
     fast, slow = cls.from_event(event), cls.from_dict(event)
     assert fast == slow
     assert before == event == fast.to_dict() == slow.to_dict()
-    assert fast == pickle.loads(pickle.dumps(fast))  # noqa: S301  # our own
+    assert fast == pickle.loads(pickle.dumps(fast))
     assert repr(fast) == repr(slow)
 
 

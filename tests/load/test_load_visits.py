@@ -246,7 +246,7 @@ def test_a_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> N
         (with_break(), True, ExitStatus.BROKEN, "interrupted"),
     ],
 )
-def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, words: str) -> None:  # noqa: FBT001  # a parameter of a test
+def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, words: str) -> None:
     """Violations take precedence; other problems are reported, too."""
     assert status == status_of(results, interrupted=interrupted)
     assert words in verdict(results, 10, interrupted=interrupted)

@@ -109,7 +109,7 @@ class Client:
     token: str | None = None
     base: str = "/v2"
 
-    def request(  # noqa: PLR0913 - what a request consists of
+    def request(
         self,
         method: str,
         path: str,

@@ -175,7 +175,7 @@ def test_parameters_of_the_path_and_headers_reach_the_handler(serve: Make) -> No
         ("POST", TARGET, None, {}, 405),
     ],
 )
-def test_what_is_not_valid_is_refused(  # noqa: PLR0913 - what a request consists of
+def test_what_is_not_valid_is_refused(
     method: str, target: str, body: Any, headers: dict[str, str], status: int, serve: Make
 ) -> None:
     """As in any other operation."""

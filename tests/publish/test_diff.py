@@ -191,7 +191,7 @@ def test_change_of_our_extension_breaks() -> None:
         (("components", "schemas", "Project", "properties", "name", "maxLength"), False),
     ],
 )
-def test_words_are_told_from_rules(path: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001 - the expected value
+def test_words_are_told_from_rules(path: tuple[str, ...], expected: bool) -> None:
     """A property may have the name of such a key."""
     assert expected == diff.is_words(path)
 
@@ -292,11 +292,11 @@ UNSAID = "# Changelog\n\n## Unreleased\n\n- No search.\n"
         ("0.9.0", "1.0.0", SAID.replace("Unreleased", "1.0.0 (2030-01-01)"), True),
     ],
 )
-def test_break_needs_a_major_version_and_a_word_in_the_changelog(  # noqa: PLR0913 - the four are the case
+def test_break_needs_a_major_version_and_a_word_in_the_changelog(
     old: str,
     new: str,
     changelog: str,
-    excused: bool,  # noqa: FBT001 - the expected value
+    excused: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -91,7 +91,7 @@ def test_packages_have_the_time_of_the_last_change(dist: Path) -> None:
 def test_a_copy_elsewhere_builds_the_same(dist: Path, tmp_path: Path) -> None:
     """In another folder, without the history, and twice."""
     listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - wherever it is
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -141,7 +141,7 @@ def test_what_redocly_finds_is_told(
 @pytest.mark.parametrize(
     ("node", "why"), [(None, "there is no Node.js"), ("node", "`make lint-spec` installs it")]
 )
-def test_without_node_it_is_said_what_is_left_out(  # noqa: PLR0913 - two are the case
+def test_without_node_it_is_said_what_is_left_out(
     node: str | None,
     why: str,
     dist: Path,

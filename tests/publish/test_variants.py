@@ -113,7 +113,7 @@ def valid(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     )
 
 
-def typed(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each type
+def typed(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Return what mostly fits one type of a schema."""
     match kind:
         case "null":

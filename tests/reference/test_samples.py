@@ -79,7 +79,7 @@ def test_python_sample_works(url: str, ready: dict[str, str], name: str, label: 
     """It runs as it is and prints what came."""
     program = source(name, label, url, ready)
     with redirect_stdout(StringIO()) as printed:
-        exec(compile(program, label, "exec"), {})  # noqa: S102 - the program is ours
+        exec(compile(program, label, "exec"), {})
     assert bool(printed.getvalue().strip()) == answers_with_body(name)
 
 
@@ -90,7 +90,7 @@ def test_curl_sample_works(url: str, ready: dict[str, str], name: str, label: st
         pytest.skip("no curl on this machine")
     strict = 'curl() { command curl --silent --show-error --fail "$@"; }\n'
     done = subprocess.run(
-        ["sh", "-c", strict + source(name, label, url, ready)],  # noqa: S607 - any will do
+        ["sh", "-c", strict + source(name, label, url, ready)],
         capture_output=True,
         text=True,
         check=False,

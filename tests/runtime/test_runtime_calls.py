@@ -664,7 +664,7 @@ def test_connections_that_another_thread_has_opened_meanwhile_are_used() -> None
     transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
     client = SiteAssist(token="t", transport=transport)
     other = httpx.Client(transport=transport)
-    caller = vars(client._caller)  # noqa: SLF001  # where the race is
+    caller = vars(client._caller)
 
     class Lost:
         """A lock that this thread gets only after the other one is done."""
@@ -687,7 +687,7 @@ def test_connections_that_another_thread_has_opened_meanwhile_are_used() -> None
 
 def forgotten(client: Any) -> Any:
     """Do what happens in the new process."""
-    calls._after_fork()  # noqa: SLF001  # what `os.fork` calls
+    calls._after_fork()
     return client
 
 
@@ -738,12 +738,12 @@ def test_lock_that_was_held_is_free_in_the_new_process() -> None:
 def test_clients_are_not_kept_alive() -> None:
     """The list of clients kept for forks holds no strong references."""
     gc.collect()
-    before = len(calls._callers)  # noqa: SLF001  # who is known
+    before = len(calls._callers)
     clients = [SiteAssist(token="t") for _ in range(3)]
-    assert before + 3 == len(calls._callers)  # noqa: SLF001  # who is known
+    assert before + 3 == len(calls._callers)
     clients.clear()
     gc.collect()
-    assert before >= len(calls._callers)  # noqa: SLF001  # who is known
+    assert before >= len(calls._callers)
 
 
 # What both kinds share

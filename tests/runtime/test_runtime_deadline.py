@@ -162,7 +162,7 @@ class FakeStream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,  # noqa: ARG002  # what httpcore passes
+        ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
@@ -201,16 +201,16 @@ class FakeBackend(httpcore.NetworkBackend):
 def guarded(backend: httpcore.NetworkBackend) -> httpcore.NetworkBackend:
     """Return what `guard` makes of a backend."""
     client = httpx.Client()
-    pool_of(client)._network_backend = backend  # noqa: SLF001  # see `guard`
-    found: httpcore.NetworkBackend = pool_of(guard(client))._network_backend  # noqa: SLF001
+    pool_of(client)._network_backend = backend
+    found: httpcore.NetworkBackend = pool_of(guard(client))._network_backend
     client.close()
     return found
 
 
 def pool_of(client: httpx.Client, transport: Any = None) -> Any:
     """Return the connections of a client."""
-    found: Any = transport or client._transport  # noqa: SLF001  # see `guard`
-    return found._pool  # noqa: SLF001  # see `guard`
+    found: Any = transport or client._transport
+    return found._pool
 
 
 def test_every_step_gets_what_is_left(clock: FakeTime) -> None:
@@ -271,18 +271,18 @@ def test_after_the_deadline_nothing_is_begun(clock: FakeTime) -> None:
 def test_httpx_has_what_guard_needs() -> None:
     """If httpx is built differently one day, this says so."""
     with httpx.Client() as client:
-        assert isinstance(client._transport, httpx.HTTPTransport)  # noqa: SLF001  # see above
-        assert isinstance(client._mounts, dict)  # noqa: SLF001  # see above
+        assert isinstance(client._transport, httpx.HTTPTransport)
+        assert isinstance(client._mounts, dict)
         pool = pool_of(client)
         assert isinstance(pool, httpcore.ConnectionPool)
-        assert isinstance(pool._network_backend, httpcore.NetworkBackend)  # noqa: SLF001  # see above
-        before = pool._network_backend  # noqa: SLF001  # see above
+        assert isinstance(pool._network_backend, httpcore.NetworkBackend)
+        before = pool._network_backend
         assert client is guard(client)
-        after = pool._network_backend  # noqa: SLF001  # see above
+        after = pool._network_backend
         assert isinstance(after, httpcore.NetworkBackend)
         assert before is not after
         guard(client)
-        assert after is pool._network_backend  # noqa: SLF001  # see above
+        assert after is pool._network_backend
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
@@ -291,14 +291,14 @@ def test_proxies_are_guarded_as_well(monkeypatch: pytest.MonkeyPatch, name: str)
     monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "localhost")
     with guard(httpx.Client()) as client:
-        mounts = list(client._mounts.values())  # noqa: SLF001  # see above
+        mounts = list(client._mounts.values())
         proxies = [found for found in mounts if found is not None]
         assert None in mounts
         assert proxies
         for transport in proxies:
             pool = pool_of(client, transport)
             assert isinstance(pool, httpcore.HTTPProxy)
-            assert isinstance(pool._network_backend, network._Backend)  # noqa: SLF001  # see above
+            assert isinstance(pool._network_backend, network._Backend)
 
 
 def test_other_transports_are_left_alone() -> None:
@@ -313,9 +313,9 @@ def test_shared_transport_is_guarded_once() -> None:
     transport = httpx.HTTPTransport()
     first, second = httpx.Client(transport=transport), httpx.Client(transport=transport)
     guard(first)
-    once = pool_of(first)._network_backend  # noqa: SLF001  # see above
+    once = pool_of(first)._network_backend
     guard(second)
-    assert once is pool_of(second)._network_backend  # noqa: SLF001  # see above
+    assert once is pool_of(second)._network_backend
     transport.close()
 
 

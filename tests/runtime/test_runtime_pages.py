@@ -511,7 +511,7 @@ def test_reading_always_ends_and_repeats_nothing(
     ever = set(range(count))
     new = iter(range(100, 1000))
 
-    def change(come: bool, places: list[int]) -> Mutation:  # noqa: FBT001  # one of the two
+    def change(come: bool, places: list[int]) -> Mutation:
         def mutation(items: list[int]) -> None:
             for place in places:
                 if come:

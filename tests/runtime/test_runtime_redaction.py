@@ -135,7 +135,7 @@ def assert_clean(error: BaseException) -> None:
     assert [] == leaks(*strings(error))
     assert [] == leaks("".join(traceback.format_exception(error)))
     assert [] == leaks(*(pickle.dumps(error, protocol).decode("latin-1") for protocol in range(6)))
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    again = pickle.loads(pickle.dumps(error))
     assert [] == leaks(*strings(again, copy.deepcopy(error)))
 
 
@@ -176,12 +176,12 @@ CLIENTS: dict[str, Callable[[], Any]] = {
 def test_repr_of_a_client_names_its_kind_of_credential_only(make: Callable[[], Any]) -> None:
     """Address, device and the kind of credential; nothing that could be used."""
     client = make()
-    client._caller.session_token = SESSION  # noqa: SLF001  # as if a session had started
+    client._caller.session_token = SESSION
     shown = repr(client)
     assert [] == leaks(shown, str(client), f"{client}")
     assert shown.startswith(f"{type(client).__name__}(base_url='https://")
     assert client.device_id in shown
-    inner = (client._caller, client._settings)  # noqa: SLF001  # a debugger shows them
+    inner = (client._caller, client._settings)
     assert [] == leaks(*map(repr, inner), *map(str, inner))
 
 
@@ -196,7 +196,7 @@ def test_repr_tells_the_kind(settings: dict[str, str], kind: str) -> None:
 
 def test_repr_of_a_planned_call_shows_no_key() -> None:
     """A call holds the key in its address or its body, and may end up in a traceback's locals."""
-    caller = SiteAssist(api_key=KEY)._caller  # noqa: SLF001  # where calls are planned
+    caller = SiteAssist(api_key=KEY)._caller
     search = OperationInfo("search", "GET", bearer=False, secrets=("apiKey",))
     start = OperationInfo("init", "POST", bearer=False, secrets=("apiKey",))
     calls = [
@@ -246,9 +246,9 @@ def test_what_holds_a_secret_refuses_to_be_pickled(
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: SiteAssist(token=TOKEN, api_key=KEY)._settings,  # noqa: SLF001  # see below
-        lambda: SiteAssist(token=TOKEN, api_key=KEY)._caller,  # noqa: SLF001  # see below
-        lambda: SiteAssist(api_key=KEY)._caller.plan(  # noqa: SLF001  # see below
+        lambda: SiteAssist(token=TOKEN, api_key=KEY)._settings,
+        lambda: SiteAssist(token=TOKEN, api_key=KEY)._caller,
+        lambda: SiteAssist(api_key=KEY)._caller.plan(
             OperationInfo("search", "GET", bearer=False, secrets=("apiKey",)),
             "/search",
             query={"apiKey": KEY},
@@ -432,7 +432,7 @@ def test_token_that_was_replaced_meanwhile_is_a_secret_still(run: Run) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         # While this call is under way, another one has renewed the session.
         client = clients[0]
-        client._caller.adopt(new, KEY, client.device_id)  # noqa: SLF001  # what `init` does
+        client._caller.adopt(new, KEY, client.device_id)
         return httpx.Response(500, json=body(f"No {echo(request)}"))
 
     def step(client: Any) -> Any:
@@ -652,14 +652,14 @@ def test_log_of_a_whole_journey_shows_no_secret(logged: Callable[[], str]) -> No
     with mock_server() as url:
         with SiteAssist(api_key=key, base_url=url) as client:
             client.get_me()
-            secrets.add(str(client._caller.session_token))  # noqa: SLF001  # what must not show
+            secrets.add(str(client._caller.session_token))
             _journey(client)
-            secrets.add(str(client._caller.session_token))  # noqa: SLF001  # what must not show
+            secrets.add(str(client._caller.session_token))
 
         async def main() -> None:
             async with AsyncSiteAssist(api_key=key, base_url=url) as client:
                 await _journey_async(client)
-                secrets.add(str(client._caller.session_token))  # noqa: SLF001  # what must not show
+                secrets.add(str(client._caller.session_token))
 
         asyncio.run(main())
     assert 4 == len(secrets)

@@ -669,7 +669,7 @@ def test_answer_to_an_old_token_does_not_end_the_new_session(run: Run) -> None:
         return answer
 
     def go(client: Any) -> Any:
-        renewed.append(lambda: client._caller.adopt("2", KEY, client.device_id))  # noqa: SLF001  # what `init` does
+        renewed.append(lambda: client._caller.adopt("2", KEY, client.device_id))
         return read(client)
 
     run(handler, go, api_key=KEY)

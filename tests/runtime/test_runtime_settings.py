@@ -34,7 +34,7 @@ def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 def settings_of(client: Any) -> ClientSettings:
     """Return what the client was told, checked."""
-    found: ClientSettings = client._settings  # noqa: SLF001  # no other way to look at it
+    found: ClientSettings = client._settings
     return found
 
 

@@ -21,9 +21,9 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_unset_stays_itself_when_pickled(protocol: int) -> None:
     """By itself and within something else; the generated code compares by identity."""
-    assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))  # noqa: S301  # our own
+    assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))
     whole = SimpleNamespace(a=UNSET, b=[UNSET, None])
-    again = pickle.loads(pickle.dumps(whole, protocol))  # noqa: S301  # our own
+    again = pickle.loads(pickle.dumps(whole, protocol))
     assert UNSET is again.a
     assert [UNSET, None] == again.b
     assert UNSET is again.b[0]
@@ -70,7 +70,7 @@ def test_a_notice_stays_one_when_pickled_or_copied(protocol: int) -> None:
     """It still says that the message is queued."""
     notice = QueuedNotice("é")
     for again in (
-        pickle.loads(pickle.dumps(notice, protocol)),  # noqa: S301  # our own
+        pickle.loads(pickle.dumps(notice, protocol)),
         copy.copy(notice),
         copy.deepcopy(notice),
     ):
@@ -93,7 +93,7 @@ def test_a_notice_holds_nothing_else() -> None:
     ("method", "safe"),
     [("GET", True), ("POST", False), ("PUT", False), ("DELETE", False), ("PATCH", False)],
 )
-def test_only_reading_is_safe(method: str, safe: bool) -> None:  # noqa: FBT001  # the expected value
+def test_only_reading_is_safe(method: str, safe: bool) -> None:
     """What changes something must not be done twice by a retry."""
     assert safe is OperationInfo("name", method, bearer=True).safe
 

@@ -227,7 +227,7 @@ def play(request: pytest.FixtureRequest) -> Play:
 @pytest.fixture(params=["orjson", "standard"])
 def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Loads:
     """Read JSON with the accelerator, and without."""
-    found: Loads = orjson.loads if request.param == "orjson" else stream._standard_loads  # noqa: SLF001  # what is used without orjson
+    found: Loads = orjson.loads if request.param == "orjson" else stream._standard_loads
     monkeypatch.setattr(stream, "_loads", found)
     return found
 
@@ -346,7 +346,7 @@ def check_whole(outcome: Outcome) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, len(WHOLE)])
 def test_an_answer_adds_up_however_it_is_cut(play: Play, size: int, loads: Loads) -> None:
     """Typed events, text, parts, usage and metadata do not depend on the chunks."""
-    assert loads is stream._loads  # noqa: SLF001  # the fixture's business
+    assert loads is stream._loads
     check_whole(play([WHOLE[at : at + size] for at in range(0, len(WHOLE), size)]))
 
 
@@ -529,7 +529,7 @@ def test_a_faulty_event_is_an_error(play: Play, event: Any) -> None:
 )
 def test_what_is_no_json_is_an_error(loads: Loads, data: str) -> None:
     """Whichever library reads it, and however deep or long it is."""
-    assert loads is stream._loads  # noqa: SLF001  # the fixture's business
+    assert loads is stream._loads
     outcome = play_sync([frames(delta("Hi"), data), DONE])
     assert StreamDecodeError is type(outcome.error)
     shown = data if len(data) <= 100 else data[:100] + "…"
@@ -554,7 +554,7 @@ def test_what_is_no_json_is_an_error(loads: Loads, data: str) -> None:
 )
 def test_odd_json_is_read_alike(loads: Loads, data: str) -> None:
     """The accelerator changes nothing: not a number, not half a surrogate pair."""
-    assert loads is stream._loads  # noqa: SLF001  # the fixture's business
+    assert loads is stream._loads
     outcome = play_sync([frames(data), DONE])
     assert outcome.error is None
     # As text: what is not a number does not equal itself, and 1 equals 1.0.
@@ -565,7 +565,7 @@ def test_odd_json_is_read_alike(loads: Loads, data: str) -> None:
 
 def test_half_a_surrogate_pair_is_part_of_the_text(loads: Loads) -> None:
     """Words that were cut within a character are put together again, not refused."""
-    assert loads is stream._loads  # noqa: SLF001  # the fixture's business
+    assert loads is stream._loads
     outcome = play_sync([frames(delta("\ud83d"), delta("\udc4b")), DONE])
     assert outcome.error is None
     assert "\ud83d\udc4b" == outcome.stream.text
@@ -1379,14 +1379,14 @@ def test_the_table_finds_a_reader_for_every_type() -> None:
 
 def test_the_accelerator_is_used_if_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """And if not, the standard library does the same."""
-    assert orjson.loads is stream._loads  # noqa: SLF001  # which of the two is what counts
+    assert orjson.loads is stream._loads
     monkeypatch.setitem(sys.modules, "orjson", None)
     spec = importlib.util.find_spec(stream.__name__)
     assert spec is not None
     assert spec.loader is not None
     without = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(without)
-    assert without._standard_loads is without._loads  # noqa: SLF001  # see above
+    assert without._standard_loads is without._loads
 
 
 def test_another_protocol_has_other_words() -> None:

@@ -151,7 +151,7 @@ class ChatWidgetConfig:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.widget_offset import WidgetOffset  # noqa: PLC0415
+        from ..models.widget_offset import WidgetOffset
 
         d = dict(src_dict)
         welcome_message = d.pop("welcomeMessage")

@@ -50,7 +50,7 @@ class Completion:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.completion_step import CompletionStep  # noqa: PLC0415
+        from ..models.completion_step import CompletionStep
 
         d = dict(src_dict)
         steps = []
@@ -80,7 +80,7 @@ class Completion:
     @property
     def usage(self) -> TokenUsage:
         """The tokens of all steps together."""
-        from ..models.token_usage import TokenUsage  # noqa: PLC0415
+        from ..models.token_usage import TokenUsage
 
         total: dict[str, Any] = {}
         for step in self.steps:

@@ -39,8 +39,8 @@ class CompletionStep:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.text_part import TextPart  # noqa: PLC0415
-        from ..models.tool_part import ToolPart  # noqa: PLC0415
+        from ..models.text_part import TextPart
+        from ..models.tool_part import ToolPart
 
         content = []
         for content_item_data in self.content:
@@ -73,10 +73,10 @@ class CompletionStep:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.other_part import OtherPart  # noqa: PLC0415
-        from ..models.text_part import TextPart  # noqa: PLC0415
-        from ..models.token_usage import TokenUsage  # noqa: PLC0415
-        from ..models.tool_part import ToolPart  # noqa: PLC0415
+        from ..models.other_part import OtherPart
+        from ..models.text_part import TextPart
+        from ..models.token_usage import TokenUsage
+        from ..models.tool_part import ToolPart
 
         d = dict(src_dict)
         content = []
@@ -126,7 +126,7 @@ class CompletionStep:
     @property
     def text(self) -> str:
         """The words: all texts, one after the other."""
-        from ..models.text_part import TextPart  # noqa: PLC0415
+        from ..models.text_part import TextPart
 
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
 

@@ -59,7 +59,7 @@ class Conversation:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.human_agent import HumanAgent  # noqa: PLC0415
+        from ..models.human_agent import HumanAgent
 
         id = str(self.id)
 
@@ -126,8 +126,8 @@ class Conversation:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.human_agent import HumanAgent  # noqa: PLC0415
-        from ..models.message import Message  # noqa: PLC0415
+        from ..models.human_agent import HumanAgent
+        from ..models.message import Message
 
         d = dict(src_dict)
         id = UUID(d.pop("id"))

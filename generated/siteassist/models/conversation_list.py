@@ -72,7 +72,7 @@ class ConversationList:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.conversation_summary import ConversationSummary  # noqa: PLC0415
+        from ..models.conversation_summary import ConversationSummary
 
         d = dict(src_dict)
         total = d.pop("total")

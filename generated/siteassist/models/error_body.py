@@ -62,7 +62,7 @@ class ErrorBody:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_details import ErrorDetails  # noqa: PLC0415
+        from ..models.error_details import ErrorDetails
 
         d = dict(src_dict)
         message = d.pop("message")

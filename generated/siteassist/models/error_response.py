@@ -44,7 +44,7 @@ class ErrorResponse:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_body import ErrorBody  # noqa: PLC0415
+        from ..models.error_body import ErrorBody
 
         d = dict(src_dict)
         error = ErrorBody.from_dict(d.pop("error"))

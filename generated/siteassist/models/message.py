@@ -69,9 +69,9 @@ class Message:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.human_agent import HumanAgent  # noqa: PLC0415
-        from ..models.text_part import TextPart  # noqa: PLC0415
-        from ..models.tool_part import ToolPart  # noqa: PLC0415
+        from ..models.human_agent import HumanAgent
+        from ..models.text_part import TextPart
+        from ..models.tool_part import ToolPart
 
         id = str(self.id)
 
@@ -160,10 +160,10 @@ class Message:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.human_agent import HumanAgent  # noqa: PLC0415
-        from ..models.other_part import OtherPart  # noqa: PLC0415
-        from ..models.text_part import TextPart  # noqa: PLC0415
-        from ..models.tool_part import ToolPart  # noqa: PLC0415
+        from ..models.human_agent import HumanAgent
+        from ..models.other_part import OtherPart
+        from ..models.text_part import TextPart
+        from ..models.tool_part import ToolPart
 
         d = dict(src_dict)
         id = UUID(d.pop("id"))
@@ -317,7 +317,7 @@ class Message:
     @property
     def text(self) -> str:
         """The words: all texts, one after the other."""
-        from ..models.text_part import TextPart  # noqa: PLC0415
+        from ..models.text_part import TextPart
 
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 

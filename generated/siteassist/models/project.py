@@ -71,7 +71,7 @@ class Project:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.chat_widget_config import ChatWidgetConfig  # noqa: PLC0415
+        from ..models.chat_widget_config import ChatWidgetConfig
 
         d = dict(src_dict)
         id = UUID(d.pop("id"))

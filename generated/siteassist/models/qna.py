@@ -82,7 +82,7 @@ class Qna:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.qna_author import QnaAuthor  # noqa: PLC0415
+        from ..models.qna_author import QnaAuthor
 
         d = dict(src_dict)
         object_ = cast(Literal["qna"], d.pop("object"))

@@ -69,7 +69,7 @@ class QnaList:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.qna import Qna  # noqa: PLC0415
+        from ..models.qna import Qna
 
         d = dict(src_dict)
         object_ = cast(Literal["list"], d.pop("object"))

@@ -47,7 +47,7 @@ class SearchResults:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.search_result import SearchResult  # noqa: PLC0415
+        from ..models.search_result import SearchResult
 
         d = dict(src_dict)
         results = []

@@ -38,7 +38,7 @@ class SendMessageRequest:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.page_context import PageContext  # noqa: PLC0415
+        from ..models.page_context import PageContext
 
         content = self.content
 
@@ -68,7 +68,7 @@ class SendMessageRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.page_context import PageContext  # noqa: PLC0415
+        from ..models.page_context import PageContext
 
         d = dict(src_dict)
         content = d.pop("content")

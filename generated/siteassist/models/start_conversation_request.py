@@ -46,7 +46,7 @@ class StartConversationRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.conversation_context import ConversationContext  # noqa: PLC0415
+        from ..models.conversation_context import ConversationContext
 
         d = dict(src_dict)
         _context = d.pop("context", UNSET)

@@ -62,7 +62,7 @@ class TextStartPayload:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.provider_metadata import ProviderMetadata  # noqa: PLC0415
+        from ..models.provider_metadata import ProviderMetadata
 
         d = dict(src_dict)
         type_ = cast(Literal["text-start"], d.pop("type"))

@@ -50,7 +50,7 @@ class VisitorSession:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.visitor import Visitor  # noqa: PLC0415
+        from ..models.visitor import Visitor
 
         d = dict(src_dict)
         session_token = d.pop("sessionToken")

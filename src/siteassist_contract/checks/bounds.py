@@ -96,7 +96,7 @@ def _parameter(request: RequestParts, parameter: Parameter) -> Iterator[Probe]:
         yield probe("nonsense", "not one of its values", valid=False)
 
 
-def _whole_body(request: RequestParts, required: bool) -> Iterator[Probe]:  # noqa: FBT001
+def _whole_body(request: RequestParts, required: bool) -> Iterator[Probe]:
     wrong: tuple[Any, ...] = ([], "x", 7)
     for value in wrong:
         changed = request.changed(body=value)

@@ -136,7 +136,7 @@ class Refusals:
         for words, value in wrong.items():
             exchange = self._send(with_key(request, value))
             self._judge(
-                400 <= exchange.status < 500,  # noqa: PLR2004  # any refusal
+                400 <= exchange.status < 500,
                 "key-checked",
                 request.operation,
                 f"a refusal (401, 403 or 404) of a key that is {words}",
@@ -248,7 +248,7 @@ class Refusals:
             self._ended.add(_object_of(request))
         return exchange
 
-    def _judge(  # noqa: PLR0913  # as `Findings.judge`
+    def _judge(
         self, kept: object, rule: str, operation: str, expected: str, actual: str, place: str = ""
     ) -> None:
         history = self._context.recorder.history

@@ -258,4 +258,4 @@ def _data(line: str, faults: list[GrammarFault]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004  # a line's width
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -121,7 +121,7 @@ class GoneError(BaseException):
 class Recorder(httpx.BaseTransport):
     """A transport that limits the rate of requests, retries after 429, and records exchanges."""
 
-    def __init__(  # noqa: PLR0913  # each has a default
+    def __init__(
         self,
         *,
         per_second: float | None = None,

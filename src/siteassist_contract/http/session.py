@@ -86,7 +86,7 @@ class Session:
             credential=credential,
         )
 
-    def raw(  # noqa: PLR0913  # all parts of a request
+    def raw(
         self,
         operation: str,
         method: str,

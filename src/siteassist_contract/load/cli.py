@@ -55,7 +55,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        from locust.util.timespan import (  # noqa: PLC0415  # `--help` has no need of it  # pyright: ignore[reportMissingImports]  # as in `engine`
+        from locust.util.timespan import (
             parse_timespan,
         )
 
@@ -134,7 +134,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     show_default=True,
     help="The folder for load.html and load.json.",
 )
-def main(  # noqa: PLR0913  # one parameter per option
+def main(
     *,
     url: str,
     api_key: str | None,
@@ -194,7 +194,7 @@ def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
     preflight.check(target)
     # Now, since it takes its time, in which a worker could not tell its master that it lives.
     operations()
-    from siteassist_contract.load.engine import (  # noqa: PLC0415  # wrong options are told without Locust
+    from siteassist_contract.load.engine import (
         Engine,
     )
 

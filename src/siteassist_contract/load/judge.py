@@ -54,7 +54,7 @@ class LoadFindings(Findings):
         ):
             raise CutShortError(exchange.status)
 
-    def judge(  # noqa: PLR0913  # as the class above
+    def judge(
         self,
         kept: object,
         rule: str,

@@ -136,7 +136,7 @@ class Visit:
         found = self._document(nobody.call("search", query={"q": QUESTION, "size": 3, **self._key}))
         results = found.get("results")
         count = len(results) if isinstance(results, list) else 0
-        self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")  # noqa: PLR2004  # as asked for
+        self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")
         if not project_id:
             return
         page = self._document(
@@ -186,7 +186,7 @@ class Visit:
         """Judge that a valid request was accepted, and return the answer."""
         self._see(exchange)
         self._judge(
-            OK <= exchange.status < 300,  # noqa: PLR2004  # the end of success
+            OK <= exchange.status < 300,
             "accepted",
             exchange.operation,
             "a valid request is accepted",

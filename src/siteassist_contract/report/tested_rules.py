@@ -76,7 +76,7 @@ def _values(row: Row) -> tuple[str, str, str, int]:
 
 def _status_reason(status: int, target: Target) -> str:
     if status < _SUCCESS_ENDS and target.api_key is None:
-        return GAPS[TWO_VISITORS] if status != 202 else GAPS[HUMAN]  # noqa: PLR2004
+        return GAPS[TWO_VISITORS] if status != 202 else GAPS[HUMAN]
     return _STATUS_REASONS.get(status, "")
 
 

@@ -87,7 +87,7 @@ class FaultInjection:
                 await made.end()
 
 
-class _BrokenOff(OSError):  # noqa: N818 - not an error, and internal
+class _BrokenOff(OSError):
     """The end of the response; an `OSError` as in ASGI 2.4, so that a stream settles its text."""
 
 

@@ -132,7 +132,7 @@ def _respond(status: int, media_type: str, values: list[Any], applied: str) -> A
         return _Events(status, [frame(event["data"]) for event in values], headers)
     if media_type != JSON:
         return PlainTextResponse(first, status, headers, media_type)
-    if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2: a 401 names the scheme to use
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     error = first.get("error", {}) if isinstance(first, dict) else {}
     if isinstance(error, dict) and "retryAfter" in (error.get("details") or {}):

@@ -85,7 +85,7 @@ def send_message(call: Call) -> ASGIApp:
     if not stream:
         return whole(reply)
 
-    def settle(text: str, complete: bool) -> None:  # noqa: FBT001 - as `EventStreamResponse` calls it
+    def settle(text: str, complete: bool) -> None:
         error = reply.error if complete else _BROKEN_OFF
         with store.write() as records:
             records.end_message(stored.id, text, error=error)

@@ -36,7 +36,7 @@ def frame(payload: dict[str, Any] | str) -> bytes:
     return f"data: {data}\n\n".encode()
 
 
-class SentWhole(OSError):  # noqa: N818 - not an error, but the end of a stream
+class SentWhole(OSError):
     """The end of a stream after the last message given to ``send``, which was sent whole."""
 
 
@@ -66,7 +66,7 @@ class EventStreamResponse:
         self._error = error
         self._settle = settle or _ignore
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, and stop when the client disconnects."""
         disconnection = asyncio.ensure_future(disconnected(receive))
         try:
@@ -146,5 +146,5 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-def _ignore(_text: str, _complete: bool) -> None:  # noqa: FBT001 - called by position as `settle`
+def _ignore(_text: str, _complete: bool) -> None:
     """Do nothing: the answer does not belong to a conversation."""

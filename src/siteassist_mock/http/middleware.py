@@ -26,7 +26,7 @@ _MAX_READ_BYTES = 16 * MAX_BODY_BYTES
 _logger = logging.getLogger("siteassist_mock")
 
 
-class CutOff(ConnectionAbortedError):  # noqa: N818 - not an error, but a requested fault
+class CutOff(ConnectionAbortedError):
     """A requested end of the connection in an application that runs without one."""
 
 

@@ -78,7 +78,7 @@ class _Reference:
 
 def _build(spec: Mapping[str, Any], base_path: str) -> dict[str, _Answer]:
     # Imported here because most runs of the server never need the reference.
-    from siteassist_spec.reference import (  # noqa: PLC0415 - see above
+    from siteassist_spec.reference import (
         ORIGIN,
         PAGE,
         POLICY,

@@ -107,7 +107,7 @@ class Strict:
         return self._compiled[key]
 
 
-class _Violation(OSError):  # noqa: N818 - internal
+class _Violation(OSError):
     """An invalid response; an `OSError`, so that a stream settles its text."""
 
 

@@ -69,7 +69,7 @@ class Database(ABC):
         """Return a new connection; errors of the driver are not caught."""
         return self._engine.connect()
 
-    def events(self, state: str) -> EventBus:  # noqa: ARG002 - for subclasses
+    def events(self, state: str) -> EventBus:
         """Return a bus for the events of the state named ``state``.
 
         With PostgreSQL it reaches all processes that share the state, otherwise
@@ -162,7 +162,7 @@ class _Sqlite(Database):
                 self.is_gone(connection, int(owner))
         self._claim = _lock(self._claim_path(self.owner))
 
-    def is_gone(self, connection: Connection, owner: int) -> bool:  # noqa: ARG002 - only for PostgreSQL
+    def is_gone(self, connection: Connection, owner: int) -> bool:
         path = self._claim_path(owner)
         if path.exists():
             try:
@@ -240,7 +240,7 @@ class _Postgres(Database):
 
     def events(self, state: str) -> EventBus:
         # The driver is an optional dependency.
-        from siteassist_mock.storage.postgres_events import PostgresEvents  # noqa: PLC0415 - see above
+        from siteassist_mock.storage.postgres_events import PostgresEvents
 
         def connect() -> psycopg.Connection[Any]:
             connection = self._engine.raw_connection()

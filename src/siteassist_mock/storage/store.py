@@ -365,7 +365,7 @@ class Records:
         values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
         return self._conversation(_OWN_CONVERSATION, values)
 
-    def conversations(  # noqa: PLR0913 - one argument per documented query parameter
+    def conversations(
         self,
         visitor_id: str,
         *,
@@ -427,7 +427,7 @@ class Records:
         if not changed.rowcount:
             raise LookupError(f"there is no conversation {conversation_id}")
 
-    def add_message(  # noqa: PLR0913 - one argument per column that a caller decides
+    def add_message(
         self,
         conversation_id: str,
         role: str,

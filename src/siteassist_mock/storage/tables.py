@@ -59,11 +59,11 @@ class EscapedText(TypeDecorator[str]):
     impl = Text(collation="C")
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the escaped text."""
         return value and value.replace("\1", "\1\2").replace("\0", "\1\1")
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as above
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the original text."""
         return value and value.replace("\1\1", "\0").replace("\1\2", "\1")
 

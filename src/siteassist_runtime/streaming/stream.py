@@ -528,7 +528,7 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
     async def _read(self, response: httpx.Response) -> AsyncIterator[EventT]:
         if self._queued is not None:
             return
-        from anyio import fail_after  # noqa: PLC0415  # only asynchronous programs need it
+        from anyio import fail_after
 
         reader = self._reader
         chunks = response.aiter_bytes()
@@ -557,7 +557,7 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
 
 async def _queued_async(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
     """Read the text of a 202; the message is queued even if it does not arrive."""
-    from anyio import fail_after  # noqa: PLC0415  # only asynchronous programs need it
+    from anyio import fail_after
 
     try:
         with fail_after(min(deadline.remaining(), _TEXT_TIMEOUT)):
@@ -568,7 +568,7 @@ async def _queued_async(response: httpx.Response, deadline: Deadline) -> QueuedN
 
 async def _drain_async(chunks: AsyncIterator[bytes]) -> None:
     """Read to the end of the response, so that its connection can be reused."""
-    from anyio import move_on_after  # noqa: PLC0415  # only asynchronous programs need it
+    from anyio import move_on_after
 
     try:
         with move_on_after(_DRAIN):

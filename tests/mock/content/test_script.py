@@ -171,7 +171,7 @@ def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
 
 def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:
     """A stream that is cancelled before its first event is settled all the same."""
-    from siteassist_mock.http.event_stream import EventStreamResponse  # noqa: PLC0415 - of this test only
+    from siteassist_mock.http.event_stream import EventStreamResponse
 
     settled: list[Any] = []
 

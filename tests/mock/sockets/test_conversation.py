@@ -137,7 +137,7 @@ def test_a_ping_is_answered(server: Running) -> None:
         ("a/b", f"?apiKey={KEY}", 404, "NOT_FOUND"),
     ],
 )
-def test_a_handshake_is_refused(  # noqa: PLR0913 - the parameters and the fixtures
+def test_a_handshake_is_refused(
     server: Running,
     caplog: pytest.LogCaptureFixture,
     chat: str,
@@ -446,7 +446,7 @@ def test_an_event_for_a_loop_that_ended_is_dropped(alone: Alone) -> None:
     """It may come from another thread at the moment when the listener's own ends."""
 
     async def make() -> Any:
-        return sockets._Outbox()  # noqa: SLF001 - nothing else outlives its loop
+        return sockets._Outbox()
 
     asyncio.run(make()).put(ConversationEvent("human_assigned"))
     assert alone.chat
@@ -456,7 +456,7 @@ def test_only_the_first_end_counts() -> None:
     """A connection that is being closed is not closed for another reason."""
 
     async def end_twice() -> int | None:
-        outbox = sockets._Outbox()  # noqa: SLF001 - two ends at once cannot be timed from outside
+        outbox = sockets._Outbox()
         outbox.end(sockets.GOING_AWAY)
         outbox.put(ConversationEvent("reset"))
         await asyncio.sleep(0)

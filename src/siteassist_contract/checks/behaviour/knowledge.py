@@ -203,7 +203,7 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     )
 
 
-def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:  # noqa: FBT001
+def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:
     for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
             vocabulary += _find(reader, key, words, size)

@@ -113,9 +113,9 @@ class RandomSteps(RuleBasedStateMachine):
         self,
         pick: int,
         content: str,
-        stream: bool | None,  # noqa: FBT001  # drawn
+        stream: bool | None,
         page: dict[str, Any] | None,
-        with_page: bool,  # noqa: FBT001  # drawn
+        with_page: bool,
     ) -> None:
         """Send a message."""
         self.watch()
@@ -156,7 +156,7 @@ class RandomSteps(RuleBasedStateMachine):
         order_by=st.one_of(st.none(), st.sampled_from(ORDERS)),
         order_dir=st.sampled_from([None, "asc", "desc"]),
     )
-    def conversations(  # noqa: PLR0913  # all that a list takes
+    def conversations(
         self,
         pick: int,
         limit: int | None,

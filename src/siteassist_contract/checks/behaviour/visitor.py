@@ -201,7 +201,7 @@ class Visitor:
             _few(new),
         )
 
-    def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:  # noqa: FBT001
+    def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:
         """Judge an answer by itself; return its text, ``None`` if it broke off."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
@@ -242,7 +242,7 @@ class Visitor:
             return
         seen = self._paces.setdefault(exchange.operation, [])
         seen.append(held)
-        if len(seen) >= 3:  # noqa: PLR2004  # chance may delay a stream, not three
+        if len(seen) >= 3:
             self._judge(
                 not all(seen[-3:]),
                 "stream-incremental",
@@ -747,7 +747,7 @@ class Visitor:
         """Judge that a valid request was accepted, and say whether it was."""
         if exchange.status in tolerance.CIRCUMSTANCES:
             return False
-        accepted = OK <= exchange.status < 300  # noqa: PLR2004  # the end of success
+        accepted = OK <= exchange.status < 300
         return self._judge(
             accepted,
             "accepted",

@@ -32,7 +32,7 @@ class Emitter(EventHandler[ExecutionContext]):
 
     def handle_event(
         self,
-        ctx: ExecutionContext,  # noqa: ARG002  # the base class's form
+        ctx: ExecutionContext,
         event: events.EngineEvent,
     ) -> None:
         """Write what ``event`` brings, if it brings anything."""

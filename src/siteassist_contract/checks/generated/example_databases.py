@@ -24,8 +24,8 @@ def open_database(place: str | None) -> ExampleDatabase | None:
             raise CannotRunError(f"the example database {place}: {error.strerror}") from None
         return DirectoryBasedExampleDatabase(folder)
     try:
-        import redis  # noqa: PLC0415  # only who asks for it needs it
-        from hypothesis.extra.redis import (  # noqa: PLC0415  # likewise
+        import redis
+        from hypothesis.extra.redis import (
             RedisExampleDatabase,
         )
     except ModuleNotFoundError:

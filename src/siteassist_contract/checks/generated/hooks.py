@@ -24,9 +24,9 @@ secrets_of_run = redaction.Filter(map(os.environ.get, (redaction.API_KEY, redact
 
 @schemathesis.hook
 def before_call(
-    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    context: schemathesis.HookContext,
     case: schemathesis.Case[Any],
-    kwargs: dict[str, Any],  # noqa: ARG001  # likewise
+    kwargs: dict[str, Any],
 ) -> None:
     """Send random messages to conversations that are open.
 
@@ -43,7 +43,7 @@ def before_call(
 
 @schemathesis.hook
 def after_call(
-    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    context: schemathesis.HookContext,
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> None:
@@ -56,7 +56,7 @@ def after_call(
 
 @schemathesis.hook
 def filter_failure(
-    context: schemathesis.HookContext,  # noqa: ARG001  # the hook's signature
+    context: schemathesis.HookContext,
     failure: Failure,
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
@@ -71,7 +71,7 @@ def filter_failure(
 
 @schemathesis.deserializer("text/plain")
 def plain_text(
-    ctx: schemathesis.DeserializationContext,  # noqa: ARG001  # the deserializer's signature
+    ctx: schemathesis.DeserializationContext,
     response: schemathesis.Response,
 ) -> str:
     """Read a plain text, which would go unchecked otherwise."""
@@ -80,7 +80,7 @@ def plain_text(
 
 @schemathesis.check
 def event_stream(
-    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
@@ -99,7 +99,7 @@ def event_stream(
 
 @schemathesis.check
 def accepted_query(
-    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
@@ -112,7 +112,7 @@ def accepted_query(
 
 @schemathesis.check
 def fitting_answer(
-    ctx: schemathesis.CheckContext,  # noqa: ARG001  # the check's signature
+    ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
@@ -126,7 +126,7 @@ def fitting_answer(
 def _is_accepted(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
     # A request may have been sent with another method on purpose.
     described = response.request.method == case.operation.method.upper()
-    return described and 200 <= response.status_code < 300  # noqa: PLR2004  # accepted
+    return described and 200 <= response.status_code < 300
 
 
 def _operation_id(case: schemathesis.Case[Any]) -> str:

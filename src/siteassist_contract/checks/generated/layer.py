@@ -123,7 +123,7 @@ class Shapes:
         actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
         findings = self.context.findings
         findings.judge(
-            False,  # noqa: FBT003  # found already
+            False,
             rule,
             line["operation"],
             EXPECTED.get(rule, RULES[rule].words),
