@@ -55,7 +55,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        from locust.util.timespan import (
+        from locust.util.timespan import (  # pyright: ignore[reportMissingImports]  # as in `engine`
             parse_timespan,
         )
 
