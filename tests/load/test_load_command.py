@@ -100,7 +100,7 @@ def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
     """What the visitors of two processes find is told once, with exit status 1."""
     status, printed = run(tmp_path, broken_url, *SHORT, "--processes", "2")
     assert 1 == status, printed
-    assert 1 == printed.count("✗ sendMessage: The stored answer is the one that was given")
+    assert 1 == printed.count("✗ sendMessage: The stored answer is the one that was sent")
     count = re.search(r"seen in:  (\d+) visits", printed)
     assert count is not None
     assert int(count[1]) >= 2
