@@ -42,9 +42,7 @@ DERIVED = (
     "tests/spec",
     "tests/generated/test_client_surface.py",
     "tests/generated/test_names.py",
-    "tests/publish/test_variants.py",
-    "tests/publish/test_collection.py",
-    "tests/reference",
+    "tests/scripts/publish/test_collection.py",
 )
 
 

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from tests.values import API_KEY as KEY
 
 from siteassist_contract import run
 from siteassist_contract.checks.behaviour import visitor
@@ -37,6 +36,7 @@ from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
+from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
     from starlette.types import Message

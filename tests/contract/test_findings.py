@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.values import API_KEY as KEY
 
 from siteassist_contract.findings import (
     BEHAVIOUR,
@@ -26,6 +25,7 @@ from siteassist_contract.findings import (
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.rules import RULES
+from tests.values import API_KEY as KEY
 
 VISITOR = {
     "id": "123e4567-e89b-12d3-a456-426614174000",

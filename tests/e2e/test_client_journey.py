@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist import (
     APIStatusError,
@@ -20,6 +19,7 @@ from siteassist import (
     UnauthorizedError,
     UnprocessableEntityError,
 )
+from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Mock, Way

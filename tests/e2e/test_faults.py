@@ -19,7 +19,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.values import API_KEY
 
 from siteassist import (
     APIConnectionError,
@@ -42,6 +41,7 @@ from siteassist import (
     UnauthorizedError,
     UnprocessableEntityError,
 )
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Connection, FaultServer, Step, Waits, Way

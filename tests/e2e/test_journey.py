@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist import AuthenticatedClient, Client
 from siteassist.api.chat import create_chat_completion
@@ -50,6 +49,7 @@ from siteassist.models import (
     VisitorSession,
 )
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY, PRIVATE_KEY
 
 
 @pytest.fixture(scope="module")

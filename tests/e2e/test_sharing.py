@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.values import API_KEY
 
 from siteassist import (
     APITimeoutError,
@@ -22,6 +21,7 @@ from siteassist import (
     SiteAssistError,
     UnauthorizedError,
 )
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Connection, FaultServer, Mock, Step

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+
 from tests.faults.catalogue import chosen
 from tests.faults.mutant import CLASSES, Mutant
 from tests.faults.results import Result, alarms, enough, line, summary, table
 from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
 from tests.faults.variants import VARIANTS
+from tests.values import ROOT
 
 __all__ = ["main"]
 
-_ROOT = Path(__file__).resolve().parents[2]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -78,7 +79,7 @@ _R = TypeVar("_R")
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=_ROOT / "reports" / "mutants.json",
+    default=ROOT / "reports" / "mutants.json",
     help="Where to write the results.  [default: reports/mutants.json]",
 )
 def main(

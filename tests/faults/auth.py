@@ -12,6 +12,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 from starlette.types import ASGIApp
+
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.http.call import Call, Handler, Services
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import ConversationRow, VisitorRow, conversations
 from tests.faults import probes
 from tests.faults.edits import assuming
 from tests.faults.exchange import Exchange
@@ -21,12 +27,6 @@ from tests.faults.owners import owner_of
 from tests.faults.probing import Api
 from tests.faults.probing import Visitor as Caller
 from tests.values import API_KEY, PRIVATE_KEY
-
-from siteassist_mock.http.authentication import Authenticator
-from siteassist_mock.http.call import Call, Handler, Services
-from siteassist_mock.http.errors import ApiError, error_response
-from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import ConversationRow, VisitorRow, conversations
 
 __all__ = ["FAULTS"]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.faults.in_process import InProcess
-from tests.values import API_KEY
-
 from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
@@ -18,6 +15,8 @@ from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
+from tests.faults.in_process import InProcess
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
     import httpx

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import JSONResponse
+
 from tests.faults import probes
 from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build, Server, operations

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
-from tests.faults.exchange import Event, Exchange
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.call import Services
 from siteassist_mock.settings import MockSettings
 from siteassist_spec import Document, Operation, load_spec, read_operations
+from tests.faults.exchange import Event, Exchange
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

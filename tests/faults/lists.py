@@ -8,6 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.types import ASGIApp
+
+from siteassist_mock.http.call import Call, Handler
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import MessageRow
 from tests.faults import probes
 from tests.faults.edits import change, edit, put, whole
 from tests.faults.exchange import Exchange
@@ -15,10 +19,6 @@ from tests.faults.faulty import Build
 from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import Api, Visitor
 from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
-
-from siteassist_mock.http.call import Call, Handler
-from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import MessageRow
 
 __all__ = ["FAULTS"]
 

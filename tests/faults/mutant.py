@@ -10,6 +10,7 @@ from tests.faults.faulty import Build, Server
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
     from tests.faults.probing import Api
 
 __all__ = ["CLASSES", "Faults", "Mutant", "Probe"]

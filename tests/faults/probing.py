@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+
 from tests.faults.faulty import spec
 from tests.values import API_KEY
 

@@ -6,10 +6,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import click
-from tests.faults.catalogue import MUTANTS
-from tests.faults.variants import VARIANTS
 
 from siteassist_mock.http.server import base_url, listen, make_server
+from tests.faults.catalogue import MUTANTS
+from tests.faults.variants import VARIANTS
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -12,17 +12,17 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 from starlette.types import ASGIApp
+
+from siteassist_mock.http.call import Call, Handler
+from siteassist_mock.http.errors import ApiError
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import MessageRow, conversations, messages
 from tests.faults import probes
 from tests.faults.edits import change, edit, put, whole
 from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import EMOJI, Api
 from tests.values import UNKNOWN_ID
-
-from siteassist_mock.http.call import Call, Handler
-from siteassist_mock.http.errors import ApiError
-from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import MessageRow, conversations, messages
 
 __all__ = ["FAULTS"]
 

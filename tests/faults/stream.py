@@ -9,18 +9,18 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
-from tests.faults import probes
-from tests.faults.edits import together
-from tests.faults.exchange import Event, Exchange
-from tests.faults.faulty import Build, Server, Step
-from tests.faults.mutant import Faults
-from tests.faults.probing import EMOJI, Api, read_stream, text_of
 
 from siteassist_mock.content.assistant import Reply
 from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.event_stream import EventStreamResponse
 from siteassist_mock.storage.store import Records
+from tests.faults import probes
+from tests.faults.edits import together
+from tests.faults.exchange import Event, Exchange
+from tests.faults.faulty import Build, Server, Step
+from tests.faults.mutant import Faults
+from tests.faults.probing import EMOJI, Api, read_stream, text_of
 
 __all__ = ["FAULTS"]
 

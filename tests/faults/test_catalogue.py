@@ -6,10 +6,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.faults import auth, errors, lists, shape, state, status, stream, validation
 from tests.faults.catalogue import MUTANTS, chosen
 from tests.faults.faulty import Server, operations, spec
@@ -17,8 +17,8 @@ from tests.faults.in_process import in_process
 from tests.faults.mutant import CLASSES, Mutant, Probe
 from tests.faults.probing import Api
 from tests.faults.variants import VARIANTS
+from tests.values import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"\b(?:[CRO]-\d+|F-[a-z]+|P[1-5])\b")
 FIELDS = re.compile(r'"([a-z]\w+)":')

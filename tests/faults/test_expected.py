@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+
+from siteassist_contract.rules import RULES
 from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import BASE, CHECKS, findings
 from tests.faults.expected import EXPECTED, Expectation
@@ -14,14 +16,12 @@ from tests.faults.faulty import Server
 from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, PRIVATE_KEY
 
-from siteassist_contract.rules import RULES
-
 ELSEWHERE = {
-    "answered": "tests/contract/test_hard_servers.py, since a run decides what silence means",
+    "answered": "tests/contract/test_run.py, since a run decides what silence means",
     "fits-request": "test_made_up_requests.py",
-    "made-up-requests": "tests/contract/test_layer.py",
-    "queued": "tests/contract/test_human_agent.py",
-    "stream-incremental": "tests/contract/test_slow_streams.py, since it needs time",
+    "made-up-requests": "tests/contract/checks/generated/test_layer.py",
+    "queued": "tests/contract/checks/behaviour/test_human_agent.py",
+    "stream-incremental": "tests/contract/checks/test_streams.py, since it needs time",
 }
 """Rules that the fixed checks cannot judge here, and the tests that show them."""
 

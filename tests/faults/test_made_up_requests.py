@@ -10,15 +10,15 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.catalogue import MUTANTS
-from tests.faults.faulty import Server, operations
-from tests.values import API_KEY
 
 from siteassist_contract.findings import SHAPES, Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.run import Options, Run
 from siteassist_mock.testing import serving
+from tests.faults.catalogue import MUTANTS
+from tests.faults.faulty import Server, operations
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+
 from tests.faults import server
 from tests.faults.__main__ import main
 from tests.faults.catalogue import MUTANTS
 from tests.faults.results import Result as Judged
 from tests.faults.results import enough, summary, table
 from tests.faults.trial import Trial, Violation, running
-from tests.values import API_KEY
+from tests.values import API_KEY, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 # Finds one fault: that getMe answers without a token.
 FAKE = """
 import json, pathlib, sys, urllib.error, urllib.request

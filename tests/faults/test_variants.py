@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.faults.faulty import Server
 from tests.faults.in_process import in_process
 from tests.faults.probes import CHAT

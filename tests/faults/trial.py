@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.values import API_KEY
+from tests.values import API_KEY, ROOT
 
 __all__ = ["CONTRACT", "LIMIT_SECONDS", "Trial", "Violation", "run", "running", "stop"]
 
@@ -27,7 +27,6 @@ LIMIT_SECONDS = 240.0
 KEPT, BROKEN = 0, 1
 """Exit statuses; any other means that the tests could not run."""
 
-_ROOT = Path(__file__).resolve().parents[2]
 _START = "SiteAssist mock on "
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
 _NOTE_CHARACTERS = 300
@@ -83,7 +82,7 @@ def running(name: str, *, variant: bool = False) -> Iterator[str]:
     """
     command = [sys.executable, "-m", "tests.faults.server", name]
     command += ["--variant"] if variant else []
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             line = server.stdout.readline()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp
+
+from siteassist_mock.http.errors import ApiError, error_response
 from tests.faults import probes
 from tests.faults.edits import assuming
 from tests.faults.exchange import Exchange
@@ -15,8 +17,6 @@ from tests.faults.faulty import Build, Server
 from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import EMOJI, Api
 from tests.values import API_KEY, PROJECT_ID
-
-from siteassist_mock.http.errors import ApiError, error_response
 
 __all__ = ["FAULTS"]
 

@@ -20,6 +20,12 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
+
+from siteassist_mock.content.assistant import Assistant, Reply
+from siteassist_mock.handlers import views
+from siteassist_mock.http.call import Call, Handler, Services
+from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.tables import conversations
 from tests.faults.edits import become, change, drop, edit, put, rename, together
 from tests.faults.exchange import Event, Exchange
 from tests.faults.faulty import Build, Server, Step, operations
@@ -27,12 +33,6 @@ from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
 from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
-
-from siteassist_mock.content.assistant import Assistant, Reply
-from siteassist_mock.handlers import views
-from siteassist_mock.http.call import Call, Handler, Services
-from siteassist_mock.http.errors import ApiError, error_response
-from siteassist_mock.storage.tables import conversations
 
 __all__ = ["VARIANTS", "Variant"]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.generated.checkouts import run
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.generated.checkouts import run
+from tests.values import ROOT
+
 SCRIPT = ROOT / "scripts" / "generate.py"
 
 

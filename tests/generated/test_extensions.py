@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.generated.checkouts import add, edited, python, run
 
 from siteassist_spec import Document, SpecError, read_operations
+from tests.generated.checkouts import add, edited, python, run
 
 PAGED = """\
 from uuid import UUID

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.values import API_KEY as KEY
 
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY as KEY
 
 PROGRAM = Path(__file__).with_name("data") / "user_code.py"
 

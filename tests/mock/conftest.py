@@ -22,11 +22,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from jsonschema_rs import Draft202012Validator
-from tests.values import API_KEY, PRIVATE_KEY
 
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from siteassist_spec import Document, load_spec
+from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from click.testing import CliRunner
-from tests.values import BEARER
 
 from siteassist_mock.__main__ import main
 from siteassist_mock.storage.store import StoreError
 from siteassist_mock.testing import mock_server
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
-from tests.values import BEARER
 
 from siteassist_mock.options import failure_options
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

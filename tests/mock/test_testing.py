@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen
 from siteassist_mock.testing import mock_server, serving
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import configparser
 import re
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.values import ROOT
+
 CI = (ROOT / ".ci" / "run").read_text()
 README = (ROOT / "README.md").read_text()
 

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import pytest
 from fakeredis import TcpFakeServer
-from tests.values import API_KEY
 
 from scripts.languages.catalogue import LANGUAGES
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
@@ -66,7 +65,7 @@ def starting_with(*words: str) -> list[str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     """A command of another kind needs a test of its own."""
-    # The sums are checked where they are made, in tests/publish.
+    # The sums are checked where they are made, in tests/scripts/publish.
     kinds = (
         "make ",
         "curl ",

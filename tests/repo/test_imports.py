@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.values import ROOT
+
 MAY_IMPORT = {
     "siteassist": {"siteassist_runtime"},
     "siteassist_contract": {"siteassist_spec"},

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from siteassist_spec import load_spec
+from tests.values import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STRICTEST = {
     "tools/node/lint/redocly.yaml": ["recommended-strict"],
     "tools/node/lint/redocly-3.0.yaml": ["recommended-strict"],

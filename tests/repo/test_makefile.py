@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.values import ROOT
+
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What a verb hands over by the environment, and what it hands over as an argument.
 AS_VARIABLE = {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from siteassist_spec import METHODS
+from tests.values import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OTHER_USERS_OF_YAML = {
     # Reads the website's data that a user of the mock writes, not the description.
     "src/siteassist_mock/content/yaml_file.py",

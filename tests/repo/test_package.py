@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.values import ROOT
+
 PACKAGES = {
     "siteassist",
     "siteassist_contract",

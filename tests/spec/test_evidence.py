@@ -10,11 +10,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from siteassist_spec import SPEC_PATH
+from tests.values import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 ENTRY = re.compile(r"\b(?:C-\d\d|[RO]-\d+)\b")
 PAGE = re.compile(r"\b(?:P\d|F-[a-z]+)\b")
 SECTIONS = {

@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_cli import refused
 
 from siteassist_mock.content.script import find_rule, read_script
 from siteassist_mock.content.yaml_file import FileError
+from tests.mock.test_cli import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

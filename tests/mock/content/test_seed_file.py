@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.mock.test_cli import refused, started
 
 from siteassist_mock.app import create_app
 from siteassist_mock.content.seed import PAGES, PROJECT, PROJECT_ID, QNAS
@@ -13,6 +12,7 @@ from siteassist_mock.content.seed_file import read_seed
 from siteassist_mock.content.yaml_file import FileError, YamlFile
 from siteassist_mock.settings import MockSettings
 from siteassist_spec import SpecError
+from tests.mock.test_cli import refused, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable

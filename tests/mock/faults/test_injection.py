@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.middleware import CutOff
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server
+from tests.values import BEARER
 
 QUESTION = "How long does shipping take?"
 

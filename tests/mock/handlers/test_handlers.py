@@ -7,16 +7,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.values import API_KEY
 
 from siteassist_mock.content.seed import ASSISTANT_ID, PROJECT, PROJECT_ID, QNAS
 from siteassist_mock.handlers import HANDLERS
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from starlette.types import Message
+
     from tests.mock.conftest import Client, FakeTime, Reply
 
 QUESTION = "How long does shipping take?"

@@ -14,6 +14,7 @@ from siteassist_mock.http.access_log import LOGGER, UNLOGGED, AccessLog, log_to_
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
+
     from tests.mock.conftest import Client
 
 

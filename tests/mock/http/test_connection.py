@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.server import base_url, is_loopback, listen, make_server
 from siteassist_mock.testing import serving
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

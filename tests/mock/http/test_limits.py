@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import BEARER
 
 from siteassist_mock.testing import mock_server
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from siteassist_mock.http.middleware import BODY, MAX_BODY_BYTES, BodyReader, Er
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
+
     from tests.mock.conftest import Client
 
 HTTP = {"type": "http", "method": "GET", "path": "/secret", "headers": []}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from tests.values import BEARER
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
@@ -20,10 +19,12 @@ from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import serving
 from siteassist_spec import Document, read_operations
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Receive, Scope, Send
+
     from tests.mock.conftest import Client
 
 VISITOR = {

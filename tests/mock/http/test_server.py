@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import BEARER
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import mock_server
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.mock.conftest import FakeTime
-
     from siteassist_mock.storage.tables import MessageRow
+    from tests.mock.conftest import FakeTime
 
 QUESTION = {"content": "How long does shipping take?", "stream": True}
 # More than the system keeps for a client that does not read.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import pytest
-from tests.values import API_KEY as KEY
-from tests.values import BEARER
 from websockets.sync.client import connect
 
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY as KEY
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

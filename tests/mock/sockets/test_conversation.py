@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import API_KEY as KEY
-from tests.values import BEARER
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -32,6 +30,8 @@ from siteassist_mock.sockets.conversation import (
 from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
+from tests.values import API_KEY as KEY
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator

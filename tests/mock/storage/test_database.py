@@ -20,9 +20,8 @@ from siteassist_mock.storage.tables import EscapedText
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.mock.conftest import FakeTime
-
     from siteassist_mock.storage.tables import MessageRow
+    from tests.mock.conftest import FakeTime
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

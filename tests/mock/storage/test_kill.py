@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.values import BEARER
 
 from siteassist_mock.storage.store import Store
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.mock.conftest import FakeTime
-
     from siteassist_mock.storage.tables import ConversationRow
+    from tests.mock.conftest import FakeTime
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.values import API_KEY, BEARER
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY, BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,323 @@
+"""A new operation is tested as soon as it is described: the suite has no line about it.
+
+`DELETE /conversations/{conversationId}` is added to a copy of the description and, as a
+handler, to a mock. Its right handler passes; each wrong one is found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_contract import description
+from siteassist_contract.checks import derived
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.refusals import Refusals
+from siteassist_contract.http import redaction
+from siteassist_contract.report.tested_rules import rows
+from siteassist_contract.rules import RULES
+from siteassist_spec import document
+from tests.values import API_KEY as KEY
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import InProcess
+
+NAME = "deleteConversation"
+PATH = "/conversations/{conversationId}"
+
+
+@pytest.fixture
+def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
+    """Return a function that has the suite read another description."""
+    caches = (
+        description.document,
+        description.operations,
+        description.compiled,
+        description.credential_name,
+    )
+
+    def use(changed: Any) -> None:
+        path = tmp_path / "openapi.yaml"
+        path.write_text(json.dumps(changed))
+        monkeypatch.setattr(document, "SPEC_PATH", path)
+        for each in caches:
+            each.cache_clear()
+
+    yield use
+    for each in caches:
+        each.cache_clear()
+
+
+@pytest.fixture
+def described(describe: Callable[[Any], None]) -> None:
+    """Let the suite read a description that has one operation more."""
+    changed = json.loads(json.dumps(description.document().raw))
+    read = changed["paths"][PATH]["get"]
+    errors = {s: r for s, r in read["responses"].items() if s[0] != "2"}
+    changed["paths"][PATH]["delete"] = {
+        "operationId": NAME,
+        "tags": ["Conversations"],
+        "summary": "Delete a conversation",
+        "security": read["security"],
+        "parameters": read["parameters"],
+        "responses": {"204": {"description": "It is gone."}, **errors},
+    }
+    start = changed["paths"]["/conversations"]["post"]["responses"]["201"]
+    start["links"]["deleteConversation"] = {
+        "operationId": NAME,
+        "parameters": {"conversationId": "$response.body#/id"},
+    }
+    describe(changed)
+
+
+class Deleting:
+    """Stands in front of a mock, and handles the operation that the mock does not have."""
+
+    def __init__(self, *, anybody: bool = False, body: bool = False, open_: bool = False) -> None:
+        """Be wrong in one of these ways, or in none.
+
+        ``anybody`` is whether a stranger may delete, ``body`` whether 200 with a body is the
+        answer, ``open_`` whether no token is needed.
+        """
+        self._anybody = anybody
+        self._body = body
+        self._open = open_
+        self._there: set[str] = set()
+        self._gone: set[str] = set()
+
+    def __call__(
+        self, request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        """Answer a request."""
+        path = request.url.path.removeprefix("/v2/").lower().split("/")
+        if request.method == "DELETE" and path[0] == "conversations":
+            return self._delete(request, forward, path[1])
+        answer = forward(request)
+        if request.method == "POST" and answer.status_code == 201 and path == ["conversations"]:
+            self._there.add(answer.json()["id"].lower())
+        if set(path) & self._gone and answer.status_code < 400:
+            return refusal(404)
+        return answer
+
+    def _delete(
+        self,
+        request: httpx.Request,
+        forward: Callable[[httpx.Request], httpx.Response],
+        name: str,
+    ) -> httpx.Response:
+        # The mock checks the token, the id and the owner of a read in the same way.
+        read = httpx.Request("GET", request.url, headers=request.headers)
+        status = forward(read).status_code
+        if name in self._there and (
+            (status in (403, 404) and self._anybody) or (status == 401 and self._open)
+        ):
+            status = 200
+        if status != 200 or name in self._gone:
+            return refusal(status if status != 200 else 404)
+        self._gone.add(name)
+        return httpx.Response(200, json={"deleted": True}) if self._body else httpx.Response(204)
+
+
+def refusal(status: int) -> httpx.Response:
+    """Return a documented refusal."""
+    return httpx.Response(status, json={"error": {"code": "NO", "message": "No"}})
+
+
+def found(
+    handler: Deleting, mock: InProcess, make_context: Callable[..., CheckContext]
+) -> CheckContext:
+    """Return what the fixed ways have found, with the operation handled by ``handler``."""
+    mock.fault = handler
+    context = make_context(mock)
+    list(Refusals(context).run())
+    for _, check in derived.DERIVED:
+        check(context)
+    for _, journey in journeys.JOURNEYS:
+        journey(context)
+    return context
+
+
+@pytest.mark.usefixtures("described")
+def test_right_handler_passes(shared: InProcess, make_context: Callable[..., CheckContext]) -> None:
+    """Nothing is found, and every rule that the description gives it was tested."""
+    context = found(Deleting(), shared, make_context)
+    assert {} == {key: each.actual for key, each in context.findings.violations.items()}
+    rules = {rule for rule, each in RULES.items() if NAME in each.operations}
+    assert {
+        "accepted",
+        "answered",
+        "described",
+        "isolation",
+        "malformed-refused",
+        "no-server-error",
+        "nothing-leaks",
+        "token-checked",
+        "token-required",
+        "unknown-not-found",
+    } == rules
+    assert rules == {rule for rule, name in context.findings.tested if name == NAME}
+    shown = {
+        (row.kind, row.what): row.count
+        for row in rows(context.findings, context.target, None)
+        if row.operation == NAME
+    }
+    assert {what for kind, what in shown if kind == "rule"} == rules
+    assert shown["status", "204"] > 0
+    assert all(count for (kind, _), count in shown.items() if kind == "rule")
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("anybody", {"isolation": "204"}),
+        ("body", {"described 200": "undocumented status 200"}),
+        ("open_", {"token-required no token": "204", "token-checked a made-up token": "204"}),
+    ],
+)
+def test_wrong_handler_is_found(
+    wrong: str,
+    expected: dict[str, str],
+    shared: InProcess,
+    make_context: Callable[..., CheckContext],
+) -> None:
+    """With what came, and without anything else being found at other operations."""
+    context = found(Deleting(**{wrong: True}), shared, make_context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
+    assert {key.partition(" ")[0] for key in shown} == {NAME}, shown
+    for rule, actual in expected.items():
+        assert shown[f"{NAME} {rule}"] == actual
+
+
+@pytest.mark.usefixtures("described")
+def test_refusal_that_deletes_all_the_same_is_found(
+    shared: InProcess, make_context: Callable[..., CheckContext]
+) -> None:
+    """The object is read again: a refusal alone proves nothing."""
+    deleting = Deleting(anybody=True)
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        read = httpx.Request("GET", request.url, headers=request.headers)
+        stranger = request.method == "DELETE" and forward(read).status_code in (403, 404)
+        answer = deleting(request, forward)
+        return refusal(404) if stranger else answer
+
+    shared.fault = fault
+    context = make_context(shared)
+    derived.check_isolation(context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
+    assert shown == {f"{NAME} isolation": "404"}
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_renamed_page_parameter_is_followed(
+    wrong: bool,
+    describe: Callable[[Any], None],
+    shared: InProcess,
+    make_context: Callable[..., CheckContext],
+) -> None:
+    """`offset` is `skip`, everywhere; a server that ignores it is found."""
+    text = json.dumps(description.document().raw)
+    text = text.replace('"name": "offset"', '"name": "skip"')
+    describe(json.loads(text.replace('"offset": "offset"', '"offset": "skip"')))
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        assert "offset" not in request.url.params
+        if "skip" not in request.url.params:
+            return forward(request)
+        given = dict(request.url.params)
+        skip = given.pop("skip")
+        url = request.url.copy_with(params=given if wrong else {**given, "offset": skip})
+        return forward(httpx.Request(request.method, url, headers=request.headers))
+
+    shared.fault = fault
+    context = make_context(shared)
+    for way in (lambda g: list(Refusals(g).run()), journeys.conversation, journeys.lists):
+        way(context)
+    journeys.knowledge(context)
+    paged = {name for name, each in description.operations().items() if each.paging}
+    expected = {f"{name} list-page" for name in paged} if wrong else set()
+    shown = set(context.findings.violations)
+    assert expected <= shown
+    assert wrong or not shown, {k: v.actual for k, v in context.findings.violations.items()}
+
+
+def test_renamed_credentials_are_followed(
+    describe: Callable[[Any], None],
+    shared: InProcess,
+    make_context: Callable[..., CheckContext],
+) -> None:
+    """`x-credential` marks the key, the device and the token, whatever their names."""
+    keyed = {name for name, each in description.operations().items() if description.takes_key(each)}
+    renamed = {"apiKey": "publicKey", "saVid": "deviceKey", "sessionToken": "bearer"}
+    text = json.dumps(description.document().raw)
+    for old, new in renamed.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    describe(json.loads(text.replace('"x-credential": "bearer"', '"x-credential": "sessionToken"')))
+
+    def fault(
+        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
+    ) -> httpx.Response:
+        url, content = str(request.url), request.content.decode("latin-1")
+        assert not any(f"{old}=" in url or f'"{old}"' in content for old in renamed)
+        for old, new in renamed.items():
+            url = url.replace(f"{new}=", f"{old}=")
+            content = content.replace(f'"{new}"', f'"{old}"')
+        headers = {n: v for n, v in request.headers.items() if n != "content-length"}
+        answer = forward(
+            httpx.Request(request.method, url, headers=headers, content=content.encode("latin-1"))
+        )
+        body = answer.content.replace(b'"sessionToken"', b'"bearer"')
+        kept = {n: v for n, v in answer.headers.items() if n != "content-length"}
+        return httpx.Response(answer.status_code, headers=kept, content=body)
+
+    shared.fault = fault
+    context = make_context(shared)
+    for way in (lambda each: list(Refusals(each).run()), journeys.identity, journeys.knowledge):
+        way(context)
+    shown = {key: each.actual for key, each in context.findings.violations.items()}
+    assert shown == {}
+    assert keyed == {
+        n for n, each in description.operations().items() if description.takes_key(each)
+    }
+    assert {name for rule, name in context.findings.tested if rule == "key-checked"} == keyed
+    secrets = redaction.Filter().text('{"bearer": "a"}')
+    assert secrets == '{"bearer": "[Filtered]"}'
+    start = context.nobody.call("init", body=description.session_arguments(KEY, "d"))
+    for text in context.findings.render([start, context.visitor().session.call("getMe")]):
+        assert "publicKey" in text
+        assert "apiKey" not in text
+
+
+def test_rules_name_operations_that_are_there() -> None:
+    """Where words promise what no schema says, a rule has names: none may dangle."""
+    named = {name for rule in RULES.values() for name in names_of(rule.applies)}
+    assert named
+    assert named <= set(description.operations())
+
+
+def names_of(applies: object) -> frozenset[str]:
+    """Return the names of a rule that applies to operations by name."""
+    names: frozenset[str] = getattr(applies, "names", frozenset())
+    return names
+
+
+def test_every_operation_has_what_the_description_gives_it() -> None:
+    """No operation is without the rules on every answer, nor an owned one without isolation."""
+    for name, operation in description.operations().items():
+        rules = {rule for rule, each in RULES.items() if name in each.operations}
+        assert {"answered", "no-server-error", "described", "accepted", "nothing-leaks"} <= rules
+        assert ({"token-required", "token-checked"} <= rules) == operation.needs_token
+        assert ("isolation" in rules) == bool(operation.owned)
+        assert ("unknown-not-found" in rules) == ("{" in operation.path)
+        assert ("stream-end" in rules) == (operation.stream is not None)

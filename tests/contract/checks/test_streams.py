@@ -1,0 +1,58 @@
+"""A stream has to come piece by piece, which only time shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from siteassist_contract.checks import streams
+
+if TYPE_CHECKING:
+    from siteassist_contract.checks.context import CheckContext
+    from tests.contract.conftest import Clock, Forward, InProcess
+
+
+class Slow(httpx.SyncByteStream):
+    """A body that takes a second, either before its beginning or between its pieces."""
+
+    def __init__(self, clock: Clock, content: bytes, *, held_back: bool) -> None:
+        self._clock = clock
+        self._content = content
+        self._held_back = held_back
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield it in ten pieces."""
+        size = len(self._content) // 10 + 1
+        for begin in range(0, len(self._content), size):
+            if begin == 0 or not self._held_back:
+                self._clock.sleep(1.0 if self._held_back else 0.1)
+            yield self._content[begin : begin + size]
+
+
+@pytest.mark.parametrize("held_back", [False, True])
+def test_stream_that_is_held_back(
+    held_back: bool,
+    make_mock: Callable[..., InProcess],
+    clock: Clock,
+    make_context: Callable[..., CheckContext],
+) -> None:
+    """A stream that comes at once at its end is a break, one that comes slowly is not."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return answer
+        slow = Slow(clock, answer.content, held_back=held_back)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=slow)
+
+    context = make_context(make_mock(fault, now=clock.time))
+    list(streams.run(context))
+    broken = {"sendMessage stream-incremental", "createChatCompletion stream-incremental"}
+    assert (broken if held_back else set()) == set(context.findings.violations)
+    assert 0 < context.findings.tested["stream-incremental", "sendMessage"]
+    if held_back:
+        told = context.findings.violations["sendMessage stream-incremental"].actual
+        assert "all of 1.0 s passed before the first byte, three times" == told

@@ -1,0 +1,267 @@
+"""A call sends what ``openapi.yaml`` says, and keeps whatever comes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from siteassist_contract import description
+from siteassist_contract.http.recorder import Recorder, UnansweredError
+from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import RequestParts
+from tests.values import API_KEY as KEY
+
+URL = "http://127.0.0.1:1/v2"
+C, M, P, Q = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 5))
+TOKEN = "t0ken"
+MESSAGE = {"content": "Hé🎉\n", "stream": True, "pageContext": {"url": None}}
+CONTEXT = {"context": {"pageUrl": "https://example.com"}}
+
+CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "body": ("init", {"body": {"apiKey": KEY, "saVid": "d"}}, "/identity/init"),
+    "nothing": ("getMe", {}, "/identity/me"),
+    "no body": ("startConversation", {}, "/conversations"),
+    "empty body": ("startConversation", {"body": {}}, "/conversations"),
+    "nested body": ("startConversation", {"body": CONTEXT}, "/conversations"),
+    "query": (
+        "getConversations",
+        {"query": {"limit": 5, "offset": 0, "status": None, "orderBy": "createdAt"}},
+        "/conversations?limit=5&offset=0&orderBy=createdAt",
+    ),
+    "nothing of a query": ("getConversations", {"query": {"limit": None}}, "/conversations"),
+    "path": ("getConversation", {"path": {"conversationId": C}}, f"/conversations/{C}"),
+    "path that is quoted": (
+        "getConversation",
+        {"path": {"conversationId": "a/b ?"}},
+        "/conversations/a%2Fb%20%3F",
+    ),
+    "path and body": (
+        "sendMessage",
+        {"path": {"conversationId": C}, "body": MESSAGE},
+        f"/conversations/{C}/messages",
+    ),
+    "null in a body": (
+        "sendMessageFeedback",
+        {"path": {"messageId": M}, "body": {"feedback": None}},
+        f"/messages/{M}/feedback",
+    ),
+    "quoted query": (
+        "search",
+        {"query": {"q": "a&b é", "apiKey": KEY}},
+        f"/search?q=a%26b+%C3%A9&apiKey={KEY}",
+    ),
+    "two in a path": ("getQna", {"path": {"projectId": P, "qnaId": Q}}, f"/projects/{P}/qnas/{Q}"),
+}
+
+
+class Server(httpx.BaseTransport):
+    """Keeps what it is sent, and gives every request the same answer."""
+
+    def __init__(self, status: int = 200, content: bytes = b"{}", media: str = "") -> None:
+        self._answer = (status, content, media)
+        self.requests: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Give the answer."""
+        self.requests.append(request)
+        status, content, media = self._answer
+        headers = {"Content-Type": media} if media else {}
+        return httpx.Response(status, headers=headers, content=content)
+
+
+def session(server: httpx.BaseTransport, token: str | None = TOKEN) -> Session:
+    """Make a session with a server of ours."""
+    return Session(URL, Recorder(transport=server), "first", token)
+
+
+def query(target: str) -> list[tuple[str, str]]:
+    """Return what a query says, in any order."""
+    return sorted(parse_qsl(urlsplit(target).query, keep_blank_values=True))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_call_sends_what_the_description_says(name: str) -> None:
+    """Method, path, query and body, and nothing that was not asked for."""
+    operation_id, given, target = CALLS[name]
+    server = Server()
+    kept = session(server).call(operation_id, **given)
+    (request,) = server.requests
+    body = given.get("body")
+    assert (operation_id, "first") == (kept.operation, kept.credential)
+    assert description.operations()[operation_id].method == request.method == kept.method
+    assert urlsplit(target).path == urlsplit(kept.target).path
+    assert query(target) == query(kept.target)
+    assert body == kept.sent
+    assert ("" if body is None else "application/json") == kept.content_type
+    assert b"" != kept.body or body is None
+
+
+@pytest.mark.parametrize("place", ["path", "query", "header"])
+def test_parameter_that_is_not_described_is_a_mistake_of_ours(place: str) -> None:
+    """A test that sends what no operation takes would test nothing."""
+    server = Server()
+    with pytest.raises(KeyError, match="limt"):
+        session(server).call("getConversations", **{place: {"limt": "1"}})
+    with pytest.raises(KeyError, match="conversationId"):
+        session(server).call("getConversation")
+    assert [] == server.requests
+
+
+def test_token_is_the_bearer() -> None:
+    """A session without a token sends no header."""
+    lent, none = Server(), Server()
+    session(lent).call("getMe")
+    session(none, token=None).call("getMe")
+    assert "Bearer t0ken" == lent.requests[0].headers["Authorization"]
+    assert "Authorization" not in none.requests[0].headers
+
+
+def test_request_in_parts_is_sent_as_it_is() -> None:
+    """Its header parameters as well; another body takes the place of its own."""
+    server = Server()
+    request = RequestParts("search", query={"q": "a"}, header={"X-Lang": "de"}, body={"a": 1})
+    kept = session(server).send(request)
+    assert ("search", "GET", "/search?q=a", {"a": 1}) == (
+        *(kept.operation, kept.method, kept.target, kept.sent),
+    )
+    assert "de" == server.requests[0].headers["X-Lang"]
+    assert b"{" == session(server).send(request, body=b"{").body
+
+
+UNREADABLE = [
+    (200, b"", ""),
+    (200, b"{", "application/json"),
+    (200, b"\xff\xfe", "application/json"),
+    (200, b"[]", "application/json"),
+    (200, b"null", "application/json"),
+    (200, b'"x"', "application/json"),
+    (200, b"5", "application/json"),
+    (200, b'{"id": 5, "data": 5, "visitor": 5, "results": [5], "steps": {}}', "application/json"),
+    (200, b'{"id": null, "data": [null], "visitor": null, "steps": [[]]}', "application/json"),
+    (200, b'{"data": [{}], "total": "x", "results": [null]}', "application/json"),
+    (200, b'{"id": "no-uuid", "status": "odd", "type": "odd"}', "application/json"),
+    (200, b"<html>", "text/html"),
+    (200, b"data: [DONE]\n\n", "text/event-stream"),
+    (201, b"7", "application/json"),
+    (202, b"\xff", "text/plain"),
+    (204, b"", ""),
+    (302, b"", ""),
+    (400, b'{"error": null}', "application/json"),
+    (401, b"[1]", "application/json"),
+    (418, b"tea", "text/plain"),
+    (429, b'{"error": {"details": []}}', "application/json"),
+    (500, b'{"error": {"code": 5}}', "application/json"),
+    (599, b"\x00", "application/octet-stream"),
+    (999, b"", ""),
+]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=lambda answer: f"{answer[0]}-{answer[1]!r}")
+def test_what_no_client_can_read_is_kept_all_the_same(answer: tuple[int, bytes, str]) -> None:
+    """The answer is what is judged, so that no answer is an exception, from any operation."""
+    visitor = session(Server(*answer))
+    for operation_id, given, _ in CALLS.values():
+        kept = visitor.call(operation_id, **given)
+        assert (operation_id, *answer) == (
+            *(kept.operation, kept.status, kept.content, kept.headers.get("content-type", "")),
+        )
+
+
+def test_answers_belong_to_their_own_requests() -> None:
+    """Sessions that share a wire keep apart who asked for what."""
+    recorder = Recorder(transport=Server())
+    one, other = Session(URL, recorder, "first", "a"), Session(URL, recorder, "second", "b")
+    assert ("first", "getMe") == ((first := one.call("getMe")).credential, first.operation)
+    assert ("second", "getMe") == ((second := other.call("getMe")).credential, second.operation)
+    assert [first, second, one.call("startConversation")] == recorder.history
+
+
+def test_silence_is_an_exception() -> None:
+    """Where there is no answer, none is made up."""
+
+    class Silent(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            raise httpx.ReadTimeout("slow", request=request)
+
+    with pytest.raises(UnansweredError, match="no answer within 20 s"):
+        session(Silent()).call("getMe")
+
+
+def test_request_that_cannot_be_made_is_a_mistake_of_ours() -> None:
+    """An answer to an earlier request is never taken for one to this."""
+    visitor = session(Server())
+    visitor.call("getMe")
+    with pytest.raises(UnicodeEncodeError):
+        visitor.raw("getMe", "GET", "/identity/me", headers={"X": "é🎉"})
+
+
+# Raw requests
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b"\xff{", b"\xff{"),
+        (b"", b""),
+        ({"a": "é"}, b'{"a": "\\u00e9"}'),
+        ({"a": "\ud800"}, b'{"a": "\\ud800"}'),
+        ({}, b"{}"),
+        ([], b"[]"),
+        (7, b"7"),
+        ("x", b'"x"'),
+    ],
+)
+def test_raw_body_is_sent_as_it_is(body: Any, sent: bytes) -> None:
+    """Bytes stay bytes, anything else becomes JSON; an empty one still has its media type."""
+    server = Server()
+    kept = session(server).raw("init", "POST", "/identity/init", body=body)
+    assert sent == kept.body
+    assert "application/json" == server.requests[0].headers["Content-Type"]
+
+
+def test_raw_request_without_a_body_has_no_media_type() -> None:
+    """Nothing is nothing."""
+    server = Server()
+    kept = session(server).raw("init", "POST", "/identity/init")
+    assert (b"", "") == (kept.body, kept.content_type)
+    assert "Content-Type" not in server.requests[0].headers
+
+
+def test_raw_headers_win() -> None:
+    """A bad credential takes the place of the good one, and is named by whoever sends it."""
+    server = Server()
+    headers = {"Authorization": "Basic x", "Content-Type": "text/plain"}
+    kept = session(server).raw(
+        "getMe", "PUT", "/identity/me", body=b"x", headers=headers, credential="Basic x"
+    )
+    assert ("Basic x", "text/plain", "PUT", "getMe") == (
+        *(kept.credential, kept.content_type, kept.method, kept.operation),
+    )
+    assert ["Basic x"] == server.requests[0].headers.get_list("Authorization")
+    assert "first" == session(server).raw("getMe", "GET", "/identity/me").credential
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "expected"),
+    [
+        ("/search?q=a&q=b", None, "/search?q=a&q=b"),
+        ("/search", {"q": "a&b", "size": ""}, "/search?q=a%26b&size="),
+        ("/search", None, "/search"),
+        ("/a%2Fb", None, "/a%2Fb"),
+    ],
+)
+def test_raw_target_is_sent_as_it_is(
+    target: str, given: dict[str, str] | None, expected: str
+) -> None:
+    """With a query of its own, or with the one that is given."""
+    assert expected == session(Server()).raw("search", "GET", target, query=given).target
+
+
+def test_json_of_the_description_is_sent_whole() -> None:
+    """What is sent is UTF-8 that anybody can read back."""
+    kept = session(Server()).call("sendMessage", path={"conversationId": C}, body=MESSAGE)
+    assert MESSAGE == json.loads(kept.body.decode())

@@ -1,0 +1,207 @@
+"""The command, run by Locust in the environment that it has of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from siteassist_contract.load.cli import main
+from siteassist_mock.testing import mock_server
+from tests.values import API_KEY as KEY
+from tests.values import ROOT
+
+PYTHON = ROOT / ".venv-load" / "bin" / "python"
+FAST = ("--think", "0", "0", "--users", "4", "--spawn-rate", "50")
+SHORT = (*FAST, "--visits", "8")
+Start = Callable[..., subprocess.Popen[str]]
+
+needs_locust = pytest.mark.skipif(
+    not PYTHON.exists(), reason="needs Locust: make .venv-load/.ready"
+)
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path, *words: str, key: str = KEY, measured: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in ``folder``, its key in the environment.
+
+    ``measured`` is whether its coverage counts, if any does: that takes several times as long.
+    """
+    # This tree's modules, wherever the environment was made, and none of the folder's.
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
+    environment = {**os.environ, "SITEASSIST_API_KEY": key, "PYTHONPATH": path}
+    if environment.pop("COVERAGE_PROCESS_CONFIG", None) and measured:
+        environment["COVERAGE_PROCESS_START"] = str(Path(__file__).with_name("coverage.toml"))
+        environment["COVERAGE_FILE"] = str(ROOT / ".coverage")
+    with subprocess.Popen(
+        [str(PYTHON), "-P", "-m", "siteassist_contract.load", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def run(folder: Path, *words: str, key: str = KEY, measured: bool = True) -> tuple[int, str]:
+    """Run the command to its end; return its exit status and what it printed."""
+    with running(folder, *words, key=key, measured=measured) as process:
+        printed, _ = process.communicate()
+    return process.returncode, printed
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Read what the command prints, until it says this."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return
+    pytest.fail(f"it never said {words!r}")
+
+
+def free_port() -> str:
+    """Return a port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+@needs_locust
+def test_a_clean_server_passes(url: str, tmp_path: Path) -> None:
+    """Exit status 0, Locust's figures by operation, and the key nowhere."""
+    status, printed = run(tmp_path, url, *SHORT)
+    assert 0 == status, printed
+    assert printed.endswith("visits).\n")
+    for name in ("sendMessage: first delta", "createChatCompletion: between deltas", "init"):
+        assert f" {name} " in printed
+    reports = [path.read_text() for path in (tmp_path / "reports").iterdir()]
+    assert 2 == len(reports)
+    assert not [text for text in (printed, *reports) if KEY in text]
+
+
+@needs_locust
+def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
+    """What the visitors of two processes find is told once, with exit status 1."""
+    status, printed = run(tmp_path, broken_url, *SHORT, "--processes", "2")
+    assert 1 == status, printed
+    assert 1 == printed.count("✗ sendMessage: The stored answer is the one that was sent")
+    count = re.search(r"seen in:  (\d+) visits", printed)
+    assert count is not None
+    assert int(count[1]) >= 2
+    document = json.loads((tmp_path / "reports" / "load.json").read_text())
+    assert ["sendMessage stored-answer"] == list(document["violations"])
+
+
+@needs_locust
+def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path) -> None:
+    """One master and two workers that were started by hand."""
+    where = ("--master-port", free_port())
+    worker = (broken_url, "--worker", "--think", "0", "0", *where)
+    master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
+    with (
+        running(tmp_path, *worker, measured=False) as one,
+        running(tmp_path, *worker, measured=False) as two,
+    ):
+        status, printed = run(tmp_path, *master, measured=False)
+        ends = [(each.communicate()[0], each.returncode) for each in (one, two)]
+    assert 1 == status, printed
+    assert "Finding 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
+    assert [("This worker is done.\n", 0)] * 2 == ends
+
+
+@needs_locust
+def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
+    """Exit status 2 and a sentence, without a traceback and without findings."""
+    with mock_server() as url:
+        context = running(tmp_path, url, *FAST)
+        process = context.__enter__()
+        read_until(process, "Load on")
+        assert process.stdout is not None
+        read_until(process, "requests/s")
+    printed, _ = process.communicate()
+    context.__exit__(None, None, None)
+    assert 2 == process.returncode, printed
+    assert "The load did not finish: the server stopped answering" in printed
+    assert "Traceback" not in printed
+
+
+@needs_locust
+def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
+    """Whoever interrupts the load hears what came until then."""
+    with running(tmp_path, url, *FAST) as process:
+        read_until(process, "Load on")
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate()
+    assert 130 == process.returncode, printed
+    assert "Aggregated" in printed
+    assert "The load was interrupted. No violation until then" in printed
+
+
+@needs_locust
+def test_what_cannot_run_says_why(url: str, tmp_path: Path) -> None:
+    """No server, and a key that is refused."""
+    nobody = f"http://127.0.0.1:{free_port()}/v2"
+    status, printed = run(tmp_path, nobody, measured=False)
+    assert (2, 1) == (status, printed.count("\n"))
+    assert printed.startswith("The load cannot run: no server at")
+    status, printed = run(tmp_path, url, key="pk_wrong_0123456789", measured=False)
+    assert (2, 1) == (status, printed.count("\n"))
+    assert printed.startswith("The load cannot run: the API key was refused")
+
+
+@needs_locust
+def test_help_teaches(tmp_path: Path) -> None:
+    """It says what happens, what the exit status means, and how several machines do it."""
+    status, printed = run(tmp_path, "--help", measured=False)
+    assert 0 == status
+    for words in ("Exit status:", "--expect-workers", "--processes", "SITEASSIST_API_KEY"):
+        assert words in printed
+
+
+def test_without_locust_it_says_what_to_install() -> None:
+    """Whoever installed another part of the package gets one line instead of a traceback."""
+    program = (
+        "import runpy, sys; sys.modules['locust'] = None\n"
+        "runpy.run_module('siteassist_contract.load', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    expected = "siteassist-load needs more packages: pip install 'siteassist[load]'\n"
+    assert (2, "", expected) == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--master", "--worker"), "--master, --worker and --processes exclude each other"),
+        (("--think", "2", "1"), "--think takes the shorter time first"),
+        (("--api-key", ""), "The load cannot run: no credential"),
+        (("--api-key", KEY, "--reports", "/dev/null/reports"), "reports cannot be written to"),
+        (("--api-key", KEY, "--reports", "."), "The load cannot run: no server at"),
+    ],
+)
+def test_wrong_options_are_told(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """In a line, with exit status 2."""
+    with contextlib.chdir(tmp_path):
+        answer = CliRunner(env={"SITEASSIST_API_KEY": None}).invoke(
+            main, [f"http://127.0.0.1:{free_port()}/v2", *words], standalone_mode=True
+        )
+    assert 2 == answer.exit_code
+    assert said in answer.output

@@ -1,0 +1,409 @@
+"""What a run leaves behind: whole, valid and free of secrets, whatever the server said."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from siteassist_contract.description import operations
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Findings, Violation
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.report import junit, page, summary
+from siteassist_contract.report.summary import Report
+from siteassist_contract.report.tested_rules import Row, gaps, rows
+from siteassist_contract.rules import RULES
+from siteassist_contract.run import Outcome
+from siteassist_contract.verdict import ExitStatus
+from tests.values import API_KEY as KEY
+
+BASE = "http://127.0.0.1:8787/v2"
+EVIL = "<script>alert(1)</script> \"q\" 'a' & ]]> <!-- {{ 7*7 }} {% raw %} é🎉"
+CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"
+
+
+def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
+    """Make a violation for a test."""
+    values = {
+        "layer": BEHAVIOUR,
+        "rule": rule,
+        "operation": operation,
+        "words": RULES[rule].words,
+        "document": RULES[rule].document,
+        "expected": "this",
+        "actual": "that",
+        "commands": "curl -sS x",
+        "snippet": "import os",
+        "answer": "200 application/json\n{}",
+        "requests": 1,
+        "seconds": 2.345,
+    }
+    return Violation(**{**values, **rest})
+
+
+def report(
+    *violations: Violation, status: ExitStatus | None = None, problem: str = "", **rest: Any
+) -> Report:
+    """Make the report of a run that tested one rule and found ``violations``."""
+    findings = Findings(secrets=Filter([KEY]), render=lambda _: ("", ""))
+    findings.violations = {each.key: each for each in violations}
+    for each in violations:
+        findings.tested[each.rule, each.operation] += 1
+    findings.tested["me", "getMe"] += 1
+    findings.answered["getMe", 200] = 3
+    findings.requests[ERRORS, "getMe"] = 4
+    findings.requests[BEHAVIOUR, "getMe"] = 5
+    if status is None:
+        status = ExitStatus.BROKEN if findings.unknown else ExitStatus.KEPT
+    values: dict[str, Any] = {
+        "base_url": BASE,
+        "profile": "quick",
+        "seed": 7,
+        "repeat": "siteassist-contract --seed 7",
+        "outcome": Outcome(findings, status, problem, 9, rest.pop("notes", [])),
+        "verdict": "The server keeps the contract.",
+        "rows": rows(findings, Target(BASE, api_key=KEY), None),
+        "seconds": 12.3456,
+    }
+    return Report(**{**values, **rest})
+
+
+KNOWN = made("search", "bounds", place="known", known=True, seconds=1.0)
+BROKEN = made(actual="that other thing")
+ELSEWHERE = made("getQnas", "bounds", place="limit", layer=ERRORS, seconds=1.5)
+
+
+# For programs
+
+
+def test_document_has_everything() -> None:
+    """The whole run, with each violation and each row of what was tested."""
+    whole = report(BROKEN, KNOWN, notes=["one"], verdict="no")
+    found = summary.document(whole)
+    assert {
+        "status": "broken",
+        "verdict": "no",
+        "problem": None,
+        "notes": ["one"],
+        "base_url": BASE,
+        "profile": "quick",
+        "seed": 7,
+        "repeat": "siteassist-contract --seed 7",
+        "requests": 9,
+        "seconds": 12.35,
+        "first_violation_seconds": 2.35,
+    } == {k: v for k, v in found.items() if k not in ("violations", "coverage")}
+    assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
+    assert [False, True] == [each["known"] for each in found["violations"]]
+    assert "that other thing" == found["violations"][0]["actual"]
+    assert len(whole.rows) == len(found["coverage"])
+    row = {"operation": "getMe", "kind": "status", "what": "200", "count": 3, "reason": ""}
+    assert row in found["coverage"]
+
+
+@pytest.mark.parametrize(
+    ("violations", "first"), [([], None), ([KNOWN], None), ([KNOWN, BROKEN, ELSEWHERE], 1.5)]
+)
+def test_first_violation_is_the_first_outside_the_baseline(
+    violations: list[Violation], first: float | None
+) -> None:
+    """Or none."""
+    assert first == report(*violations).first_violation_seconds
+    assert first == summary.document(report(*violations))["first_violation_seconds"]
+
+
+def test_run_that_stopped_says_why() -> None:
+    """In its status and in its words."""
+    found = summary.document(report(status=ExitStatus.NOT_RUN, problem="the server went away"))
+    assert ("not_run", "the server went away") == (found["status"], found["problem"])
+
+
+def test_matrix_counts_requests_and_breaks_by_layer() -> None:
+    """A row per operation, a cell per layer."""
+    matrix = dict(report(BROKEN, KNOWN, ELSEWHERE).matrix())
+    assert list(operations()) == list(matrix)
+    assert dict(zip(LAYERS, matrix["getMe"], strict=True)) == {
+        ERRORS: (4, 0),
+        "streams": (0, 0),
+        BEHAVIOUR: (5, 1),
+        SHAPES: (0, 0),
+    }
+    assert (0, 1) == dict(zip(LAYERS, matrix["getQnas"], strict=True))[ERRORS]
+
+
+def test_summary_is_written_without_secrets(tmp_path: Path) -> None:
+    """As JSON that anybody can read, in UTF-8."""
+    path = tmp_path / "summary.json"
+    summary.write(report(made(actual=f"é {KEY} {EVIL}\n{CONTROLS}"), notes=[KEY]), path)
+    text = path.read_text("utf-8")
+    assert KEY not in text
+    found = json.loads(text)
+    assert f"é [Filtered] {EVIL}\n{CONTROLS}" == found["violations"][0]["actual"]
+    assert ["[Filtered]"] == found["notes"]
+
+
+# For CI
+
+
+def xml(whole: Report, folder: Path) -> ET.Element:
+    """Write the report for CI, and read it with a parser of its own."""
+    path = folder / "junit.xml"
+    junit.write(whole, path)
+    return ET.fromstring(path.read_bytes())
+
+
+def counts(element: ET.Element) -> dict[str, int]:
+    """Return what an element says of the cases in it."""
+    return {n: int(element.attrib[n]) for n in ("tests", "failures", "errors", "skipped")}
+
+
+def counted(element: ET.Element) -> dict[str, int]:
+    """Count the cases in an element."""
+    return {
+        "tests": len(element.findall(".//testcase")),
+        "failures": len(element.findall(".//failure")),
+        "errors": len(element.findall(".//error")),
+        "skipped": len(element.findall(".//skipped")),
+    }
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        report(),
+        report(BROKEN),
+        report(BROKEN, KNOWN, ELSEWHERE),
+        report(problem="the server went away", status=ExitStatus.NOT_RUN),
+    ],
+    ids=["kept", "broken", "several", "stopped"],
+)
+def test_counts_are_right(whole: Report, tmp_path: Path) -> None:
+    """Of each operation: a case for each rule that can be seen in it."""
+    root = xml(whole, tmp_path)
+    assert "testsuites" == root.tag
+    for suite in root.findall("testsuite"):
+        assert counted(suite) == counts(suite)
+    total = counted(root)
+    stopped = bool(whole.outcome.problem)
+    pairs = sum(len(rule.operations) for rule in RULES.values())
+    assert pairs + stopped == total["tests"]
+    names = [suite.attrib["name"] for suite in root.findall("testsuite")]
+    assert [*operations(), *["run"] * stopped] == names
+    new = {(b.operation, b.rule) for b in whole.outcome.findings.unknown}
+    assert (len(new), int(stopped)) == (total["failures"], total["errors"])
+    assert 12.3456 == pytest.approx(float(root.attrib["time"]), abs=0.01)
+
+
+def case(root: ET.Element, operation: str, rule: str) -> ET.Element:
+    """Return the case of a rule on an operation."""
+    (found,) = [
+        each
+        for each in root.iter("testcase")
+        if each.attrib["classname"] == f"contract.{operation}"
+        and each.attrib["name"] == f"{rule}: {RULES[rule].words}"
+    ]
+    return found
+
+
+def test_each_case_says_what_came_of_it(tmp_path: Path) -> None:
+    """Kept, broken with all that one needs, accepted, or not tested with the reason."""
+    root = xml(report(BROKEN, KNOWN), tmp_path)
+    assert [] == list(case(xml(report(), tmp_path), "getMe", "me"))
+    (failure,) = case(root, "getMe", "me")
+    assert ("failure", "expected: this; actual: that other thing") == (
+        *(failure.tag, failure.attrib["message"]),
+    )
+    told = failure.text or ""
+    for part in (BROKEN.words, BROKEN.document, BROKEN.answer, BROKEN.commands):
+        assert part in told
+    (known,) = case(root, "search", "bounds")
+    assert ("skipped", "accepted by the baseline: that") == (known.tag, known.attrib["message"])
+    (skipped,) = case(root, "sendMessage", "queued")
+    row = next(r for r in report().rows if (r.operation, r.what) == ("sendMessage", "queued"))
+    assert ("skipped", row.reason) == (skipped.tag, skipped.attrib["message"])
+
+
+def test_several_places_are_in_one_case(tmp_path: Path) -> None:
+    """A rule that is broken at two places is broken once, with both told."""
+    places = [made("search", "bounds", place=place) for place in ("size", "q")]
+    root = xml(report(*places), tmp_path)
+    assert ["failure", "failure"] == [each.tag for each in case(root, "search", "bounds")]
+
+
+@pytest.mark.parametrize("nasty", [EVIL, CONTROLS, "half \ud83d of one \udc00", "\x1b[31mred"])
+def test_xml_is_valid_whatever_a_server_says(nasty: str, tmp_path: Path) -> None:
+    """Control characters and halves of characters cannot be in XML, however they are written."""
+    nasty_break = made(expected=nasty, actual=nasty, answer=nasty, commands=nasty)
+    whole = report(nasty_break, problem=nasty)
+    root = xml(whole, tmp_path)
+    expected = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "\ufffd", nasty)
+    (failure,) = case(root, "getMe", "me")
+    assert f"expected: {expected}; actual: {expected}" == failure.attrib["message"]
+    assert expected in (failure.text or "")
+    (error,) = root.iter("error")
+    assert expected == error.attrib["message"]
+
+
+def test_xml_has_no_secrets(tmp_path: Path) -> None:
+    """Wherever they are told."""
+    path = tmp_path / "junit.xml"
+    junit.write(report(made(actual=KEY, commands=KEY), problem=KEY), path)
+    assert KEY not in path.read_text("utf-8")
+    assert "[Filtered]" in path.read_text("utf-8")
+
+
+# For people
+
+
+class Page(HTMLParser):
+    """Reads a page: its elements, its text, and whatever it links to."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.metas: list[dict[str, str | None]] = []
+        self.ids: list[str] = []
+        self.classes: dict[str, str] = {}
+        self.handlers: list[str] = []
+        self.depth: list[str] = []
+        self.text = ""
+        self.pres: list[str] = []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.tags.append(tag)
+        values = dict(attrs)
+        if tag == "meta":
+            self.metas.append(values)
+        else:
+            self.depth.append(tag)
+        if tag == "pre":
+            self.pres.append("")
+        self.ids += [v for n, v in attrs if n == "id" and v]
+        self.links += [v for n, v in attrs if n in ("href", "src", "action", "srcset") and v]
+        self.handlers += [n for n, _ in attrs if n.startswith("on") or n == "style"]
+        if values.get("class"):
+            self.classes[tag] = str(values["class"])
+
+    def handle_endtag(self, tag: str) -> None:
+        """Make sure that elements are closed in order."""
+        assert tag == self.depth.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Note the text."""
+        if "style" not in self.depth:
+            self.text += data
+        if "pre" in self.depth:
+            self.pres[-1] += data
+
+
+@pytest.fixture(params=["kept", "broken", "known", "stopped", "interrupted"])
+def kind(request: pytest.FixtureRequest) -> Report:
+    """Make a report of each kind."""
+    kinds = {
+        "kept": report(notes=[f"note {EVIL} {KEY}"], verdict=f"kept {EVIL}"),
+        "broken": report(made(actual=f"{EVIL} {KEY}", answer=EVIL, place=EVIL), ELSEWHERE, KNOWN),
+        "known": report(KNOWN),
+        "stopped": report(problem=f"gone {EVIL}", status=ExitStatus.NOT_RUN),
+        "interrupted": report(status=ExitStatus.INTERRUPTED, repeat=EVIL, base_url=EVIL),
+    }
+    return kinds[request.param]
+
+
+def test_page_names_no_other_host_and_runs_nothing(kind: Report) -> None:
+    """Links lead to places on the page; a policy forbids the rest."""
+    source = page.render(kind)
+    found = Page(source)
+    assert {"script", "link", "img", "iframe", "object", "form", "base"} & set(found.tags) == set()
+    assert [] == found.handlers
+    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    assert {
+        "http-equiv": "Content-Security-Policy",
+        "content": "default-src 'none'; style-src 'unsafe-inline'",
+    } in found.metas
+    hosts = set(re.findall(r"https?://[^\s<\"&]+", source))
+    assert hosts <= {BASE}
+    assert "url(" not in source
+    assert "@import" not in source
+
+
+def test_page_is_whole(kind: Report) -> None:
+    """Every element is closed, ids are used once, and the title is the verdict."""
+    found = Page(page.render(kind))
+    assert [] == found.depth
+    assert len(found.ids) == len(set(found.ids))
+    assert found.text.count(kind.verdict) >= 2
+    assert kind.outcome.status.name.lower() == found.classes["h1"]
+
+
+def test_page_shows_what_a_server_says_as_text(kind: Report) -> None:
+    """HTML and template language are shown, not run."""
+    source = page.render(kind)
+    assert "<script" not in source
+    assert "49" not in re.findall(r"\{\{.*?\}\}|alert\(1\).{0,40}", source)
+    text = Page(source).text
+    if kind.outcome.findings.unknown or kind.outcome.notes or kind.outcome.problem:
+        assert "<script>alert(1)</script>" in text
+        assert "{{ 7*7 }} {% raw %}" in text
+
+
+def test_page_is_written_without_secrets(kind: Report, tmp_path: Path) -> None:
+    """In every kind of report."""
+    path = tmp_path / "index.html"
+    page.write(kind, path)
+    text = path.read_text("utf-8")
+    assert KEY not in text
+    assert (KEY in page.render(kind)) == ("[Filtered]" in text)
+
+
+def test_page_tells_each_break_with_the_way_to_it() -> None:
+    """Grouped by rule and operation, new ones before those that were accepted."""
+    other = made("search", "bounds", place="q", commands="curl other")
+    found = Page(page.render(report(KNOWN, BROKEN, made("search", "bounds", place="size"), other)))
+    assert "3 findings" in found.text
+    assert "accepted by the baseline" in found.text
+    for part in (BROKEN.actual, BROKEN.words, BROKEN.document, BROKEN.key, other.key, "Also: q"):
+        assert part in found.text
+    assert ["curl -sS x", "curl other"] == [
+        text for text in dict.fromkeys(found.pres) if text.startswith("curl")
+    ]
+    assert found.text.index(BROKEN.key) < found.text.index(KNOWN.key)
+
+
+def test_page_with_one_break_says_one() -> None:
+    """And leaves out what a violation does not have."""
+    alone = made(answer="", commands="", snippet="")
+    found = Page(page.render(report(alone)))
+    assert "1 finding\n" in found.text
+    assert [] == found.pres
+    assert "Reproduce with" not in found.text
+
+
+def test_page_counts_what_was_tested() -> None:
+    """Pairs of operation and rule or status, and the reasons for the rest."""
+    whole = report()
+    source = page.render(whole).replace("</td>", " </td>")
+    text = " ".join(Page(source).text.split())
+    rules = [row for row in whole.rows if row.kind == "rule"]
+    statuses = [row for row in whole.rows if row.kind == "status"]
+    assert f"1 of {len(rules)} pairs of operation and rule were tested" in text
+    assert f"1 of {len(statuses)} documented pairs of operation and status were seen" in text
+    for reason, count in gaps(whole.rows).items():
+        assert f"{count} {reason}" in text
+    for operation in operations().values():
+        assert operation.label in text
+
+
+def test_break_of_an_unknown_operation_can_be_told() -> None:
+    """Its name stands for itself."""
+    row = Row("getMe", "rule", "me", 1, "")
+    assert "somethingElse" in page.render(report(made("somethingElse"), rows=[row]))

@@ -1,0 +1,520 @@
+"""Violations are reproduced by shell commands and as a Python program, and both run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from siteassist_contract.http.recorder import Exchange, Recorder
+from siteassist_contract.http.session import Session
+from siteassist_contract.report.reproduction import Renderer, shortest
+from siteassist_mock.testing import mock_server
+from tests.values import API_KEY as KEY
+
+DEVICE = "siteassist-contract-rendering-1"
+FIRST, SECOND, THIRD = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 4))
+NASTY = 'it\'s "quoted" $HOME ${X} `id` $(id) \\ \\n %s {id1} {{x}} [a] é🎉\n\r\t!~*?#;|<>\u2028 '
+
+SHELL = pytest.mark.skipif(
+    any(shutil.which(name) is None for name in ("bash", "curl", "jq")),
+    reason="runs shell commands: needs bash, curl and jq",
+)
+
+
+def made(
+    operation: str,
+    method: str = "GET",
+    target: str = "/x",
+    *,
+    answer: Any = None,
+    body: Any = None,
+    status: int = 200,
+    credential: str = "first",
+    content_type: str = "application/json",
+) -> Exchange:
+    """Make an exchange out of what matters for a test."""
+    sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return Exchange(
+        operation=operation,
+        credential=credential,
+        method=method,
+        target=target,
+        body=sent,
+        content_type=content_type if sent else "",
+        status=status,
+        headers={"content-type": "application/json"},
+        content=b"" if answer is None else json.dumps(answer).encode(),
+        seconds=0.1,
+        first=0.1,
+        pieces=1,
+    )
+
+
+def started(name: str, **rest: Any) -> Exchange:
+    """Make the exchange that starts a conversation."""
+    answer = {"object": "conversation", "id": name}
+    return made("startConversation", "POST", "/conversations", answer=answer, status=201, **rest)
+
+
+def sent(name: str, **rest: Any) -> Exchange:
+    """Make the exchange that sends a message."""
+    target = f"/conversations/{name}/messages"
+    return made("sendMessage", "POST", target, body={"content": "Hi"}, answer={}, **rest)
+
+
+def listed(name: str, message: str) -> Exchange:
+    """Make the exchange that shows a message."""
+    answer = {"data": [{"chatId": name, "id": message}]}
+    return made("getMessages", "GET", f"/conversations/{name}/messages", answer=answer)
+
+
+# Which exchanges are kept
+
+
+def test_nothing_leads_to_nothing() -> None:
+    """Without an exchange there is nothing to say."""
+    assert ("", "") == Renderer("http://127.0.0.1/v2")([])
+
+
+def test_last_exchange_alone_is_enough_for_itself() -> None:
+    """What names no id rests on nothing before it."""
+    last = made("getMe", target="/identity/me")
+    assert [last] == shortest([started(FIRST), sent(FIRST), last])
+
+
+def test_what_made_an_id_is_kept_and_what_read_it_is_not() -> None:
+    """A conversation has to be started, not to be looked at in between."""
+    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
+    read = made("getConversation", target=f"/conversations/{FIRST}", answer={"id": FIRST})
+    page = made("getConversations", target="/conversations", answer={"data": [{"id": FIRST}]})
+    assert [start, last] == shortest([start, read, page, last])
+
+
+def test_what_changed_an_object_is_kept_in_order() -> None:
+    """Each message to the conversation may matter, and so may closing it."""
+    start, one, two = started(FIRST), sent(FIRST), sent(FIRST)
+    close = made("closeConversation", "POST", f"/conversations/{FIRST}/close", answer={})
+    last = made("getConversation", target=f"/conversations/{FIRST}")
+    assert [start, one, two, close, last] == shortest([start, one, two, close, last])
+
+
+def test_what_concerns_other_objects_is_left_out() -> None:
+    """Another conversation with its messages leads nowhere."""
+    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
+    others = [started(SECOND), sent(SECOND), listed(SECOND, THIRD)]
+    assert [start, last] == shortest([others[0], start, *others[1:], last])
+
+
+def test_what_was_refused_is_left_out() -> None:
+    """A refused message changed nothing."""
+    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
+    assert [start, last] == shortest(
+        [start, sent(FIRST, status=400), sent(FIRST, status=300), last]
+    )
+
+
+def test_what_shows_a_needed_id_is_kept_with_what_it_needs_itself() -> None:
+    """A message is known from the list of its conversation, which had to be started."""
+    start, send, read = started(FIRST), sent(FIRST), listed(FIRST, SECOND)
+    rate = made(
+        "sendMessageFeedback", "POST", f"/messages/{SECOND}/feedback", body={"feedback": "like"}
+    )
+    again = listed(FIRST, SECOND)
+    assert [start, send, read, rate] == shortest([start, send, read, again, rate])
+
+
+def test_ids_in_bodies_and_in_capitals_count() -> None:
+    """An id is the same however it is spelled, and wherever it is."""
+    start = started(FIRST.upper().replace("0000", "abcd", 1))
+    name = FIRST.replace("0000", "ABCD", 1)
+    last = made("createChatCompletion", "POST", "/chat/completions", body={"assistantId": name})
+    assert [start, last] == shortest([start, last])
+
+
+def test_list_rests_on_all_that_its_visitor_did() -> None:
+    """Whatever a visitor changed may show in the list, and nothing of anybody else's."""
+    mine = [started(FIRST), sent(FIRST), started(SECOND)]
+    session = made("init", "POST", "/identity/init", body={"saVid": "d"})
+    other = [started(THIRD, credential="second"), sent(THIRD, credential="second")]
+    last = made("getConversations", target="/conversations")
+    assert [*mine, last] == shortest([session, *mine[:2], *other, mine[2], last])
+
+
+def test_ids_that_nobody_showed_stay_as_they_are() -> None:
+    """A made-up id is part of the request."""
+    last = made("getConversation", target=f"/conversations/{FIRST}")
+    shell, program = Renderer("http://127.0.0.1/v2")([started(SECOND), last])
+    assert FIRST in shell
+    assert FIRST in program
+    assert "id1" not in shell + program
+
+
+# What is said
+
+
+def test_commands_are_as_short_as_they_can_be() -> None:
+    """Ids, tokens and keys are variables; only the last answer is shown with its headers."""
+    render = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})
+    last = made("getMessages", target=f"/conversations/{FIRST}/m")
+    steps = [started(FIRST), sent(FIRST), last]
+    shell, program = render(steps)
+    assert [
+        "BASE=http://127.0.0.1/v2",
+        (
+            "first=$(curl -sS \"$BASE\"/identity/init --header 'Content-Type: application/json'"
+            ' --data \'{"apiKey": "\'"$SITEASSIST_API_KEY"\'", '
+            f'"saVid": "{DEVICE}"}}\' | jq -r \'.sessionToken\')'
+        ),
+        (
+            'id1=$(curl -sS "$BASE"/conversations --request POST '
+            '--header "Authorization: Bearer $first" '
+            "| jq -r '.id')"
+        ),
+        (
+            'curl -sS "$BASE"/conversations/"$id1"/messages '
+            '--header "Authorization: Bearer $first" '
+            "--header 'Content-Type: application/json' --data '{\"content\": \"Hi\"}'"
+        ),
+        'curl -sSi "$BASE"/conversations/"$id1"/m --header "Authorization: Bearer $first"',
+    ] == shell.splitlines()
+    assert [
+        "import os",
+        "",
+        "from siteassist import AuthenticatedClient, Client",
+        "",
+        "BASE = 'http://127.0.0.1/v2'",
+        "nobody = Client(BASE).get_httpx_client()",
+        "first_token = nobody.request(",
+        '    "POST",',
+        '    "/identity/init",',
+        "    json={",
+        '        "apiKey": os.environ["SITEASSIST_API_KEY"],',
+        f'        "saVid": "{DEVICE}",',
+        "    },",
+        ').json()["sessionToken"]',
+        "first = AuthenticatedClient(BASE, first_token).get_httpx_client()",
+        "",
+        'answer = first.request("POST", "/conversations")',
+        "id1 = answer.json()['id']",
+        "first.request(",
+        '    "POST",',
+        '    f"/conversations/{id1}/messages",',
+        '    json={"content": "Hi"},',
+        ")",
+        'answer = first.request("GET", f"/conversations/{id1}/m")',
+        "print(answer.status_code, answer.text)",
+    ] == program.splitlines()
+
+
+def test_lent_token_is_a_variable_of_the_environment() -> None:
+    """A visitor without a device has the token that was lent."""
+    shell, program = Renderer("http://127.0.0.1/v2")([made("getMe")])
+    assert 'first="$SITEASSIST_TOKEN"' in shell.splitlines()
+    assert 'first_token = os.environ["SITEASSIST_TOKEN"]' in program.splitlines()
+    assert "SITEASSIST_API_KEY" not in shell + program
+
+
+def test_session_is_opened_for_each_visitor_that_is_needed() -> None:
+    """The one whose object it is, and the one who may not see it."""
+    steps = [started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")]
+    steps[1] = made("getConversation", target=f"/conversations/{FIRST}", credential="second")
+    render = Renderer("http://127.0.0.1/v2", KEY, {"first": "d1", "second": "d2"})
+    shell, program = render(steps)
+    lines = shell.splitlines()
+    assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[1:4]]
+    assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
+
+
+def test_nobody_needs_no_session() -> None:
+    """Without a credential there is no header and no token."""
+    search = made("search", target=f"/search?q=a&apiKey={KEY}", credential="")
+    shell, program = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})([search])
+    assert "Authorization" not in shell + program
+    assert DEVICE not in shell + program
+
+
+@pytest.mark.parametrize("key", [KEY, "k+/=?& $key'"])
+def test_key_is_never_shown(key: str) -> None:
+    """In a query, in a body, percent-encoded or not: the key is a variable."""
+    render = Renderer("http://127.0.0.1/v2", key, {"first": DEVICE})
+    quoted = quote(key, safe="")
+    for step in (
+        made("search", target=f"/search?q=a&apiKey={quoted}", credential=""),
+        made("init", "POST", "/identity/init", body={"apiKey": key, "saVid": "d"}, credential=""),
+    ):
+        shell, program = render([step])
+        text = shell + program
+        assert key not in text
+        assert quoted not in text
+        assert text.count("SITEASSIST_API_KEY") == 2
+    assert KEY not in repr(Renderer("http://127.0.0.1/v2", KEY))
+
+
+# Whether it runs
+
+
+@dataclass
+class Received:
+    """A request as a server got it."""
+
+    method: str
+    target: str
+    authorization: str | None
+    content_type: str | None
+    body: bytes
+
+
+@dataclass
+class RecordingServer:
+    """A server that keeps every request, and answers each with a session token."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+
+
+@contextmanager
+def recording() -> Iterator[RecordingServer]:
+    """Run a server that keeps what it gets."""
+    recorder = RecordingServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content_type = self.headers.get("Content-Type")
+            recorder.received.append(
+                Received(
+                    self.command,
+                    self.path.removeprefix("/v2"),
+                    self.headers.get("Authorization"),
+                    content_type if body else None,
+                    body,
+                )
+            )
+            answer = b"{}"
+            if self.path == "/v2/identity/init":
+                token = f"token-{json.loads(body)['saVid']}"
+                answer = json.dumps({"sessionToken": token}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_PUT = do_GET  # noqa: N815  # the base class's form
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # likewise
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    recorder.url = f"http://127.0.0.1:{httpd.server_port}/v2"
+    thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+def run(command: Sequence[str], text: str, **environment: str) -> str:
+    """Give a text to a program, with credentials in its environment; return what it prints."""
+    names = ("PATH", "PYTHONPATH", "HOME", "LANG", "SYSTEMROOT")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    done = subprocess.run(
+        command,
+        input=text,
+        env={**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+def in_shell(text: str, **environment: str) -> str:
+    """Run shell commands; whatever goes wrong on the way ends them."""
+    return run(["bash", "-euo", "pipefail"], text, **environment)
+
+
+def in_python(text: str, **environment: str) -> str:
+    """Run a Python program."""
+    return run([sys.executable, "-"], text, **environment)
+
+
+STRANGE = [
+    made("sendMessage", "POST", "/conversations/c/messages", body={"content": NASTY}),
+    made(
+        "sendMessage",
+        "POST",
+        "/conversations/c/messages",
+        body=json.dumps({"content": NASTY, "pageContext": None}, ensure_ascii=False).encode(),
+        credential="",
+    ),
+    made("startConversation", "POST", "/conversations"),
+    made("createChatCompletion", "POST", "/chat/completions", body=[True, None, 1.5, {"a": []}]),
+    made("startConversation", "POST", "/conversations", body={}),
+    made("startConversation", "POST", "/conversations", body=b"@/etc/hosts"),
+    made("startConversation", "POST", "/conversations", body=b'{"content": '),
+    made("startConversation", "POST", "/conversations", body=b"7"),
+    made("startConversation", "POST", "/conversations", body=b"a=b&c", content_type="text/plain"),
+    made("startConversation", "PUT", "/conversations", body={"a": "-X"}),
+    made("search", target="/search?q=it%27s+%22%24HOME%22%20%60id%60%0A%F0%9F%8E%89&size=1"),
+    made("search", target="/search?q=&size="),
+    made("getConversation", target="/conversations/not%20a%2Fuuid%27%22"),
+    made("getMe", target="/identity/me", credential=""),
+    made("getMe", target="/identity/me", credential="Bearer"),
+    made("getMe", target="/identity/me", credential="Basic {first}"),
+    made("getMe", target="/identity/me", credential="Bearer {key}"),
+    made("getMe", target="/identity/me", credential="Bearer $HOME `id` \"q\" 'z' \\ %s !"),
+    made("getMe", target="/identity/me", credential="second"),
+]
+
+
+def expected(step: Exchange) -> Received:
+    """Return the request that an exchange stands for."""
+    header = step.credential
+    if header in ("first", "second"):
+        header = f"Bearer {{{header}}}"
+    for name in ("first", "second"):
+        header = header.replace(f"{{{name}}}", f"token-{name}")
+    header = header.replace("{key}", KEY)
+    content_type = step.content_type or None
+    return Received(step.method, step.target, header or None, content_type, step.body)
+
+
+def without_sessions(received: Sequence[Received]) -> list[Received]:
+    """Leave out the requests that open sessions."""
+    return [each for each in received if each.target != "/identity/init"]
+
+
+DEVICES = {"first": "first", "second": "second"}
+
+
+@SHELL
+def test_commands_send_each_request_as_it_was() -> None:
+    """Method, target, credential, media type and every byte of the body survive the shell."""
+    with recording() as recorder:
+        render = Renderer(recorder.url, KEY, DEVICES)
+        in_shell("\n".join(render([step])[0] for step in STRANGE), SITEASSIST_API_KEY=KEY)
+    assert [expected(step) for step in STRANGE] == without_sessions(recorder.received)
+
+
+def test_program_sends_each_request_as_it_was() -> None:
+    """So do they in Python, where JSON may be spelled in another way."""
+    with recording() as recorder:
+        render = Renderer(recorder.url, KEY, DEVICES)
+        in_python("\n".join(render([step])[1] for step in STRANGE), SITEASSIST_API_KEY=KEY)
+    wanted = [expected(step) for step in STRANGE]
+    found = without_sessions(recorder.received)
+    assert len(wanted) == len(found)
+    for one, other in zip(wanted, found, strict=True):
+        assert _loose(one) == _loose(other)
+
+
+def _loose(request: Received) -> tuple[Any, ...]:
+    """Return what has to be the same of two requests that may be spelled differently."""
+    path, _, query = request.target.partition("?")
+    try:
+        body: Any = json.loads(request.body)
+    except ValueError:
+        body = request.body
+    spelled = query.replace("%20", "+").replace("%27", "'")
+    return request.method, path, spelled, request.authorization, request.content_type, body
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[str]:
+    """Run a mock of our own."""
+    with mock_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def journey(mock: str) -> list[Exchange]:
+    """Go a long way over the wire: several conversations, messages and a rating."""
+    with contextlib.closing(Recorder()) as recorder:
+        return _journey(mock, recorder)
+
+
+def _journey(mock: str, recorder: Recorder) -> list[Exchange]:
+    nobody = Session(mock, recorder, "", None)
+    token = nobody.call("init", body={"apiKey": KEY, "saVid": DEVICE}).document["sessionToken"]
+    visitor = Session(mock, recorder, "first", token)
+    visitor.call("getMe")
+    there = {"context": {"pageUrl": "https://example.com/?a='$x'"}}
+    name = visitor.call("startConversation", body=there).document["id"]
+    other = visitor.call("startConversation").document["id"]
+    visitor.call("sendMessage", path={"conversationId": other}, body={"content": "Elsewhere"})
+    path = {"conversationId": name}
+    nasty = f"{NASTY} {name} {{{name}}} {name.upper()} {KEY}"
+    visitor.call("sendMessage", path=path, body={"content": nasty})
+    message = visitor.call("getMessages", path=path).document["data"][1]["id"]
+    body = {"feedback": "like", "about": [name, message]}
+    visitor.raw("sendMessageFeedback", "POST", f"/messages/{message}/feedback", body=body)
+    visitor.call("getConversation", path=path)
+    return recorder.history
+
+
+@SHELL
+def test_commands_lead_to_the_same_answer(mock: str, journey: list[Exchange]) -> None:
+    """Run anew, the commands make objects of their own and show the same message."""
+    shell, _ = Renderer(mock, KEY, {"first": DEVICE})(journey)
+    head, _, body = in_shell(shell, SITEASSIST_API_KEY=KEY).rpartition("\n\n")
+    answer = json.loads(body.rpartition("\r\n")[2] or body)
+    assert "HTTP/1.1 200 OK" in head + body
+    _is_like(answer, journey[-1].document)
+    assert "Elsewhere" not in shell
+    assert KEY not in shell
+
+
+def test_program_leads_to_the_same_answer(mock: str, journey: list[Exchange]) -> None:
+    """So does the program."""
+    _, program = Renderer(mock, KEY, {"first": DEVICE})(journey)
+    status, _, body = in_python(program, SITEASSIST_API_KEY=KEY).partition(" ")
+    assert "200" == status
+    _is_like(json.loads(body), journey[-1].document)
+    assert "Elsewhere" not in program
+
+
+def _is_like(answer: dict[str, Any], before: dict[str, Any]) -> None:
+    """Compare two conversations by what was said in them, their own ids put aside."""
+    assert answer["id"] != before["id"]
+    question, rated = answer["messages"]
+    asked = before["messages"][0]["parts"][0]["text"].replace(before["id"], answer["id"])
+    # What was in capitals is the id of the new conversation as it is spelled.
+    asked = asked.replace(before["id"].upper(), answer["id"])
+    assert asked == question["parts"][0]["text"]
+    assert "like" == rated["feedback"]
+
+
+def test_several_ids_can_be_read_from_one_answer() -> None:
+    """A conversation's own id comes first, then those within it."""
+    answer = {"messages": [{"chatId": FIRST, "id": SECOND}], "id": FIRST, "x": "no id", "n": None}
+    read = made("startConversation", "POST", "/conversations", answer=answer, status=201)
+    last = made("getMe", target=f"/{FIRST}/{SECOND}")
+    shell, program = Renderer("http://127.0.0.1/v2")([read, last])
+    assert [
+        (
+            'answer=$(curl -sS "$BASE"/conversations --request POST '
+            '--header "Authorization: Bearer $first")'
+        ),
+        "id1=$(printf '%s' \"$answer\" | jq -r '.id')",
+        "id2=$(printf '%s' \"$answer\" | jq -r '.messages[0].id')",
+        'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
+    ] == shell.splitlines()[2:]
+    assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()

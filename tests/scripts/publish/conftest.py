@@ -1,0 +1,19 @@
+"""What the tests of publishing share: the tools of Node.js, if they are there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.values import ROOT
+
+
+@pytest.fixture(scope="session")
+def node_bin() -> Path:
+    """Return the folder of the programs of ``tools/node``; `make lint-spec` installs them."""
+    folder = ROOT / "tools" / "node" / "node_modules" / ".bin"
+    if shutil.which("node") is None or not (folder / "newman").exists():
+        pytest.skip("the tools of tools/node/package.json are not installed")
+    return folder
