@@ -1,6 +1,6 @@
-"""Hold a server to the contract: the one at ``SITEASSIST_BASE_URL``, or a mock of our own.
+"""Test a server against the contract: the server at ``SITEASSIST_BASE_URL``, or a mock.
 
-The exit status is that of ``siteassist-contract``, and so is the last line.
+The exit status and the last line of the output are those of ``siteassist-contract``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ START = "SiteAssist mock on "
 
 @contextmanager
 def running_mock() -> Iterator[str]:
-    """Run a mock on a free port for as long as the block lasts; yields its base URL.
+    """Run a mock on a free port for the duration of the block, and yield its base URL.
 
-    ``MOCK_ARGS`` are more options of it, such as ``--database``.
+    The environment variable ``MOCK_ARGS`` holds additional options, such as ``--database``.
     """
-    # Its log of requests would stand among the lines of the report.
+    # `--quiet`, because the access log would be mixed with the lines of the report.
     more = shlex.split(os.environ.get("MOCK_ARGS", ""))
     command = [str(TOOLS / "siteassist-mock"), "--port", "0", "--quiet", *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
@@ -65,8 +65,8 @@ def main() -> int:
     with running_mock() as url:
         keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
-        lent = ["--human-conversation", human_conversation(url)]
-        command = [*suite, *lent, *sys.argv[1:]]
+        given = ["--human-conversation", human_conversation(url)]
+        command = [*suite, *given, *sys.argv[1:]]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -1,16 +1,17 @@
-"""Create a virtual environment from a lock file, without any resolution.
+"""Create a virtual environment from a lock file, without resolving any dependency.
 
     python3 -m scripts.environment .venv requirements/dev.txt --editable
     python3 -m scripts.environment --here requirements/dev.txt --editable
 
 The second form installs into the environment of the interpreter that runs it.
 
-The lock file names every package, so pip is never asked to resolve one: the set-up of
-today is the set-up of any later day, whatever has been published meanwhile. Uses the
-standard library only, and can be parsed by any Python 3, to report that it is too old.
+The lock file names every package, so pip never resolves a version: the result is the
+same on any later day, regardless of newer releases. This module uses the standard library
+only. Any Python 3 can parse it, so that an interpreter that is too old gets a clear
+message.
 
-Exit status: 0 the environment is ready; 2 it cannot be made, with the reason in one
-sentence.
+Exit status: 0 the environment is ready; 2 it cannot be created, and the reason is printed
+in one sentence.
 """
 
 import argparse
@@ -31,48 +32,49 @@ OLDEST = (3, 11)
 
 
 class SetUpError(Exception):
-    """The environment cannot be made; the message is the reason, in one sentence."""
+    """The environment cannot be created; the message gives the reason in one sentence."""
 
 
 def shown(version: "tuple[object, ...]") -> str:
-    """Return the first two numbers of a version, as people write it."""
+    """Format the first two numbers of a version, such as ``3.11``."""
     return ".".join(str(number) for number in version[:2])
 
 
 def check_interpreter() -> None:
-    """Raise `SetUpError` if this interpreter cannot make a working environment."""
+    """Raise `SetUpError` if this interpreter cannot create a working environment."""
     if sys.version_info < OLDEST:
         raise SetUpError(
-            f"this project needs Python {shown(OLDEST)} or later, and {sys.executable} is "
-            f"{shown(sys.version_info)}: name another one, as in `make PYTHON=python3.12 VERB`"
+            f"this project needs Python {shown(OLDEST)} or later, but {sys.executable} is "
+            f"{shown(sys.version_info)}: select another interpreter, as in "
+            "`make PYTHON=python3.12 VERB`"
         )
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
             raise SetUpError(
-                f"{sys.executable} has no module `{module}`: install it (on Debian and Ubuntu "
-                "`apt-get install python3-venv`), or name another interpreter, as in "
+                f"{sys.executable} has no module `{module}`: install it (on Debian and Ubuntu with "
+                "`apt-get install python3-venv`) or select another interpreter, as in "
                 "`make PYTHON=python3.12 VERB`"
             )
 
 
 def check_folder() -> None:
-    """Raise `SetUpError` if Python cannot read the path of this folder in this locale.
+    """Raise `SetUpError` if the current locale cannot encode the path of this folder.
 
-    An editable installation is a file with that path, which Python decodes by the
-    locale, in UTF-8 mode as well.
+    An editable installation stores the path in a file. Python decodes that file with the
+    locale's encoding, even in UTF-8 mode.
     """
     encoding = locale.getencoding()
     try:
         str(ROOT).encode(encoding)
     except UnicodeEncodeError:
         raise SetUpError(
-            "the path of this folder has letters that the locale of this terminal "
-            f"({encoding}) cannot express: set LC_ALL=C.UTF-8, or move the folder"
+            "the path of this folder contains characters that the encoding of the current locale "
+            f"({encoding}) cannot represent: set LC_ALL=C.UTF-8, or move the folder"
         ) from None
 
 
 def run(command: "list[str]", purpose: str) -> None:
-    """Run a command in silence; raise `SetUpError` with its last error if it fails."""
+    """Run a command without output; raise `SetUpError` with its last error if it fails."""
     try:
         done = subprocess.run(
             command,
@@ -93,14 +95,15 @@ def run(command: "list[str]", purpose: str) -> None:
 
 
 def pip(python: str, *words: str) -> "list[str]":
-    """Return the command that runs the pip of an interpreter."""
+    """Return the command line that runs pip with an interpreter."""
     return [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
 
 
 def install(python: str, lock: Path, *, editable: bool) -> None:
-    """Install exactly what ``lock`` names, and this package if ``editable``, then check both.
+    """Install exactly the packages in ``lock``, and this package if ``editable``; then check them.
 
-    Raises `SetUpError`, also if the lock lacks a package that something in it needs.
+    Raises `SetUpError` if a command fails, or if the lock lacks a package that one of its
+    packages requires.
     """
     locked = pip(python, "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock))
     run(locked, f"cannot install {lock}")
@@ -115,9 +118,9 @@ def install(python: str, lock: Path, *, editable: bool) -> None:
 
 
 def create(folder: Path, lock: Path, *, editable: bool) -> None:
-    """Make the environment ``folder``; wait for another process that is making it.
+    """Create the environment ``folder``, or wait if another process is creating it.
 
-    Raises `SetUpError`.
+    Raises `SetUpError` if the environment cannot be created.
     """
     ready = folder / ".ready"
     with lock.open(encoding="utf-8") as file:
@@ -126,7 +129,7 @@ def create(folder: Path, lock: Path, *, editable: bool) -> None:
         if ready.exists() and ready.stat().st_mtime != begun:
             return
         print(f"Setting up {folder} (once) ...", flush=True)
-        # What is half done must not look ready to the next call.
+        # An environment that is only half built must not look ready to the next call.
         ready.unlink(missing_ok=True)
         venv = [sys.executable, "-m", "venv", "--clear", str(folder)]
         run(venv, f"cannot create {folder}")
@@ -136,19 +139,19 @@ def create(folder: Path, lock: Path, *, editable: bool) -> None:
 
 
 def exclusively(file: int) -> None:
-    """Wait until no other process holds the file, where the system can tell."""
+    """Lock the file exclusively, waiting if necessary; do nothing where ``flock`` is missing."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def main() -> int:
-    """Do what the command line says and return the exit status."""
+    """Run the command and return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m scripts.environment", description="Install a lock file."
+        prog="python3 -m scripts.environment", description="Install the packages of a lock file."
     )
     parser.add_argument("folder", nargs="?", type=Path, help="the environment to create")
     parser.add_argument("lock", type=Path, help="a file in requirements/")
-    parser.add_argument("--editable", action="store_true", help="this package as well")
+    parser.add_argument("--editable", action="store_true", help="install this package as well")
     parser.add_argument(
         "--here", action="store_true", help="install into the environment of this interpreter"
     )
@@ -159,7 +162,7 @@ def main() -> int:
         if options.here:
             install(sys.executable, options.lock, editable=options.editable)
         elif options.folder is None:
-            parser.error("name the environment to create")
+            parser.error("a folder is required unless --here is given")
         else:
             create(options.folder, options.lock, editable=options.editable)
     except (SetUpError, OSError) as error:

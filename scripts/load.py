@@ -1,6 +1,6 @@
-"""Hold a server to the contract under load: the one at ``SITEASSIST_BASE_URL``, or a mock.
+"""Load-test a server against the contract: the server at ``SITEASSIST_BASE_URL``, or a mock.
 
-The exit status is that of ``siteassist-load``, and so is the last line.
+The exit status and the last line of the output are those of ``siteassist-load``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract import (  # type: ignore[import-not-found]  # beside this file, as Python looks for it
+from contract import (  # type: ignore[import-not-found]  # found beside this file at run time
     MOCK_KEY,
     running_mock,
 )
@@ -20,8 +20,8 @@ LOAD = Path(__file__).resolve().parents[1] / ".venv-load" / "bin" / "siteassist-
 
 
 def main() -> int:
-    """Run the load and return its exit status."""
-    # Ctrl-C is for the load to act on: it still has something to report.
+    """Run the load test and return its exit status."""
+    # Leave Ctrl-C to the load test, which prints its report before it ends.
     signal.signal(signal.SIGINT, lambda *_: None)
     command = [str(LOAD), *sys.argv[1:]]
     if os.environ.get("SITEASSIST_BASE_URL"):

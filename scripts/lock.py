@@ -1,13 +1,14 @@
-"""Compile the lock files in ``requirements``, every version pinned and hashed.
+"""Compile the lock files in ``requirements``, with a version and hashes for each package.
 
-    make lock                    compile them anew; what is pinned stays if it can
-    make lock ARGS=--upgrade     take the newest versions
-    make lock ARGS=--check       list what `--upgrade` would change; change nothing
+    make lock                    recompile the files; keep the pinned versions where possible
+    make lock ARGS=--upgrade     upgrade every package to its newest compatible version
+    make lock ARGS=--check       list the changes `--upgrade` would make; change nothing
 
-What the files share has the same version in all of them. They name no package index.
+A package in several lock files has the same version in all of them. The lock files name
+no package index.
 
-Exit status: 0 done, or nothing would change; 1 with ``--check`` if something would; 2
-the compiler failed.
+Exit status: 0 the files are compiled, or ``--check`` found nothing to upgrade; 1
+``--check`` found packages to upgrade; 2 the compiler failed.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What one lock file is compiled from, as named in ``pyproject.toml``, and files besides."""
+    """The sources of a lock file: extras and groups of ``pyproject.toml``, and other files."""
 
     extras: tuple[str, ...]
     groups: tuple[str, ...]
     files: tuple[str, ...] = ()
 
 
-# The later ones keep to the versions of the first.
+# The versions in the first lock file constrain the others.
 LOCKS = {
     "dev.txt": Lock(("mock", "postgres", "contract"), ("dev",)),
     "bench.txt": Lock(("fast",), ("build",), ("bench/requirements.txt",)),
@@ -47,7 +48,7 @@ FIRST = next(iter(LOCKS))
 
 
 def roots(lock: Lock) -> list[str]:
-    """Return the requirements that a lock file is compiled from."""
+    """Return the direct requirements of a lock file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     found = list(project["project"]["dependencies"])
     for extra in lock.extras:
@@ -71,11 +72,13 @@ def _group(groups: dict[str, list[Any]], name: str) -> Iterable[str]:
 def compile_lock(name: str, folder: Path, words: Iterable[str]) -> None:
     """Write the lock file ``name`` into ``folder``.
 
-    Raises `subprocess.CalledProcessError` if that fails; the compiler has said why.
+    Raises `subprocess.CalledProcessError` if the compiler fails. The compiler prints the
+    reason itself.
     """
     lock = LOCKS[name]
     target = folder / name
-    # Paths inside of the repository are written relative to it: they stand in the comments.
+    # The compiler copies these paths into the comments of the lock file, so they must be
+    # relative to the repository.
     shown = target.relative_to(ROOT) if target.is_relative_to(ROOT) else target
     first = shown.with_name(FIRST)
     command = [
@@ -92,21 +95,21 @@ def compile_lock(name: str, folder: Path, words: Iterable[str]) -> None:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Return the version of each package that a lock file names."""
+    """Return the pinned version of each package in a lock file."""
     return dict(PIN.findall(path.read_text(encoding="utf-8")))
 
 
 def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Return a line for each package that two lock files have in different versions."""
+    """Return a line for each package whose version differs between two lock files."""
     return [
-        f"{name} {old.get(name, '(new)')} -> {new.get(name, '(not needed any more)')}"
+        f"{name} {old.get(name, '(new)')} -> {new.get(name, '(no longer needed)')}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
 
 
 def check() -> int:
-    """Print what ``--upgrade`` would change, and return the exit status."""
+    """Print the changes ``--upgrade`` would make, and return the exit status."""
     count = total = 0
     with tempfile.TemporaryDirectory() as folder:
         for name in LOCKS:
@@ -117,19 +120,29 @@ def check() -> int:
             print(f"requirements/{name}: {len(found)} of {len(old)} packages would change")
             for line in found:
                 print(f"  {line}")
-    print("Take them: make lock ARGS=--upgrade" if count else "All are the newest that fit.")
+    print(
+        "To upgrade, run: make lock ARGS=--upgrade"
+        if count
+        else "Every package has its newest compatible version."
+    )
     return 1 if count else 0
 
 
 def main() -> int:
-    """Do what the command line says and return the exit status."""
+    """Run the command and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="make lock", description="Compile the lock files in requirements/."
     )
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--upgrade", action="store_true", help="take the newest versions")
     choice.add_argument(
-        "--check", action="store_true", help="list what --upgrade would change; change nothing"
+        "--upgrade",
+        action="store_true",
+        help="upgrade every package to its newest compatible version",
+    )
+    choice.add_argument(
+        "--check",
+        action="store_true",
+        help="list the changes --upgrade would make; change nothing",
     )
     options = parser.parse_args()
     try:

@@ -1,11 +1,12 @@
-"""Check that the environment of this interpreter has all that a lock file is compiled from.
+"""Check that this interpreter's environment satisfies the requirements of a lock file.
 
     .venv/bin/python scripts/lock_check.py requirements/dev.txt
 
-`pip check` follows what installed packages require without extras. This follows extras
-as well (``coverage[toml]``), from what ``pyproject.toml`` asks for.
+`pip check` ignores the extras of a requirement. This check starts from the requirements
+in ``pyproject.toml`` and follows extras such as ``coverage[toml]`` as well.
 
-Exit status: 0 nothing is missing; 1 something is, one line each.
+Exit status: 0 every requirement is satisfied; 1 a package is missing or has the wrong
+version. Each problem is printed on a line of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-# Of all libraries that read requirements, the only one that is installed for certain.
+# pip's copy is the only requirement parser that is certain to be installed.
 from pip._vendor.packaging.requirements import Requirement
 from pip._vendor.packaging.utils import canonicalize_name
 
@@ -24,7 +25,7 @@ from scripts.lock import LOCKS, roots
 
 
 def missing(requirements: list[str], needed_by: str) -> Iterator[str]:
-    """Yield a sentence for each requirement, direct or not, that is not installed."""
+    """Yield a message for each direct or indirect requirement that is not satisfied."""
     waiting = [(needed_by, "", Requirement(text)) for text in requirements]
     seen: set[tuple[str, str]] = set()
     while waiting:
@@ -35,11 +36,11 @@ def missing(requirements: list[str], needed_by: str) -> Iterator[str]:
         try:
             found = distribution(name)
         except PackageNotFoundError:
-            yield f"{parent} requires {requirement.name}, which is not in it"
+            yield f"{parent} requires {requirement.name}, which is not installed"
             continue
         if not requirement.specifier.contains(found.version, prereleases=True):
             wanted = f"{requirement.name}{requirement.specifier}"
-            yield f"{parent} requires {wanted}, and it has {found.version}"
+            yield f"{parent} requires {wanted}, but {found.version} is installed"
         for asked in {"", *requirement.extras}:
             if (name, asked) not in seen:
                 seen.add((name, asked))
@@ -48,7 +49,7 @@ def missing(requirements: list[str], needed_by: str) -> Iterator[str]:
 
 
 def main(path: str) -> int:
-    """Print what is missing and return the exit status."""
+    """Print the unsatisfied requirements and return the exit status."""
     lock = LOCKS[Path(path).name]
     problems = sorted({*missing(roots(lock), "pyproject.toml")})
     for problem in problems:

@@ -1,9 +1,9 @@
-"""Release the version that ``pyproject.toml`` names: check, build ``dist/``, tag.
+"""Release the version in ``pyproject.toml``: run the checks, build ``dist/`` and tag.
 
-Nothing leaves this machine: the last lines say what to push. With ``--dry-run``
-only what takes no time is checked, and nothing is built or tagged.
+Nothing is published: the last lines of the output give the commands to do so. With
+``--dry-run``, only the quick checks run, and nothing is built or tagged.
 
-Exit status: 0 released, or nothing speaks against it; 1 something does; 2 a tool
+Exit status: 0 released, or no objection with ``--dry-run``; 1 a check failed; 2 a tool
 could not run.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 from scripts.publish.notes import UNRELEASED, section
 
 ROOT = Path(__file__).resolve().parents[1]
-# In this order: what fails soonest comes first.
+# The quickest checks come first.
 CHECKS = ("diff", "lint", "check-generated", "test", "contract")
 
 
 def run(*command: str) -> str:
-    """Return what a command prints.
+    """Run a command and return its output.
 
     Raises `subprocess.CalledProcessError` if it fails.
     """
@@ -33,25 +33,27 @@ def run(*command: str) -> str:
 
 
 def objections(version: str, changelog: str, tags: list[str], changed: list[str]) -> list[str]:
-    """Return what speaks against a release, as far as can be seen at once."""
+    """Return the objections to a release that can be found without running anything."""
     found = []
     if changed:
-        found.append(f"not committed: {', '.join(changed)}")
+        found.append(f"uncommitted changes: {', '.join(changed)}")
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        found.append(f"pyproject.toml: {version!r} is no version of three numbers")
+        found.append(f"pyproject.toml: invalid version {version!r}: expected three numbers")
     if f"v{version}" in tags:
-        found.append(f"{version} has been released already; raise it in pyproject.toml")
+        found.append(f"pyproject.toml: version {version} has already been released; increase it")
     if not section(changelog, version):
-        found.append(f"CHANGELOG.md: there is nothing below a heading '## {version}'")
+        found.append(f"CHANGELOG.md: no entries under a heading '## {version}'")
     if section(changelog, UNRELEASED):
-        found.append(f"CHANGELOG.md: move what is below '## {UNRELEASED}' to '## {version}'")
+        found.append(f"CHANGELOG.md: move the entries under '## {UNRELEASED}' to '## {version}'")
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="look only at what takes no time")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="run the quick checks only; build nothing"
+    )
     dry: bool = parser.parse_args(arguments).dry_run
     try:
         version = str(
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(*found, sep="\n", file=sys.stderr)
             return 1
         if dry:
-            print(f"Nothing speaks against {version}, as far as can be seen at once.")
+            print(f"The quick checks found no objection to releasing {version}.")
             return 0
         for verb in CHECKS:
             print(f"make {verb} ...", flush=True)
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
             check=True,
         )
         notes = ROOT / "dist" / "RELEASE_NOTES.md"
-        # Its headings are no comments.
+        # The default clean-up would remove the headings of the notes as comments.
         run("git", "tag", "--annotate", "--cleanup=whitespace", f"--file={notes}", f"v{version}")
     except subprocess.CalledProcessError as error:
         said = f": {error.stderr.strip()}" if error.stderr else ""
@@ -89,7 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"Released {version}: dist/ is built, and the tag v{version} is set. To publish it:")
+    print(
+        f"Released {version}: dist/ is built and the tag v{version} is created. To publish it, run"
+    )
     print(f"  git push origin v{version}")
     print("and upload dist/.")
     return 0

@@ -1,9 +1,9 @@
-"""Run a command of this environment with the words of the variable ARGS appended.
+"""Run a command of this environment with the words of the variable ``ARGS`` appended.
 
     ARGS="-k 'one or two'" .venv/bin/python scripts/with_args.py pytest
 
-make hands over what its user wrote by the environment, and no shell reads it: quotes
-group words, and nothing else has a meaning.
+make passes the user's arguments through the environment, so that no shell interprets
+them. Quotes group words; no other character is special.
 """
 
 import os
@@ -11,13 +11,14 @@ import shlex
 import sys
 from pathlib import Path
 
-# What is said to one call of make is not said to those that the command may start.
+# Variables for one call of make. The command may call make itself, and those calls must
+# not inherit them.
 FOR_THIS_CALL = ("ARGS", "BASE", "BASE_URL", "API_KEY", "TOKEN", "USERS", "TIME", "PYTHON")
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 
 
 def main() -> None:
-    """Replace this process by the command."""
+    """Replace this process with the command."""
     try:
         words = shlex.split(os.environ.get("ARGS", ""))
     except ValueError as error:

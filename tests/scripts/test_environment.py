@@ -214,7 +214,7 @@ def test_build_backend_is_the_locked_one() -> None:
 def test_changes_of_a_lock_are_listed() -> None:
     """`make lock ARGS=--check` names what is newer, new and gone."""
     old = {"a": "1", "b": "1", "c": "1"}
-    expected = ["a 1 -> 2", "c 1 -> (not needed any more)", "d (new) -> 1"]
+    expected = ["a 1 -> 2", "c 1 -> (no longer needed)", "d (new) -> 1"]
     assert expected == changes(old, {"a": "2", "b": "1", "d": "1"})
 
 
@@ -234,7 +234,7 @@ def set_up(
 @pytest.mark.parametrize(
     ("program", "sentence"),
     [
-        ("sys.version_info = (3, 10, 2)", r"needs Python 3\.11 or later, and \S+ is 3\.10: name"),
+        ("sys.version_info = (3, 10, 2)", r"needs Python 3\.11 or later, but \S+ is 3\.10: select"),
         ("sys.modules['venv'] = None; sys.meta_path.insert(0, Hide('venv'))", "no module `venv`"),
         (
             "sys.modules['ensurepip'] = None; sys.meta_path.insert(0, Hide('ensurepip'))",

@@ -38,16 +38,22 @@ def test_notes_are_the_section_of_the_version() -> None:
 @pytest.mark.parametrize(
     ("version", "changelog", "tags", "changed", "objection"),
     [
-        ("1.2.0", CHANGELOG, [], ["a.py"], "not committed: a.py"),
-        ("1.2", CHANGELOG, [], [], "pyproject.toml: '1.2' is no version of three numbers"),
-        ("1.2.0", CHANGELOG, ["v1.2.0"], [], "1.2.0 has been released already"),
-        ("2.0.0", CHANGELOG, [], [], "CHANGELOG.md: there is nothing below a heading '## 2.0.0'"),
+        ("1.2.0", CHANGELOG, [], ["a.py"], "uncommitted changes: a.py"),
+        ("1.2", CHANGELOG, [], [], "pyproject.toml: invalid version '1.2': expected three numbers"),
+        (
+            "1.2.0",
+            CHANGELOG,
+            ["v1.2.0"],
+            [],
+            "pyproject.toml: version 1.2.0 has already been released",
+        ),
+        ("2.0.0", CHANGELOG, [], [], "CHANGELOG.md: no entries under a heading '## 2.0.0'"),
         (
             "1.2.0",
             CHANGELOG.replace("## Unreleased\n", "## Unreleased\n\n- D.\n"),
             [],
             [],
-            "CHANGELOG.md: move what is below '## Unreleased' to '## 1.2.0'",
+            "CHANGELOG.md: move the entries under '## Unreleased' to '## 1.2.0'",
         ),
     ],
     ids=["uncommitted", "version", "released", "unsaid", "unreleased"],
@@ -113,7 +119,7 @@ def test_dry_run_does_nothing(repository: Path, capfd: pytest.CaptureFixture[str
     assert 0 == release.main(["--dry-run"])
     assert "" == tags(repository)
     assert not (repository / "dist.log").exists()
-    assert "Nothing speaks against 1.2.0" in capfd.readouterr().out
+    assert "The quick checks found no objection to releasing 1.2.0." in capfd.readouterr().out
 
 
 def test_change_that_is_not_committed_stops_the_release(
@@ -122,7 +128,7 @@ def test_change_that_is_not_committed_stops_the_release(
     """Also a file that git does not know."""
     (repository / "new.py").touch()
     assert 1 == release.main([])
-    assert "not committed: new.py\n" == capfd.readouterr().err
+    assert "uncommitted changes: new.py\n" == capfd.readouterr().err
 
 
 def test_failed_check_stops_the_release(
