@@ -1,17 +1,17 @@
-"""Say of every change of ``openapi.yaml`` whether it breaks those who use it.
+"""List the changes of ``openapi.yaml``, and classify each as breaking or not.
 
-oasdiff, pinned in ``tools/oasdiff`` and run by Go, knows the rules: what is asked
-of a client may only become less, what is promised to it only more. We add what it
-does not know, our own ``x-event-stream``, and take two of its rules more
-seriously: a credential where there was none needed, and another ``operationId``,
-which is the name of a method in the clients.
+The rules are those of oasdiff, which is pinned in ``tools/oasdiff`` and run with Go:
+requirements on clients may only be relaxed, and promises to clients may only be
+extended. This module adds the project's own extension ``x-event-stream``, which oasdiff
+ignores. It also raises the severity of two rules: an operation that newly needs a
+credential, and a changed ``operationId``, which is a method name in the clients.
 
-With ``--since-release``, compare with the latest release and hold the project to
-its rule: who breaks something raises the major version (before 1.0.0 the minor
-one) and says so in the changelog, in a line with ``**Breaking**``.
+With ``--since-release``, compare with the latest release and enforce the project's
+rule: a breaking change needs a new major version (before 1.0.0, a new minor version)
+and a line with ``**Breaking**`` in the changelog.
 
-Exit status: 0 nothing breaks, or it may; 1 something breaks; 2 the comparison could
-not run.
+Exit status: 0 nothing breaks, or the version and the changelog allow it; 1 a change
+breaks clients; 2 the comparison could not run.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ TOOL = ROOT / "tools" / "oasdiff"
 BREAKING, RISKY = 3, 2
 HEADINGS = {BREAKING: "Breaking", RISKY: "Perhaps breaking", 1: "Not breaking"}
 EXTENSION = "x-event-stream"
-# In a text, oasdiff takes any type for a kind of string; the payloads are JSON.
+# oasdiff treats every schema of a text media type as a string, but the payloads are JSON.
 AS_JSON = "application/event-stream+json"
-# Says something of the whole, not of a change.
+# A finding about the whole document rather than about a change.
 IGNORED = {"api-version-not-bumped"}
-# What people read, and nothing else depends on.
+# Keys whose values are for human readers only.
 WORDS = {"description", "summary", "title", "example", "examples"}
-# What oasdiff does not look at.
+# Keys that oasdiff does not compare.
 UNJUDGED = {"servers", "links", "securitySchemes"}
 SECURITY = ("components", "securitySchemes")
 
 
 class DiffError(Exception):
-    """The comparison cannot run; the message says why."""
+    """The comparison cannot run; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Change:
-    """One change: how grave it is (3 breaks), which operation it is of, and what it is."""
+    """A change: its level (3 is breaking), its operation and its description."""
 
     level: int
     operation: str
@@ -63,9 +63,9 @@ class Change:
 
 
 def base_text(base: str) -> str:
-    """Return the description of a file, or of a commit, a branch or a tag.
+    """Return the text of the API description in a file, or in a commit, a branch or a tag.
 
-    Raises `DiffError` if there is none.
+    Raises `DiffError` if ``base`` is neither.
     """
     path = Path(base)
     if path.is_file():
@@ -74,19 +74,19 @@ def base_text(base: str) -> str:
 
 
 def committed(revision: str, name: str) -> str:
-    """Return a file of the repository as it was at a revision.
+    """Return the content of a file of the repository at a revision.
 
-    Raises `DiffError` if it was not there, or if there is no such revision.
+    Raises `DiffError` if the revision does not exist or does not contain the file.
     """
-    # A leading dash would be an option.
+    # Without the option, git would read a revision with a leading dash as an option.
     done = git("show", "--end-of-options", f"{revision}:{name}")
     if done is None:
-        raise DiffError(f"{revision} is neither a file nor a revision with {name}")
+        raise DiffError(f"{revision} is neither a file nor a revision that contains {name}")
     return done
 
 
 def git(*words: str) -> str | None:
-    """Return what git prints, or nothing if it fails."""
+    """Return the output of a git command, or None if it fails."""
     try:
         done = subprocess.run(
             ["git", *words],
@@ -101,37 +101,40 @@ def git(*words: str) -> str | None:
 
 
 def compare(base: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    """Return all changes, the gravest first.
+    """Return all changes, the most severe first.
 
     Raises `DiffError` if oasdiff cannot run.
     """
     found = {*judged(base, new), *streams(base, new)}
-    # Without a file: the place of a node that one of the two lacks is a pointer.
+    # A document without a file reports places as JSON pointers. Lines of a file would be
+    # missing for nodes that only the base has.
     pointers = Document(new)
     changes = list(found)
     changes += [
         Change(
             BREAKING if SECURITY == path[:2] else RISKY,
             "",
-            f"nobody has judged {pointers.place(path)}",
+            f"no rule covers the change at {pointers.place(path)}",
         )
         for path in differences(base, new)
-        # What else there is has been judged, or follows from what has been.
+        # oasdiff has classified every other difference, or the cause of it.
         if not is_words(path) and (not found or UNJUDGED & {*path})
     ]
     if words := sum(is_words(path) for path in differences(base, new)):
-        changes.append(Change(1, "", f"texts changed in {words} places: descriptions, examples, …"))
+        changes.append(
+            Change(1, "", f"texts changed in {words} places (descriptions, examples, …)")
+        )
     return sorted(changes, key=lambda change: (-change.level, change.operation, change.text))
 
 
 def judged(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """Yield what oasdiff says.
+    """Yield the changes that oasdiff finds.
 
-    Raises `DiffError` if it cannot run.
+    Raises `DiffError` if oasdiff cannot run.
     """
     go = shutil.which("go")
     if go is None:
-        raise DiffError("there is no Go on this machine, which oasdiff needs: https://go.dev/dl/")
+        raise DiffError("oasdiff needs Go, which is not installed: see https://go.dev/dl/")
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for name, description in (("base.json", base), ("new.json", new)):
@@ -145,7 +148,8 @@ def judged(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
         done = subprocess.run(
             [go, "tool", "oasdiff", "changelog", *paths, "--format=json", levels],
             cwd=TOOL,
-            # The checksums are beside it; another version of Go is the user's business.
+            # `readonly` keeps go.mod and go.sum unchanged. Downloading another version of
+            # Go is left to the user's settings.
             env={**os.environ, "GOFLAGS": "-mod=readonly"},
             capture_output=True,
             text=True,
@@ -164,7 +168,7 @@ def judged(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
 
 
 def streams(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """Yield what changed in our extension: clients stop, or fail to, by what it says."""
+    """Yield the changes of ``x-event-stream``, from which clients learn where a stream ends."""
     before, after = extensions(base), extensions(new)
     for name in sorted(before.keys() | after.keys()):
         old, fresh = before.get(name), after.get(name)
@@ -176,12 +180,12 @@ def streams(base: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
             for key in sorted(old.keys() | fresh.keys()):
                 before_it, after_it = old.get(key), fresh.get(key)
                 if before_it != after_it:
-                    text = f"`{key}` of `{EXTENSION}`: {before_it!r} became {after_it!r}"
+                    text = f"`{key}` of `{EXTENSION}` changed from {before_it!r} to {after_it!r}"
                     yield Change(BREAKING, name, text)
 
 
 def extensions(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the extension of each operation with an event stream, by its operationId."""
+    """Return ``x-event-stream`` of each operation that has it, by operationId."""
     document = Document(description)
     return {
         operation.get("operationId", f"{method} {path}"): response[EXTENSION]
@@ -194,7 +198,7 @@ def extensions(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def differences(base: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield every place at which two documents differ."""
+    """Yield the path of every difference between two documents."""
     if isinstance(base, dict) and isinstance(new, dict):
         for key in [*base, *(key for key in new if key not in base)]:
             yield from differences(base.get(key), new.get(key), (*path, str(key)))
@@ -203,14 +207,14 @@ def differences(base: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def is_words(path: tuple[str, ...]) -> bool:
-    """Return whether what is there is for people only."""
-    # A property may have such a name, too.
+    """Return whether the value at ``path`` is for human readers only."""
+    # The keys below `properties` are names of properties, such as `description`.
     keys = {key for before, key in zip(("", *path), path, strict=False) if before != "properties"}
     return bool(keys & WORDS) or path[:1] == ("info",)
 
 
 def show(changes: list[Change]) -> str:
-    """Return all changes in words, by what they do and by their operation."""
+    """Format the changes, grouped by level, each with its operation."""
     lines = []
     for level, heading in HEADINGS.items():
         chosen = [change for change in changes if change.level == level]
@@ -224,9 +228,9 @@ def show(changes: list[Change]) -> str:
 
 
 def excuse(revision: str) -> str:
-    """Return why the changes since a release may break something, or nothing if they may not.
+    """Return the reason why breaking changes since a release are allowed, or an empty string.
 
-    Raises `DiffError` if the release has no version.
+    Raises `DiffError` if one of the two versions is invalid.
     """
     old = version(committed(revision, "pyproject.toml"))
     new = version((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -235,18 +239,22 @@ def excuse(revision: str) -> str:
     name = ".".join(map(str, new))
     notes = section(changelog, name) or section(changelog, UNRELEASED) or ""
     if raised and "**Breaking**" in notes:
-        return f"{name} is a new major version, and the changelog says what breaks."
+        part = "major" if new[0] else "minor"
+        return (
+            f"Breaking changes are allowed: the changelog lists them, and {name} raises the "
+            f"{part} version."
+        )
     return ""
 
 
 def version(pyproject: str) -> tuple[int, ...]:
-    """Return the version of the project, as numbers.
+    """Return the version in a ``pyproject.toml`` as a tuple of numbers.
 
-    Raises `DiffError` if it has none of three numbers.
+    Raises `DiffError` if the version is missing or does not consist of three numbers.
     """
     text = str(tomllib.loads(pyproject).get("project", {}).get("version", ""))
     if not re.fullmatch(r"\d+\.\d+\.\d+", text):
-        raise DiffError(f"{text!r} is no version of three numbers")
+        raise DiffError(f"invalid version {text!r}: expected three numbers")
     return tuple(int(number) for number in text.split("."))
 
 
@@ -254,7 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--base", help="a file, or a commit, a branch or a tag")
+    choice.add_argument("--base", help="compare with a file, a commit, a branch or a tag")
     choice.add_argument(
         "--since-release", action="store_true", help="compare with the latest release"
     )
@@ -280,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
     if reason:
         print(reason)
         return 0
-    print(f"This breaks what worked with {base}.", file=sys.stderr)
+    print(f"Some changes since {base} break clients.", file=sys.stderr)
     return 1
 
 

@@ -1,9 +1,9 @@
-"""Generate the client from ``openapi.yaml``, with its reference and a program that calls it all.
+"""Generate the client from ``openapi.yaml``, its reference, and a program that calls it.
 
-With ``--check``, only tell whether they are up to date.
+With ``--check``, only report whether the generated files are up to date.
 
-Exit status: 0 done or up to date, 1 out of date (``--check``), 2 the generator
-could not do its work.
+Exit status: 0 the files are written or up to date; 1 they are out of date
+(``--check``); 2 they could not be generated.
 """
 
 from __future__ import annotations
@@ -45,31 +45,32 @@ PROGRAM = ROOT / "tests" / "generated" / "every_method.py"
 
 
 class GenerationError(Exception):
-    """The generator failed; the message is what to tell the user."""
+    """The generator failed; the message is meant for the user."""
 
 
 TEXT = "text/plain"
 SETTINGS = {"publishableKey": "api_key", "deviceId": "device_id"}
-"""The setting of the client for each ``x-credential`` of a request."""
+"""The client setting that provides each ``x-credential`` of a request."""
 SCHEMAS = "#/components/schemas/"
 OF_EVERY_CALL = {"self", "timeout", "idle_timeout", "max_retries", "headers"}
-"""The arguments that every method of the client has."""
+"""The names of the arguments common to all methods of the client."""
 
 
 def prepare(document: Document) -> dict[str, Any]:
-    """Return a copy of the description that has all that the templates need.
+    """Return a copy of the description with all the data that the templates need.
 
-    The generator drops an operation's own name and path, the descriptions of
-    parameters, every bound, and what is inside a server-sent event. It keeps the
-    extensions of responses. So the first success of each operation gets
-    ``x-operation`` (name, method, path, and the text for each parameter),
-    ``x-event-stream`` gets the payloads by their type, and the descriptions of
-    properties get their bounds.
+    The generator drops the operationId and the path of an operation, the descriptions
+    of parameters, all bounds, and the payloads of server-sent events. It keeps the
+    extensions of responses. Therefore this function adds ``x-operation`` to the first
+    success of each operation (with the name, the method, the path and the text for
+    each parameter), adds the payloads by type to ``x-event-stream``, and adds the
+    bounds to the descriptions of properties.
 
-    Raises `SpecError` for what the client cannot be made from.
+    Raises `SpecError` if the description contains a construct that the client cannot
+    support.
     """
     operations = read_operations(document)
-    base_path(document)  # Raises if there is no server.
+    base_path(document)  # Raises if the description has no valid server.
     base_url = document.raw["servers"][0]["url"]
     prepared: dict[str, Any] = copy.deepcopy(dict(document.raw))
     schemas = prepared.get("components", {}).get("schemas", {})
@@ -85,10 +86,10 @@ def prepare(document: Document) -> dict[str, Any]:
         keys = {int(status): status for status in node["responses"]}
         for response in operation.successes:
             _check_response(document, operation, response)
-            # The response itself, since another operation may share it.
+            # A copy in place of the reference, since operations may share a response.
             written = copy.deepcopy(dict(response.raw))
             if JSON in response.media:
-                # Only the first media type of a response is typed.
+                # The generator types only the first media type of a response.
                 content = written["content"]
                 written["content"] = {JSON: content.pop(JSON), **content}
             if response.stream is not None:
@@ -99,7 +100,7 @@ def prepare(document: Document) -> dict[str, Any]:
         first = min(operation.successes, key=lambda response: response.status)
         if operation.paging is not None and first.paging is None:
             raise document.error(
-                f"{operation.operation_id}: `x-page` must stand on the first success",
+                f"{operation.operation_id}: `x-page` must be set on the first success",
                 (*operation.pointer, "responses"),
             )
         node["responses"][keys[first.status]]["x-operation"] = {
@@ -125,7 +126,7 @@ def prepare(document: Document) -> dict[str, Any]:
 
 
 def _mark_secrets(document: Document, schema: dict[str, Any]) -> None:
-    """Add ``x-secrets``, the names of the properties that are secrets, to a schema."""
+    """Add ``x-secrets``, the names of its secret properties, to a schema."""
     secrets = [
         name
         for name, field in schema.get("properties", {}).items()
@@ -140,10 +141,11 @@ def _mark_secrets(document: Document, schema: dict[str, Any]) -> None:
 
 
 def _check_sessions(document: Document, sessions: list[Operation]) -> None:
-    """Raise `SpecError` unless one operation starts a session, with a key and a device."""
+    """Raise `SpecError` unless exactly one operation starts a session, with a key and a device."""
     if len(sessions) != 1:
         raise document.error(
-            f"one operation must return an `x-credential: sessionToken`, got {len(sessions)}",
+            "exactly one operation must return an `x-credential: sessionToken`, "
+            f"got {len(sessions)}",
             ("paths",) if not sessions else sessions[1].pointer,
         )
     (session,) = sessions
@@ -151,14 +153,14 @@ def _check_sessions(document: Document, sessions: list[Operation]) -> None:
     roles = {session.credentials[name] for name in properties if name in session.credentials}
     if {"publishableKey", "deviceId"} - roles:
         raise document.error(
-            f"{session.operation_id} starts a session: its body needs the `x-credential`s "
-            "publishableKey and deviceId",
+            f"{session.operation_id} starts a session: its body must have properties with the "
+            "`x-credential`s publishableKey and deviceId",
             session.pointer,
         )
 
 
 def _check_arguments(document: Document, operation: Operation) -> None:
-    """Raise `SpecError` if the method for an operation would not have distinct arguments."""
+    """Raise `SpecError` if two arguments of an operation's method would have the same name."""
     names = [(one.name, operation.pointer) for one in operation.parameters]
     if operation.body is not None:
         pointer = (*operation.pointer, "requestBody")
@@ -181,7 +183,7 @@ def _check_arguments(document: Document, operation: Operation) -> None:
 
 
 def _check_response(document: Document, operation: Operation, response: Response) -> None:
-    """Raise `SpecError` if the client could not read a success."""
+    """Raise `SpecError` if the client could not read a successful response."""
     pointer = (*operation.pointer, "responses", str(response.status))
     for name, media in response.media.items():
         if name not in {JSON, EVENT_STREAM, TEXT}:
@@ -204,7 +206,7 @@ def _check_response(document: Document, operation: Operation, response: Response
 
 
 def _variants(document: Document, union: Json) -> dict[str, Any]:
-    """Return the members of a union by their ``type``: exactly, by prefix, and the rest."""
+    """Return the members of a union by ``type``: exact values, prefixes, and all others."""
     exact: dict[str, str] = {}
     prefixes: dict[str, str] = {}
     other = ""
@@ -217,7 +219,7 @@ def _variants(document: Document, union: Json) -> dict[str, Any]:
         kind = document.resolve(reference).get("properties", {}).get("type")
         if kind is None:
             raise document.error(
-                f"{name} needs a property `type`, as a member of a union",
+                f"{name} is a member of a union and needs a property `type`",
                 ("components", "schemas", name),
             )
         if "const" in kind:
@@ -238,7 +240,7 @@ def _stream(
     stream: EventStream,
     schemas: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what the templates need for a stream, and mark the schemas that have a part in it."""
+    """Return the template data for a stream, and mark the schemas of its events and answer."""
     payloads = _variants(document, stream.payload)
     parts = _variants(document, {"$ref": f"{SCHEMAS}{stream.parts}"})
     for name in (*payloads["exact"].values(), *payloads["prefixes"].values(), payloads["other"]):
@@ -257,7 +259,7 @@ def _stream(
 
 
 def _undescribed(payloads: dict[str, Any]) -> list[str]:
-    """Return the classes of the runtime's events whose types the description does not have."""
+    """Return the runtime's event classes whose types are missing from the description."""
     known = {kind: cls.__name__ for kind, cls in events.BY_TYPE.items()}
     families = {prefix: cls.__name__ for prefix, cls in events.BY_PREFIX.items()}
     return sorted(
@@ -267,13 +269,13 @@ def _undescribed(payloads: dict[str, Any]) -> list[str]:
 
 
 def _items(field: Json) -> str:
-    """Return the name of the schema of an array's items, or nothing."""
+    """Return the schema name of an array's items, or an empty string."""
     items = field.get("items", {})
     return str(items.get("$ref", "")).removeprefix(SCHEMAS) if field.get("type") == "array" else ""
 
 
 def _mark_texts(schemas: dict[str, Any], parts: str, text: str | None) -> None:
-    """Add ``x-text`` to the schemas with a required array of parts: they have a text."""
+    """Add ``x-text`` to the schemas with a required array of parts, which together form a text."""
     for schema in schemas.values():
         for name, field in schema.get("properties", {}).items():
             if text and _items(field) == parts and name in schema.get("required", ()):
@@ -281,7 +283,7 @@ def _mark_texts(schemas: dict[str, Any], parts: str, text: str | None) -> None:
 
 
 def _answer(schemas: dict[str, Any], schema: Json, usage: str) -> dict[str, str] | None:
-    """Return which property holds the steps of an answer, and which one of a step its usage."""
+    """Return the names of an answer's property for steps and of a step's property for usage."""
     for name, field in schema.get("properties", {}).items():
         step = schemas.get(_items(field), {})
         for inner, counted in step.get("properties", {}).items():
@@ -308,9 +310,9 @@ def _described(schema: Json, description: str) -> str:
 
 
 def generate(target: Path) -> None:
-    """Write the package to ``target``, which must not exist.
+    """Generate the package in ``target``, which must not exist.
 
-    Raises `SpecError` if the client cannot be made from the description, and
+    Raises `SpecError` if the description does not suit the client, and
     `GenerationError` if the generator fails or warns.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as prepared:
@@ -332,19 +334,19 @@ def _run_generator(prepared: Path, target: Path) -> None:
         "--meta=none",
         "--fail-on-warning",
     ]
-    # The post-hooks find ruff by name.
+    # The generator's post-hooks look up ruff in the PATH.
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GenerationError(f"{done.stdout}{done.stderr}".strip())
-    # Without packaging metadata the generator leaves this marker out.
+    # The generator omits this marker when it writes no packaging metadata.
     (target / "py.typed").touch()
 
 
 def describe(package: Path, page: Path, program: Path) -> None:
-    """Write the reference of the client in ``package``, and the program that calls it all.
+    """Write the reference of the client in ``package``, and the program that calls its methods.
 
-    Raises `GenerationError` if that fails.
+    Raises `GenerationError` if a command fails.
     """
     path = os.pathsep.join((str(package.parent), str(ROOT / "src")))
     reference = Path(__file__).with_name("reference.py")
@@ -371,7 +373,7 @@ def describe(package: Path, page: Path, program: Path) -> None:
 
 
 def differences(expected: Path, actual: Path) -> list[str]:
-    """Describe how the files below ``actual`` differ from those below ``expected``."""
+    """Return a line for each file that differs between two folders, sorted."""
     wanted, found = _files(expected), _files(actual)
     rows = [f"missing   {name}" for name in wanted - found]
     rows += [f"extra     {name}" for name in found - wanted]
@@ -409,7 +411,7 @@ def main() -> int:
                 if not old.exists() or new.read_bytes() != old.read_bytes()
             ]
             if rows and not check:
-                # Whole, so that what is no longer generated goes as well.
+                # Replace the whole folder, to remove files that are no longer generated.
                 shutil.rmtree(PACKAGE, ignore_errors=True)
                 shutil.copytree(fresh, PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
             rows += [f"differs   {old.relative_to(ROOT)}" for _, old in changed]
@@ -420,14 +422,19 @@ def main() -> int:
     except (SpecError, GenerationError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    name = PACKAGE.relative_to(ROOT)
     if not rows:
-        print(f"{name} is up to date.")
+        print("The generated files are up to date.")
     elif check:
-        print(f"{name} is out of date; run `make generate`:", *rows, sep="\n  ", file=sys.stderr)
+        print(
+            "The generated files are out of date; run `make generate`:",
+            *rows,
+            sep="\n  ",
+            file=sys.stderr,
+        )
         return 1
     else:
-        print(f"{name}: {len(rows)} files changed.", *rows, sep="\n  ")
+        noun = "file" if len(rows) == 1 else "files"
+        print(f"{len(rows)} generated {noun} changed:", *rows, sep="\n  ")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""Write what follows from the generated client: its reference, and a program that calls it all.
+"""Write the reference of the generated client, and a program that calls all its methods.
 
-Run by ``scripts/generate.py``, with the client to describe first on the path:
+``scripts/generate.py`` runs this script with the generated client first on the path:
 
     reference.py PAGE PROGRAM
 """
@@ -29,7 +29,7 @@ ENTRY = re.compile(r"^    (\S[^:]*): ?(.*)$")
 
 
 class Method(NamedTuple):
-    """A method of the client that makes an operation."""
+    """A method of the client that calls an operation."""
 
     name: str
     signature: inspect.Signature
@@ -37,7 +37,7 @@ class Method(NamedTuple):
 
 
 def methods(cls: type[object], tag: str) -> list[Method]:
-    """Return the methods for the operations with this tag, in the order of the description."""
+    """Return the methods for the operations with a tag, in the order of the description."""
     found = []
     for operation in OPERATIONS.values():
         if operation.tag != tag:
@@ -50,12 +50,12 @@ def methods(cls: type[object], tag: str) -> list[Method]:
 
 
 def python_name(name: str) -> str:
-    """Return what the generator makes of a name."""
+    """Return the Python name that the generator derives from a name."""
     return str(PythonIdentifier(snake_case(name), ""))
 
 
 def sections(docstring: str) -> dict[str, Any]:
-    """Split a docstring into its text and its named lists."""
+    """Split a docstring into its text and its sections, such as ``Args``."""
     text: list[str] = []
     lists: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None
@@ -80,7 +80,7 @@ def sections(docstring: str) -> dict[str, Any]:
 
 
 def short(signature: inspect.Signature) -> str:
-    """Return the parameters that the operation is about, and the result."""
+    """Format the parameters of the operation itself and the type of the result."""
     shown = [
         parameter
         for name, parameter in signature.parameters.items()
@@ -89,7 +89,7 @@ def short(signature: inspect.Signature) -> str:
     words = [
         f"{parameter.name}"
         if parameter.default is inspect.Parameter.empty
-        # What may be left out, and what it then is, is told below.
+        # The list of arguments gives the default.
         else f"{parameter.name}=…"
         for parameter in shown
     ]
@@ -97,14 +97,15 @@ def short(signature: inspect.Signature) -> str:
 
 
 def page() -> str:
-    """Return the reference as Markdown."""
+    """Return the reference page in Markdown."""
     lines = [
         "# Reference of the client",
         "",
-        "Made by `make generate` from `openapi.yaml`; [client.md](client.md) tells how to use it.",
-        "`SiteAssist` has these methods, and `AsyncSiteAssist` the same ones to be awaited.",
-        "Every method also takes `timeout`, `max_retries` and `headers`, a stream `idle_timeout`",
-        "as well; what may be left out is shown as `name=…`.",
+        "`make generate` writes this page from `openapi.yaml`. [client.md](client.md) explains how",
+        "to use the client. `SiteAssist` has the methods below, and `AsyncSiteAssist` has the same",
+        "methods for asynchronous code. Every method also accepts `timeout`, `max_retries` and",
+        "`headers`; methods that stream accept `idle_timeout` as well. An optional argument is",
+        "shown as `name=…`.",
         "",
     ]
     for tag in DOCUMENT.raw["tags"]:
@@ -125,9 +126,9 @@ def page() -> str:
 
 
 def described(method: Method) -> list[str]:
-    """Return the part of the page about one method."""
-    told = sections(method.docstring)
-    text, _, reference = told["text"].rpartition("Reference: ")
+    """Return the lines of the page about a method."""
+    parts = sections(method.docstring)
+    text, _, reference = parts["text"].rpartition("Reference: ")
     lines = [
         f"### `{method.name}`",
         "",
@@ -140,11 +141,11 @@ def described(method: Method) -> list[str]:
         text.strip(),
         "",
     ]
-    arguments = {name: said for name, said in told["Args"].items() if name not in COMMON}
+    arguments = {name: said for name, said in parts["Args"].items() if name not in COMMON}
     if arguments:
         lines += [f"- `{name}`: {said}" for name, said in arguments.items()]
         lines.append("")
-    errors = [name for name in told["Raises"] if name in siteassist.errors.__all__]
+    errors = [name for name in parts["Raises"] if name in siteassist.errors.__all__]
     lines += [
         f"Reference: {reference}",
         "",
@@ -155,7 +156,7 @@ def described(method: Method) -> list[str]:
 
 
 def model(name: str) -> list[str]:
-    """Return the part of the page about one model."""
+    """Return the lines of the page about a model."""
     cls = getattr(siteassist.models, name)
     text = " ".join((inspect.getdoc(cls) or "").partition("Reference:")[0].split())
     lines = [f"### `{name}`", "", text, ""]
@@ -174,7 +175,7 @@ def model(name: str) -> list[str]:
 
 
 def value(annotation: str, name: str) -> str:
-    """Return an expression of this type."""
+    """Return an expression whose value has the annotated type."""
     literal = re.search(r"""Literal\[\s*[\"']([^\"']+)""", annotation)
     if literal:
         return f'"{literal[1]}"'
@@ -189,12 +190,12 @@ def value(annotation: str, name: str) -> str:
     ):
         if part in annotation:
             return expression
-    msg = f"no value is known for {name}: {annotation}"
+    msg = f"no example value for the argument {name} of type {annotation}"
     raise SystemExit(msg)
 
 
 def program() -> str:
-    """Return a program that calls every method with every argument, and states each result."""
+    """Return a program that calls every method with every argument and asserts each result type."""
     bodies = []
     used: set[str] = set()
     for cls, awaited in ((siteassist.SiteAssist, False), (siteassist.AsyncSiteAssist, True)):
@@ -213,14 +214,14 @@ def program() -> str:
                 wait = "await " if inspect.iscoroutinefunction(getattr(cls, method.name)) else ""
                 call = f"{wait}client.{method.name}({', '.join([*arguments, 'headers={}'])})"
                 if result == "None":
-                    # Type checkers refuse to use what such a call returns.
+                    # Type checkers reject using the result of a function that returns None.
                     lines += [f"    {call}", "    results.append(None)"]
                 else:
                     lines.append(f"    results.append(assert_type({call}, {quoted(result)}))")
         start = "async def awaited" if awaited else "def blocking"
         bodies.append(
             f"{start}(client: {cls.__name__}) -> list[object]:\n"
-            f'    """Call every method of `{cls.__name__}`, and return what came of it."""\n'
+            f'    """Call every method of `{cls.__name__}`, and return the results."""\n'
             "    results: list[object] = []\n" + "\n".join(lines) + "\n    return results\n"
         )
     ours = sorted(used & {"AsyncPages", "AsyncStream", "Pages", "QueuedNotice", "Stream"})
@@ -228,7 +229,7 @@ def program() -> str:
     models = sorted(used & set(siteassist.models.__all__))
     return "\n".join(
         [
-            '"""Calls every method of the client. Made by `make generate`; do not edit."""',
+            '"""Calls to every method of the client. Generated by `make generate`; do not edit."""',
             "",
             "from __future__ import annotations",
             "",
@@ -247,7 +248,7 @@ def program() -> str:
 
 
 def quoted(result: str) -> str:
-    """Return a type as a string, which is read by type checkers only."""
+    """Quote a type, so that only type checkers evaluate it."""
     return f'"{result}"'
 
 

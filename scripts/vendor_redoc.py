@@ -1,12 +1,12 @@
-"""Fetch Redoc, which renders the API reference, anew from the package registry of npm.
+"""Fetch Redoc, which renders the API reference, from the npm registry.
 
-Without an argument it is the version that is pinned in ``redoc.json``, and what
-comes must be what is pinned there; with one, such as ``2.5.4``, it is that
-version, and the pin is renewed. Needs ``npm``.
+Without an argument, fetch the version pinned in ``redoc.json`` and verify that its hashes
+match. With an argument such as ``2.5.4``, fetch that version and update the pin. Needs
+``npm``.
 
-Two things of the bundle are changed, since a page must be complete in itself: it
-loads the picture of its maker's logo from the web, and names source maps that are
-not there.
+The bundle is changed in two places, because the reference page must not load anything
+from elsewhere: the bundle loads the logo of Redoc's vendor from the web, and refers to
+source maps that are not included.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from pathlib import Path
 
 VENDOR = Path(__file__).resolve().parents[1] / "src" / "siteassist_spec" / "reference" / "vendor"
 PIN = VENDOR / "redoc.json"
-# What is changed in the bundle, to what, and how often it is there.
+# Replacements in the bundle: the pattern, the new text, the expected number of matches.
 CHANGES = (
-    # A picture that cannot be shown: Redoc leaves it out then.
+    # An empty image: Redoc omits a logo that cannot be loaded.
     (rb'"https://cdn\.redoc\.ly/redoc/logo-mini\.svg"', b'"data:,"', 1),
-    # Of the bundle, and of the worker that is in it.
+    # One for the bundle, and one for the worker embedded in it.
     (rb"//# sourceMappingURL=[\w.]+\.map", b"", 2),
 )
 BUNDLE = "redoc.standalone.js"
-# By our names: how each is called in the package. The name of one has a hash.
+# The names of the vendored files, with a pattern for the path in the package: one of the
+# paths contains a hash.
 FILES = {
     BUNDLE: r"package/bundles/redoc\.standalone\.js",
     f"{BUNDLE}.LICENSE.txt": r"package/bundles/redoc\.standalone\.js\.LICENSE\.txt",
@@ -42,7 +43,7 @@ FILES = {
 
 
 def fetch(version: str) -> bytes:
-    """Return the package as the registry has it."""
+    """Download the package from the registry and return its bytes."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             ["npm", "pack", "--silent", f"redoc@{version}"],
@@ -55,24 +56,32 @@ def fetch(version: str) -> bytes:
 
 
 def unpack(package: bytes) -> dict[str, bytes]:
-    """Return the files that we keep, by our names."""
+    """Return the content of the vendored files, by name."""
     found = {}
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
         for name, pattern in FILES.items():
-            members = [one for one in archive.getmembers() if re.fullmatch(pattern, one.name)]
+            members = [
+                member for member in archive.getmembers() if re.fullmatch(pattern, member.name)
+            ]
             if len(members) != 1:
-                raise SystemExit(f"{name} is not there once: look at the new version")
+                raise SystemExit(
+                    f"{name}: expected one matching file in the package, got {len(members)}: "
+                    "adapt FILES to the new version"
+                )
             file = archive.extractfile(members[0])
             found[name] = b"" if file is None else file.read()
     return found
 
 
 def complete(bundle: bytes) -> bytes:
-    """Return the bundle without what it would load from elsewhere."""
+    """Return the bundle without its references to external files."""
     for pattern, new, times in CHANGES:
         bundle, count = re.subn(pattern, new, bundle)
         if count != times:
-            raise SystemExit(f"{pattern!r} is there {count} times: look at the new version")
+            raise SystemExit(
+                f"{pattern!r}: expected {times} matches in the bundle, got {count}: "
+                "adapt CHANGES to the new version"
+            )
     return bundle
 
 
@@ -91,12 +100,12 @@ def main() -> int:
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     if version == pin["version"] and new != pin:
-        print(f"redoc {version} is not what {PIN.name} pins", file=sys.stderr)
+        print(f"redoc {version} does not match the hashes in {PIN.name}", file=sys.stderr)
         return 1
     for name, content in files.items():
         (VENDOR / name).write_bytes(content)
     PIN.write_text(json.dumps(new, indent=2) + "\n")
-    print(f"redoc {version}: {len(files)} files, as pinned in {PIN.name}")
+    print(f"redoc {version}: wrote {len(files)} files and {PIN.name}")
     return 0
 
 

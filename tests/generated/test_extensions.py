@@ -244,7 +244,7 @@ def test_described_event_is_one_class(checkout: Path) -> None:
         (
             FIRST,
             FIRST + "        - $ref: '#/components/schemas/HumanAgent'\n",
-            "HumanAgent needs a property `type`, as a member of a union",
+            "HumanAgent is a member of a union and needs a property `type`",
         ),
         (
             FIRST,
@@ -351,11 +351,14 @@ def test_credentials_follow_the_extension(checkout: Path) -> None:
     [
         (
             ("          x-credential: sessionToken\n", ""),
-            "one operation must return an `x-credential: sessionToken`, got 0",
+            "exactly one operation must return an `x-credential: sessionToken`, got 0",
         ),
         (
             ("          x-credential: deviceId\n", ""),
-            "init starts a session: its body needs the `x-credential`s publishableKey and deviceId",
+            (
+                "init starts a session: its body must have properties with the `x-credential`s "
+                "publishableKey and deviceId"
+            ),
         ),
         (
             ("required: [apiKey, saVid]", "required: [saVid]"),
