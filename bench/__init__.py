@@ -1,1 +1,1 @@
-"""What the client and the mock cost, next to their peers, measured in the same run; no tests."""
+"""Benchmarks of the client and the mock server next to their peers, measured in the same run."""

@@ -1,7 +1,7 @@
-"""What a call costs besides its HTTP, over the same call with bare httpx.
+"""The time of a call, as a ratio over the same call with bare httpx.
 
-The transport is in memory and answers at once, so that nothing but the
-client's own work is left.
+The transport is in memory and answers immediately, so that only the work of the client
+is measured.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from uuid import UUID
 import httpx
 
 from .peers import anthropic_call, openai_call, transport
-from .results import Row, apart, hand_over, tell
-from .samples import ANSWER, CONVERSATION, JSON_TYPE, QUESTION, SPOKEN
+from .results import Row, apart, hand_over, show_progress
+from .samples import ANSWER, ANSWER_TEXT, CONVERSATION, JSON_TYPE, QUESTION
 from .timing import cheapest
 
 CALLS = 50
@@ -31,11 +31,11 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 
 
 def measure() -> list[Row]:
-    """Return the ratios of each subject, measured in a process of its own."""
+    """Return the ratio of each subject, each measured in a separate process."""
     rows: list[Row] = []
-    for who in ("siteassist", "siteassist, async", "openai", "anthropic", "plain generated"):
-        tell(f"calls: {who}")
-        rows += apart("calls", who)
+    for subject in ("siteassist", "siteassist, async", "openai", "anthropic", "plain generated"):
+        show_progress(f"calls: {subject}")
+        rows += apart("calls", subject)
     return rows
 
 
@@ -65,8 +65,8 @@ def _siteassist() -> Pair:
     carrier = transport(httpx, ANSWER, JSON_TYPE)
     client = SiteAssist(token="x", base_url=URL, transport=carrier)
     found = client.send_message(CONVERSATION, content=QUESTION).text
-    if found != SPOKEN:
-        msg = f"{found!r} is not the answer"
+    if found != ANSWER_TEXT:
+        msg = f"expected the answer {ANSWER_TEXT!r}, got {found!r}"
         raise RuntimeError(msg)
     return _times(lambda: client.send_message(CONVERSATION, content=QUESTION)), _times(_bare())
 
@@ -90,7 +90,7 @@ def _siteassist_async(runner: asyncio.Runner) -> Pair:
 
 
 def _generated() -> Pair:
-    """Return a call with what openapi-python-client makes as it stands."""
+    """Return a call with the unmodified output of openapi-python-client."""
     from siteassist import AuthenticatedClient
     from siteassist.api.messages import send_message
     from siteassist.models import SendMessageRequest
@@ -105,17 +105,17 @@ def _generated() -> Pair:
     return _times(call), _times(_bare())
 
 
-def main(who: str) -> None:
+def main(subject: str) -> None:
     """Measure one subject, for `measure`."""
-    if who == "siteassist, async":
+    if subject == "siteassist, async":
         with asyncio.Runner() as runner:
             ratio = _ratio(_siteassist_async(runner))
-    elif who in {"openai", "anthropic"}:
-        call, bare = openai_call() if who == "openai" else anthropic_call()
+    elif subject in {"openai", "anthropic"}:
+        call, bare = openai_call() if subject == "openai" else anthropic_call()
         ratio = _ratio((_times(call), _times(bare)))
     else:
-        ratio = _ratio(_siteassist() if who == "siteassist" else _generated())
-    hand_over([Row(WHAT, who, ratio, GOAL if who == "siteassist" else None)])
+        ratio = _ratio(_siteassist() if subject == "siteassist" else _generated())
+    hand_over([Row(WHAT, subject, ratio, GOAL if subject == "siteassist" else None)])
 
 
 if __name__ == "__main__":

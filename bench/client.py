@@ -1,4 +1,4 @@
-"""What the client costs, next to its peers: the command behind `make bench-client`."""
+"""The benchmark of the client and its peers, which `make bench-client` runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from . import calls, decoding, imports, memory
-from .results import Row, table, tell
+from .results import Row, table
 
 SECTIONS = {
     "imports": imports.measure,
@@ -23,17 +23,17 @@ NEEDED = {"anthropic": "anthropic", "httpx-sse": "httpx_sse", "openai": "openai"
 NAMED = ("siteassist", "httpx", "orjson", *NEEDED)
 
 DESCRIPTION = """\
-Measure what the client costs, next to its peers, and print a table.
+Measure the overhead of the client and of its peers, and print a table.
 
-Every number is a ratio over a floor that was measured in the same run, taking
-turns: 1.00 is what the floor takes, less is better. Memory is in bytes per
-event. Nothing fails when a goal is missed; the table says so.
+Each value is a ratio over a baseline measured in the same run, in alternating
+turns. 1.00 is the baseline itself, and lower is better. Memory is in bytes per
+event. A missed goal is marked in the table; it does not change the exit status.
 
 sections:
-  imports   import, client ready and first call, over `import httpx`
-  decoding  read a stream as typed events, over split + json.loads
-  calls     make one call on an in-memory transport, over bare httpx
-  memory    what is kept of a million streamed events
+  imports   import, client creation and first call, over `import httpx`
+  decoding  reading a stream as typed events, over split + json.loads
+  calls     one call on an in-memory transport, over bare httpx
+  memory    memory retained per event, for up to a million events
 """
 EXAMPLES = """\
 examples:
@@ -44,7 +44,7 @@ examples:
 
 
 def main() -> int:
-    """Run the sections that were asked for."""
+    """Run the selected sections and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.client",
         description=DESCRIPTION,
@@ -52,18 +52,21 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help="what to measure; everything if left out"
+        "sections", nargs="*", metavar="SECTION", help="sections to run (default: all)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
     options = parser.parse_args()
     unknown = [name for name in options.sections if name not in SECTIONS]
     if unknown:
-        parser.error(f"no such section: {', '.join(unknown)} (there are {', '.join(SECTIONS)})")
+        parser.error(f"unknown section {', '.join(unknown)}: expected one of {', '.join(SECTIONS)}")
     missing = [name for name, module in NEEDED.items() if util.find_spec(module) is None]
     if missing:
-        tell(f"{', '.join(missing)} not installed here: run `make bench-client`, which sees to it")
+        print(
+            f"{', '.join(missing)} not installed: run `make bench-client` to install the peers",
+            file=sys.stderr,
+        )
         return 2
-    # What a user has set for real calls must not change what is measured.
+    # Settings that the user made for real calls must not affect the measurements.
     for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
         del os.environ[name]
     rows: list[Row] = []

@@ -1,9 +1,8 @@
-"""How long it takes to read a stream as typed events, over the least that it can take.
+"""The time to read a stream as typed events, as a ratio over a minimal reader.
 
-That floor is to cut the same bytes at blank lines and to read the JSON of each
-block with the standard library. The client is timed through all that it does
-for its user: from the call to the last event, with httpx and with the text put
-together.
+The minimal reader splits the same bytes at blank lines and parses the JSON of each block
+with the standard library. The time of the client includes everything it does for its
+user, from the call to the last event: the work of httpx and the assembly of the text.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import httpx
 
 from . import samples
 from .peers import Opening, anthropic_stream, httpx_sse_stream, openai_stream, transport
-from .results import Row, apart, hand_over, tell
+from .results import Row, apart, hand_over, show_progress
 from .samples import CONVERSATION, QUESTION, STREAM_TYPE
 from .timing import cheapest
 
@@ -28,23 +27,23 @@ PEER_DELTAS = 3_000
 PEER_REPETITIONS = 5
 URL = "https://example.com/"
 
-WHOLE = "decode chunks of 64 KiB / split + json.loads"
-SINGLE = "decode chunks of one event / httpx + the same"
+WHOLE = "decode 64 KiB chunks / split + json.loads"
+SINGLE = "decode one-event chunks / httpx + split + json.loads"
 GOALS = {"standard": 1.1, "fast": 0.5}
 NAMES = {"standard": "siteassist", "fast": "siteassist[fast]"}
 
 
 def measure() -> list[Row]:
-    """Return the ratios of each subject, measured in a process of its own."""
+    """Return the ratios of each subject, each measured in a separate process."""
     rows: list[Row] = []
-    for who in ("standard", "fast", "openai", "anthropic", "httpx-sse"):
-        tell(f"decoding: {NAMES.get(who, who)}")
-        rows += apart("decoding", who)
+    for subject in ("standard", "fast", "openai", "anthropic", "httpx-sse"):
+        show_progress(f"decoding: {NAMES.get(subject, subject)}")
+        rows += apart("decoding", subject)
     return sorted(rows, key=lambda row: (WHOLE, SINGLE).index(row.what))
 
 
 def split(body: bytes) -> None:
-    """Read a body of blocks with one line each."""
+    """Read a body whose blocks have a single line."""
     loads = json.loads
     for block in body.split(b"\n\n"):
         if block and block != b"data: [DONE]":
@@ -52,7 +51,7 @@ def split(body: bytes) -> None:
 
 
 def split_named(body: bytes) -> None:
-    """Read a body of blocks with an `event` line before that of the data."""
+    """Read a body whose blocks have an `event` line before the `data` line."""
     loads = json.loads
     for block in body.split(b"\n\n"):
         if block:
@@ -60,7 +59,7 @@ def split_named(body: bytes) -> None:
 
 
 def _bare(chunks: list[bytes], read: Callable[[bytes], None]) -> Callable[[], None]:
-    """Return what reads the chunks with httpx and nothing else."""
+    """Return a function that reads the chunks with httpx alone."""
     client = httpx.Client(transport=transport(httpx, chunks, STREAM_TYPE))
 
     def run() -> None:
@@ -106,14 +105,14 @@ def _peer(name: str) -> list[Row]:
 
 
 def _check(name: str, least: int, *counts: int) -> None:
-    """Raise if a subject has read something else than what is measured."""
+    """Raise `RuntimeError` if a subject has read an unexpected number of events."""
     if any(not least <= count <= least + 10 for count in counts):
-        msg = f"{name} finds {counts} events where there are {least}"
+        msg = f"{name}: expected {least} to {least + 10} events, got {', '.join(map(str, counts))}"
         raise RuntimeError(msg)
 
 
 def _ours(kind: str) -> list[Row]:
-    # Only here: `main` decides first whether orjson is there.
+    # Imported here, after `main` has decided whether orjson can be imported.
     from siteassist import SiteAssist
 
     events = samples.siteassist_stream(DELTAS)
@@ -149,7 +148,7 @@ def _ours(kind: str) -> list[Row]:
 
 
 def _awaited(runner: asyncio.Runner, pieces: list[bytes]) -> Callable[[], None]:
-    """Return what reads the pieces with the asynchronous client."""
+    """Return a function that reads the pieces with the asynchronous client."""
     from siteassist import AsyncSiteAssist
 
     chunks = samples.AsyncChunks(pieces)
@@ -164,7 +163,7 @@ def _awaited(runner: asyncio.Runner, pieces: list[bytes]) -> Callable[[], None]:
 
 
 def _bare_awaited(runner: asyncio.Runner, pieces: list[bytes]) -> Callable[[], None]:
-    """Return what reads the pieces with httpx's asynchronous client and nothing else."""
+    """Return a function that reads the pieces with httpx's asynchronous client alone."""
     chunks = samples.AsyncChunks(pieces)
 
     async def read() -> None:
@@ -178,12 +177,12 @@ def _bare_awaited(runner: asyncio.Runner, pieces: list[bytes]) -> Callable[[], N
     return lambda: runner.run(read())
 
 
-def main(who: str) -> None:
+def main(subject: str) -> None:
     """Measure one subject, for `measure`."""
-    if who == "standard":
-        # As if the accelerator were not installed.
-        sys.modules["orjson"] = None  # type: ignore[assignment]  # that is how to say so
-    hand_over(_ours(who) if who in NAMES else _peer(who))
+    if subject == "standard":
+        # None makes `import orjson` fail, as if it were not installed.
+        sys.modules["orjson"] = None  # type: ignore[assignment]  # None is allowed here
+    hand_over(_ours(subject) if subject in NAMES else _peer(subject))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How long a program waits before it can make its first call, over `import httpx`."""
+"""The time until a program has made its first call, as a ratio over `import httpx`."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from .results import Row, tell
+from .results import Row, show_progress
 from .samples import ANSWER, ANTHROPIC_ANSWER, CONVERSATION, OPENAI_ANSWER
 
 REPETITIONS = 15
@@ -13,11 +13,11 @@ PEER_REPETITIONS = 5
 
 IMPORT = "import / import httpx"
 READY = "client ready / import httpx"
-FIRST = "first call done / httpx's own"
+FIRST = "first call done / first call of httpx"
 
 NOTHING = "pass"
 HTTPX = "import httpx"
-# The transports are part of the programs: a process of its own shares nothing.
+# Each program runs in a separate process, and therefore creates its transport itself.
 HTTPX_CALL = f"""
 import httpx
 transport = httpx.MockTransport(lambda request: httpx.Response(200, content={ANSWER!r}))
@@ -38,9 +38,9 @@ with SiteAssist(token="x", transport=transport) as client:
     client.send_message({CONVERSATION!r}, content="Hi")
 """,
 }
-# The plain generated client is our own low-level layer, which is the generator's
-# output as it stands. It has no row for the import: it shares a package with the
-# client, and so its `import siteassist` is ours.
+# The plain generated client is the low-level layer of this package, the unmodified output
+# of the generator. It has no row for the import, because it is in the same package as the
+# client and has the same `import siteassist`.
 PEERS = {
     (IMPORT, "openai"): "import openai",
     (IMPORT, "anthropic"): "import anthropic",
@@ -84,31 +84,31 @@ with AuthenticatedClient("https://example.com/", token="x", httpx_args=more) as 
     send_message.sync({CONVERSATION!r}, client=client, body=SendMessageRequest("Hi"))
 """,
 }
-FLOORS = {IMPORT: HTTPX, READY: HTTPX, FIRST: HTTPX_CALL}
+BASELINES = {IMPORT: HTTPX, READY: HTTPX, FIRST: HTTPX_CALL}
 GOALS = {(IMPORT, "siteassist"): 0.2, (READY, "siteassist"): 1.25}
 
 
 def measure() -> list[Row]:
-    """Return what each program costs."""
-    rows = _ratios("ours", OURS, REPETITIONS) + _ratios("peers", PEERS, PEER_REPETITIONS)
+    """Return the ratio of each program."""
+    rows = _ratios("siteassist", OURS, REPETITIONS) + _ratios("peers", PEERS, PEER_REPETITIONS)
     return sorted(rows, key=lambda row: (IMPORT, READY, FIRST).index(row.what))
 
 
-def _ratios(whose: str, programs: dict[tuple[str, str], str], repetitions: int) -> list[Row]:
-    """Return the ratios of some programs, their floors taking turns with them."""
-    tell(f"imports: {whose}, {len(programs)} programs in {repetitions} turns")
+def _ratios(group: str, programs: dict[tuple[str, str], str], repetitions: int) -> list[Row]:
+    """Return the ratios of a group of programs, which take turns with their baselines."""
+    show_progress(f"imports: {group}, {len(programs)} programs, {repetitions} repetitions each")
     best = _cheapest([NOTHING, HTTPX, HTTPX_CALL, *programs.values()], repetitions)
-    beyond = {program: took - best[NOTHING] for program, took in best.items()}
+    net = {program: took - best[NOTHING] for program, took in best.items()}
     return [
-        Row(what, who, beyond[program] / beyond[FLOORS[what]], GOALS.get((what, who)))
-        for (what, who), program in programs.items()
+        Row(what, subject, net[program] / net[BASELINES[what]], GOALS.get((what, subject)))
+        for (what, subject), program in programs.items()
     ]
 
 
 def _cheapest(programs: list[str], repetitions: int) -> dict[str, float]:
-    """Return the least processor time of each program, in a process of its own each time."""
+    """Return the lowest processor time of each program; every run is a separate process."""
     best = dict.fromkeys(programs, float("inf"))
-    # The first turn is not counted: it compiles what is not compiled yet.
+    # The first turn is not counted, because it compiles modules to bytecode.
     for counted in range(repetitions + 1):
         for program in programs:
             took = _run(program)
@@ -118,11 +118,11 @@ def _cheapest(programs: list[str], repetitions: int) -> dict[str, float]:
 
 
 def _run(program: str) -> float:
-    """Run a program and return the processor time that it took, the system's included."""
-    # Isolated, so that the installed packages are found and those of this folder are not.
+    """Run a program and return its processor time, including system time."""
+    # Isolated, so that the current folder is not searched for modules.
     command = [sys.executable, "-I", "-c", program]
     _, status, usage = os.wait4(os.posix_spawn(sys.executable, command, os.environ), 0)
     if status:
-        msg = f"this program failed:\n{program}"
+        msg = f"a program failed with wait status {status}:\n{program}"
         raise RuntimeError(msg)
     return usage.ru_utime + usage.ru_stime

@@ -1,14 +1,14 @@
-"""What is kept of a stream's events, however many there are.
+"""The memory that a stream retains per event, for streams of several lengths.
 
-Peak memory is the system's own count (`ru_maxrss`), of a fresh process for each
-length: tracemalloc slows a million events down tenfold and does not see what
-is allocated outside of Python. The count begins after a short stream has been
-read, when everything is imported, so that the memory of the process which
-started this one (a smaller one, whose count a new process inherits) plays no
-part. What the text itself takes is subtracted, one byte for each character.
-Buffers of a fixed size weigh on short streams, so that flat means: from the
-second length to the third, an event adds next to nothing. Of a thousand
-events the count is too coarse to tell much.
+Peak memory is measured by the operating system (`ru_maxrss`) in a new process for each
+length. tracemalloc would slow a million events down tenfold, and it ignores memory
+allocated outside Python. The measurement starts after a short stream has been read, when
+all modules are imported. This removes the influence of the parent process, whose smaller
+peak a new process inherits. The size of the text, one byte per character, is subtracted.
+
+Buffers of a fixed size dominate in short streams, and for a thousand events the
+resolution of the measurement is too coarse. Memory is therefore considered constant if an
+event adds almost nothing from the second length to the third.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from itertools import cycle, islice
 import httpx
 
 from .peers import transport
-from .results import Row, apart, hand_over, tell
+from .results import Row, apart, hand_over, show_progress
 from .samples import CLOSING, CONVERSATION, DELTAS, OPENING, QUESTION, SILENT, STREAM_TYPE
 
 COUNTS = (1_000, 100_000, 1_000_000)
 KINDS = {"text": "with text", "silent": "without text"}
-# A text grows with a quarter to spare, some 1.5 bytes for the pieces used here;
-# the least that could be kept of an event by mistake takes dozens.
+# The buffer of the text is over-allocated by a quarter, about 1.5 bytes per event for the
+# pieces used here. Any object kept per event by mistake would take dozens of bytes.
 GOAL = 2.0
-WHAT = "bytes kept per event, beyond the text"
+WHAT = "bytes retained per event, without the text"
 AT_ONCE = 500
 UNIT = 1024 if sys.platform != "darwin" else 1
 
 
 def measure() -> list[Row]:
-    """Return what each event adds, for each length of stream."""
+    """Return the bytes per event for each length of stream, and between the two longest."""
     rows: list[Row] = []
     for kind, words in KINDS.items():
         growth: list[float] = []
         for count in COUNTS:
-            tell(f"memory: {count:,} events {words}")
+            show_progress(f"memory: {count:,} events {words}")
             (row,) = apart("memory", kind, str(count))
             growth.append(row.value * count)
             rows.append(row)
@@ -51,7 +51,7 @@ def measure() -> list[Row]:
 
 
 def _chunks(kind: str, count: int) -> Iterator[bytes]:
-    """Make an answer up as it is read, so that it is never in memory as a whole."""
+    """Generate an answer while it is read, so that it is never in memory as a whole."""
     events = cycle(DELTAS if kind == "text" else [SILENT])
     yield b"".join(OPENING)
     left = count
@@ -63,7 +63,7 @@ def _chunks(kind: str, count: int) -> Iterator[bytes]:
 
 
 def _read(kind: str, count: int) -> tuple[int, int]:
-    """Read a stream; return the peak of memory and the characters of the text."""
+    """Read a stream, and return the peak memory in bytes and the length of the text."""
     from siteassist import SiteAssist
 
     carrier = transport(httpx, _chunks(kind, count), STREAM_TYPE)
@@ -73,7 +73,7 @@ def _read(kind: str, count: int) -> tuple[int, int]:
     ):
         for _ in stream:
             pass
-        # First the peak: asking for the text copies it.
+        # Read the peak first, because `stream.text` copies the text.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
         return peak, len(stream.text)
 

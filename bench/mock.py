@@ -1,4 +1,4 @@
-"""How fast the mock server is, next to its peers: the command behind `make bench-mock`."""
+"""The benchmark of the mock server and its peers, which `make bench-mock` runs."""
 
 from __future__ import annotations
 
@@ -28,30 +28,31 @@ from .mock_servers import DELTAS
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = ROOT / "openapi.yaml"
 PRISM = "5.14.2"
-# `make clean` removes it, and git does not see it.
+# In a folder that git ignores and `make clean` removes.
 PRISM_FOLDER = ROOT / "reports" / "bench-prism"
 KEY = "sk_test_1234567890abcdef"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
 OPERATIONS = ("getConversation", "startConversation")
 
 DESCRIPTION = """\
-Measure the mock server next to Prism, which serves the same openapi.yaml, and
-next to a bare Starlette app that returns the same bytes.
+Compare the mock server with Prism, which serves the same openapi.yaml, and
+with a bare Starlette app that returns the same bytes.
 
-All run in this run, on this machine, one process each, taking turns; each is
-counted at its best, since a slow moment of the machine says nothing of it.
-Nothing fails when a goal is missed; the table says so.
+Each server runs in a single process, and the servers are measured in turns in
+the same run. The best turn of each server counts, because a slower one reflects
+the state of the machine rather than of the server. A missed goal is marked in
+the table; it does not change the exit status.
 
 sections:
   speed    requests per second of getConversation and startConversation
-  streams  200 streams of 100 deltas at once, and the time between deltas
+  streams  200 concurrent streams of 100 deltas, and the time between deltas
   memory   resident memory after many requests
-  start    from the command to the first answer
+  start    time from the command to the first response
 """
 
 
 class Row(NamedTuple):
-    """One measurement; ``goal`` begins with ``<=`` or ``>=``, or is empty."""
+    """One measurement; ``goal`` is a limit such as ``<= 1.05``, or empty."""
 
     what: str
     subject: str
@@ -69,60 +70,63 @@ class Row(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A server that runs."""
+    """A running server."""
 
     url: str
     process: subprocess.Popen[bytes]
 
     def cpu(self) -> float:
-        """Return how many seconds of processor time it has used."""
+        """Return the processor time that the server has used, in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def megabytes(self) -> float:
-        """Return how much memory it occupies."""
+        """Return the resident memory of the server, in megabytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 Starter = Callable[[int], tuple[list[str], str]]
-"""Returns a command that serves on a port, and the path before that of an operation."""
+"""A function from a port to a command that serves on it, and the path of the API."""
 
 
-def tell(words: str) -> None:
-    """Say how far we are."""
-    print(words, file=sys.stderr, flush=True)
+def show_progress(text: str) -> None:
+    """Print a progress line to stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 # --- servers
 
 
 def mock(*options: str) -> Starter:
-    """Return what starts the mock, as its command does."""
+    """Return a starter of the mock, run with its own command."""
     command = [sys.executable, "-m", "siteassist_mock", *options]
     return lambda port: ([*command, "--port", str(port)], "/v2")
 
 
 def bare(body: str) -> Starter:
-    """Return what starts a Starlette app that always returns ``body``."""
+    """Return a starter of a Starlette app that always returns ``body``."""
     command = [sys.executable, "-m", "bench.mock_servers", "bare"]
     return lambda port: ([*command, str(port), body], "/v2")
 
 
 def streaming(pace: float) -> Starter:
-    """Return what starts the mock with long answers."""
+    """Return a starter of the mock with long answers, ``pace`` seconds between deltas."""
     command = [sys.executable, "-m", "bench.mock_servers", "streaming"]
     return lambda port: ([*command, str(port), str(pace)], "/v2")
 
 
 def prism(*options: str) -> Starter | None:
-    """Return what starts Prism, or None on a machine without Node.js."""
+    """Return a starter of Prism, or None if Node.js is not installed.
+
+    Installs Prism first if necessary.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
     script = PRISM_FOLDER / "node_modules" / ".bin" / "prism"
     if not script.exists():
-        tell(f"installing Prism {PRISM} into {PRISM_FOLDER.relative_to(ROOT)} (once)")
+        show_progress(f"installing Prism {PRISM} into {PRISM_FOLDER.relative_to(ROOT)} (once)")
         PRISM_FOLDER.mkdir(parents=True, exist_ok=True)
         (PRISM_FOLDER / ".npmrc").write_text("omit-lockfile-registry-resolved=true\n")
         (PRISM_FOLDER / "package.json").write_text('{"private": true}\n')
@@ -139,14 +143,17 @@ def prism(*options: str) -> Starter | None:
             cwd=PRISM_FOLDER,
             check=True,
         )
-    # Not by way of npx: that would be another process, and its start would count.
+    # Without npx, which would add another process and the time of its start.
     command = [node, str(script), "mock", *options, str(SPEC)]
     return lambda port: ([*command, "--port", str(port)], "")
 
 
 @contextmanager
 def running(start: Starter) -> Iterator[Server]:
-    """Start a server and wait for its first answer; its log goes to a file, as it would."""
+    """Run a server for the duration of the block, after it has answered a first request.
+
+    The log of the server is written to a file, as it would be in use.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command, path = start(port)
@@ -167,7 +174,7 @@ def running(start: Starter) -> Iterator[Server]:
 
 def _answers(url: str) -> bool:
     try:
-        # Whatever the answer is: the bare app knows no such path.
+        # Any response will do: the bare app has no such path and returns a 404.
         httpx.get(url, headers=HEADERS)
     except httpx.TransportError:
         return False
@@ -179,7 +186,7 @@ def _start_conversation(url: str) -> httpx.Response:
 
 
 def _requests(url: str) -> tuple[Request, Request]:
-    """Return what is measured, by `OPERATIONS`: a read and a write."""
+    """Return a request for each of `OPERATIONS`: a read and a write."""
     new = _start_conversation(url).json()["id"]
     return (
         Request(f"{url}/conversations/{new}", HEADERS),
@@ -191,9 +198,9 @@ def _requests(url: str) -> tuple[Request, Request]:
 
 
 def speed(turns: int, seconds: float) -> list[Row]:
-    """Return the throughput of the mock over that of its peers."""
+    """Return the request rates of the mock as ratios over those of its peers."""
     with running(mock("--quiet")) as server:
-        # What the mock says of a new conversation, which it then reads.
+        # The bare app returns the same bytes that the mock returns for a conversation.
         body = _start_conversation(server.url).text
     with tempfile.TemporaryDirectory() as folder:
         starters: dict[str, Starter | None] = {
@@ -207,8 +214,8 @@ def speed(turns: int, seconds: float) -> list[Row]:
         rates: dict[tuple[str, str], list[float]] = {}
         costs: dict[tuple[str, str], list[float]] = {}
         with ExitStack() as stack:
-            # All run all the time: those that wait cost the others nothing, and
-            # a server that was just started is slower than it will be.
+            # All servers run all the time: idle servers do not slow the others down, and a
+            # newly started server would be slower than usual.
             servers = {
                 name: stack.enter_context(running(starter))
                 for name, starter in starters.items()
@@ -217,7 +224,9 @@ def speed(turns: int, seconds: float) -> list[Row]:
             requests = {name: _requests(server.url) for name, server in servers.items()}
             for turn in range(turns + 1):
                 for name, server in servers.items():
-                    tell(f"speed: turn {turn} of {turns}: {name}" if turn else f"warm up: {name}")
+                    show_progress(
+                        f"speed: turn {turn} of {turns}: {name}" if turn else f"warm up: {name}"
+                    )
                     for operation, request in zip(OPERATIONS, requests[name], strict=True):
                         before = server.cpu()
                         rate = per_second(request, seconds)
@@ -235,16 +244,18 @@ def speed(turns: int, seconds: float) -> list[Row]:
         ):
             if (operation, peer) not in rates:
                 continue
-            for what, by in (("", rates), (", by processor time", costs)):
+            for what, by in (("", rates), (", per processor time", costs)):
                 ratio = max(by[operation, subject]) / max(by[operation, peer])
-                title = f"{operation}, requests over {peer}{what}"
+                title = f"{operation}, request rate / {peer}{what}"
                 rows.append(Row(title, subject, ratio, goal="" if what else goal))
     return rows
 
 
 def streams(count: int, pace: float) -> list[Row]:
-    """Return how many of many streams are complete, and the time between their deltas."""
-    tell(f"streams: {count} at once, {DELTAS} deltas each, one in {pace * 1000:.0f} ms")
+    """Return the share of complete streams, and the time between their deltas."""
+    show_progress(
+        f"streams: {count} concurrent, {DELTAS} deltas each, one every {pace * 1000:.0f} ms"
+    )
     with running(streaming(pace)) as server:
         requests = []
         for _ in range(count):
@@ -253,7 +264,7 @@ def streams(count: int, pace: float) -> list[Row]:
             body = json.dumps({"content": "How long does shipping take?", "stream": True})
             requests.append(Request(url, HEADERS, body))
         done = asyncio.run(stream_all(requests, DELTAS))
-    what = f"{count} streams of {DELTAS} deltas, one in {pace * 1000:.0f} ms"
+    what = f"{count} streams of {DELTAS} deltas, one every {pace * 1000:.0f} ms"
     p99 = done.gaps[int(len(done.gaps) * 0.99)]
     return [
         Row(what, "complete", done.complete / count, goal=">= 1"),
@@ -263,7 +274,7 @@ def streams(count: int, pace: float) -> list[Row]:
 
 
 def memory(counts: tuple[int, int]) -> list[Row]:
-    """Return what the mock occupies after so many requests, reads and writes in turn."""
+    """Return the memory of the servers after two numbers of requests, half of them writes."""
     first, last = counts
     found: dict[str, list[float]] = {}
     rows = []
@@ -276,7 +287,7 @@ def memory(counts: tuple[int, int]) -> list[Row]:
                 requests = _requests(server.url)
                 sent = 0.0
                 for count in counts:
-                    tell(f"memory: {name}, {count:,} requests")
+                    show_progress(f"memory: {name}, {count:,} requests")
                     while sent < count:
                         for request in requests:
                             sent += per_second(request, 1)
@@ -285,29 +296,36 @@ def memory(counts: tuple[int, int]) -> list[Row]:
                         Row("resident memory", f"{name}, {count:,} requests", found[name][-1], "MB")
                     )
     growth = found["mock"][1] / found["mock"][0]
-    rows.append(Row(f"memory, {last:,} over {first:,} requests", "mock", growth, goal="<= 1.05"))
+    rows.append(Row(f"memory after {last:,} / {first:,} requests", "mock", growth, goal="<= 1.05"))
     if "Prism" in found:
         share = found["mock"][1] / found["Prism"][1]
-        rows.append(Row("memory over Prism's", "mock", share, goal="<= 0.5"))
+        rows.append(Row(f"memory after {last:,} requests / Prism", "mock", share, goal="<= 0.5"))
     return rows
 
 
 def start(turns: int) -> list[Row]:
-    """Return how long it takes from the command to the first answer."""
+    """Return the time from the command to the first response."""
     starters = {"mock": mock(), "Prism": prism()}
     best: dict[str, float] = {}
     for turn in range(turns):
-        tell(f"start: turn {turn + 1} of {turns}")
+        show_progress(f"start: turn {turn + 1} of {turns}")
         for name, starter in starters.items():
             if starter is not None:
                 began = time.perf_counter()
                 with running(starter):
                     took = time.perf_counter() - began
                 best[name] = min(best.get(name, took), took)
-    rows = [Row("command to first answer", "mock", best["mock"], "s", "<= 0.7")]
+    rows = [Row("command to first response", "mock", best["mock"], "s", "<= 0.7")]
     if "Prism" in best:
-        rows.append(Row("command to first answer", "Prism", best["Prism"], "s"))
-        rows.append(Row("start over Prism's", "mock", best["mock"] / best["Prism"], goal="<= 1"))
+        rows.append(Row("command to first response", "Prism", best["Prism"], "s"))
+        rows.append(
+            Row(
+                "command to first response / Prism",
+                "mock",
+                best["mock"] / best["Prism"],
+                goal="<= 1",
+            )
+        )
     return rows
 
 
@@ -315,8 +333,8 @@ def start(turns: int) -> list[Row]:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as people read them."""
-    cells = [("what", "subject", "value", "goal", "met")]
+    """Format the rows as a table."""
+    cells = [("measurement", "subject", "value", "goal", "met")]
     for row in rows:
         met = {True: "yes", False: "NO", None: ""}[row.met]
         cells.append((row.what, row.subject, f"{row.value:.2f} {row.unit}", row.goal, met))
@@ -329,20 +347,24 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Run the sections that were asked for."""
+    """Run the selected sections and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.mock",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help="what to measure; everything if left out"
+        "sections", nargs="*", metavar="SECTION", help="sections to run (default: all)"
     )
-    parser.add_argument("--turns", type=int, default=3, help="how often each is measured (3)")
     parser.add_argument(
-        "--full", action="store_true", help="memory at 100,000 and 1,000,000 requests, not a tenth"
+        "--turns", type=int, default=3, help="measurements of each server (default: 3)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="measure memory after 100,000 and 1,000,000 requests instead of a tenth of each",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
     options = parser.parse_args()
     counts = (100_000, 1_000_000) if options.full else (10_000, 100_000)
     sections: dict[str, Callable[[], list[Row]]] = {
@@ -353,11 +375,11 @@ def main() -> int:
     }
     unknown = [name for name in options.sections if name not in sections]
     if unknown:
-        parser.error(f"no such section: {', '.join(unknown)} (there are {', '.join(sections)})")
+        parser.error(f"unknown section {', '.join(unknown)}: expected one of {', '.join(sections)}")
     if not Path("/proc/self/statm").exists():
-        parser.error("needs /proc, where Linux says what a process uses")
+        parser.error("/proc not found: the memory of a process can only be measured on Linux")
     if prism() is None:
-        tell("no Node.js on this machine: Prism is left out")
+        show_progress("Node.js is not installed: skipping Prism")
     rows = [
         row
         for name, measure in sections.items()

@@ -1,9 +1,9 @@
-"""The load: as many requests as a server answers, and many streams at once.
+"""The load generators: requests at the highest possible rate, and many concurrent streams.
 
-Requests come from `wrk`, which is written in C, if there is one; otherwise from
-a process of this module that keeps several requests under way on each of its
-connections and does not look at the answers but for their number. Either way
-the server is what is slow.
+The requests are sent by `wrk`, which is written in C, if it is installed. Otherwise a
+process of this module sends them: it pipelines several requests on each connection, and
+only counts the responses and checks their status. In both cases the server is the
+bottleneck.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d)\d\d ")
 
 
 class Request(NamedTuple):
-    """What is sent again and again; ``body`` makes it a POST."""
+    """A request to send repeatedly: a GET, or a POST if it has a body."""
 
     url: str
     headers: dict[str, str]
@@ -34,15 +34,15 @@ class Request(NamedTuple):
 
 
 def generator() -> str:
-    """Return what makes the load, for people."""
+    """Return a description of the load generator in use."""
     wrk = shutil.which("wrk")
-    return "wrk" if wrk else "an asyncio client (no wrk on this machine: apt-get install wrk)"
+    return "wrk" if wrk else "an asyncio client (wrk is not installed: apt-get install wrk)"
 
 
 def per_second(request: Request, seconds: float) -> float:
-    """Return how many requests per second a server answers.
+    """Return the number of requests per second that a server answers.
 
-    Raises `RuntimeError` if an answer is no success.
+    Raises `RuntimeError` if a response has no 2xx status.
     """
     if shutil.which("wrk") is None:
         command = [sys.executable, "-m", "bench.mock_load", json.dumps(request), str(seconds)]
@@ -64,7 +64,7 @@ def per_second(request: Request, seconds: float) -> float:
     return float(rate[1])
 
 
-def _wire(request: Request) -> tuple[str, int, bytes]:
+def _serialise(request: Request) -> tuple[str, int, bytes]:
     url = urlsplit(request.url)
     body = (request.body or "").encode()
     headers = {**request.headers, "Host": url.netloc, "Content-Length": str(len(body))}
@@ -73,8 +73,8 @@ def _wire(request: Request) -> tuple[str, int, bytes]:
     return str(url.hostname), url.port or 80, "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def _hammer(request: Request, seconds: float) -> float:
-    host, port, wire = _wire(request)
+async def _send_repeatedly(request: Request, seconds: float) -> float:
+    host, port, wire = _serialise(request)
     ends = time.perf_counter() + seconds
     answered = 0
 
@@ -90,7 +90,7 @@ async def _hammer(request: Request, seconds: float) -> float:
                 raise RuntimeError(rest)
             writer.write(wire * len(found))
             answered += len(found)
-            # A status line that is cut in two is found with its second part.
+            # Keep the end of the data, which may contain the start of a status line.
             rest = rest[-12:] if not _STATUS.search(rest[-13:]) else b""
         writer.close()
 
@@ -99,22 +99,22 @@ async def _hammer(request: Request, seconds: float) -> float:
 
 
 class Streams(NamedTuple):
-    """What became of many streams at once."""
+    """The result of many concurrent streams."""
 
     complete: int
-    """How many ended with the documented marker after all of their deltas."""
+    """The number of streams that ended with the documented terminator after all deltas."""
     gaps: list[float]
-    """The seconds between one delta and the next, of all streams, sorted."""
+    """The seconds between consecutive deltas of all streams, sorted."""
 
 
 async def stream_all(requests: list[Request], deltas: int) -> Streams:
-    """Send all requests at once and read their streams to the end."""
+    """Send all requests concurrently and read their streams to the end."""
     gaps: list[float] = []
     complete = 0
 
     async def read(request: Request) -> None:
         nonlocal complete
-        host, port, wire = _wire(request)
+        host, port, wire = _serialise(request)
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(wire)
         seen, before = 0, 0.0
@@ -134,4 +134,4 @@ async def stream_all(requests: list[Request], deltas: int) -> Streams:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(_hammer(Request(*json.loads(sys.argv[1])), float(sys.argv[2]))))
+    print(asyncio.run(_send_repeatedly(Request(*json.loads(sys.argv[1])), float(sys.argv[2]))))

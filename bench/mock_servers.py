@@ -1,4 +1,4 @@
-"""Servers to compare with, each a process of its own: `bare` and `streaming`."""
+"""The servers `bare` and `streaming`, each run in a separate process."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DELTAS = 100
 
 
 def bare(port: int, body: bytes) -> None:
-    """Return the same bytes to whoever asks: no routes but two, no state, no checks.
+    """Serve the same bytes for every request: two routes, no state and no validation.
 
-    It runs on the same server with the same protocol as the mock.
+    The app runs on the same server and HTTP implementation as the mock.
     """
 
     async def get(_request: Request) -> Response:
@@ -45,7 +45,7 @@ def bare(port: int, body: bytes) -> None:
 
 
 def streaming(port: int, pace: float) -> None:
-    """Run the mock with answers of 100 words, and so of 100 deltas, at a pace in seconds."""
+    """Run the mock with answers of 100 words, one delta each, ``pace`` seconds apart."""
     text = " ".join(islice(cycle(["Two", "to", "four", "working", "days."]), DELTAS))
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as script:
         json.dump([{"when": "/./", "answer": text}], script)

@@ -1,9 +1,9 @@
-"""The peers, each with an in-memory transport and its own way to say the same.
+"""The peers, each with an in-memory transport and an equivalent request.
 
-They are imported by name, since only the environment of the benchmark has
-them. openai and anthropic stand on httpx2, a faster relative of httpx; what
-they are compared with is httpx all the same, so that all numbers of a table
-have one measure, and what httpx2 saves counts for them.
+The peers are imported by name, because only the environment of the benchmark contains
+them. openai and anthropic use httpx2, a faster relative of httpx. Their baseline is httpx
+nevertheless, so that all values of a table have the same baseline; the time that httpx2
+saves counts in their favour.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from . import samples
 from .samples import JSON_TYPE, QUESTION, STREAM_TYPE
 
 Opening = Callable[[], AbstractContextManager[Any]]
-"""What begins an answer that can be iterated over, event by event."""
+"""A function that starts a stream, as a context manager that yields its events."""
 
 _MESSAGES = [{"role": "user", "content": QUESTION}]
 _OPENAI_URL = "https://api.openai.com/v1/chat/completions"
@@ -30,7 +30,7 @@ _ANTHROPIC_QUESTION = {"max_tokens": 1024, "messages": _MESSAGES, "model": "a-mo
 
 
 def transport(http: Any, content: Any, headers: dict[str, str]) -> Any:
-    """Return what answers every request of a client of the library ``http`` with ``content``."""
+    """Return a transport for the library ``http`` that answers every request with ``content``."""
 
     def answer(_: Any) -> Any:
         return http.Response(200, content=content, headers=headers)
@@ -51,19 +51,19 @@ def _anthropic(chunks: Any, headers: dict[str, str]) -> Any:
 
 
 def openai_stream(chunks: list[bytes]) -> Opening:
-    """Return what begins a stream of openai's chat completions."""
+    """Return a function that starts a stream of openai's chat completions."""
     client = _openai(chunks, STREAM_TYPE)
     return lambda: client.chat.completions.create(**_OPENAI_QUESTION, stream=True)
 
 
 def anthropic_stream(chunks: list[bytes]) -> Opening:
-    """Return what begins a stream of anthropic's messages."""
+    """Return a function that starts a stream of anthropic's messages."""
     client = _anthropic(chunks, STREAM_TYPE)
     return lambda: client.messages.create(**_ANTHROPIC_QUESTION, stream=True)
 
 
 def httpx_sse_stream(chunks: list[bytes]) -> Opening:
-    """Return what begins a stream of JSON values, read with httpx-sse and `json.loads`."""
+    """Return a function that starts a stream of JSON, read with httpx-sse and `json.loads`."""
     connect = import_module("httpx_sse").connect_sse
     client = httpx.Client(transport=transport(httpx, chunks, STREAM_TYPE))
 
@@ -76,7 +76,7 @@ def httpx_sse_stream(chunks: list[bytes]) -> Opening:
 
 
 def openai_call() -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return a call with openai, and the same with bare httpx."""
+    """Return a call with openai, and the same call with bare httpx."""
     client = _openai(samples.OPENAI_ANSWER, JSON_TYPE)
     bare = httpx.Client(transport=transport(httpx, samples.OPENAI_ANSWER, JSON_TYPE))
     return (
@@ -86,7 +86,7 @@ def openai_call() -> tuple[Callable[[], object], Callable[[], object]]:
 
 
 def anthropic_call() -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return a call with anthropic, and the same with bare httpx."""
+    """Return a call with anthropic, and the same call with bare httpx."""
     client = _anthropic(samples.ANTHROPIC_ANSWER, JSON_TYPE)
     bare = httpx.Client(transport=transport(httpx, samples.ANTHROPIC_ANSWER, JSON_TYPE))
     return (

@@ -1,4 +1,4 @@
-"""What was measured, from the process that measured it to the table that people read."""
+"""The measurements: their transfer between processes, and the table."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADINGS = ("what", "subject", "ratio", "goal", "met")
+HEADINGS = ("measurement", "subject", "value", "goal", "met")
 
 
 class Row(NamedTuple):
     """One measurement."""
 
     what: str
-    """What was done, over what."""
+    """The quantity measured, with the baseline of a ratio."""
     subject: str
-    """Who did it."""
+    """The library measured."""
     value: float
-    """The ratio; bytes per event if `unit` says so."""
+    """The ratio, or the value in `unit`."""
     goal: float | None = None
-    """The largest value that we want; None for what is only told."""
+    """The highest acceptable value; None if there is no goal."""
     unit: str = ""
-    """Empty for a ratio."""
+    """The unit of the value, such as bytes; empty for a ratio."""
 
     @property
     def met(self) -> bool | None:
@@ -34,10 +34,9 @@ class Row(NamedTuple):
 
 
 def apart(module: str, *words: str) -> list[Row]:
-    """Run a module of this package in a process of its own and return its rows.
+    """Run a module of this package in a separate process and return its rows.
 
-    What one subject imports, keeps and patches must not be there when the next
-    is measured.
+    The imports, caches and patches of one subject must not affect the next.
     """
     command = [sys.executable, "-m", f"bench.{module}", *words]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -49,13 +48,13 @@ def hand_over(rows: Iterable[Row]) -> None:
     print(json.dumps(list(rows)))
 
 
-def tell(words: str) -> None:
-    """Say how far we are."""
-    print(words, file=sys.stderr, flush=True)
+def show_progress(text: str) -> None:
+    """Print a progress line to stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as people read them, with a line between sections."""
+    """Format the rows as a table, with a rule between sections."""
     cells = [HEADINGS, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [_line(line, widths) for line in cells]
@@ -72,7 +71,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
     goal = "" if row.goal is None else f"<= {row.goal:g}{row.unit}"
-    # Plus zero, lest noise about nothing be shown as -0.00.
+    # Adding zero turns -0.0 into 0.0, so that noise is not shown as -0.00.
     shown = round(row.value, 2) + 0.0
     met = {True: "yes", False: "NO", None: ""}[row.met]
     return row.what, row.subject, f"{shown:.2f}{row.unit}", goal, met

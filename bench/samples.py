@@ -1,4 +1,4 @@
-"""What the in-memory services answer: the same answer in each one's own words."""
+"""Responses of the in-memory services: the same answer in the format of each service."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 CONVERSATION = "123e4567-e89b-12d3-a456-426614174000"
 TEXT_ID = "msg_68c276dd2b3481a2bb6da153039cf9cd093857e78e8e8f18"
 QUESTION = "Hi"
-SPOKEN = "Hello! How can I assist you today?"
-WORDS = [f"{word} " for word in SPOKEN.split()]
+ANSWER_TEXT = "Hello! How can I assist you today?"
+WORDS = [f"{word} " for word in ANSWER_TEXT.split()]
 JSON_TYPE = {"content-type": "application/json"}
 STREAM_TYPE = {"content-type": "text/event-stream"}
 CHUNK = 64 * 1024
 
 
 def encode(value: Any) -> bytes:
-    """Return ``value`` as compact JSON, as services send it."""
+    """Serialise ``value`` as compact JSON, as the services do."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -39,14 +39,14 @@ CLOSING = [
     _block({"type": "finish"}),
     DONE,
 ]
-# A kind of event that adds nothing to the answer.
+# An event that adds no text to the answer.
 SILENT = _block({"type": "data-progress", "data": {"step": 1}, "transient": True})
 
 ANSWER = encode(
     {
         "steps": [
             {
-                "content": [{"type": "text", "text": SPOKEN}],
+                "content": [{"type": "text", "text": ANSWER_TEXT}],
                 "finishReason": "stop",
                 "usage": {
                     "inputTokens": 2409,
@@ -62,7 +62,7 @@ ANSWER = encode(
 
 
 def siteassist_stream(deltas: int) -> list[bytes]:
-    """Return the events of an answer of so many pieces."""
+    """Return the events of an answer with ``deltas`` pieces of text."""
     return [*OPENING, *islice(cycle(DELTAS), deltas), *CLOSING]
 
 
@@ -77,7 +77,7 @@ OPENAI_ANSWER = encode(
                 "index": 0,
                 "message": {
                     "role": "assistant",
-                    "content": SPOKEN,
+                    "content": ANSWER_TEXT,
                     "refusal": None,
                     "annotations": [],
                 },
@@ -98,7 +98,7 @@ OPENAI_ANSWER = encode(
 
 
 def openai_stream(deltas: int) -> list[bytes]:
-    """Return the same answer as openai's chat completions stream it."""
+    """Return the same answer in the format of openai's chat completion streams."""
 
     def piece(delta: dict[str, str], reason: str | None) -> bytes:
         return _block(
@@ -132,14 +132,14 @@ _ANTHROPIC_MESSAGE: dict[str, Any] = {
 ANTHROPIC_ANSWER = encode(
     {
         **_ANTHROPIC_MESSAGE,
-        "content": [{"type": "text", "text": SPOKEN}],
+        "content": [{"type": "text", "text": ANSWER_TEXT}],
         "stop_reason": "end_turn",
     }
 )
 
 
 def anthropic_stream(deltas: int) -> list[bytes]:
-    """Return the same answer as anthropic's messages stream it."""
+    """Return the same answer in the format of anthropic's message streams."""
 
     def event(name: str, **fields: Any) -> bytes:
         return _block({"type": name, **fields}, name)
@@ -163,19 +163,19 @@ def anthropic_stream(deltas: int) -> list[bytes]:
 
 
 def cut(events: Iterable[bytes]) -> list[bytes]:
-    """Return the events as a fast network brings them: in chunks that end anywhere."""
+    """Join the events and cut them into chunks of a fixed size, as a fast network would."""
     whole = b"".join(events)
     return [whole[at : at + CHUNK] for at in range(0, len(whole), CHUNK)]
 
 
 class AsyncChunks:
-    """A body that arrives in chunks, for the asynchronous clients."""
+    """A response body in chunks, for the asynchronous clients."""
 
     def __init__(self, chunks: list[bytes]) -> None:
-        """Take the chunks."""
+        """Store the chunks."""
         self._chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Bring one after the other."""
+        """Yield the chunks in order."""
         for chunk in self._chunks:
             yield chunk

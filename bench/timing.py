@@ -1,4 +1,4 @@
-"""How things are timed: in turns, each at its best."""
+"""Timing: subjects run in turns, and the best time of each counts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 
 def cheapest(repetitions: int, *subjects: Callable[[], object]) -> list[float]:
-    """Return the least processor time that each subject took.
+    """Return the lowest processor time of each subject, in seconds.
 
-    They take turns, so that a slow moment of the machine hits all of them, and
-    the least is what the work itself takes. Processor time, since nothing here
-    waits: it leaves out what the machine does for others meanwhile.
+    The subjects take turns, so that a slow moment of the machine affects all of them. The
+    lowest time is the best estimate of the work itself. Processor time is used because
+    no subject waits for anything, and because it excludes other processes.
     """
     best = [float("inf")] * len(subjects)
-    # The first turn is not counted: it imports and fills caches.
+    # The first turn is not counted, because it imports modules and fills caches.
     for counted in range(repetitions + 1):
         for index, subject in enumerate(subjects):
             gc.collect()
