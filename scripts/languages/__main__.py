@@ -1,11 +1,12 @@
-"""Prove that clients in other languages can be generated, compiled and used.
+"""Check that clients in other languages can be generated, compiled and used.
 
     python -m scripts.languages [NAME ...]
 
-For each language, or each NAME: generate a client from `openapi.yaml`, compile it, and let the
-program in `examples/NAME` make a visitor's journey with it on a mock of our own.
+For each NAME (default: all languages), generate a client from `openapi.yaml`, compile it, and run
+the program in `examples/NAME`, which makes a visitor's journey on a mock server. A language is
+skipped if the machine lacks one of its tools.
 
-Exit status: 0 what could run has passed, 1 something has not, 2 nothing could run.
+Exit status: 0 all languages that ran have passed; 1 a language failed; 2 all were skipped.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ REPORTS = ROOT / "reports" / "languages"
 
 
 def main(arguments: list[str]) -> int:
-    """Try the languages that ``arguments`` name, print the table, and return the exit status."""
+    """Try the languages named in ``arguments``, print the table, and return the exit status."""
     names = [language.name for language in LANGUAGES]
-    parser = argparse.ArgumentParser(prog="make languages", description="Try other languages.")
-    # With `choices`, argparse refuses to be given no name at all.
-    parser.add_argument("name", nargs="*", help=f"one of {', '.join(names)}; all if left out")
+    parser = argparse.ArgumentParser(
+        prog="make languages",
+        description="Generate, compile and run clients in other languages on a mock server.",
+    )
+    # `choices` cannot be used: with it, argparse rejects an empty list of names.
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(names)} (default: all)")
     wanted = parser.parse_args(arguments).name
     unknown = sorted(set(wanted) - set(names))
     if unknown:
-        parser.error(f"no language {', '.join(unknown)}; there are {', '.join(names)}")
+        parser.error(f"unknown language {', '.join(unknown)}: expected one of {', '.join(names)}")
     REPORTS.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     with running_mock() as url:
@@ -48,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def exit_status(outcomes: list[Outcome]) -> int:
-    """Return what ``outcomes`` come to: 0 all green, 1 some are not, 2 nothing ran."""
+    """Return the exit status: 0 if all that ran passed, 1 if one failed, 2 if none ran."""
     ran = [outcome for outcome in outcomes if not outcome.skipped]
     if not ran:
         return 2

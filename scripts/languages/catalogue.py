@@ -1,6 +1,6 @@
-"""The languages, and the commands by which a client is made in each.
+"""The supported languages, each with the commands that build its client.
 
-The commands stand in `docs/languages.md` as well, word for word; a test sees to that.
+`docs/languages.md` repeats the commands verbatim; a test compares them.
 """
 
 from __future__ import annotations
@@ -8,20 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 DESCRIPTION = "openapi.json"
-"""The name of the description, in the form that the generator needs, among a language's files."""
+"""The name of the API description in the folder of a language."""
 
 CLIENT = "client"
-"""The name of the folder that the generator fills."""
+"""The name of the folder that the generator writes to."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """A way to a client: a language, its generator, and what to run in the folder of the example.
+    """A language, its generator, and the commands to run in the folder of its example.
 
-    ``name`` is that of the folder in `examples/`. ``form`` is a generator that
-    `descriptions.FORMS` may know. ``programs`` must be on the machine; each comes with the
-    option that makes it tell its version. So must ``libraries``, each with a command that
-    succeeds if it is there. ``set_up`` fetches what the rest needs.
+    ``name`` is the name of the folder in `examples/`. ``form`` is a key of
+    `descriptions.FORMS`, or empty if the generator accepts the description as it is.
+    ``programs`` maps each required program to the option that prints its version.
+    ``libraries`` maps each required library to a command that succeeds if it is installed.
+    The commands of ``set_up`` fetch the dependencies of the other commands.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Language:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """All commands, in the order in which they are run."""
+        """All commands, in the order in which they run."""
         return (*self.set_up, *self.generate, *self.compile, self.run)
 
 
@@ -52,7 +53,7 @@ LANGUAGES = (
         programs={"node": "--version", "npm": "--version"},
         set_up=("npm ci",),
         generate=(
-            # Otherwise whatever has a default is taken to be always there, even in requests.
+            # Without the option, a property with a default is required, even in requests.
             (
                 "npx openapi-typescript openapi.json --default-non-nullable=false"
                 " --output client/siteassist.d.ts"
@@ -99,7 +100,7 @@ LANGUAGES = (
         generator="openapi-generator",
         version="7.24.0",
         form="openapi-generator",
-        # Maven brings Kotlin's compiler.
+        # Maven downloads the Kotlin compiler.
         programs={"java": "-version", "mvn": "--version"},
         generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
         compile=("mvn --batch-mode --no-transfer-progress compile",),
@@ -130,7 +131,7 @@ LANGUAGES = (
         version="7.24.0",
         form="openapi-generator",
         programs={"ruby": "--version", "java": "-version", "mvn": "--version"},
-        # Where it comes from differs: rubygems, or the packages of the system.
+        # No command installs it: it may come from RubyGems or from a system package.
         libraries={"typhoeus": "ruby -e 'require %(typhoeus)'"},
         generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
         compile=("ruby -c main.rb", "ruby -I client/lib -e 'require %(siteassist)'"),

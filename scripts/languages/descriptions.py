@@ -1,7 +1,8 @@
-"""The forms of the description for generators that cannot take `openapi.yaml` itself.
+"""Forms of the description for generators that cannot process `openapi.yaml` itself.
 
-Every form states less than the original and never more: a reader of the form may expect whatever
-a server may send by the original. `docs/languages.md` says which generator needs which, and why.
+A form may drop constraints of the original but never adds any, so that a client made from it
+accepts every response that the original allows. `docs/languages.md` lists the generators that need
+a form, with the reasons.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ Form: TypeAlias = Callable[[Document], Description]
 def with_nullable_references(document: Document) -> Description:
     """Return a description in OpenAPI 3.0 with ``nullable`` in place of unions with null.
 
-    By the standard, ``nullable`` needs a ``type`` beside it; `to_openapi_3_0` says why. For
-    generators that read it beside ``allOf`` and ``anyOf`` as well, and have no type for a schema
-    that only null fits.
+    The standard requires a ``type`` next to ``nullable``, as `to_openapi_3_0` explains. This form
+    is for generators that also accept ``nullable`` next to ``allOf`` and ``anyOf``, and that cannot
+    express a schema whose only value is null.
     """
 
     def change(kind: str, node: Description, _: Pointer) -> Description:
@@ -30,31 +31,34 @@ def with_nullable_references(document: Document) -> Description:
         if len(others) == len(choices):
             return node
         rest = {key: value for key, value in node.items() if key != "anyOf"}
-        # Beside a reference, 3.0 reads nothing at all.
+        # OpenAPI 3.0 ignores all keys next to a reference.
         return {**rest, "nullable": True, "allOf" if len(others) == 1 else "anyOf": others}
 
     return rebuild(document, change)
 
 
 def with_plain_unions(document: Document) -> Description:
-    """Return the description without constraints that tell alternatives apart by their value.
+    """Return the description without constraints that distinguish alternatives by their value.
 
-    One object stands in the place of each union of objects: it has the properties of all of them,
-    and those are required that each of them requires. A union of strings becomes a string, and
-    `not` is left out. For generators that try the alternatives in turn without looking at
-    `pattern` or `not`, and refuse a value that more than one of them accepts.
+    A union of objects becomes a single object with the properties of all alternatives; it requires
+    the properties that every alternative requires. A union of strings becomes a string, and `not`
+    is removed. This form is for generators that try the alternatives in turn, ignore `pattern` and
+    `not`, and reject a value that more than one alternative accepts.
     """
 
     def change(kind: str, node: Description, path: Pointer) -> Description:
         return _plain(document, node, document.at(path)) if kind == "Schema" else node
 
     plain = rebuild(document, change)
-    # Properties that come from another schema may be unions themselves.
+    # The properties of the alternatives may be unions themselves.
     return plain if plain == document.raw else with_plain_unions(Document(plain))
 
 
 def _plain(document: Document, node: Description, written: Json) -> Description:
-    """Return a node whose children are plain; its alternatives are compared as written."""
+    """Make a node plain whose children are plain already.
+
+    ``written`` is the node in the original, whose alternatives are compared.
+    """
     plain = {key: value for key, value in node.items() if key != "not"}
     for key in ("oneOf", "anyOf"):
         choices = [document.resolve(choice) for choice in written.get(key, [])]
@@ -73,7 +77,10 @@ def _plain(document: Document, node: Description, written: Json) -> Description:
 
 
 def _united(choices: list[Json]) -> Description:
-    """Return the properties of all ``choices``; of one that they describe differently, its type."""
+    """Merge the properties of all ``choices``.
+
+    A property that differs between them keeps only its description, and its type if it is the same.
+    """
     united: Description = {}
     for choice in choices:
         for name, schema in choice.get("properties", {}).items():
@@ -90,8 +97,8 @@ def _united(choices: list[Json]) -> Description:
 def without_negations(document: Document) -> Description:
     """Return the description without `not`.
 
-    For generators that have no type for it. They must try the alternatives of a union in order:
-    those with a `not` stand last.
+    This form is for generators that do not support `not`. Such a generator must try the
+    alternatives of a union in order, since the alternatives with a `not` come last.
     """
 
     def change(kind: str, node: Description, _: Pointer) -> Description:
@@ -105,9 +112,9 @@ def without_negations(document: Document) -> Description:
 def with_one_answer(document: Document) -> Description:
     """Return the description with one type of success for each operation.
 
-    Event streams are left out, and so are successes of another type than the first one, such as
-    the acknowledgement of a message that waits for a human agent. For generators that give an
-    operation a single type of answer.
+    Event streams are removed, and so are successful responses whose type differs from the first,
+    such as the acknowledgement of a message that waits for a human agent. This form is for
+    generators that support a single type of response for an operation.
     """
 
     def change(kind: str, node: Description, _: Pointer) -> Description:
@@ -145,9 +152,9 @@ FORMS: dict[str, tuple[Form, ...]] = {
 
 
 def description_for(generator: str, document: Document) -> Description:
-    """Return the description in the form that ``generator`` can work with.
+    """Return the description in the form that ``generator`` needs.
 
-    That is the description itself unless ``FORMS`` names the generator.
+    This is the description itself unless ``FORMS`` contains the generator.
     """
     for form in FORMS.get(generator, ()):
         document = Document(form(document))

@@ -1,11 +1,11 @@
-"""Write a TypeScript program that touches every operation and every field.
+"""Write a TypeScript program that uses every operation and every field.
 
     python -m scripts.languages.every_field PROGRAM
 
-It imports what openapi-typescript makes of the same `openapi.yaml` from `./types`, beside it. It
-compiles only if each operation, parameter, response, schema and field is there, has exactly the
-type that the description gives it, and has no neighbour that the description does not know. The
-examples must have the types, too.
+The program imports the types that openapi-typescript generates from the same `openapi.yaml` into
+`./types`. It compiles only if each operation, parameter, response, schema and field exists and has
+exactly the type of the description, and if there are no additional fields or statuses. The examples
+must match the types as well.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCALARS = {
 
 
 def program(document: Document) -> str:
-    """Return the program for the description."""
+    """Return the program for a description."""
     lines = [HEAD]
     for name, schema in document.raw["components"]["schemas"].items():
         lines += _schema(name, schema, document)
@@ -104,7 +104,7 @@ def _operation(operation: Operation, document: Document) -> Iterator[str]:
 
 
 def _content(own: str, media: Mapping[str, Body | Media], document: Document) -> Iterator[str]:
-    """Yield the statements about the content of a request or a response, and its examples."""
+    """Yield the statements about the content of a request or a response and its examples."""
     if not media:
         yield f'same<{own}["content"], undefined>(true);'
     for name, content in media.items():
@@ -115,7 +115,7 @@ def _content(own: str, media: Mapping[str, Body | Media], document: Document) ->
 
 
 def _text(value: Any) -> str:
-    """Return ``value`` as TypeScript writes it."""
+    """Format ``value`` as a TypeScript literal."""
     return json.dumps(value, ensure_ascii=False)
 
 

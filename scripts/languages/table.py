@@ -1,14 +1,14 @@
-"""The table of languages, in Markdown that reads well in a terminal, too."""
+"""The table of results, in Markdown that is also readable in a terminal."""
 
 from __future__ import annotations
 
 from scripts.languages.trial import STAGES, Outcome
 
-HEAD = ("example", "language", "generator", *STAGES, "with", "seconds")
+HEAD = ("example", "language", "generator", *STAGES, "tools", "seconds")
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """Return a line for each of ``outcomes``, under a head."""
+    """Return a table with a row for each outcome."""
     rows = [HEAD, *(_row(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
@@ -32,7 +32,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def footnotes(outcomes: list[Outcome]) -> list[str]:
-    """Return a line for each language that was left out, or that did not pass."""
+    """Return lines for each language that was skipped or that failed."""
     notes = []
     for outcome in outcomes:
         name = outcome.language.name
@@ -41,5 +41,5 @@ def footnotes(outcomes: list[Outcome]) -> list[str]:
         elif not outcome.green:
             stage = next(stage for stage in STAGES if not outcome.passed.get(stage))
             notes.append(f"{name}, {stage}: {outcome.problem}")
-            notes.append(f"  all of it: reports/languages/{name}.log")
+            notes.append(f"  full log: reports/languages/{name}.log")
     return notes

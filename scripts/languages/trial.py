@@ -1,4 +1,4 @@
-"""Try one language: generate a client, compile it, and let it make a visitor's journey."""
+"""The trial of a language: generate a client, compile it, and make a visitor's journey."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ from scripts.languages.descriptions import description_for
 from siteassist_spec import Document
 
 STAGES = ("generates", "compiles", "journey passes")
-"""What a language is asked to do, in this order; each rests on the one before."""
+"""The stages of a trial, in order. Each stage needs the result of the previous one."""
 
 MISSING = "missing CONVERSATION_NOT_FOUND"
 JOURNEY = ("visitor", "started", "answered", "listed", "closed", "missing")
 STEP_LIMIT = 1800.0
-"""After so many seconds a command has failed: more than a first build takes on a slow machine."""
+"""The time limit of a command, in seconds. A first build on a slow machine takes less."""
 
 MADE = (CLIENT, DESCRIPTION, "dist", "node_modules", "target", "tools")
-"""What somebody who tries an example in its own folder leaves there."""
+"""Files that running an example in its own folder creates; they are not copied."""
 
 ERROR = re.compile(r"\berror\b|\[ERROR\]|panicked|exception", re.IGNORECASE)
-# Java and Kotlin say first that there are errors, and then which.
+# Java and Kotlin print a heading such as this before the first error.
 HEADING = re.compile(r"COMPILATION ERROR|warnings found and -Werror specified")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class StepFailedError(Exception):
-    """A command ended badly; the message is its first line that speaks of an error."""
+    """A command failed; the message is the first line of its output that mentions an error."""
 
 
 @dataclass
 class Outcome:
-    """What became of a language.
+    """The outcome of a trial.
 
-    ``skipped`` says what the machine lacks, if it lacks something. ``passed`` has a truth value
-    for each stage that was reached. ``problem`` is the first error, ``seconds`` the time it took.
+    ``skipped`` names the missing tools, or is empty if the trial ran. ``passed`` maps each stage
+    that was reached to whether it passed. ``problem`` is the first error, ``seconds`` the
+    duration.
     """
 
     language: Language
@@ -58,12 +59,12 @@ class Outcome:
 
     @property
     def green(self) -> bool:
-        """Whether every stage was passed."""
+        """Whether every stage passed."""
         return all(self.passed.get(stage) for stage in STAGES)
 
 
 def missing_tools(language: Language) -> list[str]:
-    """Return those programs that ``language`` needs and this machine lacks, or else libraries."""
+    """Return the required programs that are missing, or, if none is, the missing libraries."""
     programs = [program for program in language.programs if shutil.which(program) is None]
     return programs or [
         library
@@ -73,26 +74,26 @@ def missing_tools(language: Language) -> list[str]:
 
 
 def tool_versions(language: Language) -> str:
-    """Return the versions of the programs that ``language`` needs, as they tell them."""
-    told = []
+    """Return the required programs with the versions that they print."""
+    versions = []
     for program, option in language.programs.items():
         done = subprocess.run([program, option], capture_output=True, text=True, check=False)
         found = re.search(r"\d+(\.\d+)+", COLOUR.sub("", done.stdout + done.stderr))
-        told.append(f"{program} {found[0]}" if found else program)
-    return ", ".join(told)
+        versions.append(f"{program} {found[0]}" if found else program)
+    return ", ".join(versions)
 
 
 def try_language(
     language: Language, description: Document, url: str, examples: Path, reports: Path
 ) -> Outcome:
-    """Return what becomes of ``language`` with ``description`` and a mock at ``url``.
+    """Try ``language`` with ``description`` and the mock at ``url``, and return the outcome.
 
-    The program is taken from ``examples``; it is built in a folder of its own in ``reports``,
-    which keeps what was fetched for the next time. Beside that folder is the log.
+    The program is copied from ``examples`` to a folder in ``reports`` and built there. That folder
+    keeps the downloaded dependencies for the next trial. The log is written next to it.
     """
     absent = missing_tools(language)
     if absent:
-        return Outcome(language, skipped=f"no {' and no '.join(absent)} on this machine")
+        return Outcome(language, skipped=f"{', '.join(absent)} not installed")
     outcome = Outcome(language, tools=tool_versions(language))
     folder = reports / language.name
     began = time.monotonic()
@@ -119,7 +120,7 @@ def try_language(
 
 
 def lay_out(language: Language, description: Document, examples: Path, folder: Path) -> None:
-    """Put the example and the description into ``folder``, without a client of an earlier time."""
+    """Copy the example and the description into ``folder``, and remove an earlier client."""
     shutil.rmtree(folder / CLIENT, ignore_errors=True)
     made = shutil.ignore_patterns(*MADE)
     shutil.copytree(examples / language.name, folder, ignore=made, dirs_exist_ok=True)
@@ -129,9 +130,9 @@ def lay_out(language: Language, description: Document, examples: Path, folder: P
 
 
 def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO) -> str:
-    """Run ``command`` in ``folder``, and return what it printed, which ``log`` gets as well.
+    """Run ``command`` in ``folder``, write its output to ``log``, and return the output.
 
-    Raises `StepFailedError` if it fails, or takes longer than `STEP_LIMIT`.
+    Raises `StepFailedError` if the command fails or takes longer than `STEP_LIMIT`.
     """
     log.write(f"$ {command}\n")
     log.flush()
@@ -148,9 +149,9 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
         try:
             status: int | str = process.wait(STEP_LIMIT)
         except subprocess.TimeoutExpired:
-            status = f"ended after {STEP_LIMIT:.0f} s"
+            status = f"timed out after {STEP_LIMIT:.0f} s"
         finally:
-            # Daemons that compilers leave behind would outlive us.
+            # Compilers may leave daemons behind, which would outlive this process.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     log.seek(start)
@@ -161,7 +162,7 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
 
 
 def first_error(printed: str) -> str:
-    """Return the first line that speaks of an error, or else the last line that says anything."""
+    """Return the first line that mentions an error, otherwise the last line that is not empty."""
     lines = [line.strip() for line in COLOUR.sub("", printed).splitlines() if line.strip()]
     return next(
         (line for line in lines if ERROR.search(line) and not HEADING.search(line)),
@@ -170,13 +171,13 @@ def first_error(printed: str) -> str:
 
 
 def check_journey(printed: str) -> None:
-    """Raise `StepFailedError` unless ``printed`` tells of the whole journey, in order."""
+    """Raise `StepFailedError` unless ``printed`` reports every step of the journey, in order."""
     lines = COLOUR.sub("", printed).splitlines()
-    said = [line for line in lines if line.partition(" ")[0] in JOURNEY]
-    if list(JOURNEY) != [line.partition(" ")[0] for line in said]:
-        raise StepFailedError(f"told {len(said)} of {len(JOURNEY)} steps: {'; '.join(said)}")
-    told = {word: rest for word, _, rest in (line.partition(" ") for line in said)}
-    if told["listed"] != told["started"]:
-        raise StepFailedError(f"listed {told['listed']}, but started {told['started']}")
-    if said[-1] != MISSING:
-        raise StepFailedError(f"{said[-1]}: expected {MISSING}")
+    steps = [line for line in lines if line.partition(" ")[0] in JOURNEY]
+    if list(JOURNEY) != [line.partition(" ")[0] for line in steps]:
+        raise StepFailedError(f"reported {len(steps)} of {len(JOURNEY)} steps: {'; '.join(steps)}")
+    values = {word: rest for word, _, rest in (line.partition(" ") for line in steps)}
+    if values["listed"] != values["started"]:
+        raise StepFailedError(f"listed {values['listed']}, but started {values['started']}")
+    if steps[-1] != MISSING:
+        raise StepFailedError(f"{steps[-1]}: expected {MISSING}")

@@ -111,7 +111,7 @@ def test_what_was_fetched_is_kept(language: Language, tmp_path: Path) -> None:
 def test_missing_program_is_named(language: Language, tmp_path: Path) -> None:
     """A machine without the toolchain skips the language, and says what it lacks."""
     outcome = tried(replace(language, programs={"no-such": "-v", "sh": "-c"}), tmp_path)
-    assert ("no no-such on this machine", False) == (outcome.skipped, outcome.green)
+    assert ("no-such not installed", False) == (outcome.skipped, outcome.green)
     assert {} == outcome.passed
 
 
@@ -119,9 +119,9 @@ def test_missing_library_is_named(language: Language, tmp_path: Path) -> None:
     """A library that no registry brings is looked for, if the programs are there."""
     libraries = {"there": python(""), "lacking": python("exit(1)")}
     outcome = tried(replace(language, libraries=libraries), tmp_path)
-    assert "no lacking on this machine" == outcome.skipped
+    assert "lacking not installed" == outcome.skipped
     broken = replace(language, libraries={"lacking": "no-such"}, programs={"no-such": "-v"})
-    assert "no no-such on this machine" == tried(broken, tmp_path).skipped
+    assert "no-such not installed" == tried(broken, tmp_path).skipped
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_command_that_never_ends_is_ended(
     """A generator that waits for an answer does not stop the others."""
     monkeypatch.setattr(trial, "STEP_LIMIT", 0.1)
     outcome = tried(replace(language, generate=("sleep 600",)), tmp_path)
-    assert "sleep 600: ended after 0 s" == outcome.problem
+    assert "sleep 600: timed out after 0 s" == outcome.problem
 
 
 @pytest.mark.parametrize(
     ("told", "problem"),
     [
-        ("", "told 0 of 6 steps: "),
-        (WHOLE.replace("closed", "shut"), "told 5 of 6 steps"),
+        ("", "reported 0 of 6 steps: "),
+        (WHOLE.replace("closed", "shut"), "reported 5 of 6 steps"),
         (WHOLE.replace("listed 2", "listed 3"), "listed 3, but started 2"),
         (WHOLE.replace("CONVERSATION_", ""), "missing NOT_FOUND: expected missing CONV"),
-        (TOLD, "told 7 of 6 steps"),
+        (TOLD, "reported 7 of 6 steps"),
     ],
 )
 def test_journey_must_be_told_whole(
@@ -214,7 +214,7 @@ OUTCOMES = {
 def outcomes_of(language: Language, *kinds: str) -> list[Outcome]:
     """Return an outcome of each of ``kinds``."""
     return [
-        Outcome(replace(language, name=kind), skipped="no x on this machine")
+        Outcome(replace(language, name=kind), skipped="x not installed")
         if kind == "skipped"
         else Outcome(replace(language, name=kind), "x 1", "", OUTCOMES[kind], "E: why", 61.4)
         for kind in kinds
@@ -224,11 +224,11 @@ def outcomes_of(language: Language, *kinds: str) -> list[Outcome]:
 def test_table_has_a_line_for_each(language: Language) -> None:
     """The table is Markdown with columns that stand below each other."""
     expected = """\
-| example | language | generator | generates | compiles | journey passes | with | seconds |
-|---------|----------|-----------|-----------|----------|----------------|------|---------|
-| green   | Fake     | maker 1.2 | yes       | yes      | yes            | x 1  | 61      |
-| red     | Fake     | maker 1.2 | yes       | no       | -              | x 1  | 61      |
-| skipped | Fake     | maker 1.2 | skipped   | skipped  | skipped        |      |         |"""
+| example | language | generator | generates | compiles | journey passes | tools | seconds |
+|---------|----------|-----------|-----------|----------|----------------|-------|---------|
+| green   | Fake     | maker 1.2 | yes       | yes      | yes            | x 1   | 61      |
+| red     | Fake     | maker 1.2 | yes       | no       | -              | x 1   | 61      |
+| skipped | Fake     | maker 1.2 | skipped   | skipped  | skipped        |       |         |"""
     assert expected == table(outcomes_of(language, "green", "red", "skipped"))
 
 
@@ -236,8 +236,8 @@ def test_footnotes_say_why(language: Language) -> None:
     """What did not pass has its first error and its log; what was left out has its reason."""
     assert [
         "red, compiles: E: why",
-        "  all of it: reports/languages/red.log",
-        "skipped skipped: no x on this machine",
+        "  full log: reports/languages/red.log",
+        "skipped skipped: x not installed",
     ] == footnotes(outcomes_of(language, "green", "red", "skipped"))
 
 
@@ -287,4 +287,4 @@ def test_unknown_language_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     """A typing error does not pass for a language that has passed."""
     with pytest.raises(SystemExit, match="2"):
         command.main(["go", "gopher"])
-    assert "no language gopher; there are typescript-fetch," in capsys.readouterr().err
+    assert "unknown language gopher: expected one of typescript-fetch," in capsys.readouterr().err
