@@ -1,14 +1,15 @@
-"""Change the API in four ways on a copy of the repository, and see that everything follows.
+"""Change the API in four ways on copies of the repository, and check the derived parts.
 
-    make exercises                   all of them, with faulty servers
-    make exercises ARGS=--quick      the second one only, with one faulty server
+    make exercises                   all exercises, with all faulty servers
+    make exercises ARGS=--quick      the second exercise only, with one faulty server
 
-Each exercise is a list of edits by path, such as whoever changes the API makes by hand:
-in `openapi.yaml`, its evidence, the second reading of the documents in
-`tests/spec/data`, and the mock's handler and storage. Nothing else is edited; client,
-tests, contract suite, reports and published forms have to follow.
+An exercise makes the edits that a change of the API needs by hand: in `openapi.yaml`,
+in `docs/evidence.md`, in `tests/spec/data`, which restates the vendor's documents
+independently, and in the mock's handlers and storage. Nothing else is edited. The client,
+the tests, the contract suite, its reports and the published forms must adapt by
+themselves.
 
-Exit status: 0 everything followed; 1 something did not; 2 the exercises could not run.
+Exit status: 0 all exercises passed; 1 an exercise failed; 2 the command line is invalid.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ OPERATIONS = "tests/spec/data/documented_operations.yaml"
 EXAMPLES = "tests/spec/data/documented_examples.yaml"
 SCHEMAS = "tests/spec/data/documented_schemas.yaml"
 EVIDENCE = "docs/evidence.md"
-# What is derived from the description, and so must pass unchanged.
+# Tests that derive their expectations from the description, and must pass unchanged.
 DERIVED = (
     "tests/spec",
     "tests/generated/test_client_surface.py",
@@ -47,14 +48,14 @@ DERIVED = (
 
 
 class ExerciseError(Exception):
-    """Something did not follow; the message says what."""
+    """An exercise failed; the message gives the reason."""
 
 
 class Copy:
-    """A copy of the repository that is edited."""
+    """An editable copy of the repository."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy all files that git knows into ``folder``."""
+        """Copy all files tracked by git into ``folder``."""
         self.folder = folder
         listed = subprocess.run(
             ["git", "ls-files", "-z"],
@@ -70,7 +71,7 @@ class Copy:
                 shutil.copy(ROOT / name, target)
 
     def yaml(self, name: str, change: Callable[[Any], object]) -> None:
-        """Change a YAML file; comments, order and quotes stay."""
+        """Change a YAML file, keeping its comments, order and quotes."""
         yaml = YAML()
         yaml.preserve_quotes = True
         yaml.width = 1000
@@ -91,7 +92,7 @@ class Copy:
         self.yaml(name, change)
 
     def after(self, name: str, line: str, text: str) -> None:
-        """Insert lines after the one line that begins with ``line``."""
+        """Insert lines after the only line that begins with ``line``."""
         path = self.folder / name
         lines = path.read_text(encoding="utf-8").splitlines()
         (place,) = [index for index, found in enumerate(lines) if found.startswith(line)]
@@ -104,17 +105,21 @@ class Copy:
         path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace each occurrence of ``old``, of which there must be one at least."""
+        """Replace all occurrences of ``old`` in a file.
+
+        Raises `ExerciseError` if there are none.
+        """
         path = self.folder / name
         text = path.read_text(encoding="utf-8")
         if old not in text:
-            raise ExerciseError(f"{name} has no {old!r} any more: the exercise is out of date")
+            raise ExerciseError(f"{name} does not contain {old!r}: the exercise is out of date")
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def run(self, *command: str, status: int = 0, timeout: float = 600) -> str:
-        """Run one of our commands in the copy and return what it prints.
+        """Run a command of the project in the copy and return its output.
 
-        Raises `ExerciseError` with its last lines if it ends with another status.
+        Raises `ExerciseError`, with the last lines of the output, if the exit status is
+        not ``status``.
         """
         path = os.pathsep.join(str(self.folder / name) for name in ("src", "generated", "."))
         done = subprocess.run(
@@ -128,13 +133,15 @@ class Copy:
         )
         if done.returncode != status:
             lines = (done.stdout + done.stderr).strip().splitlines()
-            told = "\n    ".join(lines[-30:])
+            shown = "\n    ".join(lines[-30:])
             words = " ".join(command)
-            raise ExerciseError(f"{words}: exit status {done.returncode}, not {status}\n    {told}")
+            raise ExerciseError(
+                f"{words}: expected exit status {status}, got {done.returncode}\n    {shown}"
+            )
         return done.stdout
 
     def contract(self, status: int = 0) -> dict[str, Any]:
-        """Hold the copy's mock to the copy's contract, quickly, and return the report."""
+        """Run the quick profile of the contract suite on the copy's mock and return the report."""
         self.run("python", "scripts/contract.py", "--profile", "quick", status=status)
         report = (self.folder / "reports" / "summary.json").read_text(encoding="utf-8")
         found: dict[str, Any] = json.loads(report)
@@ -143,15 +150,15 @@ class Copy:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One change of the API."""
+    """A change of the API."""
 
     name: str
     title: str
     edit: Callable[[Copy], None]
     check: Callable[[Copy], None] = lambda _: None
-    """What must hold after generation, besides the derived tests."""
+    """A check to run after generation, in addition to the derived tests."""
     faults: dict[str, tuple[Callable[[Copy], None], str]] = field(default_factory=dict)
-    """By a name: how to break the server, and the rule that finds it."""
+    """Faults of the server by name: the edit that causes a fault, and the rule that finds it."""
 
 
 HANDLERS = "src/siteassist_mock/handlers/__init__.py"
@@ -160,7 +167,7 @@ REPOSITORY = "src/siteassist_mock/storage/store.py"
 
 
 def optional_field(copy: Copy) -> None:
-    """Give messages a field that may be absent."""
+    """Add an optional field to messages."""
     description = "How sure the assistant is of its answer."
     schema = {"type": "number", "description": description, "minimum": 0, "maximum": 1}
     copy.set(SPEC, "components", "schemas", "Message", "properties", "confidence", value=schema)
@@ -168,14 +175,14 @@ def optional_field(copy: Copy) -> None:
 
 
 def client_has_field(copy: Copy) -> None:
-    """Check that the generated class has the field."""
+    """Check that the generated class has the field and that the contract suite passes."""
     program = "from siteassist.models import Message; print(Message.__attrs_attrs__.confidence)"
     copy.run("python", "-c", program)
     copy.contract()
 
 
 def delete_operation(copy: Copy) -> None:
-    """Let a visitor delete a conversation, with an answer without a body."""
+    """Add an operation that deletes a conversation and responds without a body."""
     path = "/conversations/{conversationId}"
     link = {
         "operationId": "deleteConversation",
@@ -223,7 +230,7 @@ OWN = """
         records.delete_conversation(conversation.id)
     return Response(status_code=204)
 """
-ANYBODY = """
+WITHOUT_OWNER_CHECK = """
     with call.services.store.write() as records:
         records.delete_conversation(call.path["conversationId"])
     return Response(status_code=204)
@@ -237,7 +244,7 @@ WITH_BODY = """
 
 
 def handler(copy: Copy, body: str) -> None:
-    """Write the handler of `deleteConversation`, and what it needs of the storage."""
+    """Write the handler of `deleteConversation`, and the storage method that it calls."""
     start = "\n\ndef delete_conversation(call: Call) -> Response:\n"
     path = copy.folder / CONVERSATIONS
     text = path.read_text(encoding="utf-8").partition(start)[0]
@@ -264,7 +271,7 @@ PATH = "/conversations/{conversationId}"
 
 
 def client_deletes(copy: Copy) -> None:
-    """Check that the method returns None and the conversation is gone."""
+    """Check that the client's method returns None and deletes the conversation."""
     program = (
         "from siteassist import SiteAssist, NotFoundError\n"
         "from siteassist_mock.testing import mock_server\n"
@@ -278,11 +285,11 @@ def client_deletes(copy: Copy) -> None:
         "        print('gone')\n"
     )
     if copy.run("python", "-c", program).strip() != "gone":
-        raise ExerciseError("the generated client does not delete")
+        raise ExerciseError("the generated client does not delete the conversation")
 
 
 def everything_deletes(copy: Copy) -> None:
-    """Check client and suite: the report has the rows of the operation, isolation among them."""
+    """Check the client, and that the report covers the operation, including its isolation."""
     client_deletes(copy)
     rows = copy.contract()["coverage"]
     tested = {
@@ -294,7 +301,7 @@ def everything_deletes(copy: Copy) -> None:
 
 
 def renamed_parameter(copy: Copy) -> None:
-    """Call the parameter `offset` of the lists `skip`."""
+    """Rename the parameter `offset` of the lists to `skip`."""
 
     def change(spec: Any) -> None:
         for _, node in walk(spec):
@@ -313,15 +320,15 @@ def renamed_parameter(copy: Copy) -> None:
 
     copy.yaml(OPERATIONS, documented)
     copy.replace(EXAMPLES, "at: parameter offset", "at: parameter skip")
-    for name in (CONVERSATIONS, *(f"src/siteassist_mock/handlers/{n}.py" for n in OTHERS)):
+    for name in (CONVERSATIONS, *(f"src/siteassist_mock/handlers/{n}.py" for n in OTHER_HANDLERS)):
         copy.replace(name, 'query["offset"]', 'query["skip"]')
 
 
-OTHERS = ("messages", "knowledge")
+OTHER_HANDLERS = ("messages", "knowledge")
 
 
 def client_pages(copy: Copy) -> None:
-    """Check that the methods still return pages, over the renamed parameter."""
+    """Check that the methods still return pages, using the renamed parameter."""
     program = (
         "from siteassist import SiteAssist\n"
         "from siteassist_mock.testing import mock_server\n"
@@ -336,7 +343,7 @@ def client_pages(copy: Copy) -> None:
 
 
 def more_events(copy: Copy) -> None:
-    """Describe an event that the runtime knows, and one whose schema has a name of its own."""
+    """Describe an event with a class in the runtime, and an event that is new to it."""
 
     def event(kind: str, description: str, **properties: str) -> dict[str, Any]:
         named = {"type": "string", "const": kind, "description": "Names the type of this payload."}
@@ -383,7 +390,7 @@ def more_events(copy: Copy) -> None:
 
 
 def client_streams(copy: Copy) -> None:
-    """Check that each of the new events is one class, which streams yield."""
+    """Check that streams yield each new event as an instance of its generated class."""
     copy.run("python", "-c", STREAM_PROGRAM)
     copy.contract()
 
@@ -410,7 +417,10 @@ EXERCISES = (
         delete_operation,
         everything_deletes,
         {
-            "anybody may delete": (lambda copy: handler(copy, ANYBODY), "isolation"),
+            "delete without an owner check": (
+                lambda copy: handler(copy, WITHOUT_OWNER_CHECK),
+                "isolation",
+            ),
             "200 with a body": (lambda copy: handler(copy, WITH_BODY), "described"),
         },
     ),
@@ -420,7 +430,10 @@ EXERCISES = (
 
 
 def steps(exercise: Exercise, copy: Copy, *, quick: bool) -> Iterator[tuple[str, float]]:
-    """Do one exercise; yields each step with its seconds. Raises `ExerciseError`."""
+    """Run an exercise, and yield the name and the duration in seconds of each step.
+
+    Raises `ExerciseError` if a step fails.
+    """
 
     def timed(name: str, step: Callable[[], object]) -> tuple[str, float]:
         begun = time.monotonic()
@@ -431,7 +444,7 @@ def steps(exercise: Exercise, copy: Copy, *, quick: bool) -> Iterator[tuple[str,
     yield timed("generate", lambda: copy.run("python", "scripts/generate.py"))
     tests = ("pytest", "-q", "-x", "-p", "no:cacheprovider", *DERIVED)
     yield timed("derived tests", lambda: copy.run(*tests))
-    yield timed("client and suite", lambda: exercise.check(copy))
+    yield timed("client and contract suite", lambda: exercise.check(copy))
     for name, (fault, rule) in exercise.faults.items():
         fault(copy)
 
@@ -439,24 +452,32 @@ def steps(exercise: Exercise, copy: Copy, *, quick: bool) -> Iterator[tuple[str,
             report = copy.contract(status=1)
             rules = {one["rule"] for one in report["violations"]}
             if rule not in rules:
-                raise ExerciseError(f"{name}: found by {rules}, not by {rule}")
+                violated = ", ".join(sorted(rules)) or "none"
+                raise ExerciseError(
+                    f"{name}: expected a violation of the rule {rule}, got {violated}"
+                )
 
-        yield timed(f"found: {name}", found)
+        yield timed(f"fault found: {name}", found)
         if quick:
             break
 
 
 def main() -> int:
-    """Do the exercises that are asked for and return the exit status."""
+    """Run the selected exercises and return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="make exercises", description="Change the API on a copy and see what follows."
+        prog="make exercises",
+        description="Change the API on copies of the repository, and check the derived parts.",
     )
     names = [exercise.name for exercise in EXERCISES]
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all")
     parser.add_argument(
-        "--quick", action="store_true", help="only the new operation, one faulty server"
+        "names", nargs="*", metavar="NAME", help=f"an exercise: {', '.join(names)} (default: all)"
     )
-    parser.add_argument("--keep", type=Path, help="leave the copies in this folder")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="run the second exercise only, with one faulty server",
+    )
+    parser.add_argument("--keep", type=Path, help="keep the copies in this folder")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"unknown exercise {min(unknown)!r}: expected one of {', '.join(names)}")
@@ -475,7 +496,11 @@ def main() -> int:
             except ExerciseError as error:
                 failed += 1
                 print(f"    FAILED: {error}", flush=True)
-    print("Everything followed." if not failed else f"{failed} of the exercises failed.")
+    if failed:
+        noun = "exercise" if failed == 1 else "exercises"
+        print(f"{failed} {noun} failed.")
+    else:
+        print("All exercises passed.")
     return 1 if failed else 0
 
 
