@@ -1,1 +1,1 @@
-"""What ``make publish`` puts into ``dist/``, each file by a module of its own."""
+"""The builders of the files in ``dist/``, which ``make publish`` writes."""

@@ -1,9 +1,9 @@
-"""Build ``dist/``: what others need to use the API without this repository.
+"""Build ``dist/``: all files needed to use the API without this repository.
 
-With ``--twice``, build it a second time and compare.
+With ``--twice``, build a second time and compare the two builds.
 
-Exit status: 0 done, 1 the two builds differ or a check found something wrong, 2 it
-could not be built.
+Exit status: 0 the files are built; 1 a check failed or the two builds differ; 2 the
+build failed.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ LINTED = {
     "openapi-3.2.0.yaml": "redocly.yaml",
     JOURNEYS.name: "redocly.yaml",
 }
-"""What Redocly looks at, by which rules; what has no references it would not like."""
+"""The files that Redocly checks, each with its configuration.
+
+The dereferenced description is left out: without references, all of its components
+would be reported as unused.
+"""
 
 
 def documents(document: Document) -> dict[str, bytes]:
-    """Return all that is made of the description, by the names of the files.
+    """Return the content of the files derived from the description, by file name.
 
-    Raises `SpecError` or `LookupError` for a construct that cannot be published.
+    Raises `SpecError` or `LookupError` if a construct cannot be published.
     """
     spec = document.raw
     older, newer = to_openapi_3_0(document), to_openapi_3_2(document)
@@ -64,9 +68,9 @@ def documents(document: Document) -> dict[str, bytes]:
 
 
 def build(target: Path) -> None:
-    """Write everything into ``target``, which is made.
+    """Create the folder ``target`` and write all files into it.
 
-    Raises what `documents` and `build_packages` raise.
+    Raises the exceptions of `documents` and `build_packages`.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -82,7 +86,7 @@ def build(target: Path) -> None:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below ``folder``, by its name."""
+    """Return the SHA-256 digest of every file below ``folder``, by relative path."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -91,9 +95,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def problems(folder: Path) -> list[str]:
-    """Return what the validator for each version of OpenAPI finds wrong.
+    """Return the errors that the validators find, one validator per version of OpenAPI.
 
-    What is dereferenced follows from the rest, and takes it many times as long.
+    The dereferenced description is not validated: its content is the same as that of
+    ``openapi.yaml``, and its validation takes many times as long.
     """
     return [
         f"{name}: {error.message}"
@@ -107,13 +112,13 @@ def problems(folder: Path) -> list[str]:
 
 
 def lint(folder: Path) -> list[str]:
-    """Return what Redocly finds wrong; without Node.js, say that it was left out."""
+    """Return the problems that Redocly finds; if it is not installed, print a note instead."""
     node = ROOT / "tools" / "node"
     redocly = node / "node_modules" / ".bin" / "redocly"
     has_node = shutil.which("node") is not None
     if not has_node or not redocly.exists():
-        why = "`make lint-spec` installs it" if has_node else "there is no Node.js"
-        print(f"Left out: Redocly's lint of {', '.join(LINTED)} ({why}).")
+        why = "run `make lint-spec` to install it" if has_node else "Node.js is not installed"
+        print(f"Skipped: Redocly's check of {', '.join(LINTED)} ({why}).")
         return []
     wrong = []
     for name, rules in LINTED.items():
@@ -132,7 +137,7 @@ def lint(folder: Path) -> list[str]:
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--twice", action="store_true", help="build twice, and compare")
+    parser.add_argument("--twice", action="store_true", help="build twice and compare the results")
     twice: bool = parser.parse_args().twice
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +164,7 @@ def main() -> int:
     for name in sorted(path.name + ("/" if path.is_dir() else "") for path in DIST.iterdir()):
         print(f"dist/{name}")
     if twice:
-        print("A second build is the same, byte for byte.")
+        print("A second build produced identical files.")
     return 0
 
 

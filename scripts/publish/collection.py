@@ -1,7 +1,8 @@
-"""A collection for Postman, Bruno and others that read Postman's format, version 2.1.
+"""A collection in Postman's format 2.1, which Postman, Bruno and other tools read.
 
-The requests are in an order in which the collection can be run as a whole, and each
-keeps the values that later ones need: the links in the description say which.
+The order of the requests allows the collection to be run as a whole. Each request stores
+the values that later requests need in variables. The links in the description define
+these values.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ __all__ = ["ENDING", "as_collection", "in_order"]
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 ENDING = frozenset({"closeConversation"})
-"""Operations, other than a DELETE, after which others refuse the same object.
+"""Operations, other than a DELETE, after which other operations reject the same object.
 
-No link says so: they stand at the end of the collection.
+No link expresses this, so these operations are moved to the end of the collection.
 """
 
 _DESCRIPTION = """\
 
-Set the variable `apiKey` to a publishable key, `baseUrl` to the server if it is another one, and \
-`deviceId` to a text of your own. Then run the collection, or its requests from the top: each \
-keeps what the later ones need (`sessionToken`, `conversationId`, …) in variables.\
+Set the variable `apiKey` to a publishable key, `deviceId` to any text that identifies your \
+device, and `baseUrl` if you use another server. Then run the collection, or its requests from the \
+top: each request stores the values that later ones need (`sessionToken`, `conversationId`, …) in \
+variables.\
 """
 _TOKEN = "sessionToken"
 # The variable for each `x-credential` whose value the caller chooses.
@@ -34,10 +36,10 @@ _VARIABLES = {"publishableKey": "apiKey", "deviceId": "deviceId"}
 
 
 def as_collection(document: Document) -> dict[str, Any]:
-    """Return the collection of all operations, without any credential.
+    """Return the collection of all operations, without credentials.
 
-    Raises `LookupError` if an operation needs an identifier that no link carries to it,
-    or has no example of its body or of a parameter.
+    Raises `LookupError` if an operation needs an identifier that no link provides, or if
+    its body or a required parameter has no example.
     """
     kept: set[str] = set()
     items = [
@@ -72,22 +74,23 @@ def as_collection(document: Document) -> dict[str, Any]:
 def in_order(operations: Iterable[Operation]) -> list[Operation]:
     """Return the operations in an order in which they can be called one after the other.
 
-    Each stands after one that returns what it needs: a token, or the identifiers in its
-    path. Of those that can be called, the ones that create or change something come
-    first, since a list has nothing to link to while it is empty; a DELETE and the
-    operations in `ENDING` come last.
+    An operation comes after those that return the token and the identifiers it needs.
+    Among the operations that can be called, those that create or change objects come
+    first, because an empty list provides no identifiers. A DELETE and the operations in
+    `ENDING` come last.
 
-    Raises `LookupError` if the needs of an operation cannot be satisfied.
+    Raises `LookupError` if no other operation provides the values an operation needs.
     """
     waiting = sorted(operations, key=_stage)
     ordered: list[Operation] = []
     known: set[str] = set()
     while waiting:
-        ready = next((one for one in waiting if _needs(one) <= known), None)
+        ready = next((item for item in waiting if _needs(item) <= known), None)
         if ready is None:
             problem = "; ".join(
-                f"no link carries {', '.join(sorted(_needs(one) - known))} to {one.operation_id}"
-                for one in waiting
+                f"no link provides {', '.join(sorted(_needs(item) - known))} "
+                f"for {item.operation_id}"
+                for item in waiting
             )
             raise LookupError(f"the collection cannot be run: {problem}")
         waiting.remove(ready)
@@ -105,14 +108,14 @@ def _stage(operation: Operation) -> int:
 
 
 def _needs(operation: Operation) -> set[str]:
-    """Return the names of the variables that an operation needs of earlier ones."""
+    """Return the names of the variables that earlier operations must set for an operation."""
     needs = {parameter.name for parameter in operation.places("path")}
     needs -= set(_variables(operation))
     return needs | {_TOKEN} if operation.needs_token else needs
 
 
 def _variables(operation: Operation) -> dict[str, str]:
-    """Return the variables of the caller's own values, by the names in the request."""
+    """Return the variables that the user of the collection sets, by name in the request."""
     return {
         name: f"{{{{{_VARIABLES[role]}}}}}"
         for name, role in operation.credentials.items()
@@ -121,9 +124,9 @@ def _variables(operation: Operation) -> dict[str, str]:
 
 
 def _keeps(operation: Operation) -> dict[str, str]:
-    """Return where in the response the values of variables are, by their names."""
+    """Return the JSON pointers of the values to store from the response, by variable name."""
     keeps: dict[str, str] = {}
-    # Links carry values to parameters, and a bearer token is not a parameter.
+    # Links provide values for parameters, and a bearer token is not a parameter.
     if operation.session_token is not None:
         keeps[_TOKEN] = f"/{operation.session_token}"
     for response in operation.successes:
@@ -137,8 +140,9 @@ def _keeps(operation: Operation) -> dict[str, str]:
 
 
 def _items(operation: Operation, already_kept: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield the request of an operation, and one that asks for a stream where it can."""
-    # The first one counts: a list has the same conversation, or an older one.
+    """Yield the request of an operation, and a second one for its stream if it has one."""
+    # The first value of a variable is kept: a later list contains the same conversation, or
+    # an older one.
     keeps = {
         name: pointer for name, pointer in _keeps(operation).items() if name not in already_kept
     }
@@ -212,7 +216,7 @@ def _request(operation: Operation, body: Mapping[str, Any] | None) -> dict[str, 
 
 
 def _rows(operation: Operation, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
-    """Return the rows of parameters in the query or in headers; optional ones are not sent."""
+    """Return the rows of parameters in the query or in headers; optional rows are disabled."""
     return [
         {
             "key": parameter.name,
@@ -226,7 +230,7 @@ def _rows(operation: Operation, parameters: Sequence[Parameter]) -> list[dict[st
 
 
 def _arguments(operation: Operation, parameter: Parameter) -> Iterator[str]:
-    """Yield the value of a parameter, if there is one."""
+    """Yield the value of a parameter, or nothing if an optional parameter has no example."""
     variable = _variables(operation).get(parameter.name)
     if variable is not None:
         yield variable
@@ -259,7 +263,7 @@ def _keep(name: str, pointer: str) -> list[str]:
     steps = pointer.split("/")[1:]
     place = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps)
     return [
-        f'pm.test("It keeps {name}", () => {{',
+        f'pm.test("The response contains {name}", () => {{',
         f"  const value = pm.response.json(){place};",
         '  pm.expect(value).to.be.a("string");',
         f'  pm.collectionVariables.set("{name}", value);',

@@ -1,4 +1,4 @@
-"""What the changelog says of a version."""
+"""Release notes, taken from the changelog."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 __all__ = ["UNRELEASED", "release_notes", "section"]
 
 UNRELEASED = "Unreleased"
-"""The heading of what has changed since the last version."""
+"""The heading of the changes since the last version."""
 
 
 def section(changelog: str, name: str) -> str | None:
-    """Return what is below the heading of a version, or nothing if there is no such heading.
+    """Return the text below the heading of a version, or None if the heading is missing.
 
-    A heading is ``## 1.2.3``, with or without a date behind.
+    A heading is ``## 1.2.3``, optionally followed by a date.
     """
     found = re.search(
         rf"^## \[?{re.escape(name)}\]?(?![\w.-]).*?\n(.*?)(?=^## |\Z)",
@@ -24,9 +24,9 @@ def section(changelog: str, name: str) -> str | None:
 
 
 def release_notes(changelog: str, version: str) -> str:
-    """Return the notes of ``version``: its section, or before its release the newest changes.
+    """Return the notes of ``version``: its section, or the unreleased changes before its release.
 
-    Raises `LookupError` if the changelog has neither.
+    Raises `LookupError` if the changelog has neither section.
     """
     text = section(changelog, version)
     title = f"# SiteAssist {version}"
@@ -34,5 +34,5 @@ def release_notes(changelog: str, version: str) -> str:
         text = section(changelog, UNRELEASED)
         title += ", not yet released"
     if not text:
-        raise LookupError(f"CHANGELOG.md says nothing of {version}")
+        raise LookupError(f"CHANGELOG.md has no section for {version} and no unreleased changes")
     return f"{title}\n\n{text}\n"

@@ -1,4 +1,4 @@
-"""The wheel and the source distribution, the same bytes each time."""
+"""Reproducible builds of the wheel and the source distribution."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["PublishError", "build_packages", "last_change"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Where nothing says when the last change was: the first moment that a ZIP file knows.
+# The time of the last change if it is unknown: the earliest time that ZIP can represent.
 _FALLBACK = 315_532_800
 _BUILD = "import sys, hatchling.build as b; b.build_wheel(sys.argv[1]); b.build_sdist(sys.argv[1])"
 
 
 class PublishError(Exception):
-    """A tool failed; the message is what to tell the user."""
+    """A tool failed; the message is meant for the user."""
 
 
 def last_change(root: Path = ROOT) -> int:
-    """Return when the sources last changed, in seconds since 1970.
+    """Return the time of the last change of the sources, in seconds since 1970.
 
-    That is ``SOURCE_DATE_EPOCH`` if it is set, or the time of the last commit. Where
-    there is neither, it is the start of 1980.
+    This is ``SOURCE_DATE_EPOCH`` if it is set, otherwise the time of the last commit.
+    Without either, it is the start of 1980.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given.isdigit():
@@ -43,7 +43,7 @@ def last_change(root: Path = ROOT) -> int:
 
 
 def build_packages(folder: Path, epoch: int) -> None:
-    """Build both into ``folder``; all their files get the time ``epoch``.
+    """Build both packages into ``folder``; all their files get the time ``epoch``.
 
     Raises `PublishError` if the build fails.
     """
@@ -56,6 +56,6 @@ def build_packages(folder: Path, epoch: int) -> None:
         check=False,
     )
     if done.returncode:
-        # The last line of a traceback says what it is about.
+        # The last line of a traceback contains the exception.
         problem = done.stderr.strip().rpartition("\n")[2]
         raise PublishError(f"the packages cannot be built: {problem}")

@@ -31,7 +31,7 @@ def test_notes_are_the_section_of_the_version() -> None:
     assert "# SiteAssist 1.2\n\n- C.\n" == release_notes(CHANGELOG, "1.2")
     newest = "## Unreleased\n\n- D.\n"
     assert "# SiteAssist 2.0, not yet released\n\n- D.\n" == release_notes(newest, "2.0")
-    with pytest.raises(LookupError, match=r"CHANGELOG\.md says nothing of 2\.0"):
+    with pytest.raises(LookupError, match=r"CHANGELOG\.md has no section for 2\.0"):
         release_notes(CHANGELOG, "2.0")
 
 

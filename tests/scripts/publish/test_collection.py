@@ -105,7 +105,7 @@ def test_operation_that_no_link_leads_to_is_an_error() -> None:
     spec = copy.deepcopy(SPEC)
     links = spec["paths"]["/conversations/{conversationId}/messages"]["get"]["responses"]["200"]
     del links["links"]["sendMessageFeedback"]
-    with pytest.raises(LookupError, match=r"no link carries messageId to sendMessageFeedback$"):
+    with pytest.raises(LookupError, match=r"no link provides messageId for sendMessageFeedback$"):
         as_collection(Document(spec))
 
 
