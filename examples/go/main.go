@@ -1,4 +1,4 @@
-// A visitor's journey: start, send, read, list, close, and a conversation that is not there.
+// A visitor's journey: start, send, read, list, close, and look up an unknown conversation.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	siteassist "siteassist.example/client"
 )
 
-// must ends the program if an answer did not come, or is not the one that was expected.
+// must returns the expected body of an answer, and ends the program if there is none.
 func must[Answer, Body any](answer Answer, err error, body func(Answer) *Body) Body {
 	if err != nil {
 		log.Fatal(err)
@@ -58,7 +58,7 @@ func main() {
 	text := ""
 	for _, step := range answer.Steps {
 		for _, part := range step.Content {
-			// Of a part that is no text, the text is empty.
+			// AsTextPart ignores the type: the text of any other part is empty.
 			if piece, err := part.AsTextPart(); err == nil {
 				text += piece.Text
 			}

@@ -1,4 +1,4 @@
-//! A visitor's journey: start, send, read, list, close, and a conversation that is not there.
+//! A visitor's journey: start, send, read, list, close, and look up an unknown conversation.
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use siteassist::types::{

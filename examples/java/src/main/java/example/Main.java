@@ -16,10 +16,10 @@ import siteassist.model.MessagePart;
 import siteassist.model.SendMessageRequest;
 import siteassist.model.StartConversationRequest;
 
-/** A visitor's journey: start, send, read, list, close, and a conversation that is not there. */
+/** A visitor's journey: start, send, read, list, close, and look up an unknown conversation. */
 public final class Main {
   public static void main(String[] arguments) throws Exception {
-    // What is thrown ends the program with a status other than 0.
+    // An uncaught exception ends the program with a nonzero exit status.
     var url = Objects.requireNonNullElse(System.getenv("SITEASSIST_BASE_URL"), "http://127.0.0.1:8787/v2");
     var client = new ApiClient();
     client.updateBaseUri(url);
