@@ -155,7 +155,7 @@ def test_without_node_it_is_said_what_is_left_out(
     monkeypatch.setattr(shutil, "which", lambda _: node)
     assert [] == publish.lint(dist)
     names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml"
-    assert f"Left out: Redocly's lint of {names} ({why}).\n" == capsys.readouterr().out
+    assert f"Skipped: Redocly's check of {names} ({why}).\n" == capsys.readouterr().out
 
 
 def test_variant_that_is_not_valid_is_named(dist: Path, tmp_path: Path) -> None:
