@@ -1,7 +1,7 @@
 """A client library for accessing SiteAssist API.
 
-Begin with `SiteAssist` or `AsyncSiteAssist`; docs/client.md shows how. Everything
-here is imported when it is first used.
+Start with `SiteAssist` or `AsyncSiteAssist`; see docs/client.md. The names of this
+package are imported when they are first used.
 """
 
 TYPE_CHECKING = False
@@ -125,7 +125,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a name when it is first asked for."""
+    """Import a name when it is first used."""
     if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
@@ -136,7 +136,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Name what is not imported yet as well."""
+    """Return all names, including those that are not imported yet."""
     return sorted({*globals(), *_MODULES})
 
 

@@ -1,9 +1,9 @@
 """Clients of the SiteAssist API.
 
-`SiteAssist` and `AsyncSiteAssist` are what programs want: a method for every
-operation, errors as exceptions, retries, streams, pages and sessions.
-`Client` and `AuthenticatedClient` go with the low-level functions in `api`,
-which do one request each and nothing else.
+`SiteAssist` and `AsyncSiteAssist` are the high-level clients. They have a method
+for every operation, raise exceptions for errors, retry failed calls, and support
+streams, pages and sessions. `Client` and `AuthenticatedClient` are for the
+low-level functions in `api`, each of which sends a single request.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ if TYPE_CHECKING:
         | events.ToolOutputErrorPayload
         | OtherPayload
     )
-    """What a stream gives: the documented events, those of the public protocol, and the rest."""
+    """An event of a stream: documented, from the public protocol, or unknown."""
     AnswerPart: TypeAlias = TextPart | ToolPart | OtherPart
-    """What an answer consists of."""
+    """A part of an answer."""
 
 DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
 _USER_AGENT = "siteassist-python/2.0.0"
@@ -332,10 +332,10 @@ def _read_search(response: httpx.Response) -> SearchResults:
 
 
 class SiteAssist:
-    """The SiteAssist API, a method for every operation.
+    """A client of the SiteAssist API, with a method for every operation.
 
-    Use it in a `with` block, or `close()` it. It may be shared by threads, and
-    used in both processes after a fork. Docs: docs/client.md.
+    Use it in a `with` block, or call `close()`. Threads can share a client, and
+    both processes can use it after a fork. See docs/client.md.
     """
 
     def __init__(
@@ -352,28 +352,30 @@ class SiteAssist:
         headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Say whom to talk to, as whom, and with how much patience.
+        """Create a client.
 
         Args:
-            token: A session token or a private key (`sk_…`), used as it is. `SITEASSIST_TOKEN` if
-                neither it nor a key is given.
-            api_key: A publishable key (`pk_…`): the client starts a visitor's session with it, and
-                a new one when that has expired. `SITEASSIST_API_KEY` if left out.
-            device_id: The device's own identifier, 1 to 100 characters: the same one gets the same
-                visitor back. A new one if left out; read it from `device_id` to keep it.
-            base_url: The address of the service, with its version. `SITEASSIST_BASE_URL`, or the
-                service itself, if left out.
-            timeout: Seconds for a whole call, retries included; None for no limit. Of a stream,
-                seconds until it begins.
-            idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
-            max_retries: How often to try again at most, where that is safe.
-            max_retry_wait: The longest wait that the service may ask for, in seconds; None for no
-                limit. If it asks for more, its error is raised at once.
-            headers: More headers for every call.
-            transport: What carries the requests, for example an `httpx.MockTransport`.
+            token: A session token or a private key (`sk_…`), sent unchanged. Defaults to the
+                environment variable `SITEASSIST_TOKEN` if `api_key` is not given either.
+            api_key: A publishable key (`pk_…`). The client starts a visitor's session with it, and
+                a new session when the current one has expired. Defaults to the environment
+                variable `SITEASSIST_API_KEY`.
+            device_id: The device's own identifier, 1 to 100 characters. The service returns the
+                same visitor for the same identifier. Defaults to a new identifier; to reuse it,
+                store the attribute `device_id`.
+            base_url: The URL of the service, including its version. Defaults to the environment
+                variable `SITEASSIST_BASE_URL`, or to `DEFAULT_BASE_URL` if that is not set.
+            timeout: Time limit in seconds for a whole call, including retries; None for no limit.
+                For a stream, the time until it begins.
+            idle_timeout: Maximum time in seconds between two events of a stream; None for no limit.
+            max_retries: Maximum number of retries; a call is retried only if that is safe.
+            max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
+                for no limit. If it states a longer wait, its error is raised at once.
+            headers: Additional headers for every call.
+            transport: The transport that sends the requests, for example an `httpx.MockTransport`.
 
         Raises:
-            SiteAssistError: A value cannot be used.
+            SiteAssistError: An argument is invalid.
         """
         self._settings = ClientSettings(
             token=token,
@@ -392,16 +394,16 @@ class SiteAssist:
 
     @property
     def device_id(self) -> str:
-        """The device's own identifier, given or made up."""
+        """The device's own identifier, given or generated."""
         return self._settings.device_id
 
     @property
     def base_url(self) -> str:
-        """The address of the service, with its version."""
+        """The URL of the service, including its version."""
         return self._settings.base_url
 
     def __repr__(self) -> str:
-        """Name the address and the kind of credential, never the credential."""
+        """Show the base URL and the kind of credential, but not the credential."""
         return f"{type(self).__name__}({self._settings!r})"
 
     def __reduce__(self) -> Any:
@@ -409,7 +411,10 @@ class SiteAssist:
         return self._caller.__reduce__()
 
     def _own(self, operation: OperationInfo, name: str, value: str | None) -> str:
-        """Return what was given for one call, or what the client was told."""
+        """Return the argument of a call, or the client's setting if the argument is None.
+
+        Raises `CredentialsError` if both are None.
+        """
         found = getattr(self._settings, name) if value is None else value
         if found is None:
             msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
@@ -430,7 +435,7 @@ class SiteAssist:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; no call can be made any more."""
+        """Close the connections; later calls raise."""
         self._caller.close()
 
     def init(
@@ -450,13 +455,14 @@ class SiteAssist:
         token has expired.
 
         Args:
-            api_key: The project's publishable key. At least 1 character. The client's own if left out.
+            api_key: The project's publishable key. At least 1 character. Defaults to the client's setting.
             sa_vid: The device's own identifier. Choose it once, keep it on the device,
-                and send the same one every time. From 1 to 100 characters. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+                and send the same one every time. From 1 to 100 characters. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The device is known; its visitor has a new session.
@@ -477,11 +483,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
         """
@@ -499,7 +505,7 @@ class SiteAssist:
             max_retries=max_retries,
             headers=headers,
         )
-        # A session of the client's own device replaces the one in use.
+        # A new session for the client's own key and device replaces the current one.
         self._caller.adopt(
             session.session_token,
             self._settings.api_key if api_key is None else api_key,
@@ -519,10 +525,11 @@ class SiteAssist:
         Returns the visitor that the bearer token stands for.
 
         Args:
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The visitor.
@@ -542,11 +549,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /identity/me` (`getMe`) of the SiteAssist API 2.0.0.
         """
@@ -589,8 +596,8 @@ class SiteAssist:
         a time. `total` counts all that match, not only those on the page. The
         order is by last interaction, latest first, unless you ask for another.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             limit: How many entries to return at most. From 1 to 100. `10` if left out.
@@ -598,13 +605,14 @@ class SiteAssist:
             status: Only conversations in this state.
             order_by: The field to sort by. `lastInteractionAt` if left out.
             order_dir: The direction to sort in. `desc` if left out.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -621,11 +629,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations` (`getConversations`) of the SiteAssist API 2.0.0.
         """
@@ -662,10 +670,11 @@ class SiteAssist:
 
         Args:
             context: Where on the website the conversation starts.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             201: The new conversation.
@@ -685,11 +694,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations` (`startConversation`) of the SiteAssist API 2.0.0.
         """
@@ -721,10 +730,11 @@ class SiteAssist:
 
         Args:
             conversation_id: The conversation.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The conversation.
@@ -744,11 +754,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations/{conversationId}` (`getConversation`) of the SiteAssist API 2.0.0.
         """
@@ -780,10 +790,11 @@ class SiteAssist:
         Args:
             conversation_id: The conversation.
             close_reason: The reason, in your own words. At most 256 characters.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The conversation is closed, now or since before.
@@ -803,11 +814,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations/{conversationId}/close` (`closeConversation`) of the SiteAssist API 2.0.0.
         """
@@ -843,8 +854,8 @@ class SiteAssist:
         Lists the messages of one of the visitor's own conversations, oldest
         first: all of them unless `limit` says otherwise.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             conversation_id: The conversation.
@@ -852,13 +863,14 @@ class SiteAssist:
             offset: How many messages to skip, counted from the oldest. At least 0. `0` if left out.
             role: Only messages of this author.
             status: Only messages in this state.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -875,11 +887,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations/{conversationId}/messages` (`getMessages`) of the SiteAssist API 2.0.0.
         """
@@ -918,16 +930,17 @@ class SiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        `send_message_stream` reads the answer as it comes.
+        `send_message_stream` streams the answer instead.
 
         Args:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The assistant's answer.
@@ -949,11 +962,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
@@ -984,7 +997,7 @@ class SiteAssist:
         max_retries: int | Unset = UNSET,
         headers: Mapping[str, str] | None = None,
     ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
-        """Send a message in a conversation, and read the answer as it comes.
+        """Send a message in a conversation and stream the answer.
 
         Sends the visitor's message. The assistant's answer comes back whole,
         as JSON, or, with `stream` set to true, as server-sent events while it
@@ -992,22 +1005,23 @@ class SiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        Nothing is sent before the `with` block is entered. A conversation that a
-        human agent handles gives an empty stream with `queued` set.
+        The request is sent when the `with` block is entered. If a human agent handles
+        the conversation, the stream is empty and its `queued` is set.
 
         Args:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
-            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
-                own if left out.
-            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds until the answer begins, including retries; None for no limit.
+                Defaults to the client's setting.
+            idle_timeout: Maximum time in seconds between two events; None for no limit. Defaults to the
+                client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            A stream of the answer's events, to be opened with `with`.
+            A stream of the answer's events. Open it with `with`.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -1024,14 +1038,14 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
-            StreamError: While reading: the service reports that the answer broke off.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+            StreamError: While reading: the service reported that the answer failed.
             StreamTruncatedError: While reading: the stream ended without its terminal marker.
-            StreamDecodeError: While reading: the stream carries what is no event.
+            StreamDecodeError: While reading: the stream contained an invalid event.
 
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
@@ -1070,10 +1084,11 @@ class SiteAssist:
         Args:
             message_id: The message.
             feedback: The feedback; null takes it back.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The feedback as it is now stored.
@@ -1093,11 +1108,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /messages/{messageId}/feedback` (`sendMessageFeedback`) of the SiteAssist API 2.0.0.
         """
@@ -1131,15 +1146,16 @@ class SiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        `create_chat_completion_stream` reads the answer as it comes.
+        `create_chat_completion_stream` streams the answer instead.
 
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The assistant's answer.
@@ -1159,11 +1175,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
@@ -1193,28 +1209,29 @@ class SiteAssist:
         max_retries: int | Unset = UNSET,
         headers: Mapping[str, str] | None = None,
     ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
-        """Create a chat completion, and read the answer as it comes.
+        """Create a chat completion and stream the answer.
 
         Lets an assistant answer a list of messages that you keep yourself. The
         answer has the same two forms as a message's: JSON with the token usage,
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        Nothing is sent before the `with` block is entered. A conversation that a
-        human agent handles gives an empty stream with `queued` set.
+        The request is sent when the `with` block is entered. If a human agent handles
+        the conversation, the stream is empty and its `queued` is set.
 
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
-            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
-                own if left out.
-            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds until the answer begins, including retries; None for no limit.
+                Defaults to the client's setting.
+            idle_timeout: Maximum time in seconds between two events; None for no limit. Defaults to the
+                client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            A stream of the answer's events, to be opened with `with`.
+            A stream of the answer's events. Open it with `with`.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -1231,14 +1248,14 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
-            StreamError: While reading: the service reports that the answer broke off.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+            StreamError: While reading: the service reported that the answer failed.
             StreamTruncatedError: While reading: the stream ended without its terminal marker.
-            StreamDecodeError: While reading: the stream carries what is no event.
+            StreamDecodeError: While reading: the stream contained an invalid event.
 
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
@@ -1273,11 +1290,12 @@ class SiteAssist:
         settings of its chat widget.
 
         Args:
-            api_key: The project's publishable key. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The project.
@@ -1288,11 +1306,11 @@ class SiteAssist:
             ForbiddenError: 403. The credential does not permit this.
             NotFoundError: 404. There is no such resource.
             InternalServerError: 500. The service failed unexpectedly.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
         """
@@ -1325,21 +1343,22 @@ class SiteAssist:
         Lists the questions and answers that a project has published, a page at
         a time, or those whose question matches a full-text query.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             project_id: The project.
             query: Words to look for in the questions. At most 300 characters.
             limit: How many entries to return at most. From 1 to 100. `10` if left out.
             offset: How many entries to skip. At least 0. `0` if left out.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -1356,10 +1375,10 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
 
         Reference: `GET /projects/{projectId}/qnas` (`getQnas`) of the SiteAssist API 2.0.0.
         """
@@ -1395,10 +1414,11 @@ class SiteAssist:
         Args:
             project_id: The project.
             qna_id: The question with its answer.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The question and its answer.
@@ -1418,10 +1438,10 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
 
         Reference: `GET /projects/{projectId}/qnas/{qnaId}` (`getQna`) of the SiteAssist API 2.0.0.
         """
@@ -1453,11 +1473,12 @@ class SiteAssist:
         Args:
             q: What to look for. From 1 to 500 characters.
             size: How many results to return at most. From 1 to 50. `10` if left out.
-            api_key: The project's publishable key. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The results.
@@ -1477,11 +1498,11 @@ class SiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
         """
@@ -1502,10 +1523,10 @@ class SiteAssist:
 
 
 class AsyncSiteAssist:
-    """The SiteAssist API, a method for every operation, to be awaited.
+    """An asynchronous client of the SiteAssist API, with a method for every operation.
 
-    Use it in an `async with` block, or await `aclose()`. It may be shared by
-    tasks, and used from one event loop after another. Docs: docs/client.md.
+    Use it in an `async with` block, or await `aclose()`. Tasks can share a client,
+    and it can be used on several event loops in turn. See docs/client.md.
     """
 
     def __init__(
@@ -1522,28 +1543,30 @@ class AsyncSiteAssist:
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Say whom to talk to, as whom, and with how much patience.
+        """Create a client.
 
         Args:
-            token: A session token or a private key (`sk_…`), used as it is. `SITEASSIST_TOKEN` if
-                neither it nor a key is given.
-            api_key: A publishable key (`pk_…`): the client starts a visitor's session with it, and
-                a new one when that has expired. `SITEASSIST_API_KEY` if left out.
-            device_id: The device's own identifier, 1 to 100 characters: the same one gets the same
-                visitor back. A new one if left out; read it from `device_id` to keep it.
-            base_url: The address of the service, with its version. `SITEASSIST_BASE_URL`, or the
-                service itself, if left out.
-            timeout: Seconds for a whole call, retries included; None for no limit. Of a stream,
-                seconds until it begins.
-            idle_timeout: Seconds that may pass between two events of a stream; None for no limit.
-            max_retries: How often to try again at most, where that is safe.
-            max_retry_wait: The longest wait that the service may ask for, in seconds; None for no
-                limit. If it asks for more, its error is raised at once.
-            headers: More headers for every call.
-            transport: What carries the requests, for example an `httpx.MockTransport`.
+            token: A session token or a private key (`sk_…`), sent unchanged. Defaults to the
+                environment variable `SITEASSIST_TOKEN` if `api_key` is not given either.
+            api_key: A publishable key (`pk_…`). The client starts a visitor's session with it, and
+                a new session when the current one has expired. Defaults to the environment
+                variable `SITEASSIST_API_KEY`.
+            device_id: The device's own identifier, 1 to 100 characters. The service returns the
+                same visitor for the same identifier. Defaults to a new identifier; to reuse it,
+                store the attribute `device_id`.
+            base_url: The URL of the service, including its version. Defaults to the environment
+                variable `SITEASSIST_BASE_URL`, or to `DEFAULT_BASE_URL` if that is not set.
+            timeout: Time limit in seconds for a whole call, including retries; None for no limit.
+                For a stream, the time until it begins.
+            idle_timeout: Maximum time in seconds between two events of a stream; None for no limit.
+            max_retries: Maximum number of retries; a call is retried only if that is safe.
+            max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
+                for no limit. If it states a longer wait, its error is raised at once.
+            headers: Additional headers for every call.
+            transport: The transport that sends the requests, for example an `httpx.MockTransport`.
 
         Raises:
-            SiteAssistError: A value cannot be used.
+            SiteAssistError: An argument is invalid.
         """
         from siteassist_runtime.async_driver import AsyncCaller
 
@@ -1564,16 +1587,16 @@ class AsyncSiteAssist:
 
     @property
     def device_id(self) -> str:
-        """The device's own identifier, given or made up."""
+        """The device's own identifier, given or generated."""
         return self._settings.device_id
 
     @property
     def base_url(self) -> str:
-        """The address of the service, with its version."""
+        """The URL of the service, including its version."""
         return self._settings.base_url
 
     def __repr__(self) -> str:
-        """Name the address and the kind of credential, never the credential."""
+        """Show the base URL and the kind of credential, but not the credential."""
         return f"{type(self).__name__}({self._settings!r})"
 
     def __reduce__(self) -> Any:
@@ -1581,7 +1604,10 @@ class AsyncSiteAssist:
         return self._caller.__reduce__()
 
     def _own(self, operation: OperationInfo, name: str, value: str | None) -> str:
-        """Return what was given for one call, or what the client was told."""
+        """Return the argument of a call, or the client's setting if the argument is None.
+
+        Raises `CredentialsError` if both are None.
+        """
         found = getattr(self._settings, name) if value is None else value
         if found is None:
             msg = f"{name} is needed: pass it to the call or to the client, or set SITEASSIST_{name.upper()}"
@@ -1602,7 +1628,7 @@ class AsyncSiteAssist:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; no call can be made any more."""
+        """Close the connections; later calls raise."""
         await self._caller.close()
 
     async def init(
@@ -1622,13 +1648,14 @@ class AsyncSiteAssist:
         token has expired.
 
         Args:
-            api_key: The project's publishable key. At least 1 character. The client's own if left out.
+            api_key: The project's publishable key. At least 1 character. Defaults to the client's setting.
             sa_vid: The device's own identifier. Choose it once, keep it on the device,
-                and send the same one every time. From 1 to 100 characters. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+                and send the same one every time. From 1 to 100 characters. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The device is known; its visitor has a new session.
@@ -1649,11 +1676,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `POST /identity/init` (`init`) of the SiteAssist API 2.0.0.
         """
@@ -1671,7 +1698,7 @@ class AsyncSiteAssist:
             max_retries=max_retries,
             headers=headers,
         )
-        # A session of the client's own device replaces the one in use.
+        # A new session for the client's own key and device replaces the current one.
         self._caller.adopt(
             session.session_token,
             self._settings.api_key if api_key is None else api_key,
@@ -1691,10 +1718,11 @@ class AsyncSiteAssist:
         Returns the visitor that the bearer token stands for.
 
         Args:
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The visitor.
@@ -1714,11 +1742,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /identity/me` (`getMe`) of the SiteAssist API 2.0.0.
         """
@@ -1761,8 +1789,8 @@ class AsyncSiteAssist:
         a time. `total` counts all that match, not only those on the page. The
         order is by last interaction, latest first, unless you ask for another.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             limit: How many entries to return at most. From 1 to 100. `10` if left out.
@@ -1770,13 +1798,14 @@ class AsyncSiteAssist:
             status: Only conversations in this state.
             order_by: The field to sort by. `lastInteractionAt` if left out.
             order_dir: The direction to sort in. `desc` if left out.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -1793,11 +1822,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations` (`getConversations`) of the SiteAssist API 2.0.0.
         """
@@ -1834,10 +1863,11 @@ class AsyncSiteAssist:
 
         Args:
             context: Where on the website the conversation starts.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             201: The new conversation.
@@ -1857,11 +1887,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations` (`startConversation`) of the SiteAssist API 2.0.0.
         """
@@ -1893,10 +1923,11 @@ class AsyncSiteAssist:
 
         Args:
             conversation_id: The conversation.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The conversation.
@@ -1916,11 +1947,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations/{conversationId}` (`getConversation`) of the SiteAssist API 2.0.0.
         """
@@ -1952,10 +1983,11 @@ class AsyncSiteAssist:
         Args:
             conversation_id: The conversation.
             close_reason: The reason, in your own words. At most 256 characters.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The conversation is closed, now or since before.
@@ -1975,11 +2007,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations/{conversationId}/close` (`closeConversation`) of the SiteAssist API 2.0.0.
         """
@@ -2015,8 +2047,8 @@ class AsyncSiteAssist:
         Lists the messages of one of the visitor's own conversations, oldest
         first: all of them unless `limit` says otherwise.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             conversation_id: The conversation.
@@ -2024,13 +2056,14 @@ class AsyncSiteAssist:
             offset: How many messages to skip, counted from the oldest. At least 0. `0` if left out.
             role: Only messages of this author.
             status: Only messages in this state.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -2047,11 +2080,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `GET /conversations/{conversationId}/messages` (`getMessages`) of the SiteAssist API 2.0.0.
         """
@@ -2090,16 +2123,17 @@ class AsyncSiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        `send_message_stream` reads the answer as it comes.
+        `send_message_stream` streams the answer instead.
 
         Args:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The assistant's answer.
@@ -2121,11 +2155,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
@@ -2156,7 +2190,7 @@ class AsyncSiteAssist:
         max_retries: int | Unset = UNSET,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
-        """Send a message in a conversation, and read the answer as it comes.
+        """Send a message in a conversation and stream the answer.
 
         Sends the visitor's message. The assistant's answer comes back whole,
         as JSON, or, with `stream` set to true, as server-sent events while it
@@ -2164,22 +2198,23 @@ class AsyncSiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        Nothing is sent before the `async with` block is entered. A conversation that a
-        human agent handles gives an empty stream with `queued` set.
+        The request is sent when the `async with` block is entered. If a human agent handles
+        the conversation, the stream is empty and its `queued` is set.
 
         Args:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
-            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
-                own if left out.
-            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds until the answer begins, including retries; None for no limit.
+                Defaults to the client's setting.
+            idle_timeout: Maximum time in seconds between two events; None for no limit. Defaults to the
+                client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            A stream of the answer's events, to be opened with `async with`.
+            A stream of the answer's events. Open it with `async with`.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -2196,14 +2231,14 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
-            StreamError: While reading: the service reports that the answer broke off.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+            StreamError: While reading: the service reported that the answer failed.
             StreamTruncatedError: While reading: the stream ended without its terminal marker.
-            StreamDecodeError: While reading: the stream carries what is no event.
+            StreamDecodeError: While reading: the stream contained an invalid event.
 
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
@@ -2242,10 +2277,11 @@ class AsyncSiteAssist:
         Args:
             message_id: The message.
             feedback: The feedback; null takes it back.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The feedback as it is now stored.
@@ -2265,11 +2301,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /messages/{messageId}/feedback` (`sendMessageFeedback`) of the SiteAssist API 2.0.0.
         """
@@ -2303,15 +2339,16 @@ class AsyncSiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        `create_chat_completion_stream` reads the answer as it comes.
+        `create_chat_completion_stream` streams the answer instead.
 
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The assistant's answer.
@@ -2331,11 +2368,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
 
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
@@ -2365,28 +2402,29 @@ class AsyncSiteAssist:
         max_retries: int | Unset = UNSET,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
-        """Create a chat completion, and read the answer as it comes.
+        """Create a chat completion and stream the answer.
 
         Lets an assistant answer a list of messages that you keep yourself. The
         answer has the same two forms as a message's: JSON with the token usage,
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        Nothing is sent before the `async with` block is entered. A conversation that a
-        human agent handles gives an empty stream with `queued` set.
+        The request is sent when the `async with` block is entered. If a human agent handles
+        the conversation, the stream is empty and its `queued` is set.
 
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
-            timeout: Seconds until the answer begins, retries included; None for no limit. The client's
-                own if left out.
-            idle_timeout: Seconds that may pass between two events; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds until the answer begins, including retries; None for no limit.
+                Defaults to the client's setting.
+            idle_timeout: Maximum time in seconds between two events; None for no limit. Defaults to the
+                client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            A stream of the answer's events, to be opened with `async with`.
+            A stream of the answer's events. Open it with `async with`.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -2403,14 +2441,14 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: The client has neither a token nor a key.
-            StreamError: While reading: the service reports that the answer broke off.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+            StreamError: While reading: the service reported that the answer failed.
             StreamTruncatedError: While reading: the stream ended without its terminal marker.
-            StreamDecodeError: While reading: the stream carries what is no event.
+            StreamDecodeError: While reading: the stream contained an invalid event.
 
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
@@ -2445,11 +2483,12 @@ class AsyncSiteAssist:
         settings of its chat widget.
 
         Args:
-            api_key: The project's publishable key. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The project.
@@ -2460,11 +2499,11 @@ class AsyncSiteAssist:
             ForbiddenError: 403. The credential does not permit this.
             NotFoundError: 404. There is no such resource.
             InternalServerError: 500. The service failed unexpectedly.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `GET /projects/current` (`getProject`) of the SiteAssist API 2.0.0.
         """
@@ -2497,21 +2536,22 @@ class AsyncSiteAssist:
         Lists the questions and answers that a project has published, a page at
         a time, or those whose question matches a full-text query.
 
-        Nothing is sent before the list is read: iterate over it for every item of every page, or take
-        its `page()` or its `total`.
+        No request is sent until the list is read. Iterate over the list to get the items of all pages,
+        or use its `page()` or its `total`.
 
         Args:
             project_id: The project.
             query: Words to look for in the questions. At most 300 characters.
             limit: How many entries to return at most. From 1 to 100. `10` if left out.
             offset: How many entries to skip. At least 0. `0` if left out.
-            timeout: Seconds for the whole call of each page, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for fetching each page, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
-            The list, which fetches its pages as they are needed.
+            The list, which fetches its pages when they are needed.
 
         Raises:
             BadRequestError: 400. The body or a parameter is malformed.
@@ -2528,10 +2568,10 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
 
         Reference: `GET /projects/{projectId}/qnas` (`getQnas`) of the SiteAssist API 2.0.0.
         """
@@ -2567,10 +2607,11 @@ class AsyncSiteAssist:
         Args:
             project_id: The project.
             qna_id: The question with its answer.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The question and its answer.
@@ -2590,10 +2631,10 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
 
         Reference: `GET /projects/{projectId}/qnas/{qnaId}` (`getQna`) of the SiteAssist API 2.0.0.
         """
@@ -2625,11 +2666,12 @@ class AsyncSiteAssist:
         Args:
             q: What to look for. From 1 to 500 characters.
             size: How many results to return at most. From 1 to 50. `10` if left out.
-            api_key: The project's publishable key. The client's own if left out.
-            timeout: Seconds for the whole call, retries included; None for no limit. The client's own
-                if left out.
-            max_retries: How often to try again at most, where that is safe. The client's own if left out.
-            headers: More headers for this call.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            timeout: Time limit in seconds for the whole call, including retries; None for no limit.
+                Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
+                the client's setting.
+            headers: Additional headers for this call.
 
         Returns:
             200: The results.
@@ -2649,11 +2691,11 @@ class AsyncSiteAssist:
                 gave no valid answer.
             ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
                 present, states the seconds to wait.
-            APIStatusError: Any other error status; the base of those above.
-            APIResponseError: A success whose answer is not what the description promises.
-            APITimeoutError: Time is up.
-            APIConnectionError: The service cannot be reached, or the connection broke.
-            CredentialsError: Neither the call nor the client has a key.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the description.
+            APITimeoutError: The time limit was exceeded.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: Neither the call nor the client has a publishable key.
 
         Reference: `GET /search` (`search`) of the SiteAssist API 2.0.0.
         """
@@ -2674,10 +2716,10 @@ class AsyncSiteAssist:
 
 
 class Client:
-    """What the low-level functions in `api` take where no credential is needed.
+    """The client for the low-level functions in `api` that need no credential.
 
-    It keeps one connection pool for blocking and one for asynchronous calls,
-    opened when they are first used.
+    It has a connection pool for blocking calls and another one for asynchronous
+    calls. Each pool is opened when it is first used.
     """
 
     def __init__(
@@ -2692,19 +2734,20 @@ class Client:
         follow_redirects: bool = False,
         httpx_args: dict[str, Any] | None = None,
     ) -> None:
-        """Say whom to talk to, and how.
+        """Create a client.
 
         Args:
-            base_url: The address of the service, with its version.
+            base_url: The URL of the service, including its version.
             raise_on_unexpected_status: Whether to raise `errors.UnexpectedStatus` for a status that
                 is not documented.
             cookies: Cookies for every request.
             headers: Headers for every request.
-            timeout: The limit on each step of a request; none if left out. A call that takes longer
-                raises `httpx.TimeoutException`.
-            verify_ssl: Whether, or with what, to verify the server's certificate.
+            timeout: The limits for each step of a request; None for no limit. A step that takes
+                longer raises `httpx.TimeoutException`.
+            verify_ssl: Whether to verify the server's certificate, or the certificate authorities
+                to verify it with, as `verify` of httpx.
             follow_redirects: Whether to follow redirects.
-            httpx_args: More arguments for `httpx.Client` and `httpx.AsyncClient`.
+            httpx_args: Additional arguments for `httpx.Client` and `httpx.AsyncClient`.
         """
         self.raise_on_unexpected_status = raise_on_unexpected_status
         self._base_url = base_url
@@ -2718,16 +2761,16 @@ class Client:
         self._async_client: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
-        """Name the address, and nothing that may be a secret."""
+        """Show only the base URL: the other settings may contain secrets."""
         return f"{type(self).__name__}(base_url={self._base_url!r})"
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled."""
-        msg = "a client holds credentials and open connections; make a new one instead"
+        msg = "a client cannot be pickled: it has a credential and open connections"
         raise TypeError(msg)
 
     def _copy(self, **changes: Any) -> Self:
-        """Return a client with other settings and connections of its own."""
+        """Return a copy with changed settings and with its own connections."""
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__, _client=None, _async_client=None, **changes)
         return copy
@@ -2756,18 +2799,18 @@ class Client:
         }
 
     def set_httpx_client(self, client: httpx.Client) -> Self:
-        """Set the `httpx.Client` to use; it overrides all settings of this one."""
+        """Set the `httpx.Client` to use; it overrides all settings of this client."""
         self._client = client
         return self
 
     def get_httpx_client(self) -> httpx.Client:
-        """Get the `httpx.Client`, opening one if there is none."""
+        """Get the `httpx.Client`; the first call opens it."""
         if self._client is None:
             self._client = httpx.Client(**self._arguments())
         return self._client
 
     def __enter__(self) -> Self:
-        """Open the connections; possible once (see httpx)."""
+        """Open the connections. As in httpx, a client can be opened only once."""
         self.get_httpx_client().__enter__()
         return self
 
@@ -2776,18 +2819,18 @@ class Client:
         self.get_httpx_client().__exit__(*args, **kwargs)
 
     def set_async_httpx_client(self, async_client: httpx.AsyncClient) -> Self:
-        """Set the `httpx.AsyncClient` to use; it overrides all settings of this one."""
+        """Set the `httpx.AsyncClient` to use; it overrides all settings of this client."""
         self._async_client = async_client
         return self
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """Get the `httpx.AsyncClient`, opening one if there is none."""
+        """Get the `httpx.AsyncClient`; the first call opens it."""
         if self._async_client is None:
             self._async_client = httpx.AsyncClient(**self._arguments())
         return self._async_client
 
     async def __aenter__(self) -> Self:
-        """Open the connections; possible once (see httpx)."""
+        """Open the connections. As in httpx, a client can be opened only once."""
         await self.get_async_httpx_client().__aenter__()
         return self
 
@@ -2797,7 +2840,7 @@ class Client:
 
 
 class AuthenticatedClient(Client):
-    """What the low-level functions in `api` take where a credential is needed."""
+    """The client for the low-level functions in `api` that need a credential."""
 
     def __init__(
         self,
@@ -2807,14 +2850,14 @@ class AuthenticatedClient(Client):
         auth_header_name: str = "Authorization",
         **settings: Any,
     ) -> None:
-        """Say whom to talk to, as whom, and how.
+        """Create a client with a credential.
 
         Args:
-            base_url: The address of the service, with its version.
+            base_url: The URL of the service, including its version.
             token: A session token or a private key.
-            prefix: What to write before the token.
-            auth_header_name: The header to write it in.
-            settings: The keyword arguments of `Client`.
+            prefix: The prefix of the token in the header.
+            auth_header_name: The name of the header that carries the token.
+            settings: Keyword arguments of `Client`.
         """
         super().__init__(base_url, **settings)
         self.token = token

@@ -1,8 +1,8 @@
-"""What can go wrong, as exceptions.
+"""The exceptions of the clients.
 
-The high-level client raises `SiteAssistError` and what derives from it; the
-low-level functions of `api` raise `UnexpectedStatus`, and return every other
-error.
+The high-level clients raise `SiteAssistError` and its subclasses. The low-level
+functions of `api` raise `UnexpectedStatus` for an undocumented status, and
+return every other error.
 """
 
 from siteassist_runtime.errors import (
@@ -19,7 +19,7 @@ from siteassist_runtime.errors import (
 
 
 class UnexpectedStatus(Exception):
-    """Raised by the functions of `api` for an undocumented status, if the client's `raise_on_unexpected_status` is set."""
+    """Raised by the functions of `api` for an undocumented status if `raise_on_unexpected_status` of the client is set."""
 
     def __init__(self, status_code: int, content: bytes):
         self.status_code = status_code

@@ -120,7 +120,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a model when it is first asked for."""
+    """Import a model when it is first used."""
     if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
@@ -131,7 +131,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Name the models that are not imported yet as well."""
+    """Return all names, including models that are not imported yet."""
     return sorted({*globals(), *_MODULES})
 
 

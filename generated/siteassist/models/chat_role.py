@@ -7,7 +7,7 @@ class ChatRole(StrEnum):
     (`user`), or the assistant itself.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `ChatRole` of the SiteAssist API 2.0.0.
     """

@@ -69,17 +69,17 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """The words: all texts, one after the other."""
+        """All texts, joined in order."""
         return "".join(step.text for step in self.steps)
 
     @property
     def queued(self) -> Literal[False]:
-        """False: this is an answer. What waits for a human agent is a `QueuedNotice`."""
+        """False, since this is an answer. `QueuedNotice` stands for a message that waits for a human agent."""
         return False
 
     @property
     def usage(self) -> TokenUsage:
-        """The tokens of all steps together."""
+        """The token counts, summed over all steps."""
         from ..models.token_usage import TokenUsage
 
         total: dict[str, Any] = {}

@@ -125,7 +125,7 @@ class CompletionStep:
 
     @property
     def text(self) -> str:
-        """The words: all texts, one after the other."""
+        """All texts, joined in order."""
         from ..models.text_part import TextPart
 
         return "".join(part.text for part in self.content if isinstance(part, TextPart))

@@ -6,7 +6,7 @@ class ConversationOrderBy(StrEnum):
     """A field that conversations can be sorted by.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `ConversationOrderBy` of the SiteAssist API 2.0.0.
     """

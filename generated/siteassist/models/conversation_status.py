@@ -6,7 +6,7 @@ class ConversationStatus(StrEnum):
     """Whether a conversation is open or closed.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `ConversationStatus` of the SiteAssist API 2.0.0.
     """

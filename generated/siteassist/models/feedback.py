@@ -6,7 +6,7 @@ class Feedback(StrEnum):
     """What the visitor thinks of a message.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `Feedback` of the SiteAssist API 2.0.0.
     """

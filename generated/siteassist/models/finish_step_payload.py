@@ -56,7 +56,7 @@ class FinishStepPayload:
 
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
-        """Read an event, faster than `from_dict` does."""
+        """Read an event. This is faster than `from_dict`."""
         self = cls.__new__(cls)
         self.type_ = event["type"]
         if len(event) == 1:

@@ -316,7 +316,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The words: all texts, one after the other."""
+        """All texts, joined in order."""
         from ..models.text_part import TextPart
 
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))

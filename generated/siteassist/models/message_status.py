@@ -6,7 +6,7 @@ class MessageStatus(StrEnum):
     """Whether a message is still being written, is finished, or broke off.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `MessageStatus` of the SiteAssist API 2.0.0.
     """

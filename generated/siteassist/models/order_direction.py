@@ -6,7 +6,7 @@ class OrderDirection(StrEnum):
     """Smallest or earliest first (`asc`), or last (`desc`).
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `OrderDirection` of the SiteAssist API 2.0.0.
     """

@@ -89,7 +89,7 @@ class TextStartPayload:
 
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
-        """Read an event, faster than `from_dict` does."""
+        """Read an event. This is faster than `from_dict`."""
         return cls.from_dict(event)
 
     @property

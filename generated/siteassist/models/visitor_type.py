@@ -6,7 +6,7 @@ class VisitorType(StrEnum):
     """Whether the website has told the service who the visitor is.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `VisitorType` of the SiteAssist API 2.0.0.
     """

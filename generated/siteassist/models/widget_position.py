@@ -6,7 +6,7 @@ class WidgetPosition(StrEnum):
     """The corner of the page that the widget sits in.
 
     A value that is not listed here, because the service is newer than this
-    client, becomes a member without a constant: it equals its string.
+    client, becomes a member without a constant. It equals its string.
 
     Reference: schema `WidgetPosition` of the SiteAssist API 2.0.0.
     """
