@@ -1,7 +1,7 @@
-"""The one reader of ``openapi.yaml``: every other package asks it what the API is.
+"""The only reader of ``openapi.yaml``, which all other packages use.
 
 `Document` loads the description and follows references, `read_operations` derives the
-facts of each operation, `siteassist_spec.schemas` compiles validators.
+facts of each operation, and `siteassist_spec.schemas` compiles validators.
 """
 
 from __future__ import annotations

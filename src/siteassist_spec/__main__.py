@@ -1,4 +1,4 @@
-"""``python -m siteassist_spec`` says whether ``openapi.yaml`` can be read."""
+"""The command ``python -m siteassist_spec``, which checks that ``openapi.yaml`` can be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from siteassist_spec import SPEC_PATH, SpecError, load_spec
 
 
 def main() -> int:
-    """Return 0 if it can be read, or print why not and return 2."""
+    """Read the description and return 0, or print the problem and return 2."""
     try:
         load_spec()
     except SpecError as error:

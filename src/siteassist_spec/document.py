@@ -1,4 +1,4 @@
-"""The description as a document: loading, places in the file, references."""
+"""The description as a document: loading, line numbers and references."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 __all__ = ["SPEC_PATH", "Document", "Json", "Pointer", "SpecError", "load_spec"]
 
 Json: TypeAlias = Mapping[str, Any]
-"""A node of the description, as it is written."""
+"""A node of the description, with its references not followed."""
 Pointer: TypeAlias = tuple[str | int, ...]
-"""The keys and indexes that lead from the top of the description to a node."""
+"""The keys and indexes on the way from the root of the description to a node."""
 
 _PACKAGED = Path(__file__).with_name("openapi.yaml")
 _CHECKOUT = Path(__file__).resolve().parents[2] / "openapi.yaml"
 
 SPEC_PATH: Path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
-"""Path of ``openapi.yaml``: in a checkout at its root, in an installed wheel beside this module."""
+"""Path of ``openapi.yaml``: next to this module in an installed wheel, else the checkout's root."""
 
 
 class SpecError(Exception):
-    """The description cannot be used; the message names file, line, column and problem."""
+    """The description cannot be used. The message states the file, line, column and problem."""
 
 
 class Document:
     """An OpenAPI description.
 
-    `raw` is what YAML gives; nodes below it keep their references, which `resolve`
-    follows. Problems are reported with the line and column of their node.
+    `raw` is the parsed YAML. Its references are not followed: `resolve` follows the
+    reference of a node. Problems are reported with the line and column of the node.
     """
 
     def __init__(self, raw: Json, *, path: Path | None = None, text: str | None = None) -> None:
-        """Wrap a description that is already loaded.
+        """Wrap a description that is already parsed.
 
-        ``path`` and ``text`` are the file that it comes from; without them, problems
-        are reported with the JSON pointer of their node alone.
+        ``path`` and ``text`` are the path and the content of its file. Without them,
+        problems are reported with the JSON pointer of the node instead.
         """
         self.raw = raw
         self.path = path
@@ -76,15 +76,15 @@ class Document:
         except YAMLError as error:
             raise SpecError(f"{path}: {error}") from None
         if not isinstance(raw, dict):
-            kind = "empty" if raw is None else f"a {type(raw).__name__}"
-            raise SpecError(f"{path}:1: an OpenAPI description is a mapping, this is {kind}")
+            kind = "an empty file" if raw is None else f"a {type(raw).__name__}"
+            raise SpecError(f"{path}:1: an OpenAPI description must be a mapping, got {kind}")
         return cls(raw, path=path, text=text)
 
     def resolve(self, node: Json) -> Json:
-        """Follow the ``$ref`` of ``node``, and of the node that it leads to.
+        """Follow the ``$ref`` of ``node``, and that of its target, to the final target.
 
-        Keywords beside a ``$ref`` are left out. Raises `SpecError` if a reference
-        leads nowhere, to another file, or back to itself.
+        Keywords beside a ``$ref`` are ignored. Raises `SpecError` if a reference has no
+        target, leads to another file, or refers to itself.
         """
         seen: list[str] = []
         while "$ref" in node:
@@ -96,36 +96,40 @@ class Document:
                 node = self._resolver.lookup(reference).contents
             except Unresolvable:
                 place = self.find({"$ref": reference})
-                raise self.error(f"{reference} leads nowhere", place) from None
+                raise self.error(f"cannot resolve {reference}", place) from None
         return node
 
     def component(self, node: Json) -> str | None:
-        """Return the name of the component that ``node`` refers to, or None."""
+        """Return the name of the component that ``node`` refers to; None without a ``$ref``."""
         reference = node.get("$ref", "")
         return str(reference).rpartition("/")[2] or None
 
     def at(self, pointer: Pointer) -> Any:
-        """Return the node at ``pointer``. Raises `KeyError` or `IndexError` if there is none."""
+        """Return the node at ``pointer``. Raises `KeyError` or `IndexError` for an unknown one."""
         node: Any = self.raw
         for step in pointer:
             node = node[step]
         return node
 
     def find(self, needle: Json) -> Pointer:
-        """Return the pointer of the first node that has all keys and values of ``needle``."""
+        """Return the pointer of the first node that has all items of ``needle``.
+
+        If no node has them, this is the pointer of the root.
+        """
         for pointer, node in walk(self.raw):
             if isinstance(node, Mapping) and needle.items() <= node.items():
                 return pointer
         return ()
 
     def error(self, problem: str, pointer: Pointer = ()) -> SpecError:
-        """Return a `SpecError` that names the place of ``pointer`` and the problem."""
+        """Return a `SpecError` with the place of the node at ``pointer`` and the problem."""
         return SpecError(f"{self.place(pointer)}: {problem}")
 
     def place(self, pointer: Pointer) -> str:
-        """Return ``openapi.yaml:LINE:COLUMN`` of a node, or of its nearest parent.
+        """Return ``openapi.yaml:LINE:COLUMN`` of a node.
 
-        A description that comes from no file has its JSON pointer instead.
+        If the node does not exist, this is the place of its nearest existing parent. If the
+        description was not read from a file, it is the JSON pointer.
         """
         if self._text is None:
             steps = (str(step).replace("~", "~0").replace("/", "~1") for step in pointer)
@@ -142,21 +146,22 @@ class Document:
 
     @cached_property
     def _nodes(self) -> Node:
-        # Composed for messages only: marks make loading several times slower.
+        # Parsed again with line numbers, for messages only: they make parsing several
+        # times slower.
         composed: Node = YAML(typ="safe", pure=True).compose(self._text)
         return composed
 
 
 def load_spec(path: Path | None = None) -> dict[str, Any]:
-    """Return the description as it is written: for tools that read OpenAPI themselves.
+    """Return the parsed description, for tools that interpret OpenAPI themselves.
 
-    Raises `SpecError`.
+    Raises `SpecError` like `Document.load`.
     """
     return dict(Document.load(path).raw)
 
 
 def walk(node: Any, pointer: Pointer = ()) -> Iterator[tuple[Pointer, Any]]:
-    """Yield every node below ``node`` with its pointer, parents first."""
+    """Yield ``node`` and every node below it, each with its pointer; parents come first."""
     yield pointer, node
     children: Iterable[tuple[str | int, Any]] = ()
     if isinstance(node, Mapping):

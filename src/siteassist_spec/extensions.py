@@ -1,6 +1,7 @@
-"""The extensions of the description: which keys that begin with ``x-`` exist, and where.
+"""The extensions of the description: its keys that begin with ``x-``, and their places.
 
-Their values are checked by what reads them; docs/extensions.md describes them.
+Except for ``x-credential``, the readers of the extensions check the values. See
+docs/extensions.md.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from siteassist_spec.document import Document, Pointer, walk
 __all__ = ["CREDENTIALS", "EXTENSIONS", "check_extensions"]
 
 EXTENSIONS = {"x-credential": "schema", "x-event-stream": "response", "x-page": "response"}
-"""The kind of object that each extension stands on."""
+"""The kind of object that each extension belongs to."""
 
 CREDENTIALS = ("publishableKey", "deviceId", "sessionToken", "secret")
 """The values of ``x-credential``; all but ``deviceId`` are secrets."""
 
 _NAMES = {"properties", "headers", "examples", "schemas", "responses", "parameters", "links"}
-"""Keywords whose children have names that the description is free to choose."""
+"""Keywords whose children have names chosen by the author of the description."""
 _VALUES = {"value", "example", "default", "const", "enum"}
-"""Keywords whose values are JSON of the API, not of OpenAPI."""
+"""Keywords whose values are data of the API and not part of the OpenAPI document."""
 
 
 def check_extensions(document: Document) -> None:
-    """Raise `SpecError` for an unknown extension, or a known one in another place."""
+    """Raise `SpecError` for an extension that is unknown, misplaced or has an unknown role.
+
+    Roles are the values of ``x-credential``.
+    """
     for pointer, value in walk(document.raw):
         if not pointer or not str(pointer[-1]).startswith("x-"):
             continue
@@ -33,7 +37,7 @@ def check_extensions(document: Document) -> None:
         if key not in EXTENSIONS:
             raise document.error(f"unknown extension `{key}`", pointer)
         if not _ON[EXTENSIONS[key]](tuple(parents)):
-            raise document.error(f"`{key}` must stand on a {EXTENSIONS[key]}", pointer)
+            raise document.error(f"`{key}` is allowed only on a {EXTENSIONS[key]}", pointer)
         if key == "x-credential" and value not in CREDENTIALS:
             raise document.error(
                 f"x-credential must be one of {', '.join(CREDENTIALS)}, got `{value}`", pointer
@@ -41,7 +45,7 @@ def check_extensions(document: Document) -> None:
 
 
 def _is_name(pointer: Pointer) -> bool:
-    """Return whether the last step is a name that the description chose, not a keyword."""
+    """Return whether the last step is a name chosen by the author, and not a keyword."""
     return len(pointer) > 1 and pointer[-2] in _NAMES and not _is_name(pointer[:-1])
 
 

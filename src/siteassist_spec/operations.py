@@ -1,7 +1,7 @@
 """The operations of the API, with everything that the description states about each.
 
-What an operation needs, takes, returns and belongs to is derived here, so that no other
-module has a list of operations.
+The credentials, parameters, responses and owned objects of operations are derived here, so
+that no other module needs a list of operations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 METHODS = ("get", "put", "post", "delete", "patch")
-"""The methods that an operation can have here, as they are written in the description."""
+"""The supported HTTP methods, in the spelling of the description."""
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 """The media type whose schema and examples describe one event, not the whole body."""
@@ -47,15 +47,15 @@ class Parameter:
     place: Literal["path", "query", "header"]
     required: bool
     schema: Json
-    """As it is written: perhaps a reference."""
+    """The schema as written; may be a reference."""
     resolved: Json
-    """The schema, with its own reference followed."""
+    """The schema, with its reference followed."""
     description: str = ""
     examples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def types(self) -> frozenset[str]:
-        """The JSON types that the schema allows; empty if it does not say."""
+        """The JSON types that the schema allows; empty if it has no ``type``."""
         declared = self.resolved.get("type", ())
         return frozenset([declared] if isinstance(declared, str) else declared)
 
@@ -71,7 +71,7 @@ class Body:
 
     required: bool
     schema: Json
-    """As it is written: perhaps a reference."""
+    """The schema as written; may be a reference."""
     examples: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -80,30 +80,30 @@ class Media:
     """One media type of a response."""
 
     schema: Json
-    """As it is written: perhaps a reference."""
+    """The schema as written; may be a reference."""
     examples: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """An answer as server-sent events: ``x-event-stream`` and the schema of an event."""
+    """A response in server-sent events: ``x-event-stream`` and the schema of an event."""
 
     request_flag: str
-    """The boolean property of the request's body that asks for the stream."""
+    """The boolean property of the request body that requests the stream."""
     terminator: str
     """The data of the last event, which is not JSON."""
     error_type: str
     """The ``type`` of the payload that reports a failure."""
     error_text: str
-    """The property of that payload that holds the problem in words."""
+    """The property of that payload with the error message."""
     parts: str
-    """The schema of what an answer consists of: a union by ``type``."""
+    """The name of the schema of an answer's parts: a union by ``type``."""
     usage: str
-    """The schema of a count of tokens."""
+    """The name of the schema of a token count."""
     event: Json
-    """The schema of one event, resolved."""
+    """The schema of one event, with its reference followed."""
     payload: Json
-    """The schema of the JSON in an event's data: perhaps a reference."""
+    """The schema of the JSON in an event's data; may be a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Paging:
     offset: str
     """The query parameter that skips items."""
     limit: str
-    """The query parameter that bounds the page."""
+    """The query parameter for the maximum size of a page."""
     total: str | None
-    """The property of the body that counts the items on all pages; None if there is none."""
+    """The property of the body with the number of items on all pages, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,13 @@ class Response:
     status: int
     description: str
     media: Mapping[str, Media]
-    """By media type; empty if the response has no body, as a 204."""
+    """The schemas and examples by media type; empty if the response has no body, such as a 204."""
     links: Mapping[str, Json]
-    """By name, with references followed."""
+    """The links by name, with their references followed."""
     stream: EventStream | None
     paging: Paging | None
     raw: Json = field(repr=False, hash=False, compare=False)
-    """As it is written, with its own reference followed."""
+    """The Response Object, with its own reference followed."""
 
     @property
     def is_success(self) -> bool:
@@ -147,32 +147,32 @@ class Operation:
 
     operation_id: str
     method: str
-    """In capitals."""
+    """The HTTP method in capitals."""
     path: str
-    """A template, such as ``/conversations/{conversationId}``."""
+    """The path template, such as ``/conversations/{conversationId}``."""
     summary: str
     description: str
     tag: str
     needs_token: bool
-    """Whether a request without a bearer token is refused."""
+    """Whether requests need a bearer token."""
     parameters: tuple[Parameter, ...]
     body: Body | None
     responses: Mapping[int, Response] = field(repr=False)
-    """By status, in the order of the description."""
+    """The responses by status, in the order of the description."""
     credentials: Mapping[str, str]
-    """The ``x-credential`` of parameters and properties of the request, by name."""
+    """The ``x-credential`` of the request's parameters and properties, by name."""
     session_token: str | None
-    """The property of a success that is the token of a new session, or None."""
+    """The property of a successful response that is the token of a new session, or None."""
     owned: frozenset[str]
     """Names of the path parameters that identify an object of one visitor."""
     pointer: Pointer = field(repr=False)
-    """The operation's place in the description."""
+    """The pointer of the operation in the description."""
     raw: Json = field(repr=False, hash=False, compare=False)
-    """As it is written."""
+    """The Operation Object as written."""
 
     @property
     def label(self) -> str:
-        """The operation as people write it: ``GET /search (search)``."""
+        """The operation as shown to users, such as ``GET /search (search)``."""
         return f"{self.method} {self.path} ({self.operation_id})"
 
     @property
@@ -182,35 +182,35 @@ class Operation:
 
     @property
     def stream(self) -> EventStream | None:
-        """How the operation streams its answer, or None if it cannot."""
+        """The event stream of the operation, or None if it cannot stream its response."""
         return next((r.stream for r in self.responses.values() if r.stream), None)
 
     @property
     def paging(self) -> Paging | None:
-        """How the operation's list is divided into pages, or None if it returns no list."""
+        """The paging of the operation, or None if it does not return pages of a list."""
         return next((r.paging for r in self.successes if r.paging), None)
 
     def parameter(self, name: str) -> Parameter:
-        """Return the parameter ``name``. Raises `KeyError` if there is none."""
+        """Return the parameter with this name. Raises `KeyError` if it does not exist."""
         return {parameter.name: parameter for parameter in self.parameters}[name]
 
     def places(self, place: str) -> tuple[Parameter, ...]:
-        """Return the parameters in ``path``, ``query`` or ``header``."""
+        """Return the parameters in ``place``: ``path``, ``query`` or ``header``."""
         return tuple(one for one in self.parameters if one.place == place)
 
 
 def server_url(document: Document) -> str:
-    """Return the first server's URL. Raises `SpecError` if there is none."""
+    """Return the URL of the first server. Raises `SpecError` without a server."""
     try:
         return str(document.raw["servers"][0]["url"])
     except (KeyError, IndexError, TypeError):
-        raise document.error("`servers` names no URL") from None
+        raise document.error("`servers` must contain a server with a `url`") from None
 
 
 def base_path(document: Document) -> str:
-    """Return the path of the first server's URL, such as ``/v2``.
+    """Return the path in the URL of the first server, such as ``/v2``.
 
-    Raises `SpecError` if there is no server.
+    Raises `SpecError` without a server.
     """
     return urlsplit(server_url(document)).path.rstrip("/")
 
@@ -218,8 +218,8 @@ def base_path(document: Document) -> str:
 def read_operations(document: Document) -> dict[str, Operation]:
     """Return all operations by their ``operationId``, in the order of the description.
 
-    Raises `SpecError` with file, line and column for whatever is missing, malformed or
-    not supported.
+    Raises `SpecError`, with file, line and column, for a missing, malformed or unsupported
+    part of the description.
     """
     check_extensions(document)
     paths = document.raw.get("paths")
@@ -253,8 +253,8 @@ def _written(document: Document, paths: Json) -> Iterator[tuple[Pointer, Json]]:
 def _owned(document: Document, written: list[tuple[Pointer, Json]]) -> frozenset[str]:
     """Return the names of the path parameters that identify an object of one visitor.
 
-    Links say so: they carry such an id from an answer to a visitor (the operation needs
-    a token) to a parameter of another operation that needs a token.
+    They are found by links: such an id is passed from a successful response of an operation
+    that needs a token to a path parameter of an operation that needs a token, too.
     """
     private = [(pointer, node) for pointer, node in written if node.get("security")]
     in_path = {
@@ -277,7 +277,7 @@ def _owned(document: Document, written: list[tuple[Pointer, Json]]) -> frozenset
 
 
 class _Reader:
-    """Reads one operation, and knows its place for messages."""
+    """Reads one operation; its pointer is used in error messages."""
 
     def __init__(self, document: Document, pointer: Pointer, owned: frozenset[str]) -> None:
         self._document = document
@@ -292,7 +292,7 @@ class _Reader:
         missing = set(re.findall(r"{(\w+)}", str(path))) ^ in_path
         if missing:
             raise self._document.error(
-                f"{name}: {', '.join(sorted(missing))} must be both in the path and a parameter",
+                f"{name}: {', '.join(sorted(missing))} must be in both the path and `parameters`",
                 self._pointer,
             )
         body = self._body(node)
@@ -442,7 +442,7 @@ class _Reader:
             )
         except (KeyError, StopIteration):
             raise self._document.error(
-                "the schema of an event must have `data` with a form that has `contentSchema`",
+                "the schema of an event must have `data` with `contentSchema` in its `anyOf`",
                 place,
             ) from None
         flag, terminator, error_type, error_text, parts, usage = keys

@@ -1,4 +1,4 @@
-"""Compiled validators for schemas of the description, and complaints that can be read."""
+"""Compiled validators for schemas of the description, with readable error messages."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ["Validator", "compile_schema", "complaints"]
 Validator = jsonschema_rs.Draft202012Validator
 
 _SHOWN = 200
-"""Number of characters of a complaint that are shown."""
+"""The maximum number of characters of an error message."""
 
 
 def compile_schema(document: Document, schema: Json) -> Validator:
-    """Compile a schema whose references lead into the document; formats are checked."""
-    # The keyword beside a reference would not do: some validators stop at one.
+    """Compile a schema whose references point into the document; formats are validated."""
+    # `components` must not stand beside a `$ref`: some validators ignore such keywords.
     whole = {"allOf": [schema], "components": document.raw.get("components", {})}
     return Validator(whole, validate_formats=True)
 
 
 def complaints(validator: Validator, value: object) -> Iterator[str]:
-    """Yield a sentence for each place of ``value`` that does not fit."""
+    """Yield an error message for each violation of the schema by ``value``."""
     try:
         errors = [(error.instance_path, error.message) for error in validator.iter_errors(value)]
     except (RecursionError, UnicodeError, ValueError) as error:
-        yield f"cannot be compared with its schema: {error}"
+        yield f"cannot be validated: {error}"
         return
     for path, message in errors:
         place = "/".join(str(step) for step in path)

@@ -96,11 +96,11 @@ PAGE = (
         ),
         (
             [("x-page:\n", "x-credential: secret\n          x-page:\n")],
-            "`x-credential` must stand on a schema",
+            "`x-credential` is allowed only on a schema",
         ),
         (
             [("    TokenUsage:\n", "    TokenUsage:\n      x-page: {}\n")],
-            "`x-page` must stand on a response",
+            "`x-page` is allowed only on a response",
         ),
         (
             [("      operationId: getMe\n", "      operationId: getMe\n      x-mine: true\n")],

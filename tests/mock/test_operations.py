@@ -243,5 +243,5 @@ def test_the_base_path_is_that_of_the_server(spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize("servers", [{}, {"servers": []}, {"servers": None}, {"servers": [{}]}])
 def test_without_a_server_there_is_no_base_path(servers: dict[str, Any]) -> None:
     """The error names the key."""
-    with pytest.raises(SpecError, match="`servers` names no URL"):
+    with pytest.raises(SpecError, match="`servers` must contain a server with a `url`"):
         base_path(Document(servers))

@@ -33,8 +33,8 @@ def test_yaml_is_read_by_the_rules_of_version_1_2(tmp_path: Path) -> None:
         (b"a: *b\n", ":1:4:", "found undefined alias"),
         (b"a: \x07\n", ":", "special characters are not allowed"),
         (b"\xff\xfe\xfa", ":", "not UTF-8 at byte 0"),
-        (b"", ":1:", "this is empty"),
-        (b"- a\n", ":1:", "this is a list"),
+        (b"", ":1:", "must be a mapping, got an empty file"),
+        (b"- a\n", ":1:", "must be a mapping, got a list"),
     ],
     ids=["syntax", "duplicate", "tab", "alias", "control", "encoding", "empty", "list"],
 )

@@ -92,8 +92,13 @@ def test_objects_of_a_visitor_are_those_that_links_lead_to() -> None:
         ("'204'", "'404'", ":25:7", "an operation needs a success response"),
         ("application/json: {schema: {type", "text/plain: {schema: {type", ":8:21", "media type"),
         ("    delete:", "    trace:", ":20:5", "`trace` is not supported in a path"),
-        ("/things/{thingId}:", "/things/{id}:", ":20:5", "id, thingId must be both in the path"),
-        ("schemas/Id'}}\n  schemas", "schemas/No'}}\n  schemas", ":29:56", "No leads nowhere"),
+        ("/things/{thingId}:", "/things/{id}:", ":20:5", "id, thingId must be in both the path"),
+        (
+            "schemas/Id'}}\n  schemas",
+            "schemas/No'}}\n  schemas",
+            ":29:56",
+            "cannot resolve #/components/schemas/No",
+        ),
         ("    Id: {type: string}", "    Id: {$ref: '#/components/schemas/Id'}", ":29:56", "itself"),
         ("paths:", "path:", ":1:1", "`paths` must be a mapping"),
         (

@@ -1,8 +1,8 @@
-"""The API reference: a page with search and code samples, made from ``openapi.yaml``.
+"""The API reference: a page with search and code samples, built from ``openapi.yaml``.
 
-Redoc, which is kept in ``vendor``, draws it in the browser. The files need no
-others and load nothing from anywhere, so a folder with them is the whole
-reference: it can be put on any web server, or opened as it is.
+Redoc, from the folder ``vendor``, renders the page in the browser. The files load
+nothing from other servers, so a folder with them is the complete reference. It can
+be served by any web server, or opened locally.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ PAGE = "index.html"
 """The name of the page among the files."""
 
 ORIGIN = "http://origin.invalid"
-"""What stands in the files for where they are served; the page puts the real one in."""
+"""The placeholder for the origin of the files; the page replaces it by its own origin."""
 
-# Redoc writes its styles into the page while it runs, and searches in a worker
-# that it makes from a text of its own.
+# Redoc inserts its styles into the page at run time, and searches in a worker whose
+# script is a blob.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:;"
     " worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The ``Content-Security-Policy`` that the page needs: no request to anywhere else."""
+"""The ``Content-Security-Policy`` of the page, which allows no requests to other origins."""
 
 _BUNDLE = "redoc.standalone.js"
 _SCHEMAS = "Schemas"
@@ -42,7 +42,7 @@ _SCHEMAS = "Schemas"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of the reference; ``immutable`` if its name changes with its content."""
+    """A file of the reference. It is ``immutable`` if its name changes with its content."""
 
     content: bytes
     media_type: str
@@ -51,11 +51,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A server that is not the service, but documents the same API.
+    """A server other than the service, such as a mock, with a reference for the same API.
 
-    ``path`` is where it serves the API on its own host, ``name`` what it calls
-    itself, ``notice`` what a reader has to know first, in Markdown, and ``token``
-    the bearer for the samples.
+    ``path`` is the path of the API on the server, and ``name`` is the name of the
+    server. ``notice`` is an introduction for the reader, in Markdown. ``token`` is the
+    bearer token in the samples.
     """
 
     path: str
@@ -67,19 +67,19 @@ class StandIn:
 def build_reference(
     spec: Mapping[str, Any], *, assets: str = "", stand_in: StandIn | None = None
 ) -> dict[str, File]:
-    """Return the files of the reference by their names, `PAGE` among them.
+    """Return the files of the reference by name, including `PAGE`.
 
-    ``assets`` is where the page finds the others, relative to itself: nothing
-    for the same folder, or a folder with its slash. With a ``stand_in`` the
-    reference is about that server.
+    ``assets`` is the path of the other files relative to the page: empty for the same
+    folder, or a folder with a trailing slash. With a ``stand_in``, the reference
+    describes that server.
 
-    Raises `LookupError` if an operation has no examples to make samples from, and
+    Raises `LookupError` if an operation lacks the examples for its samples, and
     `SpecError` for a malformed description.
     """
     pin = json.loads(_vendored("redoc.json"))
     script = f"redoc-{pin['version']}-{pin['sha256'][_BUNDLE][:8]}.js"
     page = _text("page.html")
-    # Within an element nothing may look like the end of it.
+    # Inside a script element, the text must not contain its end tag.
     described = _annotated(Document(spec), stand_in)
     shown = json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
     title = spec["info"]["title"] if stand_in is None else stand_in.name
@@ -107,7 +107,10 @@ def build_reference(
 
 
 def _annotated(document: Document, stand_in: StandIn | None) -> dict[str, Any]:
-    """Return a copy of the description with all that the page shows besides."""
+    """Return a copy of the description with the additions for the page.
+
+    These are the facts of ``stand_in``, the code samples and the chapter on schemas.
+    """
 
     def change(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
         if kind == "Schema":
@@ -137,11 +140,11 @@ def _annotated(document: Document, stand_in: StandIn | None) -> dict[str, Any]:
 
 
 def _chapter(schemas: Mapping[str, Any]) -> str:
-    """Return Redoc's Markdown of a chapter with a section for every schema."""
+    """Return a chapter in Redoc's Markdown, with a section for every schema."""
     lines = []
     for name, schema in schemas.items():
         lines += [f"# {name}", ""]
-        # Of all others Redoc says it itself.
+        # Redoc shows the description of all other schemas itself.
         if schema.get("type") == "object" or "oneOf" in schema:
             lines += [schema["description"].strip(), ""]
         lines += [f'<SchemaDefinition schemaRef="#/components/schemas/{name}" />', ""]
@@ -149,7 +152,7 @@ def _chapter(schemas: Mapping[str, Any]) -> str:
 
 
 def _show_stream(document: Document, media: dict[str, Any]) -> dict[str, Any]:
-    """Show the examples of events as they are sent, not as the objects that describe them."""
+    """Replace the examples of events, which are objects, by the text that is sent."""
     examples = {}
     for name, example in media.get("examples", {}).items():
         found = document.resolve(example)
@@ -158,7 +161,7 @@ def _show_stream(document: Document, media: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_payload(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
-    """Say in words what a text contains: Redoc ignores ``contentSchema``."""
+    """Describe the content of a string in a sentence, since Redoc ignores ``contentSchema``."""
     name = document.component(schema.get("contentSchema", {}))
     if not name:
         return schema

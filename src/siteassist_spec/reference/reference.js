@@ -1,5 +1,5 @@
-// Draws the reference from the description that is in the page. Where the page is
-// served only the browser knows, so that is put in here.
+// Renders the reference from the description in the page. Only the browser knows the
+// origin of the page, so the placeholder for it is replaced here.
 "use strict";
 
 const description = document.getElementById("openapi");

@@ -1,8 +1,8 @@
-"""Code samples for every operation, each made from the examples in ``openapi.yaml``.
+"""Code samples for every operation, generated from the examples in ``openapi.yaml``.
 
-Nothing is written by hand for an operation: its arguments and its body are those of the
-examples, its Python name follows from its ``operationId``. The writers express any `HttpRequest`,
-so that reports can use them as well.
+No sample is written by hand: the arguments and the body come from the examples, and the Python
+name comes from the ``operationId``. The writers accept any `HttpRequest`, so that reports can
+use them as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["HttpRequest", "Sample", "code_samples"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One program; ``lang`` is for the colours, ``label`` for the reader."""
+    """A program. ``lang`` selects the syntax highlighting, ``label`` is shown to the reader."""
 
     lang: str
     label: str
@@ -29,14 +29,16 @@ class Sample:
 def code_samples(
     document: Document, *, base_url: str | None = None, token: str | None = None
 ) -> dict[str, list[Sample]]:
-    """Return the samples of each operation: Python, curl and TypeScript, then its streams.
+    """Return the samples of each operation: Python, curl and TypeScript.
 
-    ``base_url`` is where the samples send their requests, by default the first of
-    ``servers``; ``token`` is the bearer of operations that need one, by default that of
+    If an operation can stream its response, the samples for the stream follow.
+
+    ``base_url`` is the URL that the samples use; it defaults to the first of ``servers``.
+    ``token`` is the bearer token of operations that need one; it defaults to the token in
     the example of a session.
 
-    Raises `LookupError` if a required parameter or a required body has no example, or if
-    there is none of a session, and `SpecError` for a malformed description.
+    Raises `LookupError` if a required parameter, a required body or a session has no
+    example, and `SpecError` for a malformed description.
     """
     operations = read_operations(document)
     default_url = server_url(document)
@@ -56,6 +58,6 @@ def _samples(request: Request, *, named_url: bool) -> list[Sample]:
     return [
         Sample("Python", f"Python{suffix}", python.program(request, named_url=named_url)),
         Sample("Shell", f"curl{suffix}", curl.program(request)),
-        # The colours of TypeScript are not among those that the page knows.
+        # The page has no syntax highlighting for TypeScript.
         Sample("JavaScript", f"TypeScript{suffix}", typescript.program(request)),
     ]

@@ -19,22 +19,22 @@ def command(
 ) -> str:
     """Return the command that sends a request.
 
-    ``options`` stand before the URL. ``quote`` writes a text as a word of the shell: a
-    function that replaces certain texts by variables gives a command with variables.
+    ``options`` are inserted before the URL. ``quote`` quotes a string for the shell; to
+    get a command with variables, pass a function that replaces strings by variables.
     """
     words = [" ".join(["curl", *options, quote(request.url)])]
-    # The method that curl takes by itself.
+    # The default method of curl needs no option.
     if request.method != ("GET" if request.content is None else "POST"):
         words.append(f"--request {request.method}")
     words += [f"--header {quote(f'{name}: {value}')}" for name, value in request.headers.items()]
     if request.content is not None:
-        # Unlike --data, it takes a leading @ as it is.
+        # With --data, curl would read a value with a leading @ from a file.
         option = "--data-raw" if request.content.startswith("@") else "--data"
         words.append(f"{option} {quote(request.content)}")
     return separator.join(words)
 
 
 def program(request: Request) -> str:
-    """Return the sample of a request."""
+    """Return the sample for a request."""
     options = ["--no-buffer"] if request.streams else []
     return command(request.http, options=options) + "\n"

@@ -1,4 +1,4 @@
-"""Values of JSON as a programming language writes them."""
+"""JSON values as literals of a programming language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["PYTHON", "SCRIPT", "WIDTH", "Style", "literal"]
 
 WIDTH = 60
-"""The number of characters that fit beside the text of a page 1400 pixels wide."""
+"""The number of characters in a line of a sample, on a page that is 1400 pixels wide."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
@@ -22,12 +22,12 @@ def _double_quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a language writes values; ``text`` writes strings that are no keys."""
+    """The style of a language's literals. ``text`` writes strings other than keys."""
 
     words: Mapping[Any, str]
     indent: str
     bare_keys: bool
-    # Between the braces of an object that stands in one line.
+    # The padding inside the braces of an object on one line.
     space: str
     text: Callable[[str], str] = _double_quoted
 
@@ -37,7 +37,10 @@ SCRIPT = Style({None: "null", True: "true", False: "false"}, "  ", bare_keys=Tru
 
 
 def literal(value: Any, style: Style, depth: int = 0) -> str:
-    """Write ``value``, in one line if it is short; ``depth`` is that of its first line."""
+    """Return ``value`` as a literal, on one line if it is short.
+
+    ``depth`` is the indentation level of its first line.
+    """
     if value is None or isinstance(value, bool):
         return style.words[value]
     if isinstance(value, str):
@@ -50,7 +53,7 @@ def literal(value: Any, style: Style, depth: int = 0) -> str:
     line = f"{opening}{space}{', '.join(rows)}{space}{closing}"
     if not rows:
         return f"{opening}{closing}"
-    # The name in front of it takes some room, too.
+    # Leave room for the name before the literal.
     if "\n" not in line and len(line) + len(style.indent) * depth <= WIDTH - 12:
         return line
     inner = style.indent * (depth + 1)

@@ -1,4 +1,4 @@
-"""Requests as Python: programs with the generated client, or calls of an HTTP client."""
+"""Requests as Python code: programs that use the generated client, and calls of httpx."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["call", "program", "python_name"]
 
 
 def call(client: str, request: HttpRequest, *, style: Style = PYTHON) -> str:
-    """Return the call by which httpx sends a request.
+    """Return the call of httpx that sends a request.
 
     ``client`` is an expression for an `httpx.Client`. The ``text`` of ``style`` writes
-    strings: a function that replaces certain texts by variables gives a call with variables.
+    strings; to get a call with variables, use a function that replaces strings by variables.
     """
     headers = dict(request.headers)
     arguments = [literal(request.method, PYTHON), literal(request.url, style)]
     if request.is_json:
-        # httpx adds the header.
+        # httpx sets this header itself.
         del headers["Content-Type"]
         arguments.append(f"json={literal(request.json, style, 1)}")
     elif request.content is not None:
@@ -32,9 +32,11 @@ def call(client: str, request: HttpRequest, *, style: Style = PYTHON) -> str:
 
 
 def program(request: Request, *, named_url: bool = False) -> str:
-    """Return the sample of a request; ``named_url`` if its server is not the client's default.
+    """Return the sample for a request.
 
-    Raises `LookupError` if the body is no object, which the client cannot send.
+    With ``named_url``, the sample sets the base URL, since it is not the client's default.
+
+    Raises `LookupError` if the body is not an object, which the client cannot send.
     """
     operation = request.operation
     if request.body is not None and not isinstance(request.body, Mapping):
@@ -72,13 +74,13 @@ def program(request: Request, *, named_url: bool = False) -> str:
 
 
 def python_name(name: str) -> str:
-    """Return the Python name of an operation or a parameter, as the generator makes it."""
+    """Return the Python name that the generator gives an operation or a parameter."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^0-9A-Za-z]+", "_", name).strip("_").lower()
     return f"{words}_" if keyword.iskeyword(words) else words
 
 
 def _call(start: str, arguments: list[str], depth: int, end: str) -> str:
-    """Return a call in one line if it fits, else with one argument in each line."""
+    """Return a call on one line if it fits, else with each argument on its own line."""
     line = f"{start}({', '.join(arguments)}){end}"
     if not arguments or (len(line) <= WIDTH and "\n" not in line):
         return line

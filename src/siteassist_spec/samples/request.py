@@ -1,4 +1,4 @@
-"""Requests in no language yet: any one, and that of a sample, from the examples of an operation."""
+"""Requests, independent of a language: any request, and those of the samples of an operation."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ __all__ = ["HttpRequest", "Request", "example_token", "requests"]
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that a writer can express in its language."""
+    """A request, which a writer expresses in its language."""
 
     method: str
-    """In capitals."""
+    """The HTTP method in capitals."""
     url: str
     headers: Mapping[str, str]
     content: str | None = None
-    """The body as it is sent; None if there is none."""
+    """The body as text, or None."""
 
     @property
     def is_json(self) -> bool:
-        """Whether the body is declared as JSON, and HTTP clients can write its value."""
+        """Whether the body has the media type JSON, and HTTP clients can encode its value."""
         if self.content is None or self.headers.get("Content-Type") != JSON:
             return False
         try:
             value = json.loads(self.content)
-            # NaN and lone surrogates can be read, but not written.
+            # NaN and lone surrogates can be decoded, but not encoded.
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (RecursionError, ValueError):
             return False
-        # Clients take null for no body.
+        # HTTP clients send no body for null.
         return value is not None
 
     @property
@@ -47,27 +47,27 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of an operation, with the values of examples."""
+    """A request of an operation, with values from its examples."""
 
     operation: Operation
     base_url: str
     token: str | None
     in_path: Mapping[str, Any]
-    """By name, in the order of the path."""
+    """The path parameters by name, in the order of the path."""
     query: Mapping[str, Any]
     in_header: Mapping[str, Any]
     body: Any
-    """The JSON body, or None if there is none."""
+    """The JSON body, or None."""
 
     @property
     def streams(self) -> bool:
-        """Whether the body asks for a stream."""
+        """Whether the body requests a stream."""
         stream = self.operation.stream
         return bool(stream and self.body and self.body.get(stream.request_flag))
 
     @property
     def content(self) -> Literal["json", "text"] | None:
-        """How to read the response; None if no success has a body."""
+        """The way to read the response; None if no success has a body."""
         successes = self.operation.successes
         if not any(response.media for response in successes):
             return None
@@ -78,7 +78,7 @@ class Request:
 
     @property
     def url(self) -> str:
-        """The URL with its query."""
+        """The URL, including the query."""
         path = self.operation.path
         for name, value in self.in_path.items():
             path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
@@ -87,7 +87,7 @@ class Request:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that the request needs."""
+        """The headers: the bearer token, the header parameters and the media type."""
         found = {}
         if self.token is not None:
             found["Authorization"] = f"Bearer {self.token}"
@@ -105,7 +105,10 @@ class Request:
 
 
 def requests(operation: Operation, base_url: str, token: str | None) -> list[Request]:
-    """Return the request of an operation, and a second one that asks for a stream if it can.
+    """Return the requests for the samples of an operation.
+
+    This is a single request, followed by one that requests a stream if the operation
+    supports it.
 
     Raises `LookupError` if a required parameter or a required body has no example, or if
     the operation needs a token and ``token`` is None.
@@ -128,7 +131,7 @@ def requests(operation: Operation, base_url: str, token: str | None) -> list[Req
 
 
 def example_token(operations: Iterable[Operation]) -> str | None:
-    """Return the session token from the examples of successes, or None if there is none."""
+    """Return the first session token in the examples of successful responses, or None."""
     return next(
         (
             value[token]
@@ -144,7 +147,10 @@ def example_token(operations: Iterable[Operation]) -> str | None:
 
 
 def _arguments(operation: Operation, place: str) -> dict[str, Any]:
-    """Return the examples of the parameters in ``place``, without those that are the default."""
+    """Return the examples of the parameters in ``place``.
+
+    An optional parameter is omitted if its example equals its default.
+    """
     found = {}
     for parameter in operation.places(place):
         examples = list(parameter.examples.values())
@@ -159,7 +165,7 @@ def _arguments(operation: Operation, place: str) -> dict[str, Any]:
 
 
 def _bodies(operation: Operation) -> list[Any]:
-    """Return an example of the body, and where there is a choice one that asks for a stream."""
+    """Return an example of the body; if it can request a stream, one without and one with it."""
     if operation.body is None:
         return [None]
     examples = list(operation.body.examples.values())
@@ -176,5 +182,5 @@ def _bodies(operation: Operation) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """Write a value as it stands in an address or a header."""
+    """Return a value as text for a URL or a header."""
     return value if isinstance(value, str) else json.dumps(value)

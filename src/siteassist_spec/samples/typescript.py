@@ -1,4 +1,4 @@
-"""Requests as TypeScript programs, which need nothing but ``fetch``."""
+"""Requests as TypeScript programs, which need only ``fetch``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["call", "program"]
 
 
 def call(request: HttpRequest, *, style: Style = SCRIPT) -> list[str]:
-    """Return the lines that send a request, and raise for a failure.
+    """Return the lines that send a request and throw an error for an error status.
 
     The ``text`` of ``style`` writes strings.
     """
@@ -34,7 +34,7 @@ def call(request: HttpRequest, *, style: Style = SCRIPT) -> list[str]:
 
 
 def program(request: Request) -> str:
-    """Return the sample of a request."""
+    """Return the sample for a request."""
     if request.streams:
         reading = [
             "const text = response.body?.pipeThrough(new TextDecoderStream());",

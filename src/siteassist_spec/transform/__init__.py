@@ -1,8 +1,8 @@
-"""The other forms of the description: one converter for each.
+"""Converters of the description to other forms, one for each form.
 
-`make publish` writes them into ``dist/``, `make languages` gives them to generators. All forms
-accept and refuse the same payloads. A converter knows every construct that the description
-uses; at any other it stops, with the place.
+`make publish` writes the forms to ``dist/``, and `make languages` passes them to generators.
+All forms accept and reject the same payloads. A converter supports every construct that the
+description uses, and raises an error with the place for any other construct.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ __all__ = ["dereference"]
 
 
 def dereference(document: Document) -> dict[str, Any]:
-    """Return a copy of the description in which the target of each reference replaces it.
+    """Return a copy of the description with each reference replaced by its target.
 
-    The components stay, so that their names are not lost.
+    The components are kept, so that their names are not lost.
 
-    Raises `SpecError` for a reference that leads nowhere or to another file, and
-    `UnknownConstructError` for one to a node that contains it.
+    Raises `SpecError` for a reference that has no target or leads to another file, and
+    `UnknownConstructError` for a reference to a node that contains it.
     """
     return rebuild(document, follow=True)

@@ -1,7 +1,7 @@
-"""The description in OpenAPI 3.0.3, for tools that know no later version.
+"""The description in OpenAPI 3.0.3, for tools that support no later version.
 
-Where 3.0 lacks a keyword, another one expresses the same, or, for annotations that no
-payload can violate, a sentence in the description:
+A keyword that 3.0 lacks is replaced by another keyword with the same meaning. An annotation,
+which no payload can violate, becomes a sentence in the description:
 
 =============================  ==================================================
 3.1                            3.0.3
@@ -11,24 +11,26 @@ payload can violate, a sentence in the description:
 ``const``                      ``enum`` with one value
 ``contentSchema``              a sentence in the description
 ``info.summary``               the first paragraph of ``info.description``
-``license.identifier``         the address of that licence in the SPDX list
+``license.identifier``         the URL of the licence in the SPDX list
 =============================  ==================================================
 
-`make languages` had a converter of its own, which differed in 30 places:
+`make languages` used to have its own converter, with 30 differences to this one:
 
-- 27 of them were nine unions of a reference and null, written as ``nullable`` beside an
-  ``allOf`` of the reference. 3.0.3 defines ``nullable`` only beside a ``type`` in the same
-  schema, and every member of an ``allOf`` must accept the value: such a schema refuses
-  null, which the description allows. So these unions stay an ``anyOf`` here. A generator
-  that takes no other form gets it in a step of its own, in ``scripts/languages``.
-- Three were texts that it dropped, for no gain: the summary, the licence and what the
-  data of an event contains. Here they are kept.
+- 27 differences came from nine unions of a reference and null, which it wrote as
+  ``nullable`` beside an ``allOf`` of the reference. 3.0.3 defines ``nullable`` only beside a
+  ``type`` in the same schema, and every member of an ``allOf`` must accept the value. Such a
+  schema therefore rejects null, which the description allows. Here, these unions remain an
+  ``anyOf``. For generators that accept no other form, a separate step in
+  ``scripts/languages`` converts them.
+- Three differences were texts that it dropped without need: the summary, the licence and
+  the sentence about the data of an event. They are kept here.
 
-It also converted every mapping with certain keys, a property named ``const`` included, and
-left out what is below a property named ``value``, ``example`` or ``default``.
+That converter also changed any mapping with certain keys, such as a property named
+``const``, and skipped everything below a property named ``value``, ``example`` or
+``default``.
 
-One difference to 3.1 remains: to 3.0, ``1.0`` is no integer, since it is written with a
-point; to 3.1 it is the same as ``1``.
+One difference to 3.1 remains: in 3.0, ``1.0`` is not an integer, because it is written with
+a decimal point. In 3.1, it equals ``1``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
 __all__ = ["NULL_IN_3_0", "to_openapi_3_0"]
 
 NULL_IN_3_0 = {"type": "object", "nullable": True, "enum": [None]}
-"""The schema that only null fits, in OpenAPI 3.0."""
+"""The schema that accepts only null, in OpenAPI 3.0."""
 
 _NULL = "null"
 
@@ -50,11 +52,11 @@ _NULL = "null"
 def to_openapi_3_0(document: Document) -> dict[str, Any]:
     """Return a copy of the description in OpenAPI 3.0.3.
 
-    Every schema of its components accepts and refuses the same payloads, except for
-    integers that are written with a point.
+    Every schema of its components accepts and rejects the same payloads, except for
+    integers that are written with a decimal point.
 
-    Raises `UnknownConstructError` for a construct that 3.0.3 cannot express, or that
-    this module does not know.
+    Raises `UnknownConstructError` for a construct that 3.0.3 cannot express or that this
+    module does not support.
     """
     return rebuild(document, _Converter(document))
 
@@ -83,7 +85,7 @@ class _Converter:
         names = [types] if isinstance(types, str) else types
         others = [name for name in names if name != _NULL]
         if len(others) > 1:
-            raise self._error("3.0 has one type", (*path, "type"))
+            raise self._error("OpenAPI 3.0 allows only one type", (*path, "type"))
         if others:
             node["type"] = others[0]
             if _NULL in names:
@@ -93,20 +95,21 @@ class _Converter:
         if "const" in node:
             node = {("enum" if key == "const" else key): value for key, value in node.items()}
             if not isinstance(node["enum"], (str, int, float)):
-                # Null would need a type beside it; validators compare lists and objects
-                # in an enum in different ways.
-                raise self._error("only texts, numbers and booleans are known", (*path, "const"))
+                # Null would need a type beside it, and validators differ in how they
+                # compare lists and objects in an enum.
+                problem = "only a string, number or boolean is supported"
+                raise self._error(problem, (*path, "const"))
             node["enum"] = [node["enum"]]
         if "contentMediaType" in node or "contentSchema" in node:
             node = self._content(node, path)
         return node
 
     def _content(self, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
-        """Say in words what a text contains."""
+        """Replace the keywords for the content of a string by a sentence."""
         media_type = node.pop("contentMediaType", None)
         name = self._document.component(node.pop("contentSchema", {}))
         if media_type != JSON or not name:
-            raise self._error("only JSON of a named schema is known", path)
+            raise self._error("only JSON with a named schema is supported", path)
         texts = [node.get("description", ""), f"A `{name}`, written as JSON."]
         return {**node, "description": " ".join(text.strip() for text in texts if text)}
 
@@ -115,7 +118,7 @@ class _Converter:
 
 
 def _after(node: dict[str, Any], key: str, more: dict[str, Any]) -> dict[str, Any]:
-    """Return ``node`` with ``more`` behind ``key``."""
+    """Return ``node`` with the items of ``more`` inserted after ``key``."""
     rows: dict[str, Any] = {}
     for name, value in node.items():
         rows[name] = value

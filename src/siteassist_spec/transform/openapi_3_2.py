@@ -1,8 +1,8 @@
-"""The description in OpenAPI 3.2.0, which has event streams.
+"""The description in OpenAPI 3.2.0, which supports event streams.
 
-3.2 contains 3.1. Only the media type ``text/event-stream`` changes: its schema
-describes one event, which 3.2 calls ``itemSchema``, and its examples are whole
-streams, as a list of events and as they are sent.
+3.2 is a superset of 3.1. Only the media type ``text/event-stream`` changes. Its schema
+describes a single event and becomes ``itemSchema``. Its examples become whole streams:
+``dataValue`` is the list of events, ``serializedValue`` is the text that is sent.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ __all__ = ["to_openapi_3_2"]
 def to_openapi_3_2(document: Document) -> dict[str, Any]:
     """Return a copy of the description in OpenAPI 3.2.0.
 
-    Raises `UnknownConstructError` for an example of an event that is more than
-    its data, or that other media types use as well.
+    Raises `UnknownConstructError` for an example of an event that has other fields than
+    one line of data, or that is used for another media type as well.
     """
     streamed, others = _examples(document)
     for name in sorted(streamed & others):
         place = ("components", "examples", name)
-        raise UnknownConstructError.at(document, "other media types use this event, too", place)
+        problem = "the example is also used for a media type other than event streams"
+        raise UnknownConstructError.at(document, problem, place)
 
     def change(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
         if kind == "OpenAPI":
@@ -42,7 +43,7 @@ def to_openapi_3_2(document: Document) -> dict[str, Any]:
 
 
 def _examples(document: Document) -> tuple[set[str], set[str]]:
-    """Return the names of examples that event streams refer to, and that others do."""
+    """Return the names of the examples of event streams, and of other media types."""
     streamed: set[str] = set()
     others: set[str] = set()
 
@@ -59,6 +60,6 @@ def _examples(document: Document) -> tuple[set[str], set[str]]:
 def _stream(document: Document, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
     event = node.pop("value")
     if set(event) != {"data"} or "\n" in event["data"]:
-        problem = "only events with one line of data are known"
+        problem = "only an event with a single line of data is supported"
         raise UnknownConstructError.at(document, problem, path)
     return {**node, "dataValue": [event], "serializedValue": f"data: {event['data']}\n\n"}

@@ -1,9 +1,9 @@
-"""Rebuild a description node by node, with the kind of each node known.
+"""Rebuilding of a description, node by node, with the kind of each node known.
 
-A walk that only looks for keys takes the ``content`` of an example for that of a
-response. This one has a table of the keys of each kind, and raises on any other key:
-before a construct that ``openapi.yaml`` begins to use can be published, each converter
-has to express it.
+A search for keys alone would confuse the ``content`` of an example with that of a
+response. Therefore, a table lists the keys of each kind, and any other key is an error.
+If ``openapi.yaml`` uses a new construct, it cannot be published until each converter
+supports it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from siteassist_spec.operations import METHODS
 __all__ = ["Change", "UnknownConstructError", "rebuild"]
 
 Change: TypeAlias = Callable[[str, dict[str, Any], Pointer], Any]
-"""Takes the kind of a node, the node with its children rebuilt, and its place."""
+"""A function of the kind of a node, the node with rebuilt children, and its pointer.
 
-# How a value is rebuilt: as it is, as a node of one kind, or as a list or a map
-# of such nodes.
+It returns the new node.
+"""
+
+# The kind of each value: unchanged (`_AS_IS`), a node of a kind, a list of such nodes
+# in brackets, or a map of such nodes in braces.
 _AS_IS = ""
 _KINDS: Mapping[str, Mapping[str, str]] = {
     "OpenAPI": {
@@ -75,7 +78,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         "headers": "{Header}",
         "content": "{MediaType}",
         "links": "{Link}",
-        # Within it there is no schema and no reference: docs/extensions.md.
+        # They contain neither schemas nor references: see docs/extensions.md.
         "x-event-stream": _AS_IS,
         "x-page": _AS_IS,
     },
@@ -124,7 +127,7 @@ _ONLY_IN_3_0: Mapping[str, Mapping[str, str]] = {"Schema": {"nullable": _AS_IS}}
 
 
 class UnknownConstructError(SpecError):
-    """The description uses a construct that a converter does not know; names it and its place."""
+    """The description uses an unsupported construct. The message states it and its place."""
 
     @classmethod
     def at(cls, document: Document, problem: str, pointer: Pointer) -> UnknownConstructError:
@@ -137,10 +140,10 @@ def rebuild(
 ) -> dict[str, Any]:
     """Return a copy of the description in which ``change`` has replaced every node.
 
-    Nodes are visited from the leaves up. A ``$ref`` is a node of the kind
-    ``Reference``, wherever it stands; with ``follow``, its target stands in its place.
+    Children are replaced before their parents. A node with a ``$ref`` has the kind
+    ``Reference`` everywhere; with ``follow``, it is replaced by its target first.
 
-    Raises `UnknownConstructError` for a key that is not in the table above, and, with
+    Raises `UnknownConstructError` for a key that is not in the table of kinds and, with
     ``follow``, for a reference to a node that contains it.
     """
     return _Rebuilding(document, change, follow=follow).whole()
@@ -152,7 +155,7 @@ class _Rebuilding:
         self._change = change
         self._follow = follow
         self._passed: list[str] = []
-        """The references around the node, from the outside in."""
+        """The references that enclose the current node, outermost first."""
         older = str(document.raw.get("openapi", "")).startswith("3.0")
         self._more = _ONLY_IN_3_0 if older else {}
 
@@ -164,7 +167,7 @@ class _Rebuilding:
         if kind == "Schema" and isinstance(node, bool):
             return node
         if not isinstance(node, Mapping):
-            raise UnknownConstructError.at(self._document, f"a {kind} is a mapping", path)
+            raise UnknownConstructError.at(self._document, f"a {kind} must be a mapping", path)
         if "$ref" in node:
             if self._follow:
                 return self._target(kind, node, path)
@@ -173,7 +176,7 @@ class _Rebuilding:
         rebuilt = {}
         for key, value in node.items():
             if key not in known:
-                problem = f"no transformation knows {key}"
+                problem = f"`{key}` is not supported in a {kind}"
                 raise UnknownConstructError.at(self._document, problem, (*path, key))
             rebuilt[key] = self._value(known[key], value, (*path, key))
         return self._change(kind, rebuilt, path) if self._change else rebuilt
