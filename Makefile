@@ -1,4 +1,4 @@
-# The verbs of this repository. `make` alone lists them.
+# The targets of this repository. `make` without a target lists them.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,9 +8,9 @@ LOAD := .venv-load
 NODE := tools/node
 NODE_BIN := $(NODE)/node_modules/.bin
 
-# What a user gives is text: make would run the $(shell ...) in it, and a shell the
-# $(...). So make takes the values as they are, and recipes get them from the
-# environment, in quotes. There, no other user of the machine can read them, either.
+# Values from the user must not be evaluated: make would expand $(shell ...) in them, and
+# a shell $(...). So make uses them unexpanded, and recipes read them from the environment,
+# in quotes. This also hides them from other users of the machine.
 GIVEN := PYTHON ARGS BASE BASE_URL API_KEY TOKEN USERS TIME
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
@@ -18,25 +18,25 @@ export SITEASSIST_API_KEY := $(if $(API_KEY),$(API_KEY),$(value SITEASSIST_API_K
 export SITEASSIST_TOKEN := $(if $(TOKEN),$(TOKEN),$(value SITEASSIST_TOKEN))
 export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BASE_URL))
 
-# Appends the words of ARGS.
+# Appends the arguments in ARGS.
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
 .PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants exercises clean
 .DELETE_ON_ERROR:
 
-help: ## list the verbs
-	@echo 'Usage: make VERB'
+help: ## list the targets
+	@echo 'Usage: make TARGET'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'To hold a server of yours to the contract:'
+	@echo 'To test your own server against the contract:'
 	@echo '  make contract BASE_URL=https://host/v2 API_KEY=pk_... TOKEN=...'
 
-contract: $(READY) ## hold the embedded mock, or the server at BASE_URL, to the contract
+contract: $(READY) ## test the embedded mock, or the server at BASE_URL, against the contract
 	@$(RUN) python scripts/contract.py
 
-load: $(READY) $(LOAD)/.ready ## the same while USERS visitors use it for TIME (10, 60s)
+load: $(READY) $(LOAD)/.ready ## run the contract checks under the load of USERS visitors for TIME (defaults: 10, 60s)
 	@$(RUN) python scripts/load.py $${USERS:+--users "$$USERS"} $${TIME:+--time "$$TIME"}
 
 test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
@@ -45,16 +45,16 @@ test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
 	@$(RUN) siteassist-mock
 
-generate: $(READY) ## make generated/ anew from openapi.yaml
+generate: $(READY) ## generate generated/ from openapi.yaml
 	@$(BIN)/python scripts/generate.py
 
-check-generated: $(READY) ## fail if generated/ is not what openapi.yaml makes
+check-generated: $(READY) ## fail if generated/ does not match openapi.yaml
 	@$(BIN)/python scripts/generate.py --check
 
-publish: $(READY) ## build dist/: openapi.yaml in all its forms, the reference, the packages
+publish: $(READY) ## build dist/: all forms of openapi.yaml, the reference, the packages
 	@$(RUN) python -m scripts.publish
 
-diff: $(READY) ## say what changes of openapi.yaml break since BASE, a revision or a file (needs Go)
+diff: $(READY) ## list breaking changes of openapi.yaml since BASE, a revision or a file (needs Go)
 	@if [ -n "$$BASE" ]; then set -- --base="$$BASE"; else set -- --since-release; fi; \
 	$(RUN) python -m scripts.diff "$$@"
 
@@ -68,7 +68,7 @@ lint: $(READY) ## check style and types, and openapi.yaml against the OpenAPI st
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-lint-spec: $(READY) ## check openapi.yaml by the strictest rules of Redocly, Spectral and IBM (needs Node.js)
+lint-spec: $(READY) ## check openapi.yaml with the strictest rules of Redocly, Spectral and IBM (needs Node.js)
 	@npm ci --prefix=$(NODE) --silent --no-fund --no-audit
 	@$(NODE_BIN)/redocly lint --config=$(NODE)/lint/redocly.yaml openapi.yaml siteassist.arazzo.yaml
 	@$(NODE_BIN)/spectral lint --fail-severity=hint --ruleset=$(NODE)/lint/spectral.yaml openapi.yaml
@@ -77,30 +77,30 @@ lint-spec: $(READY) ## check openapi.yaml by the strictest rules of Redocly, Spe
 	@$(BIN)/python -m scripts.languages.every_field reports/every_field.ts
 	@$(NODE_BIN)/tsc --strict --noEmit reports/types.ts reports/every_field.ts
 
-languages: $(READY) ## try clients in other languages on the mock, as far as they are here
+languages: $(READY) ## test clients in other languages against the mock, if their tools are installed
 	@$(RUN) python -m scripts.languages
 
 format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: $(READY) ## compile requirements/*.txt anew; ARGS=--check says what is out of date
+lock: $(READY) ## compile requirements/*.txt; ARGS=--check reports outdated pins
 	@$(RUN) python scripts/lock.py
 
-bench-client: $(BENCH)/.ready ## compare what the client costs with its peers, in some two minutes
+bench-client: $(BENCH)/.ready ## compare the performance of the client with its peers, in about two minutes
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation .
 	@$(BENCH)/bin/python scripts/with_args.py python -m bench.client
 
-bench-mock: $(READY) ## compare the mock server with Prism and a bare app, in some minutes
+bench-mock: $(READY) ## compare the mock server with Prism and a minimal app, in a few minutes
 	@$(RUN) python -m bench.mock
 
-mutants: $(READY) ## break the mock in over 100 ways and see which the contract tests find
+mutants: $(READY) ## run the contract tests on over 100 mutants of the mock, and show which are detected
 	@$(RUN) python -m tests.faults
 
-exercises: $(READY) ## change the API on a copy of the repository and see that all follows
+exercises: $(READY) ## change the API in a copy of the repository, and check that everything derived follows
 	@$(RUN) python -m scripts.exercises
 
-clean: ## remove what can be made again
+clean: ## remove environments, caches, dist/ and reports/
 	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports $(NODE)/node_modules
 
 SETUP = "$$PYTHON" -m scripts.environment
