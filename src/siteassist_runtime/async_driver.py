@@ -62,7 +62,7 @@ class _LoopConnections:
         try:
             yield
         finally:
-            # This generator refers to the loop, which is a weak key.
+            # This generator refers to the loop, which is a weak key; drop the reference.
             self._end = None
             await self.http.aclose()
 
@@ -190,7 +190,7 @@ class AsyncCaller(BaseCaller):
             if not (response.is_success and call.streamed):
                 await _read(response)
         except BROKEN as error:
-            # Returned, not raised again: as a context it would show up with our error.
+            # Returned and not raised: it would appear as the context of our error.
             return error
         return response
 

@@ -117,7 +117,7 @@ class Wait(NamedTuple):
 
 
 class NeedsSession:
-    """A step of a call: return the session token, starting a session if there is none."""
+    """A step of a call: return the session token, starting a session if necessary."""
 
 
 Step = httpx.Request | NeedsSession | Wait
@@ -330,7 +330,7 @@ class BaseCaller:
     def _wait_after(
         self, call: Call, error: SiteAssistError, attempt: int, *, repeat: bool
     ) -> float:
-        """Return the seconds before the next attempt; raise ``error`` if there is none."""
+        """Return the seconds before the next attempt, or raise ``error`` to end the call."""
         if not repeat or attempt >= call.max_retries:
             raise error
         stated = getattr(error, "retry_after", None)
@@ -463,7 +463,7 @@ class BaseCaller:
             request=self._request_without(response.request, secrets),
             extensions={"reason_phrase": reason.encode("ascii", "replace")},
         )
-        # The content was encoded as UTF-8 above, whatever the headers name.
+        # The content was encoded as UTF-8 above, regardless of the headers.
         safe.encoding = "utf-8"
         return safe
 

@@ -1,6 +1,6 @@
 """The exceptions of the client.
 
-They contain no secrets: texts, headers and requests are redacted before. All of
+They contain no secrets: texts, headers and requests are redacted first. All of
 them can be pickled.
 """
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
 # A filter of a logger does not apply to its child loggers.
-_THEIRS = (
+_HTTP_LOGGERS = (
     "httpx",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 )
@@ -60,10 +60,10 @@ def configure(known: Callable[[], Iterable[str]]) -> None:
         logger.setLevel(level)
         # With a handler of the root logger, every line would appear twice.
         logger.propagate = False
-    for name in _THEIRS:
-        theirs = logging.getLogger(name)
-        if not any(isinstance(found, KeyFilter) for found in theirs.filters):
-            theirs.addFilter(KeyFilter(known))
+    for name in _HTTP_LOGGERS:
+        http_logger = logging.getLogger(name)
+        if not any(isinstance(found, KeyFilter) for found in http_logger.filters):
+            http_logger.addFilter(KeyFilter(known))
 
 
 def is_on() -> bool:

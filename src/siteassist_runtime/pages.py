@@ -154,7 +154,7 @@ class Pages(_BasePages[ItemT, PageT]):
     def total(self) -> int | None:
         """Total number of items, as reported by the last page fetched, or None.
 
-        Fetches the first page if there is none yet.
+        Fetches the first page if no page has been fetched yet.
         """
         page = self._last if self._last is not None else self.page()
         return total_of(page, self._names)
@@ -197,7 +197,7 @@ class AsyncPages(_BasePages[ItemT, PageT]):
     def total(self) -> Awaitable[int | None]:
         """Total number of items, as reported by the last page fetched, or None; to be awaited.
 
-        Fetches the first page if there is none yet.
+        Fetches the first page if no page has been fetched yet.
         """
         return _LazyAwaitable(self._count)
 

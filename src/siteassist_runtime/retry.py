@@ -52,7 +52,7 @@ def stated_wait(headers: Mapping[str, str], details: Mapping[str, Any] | None) -
     """Return the wait that the service states, in seconds, or None.
 
     Both ``error.details.retryAfter`` and the ``Retry-After`` header (seconds or
-    a date) count; the longer wait wins.
+    a date) count; the longer wait is returned.
     """
     waits = [
         wait

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from siteassist_runtime.errors import SiteAssistError
 from siteassist_runtime.redaction import Secret, is_secret_header
 
-_FOR_EVER = 10**9  # Seconds.
+_LONGEST_TIMEOUT = 10**9  # Seconds.
 _LONGEST_DEVICE = 100  # Characters.
 
 
@@ -111,7 +111,7 @@ def seconds(name: str, value: float | None) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         msg = f"{name} must be a number of seconds or None, got {value!r}"
         raise SiteAssistError(msg)
-    if value > _FOR_EVER:
+    if value > _LONGEST_TIMEOUT:
         # The operating system rejects longer timeouts.
         return None
     if value <= 0 or math.isnan(value):

@@ -113,7 +113,7 @@ class Caller(BaseCaller):
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
-        # Its sockets are closed by `network`, without the locks of the pool.
+        # The module `network` closes the sockets without the locks of the pool.
         self._http = None
         if self._finalizer is not None:
             # At exit it would wait for locks whose holders do not exist in this process.
@@ -164,7 +164,7 @@ class Caller(BaseCaller):
             if not (response.is_success and call.streamed):
                 _read(response)
         except BROKEN as error:
-            # Returned, not raised again: as a context it would show up with our error.
+            # Returned and not raised: it would appear as the context of our error.
             return error
         return response
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
-
-
-_MANY = 1000  # Pieces of a text.
+_MANY = 1000  # Pieces of a text that are kept before they are joined.
 
 
 class _TextBuffer:

@@ -8,8 +8,8 @@ from typing import Literal
 class QueuedNotice(str):
     """The text of a 202 response, for example ``Message sent``.
 
-    There is no answer yet: a human agent handles the conversation. `text` is the
-    string itself, so that an answer and a notice can be printed alike.
+    The answer is not available yet: a human agent handles the conversation. `text`
+    is the string itself, so that an answer and a notice can be printed in the same way.
     """
 
     __slots__ = ()

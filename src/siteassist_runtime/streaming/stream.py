@@ -40,7 +40,7 @@ PartT = TypeVar("PartT")
 UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
-_TEXT_TIMEOUT = 5.0  # Seconds for the text of a 202: the message is queued without it.
+_TEXT_TIMEOUT = 5.0  # Seconds for the text of a 202: the message is queued even without it.
 _DRAIN = 0.1  # Seconds for the response to end after the terminal marker.
 _LOOSE = 64 * 1024  # Bytes after which the pieces of a text are joined.
 _SHOWN = 100  # Characters of an invalid event that an error quotes.
@@ -121,7 +121,7 @@ class _Reader(Generic[EventT]):
         self._terminator = form.terminator
         self._loose = 0  # Bytes since the pieces were last joined.
 
-    def read(  # noqa: C901  # a call for each event would cost more than the event
+    def read(  # noqa: C901  # a call for each event would take longer than decoding it
         self, chunk: bytes
     ) -> Generator[EventT, None, bool]:
         """Yield the events that ``chunk`` completes; return True if there were none."""
@@ -163,7 +163,7 @@ class _Reader(Generic[EventT]):
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             faulty = True
         if faulty:
-            # Raised after the handler: as a context, the other one would show the raw data.
+            # Raised after the handler: the context of the error would show the raw data.
             raise self._faulty(data)
         self._loose += len(chunk)
         if self._loose > _LOOSE:
@@ -411,7 +411,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
             else:
                 deadline.restart()
         if failed is not None:
-            # Raised after the handler: as a context, the other one would show the request.
+            # Raised after the handler: the context of the error would show the request.
             raise failed
         _drain(chunks)
 
@@ -550,7 +550,7 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
             else:
                 deadline.restart()
         if failed is not None:
-            # Raised after the handler: as a context, the other one would show the request.
+            # Raised after the handler: the context of the error would show the request.
             raise failed
         await _drain_async(chunks)
 
