@@ -233,7 +233,7 @@ class Run:
     def _random_steps(self, number: int) -> Iterator[str]:
         options = self._options
         until = time.monotonic() + options.profile.seconds
-        random_steps.walk(
+        random_steps.run_random_steps(
             self._context,
             seed_=options.seed + 1000 * number,
             until=min(until, self._until - _LEAST_SHAPES),
@@ -278,7 +278,7 @@ class Run:
     def _require_answer(self) -> None:
         """Raise `GoneError` if the server no longer answers."""
         try:
-            self._context.nobody.call("getMe")
+            self._context.anonymous.call("getMe")
         except UnansweredError as again:
             raise GoneError(f"the server no longer answers: {again}") from None
 

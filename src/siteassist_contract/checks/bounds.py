@@ -1,6 +1,6 @@
 """Probes of each bound, type and required field of the description, from both sides.
 
-They are made from ``openapi.yaml`` alone, so a new parameter has its probes at once.
+They are derived from ``openapi.yaml`` alone, so a new parameter is probed at once.
 schemathesis probes the same places, but can miss an accepted invalid value when another
 parameter of the request is valid.
 """
@@ -42,11 +42,11 @@ class Probe:
     words: str
     """A description of the value."""
     valid: bool | None
-    """Whether it is valid; ``None`` if no document says, so that only a 500 counts."""
+    """Whether it is valid; None if no document states it, so that only a 500 is a violation."""
 
 
 def probes(request: RequestParts) -> Iterator[Probe]:
-    """Yield the probes of an operation, each one change away from a valid request."""
+    """Yield the probes of an operation, each with one change to a valid request."""
     operation = description.operations()[request.operation]
     for parameter in operation.parameters:
         if parameter.place in PROBED:
@@ -57,7 +57,7 @@ def probes(request: RequestParts) -> Iterator[Probe]:
 
 
 def has_bounds(operation: Operation) -> bool:
-    """Whether requests of ``operation`` have anything to probe."""
+    """Whether requests of ``operation`` have a value to probe."""
     probed = any(parameter.place in PROBED for parameter in operation.parameters)
     return probed or operation.body is not None
 
@@ -82,7 +82,7 @@ def _parameter(request: RequestParts, parameter: Parameter) -> Iterator[Probe]:
         if not (credential_of(schema) == API_KEY and valid):
             yield probe(_text(value), words, valid=valid)
     types = parameter.types
-    # A header cannot contain all of these.
+    # A header cannot contain all of these texts.
     if in_query and _is_free_text(schema):
         for text in _ODD:
             yield probe(text, f"the text {text!r}", valid=True)
@@ -189,7 +189,7 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
         yield schema["maximum"], f"the maximum, {schema['maximum']}", True
         yield schema["maximum"] + 1, f"more than {schema['maximum']}", False
     elif "minimum" in schema:
-        # No page states a maximum.
+        # The documents state no maximum.
         yield 2**31, "beyond 32 bits", None
         yield 2**63, "beyond 64 bits", None
     if "minLength" in schema:
@@ -202,7 +202,7 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
 
 
 def _is_free_text(schema: Json) -> bool:
-    """Whether a value is a text without restrictions on its content."""
+    """Whether a schema allows texts without restrictions on their content."""
     plain = "string" in _types(schema) and not {"enum", "format", "const"} & set(schema)
     # Servers may restrict the characters of keys and of devices.
     return plain and credential_of(schema) is None

@@ -41,27 +41,28 @@ class CheckContext:
     _token: str | None = field(default=None, repr=False)
     """The token of the latest visitor, for conversations that were started without one."""
     started: dict[str, str | None] = field(default_factory=dict, repr=False)
-    """The conversations that the run has started, with the tokens to close them with."""
+    """The conversations that the run has started, with the tokens for closing them."""
 
     @property
-    def nobody(self) -> Session:
+    def anonymous(self) -> Session:
         """A session without a credential."""
         return Session(self.target.base_url, self.recorder, "", None)
 
     @property
     def has_key(self) -> bool:
-        """Whether there is a publishable key, and thus any number of visitors."""
+        """Whether a publishable key was given, which allows any number of visitors."""
         return self.target.api_key is not None
 
     def visitor(self, name: str = FIRST) -> Visitor:
-        """Return a new visitor, or the visitor of the given token if there is no key.
+        """Return a new visitor, or the visitor of the given token if no key was given.
 
-        For the first visitor, the history of the recorder is cleared.
+        The history of the recorder is cleared for the first visitor.
+        Raises `ContractBrokenError` if `init` returns no session token.
         """
         if name == FIRST:
             self.recorder.history.clear()
         if self.target.api_key is None:
-            return self.lent()
+            return self.token_visitor()
         device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
         exchange = self.session_of(device)
         self.findings.judge(
@@ -88,7 +89,7 @@ class CheckContext:
 
     def session_of(self, device: str) -> Exchange:
         """Start or renew the session of a device."""
-        exchange = self.nobody.call(
+        exchange = self.anonymous.call(
             "init", body=session_arguments(str(self.target.api_key), device)
         )
         token = session_token(exchange.document)
@@ -97,8 +98,8 @@ class CheckContext:
         self.findings.see(exchange, self.recorder.history)
         return exchange
 
-    def lent(self) -> Visitor:
-        """Return the visitor of the given token, as the first one."""
+    def token_visitor(self) -> Visitor:
+        """Return the visitor of the given token, in the role of the first visitor."""
         self.devices.pop(FIRST, None)
         self._token = self.target.token
         session = Session(self.target.base_url, self.recorder, FIRST, self.target.token)

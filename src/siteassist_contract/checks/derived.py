@@ -2,7 +2,7 @@
 
 A valid request is accepted; pages, filters and streams are as requested; no visitor can
 access another visitor's object. A new operation is checked as soon as it is described.
-The journeys test what the documents promise beyond that.
+The journeys test the further promises of the documents.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Checks:
         self._findings = context.findings
         self._history = context.recorder.history
         self._visitor = context.visitor()
-        self._arrival = list(self._history)
+        self._session_start = list(self._history)
         self._key = context.target.api_key
         self._maker = ObjectMaker(self._send, self._key)
         self._ids: dict[str, str] = {}
@@ -86,12 +86,12 @@ class _Checks:
 
     def isolated(self, operation: Operation, stranger: Visitor) -> None:
         """Check that a stranger's request is refused, and does not change the object."""
-        self._history[:] = self._arrival
+        self._history[:] = self._session_start
         # A new object, since a faulty server may change or delete it.
         request, ids = self._request(operation, fresh=operation.method != "GET")
         if request is None:
             self._findings.prevent(
-                "isolation", operation.operation_id, "no object could be made for it"
+                "isolation", operation.operation_id, "no object for the request could be created"
             )
             return
         made = list(self._history)
@@ -197,7 +197,7 @@ class _Checks:
     ) -> tuple[RequestParts | None, dict[str, str]]:
         """Return a valid request and the ids in it.
 
-        ``fresh`` is whether to make new objects for it.
+        ``fresh`` is whether to create new objects for the request.
         """
         made = self._maker.make(operation, {} if fresh else self._ids)
         return valid_request(operation, made, self._key), made
@@ -205,7 +205,7 @@ class _Checks:
     def _send(self, request: RequestParts, session: Session | None = None) -> Exchange:
         if session is None:
             needs_token = request.described.needs_token
-            session = self._visitor.session if needs_token else self._context.nobody
+            session = self._visitor.session if needs_token else self._context.anonymous
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
         return exchange

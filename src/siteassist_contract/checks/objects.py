@@ -1,7 +1,7 @@
-"""Objects for requests, made along the links of the description.
+"""Objects for requests, created along the links of the description.
 
-A link has the place of an id in an answer and the path parameter that takes it. A new
-kind of object can therefore be made as soon as its links are described.
+A link names the location of an id in an answer and the path parameter that takes the id.
+A new kind of object can therefore be created as soon as its links are described.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class ObjectMaker:
         self._api_key = api_key
 
     def make(self, operation: Operation, ids: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Make an object for each path parameter of ``operation``; return ids by parameter.
+        """Create an object for each path parameter of ``operation``; return ids by parameter.
 
-        Objects in ``ids`` are not made again. The result includes the ids of parent objects,
-        and lacks those that could not be made.
+        Objects in ``ids`` are not created again. The result includes the ids of parent objects,
+        and lacks the ids of objects that could not be created.
         """
         found = dict(ids or {})
         for parameter in operation.places("path"):
@@ -83,7 +83,7 @@ class ObjectMaker:
                     return
 
     def _answers(self, operation: Operation, ids: Mapping[str, str]) -> Iterator[Any]:
-        """Yield an answer of ``operation``, and for a list one more after an entry was added."""
+        """Yield an answer of ``operation``; for a list, add an entry and yield a second answer."""
         request = valid_request(operation, ids, self._api_key)
         if request is None:
             return
@@ -106,7 +106,7 @@ def _at(answer: Any, pointer: str) -> Any:
         try:
             if isinstance(node, list):
                 node = [item for item in node if not tolerance.is_own_message(item)] or node
-                # The index may be out of range, since some items are left out.
+                # The index may be out of range, since own messages are left out.
                 node = node[min(int(step), len(node) - 1)]
             else:
                 node = node[step]

@@ -35,7 +35,7 @@ _BAD_TOKENS = {
     "a header without a token": "Bearer",
     "a made-up token": "Bearer made-up-token-that-nobody-gave",
     "a changed token": f"Bearer {{{FIRST}}}x",
-    "a token with an appendix": f"Bearer {{{FIRST}}}.x",
+    "a token with a suffix": f"Bearer {{{FIRST}}}.x",
     "another scheme": f"Basic {{{FIRST}}}",
     "no scheme": f"{{{FIRST}}}",
     "a publishable key": f"Bearer {{{KEY_PLACE}}}",
@@ -58,8 +58,11 @@ class Refusals:
         self._ended = {
             _object_of(each) for each in self._valid.values() if ends_object(each.described)
         }
-        """Objects that are of no use to other requests."""
-        # The requests that made the objects: reproductions begin with them.
+        """Objects that a request must not end: they have ended, or other requests need them.
+
+        Each is the operation that ends it and the values of its path.
+        """
+        # The requests that created the objects. Reproductions begin with them.
         self._origin = list(context.recorder.history)
 
     def run(self) -> Iterator[str]:
@@ -89,7 +92,7 @@ class Refusals:
                     self._findings.prevent(rule, operation.operation_id, reason)
 
     def _renew_object(self, request: RequestParts) -> None:
-        """Give a request that ends its object a new one, if its object has ended."""
+        """Replace the object of a request, if it is in `_ended`."""
         valid = self._valid[request.operation]
         if _object_of(request) in self._ended:
             if _object_of(valid) in self._ended:
@@ -101,7 +104,9 @@ class Refusals:
             request.path = dict(valid.path)
 
     def _make(self, request: RequestParts) -> Exchange:
-        session = self._visitor.session if request.described.needs_token else self._context.nobody
+        session = (
+            self._visitor.session if request.described.needs_token else self._context.anonymous
+        )
         exchange = session.send(request)
         self._findings.see(exchange, self._context.recorder.history)
         return exchange
@@ -112,7 +117,7 @@ class Refusals:
                 continue
             exchange = self._send(request, credential=credential)
             rule = "token-checked" if credential else "token-required"
-            # A key is known, so 403 is correct, too.
+            # The server may recognise the key, so 403 is correct, too.
             key = KEY_PLACE in credential and exchange.status == FORBIDDEN
             self._judge(
                 exchange.status == UNAUTHORIZED or key,
@@ -129,9 +134,9 @@ class Refusals:
         key = self._context.target.api_key or ""
         wrong = {
             "made up": "pk_made_up_key_that_nobody_gave",
-            "cut": key[:-1],
+            "shortened": key[:-1],
             "longer": f"{key}0",
-            "in other letters": key.swapcase(),
+            "in swapped case": key.swapcase(),
         }
         for words, value in wrong.items():
             exchange = self._send(with_key(request, value))
@@ -148,8 +153,8 @@ class Refusals:
         rule = "malformed-refused"
         if request.described.body is not None:
             for words, body in {
-                "no JSON": b'{"content": ',
-                "no UTF-8": b'{"content": "\xff"}',
+                "not JSON": b'{"content": ',
+                "not UTF-8": b'{"content": "\xff"}',
             }.items():
                 exchange = self._send(request, body)
                 self._judge(
@@ -204,13 +209,13 @@ class Refusals:
         self._judge(kept, "bounds", operation, expected, str(exchange.status), probe.place)
 
     def _may_be_refused(self, probe: Probe, exchange: Exchange) -> bool:
-        """Whether the documents permit that a valid value is refused."""
+        """Whether the documents permit a refusal of a valid value."""
         values = probe.request.query.values()
         if exchange.status in tolerance.REFUSALS and LAST_INTERACTION in values:
             return True  # C-01
         body = probe.request.body
         if probe.request.operation == "createChatCompletion" and isinstance(body, dict):
-            # O-9; and the tests know no assistant that exists.
+            # O-9. The tests do not have the id of an existing assistant, either.
             made_up = "assistantId" in body
             return made_up or (exchange.status in tolerance.REFUSALS and not body.get("messages"))
         return False
@@ -219,7 +224,7 @@ class Refusals:
         self._context.recorder.history.clear()
         exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
         kept = exchange.status in (NOT_FOUND, 405, 401)
-        # No page describes the body of this answer: O-8.
+        # The documents do not describe the body of this answer: O-8.
         self._judge(
             kept,
             "no-such-path",
@@ -231,17 +236,22 @@ class Refusals:
     def _send(
         self, request: RequestParts, body: bytes | None = None, *, credential: str | None = None
     ) -> Exchange:
-        """Send a request with another body or credential, without requests before it."""
+        """Send a request, with another body or credential if given.
+
+        The history is reset to the requests that created the objects.
+        """
         self._renew_object(request)
         self._context.recorder.history[:] = self._origin
-        session = self._visitor.session if request.described.needs_token else self._context.nobody
+        session = (
+            self._visitor.session if request.described.needs_token else self._context.anonymous
+        )
         headers = {}
         if credential is not None:
             token = session.token or ""
             known = {FIRST: token, KEY_PLACE: self._context.target.api_key or ""}
             headers["Authorization"] = credential.format(**known)
             if not credential:
-                session, headers = self._context.nobody, {}
+                session, headers = self._context.anonymous, {}
         exchange = session.send(request, body=body, headers=headers, credential=credential)
         self._findings.see(exchange, self._context.recorder.history)
         if exchange.status < SUCCESS_ENDS and ends_object(request.described):
@@ -253,7 +263,7 @@ class Refusals:
     ) -> None:
         history = self._context.recorder.history
         if not kept and history and history[-1].status in tolerance.CIRCUMSTANCES:
-            reason = f"the server refused it with {history[-1].status}"
+            reason = f"the server refused the request with {history[-1].status}"
             self._findings.prevent(rule, operation, reason)
             return
         self._findings.judge(kept, rule, operation, expected, actual, history, place)

@@ -1,12 +1,12 @@
 """Layer 3: the grammar of event streams, with a strict parser.
 
-The parser does not tolerate the faults that a client does.
+Unlike a client, the parser tolerates no faults.
 
     stream  = start step* finish "[DONE]"
     step    = start-step text* finish-step
     text    = text-start(id) text-delta(id)* text-end(id)      (texts may overlap)
 
-Payloads of other types may stand between any two of these (docs/evidence.md,
+Payloads of other types may occur between any two of these (docs/evidence.md,
 R-10). After an `error` or an `abort` the stream may end in any way (O-15).
 """
 
@@ -105,7 +105,7 @@ def held_back(seconds: float, first: float, deltas: int) -> bool | None:
 
 
 class _Grammar:
-    """The state of the grammar after some payloads."""
+    """The state of the parser after a number of payloads."""
 
     def __init__(self, parsed: ParsedStream) -> None:
         self._parsed = parsed
@@ -133,7 +133,7 @@ class _Grammar:
         step(payload)
 
     def end(self) -> None:
-        """Record what is still open, unless the answer broke off."""
+        """Record a missing `start` or `finish`, unless the answer broke off."""
         if self._parsed.broken_off:
             return
         if not self._finished:
@@ -188,7 +188,7 @@ class _Grammar:
             self._fault(ORDER, f"`{kind}` comes after the text {name!r} has ended")
         elif self._open:
             opened = ", ".join(sorted(map(repr, self._open)))
-            self._fault(IDS, f"`{kind}` has the id {name!r}, open is {opened}")
+            self._fault(IDS, f"`{kind}` has the id {name!r}, expected {opened}")
         else:
             self._fault(ORDER, f"`{kind}` comes before `text-start`")
 
@@ -227,7 +227,7 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
     found = False
     for line in lines:
         if line:
-            # By the standard, several data lines are one text.
+            # The standard joins several data lines into one text.
             data += _data(line, faults)
             continue
         if data:
@@ -240,7 +240,7 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
         text = "\n".join(data) or rest
         faults.append(GrammarFault(FRAMES, f"the last event is not complete: {_short(text)}"))
     if data:
-        # The incomplete event is judged all the same.
+        # The incomplete event is still judged.
         yield "\n".join(data)
     elif not found:
         faults.append(GrammarFault(FRAMES, "the stream has no event"))

@@ -293,7 +293,7 @@ def test_renamed_credentials_are_followed(
     assert {name for rule, name in context.findings.tested if rule == "key-checked"} == keyed
     secrets = redaction.Filter().text('{"bearer": "a"}')
     assert secrets == '{"bearer": "[Filtered]"}'
-    start = context.nobody.call("init", body=description.session_arguments(KEY, "d"))
+    start = context.anonymous.call("init", body=description.session_arguments(KEY, "d"))
     for text in context.findings.render([start, context.visitor().session.call("getMe")]):
         assert "publicKey" in text
         assert "apiKey" not in text

@@ -321,8 +321,8 @@ def test_finish_within_a_text_is_told_of_both() -> None:
 
 
 ID_FAULTS = {
-    "a piece with another id": (delta("x", "1"), "`text-delta` has the id '1', open is '0'"),
-    "an end with another id": (ended("1"), "`text-end` has the id '1', open is '0'"),
+    "a piece with another id": (delta("x", "1"), "`text-delta` has the id '1', expected '0'"),
+    "an end with another id": (ended("1"), "`text-end` has the id '1', expected '0'"),
     "a text that is opened twice": (opened("0"), "the text '0' is opened twice"),
 }
 

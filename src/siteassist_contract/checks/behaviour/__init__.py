@@ -1,1 +1,1 @@
-"""Layer 2: what the documents promise of conversations, messages, lists and visitors."""
+"""Layer 2: the documented behaviour of conversations, messages, lists and visitors."""

@@ -39,14 +39,14 @@ EMOJI = (
 )
 LONG = " ".join(f"word{number}" for number in range(2000))[:10_000]
 WORDS = [chr(ord("a") + number) + " question" for number in range(26)]
-"""Titles, if they come from first messages, begin with different letters."""
+"""First messages that begin with different letters: a server may derive titles from them."""
 OK = 200
 TIES = 3
-"""How many conversations are left alike, so that a page cannot tell them apart."""
+"""Number of conversations without a message, which tie when a list is sorted."""
 
 
 def identity(context: CheckContext) -> None:
-    """Start sessions of devices, and ask who their visitors are."""
+    """Start sessions of two devices, and compare their visitors."""
     if not context.has_key:
         pairs = [("device-status", "init"), ("device-visitor", "init")]
         context.without_key(*pairs)
@@ -54,7 +54,7 @@ def identity(context: CheckContext) -> None:
         return
     context.recorder.history.clear()
     findings, history = context.findings, context.recorder.history
-    # Of the greatest length that is documented, and different at the end only.
+    # The names have the maximum documented length, and differ only in the last character.
     device = f"siteassist-contract-{uuid.uuid4().hex}-".ljust(99, "x") + "1"
     other = f"{device[:-1]}2"
     first, again, another = (context.session_of(name) for name in (device, device, other))
@@ -65,7 +65,7 @@ def identity(context: CheckContext) -> None:
         statuses == [201, 200, 201],
         "device-status",
         "init",
-        "201 for a new device, 200 when it comes again, 201 for another one",
+        "201 for a new device, 200 for the same device again, 201 for another one",
         ", ".join(map(str, statuses)),
         history,
     )
@@ -74,11 +74,11 @@ def identity(context: CheckContext) -> None:
         ids[0] == ids[1] != ids[2],
         "device-visitor",
         "init",
-        "the same visitor for the same device, another one for another",
+        "the same visitor for the same device, another visitor for another device",
         ", ".join(map(str, ids)),
         history,
     )
-    # Whoever asks for a session again gets one of the same visitor.
+    # The token of a repeated session identifies the same visitor.
     for exchange in (first, another, again):
         token = session_token(exchange.document)
         if token is not None:
@@ -88,7 +88,7 @@ def identity(context: CheckContext) -> None:
 
 
 def conversation(context: CheckContext) -> None:
-    """Lead one conversation from its start to after its end."""
+    """Test one conversation from its start until after its closing."""
     visitor = context.visitor()
     bare = visitor.start()
     known = visitor.start({"context": {"pageUrl": "https://shop.example/pricing"}})
@@ -129,7 +129,7 @@ def conversation(context: CheckContext) -> None:
 
 
 def _histories(visitor: Visitor, known: KnownConversation) -> None:
-    """Every filter and page of a list of messages."""
+    """List messages with each filter and on pages of different lengths."""
     count = len(known.messages)
     visitor.history(known)
     for role in ("user", "assistant", "human_agent"):
@@ -146,7 +146,7 @@ def _histories(visitor: Visitor, known: KnownConversation) -> None:
 
 
 def _ratings(visitor: Visitor, known: KnownConversation) -> None:
-    """Like, dislike, take back; the first answer and the last, and a message of one's own."""
+    """Rate the first answer, the last answer and a message of the visitor, and undo ratings."""
     answers = [m for m in known.messages if m.role == "assistant"]
     for message in (answers[:1] + answers[-1:]) if answers else []:
         for feedback in ("like", "dislike", "dislike", None, "like"):
@@ -157,10 +157,10 @@ def _ratings(visitor: Visitor, known: KnownConversation) -> None:
 
 
 def lists(context: CheckContext) -> None:
-    """List many conversations: every page, filter and order."""
+    """List many conversations with every page, filter and order."""
     visitor = context.visitor()
     if not visitor.exclusive:
-        _older(visitor)
+        _record_existing(visitor)
     visitor.page()
     _fill(context, visitor)
     if visitor.exclusive:
@@ -173,9 +173,10 @@ def lists(context: CheckContext) -> None:
 
 
 def _fill(context: CheckContext, visitor: Visitor) -> None:
-    """Start conversations in an order of their own; some are closed, some have no message."""
+    """Start conversations; close some of them, and leave some without a message."""
     count = context.profile.conversations
-    # Neither by letter nor by state, so that no order can come about by chance.
+    # The order of creation follows neither titles nor statuses, so that no list is sorted by
+    # accident.
     for number in sorted(range(count), key=lambda n: (7 * n + 3) % 25):
         known = visitor.start()
         if known is None:
@@ -184,7 +185,7 @@ def _fill(context: CheckContext, visitor: Visitor) -> None:
             visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
         if number % 3 == 1 or context.profile.gentle:
             visitor.close(known, {"closeReason": f"Reason {number}"} if number % 2 else None)
-    # The earliest is the latest once somebody speaks in it again.
+    # A new message gives the oldest conversation the latest interaction.
     first = next(k for k in visitor.known.values() if not k.older)
     if not context.profile.gentle:
         visitor.send(first, f"{WORDS[0]} again", stream=False)
@@ -216,7 +217,7 @@ def _pages(visitor: Visitor) -> None:
 def isolation(context: CheckContext) -> None:
     """Try every operation on a visitor's objects as a second visitor."""
     if not context.has_key:
-        _no_second(context)
+        _record_without_key(context)
         return
     first = context.visitor()
     second = context.visitor(SECOND)
@@ -271,11 +272,8 @@ def intrude(
         context.findings.see(exchange, way)
         kept = exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES)
         if exchange.operation == "sendMessage" and target.closed:
-            kept = kept or exchange.status in (
-                400,
-                409,
-                422,
-            )  # the server may check the status first
+            # The server may check the status of the conversation first.
+            kept = kept or exchange.status in (400, 409, 422)
         if exchange.operation == feedback_operation():
             kept = kept or exchange.status in (*tolerance.REFUSALS, 409)  # O-18
         shown = secret.encode() in exchange.content
@@ -290,7 +288,7 @@ def intrude(
 
 
 def renew(context: CheckContext, visitor: Visitor) -> None:
-    """Start a session of a visitor's device once more, and judge that it is the same visitor."""
+    """Start another session of a visitor's device, and check that the visitor is the same."""
     exchange = context.session_of(context.devices[FIRST])
     if exchange.status in tolerance.CIRCUMSTANCES:
         return
@@ -300,16 +298,18 @@ def renew(context: CheckContext, visitor: Visitor) -> None:
     status = str(exchange.status)
     findings.judge(exchange.status == OK, "device-status", "init", "200", status, history)
     kept = got == visitor.visitor_id
-    words = f"the visitor {visitor.visitor_id}, whose device it is"
+    words = f"the visitor of the device, {visitor.visitor_id}"
     findings.judge(kept, "device-visitor", "init", words, str(got), history)
 
 
-def look_for_nothing(context: CheckContext, visitor: Visitor, anywhere: str, which: int) -> None:
+def request_unknown_object(
+    context: CheckContext, visitor: Visitor, unknown_id: str, which: int
+) -> None:
     """Request an object that never existed, and check that it is not found."""
     owned = [operation for operation in operations().values() if operation.owned]
     operation = owned[which % len(owned)]
     names = [parameter.name for parameter in operation.places("path")]
-    request = valid_request(operation, dict.fromkeys(names, anywhere), context.target.api_key)
+    request = valid_request(operation, dict.fromkeys(names, unknown_id), context.target.api_key)
     if request is None:
         return
     exchange = visitor.session.send(request)
@@ -318,14 +318,14 @@ def look_for_nothing(context: CheckContext, visitor: Visitor, anywhere: str, whi
         exchange.status in (*tolerance.HIDDEN, *tolerance.CIRCUMSTANCES),
         "unknown-not-found",
         exchange.operation,
-        "404 for what never existed",
+        "404 for an object that never existed",
         str(exchange.status),
         context.recorder.history,
     )
 
 
 def knowledge(context: CheckContext) -> None:
-    """Read the project, its Q&As, and search."""
+    """Test the project, its Q&As and the search."""
     read_knowledge(context)
 
 
@@ -334,8 +334,8 @@ def human(context: CheckContext) -> None:
     if context.human_conversation is None:
         return
     context.recorder.history.clear()
-    visitor = context.lent()
-    _older(visitor)
+    visitor = context.token_visitor()
+    _record_existing(visitor)
     known = visitor.known.get(context.human_conversation.lower())
     if known is None:
         context.findings.prevent(
@@ -379,8 +379,8 @@ def _visitor_id(exchange: Exchange) -> str | None:
     return str(visitor.get("id")) if isinstance(visitor, dict) else None
 
 
-def _older(visitor: Visitor) -> None:
-    """Record the conversations that the given visitor already has, and do not change them."""
+def _record_existing(visitor: Visitor) -> None:
+    """Record the existing conversations of the given visitor, which must not be changed."""
     offset = 0
     while True:
         document = visitor.session.call(
@@ -396,6 +396,6 @@ def _older(visitor: Visitor) -> None:
             return
 
 
-def _no_second(context: CheckContext) -> None:
+def _record_without_key(context: CheckContext) -> None:
     context.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
     context.findings.prevent("own-list", "getConversations", TWO_VISITORS)

@@ -1,4 +1,4 @@
-"""What the documents promise of a project, its Q&As and the search."""
+"""Checks of the documented behaviour of a project, its Q&As and the search."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Json = Mapping[str, Any]
 OK = 200
 PAGE = 10
 _MOST = 500
-"""How many Q&As are read at most."""
+"""Maximum number of Q&As to read."""
 _STEP = 100
 _QUERIES = 80
-"""How many words are searched for at most, one by one."""
+"""Maximum number of searches for single words."""
 _FEW_QUERIES = 8
 _WORD = re.compile(r"[^\W\d_]{4,40}")
-"""What is worth looking for."""
+"""Words that are long enough to search for."""
 
 
 def read_knowledge(context: CheckContext) -> None:
-    """Read all of it, and compare the parts with each other."""
+    """Read the project, its Q&As and search results, and compare them with each other."""
     if context.target.api_key is None:
         context.without_key(
             ("project-stable", "getProject"),
@@ -39,12 +39,12 @@ def read_knowledge(context: CheckContext) -> None:
         return
     context.recorder.history.clear()
     with contextlib.suppress(_RefusedError):
-        _read(context, _Reader(context, context.nobody), context.target.api_key)
+        _read(context, _Reader(context, context.anonymous), context.target.api_key)
 
 
 def _read(context: CheckContext, reader: _Reader, key: str) -> None:
-    project = reader.read(context.nobody.call("getProject", query=key_argument(key)))
-    again = reader.read(context.nobody.call("getProject", query=key_argument(key)))
+    project = reader.read(context.anonymous.call("getProject", query=key_argument(key)))
+    again = reader.read(context.anonymous.call("getProject", query=key_argument(key)))
     reader.judge(
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
@@ -59,11 +59,11 @@ def _read(context: CheckContext, reader: _Reader, key: str) -> None:
 
 
 class _RefusedError(Exception):
-    """The server cannot answer now, so there is nothing to judge."""
+    """A refusal for reasons outside the request, which ends these checks without a violation."""
 
 
 class _Reader:
-    """Reads without a credential, and judges that it can."""
+    """A reader without a credential, which checks that its requests are accepted."""
 
     def __init__(self, context: CheckContext, session: Session) -> None:
         self.session = session
@@ -71,7 +71,10 @@ class _Reader:
         self._history = context.recorder.history
 
     def read(self, exchange: Exchange) -> dict[str, Any]:
-        """Return the answer, an empty one if it was refused."""
+        """Return the JSON object of an answer, or an empty one if the request was refused.
+
+        Raises `_RefusedError` for a status in `tolerance.CIRCUMSTANCES`.
+        """
         self._findings.see(exchange, self._history)
         if exchange.status in tolerance.CIRCUMSTANCES:
             raise _RefusedError
@@ -80,12 +83,12 @@ class _Reader:
         return exchange.document if kept else {}
 
     def judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
-        """Judge with all that was read so far."""
+        """Judge a rule; all requests so far are part of the reproduction."""
         self._findings.judge(kept, rule, operation, expected, actual, self._history)
 
 
 def _qnas(reader: _Reader, project: str) -> str:
-    """Read all Q&As; return their texts."""
+    """Check the lists of Q&As, and return the texts of all entries."""
     session = reader.session
     whole: list[Json] = []
     total = 0
@@ -110,7 +113,7 @@ def _qnas(reader: _Reader, project: str) -> str:
         "qnas-all",
         "getQnas",
         f"{len(ids)} entries, each once, on pages of {size}",
-        f"{len(found)}, {len(set(found))} of them different",
+        f"{len(found)}, {len(set(found))} of them distinct",
     )
     _page(reader, project, len(ids))
     _page(reader, project, len(ids), limit=1)
@@ -126,7 +129,7 @@ def _qnas(reader: _Reader, project: str) -> str:
         not _objects(nothing.get("data")) and _count(nothing.get("total")) == 0,
         "qnas-search",
         "getQnas",
-        "nothing, for words that no question has",
+        "no entries for words that no question contains",
         f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
     )
     return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
@@ -172,7 +175,7 @@ def _list(
 
 def _one(reader: _Reader, project: str, entry: Json) -> None:
     if not is_uuid(str(entry.get("id"))):
-        return  # `described` has said so
+        return  # the rule `described` reports it
     shown = reader.read(
         reader.session.call("getQna", path={"projectId": project, "qnaId": str(entry.get("id"))})
     )
@@ -192,14 +195,14 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     found = [str(other.get("id")) for other in _objects(page.get("data"))]
     if len(found) < _STEP:
         total = _count(page.get("total"))
-        words = f"`total` {len(found)}, as many as its words find"
+        words = f"`total` {len(found)}, the number of matching entries"
         reader.judge(total == len(found), "list-total", "getQnas", words, str(total))
     reader.judge(
         str(entry.get("id")) in found,
         "qnas-search",
         "getQnas",
-        f"{question!r} among what its own words find",
-        f"{len(found)} others",
+        f"{question!r} among the results of a search for its words",
+        f"{len(found)} other entries",
     )
 
 
@@ -207,7 +210,7 @@ def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:
     for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
             vocabulary += _find(reader, key, words, size)
-    # What is found says what else there is to find: a product, say, among pages.
+    # Words in the results lead to further results, such as products among pages.
     seen: set[str] = set()
     for _ in range(_FEW_QUERIES if gentle else _QUERIES):
         new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
@@ -218,7 +221,7 @@ def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:
 
 
 def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
-    """Search once; return the text of what was found."""
+    """Search once, and return the text of the results."""
     results = _objects(
         reader.read(
             reader.session.call("search", query={"q": words, "size": size, **key_argument(key)})

@@ -1,7 +1,8 @@
-"""What a server should know by now: a small model of the conversations of a visitor.
+"""A small model of the conversations of a visitor: the expected state of the server.
 
-It holds what the documents promise and nothing else. Where they leave a server
-free, `siteassist_contract.tolerance` says so, and the model takes what it shows.
+The model contains only the promises of the documents. Behaviour that the documents leave
+open is listed in `siteassist_contract.tolerance`; there, the model adopts the data that
+the server shows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 @dataclass
 class KnownMessage:
-    """A message that a server has shown."""
+    """A message, as the server has shown it."""
 
     id: str
     role: str
@@ -24,7 +25,7 @@ class KnownMessage:
 
     @classmethod
     def of(cls, shown: dict[str, Any]) -> KnownMessage:
-        """Read a message; what has the wrong shape counts as empty."""
+        """Create a message from JSON; parts of the wrong shape count as empty."""
         return cls(
             id=str(shown.get("id")).lower(),
             role=str(shown.get("role")),
@@ -37,7 +38,7 @@ class KnownMessage:
 
 @dataclass
 class KnownConversation:
-    """A conversation that a visitor has started, or had before."""
+    """A conversation of a visitor, started by the run or before it."""
 
     id: str
     created_at: str
@@ -45,23 +46,23 @@ class KnownConversation:
     closed_at: str | None = None
     close_reason: str | None = None
     reason_given: bool = False
-    """Whether a reason was given with the first closing, which is then kept."""
+    """Whether the run closed the conversation exactly once, with a reason that must be kept."""
     updated_at: str = ""
     last_interaction_at: str = ""
     title: str | None = None
     human: bool = False
     messages: list[KnownMessage] = field(default_factory=list)
     older: bool = False
-    """Whether it was there before the run, so that it is not to be touched."""
+    """Whether the conversation existed before the run and must not be changed."""
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
+        """Whether the conversation is closed."""
         return self.status == "closed"
 
 
 def text_of(parts: object) -> str:
-    """Join the texts of message parts; parts of other types say nothing."""
+    """Join the texts of message parts; parts of other types are ignored."""
     items = parts if isinstance(parts, list) else []
     known = (part for part in items if isinstance(part, dict) and part.get("type") == "text")
     texts = (part.get("text") for part in known)
@@ -76,7 +77,7 @@ def answer_text(completion: dict[str, Any]) -> str:
 
 
 def moment(text: object) -> datetime | None:
-    """Read a point in time; ``None`` if it has a format of its own (docs/evidence.md, O-7)."""
+    """Parse a timestamp; return None if it is not ISO 8601 (docs/evidence.md, O-7)."""
     if not isinstance(text, str):
         return None
     try:
@@ -87,6 +88,6 @@ def moment(text: object) -> datetime | None:
 
 
 def went_back(before: object, after: object) -> bool:
-    """Whether a time is earlier than one that was shown before it, as far as both can be read."""
+    """Whether a timestamp is earlier than a previous one; False if either cannot be parsed."""
     early, late = moment(before), moment(after)
     return early is not None and late is not None and late < early

@@ -29,8 +29,8 @@ from siteassist_contract.checks.behaviour.journeys import (
     LONG,
     PAGE,
     intrude,
-    look_for_nothing,
     renew,
+    request_unknown_object,
 )
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import ORDERS, Visitor
@@ -40,15 +40,15 @@ from siteassist_contract.verdict import ContractBrokenError
 
 _PICK = st.integers(0, 10**6)
 _STEPS = 25
-# A server takes its time, and some steps have nothing to do.
-_PATIENT = (
+# Requests take time, and some steps send none.
+_SUPPRESSED = (
     HealthCheck.too_slow,
     HealthCheck.data_too_large,
     HealthCheck.filter_too_much,
     HealthCheck.large_base_example,
 )
-_WALKS = 40
-_SHORTENING = 8.0
+_SEQUENCES = 40
+_MINIMISING = 8.0
 """Maximum time, in seconds, to minimise one violation."""
 
 CONTENT = st.one_of(
@@ -65,14 +65,17 @@ PAGE_CONTEXT = st.one_of(
 
 
 class RandomSteps(RuleBasedStateMachine):
-    """One walk. `context` and `watch` are set by `walk`, for each run anew."""
+    """One sequence of random steps.
+
+    A subclass for each series sets ``context`` and ``watch``.
+    """
 
     context: CheckContext
     watch: Callable[[], None]
 
     @initialize()
     def arrive(self) -> None:
-        """Two visitors come; without a key the same one as before, alone."""
+        """Create two visitors; without a key, use only the visitor of the token."""
         self.watch()
         self.first = self.context.visitor()
         self.second = self.context.visitor(SECOND) if self.context.has_key else None
@@ -80,7 +83,7 @@ class RandomSteps(RuleBasedStateMachine):
         self.told: set[str] = set()
 
     def visitors(self) -> list[Visitor]:
-        """Return who takes part."""
+        """Return the visitors of this sequence."""
         return [v for v in (self.first, self.second) if v is not None]
 
     def mine(self, pick: int) -> tuple[Visitor, KnownConversation]:
@@ -89,7 +92,7 @@ class RandomSteps(RuleBasedStateMachine):
         return pairs[pick % len(pairs)]
 
     def any_conversation(self) -> bool:
-        """Whether there is one."""
+        """Whether a visitor has a conversation that the run started."""
         return any(not k.older for v in self.visitors() for k in v.known.values())
 
     @rule(pick=_PICK, body=st.sampled_from([None, {}, {"context": {}}, {"context": PAGE}]))
@@ -126,7 +129,7 @@ class RandomSteps(RuleBasedStateMachine):
     @precondition(any_conversation)
     @rule(pick=_PICK)
     def get(self, pick: int) -> None:
-        """Read a conversation, and all of its messages."""
+        """Read a conversation and all of its messages."""
         self.watch()
         visitor, known = self.mine(pick)
         visitor.read(known)
@@ -143,7 +146,7 @@ class RandomSteps(RuleBasedStateMachine):
     def messages(
         self, pick: int, limit: int | None, offset: int | None, role: str | None, status: str | None
     ) -> None:
-        """List messages, filtered or by page."""
+        """List messages, with a filter or by page."""
         self.watch()
         visitor, known = self.mine(pick)
         visitor.history(known, limit=limit, offset=offset, role=role, status=status)
@@ -165,7 +168,7 @@ class RandomSteps(RuleBasedStateMachine):
         order_by: str | None,
         order_dir: str | None,
     ) -> None:
-        """List conversations, filtered, sorted, by page."""
+        """List conversations: filtered, sorted or by page."""
         self.watch()
         visitors = self.visitors()
         visitor = visitors[pick % len(visitors)]
@@ -189,7 +192,7 @@ class RandomSteps(RuleBasedStateMachine):
         body=st.sampled_from([None, {}, {"closeReason": "Done 🎉"}, {"closeReason": "x" * 256}]),
     )
     def close(self, pick: int, body: dict[str, Any] | None) -> None:
-        """Close a conversation, perhaps once more."""
+        """Close a conversation, which may be closed already."""
         self.watch()
         visitor, known = self.mine(pick)
         visitor.close(known, body)
@@ -197,7 +200,7 @@ class RandomSteps(RuleBasedStateMachine):
     @precondition(any_conversation)
     @rule(pick=_PICK)
     def intrude(self, pick: int) -> None:
-        """Let the other visitor try everything; ask for what never existed; renew a session."""
+        """Try all operations as the other visitor, request an unknown object, renew a session."""
         self.watch()
         visitor, known = self.mine(pick)
         stranger = self.second if visitor is self.first else self.first
@@ -206,11 +209,11 @@ class RandomSteps(RuleBasedStateMachine):
         intrude(self.context, stranger, known, self.secret)
         visitor.read(known)
         visitor.history(known)
-        look_for_nothing(self.context, visitor, str(uuid.uuid4()), pick)
+        request_unknown_object(self.context, visitor, str(uuid.uuid4()), pick)
         renew(self.context, self.first)
 
     def teardown(self) -> None:
-        """Read all objects once more."""
+        """Read all objects once more at the end of the sequence."""
         if not hasattr(self, "first"):
             return
         for visitor in self.visitors():
@@ -222,19 +225,19 @@ class RandomSteps(RuleBasedStateMachine):
 
 
 class OutOfTimeError(BaseException):
-    """The time is up. Not an `Exception`: hypothesis would take it for a failure."""
+    """The end of the time. Not an `Exception`: hypothesis would treat it as a failure."""
 
 
-def walk(
+def run_random_steps(
     context: CheckContext, *, seed_: int, until: float, database: ExampleDatabase | None
 ) -> None:
-    """Run random steps until ``until``, a time of `time.monotonic`."""
+    """Run series of random steps until ``until``, a time of `time.monotonic`."""
     findings = context.findings
     findings.settle(findings.violations)
     number = 0
     while time.monotonic() < until:
         before = set(findings.violations)
-        # Each series draws other numbers; the first is the seed's own.
+        # Each series has a seed of its own; the first has ``seed_`` itself.
         _series(context, seed_ + number, until, database)
         findings.settle(findings.violations)
         number += 1
@@ -245,6 +248,7 @@ def walk(
 def _series(
     context: CheckContext, seed_: int, until: float, database: ExampleDatabase | None
 ) -> None:
+    """Run sequences of random steps, until the first one with a new violation is minimised."""
     findings = context.findings
     known = set(findings.violations)
     deadline = until
@@ -252,21 +256,21 @@ def _series(
     def watch() -> None:
         nonlocal deadline
         if set(findings.violations) - known and deadline == until:
-            deadline = min(until, time.monotonic() + _SHORTENING)
+            deadline = min(until, time.monotonic() + _MINIMISING)
         if time.monotonic() > deadline:
             raise OutOfTimeError
 
     here = {"context": context, "watch": staticmethod(watch)}
     machine = type("RandomSteps", (RandomSteps,), here)
     chosen = settings(
-        # Whatever the environment: hypothesis's profile for CI would ignore the seed.
+        # Independent of the environment: hypothesis's CI profile would ignore the seed.
         settings.get_profile("default"),
-        max_examples=_WALKS,
+        max_examples=_SEQUENCES,
         stateful_step_count=_STEPS,
         database=database,
         deadline=None,
         phases=(Phase.reuse, Phase.generate, Phase.shrink),
-        suppress_health_check=_PATIENT,
+        suppress_health_check=_SUPPRESSED,
         print_blob=False,
         verbosity=Verbosity.quiet,
         report_multiple_bugs=False,
@@ -275,7 +279,7 @@ def _series(
     try:
         run_state_machine_as_test(seed(seed_)(machine), settings=chosen)
     except (ViolationError, ContractBrokenError, Flaky, OutOfTimeError):
-        # The violation is recorded already, with the fewest steps so far.
+        # The violation is already recorded, with the fewest steps so far.
         pass
     except ExceptionGroup as group:
         rest = group.split((ViolationError, ContractBrokenError, Flaky))[1]

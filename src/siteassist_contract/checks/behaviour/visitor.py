@@ -1,8 +1,8 @@
 """A visitor of the tests, with a model of its data on the server.
 
 Each method sends a request, judges the answer, and reads back the stored data. If the
-server shows other data than the model, this is recorded once and the model takes it
-over, so that one fault does not cause more findings.
+server shows other data than the model, the violation is recorded once and the model
+adopts the data, so that one fault does not cause further findings.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Visitor:
     ) -> None:
         """Act over ``session``, whose exchanges appear in ``history``.
 
-        ``exclusive`` is whether nobody else acts for the same visitor, so that
-        its list can be known in full.
+        ``exclusive`` is whether only this object acts for the visitor, so that the model
+        contains all conversations of the visitor.
         """
         self.session = session
         self.visitor_id = visitor_id
@@ -85,10 +85,13 @@ class Visitor:
         self._seen_ids: set[str] = set()
         self._paces: dict[str, list[bool | None]] = {}
 
-    # Doing
+    # Requests that change data
 
     def start(self, body: Json | None = None) -> KnownConversation | None:
-        """Start a conversation; ``None`` if the server would not."""
+        """Start a conversation, and return it.
+
+        Returns None if the request was refused, or if the id is not a UUID.
+        """
         operation = "startConversation"
         exchange = self._see(self.session.call("startConversation", body=body))
         if not self._accepted(exchange):
@@ -109,17 +112,17 @@ class Visitor:
             f"status {shown.get('status')!r}, closedAt {shown.get('closedAt')!r}",
         )
         known = _conversation(shown)
-        # No page says that nobody has greeted the visitor.
+        # The documents do not rule out a greeting in a new conversation.
         known.messages = [KnownMessage.of(m) for m in _objects(shown.get("messages"))]
         self._judge(
             known.id not in self._seen_ids,
             "new-id",
             operation,
-            "an id that no other conversation has",
+            "an id of its own, different from all others",
             known.id,
         )
         self._seen_ids.add(known.id)
-        # Nothing can be done with any other; `described` has said so.
+        # Other ids cannot be used in requests; the rule `described` reports them.
         if not is_uuid(known.id):
             return None
         self.known[known.id] = known
@@ -134,9 +137,9 @@ class Visitor:
         stream: bool | None = None,
         extra: Json | None = None,
     ) -> str | None:
-        """Send a message and return the answer's text; ``None`` if there was none.
+        """Send a message, and return the text of the answer, or None if it was not answered.
 
-        ``stream`` is left out if it is ``None``; ``extra`` is the rest of the body.
+        The body has no ``stream`` if it is None; ``extra`` has the other properties of the body.
         """
         body: dict[str, Any] = {"content": content, **(extra or {})}
         if stream is not None:
@@ -148,7 +151,7 @@ class Visitor:
                 exchange.status in (*tolerance.CLOSED, *tolerance.CIRCUMSTANCES),
                 "accepted",
                 "sendMessage",
-                "an answer, or a refusal with a listed status",
+                "an answer, or a refusal with a status of O-3 in docs/evidence.md",
                 str(exchange.status),
             )
             self._adopt(known)
@@ -165,9 +168,9 @@ class Visitor:
     def complete(
         self, content: str, *, stream: bool | None = None, before: Sequence[Json] = ()
     ) -> str | None:
-        """Ask for a completion and return its text; ``None`` if there was none.
+        """Request a completion, and return its text, or None if it was not answered.
 
-        ``before`` is what was said before ``content``.
+        ``before`` has the messages before ``content``.
         """
         body: dict[str, Any] = {"messages": [*before, {"role": "user", "content": content}]}
         if stream is not None:
@@ -175,7 +178,7 @@ class Visitor:
         exchange = self._see(self.session.call("createChatCompletion", body=body))
         if not self._accepted(exchange):
             return None
-        # Here, false is the documented default: C-27.
+        # For this operation, false is the documented default: C-27.
         return self.judge_answer(exchange, bool(stream))
 
     def _queued(self, known: KnownConversation, exchange: Exchange, content: str) -> None:
@@ -197,12 +200,12 @@ class Visitor:
             [(m.role, m.text) for m in new if m.role == "user"] == [("user", content)],
             "queued",
             "sendMessage",
-            "the message, stored",
+            "the message, stored once",
             _few(new),
         )
 
     def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:
-        """Judge an answer by itself; return its text, ``None`` if it broke off."""
+        """Judge an answer on its own, and return its text, or None if it broke off."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
         form = EVENT_STREAM if stream else "application/json"
@@ -235,7 +238,10 @@ class Visitor:
         return reading.text
 
     def _pace(self, exchange: Exchange, deltas: int) -> None:
-        """Judge whether streams come piece by piece; one that is held back may be chance."""
+        """Judge whether streams are sent piece by piece.
+
+        A single stream may be held back by chance, so three in a row make a violation.
+        """
         held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas)
         if held is None:
             self._findings.prevent("stream-incremental", exchange.operation, SLOW_STREAM)
@@ -247,12 +253,12 @@ class Visitor:
                 not all(seen[-3:]),
                 "stream-incremental",
                 exchange.operation,
-                "the first event long before the last",
-                f"all of {exchange.seconds:.1f} s passed before the first byte, three times",
+                "the first event long before the last one",
+                f"no byte before the end, after {exchange.seconds:.1f} s, three times in a row",
             )
 
     def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
-        """Judge what an exchange has left in the conversation."""
+        """Judge the messages that an exchange has stored in the conversation."""
         interaction = known.last_interaction_at
         before = len(known.messages)
         shown = self._messages(known)
@@ -266,7 +272,7 @@ class Visitor:
             [m.text for m in asked] == [content] and new[0].role == "user",
             "stored-message",
             "sendMessage",
-            f"one message of the user, with its {len(content)} characters, before the answer",
+            f"one message of the user, with all {len(content)} characters, before the answer",
             _few(new),
         )
         page = body.get("pageContext")
@@ -278,7 +284,7 @@ class Visitor:
                 sent == stored,
                 "stored-message",
                 "sendMessage",
-                f"the page that it was sent from: {sent}",
+                f"the page that the message was sent from: {sent}",
                 str(stored),
             )
         answers = [m for m in new if m.role != "user"]
@@ -288,14 +294,14 @@ class Visitor:
                 said == answer and all(m.role == "assistant" for m in answers),
                 "stored-answer",
                 "sendMessage",
-                f"one answer of the assistant, as given: {_clip(answer)}",
+                f"one answer of the assistant, as it was sent: {_clip(answer)}",
                 _few(answers),
             )
             self._judge(
                 all(raw[m.id].get("status") in ("complete", None) for m in answers),
                 "stored-answer",
                 "sendMessage",
-                "an answer that is complete",
+                "an answer with the status complete",
                 ", ".join(str(raw[m.id].get("status")) for m in answers),
             )
         self.read(known)
@@ -308,7 +314,7 @@ class Visitor:
         )
 
     def rate(self, known: KnownConversation, message: KnownMessage, feedback: str | None) -> None:
-        """Rate a message, or take the rating back."""
+        """Rate a message, or remove its rating if ``feedback`` is None."""
         operation = feedback_operation()
         if not is_uuid(message.id):
             return  # the rule `described` reports it
@@ -326,7 +332,7 @@ class Visitor:
             exchange.status == OK and answered == feedback,
             "feedback",
             operation,
-            f"200 with the feedback as it is stored now: {feedback!r}",
+            f"200 with the stored feedback: {feedback!r}",
             f"{exchange.status} with {answered!r}",
         )
         stored = self._messages(known)
@@ -352,14 +358,14 @@ class Visitor:
             not others,
             "feedback-alone",
             operation,
-            "the feedback of other messages as it was",
+            "unchanged feedback of other messages",
             f"changed: {', '.join(others)}",
         )
         known.messages = list(shown.values())
         self.read(known)
 
     def close(self, known: KnownConversation, body: Json | None = None) -> None:
-        """Close a conversation, or once more."""
+        """Close a conversation, which may be closed already."""
         operation = CLOSING
         again = known.closed
         exchange = self._see(self.session.call(operation, path=_path(known), body=body))
@@ -373,7 +379,7 @@ class Visitor:
         reason = (body or {}).get("closeReason")
         if not again:
             known.status = "closed"
-            # O-16: nobody says whose reason counts once it was closed again.
+            # O-16: the documents do not state which reason counts after a second closing.
             known.reason_given = isinstance(reason, str) and bool(reason)
             known.close_reason = reason
         else:
@@ -389,17 +395,17 @@ class Visitor:
         self._compare(known, shown, "getConversation")
 
     def take_over(self, shown: Json) -> None:
-        """Know of a conversation that was there before; it is not to be touched."""
+        """Add a conversation to the model that existed before and must not be changed."""
         known = _conversation(shown)
         known.older = True
-        # Whose reason it was is not known, so neither is it judged.
+        # The run did not give its reason of closing, so `reason_given` remains False.
         self.known[known.id] = known
         self._seen_ids.add(known.id)
 
-    # Looking
+    # Requests that read data
 
     def read(self, known: KnownConversation) -> None:
-        """Read a conversation and compare it with what is known of it."""
+        """Read a conversation, and compare it with the model."""
         exchange = self._see(self.session.call("getConversation", path=_path(known)))
         if not self._accepted(exchange):
             return
@@ -432,7 +438,7 @@ class Visitor:
         role: str | None = None,
         status: str | None = None,
     ) -> None:
-        """List messages with a page or a filter, and compare with all of them."""
+        """List messages by page or with a filter, and compare the result with all messages."""
         everything = self._messages(known)
         if everything is None:
             return
@@ -460,7 +466,7 @@ class Visitor:
         begin = offset or 0
         page = matching[begin : None if limit is None else begin + limit]
         if role is not None or status is not None:
-            # Other fields may be another with each reading.
+            # Only ids are compared, since other properties may change between the requests.
             due, there = ({str(m.get("id")) for m in items} for items in (matching, shown))
             wrong = there - due
             missing = set() if limit or offset else due - there
@@ -526,7 +532,7 @@ class Visitor:
                 "list-filter",
                 operation,
                 f"only conversations that are {status}",
-                f"{len(others)} that say otherwise, {len(missed)} that are otherwise",
+                f"{len(others)} with another status, {len(missed)} that must have another one",
             )
         total = document.get("total")
         count = len(matching)
@@ -571,7 +577,7 @@ class Visitor:
         order_by: str | None = None,
         order_dir: str | None = None,
     ) -> list[dict[str, Any]]:
-        """List page after page, and compare all of them together with what is known."""
+        """List all pages, and compare their entries with the model."""
         whole: list[dict[str, Any]] = []
         count = sum(status is None or k.status == status for k in self.known.values())
         for offset in range(0, max(count, 1), limit):
@@ -594,20 +600,20 @@ class Visitor:
                 "list-own",
                 "getConversations",
                 f"{len(wanted)} conversations, each on one page of {limit}{_suffix(status=status)}",
-                f"{twice} twice, {len(missing)} on none",
+                f"{twice} duplicated, {len(missing)} missing",
             )
             self._sorted(whole, order_by or "lastInteractionAt", order_dir or "desc")
         return whole
 
     def orders(self, field: str, limit: int = MOST) -> None:
-        """Sort by a field in both directions, and compare one with the other."""
+        """List conversations sorted by a field in both directions, and compare the two orders."""
         down = self.pages(limit, order_by=field, order_dir="desc")
         up = self.pages(limit, order_by=field, order_dir="asc")
         if len(down) != len(up):
             return  # the rule `list-own` reports it
         runs_down, runs_up = (_runs(items, field) for items in (down, up))
         apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
-        # No document says whether null comes first or last.
+        # The documents do not state whether null comes first or last.
         values_down, values_up = ([v for v in r if v is not None] for r in (runs_down, runs_up))
         self._judge(
             not any(apart) and values_down == values_up[::-1],
@@ -617,10 +623,10 @@ class Visitor:
             f"desc {_clip(str(runs_down))}, asc {_clip(str(runs_up))}",
         )
 
-    # Comparing
+    # Comparisons with the model
 
     def _compare(self, known: KnownConversation, shown: Json, operation: str) -> None:
-        """Compare what is shown of a conversation with what is known, and take it over."""
+        """Compare a conversation in an answer with the model, and update the model."""
         now = _conversation(shown)
         status = "closed" if known.closed else "open"
         wrong = []
@@ -629,13 +635,13 @@ class Visitor:
         if known.created_at != now.created_at:
             wrong.append(f"createdAt {now.created_at!r} instead of {known.created_at!r}")
         if (now.closed_at is None) == known.closed:
-            wrong.append(f"closedAt {now.closed_at!r} though {status}")
-        # Closing again may well count as closing, so it may be later.
+            wrong.append(f"closedAt {now.closed_at!r} with status {status}")
+        # A second closing may update `closedAt`, so a later time is valid.
         if went_back(known.closed_at, now.closed_at):
             wrong.append(f"closedAt {now.closed_at!r} before {known.closed_at!r}")
         if known.reason_given and now.close_reason != known.close_reason:
             wrong.append(f"closeReason {now.close_reason!r} instead of {known.close_reason!r}")
-        self._judge(not wrong, "read-back", operation, "what was stored", "; ".join(wrong))
+        self._judge(not wrong, "read-back", operation, "the stored data", "; ".join(wrong))
         back = [
             f"{name} from {before} to {after}"
             for name, before, after in (
@@ -662,12 +668,12 @@ class Visitor:
             shown == due,
             "last-message",
             "getConversations",
-            f"the latest message, {due}" if due else "null, without messages",
+            f"the latest message, {due}" if due else "null, since there are no messages",
             str(shown),
         )
 
     def _messages(self, known: KnownConversation) -> list[dict[str, Any]] | None:
-        """Return all messages of a conversation, as they are shown; ``None`` if they are not."""
+        """Return all messages of a conversation as JSON, or None if the request was refused."""
         exchange = self._see(self.session.call("getMessages", path=_path(known)))
         if not self._accepted(exchange):
             return None
@@ -676,7 +682,7 @@ class Visitor:
     def _compare_history(
         self, known: KnownConversation, shown: Sequence[Json]
     ) -> list[KnownMessage]:
-        """Judge that what was said before is still there, take over what is shown, return it."""
+        """Check that the known messages are unchanged; return all, and update the model."""
         now = [KnownMessage.of(dict(m)) for m in shown]
         before = len(known.messages)
         same = [(m.id, m.role, m.text, m.created_at, m.feedback) for m in known.messages]
@@ -684,7 +690,7 @@ class Visitor:
             [(m.id, m.role, m.text, m.created_at, m.feedback) for m in now[:before]] == same,
             "history",
             "getMessages",
-            f"the {before} messages that were there, unchanged",
+            f"the {before} earlier messages, unchanged",
             _few(now[:before]),
         )
         back = [
@@ -694,7 +700,7 @@ class Visitor:
         ]
         self._judge(not back, "times", "getMessages", "the oldest first", "; ".join(back[:3]))
         twice = len(now) - len({m.id for m in now})
-        self._judge(not twice, "history", "getMessages", "each message once", f"{twice} twice")
+        self._judge(not twice, "history", "getMessages", "each message once", f"{twice} duplicated")
         strays = {str(m.get("chatId")).lower() for m in shown} - {known.id}
         self._judge(
             not strays,
@@ -707,7 +713,10 @@ class Visitor:
         return now
 
     def _adopt(self, known: KnownConversation) -> list[KnownMessage] | None:
-        """Compare the history, and take over what is new; ``None`` if it is not shown."""
+        """Compare all messages with the model, update it, and return them.
+
+        Returns None if the request was refused.
+        """
         shown = self._messages(known)
         if shown is None:
             return None
@@ -716,10 +725,10 @@ class Visitor:
         return now
 
     def _sorted(self, shown: Sequence[Json], field: str, direction: str) -> None:
-        """Judge the order of a list by a field whose order is beyond dispute."""
+        """Judge the order of a list, if the order of the field is unambiguous."""
         values: list[Any] = [item.get(field) for item in shown]
         if field in TIMES:
-            # Where null belongs is not described.
+            # The documents do not state the position of null.
             values = [moment(value) for value in values if value is not None]
             if None in values:
                 return  # O-7
@@ -744,7 +753,7 @@ class Visitor:
         )
 
     def _accepted(self, exchange: Exchange) -> bool:
-        """Judge that a valid request was accepted, and say whether it was."""
+        """Check that a valid request was accepted, and return whether it was."""
         if exchange.status in tolerance.CIRCUMSTANCES:
             return False
         accepted = OK <= exchange.status < 300
@@ -784,7 +793,10 @@ def _conversation(shown: Json) -> KnownConversation:
 
 
 def _moved(before: str, after: str) -> bool:
-    """Whether a time has moved on, as far as its format can tell."""
+    """Whether a timestamp has advanced.
+
+    Equal times pass if they have whole seconds only, all times if one cannot be parsed.
+    """
     early, late = moment(before), moment(after)
     if early is None or late is None:
         return True  # O-7
@@ -793,13 +805,13 @@ def _moved(before: str, after: str) -> bool:
 
 
 def _runs(items: Sequence[Json], field: str) -> list[Any]:
-    """Return the values of a field in order, equal neighbours as one."""
+    """Return the values of a field in order, with equal neighbours merged."""
     values = [item.get(field) for item in items]
     return [value for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
 
 
 def _letters(values: Sequence[object]) -> list[str]:
-    """Return the first letters of titles, if nobody could sort them otherwise."""
+    """Return the first letters of titles, or an empty list if their order is ambiguous."""
     letters = [str(value)[:1].casefold() for value in values if isinstance(value, str)]
     plain = all(letter.isascii() and letter.isalpha() for letter in letters)
     return letters if plain else []
@@ -810,7 +822,7 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is an id as the documents have them."""
+    """Whether ``text`` is a UUID, the documented form of ids."""
     return _UUID.fullmatch(text) is not None
 
 

@@ -1,1 +1,1 @@
-"""Layer 1: made-up requests, valid and invalid, and the shapes of all answers."""
+"""Layer 1: generated requests, valid and invalid, and the validation of their answers."""

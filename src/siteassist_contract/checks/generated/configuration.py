@@ -1,8 +1,7 @@
-"""Turns a target and a few choices into the files that schemathesis reads.
+"""The files that schemathesis reads, written from a target and a few choices.
 
-Credentials go into files that only their owner can read, in a folder that is
-gone when the run is over; never into arguments, which every user of a machine
-can see.
+Credentials are written to files that only their owner can read, in a folder that is
+deleted after the run. They are never arguments, which every user of a machine can see.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ CONFIG = "schemathesis.toml"
 DESCRIPTION = "openapi.json"
 IDENTITIES = "identities.json"
 DATABASE = "SITEASSIST_EXAMPLE_DATABASE"
-"""The environment variable that tells the engine its example database; it may hold a password."""
+"""The environment variable with the address of the example database, perhaps with a password."""
 EXAMPLE_KEY = "sa_pk_1234567890abcdef"
 """The publishable key in the examples of the description."""
 VISITOR = "visitor"
@@ -46,20 +45,20 @@ STRANGER = "stranger"
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user may choose about a run."""
+    """The options of a run of schemathesis."""
 
     examples: int
-    """How many requests to make up per operation and phase, at most."""
+    """Maximum number of generated requests per operation and phase."""
     seed: int
-    """Where the random numbers begin; the same seed repeats a run."""
+    """Seed of the random numbers; the same seed repeats a run."""
     workers: int = 1
-    """In how many threads; more than one, and the seed repeats nothing."""
+    """Number of threads; with more than one, runs are not reproducible."""
     database: bool = False
-    """Whether the engine opens an example database, which `DATABASE` names."""
+    """Whether the engine opens the example database that `DATABASE` names."""
 
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
-    """Write all that a run needs into ``folder``."""
+    """Write the files of a run to ``folder``."""
     config = tomllib.loads(
         files("siteassist_contract.checks.generated").joinpath("schemathesis.toml").read_text()
     )
@@ -67,18 +66,17 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
     config["seed"] = choices.seed
     config["workers"] = choices.workers
     if choices.database:
-        # Left out, it is that of hypothesis's own settings, which the engine sets.
+        # Without this key, schemathesis uses hypothesis's own settings, which the engine sets.
         del config["generation"]["database"]
     config["generation"]["max-examples"] = choices.examples
     entries = identities(target)
-    # Pinned: an identity that is refused somewhere is a finding, not a reason
-    # to try another one.
+    # The user is pinned: a refused identity is a finding, not a reason to try another one.
     wfc: Json = {"path": str(folder / IDENTITIES), "user": VISITOR}
     if len(entries) > 1:
         wfc["peers"] = [VISITOR, STRANGER]
     config["auth"] = {"wfc": wfc, "auto-signup": False}
     if target.api_key is not None:
-        # Most requests carry the key, so that they get past it; some do not.
+        # Most requests have the valid key, so that they pass its check; some have another one.
         config["dictionaries"] = {"keys": {"values": [target.api_key]}}
         binding = {"dictionary": "keys", "probability": 0.9}
         name = credential_name(API_KEY)
@@ -100,14 +98,14 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
 
 
 def expected_statuses(operation: Operation) -> Iterator[str]:
-    """Yield what a generated request that fits the description may get.
+    """Yield the statuses that the answer to a valid generated request may have.
 
-    401 is left out where no key is sent: the other credentials are known to be good
-    before the tests start.
+    401 is left out for operations without a key: the other credentials are verified before
+    the tests start.
     """
     yield from ("2xx", "402", "429", "5xx")
     if takes_key(operation):
-        # Keys that do not exist.
+        # A generated key does not exist.
         yield "401"
     in_body = any(
         form.get("format") == "uuid"
@@ -115,15 +113,15 @@ def expected_statuses(operation: Operation) -> Iterator[str]:
         for form in forms(schema)
     )
     if takes_key(operation) or operation.places("path") or in_body:
-        # Objects that do not exist, or belong to somebody else: docs/evidence.md, O-1.
+        # A generated id is unknown, or that of another visitor's object: docs/evidence.md, O-1.
         yield from ("403", "404")
     if operation.operation_id == "sendMessage":
-        # Conversations that are closed: docs/evidence.md, O-3.
+        # The conversation may be closed: docs/evidence.md, O-3.
         yield "409"
 
 
 def description(api_key: str | None) -> Json:
-    """Return the description, with ``api_key`` in place of the key of its examples."""
+    """Return the description, with ``api_key`` in place of the key in its examples."""
     text = json.dumps(load_spec())
     if api_key is not None:
         text = text.replace(json.dumps(EXAMPLE_KEY), json.dumps(api_key))
@@ -134,7 +132,7 @@ def description(api_key: str | None) -> Json:
 def identities(target: Target) -> list[Json]:
     """Describe the visitors of a run as Web Fuzzing Commons authentication entries.
 
-    A second one, who must not see what is the first one's, takes an API key.
+    A second visitor, who must not access the data of the first one, requires an API key.
     """
     sessions = [] if target.api_key is None else [_session(target, d) for d in target.devices]
     if target.token is not None:

@@ -1,4 +1,4 @@
-"""Tells the process that started the engine what goes on: one JSON object a line."""
+"""Reports of the engine to the process that started it: one JSON object a line."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PHASES = {
     PhaseName.EXAMPLES: "the examples of the description",
     PhaseName.COVERAGE: "each bound, type and enum from both sides",
     PhaseName.FUZZING: "random valid and invalid data",
-    PhaseName.STATEFUL_TESTING: "walks along the links",
+    PhaseName.STATEFUL_TESTING: "sequences of requests along the links",
 }
 _LONGEST = 20_000
-"""How much of a body is handed on; a report shows less."""
+"""Maximum length of a reported body, in bytes. The final report shows less of it."""
 IDENTITIES = {"visitor": "first", "stranger": "second"}
 
 
 class Emitter(EventHandler[ExecutionContext]):
-    """Writes to standard output as the run goes on."""
+    """A handler that writes the events of the run to standard output."""
 
     def handle_event(
         self,
         ctx: ExecutionContext,
         event: events.EngineEvent,
     ) -> None:
-        """Write what ``event`` brings, if it brings anything."""
+        """Write the data of ``event``, if it is relevant for the report."""
         if isinstance(event, events.PhaseStarted) and event.phase.name not in INTERNAL_PHASES:
             _write(phase=PHASES[event.phase.name])
         elif isinstance(event, events.PhaseFinished) and event.phase.name not in INTERNAL_PHASES:
@@ -70,7 +70,7 @@ def _scenario(recorder: ScenarioRecorder) -> None:
 
 
 def _failure(recorder: ScenarioRecorder, case_id: str, check: str, failure: Any) -> None:
-    # A check may have made a request of its own, which then is the one that failed.
+    # If a check has sent a request of its own, that request is the one that failed.
     shown = failure.case_id if failure.case_id in recorder.interactions else case_id
     exchanges = [
         _exchange(case, recorder.interactions[case.id], failure)

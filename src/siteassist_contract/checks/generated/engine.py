@@ -1,9 +1,9 @@
-"""Runs schemathesis with the files in a folder; in a process of its own.
+"""The process that runs schemathesis with the files in a folder.
 
-``python -m siteassist_contract.checks.generated.engine FOLDER`` is what `layer` starts, because
-schemathesis keeps its hooks for the life of a process. Its command line would
-do the same, but prints for people who know schemathesis, not for those who
-know their server.
+`layer` starts it as ``python -m siteassist_contract.checks.generated.engine FOLDER``, because
+schemathesis keeps its hooks for the lifetime of a process. The command line of schemathesis
+would run the same tests, but its output is for users who know schemathesis, not for users
+who only know their server.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from siteassist_contract.checks.generated.configuration import CONFIG, DATABASE,
 from siteassist_contract.checks.generated.emitter import Emitter
 from siteassist_contract.checks.generated.example_databases import open_database
 
-WALKS = PhaseName.STATEFUL_TESTING
+STATEFUL = PhaseName.STATEFUL_TESTING
 
 
 def main(folder: str) -> None:
-    """Run all phases; exits with schemathesis's own status."""
+    """Run all phases, and exit with the status of schemathesis."""
     load_all_checks()
     _use_database(os.environ.get(DATABASE) or None)
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))
@@ -49,9 +49,9 @@ def main(folder: str) -> None:
 
 
 def _use_database(place: str | None) -> None:
-    """Let hypothesis keep what it finds in an example database, if there is one."""
+    """Let hypothesis keep failing examples in the database at ``place``, unless it is None."""
     if place is not None:
-        # Not on top of hypothesis's profile for CI, which keeps nothing.
+        # Not derived from hypothesis's CI profile, which has no database.
         parent = hypothesis.settings.get_profile("default")
         database = open_database(place)
         hypothesis.settings.register_profile("contract", parent=parent, database=database)
@@ -59,7 +59,7 @@ def _use_database(place: str | None) -> None:
 
 
 def _events(schema: BaseSchema) -> events.EventGenerator:
-    """Yield what schemathesis waits for: the description was read, then the run itself."""
+    """Yield the events that schemathesis expects: those of loading, then those of the run."""
     started = LoadingStarted(location=DESCRIPTION)
     yield started
     yield LoadingFinished.from_schema(
@@ -72,32 +72,32 @@ def _events(schema: BaseSchema) -> events.EventGenerator:
 
 
 def _run(schema: BaseSchema) -> events.EventGenerator:
-    """Run all phases once, and the last one, the walks, until there were enough of them.
+    """Run all phases once, and repeat the stateful phase until it has had enough scenarios.
 
-    Hypothesis gives a series of walks up when it notices that the same choices
-    lead elsewhere than before, which a server that remembers is there for. So
-    another series begins, with the next seed, as if it were the same phase.
+    Hypothesis abandons a series of scenarios when the same choices lead to another result
+    than before, which is normal for a server with state. Another series with the next seed
+    then continues the phase.
     """
     config = schema.config
     seed, enough = config.seed, config.generation.max_examples or 0
-    walks, seconds = 0, 0.0
+    scenarios, seconds = 0, 0.0
     results: list[events.PhaseFinished] = []
     finished: events.EngineFinished | None = None
     while True:
-        first, before = not results, walks
+        first, before = not results, scenarios
         for event in from_schema(schema).execute():
             if isinstance(event, events.EngineFinished):
                 finished = event
-            elif isinstance(event, events.PhaseFinished) and _is_walk(event):
+            elif isinstance(event, events.PhaseFinished) and _is_stateful(event):
                 results.append(event)
             elif first or isinstance(event, events.TestEvent | events.NonFatalError):
-                walks += isinstance(event, events.ScenarioFinished) and event.phase is WALKS
+                scenarios += isinstance(event, events.ScenarioFinished) and event.phase is STATEFUL
                 yield event
         if finished is None:
-            return  # something went wrong, and was told
+            return  # a fatal error, which is already reported
         seconds += finished.running_time
         stopped = finished.stop_reason is not StopReason.COMPLETED
-        if stopped or walks >= enough or walks == before:
+        if stopped or scenarios >= enough or scenarios == before:
             break
         for phase in (config.phases.examples, config.phases.coverage, config.phases.fuzzing):
             phase.enabled = False
@@ -108,8 +108,8 @@ def _run(schema: BaseSchema) -> events.EventGenerator:
     yield finished
 
 
-def _is_walk(event: events.PhaseEvent) -> bool:
-    return event.phase.name is WALKS
+def _is_stateful(event: events.PhaseEvent) -> bool:
+    return event.phase.name is STATEFUL
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from siteassist_contract.verdict import CannotRunError
 
 
 def open_database(place: str | None) -> ExampleDatabase | None:
-    """Open a folder, or a Redis server that several machines share; ``None`` for none.
+    """Open an example database: a folder, or a Redis server that several machines share.
 
-    Raises `CannotRunError` if it cannot be used.
+    Returns None if ``place`` is None. Raises `CannotRunError` if the database cannot be used.
     """
     if place is None:
         return None
@@ -36,7 +36,7 @@ def open_database(place: str | None) -> ExampleDatabase | None:
         server = redis.Redis.from_url(place, socket_connect_timeout=5)
         server.ping()
     except (redis.RedisError, ValueError) as error:
-        # Its address may hold a password.
+        # The message may contain the address, which may contain a password.
         kind = type(error).__name__
         raise CannotRunError(f"the example database in Redis cannot be reached ({kind})") from None
     return RedisExampleDatabase(server)

@@ -1,8 +1,8 @@
-"""Tells where an answer does not fit its own request.
+"""Comparison of an answer with its own request.
 
-What shapes cannot say and one request is enough to see: a filter that is
-ignored, a page that is too long, an order that is wrong, another object than
-the one that was asked for. Whatever has the wrong shape is left to the schemas.
+The checks find faults that schemas cannot describe, but that a single exchange shows: an
+ignored filter, a page that is too long, a wrong order, another object than the requested
+one. Data of the wrong shape are left to the schemas.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def is_one_object(operation: Operation) -> bool:
-    """Whether an operation reads the object that the last step of its path names."""
+    """Whether an operation reads the object that the last segment of its path names."""
     last = operation.path.rpartition("/")[2]
     return (
         operation.method == "GET" and last.startswith("{") and "id" in answer_properties(operation)
@@ -33,7 +33,7 @@ def is_one_object(operation: Operation) -> bool:
 
 
 def filters(operation: Operation) -> dict[str, Sequence[Any]]:
-    """Return the values of each query parameter that picks entries of a list by a property."""
+    """Return the values of each query parameter that filters a list by a property."""
     if operation.paging is None:
         return {}
     items = resolve(answer_properties(operation)[operation.paging.items]).get("items", {})
@@ -57,7 +57,7 @@ def is_judged(operation: Operation) -> bool:
 
 
 def faults(exchange: GeneratedCall) -> list[str]:
-    """Say what is wrong with the answer of a request that was accepted."""
+    """Return the faults in the answer to an accepted request."""
     if not isinstance(exchange.answer, Mapping):
         return []
     return list(_faults(exchange, exchange.answer))
@@ -83,29 +83,29 @@ def _faults(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
 
 def _started(_: GeneratedCall, answer: Json) -> Iterator[str]:
     if answer.get("status") != "open":
-        yield "a conversation that was just started is open"
+        yield "a new conversation must be open"
 
 
 def _feedback(exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     if isinstance(exchange.body, Mapping) and "feedback" in exchange.body:
         given, stored = exchange.body["feedback"], answer.get("feedback")
         if given in ("like", "dislike", None) and given != stored:
-            yield f"the feedback was {given!r}, stored is {stored!r}"
+            yield f"expected the feedback {given!r}, got {stored!r}"
 
 
 def _asked_for(operation: Operation, exchange: GeneratedCall, answer: Json) -> Iterator[str]:
     parameter = operation.path.rpartition("/")[2].strip("{}")
     asked, got = str(exchange.path.get(parameter)), str(answer.get("id"))
     if asked.lower() != got.lower():
-        yield f"{asked} was asked for, {got} came"
+        yield f"expected the object {asked}, got {got}"
 
 
 def _messages(_: GeneratedCall, answer: Json) -> Iterator[str]:
     times = [str(item.get("createdAt")) for item in _items(answer, "data")]
-    # Other formats are not known to sort as text: docs/evidence.md, O-7.
+    # Timestamps in other formats may not sort as text: docs/evidence.md, O-7.
     if all(_MILLISECONDS.fullmatch(time) for time in times):
         yield from (
-            f"messages come oldest first, {later} came after {earlier}"
+            f"messages must be sorted oldest first, got {later} after {earlier}"
             for earlier, later in pairwise(times)
             if later < earlier
         )
@@ -122,13 +122,13 @@ def _page(
     limit = default if sent is None else _whole(sent)
     count = len(_items(answer, name))
     if limit is not None and count > limit:
-        yield f"`{parameter}` allows {limit}, {count} came"
+        yield f"`{parameter}` allows {limit} entries, got {count}"
 
 
 def _total(answer: Json, items: str, name: str) -> Iterator[str]:
     total, count = answer.get(name), len(_items(answer, items))
     if isinstance(total, int | float) and total < count:
-        yield f"`{name}` is {total}, {count} came on one page"
+        yield f"`{name}` is {total}, but one page has {count} entries"
 
 
 def _filtered(exchange: GeneratedCall, answer: Json, items: str, name: str) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _filtered(exchange: GeneratedCall, answer: Json, items: str, name: str) -> I
     if len(wanted) == 1:
         others = [i for i in _items(answer, items) if i.get(name) != wanted[0]]
         if others:
-            yield f"`{name}` was to be {wanted[0]}, {others[0].get(name)} came"
+            yield f"expected `{name}` {wanted[0]}, got {others[0].get(name)}"
 
 
 def _items(answer: Json, name: str) -> list[Json]:
@@ -145,7 +145,7 @@ def _items(answer: Json, name: str) -> list[Json]:
 
 
 def _whole(texts: list[str]) -> int | None:
-    """Return the number that was sent, if there is one that nobody reads otherwise."""
+    """Return the number in a query, if it is unambiguous: one value, with ASCII digits only."""
     plain = len(texts) == 1 and texts[0].isascii() and texts[0].isdigit()
     return int(texts[0]) if plain else None
 
@@ -155,4 +155,4 @@ _RULES: dict[str, Callable[[GeneratedCall, Json], Iterator[str]]] = {
     "search": _found,
     "startConversation": _started,
 }
-"""What the words of an operation promise besides, and no schema or extension says."""
+"""Checks of promises in the prose of an operation that no schema or extension states."""

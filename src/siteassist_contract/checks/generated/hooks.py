@@ -1,4 +1,4 @@
-"""What schemathesis loads from us, by the name that ``schemathesis.toml`` gives."""
+"""Hooks and checks that schemathesis loads, as configured in ``schemathesis.toml``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from siteassist_spec import EVENT_STREAM
 
 _memory = tolerance.Memory()
 secrets_of_run = redaction.Filter(map(os.environ.get, (redaction.API_KEY, redaction.TOKEN)))
-"""What is to be kept out of all output; grows as sessions are started."""
+"""The secrets to redact in all output. Each new session adds its token."""
 
 
 @schemathesis.hook
@@ -28,10 +28,10 @@ def before_call(
     case: schemathesis.Case[Any],
     kwargs: dict[str, Any],
 ) -> None:
-    """Send random messages to conversations that are open.
+    """Send random messages to open conversations.
 
-    Otherwise one closed conversation could swallow them all: what is drawn
-    from earlier answers is drawn again and again.
+    Otherwise a closed conversation could receive all of them, since schemathesis draws the
+    same values from earlier answers again and again.
     """
     fuzzing = case.meta is not None and case.meta.phase.name == TestPhase.FUZZING
     if fuzzing and _operation_id(case) == "sendMessage":
@@ -47,7 +47,7 @@ def after_call(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> None:
-    """Take secrets out of the answer, and remember what it tells."""
+    """Redact secrets in the answer, and remember its objects."""
     header = str(response.request.headers.get("Authorization") or "")
     secrets_of_run.add_token(header.partition(" ")[2])
     response.content = tolerance.respelled(secrets_of_run.body(response.content))
@@ -61,7 +61,7 @@ def filter_failure(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> bool:
-    """Drop failures that the documents give no ground for."""
+    """Drop failures for behaviour that the documents permit."""
     if isinstance(failure, RejectedPositiveData):
         return not _memory.may_be_refused(_exchange(case, response))
     if isinstance(failure, AcceptedNegativeData):
@@ -74,7 +74,7 @@ def plain_text(
     ctx: schemathesis.DeserializationContext,
     response: schemathesis.Response,
 ) -> str:
-    """Read a plain text, which would go unchecked otherwise."""
+    """Decode plain text, which schemathesis would otherwise not check."""
     return response.content.decode("utf-8")
 
 
@@ -84,7 +84,7 @@ def event_stream(
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
-    """Find streams that come unasked, stay out, or do not end as documented."""
+    """Check that a stream is sent only if requested, and ends as documented."""
     documented = operations()[_operation_id(case)].responses.get(response.status_code)
     stream = None if documented is None else documented.stream
     if stream is None:
@@ -103,11 +103,11 @@ def accepted_query(
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
-    """Find requests that were accepted with a query that the description forbids."""
+    """Check that no request with an invalid query was accepted."""
     if _is_accepted(case, response):
         faults = query_parameters.faults(_operation_id(case), str(response.request.url))
         if faults:
-            raise AssertionError("accepted although " + "; ".join(faults))
+            raise AssertionError("accepted despite an invalid query: " + "; ".join(faults))
 
 
 @schemathesis.check
@@ -116,7 +116,7 @@ def fitting_answer(
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
-    """Find answers that do not fit their own request."""
+    """Check that an answer matches its own request."""
     if _is_accepted(case, response):
         faults = fitting_answers.faults(_exchange(case, response))
         if faults:
@@ -124,7 +124,7 @@ def fitting_answer(
 
 
 def _is_accepted(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
-    # A request may have been sent with another method on purpose.
+    # schemathesis may deliberately send a request with another method.
     described = response.request.method == case.operation.method.upper()
     return described and 200 <= response.status_code < 300
 

@@ -1,6 +1,6 @@
-"""Layer 1: made-up requests, valid and invalid, by schemathesis.
+"""Layer 1: generated requests, valid and invalid, by schemathesis.
 
-It runs in a process of its own, which tells what it finds line by line.
+schemathesis runs in a process of its own, which reports its results line by line.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
 
 PATIENCE = 10.0
-"""How long, in seconds, the engine may take to stop when it is interrupted."""
-_LAST_CALL = 10.0
-"""How long, in seconds, an engine that says nothing goes on when the time is up."""
+"""Seconds that the engine may take to stop after an interrupt."""
+_KILL_DELAY = 10.0
+"""Seconds after the end of the time at which an engine without output is killed."""
 
 EXPECTED = {
     "no-server-error": "an answer, or a refusal with a status below 500",
     "described": "an answer that matches openapi.yaml",
     "bounds": "400 or 422 for a request that violates the description",
-    "accepted": "a request that fits the description is accepted",
+    "accepted": "a valid request is accepted",
     "read-back": "a created object can be read",
     "token-required": "401 for a request without a valid token",
     "isolation": "403 or 404 for another visitor's object",
@@ -47,22 +47,25 @@ EXPECTED = {
 
 @dataclass
 class Shapes:
-    """Made-up requests to one server."""
+    """Generated requests to one server."""
 
     context: CheckContext
     examples: int
     seed: int
     until: float
-    """When to stop, a time of `time.monotonic`."""
+    """Time of `time.monotonic` at which to stop."""
     workers: int = 1
-    """In how many threads."""
+    """Number of threads."""
     database: str | None = None
     """Location of the example database: a folder or a Redis URL; see `example_databases`."""
     out_of_time: bool = False
-    """Whether it had to."""
+    """Whether the run stopped because its time was up."""
 
     def run(self) -> Iterator[str]:
-        """Run all phases; yields the words for each one that is done."""
+        """Run all phases; yield the description of each when it is done.
+
+        Raises `CannotRunError` if schemathesis fails or ends early.
+        """
         target = self.context.target
         self.context.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
         if target.token is not None:
@@ -72,14 +75,14 @@ class Shapes:
             command = [sys.executable, "-m", "siteassist_contract.checks.generated.engine", name]
             environment = {
                 **os.environ,
-                # What the hooks have to keep out of what they hand on.
+                # The hooks redact these in their output.
                 redaction.API_KEY: target.api_key or "",
                 redaction.TOKEN: target.token or "",
                 DATABASE: self.database or "",
-                # Hypothesis keeps a cache, by default in the folder that it is run in.
+                # Hypothesis writes a cache, by default to the current folder.
                 "HYPOTHESIS_STORAGE_DIRECTORY": name,
             }
-            with _running(command, environment, self.until + _LAST_CALL) as lines:
+            with _running(command, environment, self.until + _KILL_DELAY) as lines:
                 yield from self._follow(lines)
 
     def _choices(self) -> Choices:
@@ -93,20 +96,20 @@ class Shapes:
                 break
             self._count(line)
             if "rule" in line:
-                self._break(line)
+                self._record_violation(line)
             elif "error" in line:
                 problems.append(self.context.findings.secrets.text(str(line["error"])))
             elif "done" in line:
                 complete = not line["interrupted"]
                 yield line["done"]
         if time.monotonic() > self.until:
-            # Either it said more than there was time for, or nothing until it was ended.
+            # The engine either had more output than time, or had none and was killed.
             self.out_of_time = True
             yield "the time is up"
         elif problems:
             raise CannotRunError(_summary(problems))
         elif not complete:
-            raise CannotRunError("schemathesis did not run to its end")
+            raise CannotRunError("schemathesis ended early")
 
     def _count(self, line: Mapping[str, Any]) -> None:
         findings = self.context.findings
@@ -117,7 +120,7 @@ class Shapes:
         for rule, name, count in line.get("tested", ()):
             findings.tested[rule, name] += count
 
-    def _break(self, line: Mapping[str, Any]) -> None:
+    def _record_violation(self, line: Mapping[str, Any]) -> None:
         rule = line["rule"]
         exchanges = [self._exchange(each) for each in line["exchanges"]]
         actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
@@ -131,7 +134,7 @@ class Shapes:
             exchanges,
             line["place"],
         )
-        findings.tested[rule, line["operation"]] -= 1  # it was counted with the others
+        findings.tested[rule, line["operation"]] -= 1  # `_count` counted it already
 
     def _exchange(self, line: Mapping[str, Any]) -> Exchange:
         parts = urlsplit(line["url"])
@@ -156,11 +159,11 @@ class Shapes:
 def _running(
     command: list[str], environment: Mapping[str, str], until: float
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    """Run the engine; yields its lines. Whatever ends the block ends the engine, and so does time.
+    """Run the engine, and yield its output. It is stopped at the end of the block.
 
-    ``until`` is a time of `time.monotonic`.
+    It is killed at ``until``, a time of `time.monotonic`.
     """
-    with subprocess.Popen(  # noqa: S603  # ours
+    with subprocess.Popen(  # noqa: S603  # the command is ours
         command, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101  # because of PIPE

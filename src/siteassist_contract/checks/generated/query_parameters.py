@@ -1,7 +1,7 @@
 """Detection of query parameters that violate the description.
 
-schemathesis lets a bad value pass when another parameter of the same request
-is good, so every accepted request is looked at once more, from outside.
+schemathesis can miss an accepted invalid value when another parameter of the same request
+is valid, so the query of every accepted request is checked once more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from siteassist_spec import Parameter
 
 
 def faults(operation_id: str, url: str) -> list[str]:
-    """Say what is wrong with the query of ``url``."""
+    """Return the faults in the query of ``url``."""
     sent = sent_query(url)
     parameters = operations()[operation_id].places("query")
     found = (_fault(parameter, sent.get(parameter.name, [])) for parameter in parameters)
@@ -22,10 +22,10 @@ def faults(operation_id: str, url: str) -> list[str]:
 
 
 def _fault(parameter: Parameter, texts: list[str]) -> str | None:
-    """Say what is wrong with the values that were sent, if that is certain.
+    """Return the fault in the values of a parameter, or None.
 
-    Empty and repeated values are not judged: what a server makes of them is not
-    described.
+    Empty and repeated values are not judged: the documents do not describe how a server
+    reads them.
     """
     if not texts:
         return f"`{parameter.name}` is required" if parameter.required else None

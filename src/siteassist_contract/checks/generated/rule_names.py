@@ -42,7 +42,7 @@ _BY_CHECK = {
     "event_stream": "stream-end",
 }
 OTHER = "made-up-requests"
-"""The rule of checks that schemathesis may have besides."""
+"""The rule of all other checks that schemathesis may have."""
 _SCHEMA = re.compile(r"\n\s*Schema( at [^\n]*)?:\n.*?(?=\n\s*Value:|\Z)", flags=re.DOTALL)
 
 

@@ -1,6 +1,6 @@
-"""What schemathesis cannot check by itself: that a stream was asked for, and ends.
+"""Checks of event streams that schemathesis lacks: the requested form and the end.
 
-Pure functions; each returns the fault in words, or ``None``.
+They are pure functions. Each returns a description of the fault, or None.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 
 
 def wrong_form(stream: EventStream, body: object, content_type: str) -> str | None:
-    """Find an answer that is streamed though JSON was asked for, or the other way round.
+    """Return the fault of an answer that is streamed although JSON was requested, or vice versa.
 
     A request that leaves the flag out may get either: docs/evidence.md, O-10.
     """
@@ -23,16 +23,16 @@ def wrong_form(stream: EventStream, body: object, content_type: str) -> str | No
     asked = body.get(flag) if isinstance(body, Mapping) else None
     streamed = content_type.partition(";")[0].strip().lower() == EVENT_STREAM
     if asked is True and not streamed:
-        return f"`{flag}: true` asks for {EVENT_STREAM}, the answer is {content_type or 'untyped'}"
+        return f"`{flag}: true` requires {EVENT_STREAM}, got {content_type or 'no media type'}"
     if asked is False and streamed:
-        return f"`{flag}: false` asks for application/json, the answer is {EVENT_STREAM}"
+        return f"`{flag}: false` requires application/json, got {EVENT_STREAM}"
     return None
 
 
 def wrong_end(stream: EventStream, text: str) -> str | None:
-    """Find a stream that has no event, or does not end with the terminator.
+    """Return the fault of a stream without an event or without the terminator at its end.
 
-    One that reports an error may end as it likes: docs/evidence.md, O-15.
+    A stream that reports an error may end in any way: docs/evidence.md, O-15.
     """
     lines = [line for line in _END_OF_LINE.split(text) if line.startswith("data")]
     data = [line.partition(":")[2].removeprefix(" ") for line in lines]
@@ -40,16 +40,18 @@ def wrong_end(stream: EventStream, text: str) -> str | None:
     if any(_type(payload) == stream.error_type for payload in data):
         return None
     if len(data) <= 1:
-        return "a stream carries at least one event before its end"
+        return "a stream must contain at least one event before its end"
     if data[-1] != terminator:
-        return f"a stream ends with `data: {terminator}`, this one with `data: {data[-1][:80]}`"
+        return f"a stream must end with `data: {terminator}`, got `data: {data[-1][:80]}`"
     if terminator in data[:-1]:
-        return f"nothing follows `data: {terminator}`, here {data[data.index(terminator) + 1][:80]}"
+        return (
+            f"nothing may follow `data: {terminator}`, got {data[data.index(terminator) + 1][:80]}"
+        )
     return None
 
 
 def _type(payload: str) -> object:
-    """Return the type that ``payload`` names, if it is a JSON object that does."""
+    """Return the ``type`` of ``payload``, or None if it is not a JSON object with a type."""
     try:
         document = json.loads(payload)
     except ValueError:

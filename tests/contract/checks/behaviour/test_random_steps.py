@@ -14,7 +14,7 @@ import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from siteassist_contract.checks.behaviour import journeys, random_steps
-from siteassist_contract.checks.behaviour.random_steps import walk
+from siteassist_contract.checks.behaviour.random_steps import run_random_steps
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.findings import Violation
 from siteassist_contract.http.recorder import Recorder
@@ -90,7 +90,7 @@ def test_walk_finds_what_no_journey_reaches(
     for _, journey in journeys.JOURNEYS:
         journey(context)
     assert {} == context.findings.violations
-    walk(context, seed_=1, until=clock.now + 9, database=None)
+    run_random_steps(context, seed_=1, until=clock.now + 9, database=None)
     found = context.findings.violations
     assert broken in found
     assert 8 >= found[broken].requests
@@ -112,7 +112,7 @@ def test_walk_is_quiet_on_a_clean_server(
     lent = {"api_key": None, "token": PRIVATE_KEY} if credentials == "token" else {}
     context = make_context(shared, **lent)
     until = clock.now + 2
-    walk(context, seed_=seed, until=until, database=None)
+    run_random_steps(context, seed_=seed, until=until, database=None)
     assert {} == {key: found.actual for key, found in context.findings.violations.items()}
     assert 300 < context.recorder.requests
     # The step that was going on comes to its end, and every conversation is read once more.
@@ -128,7 +128,7 @@ def test_walk_without_time(
     """A walk whose time is up before it begins sends nothing."""
     walking(None)
     context = make_context(shared)
-    walk(context, seed_=1, until=clock.now, database=None)
+    run_random_steps(context, seed_=1, until=clock.now, database=None)
     assert 0 == context.recorder.requests
 
 
@@ -150,7 +150,7 @@ def test_example_database_is_tried_first(
             context.findings, "on_violation", functools.partial(_note, noted, context.recorder)
         )
         database = DirectoryBasedExampleDatabase(tmp_path)
-        walk(context, seed_=seed, until=clock.now + 4, database=database)
+        run_random_steps(context, seed_=seed, until=clock.now + 4, database=database)
         at_first.append(noted[0])
         assert "getConversation read-back" in context.findings.violations
     assert at_first[1] < at_first[0]

@@ -58,31 +58,31 @@ def test_fitting_answer_has_no_fault(operation: str, answer: object, query: str)
 @pytest.mark.parametrize(
     ("operation", "answer", "query", "fault"),
     [
-        ("getConversation", {"id": "other"}, "", f"{ID} was asked for, other came"),
-        ("getQna", {}, "", f"{ID} was asked for, None came"),
-        ("getConversations", data(*11 * [{}]), "", "`limit` allows 10, 11 came"),
-        ("getConversations", data({}, {}), "limit=1", "`limit` allows 1, 2 came"),
-        ("getConversations", data({}, total=0), "", "`total` is 0, 1 came on one page"),
+        ("getConversation", {"id": "other"}, "", f"expected the object {ID}, got other"),
+        ("getQna", {}, "", f"expected the object {ID}, got None"),
+        ("getConversations", data(*11 * [{}]), "", "`limit` allows 10 entries, got 11"),
+        ("getConversations", data({}, {}), "limit=1", "`limit` allows 1 entries, got 2"),
+        ("getConversations", data({}, total=0), "", "`total` is 0, but one page has 1 entries"),
         (
             "getConversations",
             data({"status": "open"}, {"status": "open"}),
             "status=closed",
-            "`status` was to be closed, open came",
+            "expected `status` closed, got open",
         ),
-        ("getMessages", data({"role": "user"}), "role=bot", "`role` was to be bot, user came"),
+        ("getMessages", data({"role": "user"}), "role=bot", "expected `role` bot, got user"),
         (
             "getMessages",
             data(*({"createdAt": time} for time in reversed(TIMES))),
             "",
-            f"messages come oldest first, {TIMES[0]} came after {TIMES[1]}",
+            f"messages must be sorted oldest first, got {TIMES[0]} after {TIMES[1]}",
         ),
-        ("getQnas", data(*11 * [{}]), "", "`limit` allows 10, 11 came"),
-        ("search", {"results": 11 * [{}]}, "", "`size` allows 10, 11 came"),
+        ("getQnas", data(*11 * [{}]), "", "`limit` allows 10 entries, got 11"),
+        ("search", {"results": 11 * [{}]}, "", "`size` allows 10 entries, got 11"),
         (
             "startConversation",
             {"status": "closed"},
             "",
-            "a conversation that was just started is open",
+            "a new conversation must be open",
         ),
     ],
 )
@@ -99,8 +99,8 @@ def test_other_answer_is_told(operation: str, answer: object, query: str, fault:
         ({"feedback": "love"}, "love", []),
         ({}, "like", []),
         ("no object", "like", []),
-        ({"feedback": "like"}, None, ["the feedback was 'like', stored is None"]),
-        ({"feedback": None}, "like", ["the feedback was None, stored is 'like'"]),
+        ({"feedback": "like"}, None, ["expected the feedback 'like', got None"]),
+        ({"feedback": None}, "like", ["expected the feedback None, got 'like'"]),
     ],
 )
 def test_feedback_is_repeated(given: object, stored: object, expected: list[str]) -> None:
