@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 try:
-    # Makes sockets and locks those of gevent, which has to come before anybody uses them.
+    # Replaces sockets and locks by those of gevent, so it must precede their first use.
     import locust  # pyright: ignore[reportMissingImports]  # Locust has an environment of its own
 except ModuleNotFoundError:
     print("siteassist-load needs more packages: pip install 'siteassist[load]'", file=sys.stderr)

@@ -14,14 +14,15 @@ from siteassist_contract.load.options import LoadOptions, Role
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_spec import SpecError
 
-HELP = """Hold the server at URL to the contract while many visitors use it.
+HELP = """Test whether the server at URL keeps the contract under load.
 
 URL is the base URL of the API, with its version: https://host/v2
 
-Each visitor comes with a new device, reads the project, starts a conversation,
-sends messages, as JSON and as a stream, reads them back, rates an answer,
-searches, closes the conversation and reads it again, and begins anew. Every
-answer is judged: its shape, its stream, the stored data.
+Many simulated visitors make one visit after another. In each visit, a new
+device reads the project, starts a conversation, sends messages, as JSON and as
+a stream, reads them back, rates an answer, searches, closes the conversation
+and reads it again. Every answer is judged: its shape, its stream, the stored
+data.
 
 \b
 Exit status:
@@ -30,7 +31,7 @@ Exit status:
      number of visits that saw it
   2  the load could not run: there is no server, it refused the key, or it
      stopped answering
-  130  the load was interrupted, without a violation until then
+  130  the load was interrupted before a violation was found
 
 An answer of 429 is not a violation: the visitor waits as requested.
 
@@ -47,7 +48,7 @@ _SPAWNING = 5.0
 """Default time, in seconds, in which all visitors start."""
 
 
-class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on only
+class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """A time such as ``90``, ``90s``, ``30m`` or ``1h30m``, in seconds."""
 
     name = "time"
@@ -80,16 +81,18 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     help="A publishable key (pk_...).",
 )
 @click.option(
-    "--users", type=click.IntRange(1), default=10, show_default=True, help="How many visitors."
+    "--users", type=click.IntRange(1), default=10, show_default=True, help="Number of visitors."
 )
 @click.option(
     "--spawn-rate",
     type=click.FloatRange(0, min_open=True),
-    help="How many visitors to add in a second.  [default: all within five]",
+    help="Visitors to add per second.  [default: all within 5 seconds]",
 )
-@click.option("--time", "seconds", type=_Time(), default=60, show_default="60s", help="How long.")
 @click.option(
-    "--visits", type=click.IntRange(1), help="End earlier, once so many visits were made."
+    "--time", "seconds", type=_Time(), default=60, show_default="60s", help="Duration of the load."
+)
+@click.option(
+    "--visits", type=click.IntRange(1), help="Number of visits after which the load ends early."
 )
 @click.option(
     "--think",
@@ -98,34 +101,34 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     default=(0.5, 2.0),
     show_default=True,
     metavar="MIN MAX",
-    help="How many seconds a visitor waits between two steps.",
+    help="Minimum and maximum pause of a visitor between two steps, in seconds.",
 )
 @click.option(
     "--processes",
     type=click.IntRange(1),
-    help="Run the visitors in so many processes of this machine.",
+    help="Number of processes on this machine that run the visitors.",
 )
-@click.option("--master", is_flag=True, help="Tell workers what to do, and report.")
+@click.option("--master", is_flag=True, help="Control workers, and report their results.")
 @click.option("--worker", is_flag=True, help="Run visitors for a master.")
 @click.option(
     "--expect-workers",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="With --master: begin when so many workers are there.",
+    help="With --master: number of workers to wait for.",
 )
 @click.option(
     "--master-host",
     default="127.0.0.1",
     show_default=True,
-    help="Where the master is: to listen on, or to connect to.",
+    help="Address of the master, to listen on or to connect to.",
 )
 @click.option(
     "--master-port",
     type=click.IntRange(1, 65535),
     default=5557,
     show_default=True,
-    help="Its port.",
+    help="Port of the master.",
 )
 @click.option(
     "--reports",
@@ -153,9 +156,9 @@ def main(
 ) -> None:
     """Run the command."""
     if master + worker + (processes is not None) > 1:
-        raise click.UsageError("--master, --worker and --processes exclude each other")
+        raise click.UsageError("--master, --worker and --processes are mutually exclusive")
     if think[0] > think[1]:
-        raise click.UsageError("--think takes the shorter time first")
+        raise click.UsageError("--think: MIN must not be greater than MAX")
     role = Role.WORKER if worker else Role.MASTER if master or processes else Role.ALONE
     settings = LoadOptions(
         users=users,
@@ -167,7 +170,7 @@ def main(
         workers=processes or expect_workers,
         processes=processes or 0,
         master_host=master_host,
-        # Nobody else needs to find it.
+        # Only workers that this process starts connect to it, so any free port will do.
         master_port=0 if processes else master_port,
         reports=reports,
     )
@@ -192,7 +195,7 @@ def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
             reason = f"reports cannot be written to {settings.reports}: {error.strerror}"
             raise CannotRunError(reason) from None
     preflight.check(target)
-    # Now, since it takes its time, in which a worker could not tell its master that it lives.
+    # Slow, so it is done now: later, it would delay a worker's heartbeat to its master.
     operations()
     from siteassist_contract.load.engine import (
         Engine,

@@ -1,8 +1,8 @@
-"""Runs visitors with Locust: in this process, or in workers that a master tells what to do.
+"""Load tests with Locust: in this process, or in workers that a master controls.
 
-Locust starts and ends the visitors, measures, brings the figures of workers
-together and reports them. This module, the only one that knows of it, gives it
-one kind of user, and lets what the visitors find travel with the figures.
+Locust starts and ends the visitors, measures times, and merges and reports the figures of
+workers. This module gives Locust one class of users, and adds the findings of the visitors
+to the figures that workers report.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from siteassist_contract.verdict import CannotRunError, ExitStatus
 DATA = "siteassist"
 """The key of the results in a worker's report."""
 STREAM = "STREAM"
-"""What Locust's report has in place of a method for the times of deltas."""
+"""The entry for the times of deltas in the column of methods of Locust's report."""
 _STEP = 5.0
 """Seconds between two lines of progress."""
 _LOOK = 0.2
 _REPORTS = 1.0
 """Seconds between two reports of a worker."""
 _GRACE = 5.0
-"""Seconds that visitors have at the end to finish a step."""
+"""Seconds that visitors have to finish a step at the end of the load."""
 _LAST_REPORT = 10.0
-"""Seconds that workers have after that to report their results."""
+"""Seconds after `_GRACE` that workers have to report their results."""
 _ARRIVAL = 60.0
 """Seconds that workers have to connect."""
 DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
@@ -61,7 +61,7 @@ DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
 
 @dataclass
 class Engine:
-    """One load test, as seen by one process."""
+    """The part of one process in a load test."""
 
     target: Target
     settings: LoadOptions
@@ -73,32 +73,32 @@ class Engine:
     _end: Any = field(default_factory=AsyncResult)
 
     def __post_init__(self) -> None:
-        """Prepare the users; nothing is sent yet."""
+        """Prepare the users without sending a request."""
         self.pool = VisitorPool(self.target, on_answer=self._measure, sleep=gevent.sleep)
         self.environment = Environment(
             user_classes=[_user_class(self.pool, self.settings.think)],
             host=self.target.base_url,
             stop_timeout=_GRACE,
         )
-        # A kill by the system's own means ends a run as Ctrl-C does.
+        # `kill` ends a run in the same way as Ctrl-C.
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self._stop, INTERRUPTED)
 
     def run(self) -> ExitStatus:
         """Run the whole load, and return the exit status.
 
-        Raises `CannotRunError` if there is no master, or there are too few workers.
+        Raises `CannotRunError` if a worker finds no master, or a master too few workers.
         """
-        _talk()
+        _configure_logging()
         # Violations are printed when they are found.
         runners.WORKER_REPORT_INTERVAL = _REPORTS
         if self.settings.role is Role.WORKER:
-            return self._work()
-        return self._lead()
+            return self._run_worker()
+        return self._run_and_report()
 
     # A worker
 
-    def _work(self) -> ExitStatus:
+    def _run_worker(self) -> ExitStatus:
         host, port = self.settings.master_host, self.settings.master_port
         # Before the runner, which sends its first report at once.
         self.environment.events.report_to_master.add_listener(self._report)
@@ -108,14 +108,14 @@ class Engine:
         except ConnectionError:
             raise CannotRunError(f"no master at {host}:{port}") from None
         runner.greenlet.spawn(self._watch)
-        runner.greenlet.spawn(self._hand_over)
+        runner.greenlet.spawn(self._quit_on_interrupt)
         runner.greenlet.join()
         problem = self.pool.results.problem
         click.echo(f"This worker is done{f': {problem}' if problem else ''}.")
         return ExitStatus.NOT_RUN if problem else ExitStatus.KEPT
 
-    def _hand_over(self) -> None:
-        """End a worker that was told to end by hand; its master reports."""
+    def _quit_on_interrupt(self) -> None:
+        """End this worker when it is interrupted; its master writes the report."""
         self._end.get()
         if not self.pool.results.problem:
             self.pool.results.problem = "a worker was interrupted"
@@ -129,13 +129,13 @@ class Engine:
         self.pool.settle()
         self.pool.results.final = True
 
-    # Whoever reports
+    # A master, or a single process
 
-    def _lead(self) -> ExitStatus:
+    def _run_and_report(self) -> ExitStatus:
         settings, environment = self.settings, self.environment
         with self._workers():
             if settings.role is Role.MASTER:
-                self._gather()
+                self._wait_for_workers()
             runner = environment.runner
             users, over = settings.users, settings.seconds
             click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
@@ -146,12 +146,12 @@ class Engine:
             starting = gevent.spawn(runner.start, users, settings.spawn_rate)
             reason = self._end.get()
             gevent.killall([*helpers, starting])
-            self._send_home()
+            self._stop_visitors()
         return self._conclude(interrupted=reason == INTERRUPTED)
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
-        """Become a master, with workers of our own if so many are wanted, or run alone."""
+        """Create the runner: a master, which may start workers itself, or a local one."""
         settings, environment = self.settings, self.environment
         if settings.role is Role.ALONE:
             environment.create_local_runner()
@@ -173,33 +173,36 @@ class Engine:
         settings = self.settings
         shortest, longest = settings.think
         port = self.environment.runner.server.port
-        # Not on the command line, which every user of the machine can read.
+        # The key is not on the command line, which every user of the machine can read.
         environment = {**os.environ, API_KEY: str(self.target.api_key)}
         command = [
-            # Without the current folder, whose files are none of our modules.
+            # `-P` prevents imports of modules in the current folder.
             *(sys.executable, "-P", "-m", "siteassist_contract.load", self.target.base_url),
             *("--worker", "--master-host", settings.master_host, "--master-port", str(port)),
             *("--think", str(shortest), str(longest)),
         ]
-        # Of its own session, since Ctrl-C is for the master to act on.
+        # In a session of its own, so that Ctrl-C reaches only the master.
         return subprocess.Popen(  # noqa: S603  # the command is ours
             command, stdout=subprocess.DEVNULL, start_new_session=True, env=environment
         )
 
-    def _gather(self) -> None:
-        """Wait until all workers are there; raises `CannotRunError` if they do not come."""
+    def _wait_for_workers(self) -> None:
+        """Wait until all workers have connected.
+
+        Raises `CannotRunError` if they do not connect in time.
+        """
         runner, wanted = self.environment.runner, self.settings.workers
         where = f"{self.settings.master_host}:{runner.server.port}"
         click.echo(f"Waiting for {wanted} workers at {where} ...")
         until = time.monotonic() + _ARRIVAL
         while len(runner.clients.ready) < wanted:
             if time.monotonic() > until or self._end.ready():
-                came = len(runner.clients.ready)
+                connected = len(runner.clients.ready)
                 self._quit_workers()
-                raise CannotRunError(f"{came} of {wanted} workers came")
+                raise CannotRunError(f"{connected} of {wanted} workers connected")
             gevent.sleep(_LOOK)
 
-    def _send_home(self) -> None:
+    def _stop_visitors(self) -> None:
         """Stop all visitors, and wait for their results."""
         runner = self.environment.runner
         if self.settings.role is Role.ALONE:
@@ -207,14 +210,14 @@ class Engine:
             return
         expected = self._quit_workers()
         until = time.monotonic() + _GRACE + _LAST_REPORT
-        while missing := [name for name in expected if not self._has_last_word_of(name)]:
+        while missing := [name for name in expected if not self._has_final_results(name)]:
             if time.monotonic() > until:
                 words = f"{len(missing)} workers did not report their findings"
                 self.pool.results.problem = self.pool.results.problem or words
                 break
             gevent.sleep(_LOOK)
         if not expected:
-            self.pool.results.problem = "all workers went away"
+            self.pool.results.problem = "all workers disconnected"
         runner.quit()
 
     def _quit_workers(self) -> list[str]:
@@ -224,7 +227,7 @@ class Engine:
         runner.send_message("quit")
         return expected
 
-    def _has_last_word_of(self, worker: str) -> bool:
+    def _has_final_results(self, worker: str) -> bool:
         return worker in self.reported and self.reported[worker].final
 
     def _collect(self, client_id: str, data: dict[str, Any], **_: object) -> None:
@@ -236,7 +239,7 @@ class Engine:
         """The results of all visitors in all processes."""
         return LoadResults.merged([self.pool.results, *self.reported.values()])
 
-    # Meanwhile
+    # During the load
 
     def _stop(self, reason: str) -> None:
         if not self._end.ready():
@@ -253,7 +256,7 @@ class Engine:
                 own.problem = f"the server stopped answering ({lost})"
             if runner.exceptions:
                 failed = next(iter(runner.exceptions.values()))
-                own.problem = f"a visitor failed by itself: {failed['msg']}"
+                own.problem = f"a simulated visitor failed: {failed['msg']}"
             if self.settings.role is Role.WORKER:
                 continue
             whole = self.results
@@ -267,7 +270,7 @@ class Engine:
                 self._stop(DONE)
 
     def _progress(self, begun: float) -> None:
-        # The first line soon: it shows that all is well.
+        # The first line is printed early, to show that the load has started.
         for seconds in itertools.chain((1.0,), itertools.repeat(_STEP)):
             gevent.sleep(seconds)
             runner, whole = self.environment.runner, self.results
@@ -277,12 +280,11 @@ class Engine:
             click.echo(
                 f"  {time.monotonic() - begun:4.0f} s  {runner.user_count} visitors"
                 f"  {total.current_rps:.0f} requests/s  median {middle} ms  95 % {late} ms"
-                f"  {whole.counts.total()} broken visits"
-                + (f"  {refused} x 429" if refused else "")
+                f"  {whole.counts.total()} violations" + (f"  {refused} x 429" if refused else "")
             )
 
     def _measure(self, operation: str, timing: Timing) -> None:
-        """Enter an answer into Locust's figures, under its ``operationId``."""
+        """Record an answer in Locust's figures, under its ``operationId``."""
         self.environment.events.request.fire(
             request_type=timing.method,
             name=operation,
@@ -292,14 +294,14 @@ class Engine:
             context={},
         )
         if timing.first_delta is not None:
-            # Not by the event: these are no requests, and do not count in the total.
+            # The event would count these times as requests in the total.
             figures = self.environment.stats
             name = f"{operation}: first delta"
             figures.get(name, STREAM).log(timing.first_delta * 1000, 0)
             for gap in timing.gaps:
                 figures.get(f"{operation}: between deltas", STREAM).log(gap * 1000, 0)
 
-    # In the end
+    # At the end
 
     def _conclude(self, *, interrupted: bool) -> ExitStatus:
         figures, whole = self.environment.runner.stats, self.results
@@ -307,20 +309,20 @@ class Engine:
         stats.print_stats(figures, current=False)
         stats.print_percentile_stats(figures)
         report.show(whole)
-        told = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
-        self._write(whole, told, self.settings.reports)
+        verdict = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
+        self._write(whole, verdict, self.settings.reports)
         status = report.status_of(whole, interrupted=interrupted)
-        click.echo(told, err=status is ExitStatus.NOT_RUN)
+        click.echo(verdict, err=status is ExitStatus.NOT_RUN)
         return status
 
-    def _write(self, whole: LoadResults, told: str, folder: Path) -> None:
+    def _write(self, whole: LoadResults, verdict: str, folder: Path) -> None:
         figures = self.environment.runner.stats
         try:
             (folder / "load.html").write_text(
                 get_html_report(self.environment, show_download_link=False), encoding="utf-8"
             )
             entries = [*figures.entries.values(), figures.total]
-            report.write(whole, told, [entry.to_dict() for entry in entries], folder)
+            report.write(whole, verdict, [entry.to_dict() for entry in entries], folder)
         except OSError as error:
             click.echo(f"The reports could not be written: {error.strerror}", err=True)
         else:
@@ -328,7 +330,7 @@ class Engine:
 
 
 def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
-    """Return the one kind of user that there is: a visitor who comes again and again."""
+    """Return the class of users: visitors that make one visit after another."""
 
     def visit(user: Any) -> None:
         user.simulated.visit()
@@ -347,8 +349,8 @@ def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
     return Visitor
 
 
-def _talk() -> None:
-    """Print Locust's tables as they are, and its warnings; it has more to say than helps."""
+def _configure_logging() -> None:
+    """Print Locust's tables without a prefix, and only warnings besides."""
     tables = logging.getLogger("locust.stats_logger")
     tables.setLevel(logging.INFO)
     tables.propagate = False
@@ -356,5 +358,5 @@ def _talk() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     tables.addHandler(handler)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    # Tracebacks of visitors: `_watch` says what went wrong, once.
+    # No tracebacks of visitors: `_watch` reports the failure once.
     logging.getLogger("locust.user").setLevel(logging.CRITICAL)

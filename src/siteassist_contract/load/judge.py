@@ -15,7 +15,7 @@ _UNJUDGED = frozenset({"stream-incremental"})
 
 
 class CutShortError(BaseException):
-    """A visit cannot go on. Not an `Exception`: see `UnansweredError`."""
+    """A visit that cannot continue. Not an `Exception`: see `UnansweredError`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"{status}")
@@ -26,17 +26,17 @@ class CutShortError(BaseException):
 class LoadFindings(Findings):
     """The findings of one visit.
 
-    Any status >= 500 is a violation, including 502 and 503: whether a server
-    gives way under load is the question. It ends the visit, and so do 402 and
-    429, which are none; all else would only find the same fault once more.
+    Any status >= 500 is a violation, including 502 and 503: a load test examines whether a
+    server withstands the load. Such a status ends the visit, since further requests would
+    only find the same fault again. So do 402 and 429, which are not violations.
     """
 
     layer: str = LAYER
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
-        """Apply the rules that hold for every answer.
+        """Apply the rules that every answer must keep.
 
-        Raises `CutShortError` if the visit cannot go on.
+        Raises `CutShortError` if the visit cannot continue.
         """
         super().see(exchange, history)
         if exchange.status >= SERVER_ERRORS:
@@ -64,7 +64,7 @@ class LoadFindings(Findings):
         exchanges: Sequence[Exchange],
         place: str = "",
     ) -> bool:
-        """Record whether ``rule`` was kept, and return it."""
+        """Record whether ``rule`` was kept, and return the result."""
         if rule in _UNJUDGED:
             return True
         return super().judge(kept, rule, operation, expected, actual, exchanges, place)

@@ -55,7 +55,7 @@ class Meter(httpx.BaseTransport):
         self._on_answer = on_answer
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; raises what the transport below raises."""
+        """Send one request. Exceptions of the wrapped transport are passed on."""
         began = time.monotonic()
         response = self._inner.handle_request(request)
         facts = request.extensions.get(CALL, CallFacts(""))
@@ -68,7 +68,7 @@ class Meter(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close the transport below."""
+        """Close the wrapped transport."""
         self._inner.close()
 
 

@@ -37,8 +37,8 @@ class LoadOptions:
     processes: int
     """Number of workers that a master starts on this machine."""
     master_host: str
-    """Where the master listens, or where a worker finds it."""
+    """The address that the master listens on, or that a worker connects to."""
     master_port: int
-    """The same; 0 lets the system choose one, for a master that starts its workers itself."""
+    """The port; 0 lets the system choose one, for a master that starts its workers itself."""
     reports: Path
     """The folder for reports."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 3.0
-"""After how many seconds without any answer a server that failed counts as gone."""
+"""Seconds without any answer after which a server with an unanswered request counts as gone."""
 
 
 class Reachability:
-    """Watches the answers of a server that many visitors talk to.
+    """The unanswered requests of a server that many visitors use.
 
     An unanswered request is a violation only if a later one is answered. When a
     server dies, its pending requests are not violations.
@@ -22,7 +22,7 @@ class Reachability:
 
     def answered(self, began: float) -> None:
         """Record that a request that began at ``began`` was answered."""
-        # One that began before may have been on its way already.
+        # A request that began before the failure may have been in progress already.
         while self._waiting and self._waiting[0][0] < began:
             self._waiting.pop(0)[2]()
 

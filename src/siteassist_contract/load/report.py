@@ -36,12 +36,12 @@ def verdict(results: LoadResults, requests: int, *, interrupted: bool) -> str:
         ways = "1 way" if count == 1 else f"{count} ways"
         return f"The server breaks the contract under load in {ways} ({asked}).{ended}"
     if ended:
-        return f"{ended.strip()} No violation until then ({asked})."
+        return f"{ended.strip()} No violation was found ({asked})."
     return f"The server keeps the contract under load ({asked})."
 
 
 def brief(found: Violation) -> str:
-    """Return a violation as one line, to print when it is found."""
+    """Return a violation as one line, which is printed when it is found."""
     return f"  ✗ {found.operation}: {found.words}"
 
 
@@ -50,7 +50,7 @@ def show(results: LoadResults) -> None:
     for number, (key, found) in enumerate(results.violations.items(), 1):
         click.echo(_full(number, found, results.counts[key]))
     for status, words, counted in (
-        (429, "waited for, as the server asked", results.throttled),
+        (429, "visitors waited as requested", results.throttled),
         (402, "not a violation", results.refused),
     ):
         if counted:
@@ -71,7 +71,7 @@ def _full(number: int, found: Violation, count: int) -> str:
     lines = [
         f"\nFinding {number}: {operations()[found.operation].label}",
         f"  rule:     {found.words}",
-        f"  rests on: {found.document}",
+        f"  source:   {found.document}",
         f"  expected: {found.expected}",
         f"  actual:   {found.actual}",
         f"  seen in:  {count} {'visit' if count == 1 else 'visits'}",

@@ -50,7 +50,7 @@ class LoadResults:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> LoadResults:
-        """Read what `document` returns."""
+        """Create results from the return value of `document`."""
         values = dict(document)
         values["violations"] = {
             key: Violation(**found) for key, found in values["violations"].items()

@@ -1,7 +1,7 @@
-"""One visit: what a visitor of a website does, from the first page to a closed conversation.
+"""One visit to a website: its requests, from the first page to a closed conversation.
 
-`siteassist_contract.checks.behaviour.visitor` judges each answer and reads back what it
-has left; this is the way through it.
+`siteassist_contract.checks.behaviour.visitor` judges each answer and reads back the stored
+data; this module decides the order of the requests.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Visit:
 
     target: Target
     recorder: Recorder
-    """The visitor's own; its history is that of the visit."""
+    """The recorder of the visitor, whose history is that of the visit."""
     findings: Findings
     devices: dict[str, str]
     """The devices of the visit, shared with the renderer of commands."""
@@ -52,7 +52,7 @@ class Visit:
     def prepare(
         cls, target: Target, recorder: Recorder, think: Callable[[], None], *, render: bool = True
     ) -> Visit:
-        """Prepare a visit; nothing is sent yet. ``render`` is whether violations get commands."""
+        """Prepare a visit, without requests; ``render`` is whether violations get commands."""
         recorder.history.clear()
         devices: dict[str, str] = {}
         findings = LoadFindings(
@@ -62,16 +62,16 @@ class Visit:
         return cls(target, recorder, findings, devices, think)
 
     def run(self, number: int) -> None:
-        """Make the visit; ``number`` decides between the ways that it can go.
+        """Make the visit; ``number`` selects its optional steps.
 
         Raises `siteassist_contract.load.judge.CutShortError`,
         `siteassist_contract.http.recorder.UnansweredError` or
-        `siteassist_contract.http.recorder.GoneError` if it cannot go on.
+        `siteassist_contract.http.recorder.GoneError` if the visit cannot continue.
         """
         often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
-        nobody = Session(self.target.base_url, self.recorder, "", None)
-        project = self._document(nobody.call("getProject", query=self._key))
-        visitor = self._arrive(FIRST, again=seldom)
+        anonymous = Session(self.target.base_url, self.recorder, "", None)
+        project = self._document(anonymous.call("getProject", query=self._key))
+        visitor = self._start_session(FIRST, again=seldom)
         if visitor is None:
             return
         self.think()
@@ -93,12 +93,12 @@ class Visit:
             visitor.rate(known, answer, "like")
             visitor.rate(known, answer, None)
         self.think()
-        self._look_around(nobody, str(project.get("id") or ""))
+        self._read_knowledge(anonymous, str(project.get("id") or ""))
         self.think()
         visitor.complete(QUESTION, stream=often)
         visitor.page(limit=5)
         if seldom:
-            stranger = self._arrive(SECOND)
+            stranger = self._start_session(SECOND)
             if stranger is not None:
                 self._intrude(stranger.session, known.id, secret)
         self.think()
@@ -106,21 +106,21 @@ class Visit:
         visitor.history(known)
         visitor.page(status="closed")
 
-    def _arrive(self, name: str, *, again: bool = False) -> Visitor | None:
-        """Start the session of a new device; ``again`` is whether it comes a second time."""
+    def _start_session(self, name: str, *, again: bool = False) -> Visitor | None:
+        """Start the session of a new device, or two sessions in a row if ``again`` is set."""
         device = f"siteassist-load-{self.target.run}-{uuid.uuid4().hex[:12]}"
         self.devices[name] = device
         body = session_arguments(str(self.target.api_key), device)
-        nobody = Session(self.target.base_url, self.recorder, "", None)
-        exchanges = [nobody.call("init", body=body)]
+        anonymous = Session(self.target.base_url, self.recorder, "", None)
+        exchanges = [anonymous.call("init", body=body)]
         self._token(exchanges[0])
         if again:
-            exchanges.append(nobody.call("init", body=body))
+            exchanges.append(anonymous.call("init", body=body))
             self._token(exchanges[1])
         ids = [_visitor_id(exchange) for exchange in exchanges]
         statuses = [exchange.status for exchange in exchanges]
         due = [201, 200][: len(exchanges)]
-        words = "201 for a new device" + (", 200 when it comes again" if again else "")
+        words = "201 for a new device" + (", 200 for the same device again" if again else "")
         self._judge(statuses == due, "device-status", "init", words, f"{statuses}")
         self._judge(len(set(ids)) == 1, "device-visitor", "init", "the same visitor", f"{ids}")
         token = session_token(exchanges[-1].document)
@@ -131,16 +131,18 @@ class Visit:
         self._judge(str(me.get("id")) == ids[-1], "me", "getMe", ids[-1], str(me.get("id")))
         return Visitor(session, self.findings, self.recorder.history, visitor_id=ids[-1])
 
-    def _look_around(self, nobody: Session, project_id: str) -> None:
-        """Search, and look at the questions and answers."""
-        found = self._document(nobody.call("search", query={"q": QUESTION, "size": 3, **self._key}))
+    def _read_knowledge(self, anonymous: Session, project_id: str) -> None:
+        """Search, and read the Q&As."""
+        found = self._document(
+            anonymous.call("search", query={"q": QUESTION, "size": 3, **self._key})
+        )
         results = found.get("results")
         count = len(results) if isinstance(results, list) else 0
         self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")
         if not project_id:
             return
         page = self._document(
-            nobody.call(
+            anonymous.call(
                 "getQnas", path={"projectId": project_id}, query=page_query("getQnas", limit=2)
             )
         )
@@ -151,7 +153,9 @@ class Visit:
         self._judge(len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}")
         for item in items[:1]:
             one = self._document(
-                nobody.call("getQna", path={"projectId": project_id, "qnaId": str(item.get("id"))})
+                anonymous.call(
+                    "getQna", path={"projectId": project_id, "qnaId": str(item.get("id"))}
+                )
             )
             shown = str(one.get("id"))
             self._judge(
@@ -183,7 +187,7 @@ class Visit:
         self._document(exchange)
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        """Judge that a valid request was accepted, and return the answer."""
+        """Check that a valid request was accepted, and return the JSON object of the answer."""
         self._see(exchange)
         self._judge(
             OK <= exchange.status < 300,

@@ -21,9 +21,9 @@ from siteassist_contract.load.visit import Visit
 PAUSE = 1.0
 """Seconds that a visitor waits after a visit that was cut short."""
 _LONG_PAUSE = 30.0
-"""The same, if the server asked for a longer wait than visitors accept."""
+"""Seconds that a visitor waits if the server asked for a longer wait than visitors accept."""
 _RENDERED = 50
-"""Number of visits with violations whose commands are rendered, which takes time."""
+"""Number of violations after which commands are no longer rendered, which takes time."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class VisitorPool:
     results: LoadResults = field(default_factory=LoadResults)
     reachability: Reachability = field(default_factory=Reachability)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    # Shared: it takes longer to make than a request.
+    # Shared: its creation takes longer than a request.
     _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
 
     def join(self, think: Callable[[], None]) -> SimulatedVisitor:
@@ -49,7 +49,7 @@ class VisitorPool:
         return next(self._numbers)
 
     def transport(self) -> httpx.BaseTransport:
-        """Return connections for one visitor."""
+        """Return a transport with the connections of one visitor."""
         return httpx.HTTPTransport(verify=self._tls, limits=httpx.Limits(max_connections=2))
 
     @property
@@ -64,7 +64,7 @@ class VisitorPool:
     def settle(self) -> None:
         """Decide at the end whether the last failed requests were violations.
 
-        If the server is gone, they are not, and the results get this as their problem.
+        If the server is gone, they were not, and the reason becomes the problem of the results.
         """
         reason = self.reachability.lost(patience=0)
         if reason is None:
@@ -79,7 +79,7 @@ class VisitorPool:
 
 
 class SimulatedVisitor:
-    """A simulated visitor, with its own connections, who makes visit after visit."""
+    """A simulated visitor, with its own connections, that makes one visit after another."""
 
     def __init__(self, pool: VisitorPool, think: Callable[[], None]) -> None:
         self._pool = pool
@@ -92,7 +92,7 @@ class SimulatedVisitor:
         """Make one visit, and add its findings to the results."""
         pool = self._pool
         visit = Visit.prepare(pool.target, self._recorder, self._think, render=pool.renders)
-        # An exception of `think` ends the visit, too; its findings until then count.
+        # An exception of `think` ends the visit, too; the findings up to that point count.
         try:
             visit.run(pool.number())
             pool.results.visits += 1
