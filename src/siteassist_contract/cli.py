@@ -193,7 +193,7 @@ def main(
         _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
     except (KeyboardInterrupt, click.Abort):
         _stop(ExitStatus.INTERRUPTED, INTERRUPTED)
-    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
+    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # not a secret
     terminal = Terminal()
     terminal.begin(target, chosen)
     options = Options(
@@ -255,7 +255,7 @@ def verdict(outcome: Outcome) -> str:
 
 
 def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
-    """Return why a run skipped tests, or an empty string."""
+    """Return the reason why a run skipped tests, or an empty string."""
     if outcome.status is ExitStatus.INTERRUPTED:
         return "the run was interrupted"
     if outcome.problem:
@@ -289,7 +289,7 @@ def _human(conversation: object, token: str | None) -> str | None:
 
 
 def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:
-    """Return the keys of accepted violations; none if the baseline is to be written."""
+    """Return the keys of accepted violations, or none if the run updates the baseline."""
     if accepted is None:
         if update:
             raise CannotRunError("--update-baseline needs --baseline FILE")
@@ -350,7 +350,7 @@ def _prepare(reports: Path) -> None:
         reports.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=reports):
             pass
-        # Reports of an earlier run must not be taken for those of this one.
+        # Stale reports must not be mistaken for the reports of this run.
         for name in ("html/index.html", "junit.xml", "summary.json"):
             (reports / name).unlink(missing_ok=True)
     except OSError as error:

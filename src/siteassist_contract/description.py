@@ -13,9 +13,9 @@ from siteassist_spec.schemas import Validator, compile_schema, complaints
 
 PLAIN = "text/plain"
 API_KEY, DEVICE, SESSION_TOKEN = "publishableKey", "deviceId", "sessionToken"
-"""Values of ``x-credential``: kinds of credentials, whatever their names."""
+"""Values of ``x-credential``: kinds of credentials, independent of their names."""
 CLOSING = "closeConversation"
-"""The operation that ends a conversation: no schema or extension states that it does."""
+"""The operation that ends a conversation, which no schema or extension states."""
 _FEEDBACK = "feedback"
 """The property of a request that rates a message."""
 
@@ -38,7 +38,7 @@ def validator(schema: Json) -> Validator:
 
 
 def faults(operation_id: str, status: int, content_type: str, content: bytes) -> list[str]:
-    """Return how an answer violates the description: its status, its media type, its body.
+    """Return the faults of an answer: in its status, its media type or its body.
 
     The payloads of an event stream are validated one by one, by
     `siteassist_contract.checks.stream_grammar`.
@@ -72,7 +72,7 @@ def credential_of(schema: Json) -> str | None:
 def credential_name(kind: str) -> str:
     """Return the name of the parameters and properties that hold a kind of credential.
 
-    Raises `LookupError` if there are none.
+    Raises `LookupError` if nothing holds it.
     """
     for operation in read_operations(document()).values():
         for name, schema in (*_request_values(operation), *answer_properties(operation).items()):
@@ -112,7 +112,7 @@ def takes_feedback(operation: Operation) -> bool:
 def feedback_operation() -> str:
     """Return the ``operationId`` of the operation that rates a message.
 
-    Raises `LookupError` if there is none.
+    Raises `LookupError` if no operation does.
     """
     for name, operation in operations().items():
         if takes_feedback(operation):
@@ -129,14 +129,14 @@ def properties(operation: Operation) -> Json:
 
 
 def ends_object(operation: Operation) -> bool:
-    """Whether an accepted request makes its object useless to other requests."""
+    """Whether an accepted request makes its object unusable for other requests."""
     return operation.method == "DELETE" or operation.operation_id == CLOSING
 
 
 def page_query(
     operation_id: str, *, limit: int | None = None, offset: int | None = None
 ) -> dict[str, int | None]:
-    """Return the query parameters that ask for one page of a list."""
+    """Return the query parameters that request one page of a list."""
     paging = operations()[operation_id].paging
     if paging is None:
         raise ValueError(f"{operation_id} has no pages")
@@ -144,15 +144,15 @@ def page_query(
 
 
 def page_due(operation_id: str, *, limit: int, offset: int) -> dict[str, int]:
-    """Return the properties of an answer that repeat the paging parameters, and their values."""
+    """Return the expected values of the properties of an answer that repeat the paging."""
     described = answer_properties(operations()[operation_id])
     asked = page_query(operation_id, limit=limit, offset=offset)
     return {name: value for name, value in asked.items() if name in described and value is not None}
 
 
-def page_words(said: Mapping[str, object]) -> str:
+def page_words(values: Mapping[str, object]) -> str:
     """Return paging properties as text."""
-    return ", ".join(f"`{name}` {value}" for name, value in said.items())
+    return ", ".join(f"`{name}` {value}" for name, value in values.items())
 
 
 def answer_properties(operation: Operation) -> Json:
@@ -176,7 +176,7 @@ def forms(schema: Json) -> Iterator[Json]:
 
 @cache
 def compiled(schema: str) -> Validator:
-    """Compile a schema that is written as JSON."""
+    """Compile a schema from JSON text."""
     # Cached: most answers are errors, which share one schema.
     return compile_schema(document(), json.loads(schema))
 

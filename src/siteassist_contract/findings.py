@@ -18,7 +18,7 @@ BEHAVIOUR = "behaviour"
 STREAMS = "streams"
 ERRORS = "errors"
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
-"""In the order in which they run: fast layers that find much come first."""
+"""The layers in the order in which they run: fast layers with many findings come first."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +30,29 @@ class Violation:
     """A key of `RULES`, or the name of a check of schemathesis."""
     operation: str
     words: str
-    """The words of the rule."""
+    """The rule as a sentence."""
     document: str
     """The document behind the rule."""
     expected: str
     actual: str
     commands: str
-    """Shell commands that reproduce it."""
+    """Shell commands that reproduce the violation."""
     snippet: str
-    """A Python program that reproduces it with the client; empty if there is none."""
+    """A Python program that reproduces the violation with the client, or an empty string."""
     answer: str
     """The answer: status, media type, the beginning of the body."""
     requests: int
-    """The number of requests that reproduce it."""
+    """Number of requests in the reproduction."""
     seconds: float
-    """Time from the start of the run until it was found."""
+    """Time from the start of the run to the violation."""
     place: str = ""
     """The part of the request or of the answer, for rules about several parts."""
     known: bool = False
-    """Whether it is in the baseline."""
+    """Whether the violation is in the baseline."""
 
     @property
     def key(self) -> str:
-        """The key that is the same in every run."""
+        """The key of the violation, which is the same in every run."""
         return key_of(self.operation, self.rule, self.place)
 
 
@@ -64,7 +64,7 @@ def key_of(operation: str, rule: str, place: str = "") -> str:
 def grouped(violations: Iterable[Violation]) -> list[list[Violation]]:
     """Merge violations of one rule by one operation into findings.
 
-    New ones come first, in the order in which they were found.
+    New findings come first, in the order of their first violations.
     """
     groups: dict[tuple[bool, str, str], list[Violation]] = {}
     for found in sorted(violations, key=lambda found: (found.known, found.seconds)):
@@ -73,16 +73,16 @@ def grouped(violations: Iterable[Violation]) -> list[list[Violation]]:
 
 
 class ViolationError(AssertionError):
-    """A rule was violated, and hypothesis is to minimise the steps that lead to it."""
+    """A violation whose steps hypothesis must minimise."""
 
 
-class StopRun(BaseException):  # no error
-    """The run must stop early. Not an `Exception`: hypothesis would take it for a failure."""
+class StopRun(BaseException):  # not an error
+    """An early end of the run. Not an `Exception`: hypothesis would treat it as a failure."""
 
 
 @dataclass(frozen=True)
 class Unreached:
-    """A part of the contract that a run did not test, and why."""
+    """A part of the contract that a run did not test, and the reason."""
 
     operation: str
     what: str
@@ -94,11 +94,11 @@ Render = Callable[[Sequence[Exchange]], tuple[str, str]]
 
 @dataclass
 class Findings:
-    """Collects violations, and counts the tests of each rule."""
+    """The violations of a run, and the number of tests of each rule."""
 
     secrets: Filter
     render: Render
-    """Returns shell commands and a Python program that repeat exchanges."""
+    """Returns the shell commands and the Python program that repeat exchanges."""
     known: frozenset[str] = frozenset()
     """The keys of violations that the baseline accepts."""
     stop_at_first: bool = False
@@ -113,14 +113,14 @@ class Findings:
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Number of requests by layer and operation."""
     prevented: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Why a rule could not be tested on an operation, by rule and operation."""
+    """The reason why a rule could not be tested, by rule and operation."""
     shorten: bool = False
-    """Whether to raise `ViolationError` for a violation that is not minimised yet."""
+    """Whether to raise `ViolationError` for a violation that is not yet minimised."""
     settled: set[str] = field(default_factory=set)
     """The keys of violations that are minimised."""
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
-        """Count an exchange, and apply the rules that hold for every answer."""
+        """Count an exchange, and apply the rules that every answer must keep."""
         operation = exchange.operation
         self.answered[operation, exchange.status] += 1
         self.requests[self.layer, operation] += 1
@@ -161,7 +161,7 @@ class Findings:
         exchanges: Sequence[Exchange],
         place: str = "",
     ) -> bool:
-        """Record whether ``rule`` was kept, and return it.
+        """Record whether ``rule`` was kept, and return the result.
 
         Raises `ViolationError` if it was violated and `shorten` is set, and `StopRun` if the
         first violation ends the run.
@@ -178,7 +178,7 @@ class Findings:
         return False
 
     def prevent(self, rule: str, operation: str, reason: str) -> None:
-        """Record why ``rule`` could not be tested."""
+        """Record the reason why ``rule`` could not be tested."""
         self.prevented[rule, operation] = reason
 
     def add(self, found: Violation) -> None:

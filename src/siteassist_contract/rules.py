@@ -28,16 +28,16 @@ class Rule:
     applies: Applies = field(repr=False)
     """Whether the rule applies to an operation; derived from the description if possible."""
     needs: str = ""
-    """What a run needs besides a publishable key to test the rule: see `GAPS`."""
+    """A requirement for testing the rule besides a publishable key: see `GAPS`."""
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that can be tested with it, in the order of the description."""
+        """The operations that the rule applies to, in the order of the description."""
         return tuple(name for name, each in operations().items() if self.applies(each))
 
 
 class _Named:
-    """A condition on names: for promises that are in no schema or extension."""
+    """A condition on the name of an operation, for promises outside schemas and extensions."""
 
     def __init__(self, *names: str) -> None:
         self.names = frozenset(names)
@@ -103,7 +103,7 @@ GAPS = {
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
     SLOW_STREAM: "the streams were too fast to measure",
 }
-"""The reason that a rule was not tested, by what it needs."""
+"""The reason why a rule was not tested, by the missing requirement."""
 
 RULES: dict[str, Rule] = {
     # Every answer

@@ -1,4 +1,4 @@
-"""A run: all layers in order, with common findings."""
+"""A run: all layers in order, with shared findings."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from siteassist_contract.verdict import CannotRunError, ContractBrokenError, Exi
 
 _MOST_UNANSWERED = 3
 _GRACE = 3.0
-"""Time, in seconds, that a run has to finish its step when its time is up."""
+"""Seconds that a run has to finish its current step after its time is up."""
 _LEAST_SHAPES = 8.0
 """Minimum duration of generated requests, in seconds."""
 
 
 class TimeUpError(BaseException):
-    """The time of the run is up. Not an `Exception`: see `UnansweredError`."""
+    """The expiry of the time of a run. Not an `Exception`: see `UnansweredError`."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Progress:
-    """Functions to call while a run goes on."""
+    """Callbacks for the progress of a run."""
 
     step: Callable[[str, str, int, int, float], None] = lambda *_: None
-    """Called after a step with its layer, words, requests, the violations so far, its seconds."""
+    """Called after each step: layer, description, requests, violations so far, seconds."""
     found: Callable[[Violation], None] = lambda _: None
     """Called with each new violation."""
 
@@ -100,10 +100,10 @@ class Outcome:
 
 
 class Run:
-    """Runs all layers on one server."""
+    """A run of all layers on one server."""
 
     def __init__(self, target: Target, options: Options, progress: Progress | None = None) -> None:
-        """Prepare a run; nothing is sent yet."""
+        """Prepare a run without sending a request."""
         self._options = options
         self._progress = progress or Progress()
         devices: dict[str, str] = {}
@@ -137,7 +137,7 @@ class Run:
         self._notes: list[str] = []
 
     def run(self) -> Outcome:
-        """Run all layers, or until the first violation if `Options.stop_at_first` is set."""
+        """Run all layers; stop at the first violation if `Options.stop_at_first` is set."""
         problem = ""
         try:
             try:
@@ -189,7 +189,7 @@ class Run:
             raise TimeUpError
 
     def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
-        """Run the steps of a layer, and report each."""
+        """Run the steps of a layer, and report each one."""
         self.findings.layer = layer
         begun, requests = time.monotonic(), self._recorder.requests
         iterator: Iterator[str] | None = None
@@ -204,7 +204,7 @@ class Run:
                 return
             except UnansweredError as error:
                 self._judge_unanswered(error)
-                # A generator that has raised cannot go on: its other steps are not tested.
+                # A generator cannot continue after an exception: its other steps are not tested.
                 self._notes.append(f"{layer}: stopped because {error.operation} got no answer")
                 return
             except ContractBrokenError as error:
@@ -283,10 +283,10 @@ class Run:
             raise GoneError(f"the server no longer answers: {again}") from None
 
     def _tidy_up(self) -> None:
-        """Close all conversations on a server that others may use."""
+        """Close all conversations if others may use the server or the visitor."""
         self._watching = False
-        lent = self._context.target.token is not None
-        if self._options.profile.gentle or lent:
+        has_token = self._context.target.token is not None
+        if self._options.profile.gentle or has_token:
             try:
                 self._context.close_all()
             finally:

@@ -19,13 +19,13 @@ from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, s
 REFUSALS = (400, 422)
 """Statuses for an invalid request: O-2."""
 HIDDEN = (403, 404)
-"""Statuses for another visitor's object, or one that never existed: O-1."""
+"""Statuses for another visitor's object, or an object that never existed: O-1."""
 CIRCUMSTANCES = (402, 429, 502, 503)
 """Statuses for any request, for reasons outside the request."""
 CLOSED = (200, 202, 400, 403, 404, 409, 422)
 """Statuses for a message to a closed conversation: O-3."""
 CHANGING = ("title", "updatedAt")
-"""Properties that may change without a request: no page says when a conversation gets a title."""
+"""Properties that may change without a request: when titles are set is not documented."""
 CREATED = 201
 ACCEPTED = range(200, 300)
 
@@ -40,10 +40,10 @@ class GeneratedCall:
     path: Mapping[str, Any]
     """The parameters in the path."""
     body: object
-    """The request's body, before it became JSON."""
+    """The body of the request, before its encoding as JSON."""
     altered: frozenset[str] | None
-    """The query parameters that are invalid on purpose; ``None`` if another part
-    of the request is, or if it is unknown."""
+    """The query parameters that are deliberately invalid; None if another part of the request
+    is invalid as well, or if this is unknown."""
     status: int
     answer: object
     """The answer's body if it is JSON, else ``None``."""
@@ -51,7 +51,7 @@ class GeneratedCall:
 
 @dataclass
 class Memory:
-    """Objects that earlier answers have shown."""
+    """The objects in earlier answers."""
 
     opened: list[str] = field(default_factory=list)
     """Conversations that were started, in order."""
@@ -83,7 +83,7 @@ class Memory:
         return self.opened[-1] if self.opened else None
 
     def may_be_refused(self, exchange: GeneratedCall) -> bool:
-        """Whether the documents permit that a valid request got this 400 or 422."""
+        """Whether the documents permit the 400 or 422 that a valid request got."""
         if exchange.status not in REFUSALS:
             return False
         if any(_free_parameters(exchange)):
@@ -111,7 +111,7 @@ def lasting(value: Any) -> Any:
 
 
 def may_be_accepted(exchange: GeneratedCall) -> bool:
-    """Whether the documents permit that an invalid request is accepted."""
+    """Whether the documents permit the acceptance of an invalid request."""
     free = frozenset(_free_parameters(exchange))
     return bool(exchange.altered) and frozenset(exchange.altered or ()) <= free
 
@@ -138,7 +138,7 @@ def _free_parameters(exchange: GeneratedCall) -> Iterator[str]:
         types = described[name].types if name in described else frozenset[str]()
         # O-6: null has no documented spelling in a query.
         null = "null" in types and texts in (["null"], [""])
-        # O-5: a paging value is a "number"; no page says whether 1.5 is valid.
+        # O-5: a paging value is a "number"; the documents do not state whether 1.5 is valid.
         numeric = bool(types & {"number", "integer"})
         fraction = numeric and len(texts) == 1 and _is_not_whole(texts[0])
         # C-01: a server supports at least one of the spellings.
@@ -148,7 +148,7 @@ def _free_parameters(exchange: GeneratedCall) -> Iterator[str]:
 
 
 def _is_not_whole(text: str) -> bool:
-    """Whether ``text`` is a number that is not written in digits alone."""
+    """Whether ``text`` is a finite number with other characters than digits."""
     try:
         number = float(text)
     except ValueError:
@@ -157,12 +157,12 @@ def _is_not_whole(text: str) -> bool:
 
 
 def altered_query(case: Any) -> frozenset[str] | None:
-    """Return the query parameters that are invalid on purpose in a generated request.
+    """Return the query parameters that are deliberately invalid in a generated request.
 
-    ``None`` if another part of it is invalid as well, or if it is unknown.
+    Returns None if another part of the request is invalid as well, or if this is unknown.
     """
     data = None if case.meta is None else case.meta.phase.data
-    # The coverage phase changes one place at a time, fuzzing any number of them.
+    # The coverage phase changes one place at a time, the fuzzing phase any number of places.
     places = getattr(data, "mutations", None) or ([data] if data is not None else [])
     if any(place.parameter_location != "query" or not place.parameter for place in places):
         return None

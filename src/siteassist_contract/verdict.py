@@ -15,12 +15,12 @@ class ExitStatus(IntEnum):
     NOT_RUN = 2
     """The tests could not run, or did not finish."""
     INTERRUPTED = 130
-    """Ctrl-C ended the tests."""
+    """Ctrl-C or SIGTERM ended the tests."""
 
 
 class CannotRunError(Exception):
-    """The tests cannot run; the message is one line that says why."""
+    """A condition that prevents the tests or ends them; the message is the reason, in one line."""
 
 
 class ContractBrokenError(Exception):
-    """The server broke the contract in a way that ends the tests; the message is one line."""
+    """A violation of the contract that ends the tests; the message is one line."""

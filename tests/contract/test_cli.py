@@ -377,7 +377,7 @@ def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> No
         r"\nFinding \d+: GET /search \(search\)\n  rule:     (.*?)\n\n", text, re.DOTALL
     )
     assert found is not None
-    for line in ("rests on: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
+    for line in ("source: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
         assert f"\n  {line}" in text
     assert re.fullmatch(
         r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result)

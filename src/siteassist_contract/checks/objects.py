@@ -49,7 +49,7 @@ class ObjectMaker:
     """A maker of objects for the requests of one visitor."""
 
     def __init__(self, send: Callable[[RequestParts], Exchange], api_key: str | None) -> None:
-        """Make objects with requests that ``send`` sends, with ``api_key`` where needed."""
+        """Create objects with requests that ``send`` sends, with ``api_key`` where needed."""
         self._send = send
         self._api_key = api_key
 

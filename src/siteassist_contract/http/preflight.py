@@ -39,7 +39,7 @@ class Target:
     token: str | None = field(default=None, repr=False)
     """A session token or a private key, which is that of one visitor."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    """A part of the names of devices, which is different in every run."""
+    """A part of the names of devices, different in every run."""
 
     @property
     def devices(self) -> tuple[str, str]:
@@ -50,7 +50,7 @@ class Target:
 def check(target: Target) -> tuple[str, ...]:
     """Send one request per credential, and return the session tokens in the answers.
 
-    Raises `CannotRunError` if there is no server or no such API, or if it refuses a credential.
+    Raises `CannotRunError` if the server or the API does not exist, or a credential is refused.
     """
     if target.api_key is None and target.token is None:
         raise CannotRunError(

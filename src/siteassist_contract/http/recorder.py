@@ -99,9 +99,9 @@ CALL = "siteassist_contract"
 
 
 class UnansweredError(BaseException):
-    """A request got no answer; the message says why.
+    """A request without an answer; the message gives the reason.
 
-    Not an `Exception`: hypothesis would take it for a failure and try to minimise it.
+    Not an `Exception`: hypothesis would treat it as a failure and try to minimise it.
     """
 
     def __init__(self, operation: str, reason: str) -> None:
@@ -110,12 +110,12 @@ class UnansweredError(BaseException):
 
 
 class GoneError(BaseException):
-    """The server stopped answering, or asks for a long wait; see `UnansweredError`."""
+    """A server that stopped answering, or asks for a long wait; see `UnansweredError`."""
 
     def __init__(self, reason: str, operation: str = "") -> None:
         super().__init__(reason)
         self.operation = operation
-        """The ``operationId`` of the request without an answer; empty if it got one."""
+        """The ``operationId`` of the request without an answer; empty if it was answered."""
 
 
 class Recorder(httpx.BaseTransport):
@@ -131,9 +131,9 @@ class Recorder(httpx.BaseTransport):
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Send at most ``per_second`` requests.
+        """Send at most ``per_second`` requests per second.
 
-        ``watch`` is called before each one, ``on_exchange`` with each answer.
+        ``watch`` is called before each request, ``on_exchange`` after each answer.
         """
         self._inner = transport or httpx.HTTPTransport(proxy=proxy)
         self._gap = 0.0 if per_second is None else 1 / per_second
@@ -147,7 +147,7 @@ class Recorder(httpx.BaseTransport):
         self.requests = 0
         self.answers = 0
         self.waited = 0.0
-        """Total time, in seconds, that was waited after 429."""
+        """Total time of waits after 429, in seconds."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, retry it after 429, and record the exchange."""
@@ -167,7 +167,7 @@ class Recorder(httpx.BaseTransport):
         self.answers += 1
         self.history.append(exchange)
         self._on_exchange(exchange, _facts(request))
-        # The body is decoded already, whatever the headers say.
+        # The body is already decoded, so these headers no longer describe it.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 

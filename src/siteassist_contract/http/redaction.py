@@ -14,12 +14,12 @@ from siteassist_contract.description import SESSION_TOKEN, credential_name
 
 FILTERED = "[Filtered]"
 API_KEY = "SITEASSIST_API_KEY"
-TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # its name
+TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variables that contain credentials."""
 
 _LEAST = 16
-"""Minimum length of a token, in bytes. Generated ones, which are not secret, are shorter
-and may occur in any text."""
+"""Minimum length of a token, in bytes. Generated tokens are shorter; they are not secret, and
+may occur in any text."""
 
 
 class Filter:

@@ -1,4 +1,4 @@
-"""A valid request for each operation, made from the description. Probes change one part of it."""
+"""Valid requests of the operations, made from the description. Probes change one part."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def valid_request(
 ) -> RequestParts | None:
     """Return the smallest valid request of an operation.
 
-    Returns None if ``ids`` lacks a path parameter, or the operation needs a key and there is none.
+    Returns None if ``ids`` lacks a path parameter, or ``api_key`` is None but required.
     """
     names = [parameter.name for parameter in operation.places("path")]
     if not set(names) <= set(ids) or (takes_key(operation) and api_key is None):
@@ -133,7 +133,7 @@ def _body(body: Body, credentials: Mapping[str, Any]) -> Any:
         or copy.deepcopy(example.get(name, value_of(written.get(name, {}))))
         for name in schema.get("required", ())
     }
-    # An empty body would make a PATCH without an effect.
+    # A PATCH with an empty body would have no effect.
     return required or copy.deepcopy(dict(example))
 
 

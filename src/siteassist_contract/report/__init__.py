@@ -1,1 +1,1 @@
-"""What a run leaves behind: a page for people, JUnit for CI, JSON for programs."""
+"""The reports of a run: a page for people, JUnit for CI, JSON for programs."""

@@ -32,9 +32,9 @@ def write(report: Report, path: Path) -> None:
         suite = TestSuite("run")
         suite.add_testcase(case)
         document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # theirs
+    document.update_statistics()  # type: ignore[no-untyped-call]  # untyped in junitparser
     document.time = report.seconds
-    text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # theirs
+    text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # untyped in junitparser
     path.write_text(report.outcome.findings.secrets.text(text), encoding="utf-8")
 
 

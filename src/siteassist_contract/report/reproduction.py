@@ -1,7 +1,7 @@
 """Reproductions of exchanges as shell commands and as a Python program.
 
-A reproduction has only the requests that the last one depends on. Ids and tokens are
-variables, which are read from the answers when it is run.
+A reproduction has only the last request and the requests that it depends on. Ids and
+tokens are variables, which are read from the answers when the reproduction is run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
 """The placeholder for the publishable key in an invalid credential."""
-TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # its name
+TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # the name of a variable
 _BINARY = "\0"
-"""Stands for a body that is not text; a text with this character is never a whole body."""
+"""Placeholder for a body that is not text; no other body consists of this character alone."""
 _SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
 """The names of a run's visitors, in reports, as variables and as placeholders for their tokens."""
@@ -59,9 +59,9 @@ class Renderer:
         return "\n".join(self._shell(steps, names)), "\n".join(self._python(steps, names))
 
     def _visitors(self, steps: Sequence[Exchange]) -> list[str]:
-        said = [name for step in steps for name in _visitors_of(step.credential)]
-        said = [name for name in said if name != KEY_PLACE]
-        return list(dict.fromkeys(said))
+        names = [name for step in steps for name in _visitors_of(step.credential)]
+        names = [name for name in names if name != KEY_PLACE]
+        return list(dict.fromkeys(names))
 
     # Shell
 
@@ -128,7 +128,7 @@ class Renderer:
         yield "from siteassist import AuthenticatedClient, Client"
         yield ""
         yield f"BASE = {self.base_url!r}"
-        yield "nobody = Client(BASE).get_httpx_client()"
+        yield "anonymous = Client(BASE).get_httpx_client()"
         for visitor in visitors:
             device = self.devices.get(visitor)
             if device is None:
@@ -150,7 +150,7 @@ class Renderer:
     def _call(self, step: Exchange, names: _Names) -> str:
         request = self._request(step)
         headers = dict(request.headers)
-        client = "nobody"
+        client = "anonymous"
         if step.credential in VISITORS:
             # The visitor's client sends the token.
             client = step.credential
@@ -217,7 +217,7 @@ class Renderer:
 
     def _split(self, text: str, names: _Names) -> Iterator[tuple[str, bool]]:
         """Divide ``text`` at ids and at the key; yield each piece, and whether it is a variable."""
-        # Ids are the same in either case, a key is not.
+        # Ids are case-insensitive, keys are not.
         forms = [f"(?i:{re.escape(value)})" for value in names.by_value]
         forms += [re.escape(key) for key in self._keys()]
         end = 0
@@ -230,7 +230,7 @@ class Renderer:
             yield text[end:], False
 
     def _keys(self) -> set[str]:
-        """Return the publishable key as it may be written in a body or in a URL."""
+        """Return the spellings of the publishable key in bodies and URLs."""
         if not self.api_key:
             return set()
         return {self.api_key, json.dumps(self.api_key)[1:-1], quote(self.api_key, safe="")}
@@ -238,7 +238,7 @@ class Renderer:
 
 @dataclass(frozen=True)
 class _Names:
-    """Variables for ids, and the answers that they are read from."""
+    """Variables for ids, and the answers from which they are read."""
 
     by_value: dict[str, str] = field(default_factory=dict)
     sources: dict[str, tuple[int, Path]] = field(default_factory=dict)
@@ -315,7 +315,7 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _jq(path: Path) -> str:
-    """Return a path as a filter of jq, quoted for the shell. Names in it come from the server."""
+    """Return a path as a jq filter, quoted for the shell: its names come from the server."""
     steps = [
         f".{part}" if isinstance(part, str) and _NAME.fullmatch(part) else f"[{json.dumps(part)}]"
         for part in path
@@ -330,7 +330,7 @@ def _double_quoted(text: str) -> str:
 
 
 def _value(name: str) -> str:
-    """Return the expression for a variable, to stand in an f-string in double quotes."""
+    """Return the expression for a variable in an f-string with double quotes."""
     return f"os.environ['{KEY_VARIABLE}']" if name == KEY_VARIABLE else name
 
 

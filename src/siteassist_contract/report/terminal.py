@@ -26,7 +26,7 @@ class Terminal:
         self._announced: set[tuple[str, str]] = set()
 
     def begin(self, target: Target, profile: Profile) -> None:
-        """Print the target, and what cannot be tested."""
+        """Print the target, and the limits of a run without a key."""
         click.echo(f"Testing {target.base_url} ({profile.name}: {profile.words})")
         if target.api_key is None:
             click.echo("Without --api-key, requests that take an API key cannot succeed, and there")
@@ -39,7 +39,7 @@ class Terminal:
         click.echo(f"  {layer:<9} {words:<42} {counted} ({seconds:.1f} s)")
 
     def found(self, found: Violation) -> None:
-        """Print a violation when it is found; of those in one finding, only the first."""
+        """Print a new violation, if it is the first one of its finding."""
         finding = (found.operation, found.rule)
         if finding in self._announced:
             return
@@ -83,7 +83,7 @@ def full(number: int, finding: list[Violation]) -> str:
     lines = [
         f"\nFinding {number}: {_label(found.operation)}{' (known)' if found.known else ''}",
         f"  rule:     {found.words}",
-        f"  rests on: {found.document}",
+        f"  source:   {found.document}",
         f"  expected: {found.expected}",
         f"  actual:   {found.actual}",
     ]

@@ -1,4 +1,4 @@
-"""The parts of the contract that a run tested, and the reasons for those it did not."""
+"""The parts of the contract that a run tested, and the reasons for the untested parts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _STATUS_REASONS = {
     401: "the operation takes no credential",
     402: "needs a project whose plan is too small: cannot be provoked from outside",
     403: "the server hides other visitors' objects as not found (O-1), or allows every website",
-    404: "the server answers 403 instead (O-1), or there is no object to miss",
+    404: "the server answers 403 instead (O-1), or the operation names no object",
     409: "no document defines a conflict: C-22, O-3",
     422: "the server refuses with another status: O-2",
     429: "the tests stay below the limits of the server",
     500: "never expected: a 500 is itself a violation",
-    502: "needs a failure behind the server: cannot be provoked from outside",
+    502: "needs a failure of the backend: cannot be provoked from outside",
     503: "needs an overloaded server: cannot be provoked from outside",
 }
 
@@ -40,13 +40,13 @@ class Row:
     count: int
     """Number of answers with the status, or of tests of the rule."""
     reason: str
-    """Why it was not tested; empty if it was."""
+    """The reason why it was not tested; empty if it was tested."""
 
 
 def rows(findings: Findings, target: Target, human: str | None, left_out: str = "") -> list[Row]:
     """Return a row for every operation with each of its statuses and rules.
 
-    ``left_out`` is the reason why a run skipped tests, if it did.
+    ``left_out`` is the reason why the run skipped tests, or an empty string.
     """
     found = []
     for name, operation in operations().items():

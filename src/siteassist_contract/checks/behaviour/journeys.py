@@ -1,6 +1,6 @@
 """Journeys: fixed sequences of requests, which are the same in every run.
 
-They run before the random steps and find most faults within seconds: they make enough
+They run before the random steps and find most faults within seconds: they create enough
 conversations for several pages, enough messages for filters, and a second visitor.
 """
 

@@ -148,13 +148,13 @@ def _page(
     begin, most = offset or 0, limit or PAGE
     due = max(0, min(most, count - begin))
     expected = page_due("getQnas", limit=most, offset=begin)
-    said = {name: page.get(name) for name in expected}
+    actual = {name: page.get(name) for name in expected}
     reader.judge(
-        len(entries) == due and said == expected,
+        len(entries) == due and actual == expected,
         "list-page",
         "getQnas",
         f"{due} of {count} entries, {page_words(expected)}",
-        f"{len(entries)}, {page_words(said)}",
+        f"{len(entries)}, {page_words(actual)}",
     )
     total = page.get("total")
     reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))

@@ -225,7 +225,10 @@ class RandomSteps(RuleBasedStateMachine):
 
 
 class OutOfTimeError(BaseException):
-    """The end of the time. Not an `Exception`: hypothesis would treat it as a failure."""
+    """The expiry of the time for random steps.
+
+    Not an `Exception`: hypothesis would treat it as a failure.
+    """
 
 
 def run_random_steps(

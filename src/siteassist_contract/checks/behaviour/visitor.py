@@ -71,7 +71,7 @@ class Visitor:
         visitor_id: str = "",
         exclusive: bool = True,
     ) -> None:
-        """Act over ``session``, whose exchanges appear in ``history``.
+        """Send requests over ``session``, whose exchanges appear in ``history``.
 
         ``exclusive`` is whether only this object acts for the visitor, so that the model
         contains all conversations of the visitor.
@@ -289,9 +289,9 @@ class Visitor:
             )
         answers = [m for m in new if m.role != "user"]
         if answer is not None:
-            said = "".join(m.text for m in answers)
+            text = "".join(m.text for m in answers)
             self._judge(
-                said == answer and all(m.role == "assistant" for m in answers),
+                text == answer and all(m.role == "assistant" for m in answers),
                 "stored-answer",
                 "sendMessage",
                 f"one answer of the assistant, as it was sent: {_clip(answer)}",
@@ -553,13 +553,13 @@ class Visitor:
             f"{len(shown)}",
         )
         expected = page_due(operation, limit=most, offset=begin)
-        said = {name: document.get(name) for name in expected}
+        actual = {name: document.get(name) for name in expected}
         self._judge(
-            said == expected,
+            actual == expected,
             "list-page",
             operation,
             page_words(expected),
-            page_words(said),
+            page_words(actual),
         )
         self._sorted(shown, order_by or "lastInteractionAt", order_dir or "desc")
         for item in shown:
@@ -795,7 +795,8 @@ def _conversation(shown: Json) -> KnownConversation:
 def _moved(before: str, after: str) -> bool:
     """Whether a timestamp has advanced.
 
-    Equal times pass if they have whole seconds only, all times if one cannot be parsed.
+    Equal times pass if one of them has whole seconds only. All times pass if one of them
+    cannot be parsed.
     """
     early, late = moment(before), moment(after)
     if early is None or late is None:
@@ -831,13 +832,13 @@ def _at_least(value: object, count: int) -> bool:
 
 
 def _given(**values: object) -> str:
-    said = [f"{name}={value}" for name, value in values.items() if value is not None]
-    return ", ".join(said) or "no parameters"
+    given = [f"{name}={value}" for name, value in values.items() if value is not None]
+    return ", ".join(given) or "no parameters"
 
 
 def _suffix(**values: object) -> str:
-    said = _given(**values)
-    return "" if said == "no parameters" else f" with {said}"
+    given = _given(**values)
+    return "" if given == "no parameters" else f" with {given}"
 
 
 def _ids(items: Sequence[Json]) -> str:

@@ -1,4 +1,4 @@
-"""The files that schemathesis reads, written from a target and a few choices.
+"""The files that schemathesis reads, written from a target and the options of a run.
 
 Credentials are written to files that only their owner can read, in a folder that is
 deleted after the run. They are never arguments, which every user of a machine can see.

@@ -84,7 +84,7 @@ def event_stream(
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
-    """Check that a stream is sent only if requested, and ends as documented."""
+    """Check that an answer has the requested form, and that a stream ends as documented."""
     documented = operations()[_operation_id(case)].responses.get(response.status_code)
     stream = None if documented is None else documented.stream
     if stream is None:

@@ -159,9 +159,9 @@ class Shapes:
 def _running(
     command: list[str], environment: Mapping[str, str], until: float
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    """Run the engine, and yield its output. It is stopped at the end of the block.
+    """Run the engine, and yield its output. The engine is stopped at the end of the block.
 
-    It is killed at ``until``, a time of `time.monotonic`.
+    It is killed at ``until``, a time of `time.monotonic`, if it still runs.
     """
     with subprocess.Popen(  # noqa: S603  # the command is ours
         command, env=environment, stdout=subprocess.PIPE, text=True
