@@ -1,7 +1,7 @@
-"""What the tests of the mock server share: an application and a way to call it.
+"""Fixtures and helpers for the tests of the mock server.
 
-Requests go straight into the ASGI application, without a socket, and every
-answer to a documented operation is held against ``openapi.yaml`` on the way.
+Requests go directly into the ASGI application, without a socket. Each response to a
+documented operation is validated against ``openapi.yaml``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import psycopg
@@ -25,6 +26,7 @@ from jsonschema_rs import Draft202012Validator
 
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
+from siteassist_mock.storage.store import Store
 from siteassist_spec import Document, load_spec
 from tests.values import API_KEY, PRIVATE_KEY
 
@@ -34,24 +36,24 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Message, Scope
 
-# HTTP's own, which no operation documents.
+# Statuses of HTTP itself, which no operation documents.
 UNDOCUMENTED = {405, 413}
 
 
 @dataclass
 class FakeTime:
-    """A clock that stands still until a test moves it; seconds since 1970."""
+    """A clock that stands still until a test moves it, in seconds since 1970."""
 
     seconds: float = 1_700_000_000.0
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the current time."""
         return self.seconds
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of the server."""
+    """A response of the server."""
 
     status: int
     headers: dict[str, str]
@@ -60,33 +62,33 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def code(self) -> str:
-        """The code of the error in the body."""
+        """The error code in the body."""
         return str(self.json["error"]["code"])
 
     @property
     def details(self) -> Any:
-        """The details of the error in the body."""
+        """The error details in the body."""
         return self.json["error"]["details"]
 
     @property
     def events(self) -> list[str]:
-        """The data of every event in the body."""
+        """The data of each event in the body."""
         return [line.removeprefix("data: ") for line in self.body.decode().split("\n\n") if line]
 
     @property
     def text(self) -> str:
-        """The streamed text."""
+        """The text of all deltas in the stream."""
         payloads = [json.loads(event) for event in self.events if event != "[DONE]"]
         return "".join(payload.get("delta", "") for payload in payloads)
 
 
 def http_scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
-    """Return the scope of a request; ``path`` may have a query string."""
+    """Return the scope of a request; ``path`` may include a query string."""
     plain, _, query = path.partition("?")
     return {
         "type": "http",
@@ -102,7 +104,7 @@ def http_scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
 
 @dataclass(frozen=True)
 class Client:
-    """Calls an application, as the bearer of ``token`` if there is one."""
+    """A client of an ASGI application, authenticated with ``token`` unless it is None."""
 
     app: Starlette
     spec: Mapping[str, Any]
@@ -119,22 +121,24 @@ class Client:
         chunks: Sequence[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send JSON (``body``), bytes (``raw``) or several pieces (``chunks``)."""
+        """Send a body as JSON (``body``), as bytes (``raw``) or in pieces (``chunks``)."""
         sent = {"content-type": "application/json"}
         if self.token:
             sent["authorization"] = f"Bearer {self.token}"
         sent.update(headers or {})
         if chunks is None:
-            chunks = [raw if raw is not None else b"" if body is None else dump(body)]
+            chunks = [
+                raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+            ]
         messages = [
             {"type": "http.request", "body": chunk, "more_body": index + 1 < len(chunks)}
             for index, chunk in enumerate(chunks)
         ]
-        answers = run(self.app, http_scope(method, f"{self.base}{path}", sent), messages)
-        pieces = [answer.get("body", b"") for answer in answers[1:]]
+        received = run(self.app, http_scope(method, f"{self.base}{path}", sent), messages)
+        pieces = [message.get("body", b"") for message in received[1:]]
         reply = Reply(
-            status=answers[0]["status"],
-            headers={name.decode(): value.decode() for name, value in answers[0]["headers"]},
+            status=received[0]["status"],
+            headers={name.decode(): value.decode() for name, value in received[0]["headers"]},
             body=b"".join(pieces),
             chunks=pieces,
         )
@@ -143,19 +147,23 @@ class Client:
         return reply
 
     def get(self, path: str, **more: Any) -> Reply:
-        """Send a GET."""
+        """Send a GET request."""
         return self.request("GET", path, **more)
 
     def post(self, path: str, body: Any = None, **more: Any) -> Reply:
-        """Send a POST."""
+        """Send a POST request."""
         return self.request("POST", path, body=body, **more)
 
     def bearing(self, token: str | None) -> Client:
-        """Return a client with another token."""
+        """Return a client of the same server with another token."""
         return Client(self.app, self.spec, token)
 
+    def below(self, base: str) -> Client:
+        """Return an unauthenticated client of the same server with another base path."""
+        return Client(self.app, self.spec, base=base)
+
     def visitor(self, device: str) -> Client:
-        """Return a client with a session of ``device``."""
+        """Start a session for ``device`` and return a client with its token."""
         session = self.post("/identity/init", {"apiKey": API_KEY, "saVid": device})
         return self.bearing(session.json["sessionToken"])
 
@@ -164,11 +172,11 @@ class Client:
         return f"/conversations/{self.post('/conversations').json['id']}"
 
     def check(self, method: str, path: str, reply: Reply) -> None:
-        """Hold an answer to a documented operation against its description."""
+        """Validate a response to a documented operation against the description."""
         operation = self._operation(method, path.partition("?")[0])
         if operation is None or reply.status in UNDOCUMENTED:
             return
-        response = resolve(self.spec, operation["responses"][str(reply.status)])
+        response = Document(self.spec).resolve(operation["responses"][str(reply.status)])
         if "content" not in response:
             assert (b"", False) == (reply.body, "content-type" in reply.headers)
             return
@@ -187,7 +195,7 @@ class Client:
             assert self.faults(schema, value) == []
 
     def faults(self, schema: Mapping[str, Any], value: Any) -> list[str]:
-        """Say what is wrong with ``value`` under ``schema``."""
+        """Return the errors of ``value`` against ``schema``."""
         whole = {**schema, "components": {"schemas": self.spec["components"]["schemas"]}}
         validator = Draft202012Validator(whole, validate_formats=True)
         return [error.message for error in validator.iter_errors(value)]
@@ -204,19 +212,9 @@ class Client:
         return None
 
 
-def dump(value: Any) -> bytes:
-    """Return ``value`` as JSON."""
-    return json.dumps(value).encode()
-
-
-def resolve(spec: Mapping[str, Any], node: Any) -> Any:
-    """Follow the ``$ref`` of a node, if it is one."""
-    return Document(spec).resolve(node)
-
-
 def run(app: Any, scope: Scope, messages: Sequence[Message]) -> list[Message]:
-    """Call an ASGI application with what the client sends, and return its answers."""
-    answers: list[Message] = []
+    """Call an ASGI application with the client's messages and return the server's messages."""
+    received: list[Message] = []
     waiting = list(messages)
 
     async def receive() -> Message:
@@ -225,31 +223,36 @@ def run(app: Any, scope: Scope, messages: Sequence[Message]) -> list[Message]:
         return waiting.pop(0)
 
     async def send(message: Message) -> None:
-        answers.append(message)
+        received.append(message)
 
     asyncio.run(app(scope, receive, send))
-    return answers
+    return received
+
+
+MakeClient: TypeAlias = "Callable[..., Client]"
+OpenStore: TypeAlias = "Callable[..., Store]"
+WriteYaml: TypeAlias = "Callable[[str | bytes], Path]"
 
 
 @pytest.fixture(scope="session")
 def spec() -> dict[str, Any]:
-    """``openapi.yaml``; a test that changes it works on a copy."""
+    """Load ``openapi.yaml``; a test that changes it must copy it first."""
     return load_spec()
 
 
 @pytest.fixture
 def time() -> FakeTime:
-    """Make a clock to move."""
+    """Create a clock that tests can move."""
     return FakeTime()
 
 
 @pytest.fixture
-def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[Callable[..., Client]]:
-    """Make clients of new servers, each with the private key."""
+def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[MakeClient]:
+    """Return a factory of clients, each of a new server and with the private key."""
     apps: list[Starlette] = []
 
     def make(**settings: Any) -> Client:
-        # Strict, so that the mock and the description cannot drift apart.
+        # Strict, so that a response that violates the description fails the test.
         app = create_app(MockSettings(now=time, **{"strict": True, **settings}), spec=spec)
         apps.append(app)
         return Client(app, spec, PRIVATE_KEY)
@@ -266,8 +269,8 @@ def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[Callable[..., 
 
 
 @pytest.fixture
-def client(make_client: Callable[..., Client]) -> Client:
-    """Make a client of a new server, with the private key."""
+def client(make_client: MakeClient) -> Client:
+    """Create a client of a new server, with the private key."""
     return make_client()
 
 
@@ -276,13 +279,13 @@ _SCHEMAS = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server on a socket in a folder of its own; return a URL."""
+    """Run a PostgreSQL server on a socket in a temporary folder and return its URL."""
     initdb, pg_ctl = (_postgres_program(name) for name in ("initdb", "pg_ctl"))
     version = subprocess.run([initdb, "--version"], check=True, capture_output=True, text=True)
     if int(re.findall(r"\d+", version.stdout)[0]) < 15:
         pytest.skip(f"PostgreSQL 15 or later is not installed, but {version.stdout.strip()}")
-    # A socket's path may have some 100 bytes only, and PostgreSQL does not run
-    # as root, who may have made the folders above pytest's own.
+    # Not in pytest's folder: the path of a socket is limited to about 100 bytes, and
+    # PostgreSQL does not run as root, which may own the folders above.
     folder = Path(tempfile.mkdtemp(prefix="mock-pg-"))
     user = None
     if os.geteuid() == 0:
@@ -296,7 +299,7 @@ def postgres() -> Iterator[str]:
         )
 
     try:
-        # Sorted as people do, so that what depends on the sorting shows.
+        # A linguistic collation, so that tests fail if the mock depends on the collation.
         locale = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en")
         run(initdb, "-D", data, "-U", "mock", "-A", "trust", "-E", "UTF8", "--no-sync", *locale)
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
@@ -310,18 +313,18 @@ def postgres() -> Iterator[str]:
 
 
 def _postgres_program(name: str) -> str:
-    # Debian keeps the server's programs out of the search path.
+    # Debian installs the server's programs outside the search path.
     found = shutil.which(name) or next(
         map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
     )
     if found is None:
-        pytest.skip(f"PostgreSQL's server is not installed: there is no {name}")
+        pytest.skip(f"PostgreSQL's server is not installed: {name} not found")
     return found
 
 
 @pytest.fixture
 def postgres_url(postgres: str) -> str:
-    """Make a place in PostgreSQL that nobody has used yet."""
+    """Create an empty schema in PostgreSQL and return its URL."""
     schema = f"mock_{next(_SCHEMAS)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
@@ -330,8 +333,33 @@ def postgres_url(postgres: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str | None:
-    """Make a database of each kind, for `MockSettings.database`; SQLite's is in memory."""
+    """Return `MockSettings.database` for SQLite in memory and for PostgreSQL."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return a database that several processes can open: an SQLite file, and PostgreSQL."""
     if request.param == "sqlite":
-        return None
+        return str(tmp_path / "mock.db")
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def open_store(time: FakeTime) -> Iterator[OpenStore]:
+    """Return a function that opens a store, which is closed at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda database=None, now=time: stack.enter_context(closing(Store(now, database)))
+
+
+@pytest.fixture
+def write_yaml(tmp_path: Path) -> WriteYaml:
+    """Return a function that writes a YAML file and returns its path."""
+
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "file.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write

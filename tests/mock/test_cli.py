@@ -1,13 +1,10 @@
-"""The command, in a process of its own."""
+"""Tests for the command, in a separate process where that matters."""
 
 from __future__ import annotations
 
-import io
 import signal
 import socket
 import subprocess
-import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,47 +14,24 @@ from click.testing import CliRunner
 from siteassist_mock.__main__ import main
 from siteassist_mock.storage.store import StoreError
 from siteassist_mock.testing import mock_server
-from tests.values import BEARER
+from tests.mock.command import MODULE, refused, started
+from tests.values import API_KEY, BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from siteassist_mock.settings import MockSettings
-
-MODULE = [sys.executable, "-m", "siteassist_mock"]
-
-
-@contextmanager
-def started(*arguments: str, count: int = 5) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Start the command on a free port; yield it with the first lines that it printed."""
-    with subprocess.Popen(
-        [*MODULE, "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process, [process.stdout.readline().rstrip("\n") for _ in range(count)]
-        finally:
-            process.kill()
+    from tests.mock.conftest import WriteYaml
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_it_says_where_it_is_and_what_it_knows() -> None:
-    """Once it says so it can be reached."""
-    with started() as (_, lines):
-        head, url, tail = lines[0].partition("http://127.0.0.1:")[0], lines[0].split()[3], lines[0]
-        assert head == "SiteAssist mock on "
-        assert tail.endswith("/v2 (state in memory)")
+def test_start_prints_addresses_and_keys() -> None:
+    """The command prints its addresses and keys as soon as it accepts connections."""
+    with started(count=5) as (_, url, lines):
+        assert lines[0].startswith("SiteAssist mock on http://127.0.0.1:")
+        assert lines[0].endswith("/v2 (state in memory)")
         assert lines[1:] == [
-            "publishable key: sa_pk_1234567890abcdef",
-            "private key:     sk_test_1234567890abcdef",
+            f"publishable key: {API_KEY}",
+            f"private key:     {PRIVATE_KEY}",
             f"operator's page: {url.removesuffix('/v2')}/_mock/ui",
             f"reference:       {url.removesuffix('/v2')}/docs",
         ]
@@ -66,31 +40,30 @@ def test_it_says_where_it_is_and_what_it_knows() -> None:
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 200
 
 
-def test_the_control_endpoints_can_be_left_out() -> None:
-    """Then they are no more than an unknown path, and not announced."""
-    with started("--no-control", count=4) as (process, lines):
+def test_no_control_disables_the_operator_page() -> None:
+    """With `--no-control` the operator page is a 404 and is not printed."""
+    with started("--no-control", count=4) as (process, url, lines):
         assert lines[3].startswith("reference: ")
-        root = lines[0].split()[3].removesuffix("/v2")
-        assert httpx.get(f"{root}/_mock/ui").status_code == 404
+        assert httpx.get(f"{url.removesuffix('/v2')}/_mock/ui").status_code == 404
         process.terminate()
         assert process.communicate(timeout=30)[0] == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_when_it_is_told(number: signal.Signals) -> None:
-    """With status 0 and without a word, even before it has answered anything."""
-    with started() as (process, _):
+def test_a_signal_stops_the_command(number: signal.Signals) -> None:
+    """A signal ends the command with status 0 and no output, even before the first request."""
+    with started(count=5) as (process, _, _):
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
         assert (process.returncode, output, errors) == (0, "", "")
 
 
-def test_a_file_survives(tmp_path: Path) -> None:
-    """What one run stored the next one knows, which is one in this process here."""
+def test_a_database_file_keeps_conversations(tmp_path: Path) -> None:
+    """A conversation is still listed when another server opens the same file."""
     database = tmp_path / "mock.db"
-    with started("--database", str(database)) as (process, lines):
+    with started("--database", str(database)) as (process, url, lines):
         assert lines[0].endswith(f"/v2 (state in {database})")
-        reply = httpx.post(f"{lines[0].split()[3]}/conversations", headers=BEARER)
+        reply = httpx.post(f"{url}/conversations", headers=BEARER)
         process.terminate()
         assert 0 == process.wait(30)
     with mock_server(database=database) as url:
@@ -99,42 +72,31 @@ def test_a_file_survives(tmp_path: Path) -> None:
 
 
 def test_keys_can_be_chosen() -> None:
-    """Only they count, and a private one is not printed."""
-    with started("--api-key", "pk_mine", "--private-key", "sk_mine") as (_, lines):
-        assert lines[1:3] == ["publishable key: pk_mine", "private key:     as given"]
-        url = lines[0].split()[3]
+    """Configured keys replace the built-in ones, and the private key is not printed."""
+    with started("--api-key", "pk_mine", "--private-key", "sk_mine", count=3) as (_, url, lines):
+        assert lines[1:] == ["publishable key: pk_mine", "private key:     as given"]
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
 
 
-def refused(*arguments: str) -> str:
-    """Return the one line with which the command refuses to start, in this process."""
-    output, errors = io.StringIO(), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
-        main(["--port", "0", *arguments])
-    assert (2, "") == (ended.value.code, output.getvalue())
-    line, rest = errors.getvalue().split("\n", 1)
-    assert "" == rest
-    return line
-
-
 def test_a_port_in_use_is_one_line() -> None:
-    """With the address and the reason; status 2, also of the real process."""
+    """A port in use ends the process with status 2 and one line with address and reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run(*MODULE, "--port", port)
+        command = [*MODULE, "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     problem = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
     assert (2, "", f"siteassist-mock: {problem}\n") == (done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize("host", ["no..where", "256.256.256.256"])
-def test_an_impossible_host_is_one_line(host: str) -> None:
-    """Whether it cannot be a name or cannot be found."""
+def test_an_invalid_host_is_one_line(host: str) -> None:
+    """A malformed or unknown host is reported in one line."""
     line = refused("--host", host)
     assert line.startswith(f"siteassist-mock: cannot listen on {host}, port 0: ")
 
 
 def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
-    """A folder, a missing folder, and a file that is something else."""
+    """A folder, a path in a missing folder and a file of another format are reported."""
     junk = tmp_path / "junk.db"
     junk.write_text("This is not a database. " * 100)
     for database, reason in {
@@ -150,47 +112,37 @@ def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("paths: [", "openapi.yaml:"),
+        ("paths: [", "file.yaml:"),
         ("paths: {}", "no operation for the handler init"),
         ("servers: []", "`paths`"),
     ],
 )
 def test_a_broken_description_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+    write_yaml: WriteYaml, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
 ) -> None:
-    """With the place of the problem."""
-    path = tmp_path / "openapi.yaml"
-    path.write_text(text)
-    monkeypatch.setattr("siteassist_mock.app.SPEC_PATH", path)
+    """An invalid description is reported in one line that names the problem."""
+    monkeypatch.setattr("siteassist_mock.app.SPEC_PATH", write_yaml(text))
     assert problem in refused()
 
 
-def test_help_teaches() -> None:
-    """Every option and some examples."""
-    done = run(*MODULE, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    for word in (
-        "--host",
-        "--port",
-        "--database",
-        "--api-key",
-        "--private-key",
-        "--grace",
-        "--stream-delay",
-    ):
+def test_help_lists_options_and_examples() -> None:
+    """The help lists the options and some examples."""
+    done = CliRunner().invoke(main, ["--help"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    options = "--host --port --database --api-key --private-key --grace --stream-delay"
+    for word in (*options.split(), "Examples:"):
         assert word in done.stdout
-    assert "Examples:" in done.stdout
 
 
 def test_a_negative_grace_is_refused() -> None:
-    """As a wrong call."""
+    """A negative `--grace` is a usage error."""
     done = CliRunner().invoke(main, ["--grace", "-1"])
     assert 2 == done.exit_code
     assert "'--grace': -1.0 is not in the range x>=0." in done.output
 
 
-def test_paces_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `--stream-delay` and `--session-seconds` say is what the application is made with."""
+def test_delay_and_session_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--stream-delay` and `--session-seconds` become settings of the application."""
     seen: list[MockSettings] = []
 
     def create(settings: MockSettings) -> None:

@@ -1,4 +1,4 @@
-"""The clock."""
+"""Tests for the clock."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def test_timestamps_are_rfc_3339_in_utc_with_milliseconds(time: FakeTime) -> None:
-    """A timestamp looks like those of the documents, whole seconds included."""
+    """A timestamp has the format of the documentation, also at a whole second."""
     time.seconds = 1705314600.0
     assert Clock(time).timestamp() == "2024-01-15T10:30:00.000Z"
 
 
 def test_the_clock_never_goes_back(time: FakeTime) -> None:
-    """Where the system's clock is set back, this one stands still."""
+    """The clock stands still while the system's clock is behind it."""
     clock = Clock(time)
     before = clock.timestamp()
     time.seconds -= 3600
@@ -25,5 +25,5 @@ def test_the_clock_never_goes_back(time: FakeTime) -> None:
 
 
 def test_the_clock_does_not_begin_before_its_floor(time: FakeTime) -> None:
-    """What a database already holds is not older than what comes."""
+    """The clock starts no earlier than the newest timestamp in the database."""
     assert Clock(time, floor="2030-01-01T00:00:00.000Z").timestamp() == "2030-01-01T00:00:00.000Z"

@@ -1,4 +1,4 @@
-"""Every kind of operation is served, whatever the description has of it today."""
+"""Tests for methods, parameters and responses that the current API does not use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ VERSION = {
 
 
 def operation(name: str, *parameters: Any, **others: Any) -> dict[str, Any]:
-    """Return an operation that answers 204, or 400 and 401 with the usual body."""
+    """Return an operation with the response 204 and the usual error responses."""
     errors = {
         "400": {"$ref": "#/components/responses/BadRequest"},
         "401": {"$ref": "#/components/responses/Unauthorized"},
@@ -57,29 +57,29 @@ def operation(name: str, *parameters: Any, **others: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def grown(spec: dict[str, Any]) -> dict[str, Any]:
-    """Add a path with each of the methods that the API has not used so far."""
-    grown = copy.deepcopy(spec)
-    grown["components"]["schemas"]["Thing"] = {
+def extended(spec: dict[str, Any]) -> dict[str, Any]:
+    """Add operations with methods that the API does not use."""
+    extended = copy.deepcopy(spec)
+    extended["components"]["schemas"]["Thing"] = {
         "type": "object",
         "required": ["name"],
         "properties": {"name": {"type": "string", "maxLength": 5}},
     }
-    grown["paths"][PATH] = {
-        # One for all methods of the path.
+    extended["paths"][PATH] = {
+        # Shared by all methods of the path.
         "parameters": [THING_ID],
         "put": operation("putThing", requestBody=BODY),
         "patch": operation("patchThing", VERSION, requestBody={**BODY, "required": False}),
         "delete": operation("deleteThing"),
     }
-    return grown
+    return extended
 
 
 Make: TypeAlias = Callable[..., "Client"]
 
 
 @pytest.fixture
-def serve(grown: dict[str, Any], client: Client) -> Iterator[Make]:
+def serve(extended: dict[str, Any], client: Client) -> Iterator[Make]:
     """Serve that, with handlers that remember their calls."""
     apps: list[Starlette] = []
 
@@ -93,35 +93,28 @@ def serve(grown: dict[str, Any], client: Client) -> Iterator[Make]:
 
         names = ("putThing", "patchThing", "deleteThing")
         handlers = {**HANDLERS, **dict.fromkeys(names, handler)}
-        app = create_app(MockSettings(strict=True), spec=grown, handlers=handlers)
+        app = create_app(MockSettings(strict=True), spec=extended, handlers=handlers)
         apps.append(app)
-        return dataclasses.replace(client, app=app, spec=grown)
+        return dataclasses.replace(client, app=app, spec=extended)
 
     yield serve
     for app in apps:
         app.state.store.close()
 
 
+@pytest.mark.parametrize("response", [Response(status_code=204), None])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_an_answer_without_a_body_is_sent(method: str, serve: Make) -> None:
-    """It has neither a body nor a media type."""
+def test_a_response_without_a_body_is_sent(method: str, response: Any, serve: Make) -> None:
+    """A handler may return the empty response, or None for the documented one."""
     body = {"name": "a"} if method != "DELETE" else None
-    reply = serve().request(method, TARGET, body=body)
-    assert (204, b"") == (reply.status, reply.body)
-    assert "content-type" not in reply.headers
-
-
-def test_a_handler_that_returns_none_gives_the_empty_response(serve: Make) -> None:
-    """The status is that of the documented success without a body."""
-    nothing: Any = None
-    reply = serve(lambda _: nothing).request("DELETE", TARGET)
+    reply = serve(lambda _: response).request(method, TARGET, body=body)
     assert (204, b"", False) == (reply.status, reply.body, "content-type" in reply.headers)
 
 
 def test_none_needs_an_empty_response(
     spec: dict[str, Any], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Otherwise the server answers 500 and logs the operation."""
+    """A handler that returns None where a body is documented causes a 500 and a log record."""
     app = create_app(spec=spec, handlers={**HANDLERS, "getMe": lambda _: None})
     assert 500 == dataclasses.replace(client, app=app).get("/identity/me").status
     app.state.store.close()
@@ -137,23 +130,23 @@ def test_none_needs_an_empty_response(
     ],
 )
 def test_a_path_parameter_has_its_declared_type(
-    schema: dict[str, Any], text: str, value: Any, grown: dict[str, Any], serve: Make
+    schema: dict[str, Any], text: str, value: Any, extended: dict[str, Any], serve: Make
 ) -> None:
-    """Only UUIDs are the same in both cases."""
-    grown["paths"][PATH]["parameters"] = [{**THING_ID, "schema": schema}]
+    """A path parameter is converted to its type; only UUIDs are case-insensitive."""
+    extended["paths"][PATH]["parameters"] = [{**THING_ID, "schema": schema}]
     seen: list[Call] = []
     serve(seen=seen).request("DELETE", f"/visitors/things/{text}")
     assert [value] == [call.path["thingId"] for call in seen]
 
 
-def test_a_path_parameter_of_another_type_is_refused(grown: dict[str, Any], serve: Make) -> None:
-    """A number is not a text of digits with something else."""
-    grown["paths"][PATH]["parameters"] = [{**THING_ID, "schema": {"type": "integer"}}]
+def test_a_path_parameter_of_another_type_is_refused(extended: dict[str, Any], serve: Make) -> None:
+    """A path parameter that does not match its type is a 400."""
+    extended["paths"][PATH]["parameters"] = [{**THING_ID, "schema": {"type": "integer"}}]
     assert 400 == serve().request("DELETE", "/visitors/things/7a").status
 
 
-def test_parameters_of_the_path_and_headers_reach_the_handler(serve: Make) -> None:
-    """A header is converted like a query parameter, and has its default."""
+def test_path_and_header_parameters_reach_the_handler(serve: Make) -> None:
+    """A header is converted like a query parameter and has its default."""
     seen: list[Call] = []
     client = serve(seen=seen)
     client.request("PATCH", TARGET, body={"name": "a"}, headers={"if-match": "3"})
@@ -175,30 +168,34 @@ def test_parameters_of_the_path_and_headers_reach_the_handler(serve: Make) -> No
         ("POST", TARGET, None, {}, 405),
     ],
 )
-def test_what_is_not_valid_is_refused(
+def test_an_invalid_request_is_refused(
     method: str, target: str, body: Any, headers: dict[str, str], status: int, serve: Make
 ) -> None:
-    """As in any other operation."""
+    """Requests to an added operation are validated as for any other operation."""
     client = serve().bearing(None) if "authorization" in headers else serve()
     assert status == client.request(method, target, body=body, headers=headers).status
 
 
-def test_strict_refuses_a_body_where_none_is_documented(serve: Make) -> None:
-    """Neither another success nor a 204 with a body."""
-    reply = serve(lambda _: JSONResponse({"success": True})).request("DELETE", TARGET)
-    assert (500, "deleteThing answered 200 which it does not document") == (
-        reply.status,
-        reply.json["error"]["message"],
-    )
-    reply = serve(lambda _: JSONResponse({}, 204)).request("DELETE", TARGET)
-    assert (500, "deleteThing answered 204 as application/json, which it does not document") == (
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (200, "200 which it does not document"),
+        (204, "204 as application/json, which it does not document"),
+    ],
+)
+def test_strict_refuses_a_body_where_none_is_documented(
+    status: int, problem: str, serve: Make
+) -> None:
+    """A strict server rejects both an undocumented success and a 204 with a body."""
+    reply = serve(lambda _: JSONResponse({"success": True}, status)).request("DELETE", TARGET)
+    assert (500, f"deleteThing answered {problem}") == (
         reply.status,
         reply.json["error"]["message"],
     )
 
 
-def test_an_answer_without_a_body_can_be_asked_for(serve: Make) -> None:
-    """`Prefer: code=204` needs no example."""
+def test_a_response_without_a_body_can_be_requested(serve: Make) -> None:
+    """`Prefer: code=204` works without an example."""
     reply = serve().bearing(None).request("DELETE", TARGET, headers={"prefer": "code=204"})
     assert (204, b"", "code=204") == (reply.status, reply.body, reply.headers["preference-applied"])
 
@@ -215,33 +212,22 @@ def test_an_answer_without_a_body_can_be_asked_for(serve: Make) -> None:
         ("expired-session", 401),
     ],
 )
-def test_faults_of_a_body_leave_an_answer_without_one(fault: str, status: int, serve: Make) -> None:
-    """There is nothing to spoil; the others come as everywhere."""
+def test_body_faults_do_not_affect_an_empty_response(fault: str, status: int, serve: Make) -> None:
+    """Faults that change a body have no effect without one; other faults still apply."""
     reply = serve().request("DELETE", TARGET, headers={"mock-fault": fault})
     assert (status, status != 204) == (reply.status, bool(reply.body))
 
 
-def test_browsers_may_use_the_methods(serve: Make) -> None:
-    """The methods of a preflight are those of the description."""
+def test_a_preflight_allows_the_methods_of_the_description(serve: Make) -> None:
+    """A preflight response lists the methods of the description."""
     asked = {"origin": "https://website.example", "access-control-request-method": "DELETE"}
     reply = serve().bearing(None).request("OPTIONS", TARGET, headers=asked)
     allowed = reply.headers["access-control-allow-methods"].split(", ")
     assert {"DELETE", "PATCH", "PUT"} <= set(allowed)
 
 
-def test_an_operation_without_a_handler_is_named(grown: dict[str, Any]) -> None:
-    """The server does not start."""
-    with pytest.raises(SpecError, match="the operation putThing has no handler"):
-        create_app(MockSettings(), spec=grown)
-
-
-def test_the_base_path_is_that_of_the_server(spec: dict[str, Any]) -> None:
-    """The mock serves below the same path as production."""
-    assert "/v2" == base_path(Document(spec))
-
-
 @pytest.mark.parametrize("servers", [{}, {"servers": []}, {"servers": None}, {"servers": [{}]}])
-def test_without_a_server_there_is_no_base_path(servers: dict[str, Any]) -> None:
-    """The error names the key."""
+def test_a_description_without_a_server_has_no_base_path(servers: dict[str, Any]) -> None:
+    """A missing server URL is an error that names the key."""
     with pytest.raises(SpecError, match="`servers` must contain a server with a `url`"):
         base_path(Document(servers))

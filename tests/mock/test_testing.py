@@ -1,4 +1,4 @@
-"""A server for tests, over real sockets."""
+"""Tests for the server that other tests run in a thread, over real sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASKED = {"role": "user", "content": "How long does shipping take?"}
 
 
 def test_a_server_answers_until_the_block_ends() -> None:
-    """On a free port of the loopback interface, and on none afterwards."""
+    """The server listens on a free loopback port and stops at the end of the block."""
     with mock_server() as url:
         assert url.startswith("http://127.0.0.1:")
         assert url.endswith("/v2")
@@ -33,7 +33,7 @@ def test_a_server_answers_until_the_block_ends() -> None:
 
 
 def test_a_server_takes_settings() -> None:
-    """The fields of `Settings`, and no others."""
+    """`mock_server` accepts the fields of `MockSettings` only."""
     with mock_server(private_key="sk_mine") as url:
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
     with pytest.raises(TypeError), mock_server(colour="red"):
@@ -41,7 +41,7 @@ def test_a_server_takes_settings() -> None:
 
 
 def test_a_test_can_reach_the_store() -> None:
-    """From its own thread, while the server runs."""
+    """A test can use the store from its own thread while the server runs."""
     app = create_app()
     with serving(app) as url, httpx.Client(base_url=url, headers=BEARER) as client:
         conversation_id = client.post("/conversations").json()["id"]
@@ -50,8 +50,8 @@ def test_a_test_can_reach_the_store() -> None:
         assert (reply.status_code, reply.text) == (202, "Message sent")
 
 
-def test_a_stream_arrives_event_by_event() -> None:
-    """As chunks, with the documented media type."""
+def test_a_stream_is_sent_in_chunks() -> None:
+    """A stream is sent in chunks and with the documented media type."""
     with (
         mock_server() as url,
         httpx.stream(
@@ -66,8 +66,8 @@ def test_a_stream_arrives_event_by_event() -> None:
         assert list(reply.iter_lines())[-2:] == ["data: [DONE]", ""]
 
 
-def test_a_client_that_hangs_up_breaks_its_answer_off() -> None:
-    """The server notices in the middle of a stream, and keeps what it has written."""
+def test_a_disconnect_ends_a_stream() -> None:
+    """The server notices a disconnect during a stream and keeps the text already sent."""
     question = {"content": ASKED["content"], "stream": True}
     with (
         mock_server(stream_delay=0.02) as url,
@@ -88,13 +88,13 @@ def test_a_client_that_hangs_up_breaks_its_answer_off() -> None:
             answer = client.get(path, params={"role": "assistant"}).json()["data"][0]
     assert answer["status"] == "error"
     stored = answer["parts"][0]["text"]
-    # What was on its way to the client when it left may be more than it has read.
+    # The server may have sent more than the client has read.
     assert stored.startswith("".join(read))
     assert len(stored) < len(whole)
 
 
-def test_a_block_may_wait_for_what_is_answered() -> None:
-    """Its end refuses new connections at once; who reads slowly then still gets everything."""
+def test_grace_lets_a_running_response_end() -> None:
+    """The end of the block refuses new connections but lets a slow client read its response."""
     large = {"Mock-Fault": "oversized-body=50000000"}
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
         with mock_server(grace_seconds=30) as url:
@@ -112,8 +112,8 @@ def test_a_block_may_wait_for_what_is_answered() -> None:
     assert "visitor" == json.loads(body)["object"]
 
 
-def test_a_block_does_not_wait_for_long() -> None:
-    """Unless it is told to: what is still answered then is cut."""
+def test_the_default_grace_is_short() -> None:
+    """Without `grace_seconds`, a response that is still running is cut soon."""
     hanging = {"Mock-Fault": "drip=3600"}
     with ExitStack() as stack:
         with mock_server() as url:
@@ -125,19 +125,19 @@ def test_a_block_does_not_wait_for_long() -> None:
 
 
 def is_open(url: str) -> bool:
-    """Return whether a new connection is accepted."""
+    """Return whether the server accepts a new connection."""
     address = httpx.URL(url)
     try:
         socket.create_connection((address.host, address.port or 0), 10).close()
     except (ConnectionRefusedError, ConnectionResetError):
-        # Reset, if nobody has accepted it yet when the server stops to listen.
+        # A connection that is not yet accepted is reset when the server stops to listen.
         return False
     return True
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_large_body_gets_its_answer(*, chunked: bool) -> None:
-    """A client that sends everything first still reads the 413."""
+def test_a_large_body_gets_a_413(*, chunked: bool) -> None:
+    """A client that sends its whole body first still reads the 413."""
     body = b"x" * 5_000_000
     pieces = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
     with mock_server() as url:
@@ -148,8 +148,8 @@ def test_a_large_body_gets_its_answer(*, chunked: bool) -> None:
 
 
 @pytest.mark.parametrize("in_file", [False, True])
-def test_many_clients_at_once_lose_nothing(tmp_path: Path, *, in_file: bool) -> None:
-    """Every conversation is there, with every message in order."""
+def test_concurrent_clients_lose_nothing(tmp_path: Path, *, in_file: bool) -> None:
+    """Each conversation is stored, with all of its messages in order."""
     database = tmp_path / "mock.db" if in_file else None
 
     def talk(url: str) -> list[int]:
@@ -170,18 +170,8 @@ def test_many_clients_at_once_lose_nothing(tmp_path: Path, *, in_file: bool) -> 
     assert total == 16
 
 
-def test_two_servers_share_a_file(tmp_path: Path) -> None:
-    """A token of one is good for the other."""
-    database = tmp_path / "mock.db"
-    with mock_server(database=database) as one, mock_server(database=database) as two:
-        body = {"apiKey": "sa_pk_1234567890abcdef", "saVid": "device-1"}
-        session = httpx.post(f"{one}/identity/init", json=body).json()
-        token = {"Authorization": f"Bearer {session['sessionToken']}"}
-        assert httpx.get(f"{two}/identity/me", headers=token).json() == session["visitor"]
-
-
 def test_an_ipv6_address_is_written_in_brackets() -> None:
-    """As an URL wants it."""
+    """A base URL contains an IPv6 address in brackets."""
     app = create_app()
     app.state.store.close()
     if not socket.has_ipv6:

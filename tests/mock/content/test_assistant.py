@@ -1,4 +1,4 @@
-"""The assistant."""
+"""Tests for the assistant's answers."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from siteassist_mock.content.search_index import Knowledge
     ],
 )
 def test_the_answer_depends_on_the_question(question: str, start: str) -> None:
-    """A greeting, something known and something unknown."""
+    """Greetings, known topics and unknown topics have different answers."""
     assert Assistant().answer(question).text.startswith(start)
 
 
 def test_the_same_question_gets_the_same_answer() -> None:
-    """Tests can rest on it."""
+    """Answers are deterministic."""
     assert Assistant().answer("Where is my parcel?", ["a", None]) == Assistant().answer(
         "Where is my parcel?", ["a", None]
     )
 
 
 @pytest.mark.parametrize("question", ["", "How long does shipping take?", "zebra"])
-def test_pieces_are_the_whole_text(question: str) -> None:
-    """Nothing is lost between the pieces, and there are several."""
+def test_pieces_join_to_the_whole_text(question: str) -> None:
+    """An answer has several pieces, which together are its whole text."""
     reply = Assistant().answer(question)
     assert "".join(reply.pieces()) == reply.text
     assert len(reply.pieces()) > 5
 
 
 def test_tokens_are_counted() -> None:
-    """Words and punctuation marks, of the question and of what else is read."""
+    """Words and punctuation marks of the question and of its context count as input."""
     reply = Assistant().answer("Hello, you", ["One page.", None, ""])
     assert (reply.input_tokens, reply.output_tokens) == (6, 9)
 
@@ -54,7 +54,7 @@ def test_tokens_are_counted() -> None:
     ],
 )
 def test_a_title_is_one_short_line(message: str, expected: str | None) -> None:
-    """A blank message gives none."""
+    """A title is one line of at most 60 characters; a blank message has none."""
     assert title(message) == expected
 
 
@@ -68,19 +68,19 @@ def test_a_title_is_one_short_line(message: str, expected: str | None) -> None:
     ],
 )
 def test_answers_link_to_the_website(question: str, link: str) -> None:
-    """To the page that fits best."""
+    """An answer links to the best matching page."""
     assert link in Assistant().answer(question).text
 
 
 def test_a_website_without_pages_gets_no_links() -> None:
-    """Nothing leads to a page that is not there."""
+    """An answer contains no links if the website has no pages."""
     assistant = Assistant(Knowledge([{"question": "Where?", "answer": "Here."}], []))
     for question in ("Where?", "zebra"):
         assert "](" not in assistant.answer(question).text
 
 
-def test_no_title_breaks_a_link() -> None:
-    """What means something in Markdown is escaped."""
+def test_link_titles_are_escaped() -> None:
+    """Markdown characters in titles and URLs are escaped."""
     page = {"title": "a]b", "content": "zebra", "url": "https://example.com/a_(b)"}
     assert r"[a\]b](https://example.com/a_%28b%29)" in (
         Assistant(Knowledge([], [page])).answer("zebra").text

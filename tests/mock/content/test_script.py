@@ -1,8 +1,7 @@
-"""Scripted answers, and what is said of a file that cannot be used."""
+"""Tests for scripted answers and for the errors of an invalid script."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,12 @@ import pytest
 
 from siteassist_mock.content.script import find_rule, read_script
 from siteassist_mock.content.yaml_file import FileError
-from tests.mock.test_cli import refused
+from tests.mock.command import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.mock.conftest import Client
+    from tests.mock.conftest import Client, MakeClient, WriteYaml
 
 SCRIPT = """\
 - when: Refund
@@ -33,21 +31,9 @@ SCRIPT = """\
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
-    """Write a file and return its path."""
-
-    def make(text: str | bytes) -> Path:
-        path = tmp_path / "answers.yaml"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return make
-
-
-@pytest.fixture
-def scripted(make_client: Callable[..., Client], write: Callable[[str], Path]) -> Client:
-    """Make a client of a server with the script."""
-    return make_client(script=write(SCRIPT))
+def scripted(make_client: MakeClient, write_yaml: WriteYaml) -> Client:
+    """Create a client of a server with the script."""
+    return make_client(script=write_yaml(SCRIPT))
 
 
 @pytest.mark.parametrize(
@@ -59,17 +45,17 @@ def scripted(make_client: Callable[..., Client], write: Callable[[str], Path]) -
         ("order s+d+", None),
     ],
 )
-def test_the_first_rule_that_fits_answers(
-    write: Callable[[str], Path], message: str, text: str | None
+def test_the_first_matching_rule_applies(
+    write_yaml: WriteYaml, message: str, text: str | None
 ) -> None:
-    """By a text or a regular expression, whatever the case."""
-    rule = find_rule(read_script(write(SCRIPT)), message)
+    """A rule matches a substring or a regular expression, ignoring case."""
+    rule = find_rule(read_script(write_yaml(SCRIPT)), message)
     assert text == (rule.text if rule else None)
 
 
 @pytest.mark.parametrize("message", ["refund", "order 12", "How long does shipping take?"])
-def test_the_stored_message_is_the_streamed_one(scripted: Client, message: str) -> None:
-    """And the whole one as well; a message without a rule gets the usual answer."""
+def test_streamed_whole_and_stored_answers_are_equal(scripted: Client, message: str) -> None:
+    """The streamed, whole and stored texts are the same, with and without a matching rule."""
     path = f"{scripted.conversation()}/messages"
     streamed = scripted.post(path, {"content": message, "stream": True})
     whole = scripted.post(path, {"content": message}).json["steps"][0]
@@ -80,8 +66,8 @@ def test_the_stored_message_is_the_streamed_one(scripted: Client, message: str) 
     assert streamed.text == whole["content"][0]["text"]
 
 
-def test_a_streamed_answer_breaks_off(scripted: Client) -> None:
-    """With the text of the rule, in the stream and in the stored message."""
+def test_a_scripted_error_ends_a_stream(scripted: Client) -> None:
+    """The stream and the stored message contain the rule's text and its error."""
     path = f"{scripted.conversation()}/messages"
     streamed = scripted.post(path, {"content": "broken", "stream": True})
     assert "It began" == streamed.text
@@ -96,8 +82,8 @@ def test_a_streamed_answer_breaks_off(scripted: Client) -> None:
     )
 
 
-def test_a_whole_answer_breaks_off(scripted: Client) -> None:
-    """As the documented 500, and the stored message says the same."""
+def test_a_scripted_error_is_a_500(scripted: Client) -> None:
+    """Without a stream, a rule's error is a 500, and the stored message has the error."""
     path = f"{scripted.conversation()}/messages"
     reply = scripted.post(path, {"content": "silent"})
     assert (500, "Nothing came") == (reply.status, reply.json["error"]["message"])
@@ -111,7 +97,7 @@ def test_a_whole_answer_breaks_off(scripted: Client) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_completions_follow_the_script(scripted: Client, *, stream: bool) -> None:
-    """Without a conversation, too; also one that comes later."""
+    """Completions outside a conversation use the script as well, including its delays."""
     said = [{"role": "user", "content": "order 12"}]
     reply = scripted.post("/chat/completions", {"messages": said, "stream": stream})
     assert 200 == reply.status
@@ -119,7 +105,7 @@ def test_completions_follow_the_script(scripted: Client, *, stream: bool) -> Non
 
 
 def test_earlier_messages_count_as_input(client: Client) -> None:
-    """The model reads them again, and so a later message has more input."""
+    """Earlier messages of a conversation count as input of a later one."""
     path = f"{client.conversation()}/messages"
 
     def usage() -> dict[str, Any]:
@@ -152,42 +138,18 @@ def test_earlier_messages_count_as_input(client: Client) -> None:
         (b"- when: \xff", ": not UTF-8 at byte 8"),
     ],
 )
-def test_a_bad_file_is_one_line(
-    write: Callable[[str | bytes], Path], text: str | bytes, problem: str
+def test_an_invalid_script_is_one_line(
+    write_yaml: WriteYaml, text: str | bytes, problem: str
 ) -> None:
-    """With file, line and problem."""
-    path = write(text)
+    """The error names the file, the line and the problem."""
+    path = write_yaml(text)
     with pytest.raises(FileError) as caught:
         read_script(path)
     assert str(caught.value).startswith(f"{path}{problem}")
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
-    """With status 2; here there is no file at all."""
+def test_the_command_refuses_a_missing_script(tmp_path: Path) -> None:
+    """The command ends with status 2 if the script does not exist."""
     path = tmp_path / "none.yaml"
     assert f"siteassist-mock: {path}: No such file or directory" == refused("--script", str(path))
-
-
-def test_a_server_that_stops_does_not_wait_for_a_delayed_answer() -> None:
-    """A stream that is cancelled before its first event is settled all the same."""
-    from siteassist_mock.http.event_stream import EventStreamResponse
-
-    settled: list[Any] = []
-
-    async def main() -> None:
-        async def never() -> Any:
-            await asyncio.Event().wait()
-
-        async def send(_message: Any) -> None:
-            raise AssertionError
-
-        stream = EventStreamResponse(["a"], wait=60, settle=lambda *end: settled.append(end))
-        task = asyncio.ensure_future(stream({"type": "http"}, never, send))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait({task})
-
-    asyncio.run(main())
-    assert [("", False)] == settled

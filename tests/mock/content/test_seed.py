@@ -1,4 +1,4 @@
-"""The data that every server starts with."""
+"""Tests for the built-in data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from tests.mock.conftest import Client
 
 
-def test_the_seed_is_that_of_the_examples(spec: dict[str, Any]) -> None:
-    """The description's own examples can be sent as they are."""
+def test_the_seed_equals_the_examples(spec: dict[str, Any]) -> None:
+    """The examples of the description are valid requests to the mock."""
     examples = spec["components"]["examples"]
     assert examples["InitDevice"]["value"]["apiKey"] == API_KEY
     assert examples["DemoProject"]["value"] == PROJECT
@@ -22,7 +22,7 @@ def test_the_seed_is_that_of_the_examples(spec: dict[str, Any]) -> None:
 
 
 def test_all_of_the_seed_is_valid(client: Client) -> None:
-    """Not only what a test happens to ask for fits the description."""
+    """All built-in Q&As and pages match their schemas."""
     for name, values in {
         "Qna": QNAS,
         "SearchResult": [{"score": 1, **page} for page in PAGES],
@@ -32,6 +32,6 @@ def test_all_of_the_seed_is_valid(client: Client) -> None:
 
 
 def test_identifiers_are_distinct() -> None:
-    """Nothing is there twice."""
+    """No two built-in objects have the same identifier."""
     ids = [PROJECT_ID, ASSISTANT_ID, *(qna["id"] for qna in QNAS)]
     assert len(set(ids)) == len(ids)

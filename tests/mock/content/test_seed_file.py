@@ -1,4 +1,4 @@
-"""A website of one's own, and what is said of a file that cannot be used."""
+"""Tests for seed files and for the errors of an invalid one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from siteassist_mock.content.seed_file import read_seed
 from siteassist_mock.content.yaml_file import FileError, YamlFile
 from siteassist_mock.settings import MockSettings
 from siteassist_spec import SpecError
-from tests.mock.test_cli import refused, started
+from tests.mock.command import refused, started
+from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.mock.conftest import Client
+    from tests.mock.conftest import Client, MakeClient, WriteYaml
 
 SEED = """\
 project:
@@ -50,25 +50,13 @@ pages:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a file and return its path."""
-
-    def make(text: str) -> Path:
-        path = tmp_path / "data.yaml"
-        path.write_text(text)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def zoo(make_client: Callable[..., Client], write: Callable[[str], Path]) -> Client:
-    """Make a client of the zoo's server, with its first private key."""
-    return make_client(seed=write(SEED)).bearing("sk_one")
+def zoo(make_client: MakeClient, write_yaml: WriteYaml) -> Client:
+    """Create a client of a server with the seed file, with its first private key."""
+    return make_client(seed=write_yaml(SEED)).bearing("sk_one")
 
 
 def test_the_project_is_that_of_the_file(zoo: Client) -> None:
-    """What the file leaves out is built in."""
+    """The project has the values of the file, and built-in values where the file has none."""
     project = zoo.get("/projects/current?apiKey=pk_zoo").json
     widget = {**PROJECT["chatWidgetConfig"], "brandColor": "green"}
     expected = {**PROJECT, "name": "Zoo", "description": None, "chatWidgetConfig": widget}
@@ -76,7 +64,7 @@ def test_the_project_is_that_of_the_file(zoo: Client) -> None:
 
 
 def test_qnas_come_oldest_first(zoo: Client) -> None:
-    """Each is found by its identifier, and each has one."""
+    """Q&As are listed oldest first, and each can be fetched by its identifier."""
     listed = zoo.get(f"/projects/{PROJECT_ID}/qnas").json["data"]
     assert ["Do you have zebras?", "When is the zoo open?"] == [qna["question"] for qna in listed]
     for qna in listed:
@@ -84,7 +72,7 @@ def test_qnas_come_oldest_first(zoo: Client) -> None:
 
 
 def test_pages_are_found_and_linked(zoo: Client) -> None:
-    """By the search and by the assistant."""
+    """The search finds the pages of the file, and the assistant links to them."""
     (found,) = zoo.get("/search?apiKey=pk_open&q=zebras&size=3").json["results"]
     assert ("/animals/zebras", 3) == (found["path"], found["price"])
     assert "/" == zoo.get("/search?apiKey=pk_open&q=zoo").json["results"][0]["path"]
@@ -94,41 +82,38 @@ def test_pages_are_found_and_linked(zoo: Client) -> None:
 
 
 def test_the_keys_are_those_of_the_file(zoo: Client) -> None:
-    """The built-in ones count no more; each private key is a visitor of its own."""
-    assert 401 == zoo.get("/projects/current?apiKey=sa_pk_1234567890abcdef").status
-    assert 401 == zoo.bearing("sk_test_1234567890abcdef").get("/identity/me").status
+    """Keys of the file replace the built-in ones; each private key has its own visitor."""
+    assert 401 == zoo.get(f"/projects/current?apiKey={API_KEY}").status
+    assert 401 == zoo.bearing(PRIVATE_KEY).get("/identity/me").status
     one, two = (zoo.bearing(key).get("/identity/me").json["id"] for key in ("sk_one", "sk_two"))
     assert one != two
 
 
-def test_keys_that_are_given_count_besides(
-    make_client: Callable[..., Client], write: Callable[[str], Path]
+def test_configured_keys_are_accepted_as_well(
+    make_client: MakeClient, write_yaml: WriteYaml
 ) -> None:
-    """Of the settings, if they are not the built-in ones."""
-    client = make_client(seed=write(SEED), api_key="pk_mine", private_key="sk_mine")
+    """Keys in the settings are accepted in addition to those of the file."""
+    client = make_client(seed=write_yaml(SEED), api_key="pk_mine", private_key="sk_mine")
     for key in ("pk_mine", "pk_zoo"):
         assert 200 == client.get(f"/projects/current?apiKey={key}").status
     for token in ("sk_mine", "sk_two"):
         assert 200 == client.bearing(token).get("/identity/me").status
 
 
-def test_a_reset_keeps_to_the_file(zoo: Client) -> None:
-    """Website, keys and the private keys' visitors are what they were."""
+def test_a_reset_restores_the_file(zoo: Client) -> None:
+    """A reset keeps the website, the keys and the visitors of the private keys."""
     visitor = zoo.get("/identity/me").json
     zoo.post("/conversations")
-    control = type(zoo)(zoo.app, zoo.spec, base="/_mock")
-    assert 200 == control.post("/reset").status
+    assert 200 == zoo.below("/_mock").post("/reset").status
     assert visitor == zoo.get("/identity/me").json
     assert 0 == zoo.get("/conversations").json["total"]
     assert "Zoo" == zoo.get("/projects/current?apiKey=pk_zoo").json["name"]
 
 
 @pytest.mark.parametrize("text", ["{}", "project: {}"])
-def test_everything_is_optional(
-    spec: dict[str, Any], write: Callable[[str], Path], text: str
-) -> None:
-    """What is missing comes from the built-in seed."""
-    seed = read_seed(write(text), spec)
+def test_everything_is_optional(spec: dict[str, Any], write_yaml: WriteYaml, text: str) -> None:
+    """Each part that the file omits is the built-in one."""
+    seed = read_seed(write_yaml(text), spec)
     assert (PROJECT, None, None, QNAS, PAGES) == (
         seed.project,
         seed.publishable_keys,
@@ -173,40 +158,40 @@ def test_everything_is_optional(
         ("pages:\n- score: 1", ":2: pages.0.score is not allowed: it depends on the query"),
     ],
 )
-def test_a_bad_file_is_one_line(
-    spec: dict[str, Any], write: Callable[[str], Path], text: str, problem: str
+def test_an_invalid_seed_is_one_line(
+    spec: dict[str, Any], write_yaml: WriteYaml, text: str, problem: str
 ) -> None:
-    """With file, line and problem."""
-    path = write(text)
+    """The error names the file, the line and the problem."""
+    path = write_yaml(text)
     with pytest.raises(FileError) as caught:
         read_seed(path, spec)
     assert str(caught.value).startswith(f"{path}{problem}")
     assert "\n" not in str(caught.value)
 
 
-def test_the_line_is_that_of_what_is_there(write: Callable[[str], Path]) -> None:
-    """Where a part has no line of its own, the one around it has."""
-    file = YamlFile(write("a:\n  b: 1"))
+def test_an_absent_part_has_the_line_of_its_parent(write_yaml: WriteYaml) -> None:
+    """An error about an absent part names the line of the part around it."""
+    file = YamlFile(write_yaml("a:\n  b: 1"))
     assert str(file.error(["a", "b", "c"], "is odd")).endswith(":2: a.b.c is odd")
 
 
-def test_a_description_without_the_schemas_cannot_be_used(write: Callable[[str], Path]) -> None:
-    """It says nothing of what a project is."""
+def test_a_description_without_the_schemas_cannot_be_used(write_yaml: WriteYaml) -> None:
+    """`--seed` needs a description with the schema of a project."""
     with pytest.raises(SpecError, match="--seed"):
-        read_seed(write("{}"), {})
+        read_seed(write_yaml("{}"), {})
 
 
-def test_a_bad_file_leaves_nothing_behind(write: Callable[[str], Path], tmp_path: Path) -> None:
-    """It is read before the database is made."""
+def test_an_invalid_seed_creates_no_database(write_yaml: WriteYaml, tmp_path: Path) -> None:
+    """The seed file is validated before the database is created."""
     database = tmp_path / "mock.db"
     with pytest.raises(FileError):
-        create_app(MockSettings(seed=write("a"), database=database))
+        create_app(MockSettings(seed=write_yaml("a"), database=database))
     assert not database.exists()
 
 
-def test_the_command_takes_a_file(write: Callable[[str], Path]) -> None:
-    """It says the publishable keys and keeps the private ones to itself."""
-    with started("--seed", str(write(SEED))) as (_, lines):
-        assert ["publishable key: pk_zoo, pk_open", "private key:     as given"] == lines[1:3]
-    path = write("projects: 1")
+def test_the_command_reads_a_seed_file(write_yaml: WriteYaml) -> None:
+    """The command prints the file's publishable keys but not its private keys."""
+    with started("--seed", str(write_yaml(SEED)), count=3) as (_, _, lines):
+        assert ["publishable key: pk_zoo, pk_open", "private key:     as given"] == lines[1:]
+    path = write_yaml("projects: 1")
     assert f"siteassist-mock: {path}:1: projects is an unknown key" == refused("--seed", str(path))
