@@ -1,4 +1,7 @@
-"""What the operations do; the client holds every answer against the description."""
+"""Tests for the behaviour of the operations.
+
+The client validates each response against the description.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,18 @@ from siteassist_mock.handlers import HANDLERS
 from tests.values import API_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from starlette.types import Message
 
-    from tests.mock.conftest import Client, FakeTime, Reply
+    from tests.mock.conftest import Client, FakeTime, MakeClient, Reply
 
 QUESTION = "How long does shipping take?"
-NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
+# The identifier in the description's example of a 404.
+UNKNOWN = "123e4567-e89b-12d3-a456-426614174000"
 
 
 @pytest.fixture
-def make_client(make_client: Callable[..., Client], database: str | None) -> Callable[..., Client]:
-    """Make clients whose servers keep their state in memory and in PostgreSQL."""
+def make_client(make_client: MakeClient, database: str | None) -> MakeClient:
+    """Return a factory of clients whose servers use each kind of database."""
     return lambda **settings: make_client(**{"database": database, **settings})
 
 
@@ -42,14 +43,14 @@ def messages(client: Client, conversation: str, query: str = "") -> list[Any]:
 
 
 def test_handlers_are_named_after_their_operations() -> None:
-    """The one name, in snake case."""
+    """The name of a handler is its `operationId` in snake case."""
     for operation_id, handler in HANDLERS.items():
         snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in operation_id)
         assert handler.__name__ == snake
 
 
 def test_a_device_is_new_once(client: Client) -> None:
-    """201 and then 200, with the same visitor and a token that works."""
+    """The first session of a device is a 201, the next a 200 with the same visitor."""
     first = client.post("/identity/init", {"apiKey": API_KEY, "saVid": "device-1"})
     again = client.post("/identity/init", {"apiKey": API_KEY, "saVid": "device-1"})
     other = client.post("/identity/init", {"apiKey": API_KEY, "saVid": "device-2"})
@@ -62,7 +63,7 @@ def test_a_device_is_new_once(client: Client) -> None:
 
 
 def test_a_wrong_publishable_key_is_a_401(client: Client) -> None:
-    """In the body and in the query alike."""
+    """A wrong key is refused in the body and in the query."""
     replies = [
         client.post("/identity/init", {"apiKey": "sa_pk_wrong", "saVid": "device-1"}),
         client.get("/projects/current?apiKey=sa_pk_wrong"),
@@ -72,8 +73,8 @@ def test_a_wrong_publishable_key_is_a_401(client: Client) -> None:
     assert [(reply.status, reply.code) for reply in replies] == [(401, "UNAUTHORIZED")] * 4
 
 
-def test_other_keys_can_be_chosen(make_client: Callable[..., Client]) -> None:
-    """Then only those count."""
+def test_configured_keys_replace_the_built_in_ones(make_client: MakeClient) -> None:
+    """Only the configured keys are accepted."""
     client = make_client(api_key="pk_mine", private_key="sk_mine")
     assert client.get("/identity/me").status == 401
     assert client.bearing("sk_mine").get("/identity/me").status == 200
@@ -81,8 +82,8 @@ def test_other_keys_can_be_chosen(make_client: Callable[..., Client]) -> None:
     assert client.get(f"/projects/current?apiKey={API_KEY}").status == 401
 
 
-def test_a_session_expires(make_client: Callable[..., Client], time: FakeTime) -> None:
-    """After the period without use, and `init` brings the visitor back."""
+def test_a_session_expires(make_client: MakeClient, time: FakeTime) -> None:
+    """A session ends after its period without use; a new one has the same visitor."""
     client = make_client(session_seconds=60)
     visitor = client.visitor("device-1")
     me = visitor.get("/identity/me").json
@@ -92,7 +93,7 @@ def test_a_session_expires(make_client: Callable[..., Client], time: FakeTime) -
 
 
 def test_a_new_conversation_is_empty(client: Client) -> None:
-    """Open, without a title, and the same when it is read."""
+    """A new conversation is open and has no title; reading it returns the same values."""
     reply = client.post("/conversations", {"context": {"pageUrl": "https://example.com/contact"}})
     assert reply.status == 201
     started = reply.json
@@ -102,8 +103,8 @@ def test_a_new_conversation_is_empty(client: Client) -> None:
     assert client.get(f"/conversations/{started['id'].upper()}").json == started
 
 
-def test_a_message_is_answered_and_kept(client: Client, time: FakeTime) -> None:
-    """With its page, its title for the conversation, and the time of it all."""
+def test_a_message_is_answered_and_stored(client: Client, time: FakeTime) -> None:
+    """Question and answer are stored with their page, the conversation's title and times."""
     conversation = client.conversation()
     before = client.get(conversation).json
     time.seconds += 1
@@ -138,14 +139,14 @@ def test_a_message_is_answered_and_kept(client: Client, time: FakeTime) -> None:
 
 
 def test_a_page_context_may_be_null(client: Client) -> None:
-    """The field is nullable, and so is everything in it."""
+    """The page context and each of its fields are nullable."""
     conversation = client.conversation()
     assert send(client, conversation, pageContext=None).status == 200
     assert send(client, conversation, pageContext={"url": None, "title": None}).status == 200
 
 
-def test_a_streamed_answer_is_the_stored_one(client: Client) -> None:
-    """The same text as without a stream, word by word, and complete in the end."""
+def test_a_streamed_answer_equals_the_stored_one(client: Client) -> None:
+    """The streamed, whole and stored texts are equal, and the message is complete."""
     conversation = client.conversation()
     reply = send(client, conversation, stream=True)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/event-stream")
@@ -158,8 +159,8 @@ def test_a_streamed_answer_is_the_stored_one(client: Client) -> None:
     assert stored["parts"] == [{"type": "text", "text": whole}]
 
 
-def test_a_stream_that_the_client_leaves_is_an_error(client: Client) -> None:
-    """What was written is kept; while it is being written the message says so."""
+def test_a_disconnect_stores_a_partial_answer(client: Client) -> None:
+    """The message is "streaming" until the client leaves, then an error with partial text."""
     conversation = client.conversation()
     body = json.dumps({"content": QUESTION, "stream": True}).encode()
     scope = {
@@ -201,8 +202,8 @@ def test_a_stream_that_the_client_leaves_is_an_error(client: Client) -> None:
     assert stored["error"] == "The connection was closed before the end of the answer"
 
 
-def test_a_human_agent_only_acknowledges(client: Client) -> None:
-    """202 as plain text, streamed or not; the message is kept without an answer."""
+def test_a_human_handled_conversation_acknowledges(client: Client) -> None:
+    """A message to a human agent is stored and acknowledged with 202, streamed or not."""
     conversation = client.conversation()
     client.app.state.store.assign_human(conversation.split("/")[-1], "Sam")
     for stream in (True, False):
@@ -219,7 +220,7 @@ def test_a_human_agent_only_acknowledges(client: Client) -> None:
 
 
 def test_a_closed_conversation_takes_no_messages(client: Client, time: FakeTime) -> None:
-    """409; and closing it again keeps the first reason and time."""
+    """A message is a 409; closing again keeps the first reason and time."""
     conversation = client.conversation()
     first = client.post(f"{conversation}/close", {"closeReason": "Issue resolved"})
     closed = client.get(conversation).json
@@ -244,7 +245,7 @@ def test_a_closed_conversation_takes_no_messages(client: Client, time: FakeTime)
 
 
 def test_a_conversation_can_be_closed_without_a_reason(client: Client) -> None:
-    """With no body, an empty one, or one of another type that is empty."""
+    """The body may be absent or empty, with any media type."""
     ways: list[dict[str, Any]] = [{}, {"body": {}}, {"headers": {"content-type": "text/plain"}}]
     for more in ways:
         conversation = client.conversation()
@@ -253,7 +254,7 @@ def test_a_conversation_can_be_closed_without_a_reason(client: Client) -> None:
 
 
 def test_conversations_are_listed(client: Client, time: FakeTime) -> None:
-    """The latest interaction first, with the last message, in pages, filtered."""
+    """The list is sorted, paged and filtered, and has each conversation's last message."""
     first = client.conversation()
     time.seconds += 1
     second = client.conversation()
@@ -270,6 +271,7 @@ def test_conversations_are_listed(client: Client, time: FakeTime) -> None:
     assert ids("?orderBy=createdAt") == (2, [second, first])
     assert ids("?limit=1&offset=1") == (2, [second])
     assert ids("?status=open") == (1, [first])
+    assert ids("?status=closed") == (1, [second])
     assert ids("?offset=1e308") == (2, [])
     reply = client.get("/conversations?limit=1e1&offset=null").json
     assert (reply["object"], reply["limit"], reply["offset"]) == ("list", 10, 0)
@@ -278,7 +280,7 @@ def test_conversations_are_listed(client: Client, time: FakeTime) -> None:
 
 
 def test_messages_are_filtered(client: Client) -> None:
-    """By author and by state, and in pages from the oldest on."""
+    """Messages are filtered by role and status, and paged from the oldest on."""
     conversation = client.conversation()
     send(client, conversation)
     send(client, conversation, "Hello")
@@ -290,8 +292,8 @@ def test_messages_are_filtered(client: Client) -> None:
     assert messages(client, conversation, "?status=streaming") == []
 
 
-def test_feedback_is_kept_until_it_is_taken_back(client: Client) -> None:
-    """A new value replaces the old one."""
+def test_feedback_can_be_replaced_and_removed(client: Client) -> None:
+    """A new value replaces the old one, and null removes it."""
     conversation = client.conversation()
     send(client, conversation)
     message = messages(client, conversation)[1]
@@ -303,8 +305,8 @@ def test_feedback_is_kept_until_it_is_taken_back(client: Client) -> None:
         assert (stored["feedbackAt"] is None) == (feedback is None)
 
 
-def test_somebody_elses_things_do_not_exist(client: Client) -> None:
-    """They look exactly like what is not there, whoever asks."""
+def test_resources_of_other_visitors_do_not_exist(client: Client) -> None:
+    """A resource of another visitor gets the same response as an unknown one."""
     owner, stranger = client.visitor("device-1"), client.visitor("device-2")
     conversation = owner.conversation()
     send(owner, conversation)
@@ -319,19 +321,19 @@ def test_somebody_elses_things_do_not_exist(client: Client) -> None:
     for method, template, body in calls:
         real = message_id if "/messages/{}" in template else conversation.split("/")[-1]
         theirs = stranger.request(method, template.format(real), body=body)
-        nobodys = stranger.request(method, template.format(NOBODYS), body=body)
-        assert theirs.status == nobodys.status == 404
-        assert theirs.body == nobodys.body.replace(NOBODYS.encode(), real.encode())
+        unknown = stranger.request(method, template.format(UNKNOWN), body=body)
+        assert theirs.status == unknown.status == 404
+        assert theirs.body == unknown.body.replace(UNKNOWN.encode(), real.encode())
     assert stranger.get("/conversations").json["total"] == 0
     assert len(messages(owner, conversation)) == 2
 
 
 def test_a_404_has_the_documented_body(client: Client, spec: dict[str, Any]) -> None:
-    """The description's own example, word for word."""
-    reply = client.get(f"/conversations/{NOBODYS}")
+    """The body equals the description's example."""
+    reply = client.get(f"/conversations/{UNKNOWN}")
     assert reply.json == spec["components"]["examples"]["NotFound"]["value"]
-    feedback = client.post(f"/messages/{NOBODYS}/feedback", {"feedback": None})
-    assert (feedback.code, feedback.details) == ("MESSAGE_NOT_FOUND", {"messageId": NOBODYS})
+    feedback = client.post(f"/messages/{UNKNOWN}/feedback", {"feedback": None})
+    assert (feedback.code, feedback.details) == ("MESSAGE_NOT_FOUND", {"messageId": UNKNOWN})
 
 
 @pytest.mark.parametrize(
@@ -353,7 +355,7 @@ def test_a_404_has_the_documented_body(client: Client, spec: dict[str, Any]) -> 
 def test_a_completion_answers_the_last_question(
     client: Client, said: list[Any], start: str
 ) -> None:
-    """Whole and streamed it is the same, and nothing is stored."""
+    """The whole and the streamed answer are equal, and nothing is stored."""
     whole = client.post("/chat/completions", {"messages": said})
     streamed = client.post("/chat/completions", {"messages": said, "stream": True})
     assert whole.json["steps"][0]["content"][0]["text"] == streamed.text
@@ -361,27 +363,27 @@ def test_a_completion_answers_the_last_question(
     assert client.get("/conversations").json["total"] == 0
 
 
-def test_a_completion_counts_what_it_reads(client: Client) -> None:
-    """Every message once, the question included."""
+def test_a_completion_counts_its_input(client: Client) -> None:
+    """Each message counts as input once, including the question."""
     said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     reply = client.post("/chat/completions", {"messages": said})
     assert reply.json["steps"][0]["usage"]["inputTokens"] == 4
 
 
 def test_only_the_projects_assistant_answers(client: Client) -> None:
-    """In whatever case its identifier is written."""
-    for assistant_id, status in ((ASSISTANT_ID, 200), (ASSISTANT_ID.upper(), 200), (NOBODYS, 404)):
+    """An assistant's identifier is case-insensitive; an unknown assistant is a 404."""
+    for assistant_id, status in ((ASSISTANT_ID, 200), (ASSISTANT_ID.upper(), 200), (UNKNOWN, 404)):
         body = {"messages": [], "assistantId": assistant_id}
         assert client.post("/chat/completions", body).status == status
 
 
 def test_the_project_belongs_to_its_key(client: Client) -> None:
-    """It is the one of the description's example."""
+    """The project of the built-in key is the one of the description's example."""
     assert client.bearing(None).get(f"/projects/current?apiKey={API_KEY}").json == PROJECT
 
 
-def test_qnas_come_in_pages(client: Client) -> None:
-    """With a total over all pages, and an offset of any size."""
+def test_qnas_are_paged(client: Client) -> None:
+    """The total covers all pages, and the offset has no upper limit."""
     path = f"/projects/{PROJECT_ID}/qnas"
     first = client.bearing(None).get(path).json
     assert (first["total"], first["limit"], first["offset"]) == (len(QNAS), 10, 0)
@@ -393,18 +395,18 @@ def test_qnas_come_in_pages(client: Client) -> None:
 
 
 def test_a_qna_is_found_by_its_id(client: Client) -> None:
-    """In its own project only."""
+    """A Q&A is found in its own project only."""
     assert client.get(f"/projects/{PROJECT_ID}/qnas/{QNAS[3]['id']}").json == QNAS[3]
-    unknown = client.get(f"/projects/{PROJECT_ID}/qnas/{NOBODYS}")
-    elsewhere = client.get(f"/projects/{NOBODYS}/qnas/{QNAS[3]['id']}")
-    nowhere = client.get(f"/projects/{NOBODYS}/qnas")
+    unknown = client.get(f"/projects/{PROJECT_ID}/qnas/{UNKNOWN}")
+    elsewhere = client.get(f"/projects/{UNKNOWN}/qnas/{QNAS[3]['id']}")
+    nowhere = client.get(f"/projects/{UNKNOWN}/qnas")
     assert (unknown.status, unknown.code) == (404, "QNA_NOT_FOUND")
     assert (elsewhere.status, elsewhere.code) == (404, "PROJECT_NOT_FOUND")
-    assert (nowhere.status, nowhere.details) == (404, {"projectId": NOBODYS})
+    assert (nowhere.status, nowhere.details) == (404, {"projectId": UNKNOWN})
 
 
-def test_search_ranks_what_it_finds(client: Client) -> None:
-    """Best first, products included, and no more than asked for."""
+def test_search_ranks_its_results(client: Client) -> None:
+    """The best results come first, include products, and are limited by `size`."""
     path = f"/search?apiKey={API_KEY}"
     results = client.get(f"{path}&q=a+lamp+for+my+desk").json["results"]
     assert [result["title"] for result in results] == ["Desk lamp", "Oak desk"]
@@ -415,7 +417,7 @@ def test_search_ranks_what_it_finds(client: Client) -> None:
 
 
 def test_the_examples_of_the_description_work(client: Client, spec: dict[str, Any]) -> None:
-    """Every body that the description shows is taken as it stands."""
+    """Each request body in the description is accepted."""
     examples = {name: example["value"] for name, example in spec["components"]["examples"].items()}
     conversation = client.conversation()
     for path, names in {
@@ -432,23 +434,9 @@ def test_the_examples_of_the_description_work(client: Client, spec: dict[str, An
         assert client.post(f"/messages/{message_id}/feedback", examples[name]).status == 200
 
 
-def test_a_file_survives_a_restart(make_client: Callable[..., Client], tmp_path: Path) -> None:
-    """Conversations, messages and sessions are there again."""
-    client = make_client(database=tmp_path / "mock.db")
-    visitor = client.visitor("device-1")
-    conversation = visitor.conversation()
-    send(visitor, conversation, stream=True)
-    before = visitor.get(conversation).json
-    client.app.state.store.close()
-    again = make_client(database=tmp_path / "mock.db").bearing(visitor.token)
-    assert again.get(conversation).json == before
-    known = again.post("/identity/init", {"apiKey": API_KEY, "saVid": "device-1"})
-    assert known.status == 200
-
-
 @pytest.mark.parametrize("content", ["\0", "a\0b", "\U0001f600", "x" * 10_000, "\n", "'; --"])
-def test_every_text_comes_back_as_it_was(client: Client, content: str) -> None:
-    """NUL, emoji, the longest text and what looks like SQL."""
+def test_every_text_is_stored_unchanged(client: Client, content: str) -> None:
+    """NUL, emoji, the longest text and SQL are stored unchanged."""
     conversation = client.conversation()
     page = {"url": content, "title": content, "textSelection": content}
     assert send(client, conversation, content, pageContext=page).status == 200

@@ -1,7 +1,7 @@
-"""A reset by another process between the check of a bearer and what the request does.
+"""Tests for a reset by another process during a request.
 
-Two servers share a database. The second one is only there for its store, which is
-cleared at exactly that moment; no request may fail by more than a documented error.
+Two stores share a database. The second store is cleared after the check of the bearer
+and before the handler. A request may then fail with a documented error only.
 """
 
 from __future__ import annotations
@@ -11,53 +11,34 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from siteassist_mock.http.limits import Limits
-from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from tests.mock.conftest import Client, FakeTime
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make a database that two processes can share."""
-    if "sqlite" == request.param:
-        return str(tmp_path / "mock.db")
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+    from siteassist_mock.storage.store import Store
+    from tests.mock.conftest import Client, MakeClient, OpenStore
 
 
 @pytest.fixture
-def client(make_client: Callable[..., Client], shared: str) -> Client:
-    """Make a client of a server on that database."""
-    return make_client(database=shared)
+def client(make_client: MakeClient, shared_database: str) -> Client:
+    """Create a client of a server with the shared database."""
+    return make_client(database=shared_database)
 
 
 @pytest.fixture
-def other(shared: str, client: Client, time: FakeTime) -> Iterator[Store]:
-    """Open the database a second time."""
+def other(open_store: OpenStore, client: Client, shared_database: str) -> Store:
+    """Open a second store on the database."""
     assert client.app.state.store is not None
-    store = Store(time, shared)
-    yield store
-    store.close()
+    return open_store(shared_database)
 
 
 @pytest.fixture
-def reset_in_between(monkeypatch: pytest.MonkeyPatch, other: Store) -> Callable[[], None]:
-    """Return what has the other store cleared within the next request.
+def reset_within_request(monkeypatch: pytest.MonkeyPatch, other: Store) -> Callable[[], None]:
+    """Return a function that makes the next request clear the second store.
 
-    Limits are checked after the bearer and before the handler.
+    It replaces the check of the limits, which runs between the bearer and the handler.
     """
-
-    def arm() -> None:
-        def clear(*_: Any) -> None:
-            other.clear()
-
-        monkeypatch.setattr(Limits, "check", clear)
-
-    return arm
+    return lambda: monkeypatch.setattr(Limits, "check", lambda *_: other.clear())
 
 
 @pytest.mark.parametrize(
@@ -73,15 +54,15 @@ def reset_in_between(monkeypatch: pytest.MonkeyPatch, other: Store) -> Callable[
         ("GET", "{chat}/messages", None),
     ],
 )
-def test_a_session_that_is_gone_is_a_401(
-    client: Client, reset_in_between: Callable[[], None], method: str, path: str, body: Any
+def test_a_deleted_session_is_a_401(
+    client: Client, reset_within_request: Callable[[], None], method: str, path: str, body: Any
 ) -> None:
-    """As a moment later, and nothing is stored for a visitor who is not there."""
+    """The request is a 401, and nothing is stored for the deleted visitor."""
     visitor = client.visitor("device-1")
     chat = visitor.conversation()
     assert 200 == visitor.post(f"{chat}/messages", {"content": "x"}).status
     message = visitor.get(chat).json["messages"][1]["id"]
-    reset_in_between()
+    reset_within_request()
     reply = visitor.request(method, path.format(chat=chat, message=message), body=body)
     assert (401, "UNAUTHORIZED") == (reply.status, reply.code)
     with client.app.state.store.read() as records:
@@ -89,11 +70,11 @@ def test_a_session_that_is_gone_is_a_401(
 
 
 def test_the_private_key_outlives_a_reset(
-    client: Client, reset_in_between: Callable[[], None]
+    client: Client, reset_within_request: Callable[[], None]
 ) -> None:
-    """Its visitor is there from the start; what it had is a 404, and it can begin anew."""
+    """The private key stays valid; earlier conversations are a 404, and a new one can start."""
     chat = client.conversation()
-    reset_in_between()
+    reset_within_request()
     assert [404, 404, 201] == [
         client.post(f"{chat}/messages", {"content": "x"}).status,
         client.post(f"{chat}/close").status,
@@ -102,7 +83,7 @@ def test_the_private_key_outlives_a_reset(
 
 
 def test_a_stream_outlives_a_reset(client: Client, other: Store) -> None:
-    """It ends as it should, though there is nothing left in which to store it."""
+    """A stream ends normally although its conversation no longer exists."""
     chat = client.conversation()
     settle = client.app.state.store.write
     begun = 0
@@ -110,7 +91,7 @@ def test_a_stream_outlives_a_reset(client: Client, other: Store) -> None:
     def write() -> Any:
         nonlocal begun
         begun += 1
-        # The first is for the question, the second for the end of the answer.
+        # The first transaction is for the question, the second for the end of the answer.
         if 2 == begun:
             other.clear()
         return settle()
@@ -126,9 +107,9 @@ def test_a_stream_outlives_a_reset(client: Client, other: Store) -> None:
     [("handover", {}), ("agent-messages", {"content": "x"}), ("close", {})],
 )
 def test_an_operator_gets_a_404(client: Client, other: Store, action: str, body: Any) -> None:
-    """What the page shows may be gone already."""
+    """An action in a conversation that no longer exists is a 404."""
     chat = client.conversation()
-    operator = type(client)(client.app, client.spec, base="/_mock")
+    operator = client.below("/_mock")
     assert 200 == operator.post(f"{chat}/handover").status
     other.clear()
     reply = operator.post(f"{chat}/{action}", body)

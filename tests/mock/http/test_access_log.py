@@ -1,4 +1,4 @@
-"""One line per request."""
+"""Tests for the access log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Return the lines so far, with the same duration in each."""
+    """Return a function that lists the log lines so far, with a fixed duration."""
     caplog.set_level(logging.INFO, LOGGER)
 
     def lines() -> list[str]:
@@ -30,10 +30,10 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lines
 
 
-def test_a_line_says_what_was_asked_and_what_became_of_it(
+def test_a_line_describes_request_and_response(
     client: Client, logged: Callable[[], list[str]]
 ) -> None:
-    """Method, path, status, duration, operation and the faults that were made."""
+    """A line has method, path, status, duration, operation and injected faults."""
     client.get("/conversations?limit=5")
     client.get("/nope")
     client.post("/identity/me")
@@ -59,16 +59,16 @@ def test_a_line_says_what_was_asked_and_what_became_of_it(
         ("q=%0d%0aGET", "q=%0d%0aGET"),
     ],
 )
-def test_no_secret_is_written(
+def test_secrets_are_redacted(
     client: Client, logged: Callable[[], list[str]], query: str, shown: str
 ) -> None:
-    """However its name is spelled; everything else stays readable."""
+    """Secret parameters are redacted in any spelling; all others stay readable."""
     client.get(f"/nope?{query}")
     assert [f"GET /v2/nope?{shown} 404 1.0ms -"] == logged()
 
 
-def test_nobody_can_forge_a_line(client: Client, logged: Callable[[], list[str]]) -> None:
-    """Line breaks and what drives a terminal are encoded, in the path and elsewhere."""
+def test_control_characters_are_encoded(client: Client, logged: Callable[[], list[str]]) -> None:
+    """Line breaks and terminal escapes are encoded in the method, path and query."""
     client.get("/x\r\nGET /v2/y 200\x1b[2J\u2028é\udcff")
     client.request("BR\nEW", "/x?\n\u0085")
     assert [
@@ -78,12 +78,12 @@ def test_nobody_can_forge_a_line(client: Client, logged: Callable[[], list[str]]
 
 
 def test_a_long_path_is_cut() -> None:
-    """So that nobody can fill the log with one request."""
+    """A single request cannot fill the log."""
     assert f"{'x' * 500}..." == loggable("x" * 100_000)
 
 
 def call(app: AccessLog, scope: Scope) -> None:
-    """Call it with a client that sends nothing."""
+    """Call ``app`` with a client that disconnects at once."""
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}
@@ -94,8 +94,8 @@ def call(app: AccessLog, scope: Scope) -> None:
     asyncio.run(app(scope, receive, send))
 
 
-def test_what_ends_without_an_answer_is_logged(logged: Callable[[], list[str]]) -> None:
-    """A client that has left, and an application that fails."""
+def test_a_request_without_a_response_is_logged(logged: Callable[[], list[str]]) -> None:
+    """A disconnect and an exception in the application are logged."""
 
     async def silent(_scope: Scope, _receive: Receive, _send: Send) -> None:
         pass
@@ -111,7 +111,7 @@ def test_what_ends_without_an_answer_is_logged(logged: Callable[[], list[str]]) 
 
 
 def test_a_socket_is_logged_when_it_ends(logged: Callable[[], list[str]]) -> None:
-    """With 101 if it was opened."""
+    """An opened socket is logged with the status 101."""
 
     async def accept(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept"})
@@ -123,7 +123,7 @@ def test_a_socket_is_logged_when_it_ends(logged: Callable[[], list[str]]) -> Non
 
 
 def test_nothing_else_is_logged(logged: Callable[[], list[str]]) -> None:
-    """Such as the start of a server, and what asks not to be."""
+    """Lifespan events and requests marked as unlogged write no line."""
 
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         pass
@@ -134,7 +134,7 @@ def test_nothing_else_is_logged(logged: Callable[[], list[str]]) -> None:
 
 
 def test_lines_go_to_stderr(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the time of day, once they are asked for."""
+    """After `log_to_stderr`, lines are written to standard error with the time of day."""
     logger = logging.getLogger(LOGGER)
     before = (logger.handlers[:], logger.level, logger.propagate)
     try:

@@ -1,4 +1,4 @@
-"""Who sends a request."""
+"""Tests for the authentication of requests."""
 
 from __future__ import annotations
 
@@ -9,31 +9,20 @@ import pytest
 from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.settings import MockSettings
-from siteassist_mock.storage.store import Store
+from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.mock.conftest import FakeTime
+    from tests.mock.conftest import FakeTime, MakeClient, OpenStore
 
 
 @pytest.fixture
-def store(time: FakeTime) -> Iterator[Store]:
-    """Open a store in memory."""
-    store = Store(time)
-    yield store
-    store.close()
+def authenticator(open_store: OpenStore) -> Authenticator:
+    """Create an authenticator whose sessions last for a minute."""
+    return Authenticator(open_store(), MockSettings(session_seconds=60))
 
 
-@pytest.fixture
-def authenticator(store: Store) -> Authenticator:
-    """Make an authenticator whose sessions last for a minute."""
-    return Authenticator(store, MockSettings(session_seconds=60))
-
-
-def test_a_session_stands_for_its_visitor(authenticator: Authenticator) -> None:
-    """The same device is new only once."""
+def test_a_session_identifies_its_visitor(authenticator: Authenticator) -> None:
+    """A device is new in its first session only."""
     token, visitor, new = authenticator.begin_session("device-1")
     again = authenticator.begin_session("device-1")
     assert authenticator.visitor([f"Bearer {token}"]) == visitor
@@ -42,10 +31,10 @@ def test_a_session_stands_for_its_visitor(authenticator: Authenticator) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
 def test_the_private_key_is_a_visitor_of_its_own(authenticator: Authenticator, scheme: str) -> None:
-    """The scheme's case does not matter (RFC 9110, 11.1)."""
-    visitor = authenticator.visitor([f"{scheme} sk_test_1234567890abcdef"])
+    """The private key has its own visitor; the scheme ignores case (RFC 9110, 11.1)."""
+    visitor = authenticator.visitor([f"{scheme} {PRIVATE_KEY}"])
     assert visitor.type == "anonymous"
-    assert authenticator.visitor(["Bearer sk_test_1234567890abcdef"]) == visitor
+    assert authenticator.visitor([f"Bearer {PRIVATE_KEY}"]) == visitor
 
 
 @pytest.mark.parametrize(
@@ -55,20 +44,20 @@ def test_the_private_key_is_a_visitor_of_its_own(authenticator: Authenticator, s
         [""],
         ["Bearer"],
         ["Bearer "],
-        ["sk_test_1234567890abcdef"],
-        ["Basic sk_test_1234567890abcdef"],
-        ["Bearer sk_test_1234567890abcde"],
-        ["Bearer sk_test_1234567890abcdef x"],
-        ["Bearer sa_pk_1234567890abcdef"],
+        [PRIVATE_KEY],
+        [f"Basic {PRIVATE_KEY}"],
+        [f"Bearer {PRIVATE_KEY[:-1]}"],
+        [f"Bearer {PRIVATE_KEY} x"],
+        [f"Bearer {API_KEY}"],
         ["Bearer a.b.c"],
         ["Bearer \xff"],
-        ["Bearer sk_test_1234567890abcdef"] * 2,
+        [f"Bearer {PRIVATE_KEY}"] * 2,
     ],
 )
 def test_anything_else_is_refused_in_the_same_way(
     authenticator: Authenticator, headers: list[str]
 ) -> None:
-    """Nobody learns what is wrong with a credential."""
+    """The error does not reveal what is wrong with a credential."""
     with pytest.raises(ApiError) as caught:
         authenticator.visitor(headers)
     assert (caught.value.status, str(caught.value)) == (
@@ -77,14 +66,14 @@ def test_anything_else_is_refused_in_the_same_way(
     )
 
 
-def test_an_empty_private_key_lets_nobody_in(store: Store) -> None:
-    """A missing token is not an empty key."""
+def test_an_empty_private_key_is_refused(open_store: OpenStore) -> None:
+    """An empty bearer token does not match an empty private key."""
     with pytest.raises(ApiError, match=r"^401 "):
-        Authenticator(store, MockSettings(private_key="")).visitor(["Bearer "])
+        Authenticator(open_store(), MockSettings(private_key="")).visitor(["Bearer "])
 
 
 def test_a_session_ends_when_it_is_not_used(authenticator: Authenticator, time: FakeTime) -> None:
-    """Using it keeps it; after the period without use it is over for good."""
+    """Each use extends a session; after its period without use it stays invalid."""
     headers = [f"Bearer {authenticator.begin_session('device-1')[0]}"]
     for _ in range(3):
         time.seconds += 59
@@ -95,10 +84,10 @@ def test_a_session_ends_when_it_is_not_used(authenticator: Authenticator, time: 
             authenticator.visitor(headers)
 
 
-def test_a_use_right_after_the_last_is_not_noted(
+def test_a_use_soon_after_the_last_is_not_recorded(
     authenticator: Authenticator, time: FakeTime
 ) -> None:
-    """That spares a write, and costs less than a hundredth of the period."""
+    """Skipping the write shortens the session by less than a hundredth of its period."""
     headers = [f"Bearer {authenticator.begin_session('device-1')[0]}"]
     time.seconds += 0.5
     authenticator.visitor(headers)
@@ -107,10 +96,8 @@ def test_a_use_right_after_the_last_is_not_noted(
         authenticator.visitor(headers)
 
 
-def test_a_session_that_was_cleared_away_is_over(
-    authenticator: Authenticator, time: FakeTime
-) -> None:
-    """Its token is signed, and names nothing any more."""
+def test_a_deleted_session_is_refused(authenticator: Authenticator, time: FakeTime) -> None:
+    """A correctly signed token is refused if its session has been deleted."""
     token = authenticator.begin_session("device-1")[0]
     time.seconds += 61
     authenticator.begin_session("device-1")
@@ -119,22 +106,24 @@ def test_a_session_that_was_cleared_away_is_over(
 
 
 def test_the_publishable_key_is_checked(authenticator: Authenticator) -> None:
-    """Only the one that the server was given."""
-    authenticator.check_api_key("sa_pk_1234567890abcdef")
-    for api_key in ("", "sa_pk_1234567890abcdeF", "é", "\0", "sk_test_1234567890abcdef"):
+    """Only the configured publishable key is accepted."""
+    authenticator.check_api_key(API_KEY)
+    for api_key in ("", f"{API_KEY[:-1]}F", "é", "\0", PRIVATE_KEY):
         with pytest.raises(ApiError, match=r"^401 UNAUTHORIZED"):
             authenticator.check_api_key(api_key)
 
 
-def test_sessions_of_a_file_survive(tmp_path: Path, time: FakeTime) -> None:
-    """After a restart the token and the private key stand for the same visitors."""
-    before = Store(time, tmp_path / "mock.db")
-    authenticator = Authenticator(before, MockSettings())
-    token, visitor, _ = authenticator.begin_session("device-1")
-    server = authenticator.visitor(["Bearer sk_test_1234567890abcdef"])
-    before.close()
-    after = Store(time, tmp_path / "mock.db")
-    authenticator = Authenticator(after, MockSettings())
-    assert authenticator.visitor([f"Bearer {token}"]) == visitor
-    assert authenticator.visitor(["Bearer sk_test_1234567890abcdef"]) == server
-    after.close()
+def test_a_restarted_server_keeps_its_state(make_client: MakeClient, shared_database: str) -> None:
+    """Conversations, sessions, devices and the private key's visitor survive a restart."""
+    client = make_client(database=shared_database)
+    owner = client.get("/identity/me").json
+    visitor = client.visitor("device-1")
+    conversation = visitor.conversation()
+    visitor.post(f"{conversation}/messages", {"content": "Hello", "stream": True})
+    before = visitor.get(conversation).json
+    client.app.state.store.close()
+    client = make_client(database=shared_database)
+    assert client.bearing(visitor.token).get(conversation).json == before
+    assert client.get("/identity/me").json == owner
+    again = client.post("/identity/init", {"apiKey": API_KEY, "saVid": "device-1"})
+    assert again.status == 200

@@ -1,4 +1,4 @@
-"""What browsers may do: the websites of a publishable key, and CORS."""
+"""Tests for browsers: the origins of a publishable key, and CORS."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from siteassist_mock.testing import mock_server
+from tests.values import API_KEY, BEARER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.mock.conftest import Client
+    from tests.mock.conftest import Client, MakeClient, WriteYaml
 
 SEED = """\
 publishableKeys:
@@ -30,11 +30,9 @@ publishableKeys:
 
 
 @pytest.fixture
-def seed(tmp_path: Path) -> Path:
-    """Write a file with a key for two websites, one for none and one for all."""
-    path = tmp_path / "data.yaml"
-    path.write_text(SEED)
-    return path
+def seed(write_yaml: WriteYaml) -> Path:
+    """Write a seed file with keys for two websites, for none and for all."""
+    return write_yaml(SEED)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +54,9 @@ def seed(tmp_path: Path) -> Path:
     ],
 )
 def test_a_key_is_for_its_websites(
-    make_client: Callable[..., Client], seed: Path, key: str, origin: str | None, *, allowed: bool
+    make_client: MakeClient, seed: Path, key: str, origin: str | None, *, allowed: bool
 ) -> None:
-    """Wherever a request carries it; a request without an origin is from no website."""
+    """A key is accepted from its origins and without an origin, in the body and the query."""
     client = make_client(seed=seed)
     headers = {} if origin is None else {"origin": origin}
     for reply in (
@@ -71,8 +69,8 @@ def test_a_key_is_for_its_websites(
             assert (403, "FORBIDDEN") == (reply.status, reply.code)
 
 
-def test_who_is_refused_gets_no_session(make_client: Callable[..., Client], seed: Path) -> None:
-    """A visitor of another website is not even stored."""
+def test_a_refused_origin_creates_no_visitor(make_client: MakeClient, seed: Path) -> None:
+    """A refused `init` does not store a visitor."""
     client = make_client(seed=seed)
     body = {"apiKey": "pk_zoo", "saVid": "one"}
     assert (
@@ -81,24 +79,17 @@ def test_who_is_refused_gets_no_session(make_client: Callable[..., Client], seed
     assert 201 == client.post("/identity/init", body).status
 
 
-def test_the_built_in_key_is_for_all_websites(client: Client) -> None:
-    """So that any front end can be tried."""
+@pytest.mark.parametrize(("key", "status"), [(API_KEY, 200), ("x", 401)])
+def test_the_built_in_key_is_for_all_websites(client: Client, key: str, status: int) -> None:
+    """The built-in key is accepted from any origin; an unknown key is a 401 everywhere."""
     headers = {"origin": "https://anything.example"}
-    reply = client.get("/projects/current?apiKey=sa_pk_1234567890abcdef", headers=headers)
-    assert 200 == reply.status
-
-
-def test_a_wrong_key_is_wrong_everywhere(client: Client) -> None:
-    """An unknown key is a 401, whatever the website."""
-    reply = client.get("/projects/current?apiKey=x", headers={"origin": "https://x.example"})
-    assert 401 == reply.status
+    assert status == client.get(f"/projects/current?apiKey={key}", headers=headers).status
 
 
 def test_the_socket_is_for_the_websites_of_its_key(seed: Path) -> None:
-    """A browser sends the origin with the handshake, too."""
+    """The origin of a socket's handshake is checked as well."""
     with mock_server(seed=seed) as url:
-        bearer = {"Authorization": "Bearer sk_test_1234567890abcdef"}
-        conversation = httpx.post(f"{url}/conversations", headers=bearer).json()["id"]
+        conversation = httpx.post(f"{url}/conversations", headers=BEARER).json()["id"]
         address = f"ws{url.removeprefix('http')}/conversations/{conversation}/ws?apiKey=pk_zoo"
         with pytest.raises(InvalidStatus) as refused:
             connect(address, origin=Origin("https://x.example"))
@@ -108,8 +99,8 @@ def test_the_socket_is_for_the_websites_of_its_key(seed: Path) -> None:
             assert "pong" == socket.recv()
 
 
-def test_a_preflight_is_answered(make_client: Callable[..., Client], seed: Path) -> None:
-    """Before anybody knows the key, so for any website."""
+def test_a_preflight_is_answered(make_client: MakeClient, seed: Path) -> None:
+    """A preflight has no key, so it is accepted from any origin."""
     reply = make_client(seed=seed).request(
         "OPTIONS",
         "/identity/init",
@@ -121,13 +112,18 @@ def test_a_preflight_is_answered(make_client: Callable[..., Client], seed: Path)
     )
     assert (200, "*") == (reply.status, reply.headers["access-control-allow-origin"])
     assert "content-type,prefer" == reply.headers["access-control-allow-headers"]
+    assert "POST" in reply.headers["access-control-allow-methods"]
 
 
-def test_a_page_can_read_what_it_needs(make_client: Callable[..., Client], seed: Path) -> None:
-    """The refusal as well, and the headers that are no simple ones."""
+def test_a_page_can_read_what_it_needs(make_client: MakeClient, seed: Path) -> None:
+    """CORS allows access to errors and to headers that it hides by default."""
     client = make_client(seed=seed)
-    headers = {"origin": "https://x.example", "prefer": "code=404"}
-    for path in ("/identity/me", "/projects/current?apiKey=pk_zoo"):
-        reply = client.get(path, headers=headers)
+    origin = {"origin": "https://x.example"}
+    for status, reply in (
+        (401, client.bearing(None).get("/identity/me", headers=origin)),
+        (403, client.get("/projects/current?apiKey=pk_zoo", headers=origin)),
+        (404, client.get("/identity/me", headers={**origin, "prefer": "code=404"})),
+    ):
+        assert status == reply.status
         assert "*" == reply.headers["access-control-allow-origin"]
         assert "Retry-After, Preference-Applied" == reply.headers["access-control-expose-headers"]

@@ -1,4 +1,4 @@
-"""An answer as server-sent events."""
+"""Tests for responses with server-sent events."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 
 
 def play(
-    stream: EventStreamResponse, *, leave_after: int | None = None, fail: bool = False
-) -> list[bytes]:
-    """Return what a client reads that leaves after so many events, if at all."""
-    read: list[bytes] = []
+    stream: EventStreamResponse,
+    read: list[bytes],
+    *,
+    leave_after: int | None = None,
+    fail: bool = False,
+) -> None:
+    """Append the bodies of ``stream`` to ``read``.
+
+    The client disconnects after ``leave_after`` bodies. With ``fail``, it does not report
+    the disconnect: the next send raises `OSError` instead.
+    """
 
     async def main() -> None:
         leaving = asyncio.Event()
@@ -37,115 +44,78 @@ def play(
                 read.append(message["body"])
                 if leave_after == len(read) and not fail:
                     leaving.set()
-            # Let the stream's own task see that the client leaves.
+            # Give the stream's own task the time to notice the disconnect.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
         await stream({"type": "http"}, receive, send)
 
     asyncio.run(main())
-    return read
 
 
 def types(read: list[bytes]) -> list[str]:
-    """Return the type of every event."""
+    """Return the type of each event."""
     data = [chunk.decode().removeprefix("data: ").removesuffix("\n\n") for chunk in read if chunk]
     return [event if event == "[DONE]" else json.loads(event)["type"] for event in data]
 
 
 def test_a_frame_is_one_line_of_data() -> None:
-    """JSON escapes newlines, and a blank line ends the event."""
+    """Newlines are escaped by JSON, and a blank line ends the event."""
     assert frame("[DONE]") == b"data: [DONE]\n\n"
     assert frame({"delta": "é\n\n"}) == 'data: {"delta":"é\\n\\n"}\n\n'.encode()
 
 
-def test_events_come_in_the_documented_order() -> None:
-    """One chunk for each event, and the text is settled before the closing ones."""
+@pytest.mark.parametrize("pieces", [[], ["a ", "b"]])
+def test_events_have_the_documented_order(pieces: list[str]) -> None:
+    """Each event is one chunk, and the text is stored before the closing events."""
+    read: list[bytes] = []
     settled: list[Any] = []
-    read = play(EventStreamResponse(["a ", "b"], settle=lambda *end: settled.append(end)))
-    assert types(read) == [
-        "start",
-        "start-step",
-        "text-start",
-        "text-delta",
-        "text-delta",
-        "text-end",
-        "finish-step",
-        "finish",
-        "[DONE]",
-    ]
+    play(EventStreamResponse(pieces, settle=lambda *end: settled.append((*end, len(read)))), read)
+    deltas = ["text-delta"] * len(pieces)
+    opening, closing = ["start", "start-step", "text-start"], ["text-end", "finish-step", "finish"]
+    assert types(read) == [*opening, *deltas, *closing, "[DONE]"]
     assert read[-1] == b""
-    assert settled == [("a b", True)]
+    assert settled == [("".join(pieces), True, len(opening) + len(deltas))]
 
 
-def test_the_text_is_settled_before_the_closing_events() -> None:
-    """Whoever has read the end finds the text stored."""
-    order: list[str] = []
-    stream = EventStreamResponse(["a"], settle=lambda *_: order.append("settled"))
+@pytest.mark.parametrize(
+    ("pieces", "fail"),
+    [(["a ", "b ", "c"], False), (["a ", "b ", "c"], True), (["a "], False)],
+)
+def test_a_disconnect_ends_the_stream(pieces: list[str], *, fail: bool) -> None:
+    """The text already sent is stored as incomplete, even if only closing events are left."""
+    read: list[bytes] = []
+    settled: list[Any] = []
+    stream = EventStreamResponse(pieces, settle=lambda *end: settled.append(end))
+    play(stream, read, leave_after=4, fail=fail)
+    assert types(read) == ["start", "start-step", "text-start", "text-delta"]
+    assert settled == [("a ", False)]
+
+
+@pytest.mark.parametrize(("wait", "delay"), [(3600.0, 0.0), (0.0, 3600.0)])
+def test_a_cancelled_stream_is_settled(wait: float, delay: float) -> None:
+    """A shutdown during the wait before the first event or between events stores the message."""
+    sent: list[Message] = []
+    settled: list[Any] = []
 
     async def receive() -> Message:
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        order.extend(types([message.get("body", b"")]))
-
-    asyncio.run(stream({"type": "http"}, receive, send))
-    assert order[-5:] == ["settled", "text-end", "finish-step", "finish", "[DONE]"]
-
-
-def test_an_empty_answer_is_a_whole_stream() -> None:
-    """No delta, but all brackets."""
-    assert types(play(EventStreamResponse([]))) == [
-        "start",
-        "start-step",
-        "text-start",
-        "text-end",
-        "finish-step",
-        "finish",
-        "[DONE]",
-    ]
-
-
-@pytest.mark.parametrize("fail", [False, True])
-def test_a_client_that_leaves_ends_the_stream(*, fail: bool) -> None:
-    """Whether the server reports it or refuses to write; what was sent is settled."""
-    settled: list[Any] = []
-    stream = EventStreamResponse(["a ", "b ", "c"], settle=lambda *end: settled.append(end))
-    read = play(stream, leave_after=4, fail=fail)
-    assert types(read) == ["start", "start-step", "text-start", "text-delta"]
-    assert settled == [("a ", False)]
-
-
-def test_a_client_that_leaves_before_the_end_has_no_whole_answer() -> None:
-    """Though it has all of the text: the closing events say that this is all."""
-    settled: list[Any] = []
-    stream = EventStreamResponse(["a"], settle=lambda *end: settled.append(end))
-    read = play(stream, leave_after=4)
-    assert ["start", "start-step", "text-start", "text-delta"] == types(read)
-    assert [("a", False)] == settled
-
-
-def test_a_stream_that_is_cancelled_is_settled() -> None:
-    """A server that stops does not leave a message half-written."""
-    settled: list[Any] = []
+        sent.append(message)
 
     async def main() -> None:
-        began = asyncio.Event()
-        stream = EventStreamResponse(["a"], delay=3600, settle=lambda *end: settled.append(end))
-
-        async def receive() -> Message:
-            await asyncio.Event().wait()
-            return {"type": "http.disconnect"}
-
-        async def send(_message: Message) -> None:
-            began.set()
-
+        stream = EventStreamResponse(
+            ["a"], wait=wait, delay=delay, settle=lambda *end: settled.append(end)
+        )
         task = asyncio.ensure_future(stream({"type": "http"}, receive, send))
-        await began.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(main())
+    assert bool(sent) == (wait == 0)
     assert settled == [("", False)]

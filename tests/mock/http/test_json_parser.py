@@ -1,4 +1,4 @@
-"""JSON without Python's liberties."""
+"""Tests for the strict JSON parser."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from siteassist_mock.http.json_parser import MAX_DEPTH, parse_json
         ),
     ],
 )
-def test_what_is_no_json_is_refused_with_a_reason(raw: bytes, reason: str) -> None:
-    """Each liberty and each attack has an error that says what it is."""
+def test_invalid_json_is_refused(raw: bytes, reason: str) -> None:
+    """Each extension of Python's parser and each attack has its own error."""
     with pytest.raises(ValueError, match=r"^(is|has) ") as caught:
         parse_json(raw)
     assert str(caught.value).startswith(reason)
@@ -53,6 +53,6 @@ def test_what_is_no_json_is_refused_with_a_reason(raw: bytes, reason: str) -> No
         (b"[" + b"[]," * 150 + b"[]]", [[]] * 151),
     ],
 )
-def test_what_is_json_comes_back(raw: bytes, value: object) -> None:
-    """Pairs of surrogates, NUL, large numbers and many short arrays are all fine."""
+def test_valid_json_is_parsed(raw: bytes, value: object) -> None:
+    """Surrogate pairs, NUL, large numbers and long arrays are valid."""
     assert parse_json(raw) == value

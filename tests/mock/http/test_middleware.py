@@ -1,4 +1,4 @@
-"""Bodies and unexpected failures."""
+"""Tests for the body reader and the error boundary."""
 
 from __future__ import annotations
 
@@ -20,70 +20,70 @@ HTTP = {"type": "http", "method": "GET", "path": "/secret", "headers": []}
 
 
 async def drive(app: BodyReader | ErrorBoundary, scope: Scope, *chunks: bytes) -> list[Message]:
-    """Call ``app`` with chunks, then with a client that leaves."""
+    """Call ``app`` with a client that sends ``chunks`` and then disconnects."""
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     if messages:
         messages[-1]["more_body"] = False
-    answers: list[Message] = []
+    sent: list[Message] = []
 
     async def receive() -> Message:
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        answers.append(message)
+        sent.append(message)
 
     await app(scope, receive, send)
-    answers.append({"left over": len(messages)})
-    return answers
+    sent.append({"left over": len(messages)})
+    return sent
 
 
 def read(*chunks: bytes, scope: Scope | None = None) -> tuple[list[object], object]:
-    """Return the bodies that an application saw, and what was left unread."""
+    """Return the bodies that an application received, and the number of unread chunks."""
     seen: list[object] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope.get(BODY, "none"))
 
-    answers = asyncio.run(drive(BodyReader(app), dict(scope or HTTP), *chunks))
-    return seen, answers[-1]["left over"]
+    sent = asyncio.run(drive(BodyReader(app), dict(scope or HTTP), *chunks))
+    return seen, sent[-1]["left over"]
 
 
-def test_a_body_is_put_together() -> None:
-    """However many pieces it comes in."""
+def test_chunks_are_joined() -> None:
+    """A body may arrive in any number of chunks."""
     assert read(b"a", b"", b"b") == ([b"ab"], 0)
 
 
 def test_the_limit_is_one_mebibyte() -> None:
-    """A body of exactly that much is taken; one byte more is not."""
+    """A body of exactly the limit is accepted, one more byte is not."""
     assert read(b"x" * MAX_BODY_BYTES) == ([b"x" * MAX_BODY_BYTES], 0)
     assert read(b"x" * MAX_BODY_BYTES, b"x") == ([None], 0)
 
 
-def test_reading_ends_somewhere() -> None:
-    """Nobody can keep the server reading for ever."""
+def test_an_endless_body_is_not_read() -> None:
+    """The server stops reading a body that is far beyond the limit."""
     assert read(*[b"x" * MAX_BODY_BYTES] * 20) == ([None], 3)
 
 
-def test_what_is_declared_beyond_reason_is_not_read() -> None:
-    """A client that waits for a word before it sends gets its answer at once."""
+def test_a_large_declared_length_is_refused_unread() -> None:
+    """A client that waits before it sends a large body gets its response at once."""
     declared = {**HTTP, "headers": [(b"host", b"x"), (b"content-length", b"99999999")]}
     assert read(b"x", scope=declared) == ([None], 1)
 
 
-def test_a_client_that_leaves_gets_no_answer() -> None:
-    """The application is not called at all."""
+def test_a_disconnect_skips_the_application() -> None:
+    """The application is not called after a disconnect."""
     assert read() == ([], 0)
 
 
-def test_what_is_no_request_goes_through() -> None:
-    """A socket has no body."""
+def test_other_scopes_pass_through() -> None:
+    """A WebSocket has no body."""
     assert read(scope={"type": "websocket"}) == (["none"], 0)
 
 
 def fail_in(
     scope: Scope, *, after_start: bool = False
 ) -> tuple[list[Message], BaseException | None]:
-    """Return the answers of an application that fails, and what came through."""
+    """Return the messages of an application that fails, and the exception it lets through."""
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         if after_start:
@@ -97,12 +97,12 @@ def fail_in(
 
 
 def test_a_failure_is_the_documented_500(caplog: pytest.LogCaptureFixture) -> None:
-    """The client learns nothing of it, the log everything."""
+    """The log has the exception; the response does not."""
     with caplog.at_level(logging.ERROR, "siteassist_mock"):
-        answers, error = fail_in(HTTP)
+        sent, error = fail_in(HTTP)
     assert error is None
-    assert answers[0]["status"] == 500
-    assert json.loads(answers[1]["body"])["error"] == {
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"])["error"] == {
         "message": "An internal server error occurred",
         "code": "INTERNAL_SERVER_ERROR",
     }
@@ -110,14 +110,14 @@ def test_a_failure_is_the_documented_500(caplog: pytest.LogCaptureFixture) -> No
 
 
 @pytest.mark.parametrize(("scope", "after_start"), [(HTTP, True), ({"type": "websocket"}, False)])
-def test_a_failure_without_an_answer_goes_on(scope: Scope, *, after_start: bool) -> None:
-    """What has begun cannot become a 500; the server cuts the connection."""
+def test_a_failure_after_the_start_is_raised(scope: Scope, *, after_start: bool) -> None:
+    """A response that has started cannot become a 500, so the server cuts the connection."""
     assert isinstance(fail_in(scope, after_start=after_start)[1], RuntimeError)
 
 
 @pytest.mark.parametrize("chunks", [[b"x" * (MAX_BODY_BYTES + 1)], [b"x" * 100_000] * 11])
 def test_a_large_body_is_a_413(client: Client, chunks: list[bytes]) -> None:
-    """In one piece or in many, and with the documented body."""
+    """The error body has the documented schema, for one chunk and for many."""
     reply = client.request("POST", "/conversations", chunks=chunks)
     assert (reply.status, reply.code) == (413, "PAYLOAD_TOO_LARGE")
     assert client.faults({"$ref": "#/components/schemas/Error"}, reply.json) == []

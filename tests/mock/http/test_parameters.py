@@ -1,4 +1,4 @@
-"""Query strings."""
+"""Tests for query strings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from siteassist_mock.http.parameters import coerce, parse_query
     ],
 )
 def test_every_value_is_kept(raw: bytes, values: dict[str, list[str]]) -> None:
-    """Empty and repeated values count, and percent-encoding is undone."""
+    """Empty and repeated values are kept, and percent-encoding is decoded."""
     assert parse_query(raw) == values
 
 
 @pytest.mark.parametrize("raw", [b"a=%ff", b"a=\xff"])
-def test_what_is_not_utf_8_is_refused(raw: bytes) -> None:
-    """Neither encoded nor plain bytes are guessed at."""
+def test_invalid_utf_8_is_refused(raw: bytes) -> None:
+    """Invalid UTF-8 is refused, percent-encoded or not."""
     with pytest.raises(ValueError, match="utf-8"):
         parse_query(raw)
 
@@ -52,8 +52,8 @@ def test_what_is_not_utf_8_is_refused(raw: bytes) -> None:
         ("yes", {"boolean"}, "yes"),
     ],
 )
-def test_a_text_becomes_the_value_that_it_spells(text: str, types: set[str], value: object) -> None:
-    """Only the types of the schema count, and only JSON's own notation."""
+def test_a_text_is_converted_to_its_type(text: str, types: set[str], value: object) -> None:
+    """Only the types of the schema and the notation of JSON are accepted."""
     actual = coerce(text, types)
     assert (actual, type(actual)) == (value, type(value))
 
@@ -68,7 +68,7 @@ def test_a_text_becomes_the_value_that_it_spells(text: str, types: set[str], val
         ("9" * 9000, "is out of range"),
     ],
 )
-def test_a_number_without_a_meaning_is_refused(text: str, reason: str) -> None:
-    """Half an entry does not exist, and nor does a number beyond a double."""
+def test_an_unusable_number_is_refused(text: str, reason: str) -> None:
+    """Fractions and numbers beyond the range of a double are refused."""
     with pytest.raises(ValueError, match=reason):
         coerce(text, {"number"})

@@ -1,8 +1,8 @@
-"""Requests against the description."""
+"""Tests for the validation of requests against the description."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -11,11 +11,12 @@ from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_spec import Body, Document, SpecError, read_operations
 
 JSON = "application/json"
+Validators: TypeAlias = dict[str, RequestValidator]
 
 
 @pytest.fixture(scope="module")
-def validators(spec: dict[str, Any]) -> dict[str, RequestValidator]:
-    """Compile the validator of every operation."""
+def validators(spec: dict[str, Any]) -> Validators:
+    """Compile the validator of each operation."""
     return {
         name: RequestValidator(name, operation.parameters, operation.body, spec)
         for name, operation in read_operations(Document(spec)).items()
@@ -23,14 +24,12 @@ def validators(spec: dict[str, Any]) -> dict[str, RequestValidator]:
 
 
 def refused(error: ApiError) -> tuple[int, str, Any]:
-    """Return what the client learns of a refusal."""
+    """Return the status, the code and the field of a refusal."""
     return error.status, error.code, (error.details or {}).get("field")
 
 
-def test_path_parameters_come_back_in_lower_case(
-    validators: dict[str, RequestValidator],
-) -> None:
-    """A UUID is the same in capitals (RFC 9562)."""
+def test_path_parameters_are_lower_cased(validators: Validators) -> None:
+    """UUIDs are case-insensitive (RFC 9562)."""
     path = {"conversationId": "123E4567-E89B-12D3-A456-426614174000"}
     assert validators["getConversation"].path(path) == {
         "conversationId": "123e4567-e89b-12d3-a456-426614174000"
@@ -38,36 +37,39 @@ def test_path_parameters_come_back_in_lower_case(
 
 
 @pytest.mark.parametrize("value", ["x", "\0", "123e4567e89b12d3a456426614174000", "é"])
-def test_a_bad_path_parameter_is_named(validators: dict[str, RequestValidator], value: str) -> None:
-    """What is no UUID is a malformed parameter."""
+def test_an_invalid_path_parameter_is_named(validators: Validators, value: str) -> None:
+    """A path parameter that is not a UUID is a 400."""
     with pytest.raises(ApiError) as caught:
         validators["getConversation"].path({"conversationId": value})
     assert refused(caught.value) == (400, "INVALID_PARAMETER", "conversationId")
 
 
+@pytest.mark.parametrize(
+    ("operation_id", "query", "values"),
+    [
+        (
+            "getConversations",
+            b"offset=null&x=1&x=2",
+            {
+                "limit": 10,
+                "offset": 0,
+                "status": None,
+                "orderBy": "lastInteractionAt",
+                "orderDir": "desc",
+            },
+        ),
+        (
+            "getMessages",
+            b"offset=&role=user",
+            {"limit": None, "offset": 0, "role": "user", "status": None},
+        ),
+    ],
+)
 def test_absent_and_null_parameters_have_their_defaults(
-    validators: dict[str, RequestValidator],
+    validators: Validators, operation_id: str, query: bytes, values: dict[str, Any]
 ) -> None:
-    """Unknown names are ignored, however often they come."""
-    assert validators["getConversations"].query(b"offset=null&x=1&x=2") == {
-        "limit": 10,
-        "offset": 0,
-        "status": None,
-        "orderBy": "lastInteractionAt",
-        "orderDir": "desc",
-    }
-
-
-def test_the_messages_parameters_have_other_defaults(
-    validators: dict[str, RequestValidator],
-) -> None:
-    """Without a limit all messages are meant, and an empty offset is null."""
-    assert validators["getMessages"].query(b"offset=&role=user") == {
-        "limit": None,
-        "offset": 0,
-        "role": "user",
-        "status": None,
-    }
+    """Each operation has its own defaults; unknown parameters are ignored."""
+    assert validators[operation_id].query(query) == values
 
 
 @pytest.mark.parametrize(
@@ -94,42 +96,39 @@ def test_the_messages_parameters_have_other_defaults(
         ),
     ],
 )
-def test_a_bad_query_parameter_is_named(
-    validators: dict[str, RequestValidator],
-    operation_id: str,
-    query: bytes,
-    field: str | None,
-    reason: str,
+def test_an_invalid_query_parameter_is_named(
+    validators: Validators, operation_id: str, query: bytes, field: str | None, reason: str
 ) -> None:
-    """Every bound of a parameter is a 400, lengths included."""
+    """Each violated constraint of a parameter, lengths included, is a 400."""
     with pytest.raises(ApiError) as caught:
         validators[operation_id].query(query)
     assert refused(caught.value) == (400, "INVALID_PARAMETER", field)
     assert (caught.value.details or {})["reason"] == reason
 
 
-def test_a_missing_field_gives_the_documented_body(
-    spec: dict[str, Any], validators: dict[str, RequestValidator]
+@pytest.mark.parametrize(
+    ("example", "status", "more", "raw"),
+    [
+        ("BadRequest", 400, {"reason": "Content is required"}, b"{}"),
+        ("UnprocessableEntity", 422, {}, b'{"content": "' + b"x" * 10_001 + b'"}'),
+    ],
+)
+def test_a_refusal_equals_the_documented_example(
+    spec: dict[str, Any],
+    validators: Validators,
+    example: str,
+    status: int,
+    more: dict[str, str],
+    raw: bytes,
 ) -> None:
-    """Message, code and field are those of the description's own example."""
-    documented = spec["components"]["examples"]["BadRequest"]["value"]["error"]
+    """Message, code and details of a refused body are those of the description's example."""
+    documented = spec["components"]["examples"][example]["value"]["error"]
     with pytest.raises(ApiError) as caught:
-        validators["sendMessage"].body(JSON, b"{}")
-    assert caught.value.message == documented["message"]
-    assert refused(caught.value) == (400, documented["code"], documented["details"]["field"])
-
-
-def test_a_long_text_gives_the_documented_body(
-    spec: dict[str, Any], validators: dict[str, RequestValidator]
-) -> None:
-    """Status, code and details are those of the description's own example."""
-    documented = spec["components"]["examples"]["UnprocessableEntity"]["value"]["error"]
-    with pytest.raises(ApiError) as caught:
-        validators["sendMessage"].body(JSON, b'{"content": "' + b"x" * 10_001 + b'"}')
-    assert caught.value.status == 422
+        validators["sendMessage"].body(JSON, raw)
+    assert caught.value.status == status
     assert caught.value.code == documented["code"]
     assert caught.value.message == documented["message"]
-    assert caught.value.details == documented["details"]
+    assert caught.value.details == {**documented["details"], **more}
 
 
 @pytest.mark.parametrize(
@@ -165,32 +164,25 @@ def test_a_long_text_gives_the_documented_body(
         ),
     ],
 )
-def test_a_bad_body_is_named(
-    validators: dict[str, RequestValidator],
-    operation_id: str,
-    raw: bytes,
-    expected: tuple[int, str, str],
+def test_an_invalid_body_is_named(
+    validators: Validators, operation_id: str, raw: bytes, expected: tuple[int, str, str]
 ) -> None:
-    """Malformed is 400 and comes first; only a wrong length is 422."""
+    """A malformed body is a 400, which precedes the 422 for an invalid length."""
     with pytest.raises(ApiError) as caught:
         validators[operation_id].body(JSON, raw)
     assert refused(caught.value) == expected
 
 
-def test_refusals_repeat_nothing_of_what_was_sent(
-    validators: dict[str, RequestValidator],
-) -> None:
-    """A value can be long or secret."""
+def test_refusals_do_not_repeat_values(validators: Validators) -> None:
+    """A refused value may be long or secret."""
     with pytest.raises(ApiError) as caught:
         validators["sendMessage"].body(JSON, b'{"content": "x", "stream": "s3cret"}')
     assert "s3cret" not in f"{caught.value.message} {caught.value.details}"
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/json;charset=ascii"])
-def test_a_body_must_say_that_it_is_json(
-    validators: dict[str, RequestValidator], content_type: str | None
-) -> None:
-    """There is no documented 415, so a wrong media type is a malformed body."""
+def test_a_body_must_be_declared_as_json(validators: Validators, content_type: str | None) -> None:
+    """A wrong media type is a 400, because no 415 is documented."""
     with pytest.raises(ApiError) as caught:
         validators["sendMessage"].body(content_type, b'{"content": "x"}')
     assert refused(caught.value) == (400, "INVALID_REQUEST_BODY", "body")
@@ -200,30 +192,28 @@ def test_a_body_must_say_that_it_is_json(
     "content_type",
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json; charset="utf-8"; a'],
 )
-def test_the_media_type_may_be_written_in_every_legal_way(
-    validators: dict[str, RequestValidator], content_type: str
-) -> None:
-    """Case and parameters do not matter, and UTF-8 is what JSON is in."""
+def test_the_media_type_may_have_parameters(validators: Validators, content_type: str) -> None:
+    """Case and unknown parameters are ignored, and the charset may be UTF-8."""
     assert validators["sendMessage"].body(content_type, b'{"content": "x"}') == {"content": "x"}
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain"])
-def test_an_optional_body_may_be_left_out(
-    validators: dict[str, RequestValidator], content_type: str | None
+@pytest.mark.parametrize(
+    ("operation_id", "content_type", "raw"),
+    [
+        ("closeConversation", None, b""),
+        ("closeConversation", "text/plain", b""),
+        ("getMe", "text/plain", b"x"),
+    ],
+)
+def test_an_optional_or_undocumented_body_is_none(
+    validators: Validators, operation_id: str, content_type: str | None, raw: bytes
 ) -> None:
-    """Where there is no body its media type does not matter."""
-    assert validators["closeConversation"].body(content_type, b"") is None
-
-
-def test_a_body_that_no_one_asked_for_is_ignored(
-    validators: dict[str, RequestValidator],
-) -> None:
-    """An operation without a body does not look at one."""
-    assert validators["getMe"].body("text/plain", b"x") is None
+    """The media type of an absent body, and the body of an operation without one, are ignored."""
+    assert validators[operation_id].body(content_type, raw) is None
 
 
 @pytest.mark.parametrize("schema", [{"type": "no"}, {"$ref": "#/components/schemas/No"}])
-def test_a_schema_that_is_none_is_refused(schema: dict[str, Any]) -> None:
-    """The error names the operation and fits into one line."""
+def test_an_invalid_schema_is_refused(schema: dict[str, Any]) -> None:
+    """The error names the operation in one line."""
     with pytest.raises(SpecError, match=r"^openapi\.yaml: a: [^\n]+$"):
         RequestValidator("a", (), Body(required=True, schema=schema), {})

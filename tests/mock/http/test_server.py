@@ -1,7 +1,7 @@
-"""How the command stops: in order, and with what it was answering.
+"""Tests for the shutdown of the command.
 
-No test waits for a time to pass: a client that does not read a large event holds
-its stream up for as long as the test wants, and the server says when it waits.
+No test sleeps. A client that does not read a large event blocks its stream for as long
+as the test needs, and the server prints when it starts to wait.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +19,11 @@ from websockets.sync.client import connect
 
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import mock_server
-from tests.values import BEARER
+from tests.mock.command import started
+from tests.values import API_KEY, BEARER
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
     from tests.mock.conftest import FakeTime
 
 QUESTION = {"content": "How long does shipping take?", "stream": True}
-# More than the system keeps for a client that does not read.
+# More than the system buffers for a client that does not read.
 HELD_UP = {"Mock-Fault": "oversized-body=50000000"}
 SECONDS = 30
 
 
 class Mock:
-    """The command on a database, with one conversation."""
+    """A running command with a database and one conversation."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        """Wait until it serves."""
-        assert process.stdout is not None
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        """Start the conversation."""
         self.process = process
-        self.url = process.stdout.readline().split()[3]
-        self.client = httpx.Client(base_url=self.url, headers=BEARER, timeout=SECONDS)
+        self.url = url
+        self.client = httpx.Client(base_url=url, headers=BEARER, timeout=SECONDS)
         self.chat = str(self.client.post("/conversations").json()["id"])
 
     @property
@@ -52,40 +51,31 @@ class Mock:
         """The path of the conversation's messages."""
         return f"/conversations/{self.chat}/messages"
 
-    def told(self, number: signal.Signals) -> str:
-        """Send a signal and return the line that the server then writes."""
+    def signalled(self, number: signal.Signals) -> str:
+        """Send a signal and return the line that the server prints."""
         assert self.process.stderr is not None
         self.process.send_signal(number)
         return self.process.stderr.readline()
 
     def end(self) -> tuple[int, str]:
-        """Wait for the end and return the status and what is left of stderr."""
+        """Wait for the process and return its status and the rest of its standard error."""
         assert self.process.stderr is not None
         status = self.process.wait(SECONDS)
         return status, self.process.stderr.read()
 
 
 @contextmanager
-def started(database: Path, *options: str) -> Iterator[Mock]:
-    """Run the command."""
-    command = [sys.executable, "-m", "siteassist_mock", "--port=0", "--quiet"]
-    with subprocess.Popen(
-        [*command, "--database", str(database), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            mock = Mock(process)
-            with closing(mock.client):
-                yield mock
-        finally:
-            process.kill()
+def running(database: Path, *options: str) -> Iterator[Mock]:
+    """Run the command with a database."""
+    with started("--quiet", "--database", str(database), *options) as (process, url, _):
+        mock = Mock(process, url)
+        with closing(mock.client):
+            yield mock
 
 
 def stored_answers(database: Path, time: FakeTime) -> list[MessageRow]:
-    """Return the assistant's messages, as the process left them."""
-    # A store that was not closed properly would still have its lock's file.
+    """Return the assistant's messages that the process has stored."""
+    # A store that is not closed properly leaves its owner file.
     assert [] == list(database.parent.glob(f"{database.name}-owner-*"))
     store = Store(time, database)
     with store.read() as records:
@@ -95,28 +85,28 @@ def stored_answers(database: Path, time: FakeTime) -> list[MessageRow]:
 
 
 def text_of(body: str) -> str:
-    """Return the text of a stream that may have been cut."""
+    """Return the text of a stream that may be incomplete."""
     events = [event.removeprefix("data: ") for event in body.split("\n\n")[:-1]]
     return "".join(json.loads(event).get("delta", "") for event in events if event[0] == "{")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_running_stream_ends_as_it_should(
+def test_a_running_stream_is_completed(
     tmp_path: Path, time: FakeTime, number: signal.Signals
 ) -> None:
-    """While new connections are refused and idle ones closed; then the store is closed."""
+    """New connections are refused, idle ones are closed, and the stream is completed."""
     database = tmp_path / "mock.db"
-    with started(database) as mock, httpx.Client(base_url=mock.url, headers=BEARER) as idle:
+    with running(database) as mock, httpx.Client(base_url=mock.url, headers=BEARER) as idle:
         address = (httpx.URL(mock.url).host, httpx.URL(mock.url).port or 0)
         assert 200 == idle.get("/identity/me").status_code
         with mock.client.stream("POST", mock.messages, json=QUESTION, headers=HELD_UP) as reply:
             assert (
                 "siteassist-mock: waiting up to 10 s for a request to end;"
                 " Ctrl-C again stops at once\n"
-            ) == mock.told(number)
+            ) == mock.signalled(number)
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address, SECONDS)
-            # The idle connection is closed, so this needs a new one.
+            # The server has closed the idle connection and refuses a new one.
             with pytest.raises(httpx.TransportError):
                 idle.get("/identity/me")
             assert mock.process.poll() is None
@@ -127,8 +117,8 @@ def test_a_running_stream_ends_as_it_should(
     assert ("complete", text_of(body)) == (answer.status, answer.text)
 
 
-def test_what_takes_longer_is_cut(tmp_path: Path, time: FakeTime) -> None:
-    """Whatever it waits for: each client sees it, and so does each message."""
+def test_requests_beyond_the_grace_are_cut(tmp_path: Path, time: FakeTime) -> None:
+    """Each client sees a cut response, and each message is stored accordingly."""
     script = tmp_path / "answers.yaml"
     script.write_text("- {when: refund, answer: Five days., delay: 3600}")
     asked: list[tuple[str, Any]] = [
@@ -141,26 +131,26 @@ def test_what_takes_longer_is_cut(tmp_path: Path, time: FakeTime) -> None:
     ]
     database = tmp_path / "mock.db"
     options = ("--grace", "0.1", "--script", str(script))
-    with started(database, *options) as mock, ExitStack() as stack:
+    with running(database, *options) as mock, ExitStack() as stack:
         address = (mock.client.base_url.host, mock.client.base_url.port or 0)
         peers = [stack.enter_context(socket.create_connection(address, SECONDS)) for _ in asked]
         for number, (fault, body) in enumerate(asked):
             ask(peers[number], mock, body, fault)
-            # One after another, so that the answers are stored in this order.
+            # Wait, so that the answers are stored in this order.
             while len(mock.client.get(mock.messages).json()["data"]) < 2 * (number + 1):
                 pass
-        assert "waiting up to 0.1 s for 6 requests" in mock.told(signal.SIGTERM)
+        assert "waiting up to 0.1 s for 6 requests" in mock.signalled(signal.SIGTERM)
         assert (0, "") == mock.end()
         received = [read_all(peer) for peer in peers]
     for body in received:
         assert b"[DONE]" not in body
-        # The last chunk, without which a body is not complete.
+        # A complete chunked body ends with the empty chunk.
         assert not body.endswith(b"0\r\n\r\n")
-    # Of these not even the head had been sent.
+    # Four of the responses are cut during a delay that precedes their head.
     assert [b""] * 4 == [received[1], *received[3:]]
     answers = stored_answers(database, time)
     assert [("error", "")] * 5 == [(answer.status, answer.text) for answer in answers[:5]]
-    # What is no stream is stored at once, and whole.
+    # An answer that is not streamed is stored at once.
     assert ("complete", "Five days.") == (answers[5].status, answers[5].text)
 
 
@@ -175,7 +165,7 @@ def ask(peer: socket.socket, mock: Mock, body: Any, fault: str) -> None:
 
 
 def read_all(peer: socket.socket) -> bytes:
-    """Return what has come, whether or not the connection was closed politely."""
+    """Return the bytes until the connection is closed or reset."""
     received = b""
     with suppress(ConnectionResetError):
         while piece := peer.recv(65_536):
@@ -184,40 +174,40 @@ def read_all(peer: socket.socket) -> bytes:
 
 
 def test_a_second_signal_ends_the_wait(tmp_path: Path, time: FakeTime) -> None:
-    """At once, with the same order: the stream is settled, and the status is 0."""
+    """A second signal ends the wait at once; the message is stored, and the status is 0."""
     database = tmp_path / "mock.db"
     with (
-        started(database, "--grace", "3600") as mock,
+        running(database, "--grace", "3600") as mock,
         mock.client.stream("POST", mock.messages, json=QUESTION, headers=HELD_UP),
     ):
-        assert "waiting up to 3600 s for a request to end" in mock.told(signal.SIGTERM)
+        assert "waiting up to 3600 s for a request to end" in mock.signalled(signal.SIGTERM)
         mock.process.send_signal(signal.SIGINT)
         assert (0, "") == mock.end()
     assert ["error"] == [answer.status for answer in stored_answers(database, time)]
 
 
-def test_no_grace_is_no_wait(tmp_path: Path, time: FakeTime) -> None:
-    """And nothing is said of one."""
+def test_zero_grace_does_not_wait(tmp_path: Path, time: FakeTime) -> None:
+    """With `--grace 0` the server neither waits nor prints that it does."""
     database = tmp_path / "mock.db"
     with (
-        started(database, "--grace", "0") as mock,
+        running(database, "--grace", "0") as mock,
         mock.client.stream("POST", mock.messages, json=QUESTION, headers=HELD_UP),
     ):
-        assert "" == mock.told(signal.SIGTERM)
+        assert "" == mock.signalled(signal.SIGTERM)
         assert (0, "") == mock.end()
     assert ["error"] == [answer.status for answer in stored_answers(database, time)]
 
 
 def test_requests_are_counted_and_sockets_are_closed(tmp_path: Path) -> None:
-    """The sockets with a goodbye and at once; they do not count as requests."""
-    with started(tmp_path / "mock.db") as mock:
+    """Sockets are closed at once with the code 1001 and do not count as requests."""
+    with running(tmp_path / "mock.db") as mock:
         address = f"{mock.url.replace('http', 'ws', 1)}/conversations/{mock.chat}/ws"
         with (
-            connect(f"{address}?apiKey=sa_pk_1234567890abcdef", proxy=None) as listening,
+            connect(f"{address}?apiKey={API_KEY}", proxy=None) as listening,
             mock.client.stream("POST", mock.messages, json=QUESTION, headers=HELD_UP) as one,
             mock.client.stream("POST", mock.messages, json=QUESTION, headers=HELD_UP) as two,
         ):
-            assert "waiting up to 10 s for 2 requests to end" in mock.told(signal.SIGTERM)
+            assert "waiting up to 10 s for 2 requests to end" in mock.signalled(signal.SIGTERM)
             with pytest.raises(ConnectionClosed) as closed:
                 listening.recv(SECONDS)
             assert mock.process.poll() is None
@@ -228,15 +218,15 @@ def test_requests_are_counted_and_sockets_are_closed(tmp_path: Path) -> None:
     assert 1001 == closed.value.rcvd.code
 
 
-def test_a_socket_whose_client_is_gone_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that neither reads nor answers the goodbye is dropped, long before the grace is over."""
+def test_an_unresponsive_socket_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not answer the close frame is dropped before the grace ends."""
     monkeypatch.setattr("siteassist_mock.http.server._LAST_SECONDS", 0.01)
     with mock_server(grace_seconds=3600) as base_url:
         url = httpx.URL(base_url)
         chat = httpx.post(f"{base_url}/conversations", headers=BEARER).json()["id"]
         peer = socket.create_connection((url.host, url.port or 0), SECONDS)
         lines = (
-            f"GET {url.path}/conversations/{chat}/ws?apiKey=sa_pk_1234567890abcdef HTTP/1.1",
+            f"GET {url.path}/conversations/{chat}/ws?apiKey={API_KEY} HTTP/1.1",
             "Host: mock",
             "Connection: Upgrade",
             "Upgrade: websocket",
@@ -246,5 +236,5 @@ def test_a_socket_whose_client_is_gone_holds_nothing_up(monkeypatch: pytest.Monk
         peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
         assert peer.recv(65_536).startswith(b"HTTP/1.1 101 ")
     with peer:
-        # A close frame, and the code 1001 in it.
+        # A close frame with the code 1001.
         assert b"\x88\x02\x03\xe9" == read_all(peer)

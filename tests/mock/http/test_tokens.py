@@ -1,4 +1,4 @@
-"""Session tokens."""
+"""Tests for session tokens."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SECRET = b"s" * 32
 
 @pytest.fixture
 def tokens(time: FakeTime) -> Tokens:
-    """Make the tokens of a database."""
+    """Create the tokens of a database."""
     return Tokens(SECRET, Clock(time))
 
 
 def test_a_token_names_its_session(tokens: Tokens) -> None:
-    """What was issued can be read."""
+    """The session of an issued token can be read."""
     assert tokens.read(tokens.issue("session-1")) == "session-1"
 
 
-def test_a_token_ends(tokens: Tokens, time: FakeTime) -> None:
-    """However busy its session is."""
+def test_a_token_expires(tokens: Tokens, time: FakeTime) -> None:
+    """A token expires even if its session is in use."""
     token = tokens.issue("session-1")
     time.seconds += MAX_SECONDS - 1
     assert tokens.read(token) == "session-1"
@@ -37,8 +37,8 @@ def test_a_token_ends(tokens: Tokens, time: FakeTime) -> None:
     assert tokens.read(token) is None
 
 
-def test_another_secret_does_not_count(tokens: Tokens, time: FakeTime) -> None:
-    """A token of another database is forged here."""
+def test_a_token_with_another_secret_is_refused(tokens: Tokens, time: FakeTime) -> None:
+    """A token of another database is invalid."""
     assert tokens.read(Tokens(b"t" * 32, Clock(time)).issue("session-1")) is None
 
 
@@ -59,6 +59,6 @@ NESTED = base64.urlsafe_b64encode(b"[" * 40_000).decode().rstrip("=")
     ],
     ids=["text", "dots", "no-ascii", "nested", "unsigned", "no-exp", "no-jti", "numeric-jti"],
 )
-def test_junk_is_no_token(tokens: Tokens, token: str) -> None:
-    """Nothing that a client can send raises."""
+def test_an_invalid_token_is_refused(tokens: Tokens, token: str) -> None:
+    """An invalid token does not raise."""
     assert tokens.read(token) is None
