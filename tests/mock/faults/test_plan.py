@@ -1,4 +1,4 @@
-"""The names of faults, and which requests get them."""
+"""Tests for the parser of faults and for the plan that selects them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from siteassist_mock.faults.plan import FAULTS, Fault, FaultPlan, parse_fault, p
     ],
 )
 def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: float) -> None:
-    """The last two may be left out, where that has a meaning."""
+    """The rate may be omitted, and so may the value where it has a default."""
     assert (fault, rate) == parse_planned(text)
 
 
@@ -48,20 +48,20 @@ def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: fl
         ("truncate:x", "the rate of a fault"),
     ],
 )
-def test_what_is_no_fault_is_said(text: str, problem: str) -> None:
-    """In one sentence, with what there is."""
+def test_an_invalid_fault_is_refused(text: str, problem: str) -> None:
+    """The error names the invalid part and the expected values."""
     with pytest.raises(ValueError, match=f"^{problem}"):
         parse_planned(text)
 
 
-def test_every_fault_can_be_named() -> None:
-    """The one that needs a value says so."""
+def test_every_fault_can_be_parsed() -> None:
+    """Each fault can be parsed by its name."""
     for name in FAULTS:
         assert name == parse_fault(name, "1" if name == "delay" else "").name
 
 
-def test_a_seed_chooses_always_the_same() -> None:
-    """Another seed chooses others, about as many, and one fault does not shift another."""
+def test_a_seed_makes_the_plan_reproducible() -> None:
+    """The seed determines the faults; one fault does not affect another's sequence."""
 
     def names(seed: int, *texts: str) -> list[list[str]]:
         plan = FaultPlan(texts, seed)
@@ -75,6 +75,6 @@ def test_a_seed_chooses_always_the_same() -> None:
     assert [["drip"]] * 1000 == names(1, "drip")
 
 
-def test_without_a_plan_nothing_goes_wrong() -> None:
-    """As long as nobody asks for it."""
+def test_an_empty_plan_has_no_faults() -> None:
+    """A plan without faults selects none."""
     assert [] == FaultPlan(()).choose()

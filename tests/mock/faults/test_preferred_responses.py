@@ -1,26 +1,28 @@
-"""Documented answers on demand."""
+"""Tests for documented responses requested with the header ``Prefer``."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_spec import Document, read_operations
+from tests.values import UNKNOWN_ID
 
 if TYPE_CHECKING:
     from tests.mock.conftest import Client
 
 DOCUMENT = Document.load()
 OPERATIONS = read_operations(DOCUMENT)
-NOBODYS = "/conversations/123e4567-e89b-12d3-a456-426614174000"
+MESSAGES = f"/conversations/{UNKNOWN_ID}/messages"
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_documented_answer_can_be_had(client: Client, name: str) -> None:
-    """With its first example, without a credential, a body or anything that exists."""
+def test_every_documented_response_can_be_requested(client: Client, name: str) -> None:
+    """Each has its first example and needs no credential, body or existing resource."""
     operation = OPERATIONS[name]
     path = operation.path.replace("{", "").replace("}", "")
     for status, documented in operation.responses.items():
@@ -34,27 +36,26 @@ def test_every_documented_answer_can_be_had(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(429, "60"), (503, "30")])
-def test_a_time_to_wait_is_also_a_header(client: Client, status: int, seconds: str) -> None:
-    """The same as in the body."""
+def test_retry_after_is_a_header_as_well(client: Client, status: int, seconds: str) -> None:
+    """The header has the same number of seconds as the body."""
     reply = client.get("/identity/me", headers={"prefer": f"code={status}"})
     assert (seconds, int(seconds)) == (reply.headers["retry-after"], reply.details["retryAfter"])
 
 
-def test_other_errors_have_no_time_to_wait(client: Client) -> None:
-    """Where the body has none."""
-    for status in (401, 402, 500, 502):
-        reply = client.get("/identity/me", headers={"prefer": f"code={status}"})
-        assert "retry-after" not in reply.headers
-
-
-def test_a_401_names_the_scheme(client: Client) -> None:
-    """As every 401 must (RFC 9110, 15.5.2)."""
-    reply = client.get("/identity/me", headers={"prefer": "code=401"})
-    assert "Bearer" == reply.headers["www-authenticate"]
+@pytest.mark.parametrize(
+    ("status", "scheme"), [(401, "Bearer"), (402, None), (500, None), (502, None)]
+)
+def test_other_errors_have_no_retry_after(client: Client, status: int, scheme: str | None) -> None:
+    """A 401 has the header that RFC 9110, 15.5.2, requires instead."""
+    reply = client.get("/identity/me", headers={"prefer": f"code={status}"})
+    assert (scheme, None) == (
+        reply.headers.get("www-authenticate"),
+        reply.headers.get("retry-after"),
+    )
 
 
 def test_an_example_is_chosen_by_its_name(client: Client) -> None:
-    """Of the first success that has it, or of the status that is asked for."""
+    """A name selects an example of the first success that has it, or of the given status."""
     reply = client.get("/identity/me", headers={"prefer": "example=identified"})
     assert (200, "identified") == (reply.status, reply.json["type"])
     assert "example=identified" == reply.headers["preference-applied"]
@@ -78,8 +79,8 @@ def test_an_example_is_chosen_by_its_name(client: Client) -> None:
         ("code=404, example=a", "getMe documents no example 'a' for 404; there is: notFound"),
     ],
 )
-def test_what_is_not_documented_is_a_400(client: Client, prefer: str, reason: str) -> None:
-    """That says what there is, and does not say that it was applied."""
+def test_an_undocumented_response_is_a_400(client: Client, prefer: str, reason: str) -> None:
+    """The error lists the documented values, and no preference is reported as applied."""
     reply = client.get("/identity/me", headers={"prefer": prefer})
     assert (400, "INVALID_PREFERENCE") == (reply.status, reply.code)
     assert reply.details["reason"].startswith(reason)
@@ -90,7 +91,7 @@ def test_what_is_not_documented_is_a_400(client: Client, prefer: str, reason: st
     "prefer", ["", "respond-async", "wait=10, dynamic=true", "code=, example", "code"]
 )
 def test_other_preferences_are_ignored(client: Client, prefer: str) -> None:
-    """And answered as if they were not there."""
+    """Unknown and incomplete preferences have no effect."""
     reply = client.get("/identity/me", headers={"prefer": prefer})
     assert (200, "anonymous") == (reply.status, reply.json["type"])
     assert "preference-applied" not in reply.headers
@@ -103,10 +104,10 @@ def test_other_preferences_are_ignored(client: Client, prefer: str) -> None:
         {"raw": b"{", "headers": {"accept": "application/json;q=0.1, text/event-stream"}},
     ],
 )
-def test_a_stream_can_be_had(client: Client, asking: dict[str, Any]) -> None:
-    """By the flag in the body or by `Accept`: its examples, one after another."""
+def test_a_stream_can_be_requested(client: Client, asking: dict[str, Any]) -> None:
+    """The flag in the body or `Accept` selects the stream, which consists of its examples."""
     headers = {"prefer": "code=200", **asking.pop("headers", {})}
-    reply = client.post(f"{NOBODYS}/messages", headers=headers, **asking)
+    reply = client.post(MESSAGES, headers=headers, **asking)
     assert "text/event-stream" == reply.headers["content-type"]
     assert ["text-delta", "[DONE]"] == [
         "text-delta" if "text-delta" in event else event for event in reply.events
@@ -114,46 +115,46 @@ def test_a_stream_can_be_had(client: Client, asking: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 100_000, b"[]", b'{"stream": 1}', b"x" * 2**21])
-def test_whatever_asks_for_no_stream_gets_json(client: Client, raw: bytes) -> None:
-    """However broken its body is."""
-    reply = client.post(f"{NOBODYS}/messages", raw=raw, headers={"prefer": "code=200"})
+def test_json_is_the_default(client: Client, raw: bytes) -> None:
+    """A body that does not request a stream, even a malformed one, gets JSON."""
+    reply = client.post(MESSAGES, raw=raw, headers={"prefer": "code=200"})
     assert (200, "stop") == (reply.status, reply.json["steps"][0]["finishReason"])
 
 
-def test_one_event_can_be_had(client: Client) -> None:
-    """Its name chooses the media type, too."""
+def test_a_single_event_can_be_requested(client: Client) -> None:
+    """The name of an example also selects its media type."""
     headers = {"prefer": "example=terminator"}
     reply = client.post("/chat/completions", {"messages": []}, headers=headers)
     assert (200, b"data: [DONE]\n\n") == (reply.status, reply.body)
 
 
-def test_an_answer_on_demand_changes_nothing(client: Client) -> None:
-    """The conversation that was promised is not there."""
+def test_a_requested_response_changes_nothing(client: Client) -> None:
+    """A requested 201 does not create a conversation."""
     reply = client.post("/conversations", headers={"prefer": "code=201"})
     assert (201, 0) == (reply.status, client.get("/conversations").json["total"])
 
 
-def test_an_answer_without_details_is_sent_as_it_is(client: Client) -> None:
-    """Nothing is expected of an example's form."""
+def test_an_example_may_have_any_form(client: Client) -> None:
+    """An example is sent unchanged, without assumptions about its structure."""
     for path, value in {"/search": [1], "/identity/me": {"error": "text"}}.items():
         spec = copy.deepcopy(dict(DOCUMENT.raw))
         media = spec["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
         media["examples"] = {"odd": {"value": value}}
-        assert value == one_answer(client, spec, path)
+        assert value == preferred(client, spec, path)
 
 
 def test_a_response_without_an_example_is_a_400(client: Client) -> None:
-    """Nothing is made up."""
+    """The mock does not invent a response that has no example."""
     spec = copy.deepcopy(dict(DOCUMENT.raw))
     media = spec["paths"]["/search"]["get"]["responses"]["200"]["content"]["application/json"]
     del media["examples"]
-    error = one_answer(client, spec, "/search")["error"]
+    error = preferred(client, spec, "/search")["error"]
     assert "search documents no example for 200; there is: none" == error["details"]["reason"]
 
 
-def one_answer(client: Client, spec: dict[str, Any], path: str) -> Any:
-    """Return what ``Prefer: code=200`` gets of another description."""
+def preferred(client: Client, spec: dict[str, Any], path: str) -> Any:
+    """Return the body for ``Prefer: code=200`` under another description."""
     app = create_app(spec=spec)
     app.state.store.close()
-    asking = type(client)(app, {"paths": {}}, None)
-    return asking.get(path, headers={"prefer": "code=200"}).json
+    other = dataclasses.replace(client, app=app, spec={"paths": {}}, token=None)
+    return other.get(path, headers={"prefer": "code=200"}).json

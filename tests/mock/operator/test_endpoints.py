@@ -1,8 +1,7 @@
-"""The control endpoints: what they do, and whom they refuse."""
+"""Tests for the control endpoints and their access rules."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,25 +9,24 @@ import pytest
 
 from siteassist_mock.http.access_log import LOGGER
 from siteassist_mock.operator.endpoints import is_control
+from tests.values import API_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.mock.conftest import Client, FakeTime, MakeClient
 
-    from tests.mock.conftest import Client, FakeTime
-
-NOBODYS = "/conversations/123e4567-e89b-12d3-a456-426614174000"
+UNKNOWN = f"/conversations/{UNKNOWN_ID}"
 MESSAGE = {"$ref": "#/components/schemas/Message"}
 CONVERSATION = {"$ref": "#/components/schemas/Conversation"}
 
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    """Make somebody at the console of the server of ``client``."""
-    return dataclasses.replace(client, token=None, base="/_mock")
+    """Create a client of the control endpoints of ``client``'s server."""
+    return client.below("/_mock")
 
 
 def test_a_human_agent_takes_over(client: Client, operator: Client) -> None:
-    """From then on messages are queued, and the agent is there to see."""
+    """Messages after a handover are queued, and the conversation names the agent."""
     conversation = client.visitor("device").conversation()
     reply = operator.post(f"{conversation}/handover", {"name": "Sam", "image": "https://x.example"})
     assert reply.status == 200
@@ -44,13 +42,13 @@ def test_a_human_agent_takes_over(client: Client, operator: Client) -> None:
 def test_an_agent_need_not_have_a_name(
     client: Client, operator: Client, body: dict[str, None] | None
 ) -> None:
-    """Both fields, and the body itself, may be left out or null."""
+    """The body and both of its fields may be absent or null."""
     reply = operator.post(f"{client.conversation()}/handover", body)
     assert (reply.status, reply.json["humanAgent"]) == (200, {"name": None, "image": None})
 
 
 def test_the_agent_answers(client: Client, operator: Client) -> None:
-    """The stored message comes back; it keeps its author when another one takes over."""
+    """The stored message is returned; it keeps its author after another handover."""
     conversation = client.conversation()
     before = client.get(conversation).json["lastInteractionAt"]
     operator.post(f"{conversation}/handover", {"name": "Sam"})
@@ -69,15 +67,15 @@ def test_the_agent_answers(client: Client, operator: Client) -> None:
     assert listed == [reply.json]
 
 
-def test_only_a_human_agent_answers_as_one(client: Client, operator: Client) -> None:
-    """Somebody must have taken over before."""
+def test_an_agent_message_needs_a_handover(client: Client, operator: Client) -> None:
+    """A message of an agent before a handover is a 409."""
     reply = operator.post(f"{client.conversation()}/agent-messages", {"content": "x"})
     assert (reply.status, reply.code) == (409, "CONFLICT")
     assert reply.details == {"resource": "conversation", "conflictingField": "isHumanHandled"}
 
 
-def test_a_closed_conversation_takes_nothing_more(client: Client, operator: Client) -> None:
-    """Neither an agent nor a message; closing it again keeps the first reason."""
+def test_a_closed_conversation_refuses_agents(client: Client, operator: Client) -> None:
+    """Handovers and messages are a 409; closing again keeps the first reason."""
     conversation = client.conversation()
     operator.post(f"{conversation}/handover")
     reply = operator.post(f"{conversation}/close", {"closeReason": "Resolved"})
@@ -89,43 +87,31 @@ def test_a_closed_conversation_takes_nothing_more(client: Client, operator: Clie
 
 
 @pytest.mark.parametrize(
-    ("action", "body"),
-    [("handover", {}), ("agent-messages", {"content": "x"}), ("close", {})],
-)
-def test_an_unknown_conversation_is_a_404(
-    operator: Client, action: str, body: dict[str, str]
-) -> None:
-    """With the error that the API itself has for it."""
-    reply = operator.post(f"{NOBODYS}/{action}", body)
-    assert (reply.status, reply.code) == (404, "CONVERSATION_NOT_FOUND")
-
-
-@pytest.mark.parametrize(
     ("path", "raw", "status"),
     [
         ("/conversations/x/handover", b"{}", 400),
-        (f"{NOBODYS}/handover", b"{", 400),
-        (f"{NOBODYS}/handover", b"[]", 400),
-        (f"{NOBODYS}/handover", b'{"name": 1}', 400),
-        (f"{NOBODYS}/handover", b'{"nmae": "Sam"}', 400),
-        (f"{NOBODYS}/handover", b"x" * 2_000_000, 413),
-        (f"{NOBODYS}/agent-messages", b"", 400),
-        (f"{NOBODYS}/agent-messages", b"{}", 400),
-        (f"{NOBODYS}/agent-messages", b'{"content": null}', 400),
-        (f"{NOBODYS}/agent-messages", b'{"content": ""}', 422),
-        (f"{NOBODYS}/close", b'{"closeReason": 1}', 400),
+        (f"{UNKNOWN}/handover", b"{", 400),
+        (f"{UNKNOWN}/handover", b"[]", 400),
+        (f"{UNKNOWN}/handover", b'{"name": 1}', 400),
+        (f"{UNKNOWN}/handover", b'{"nmae": "Sam"}', 400),
+        (f"{UNKNOWN}/handover", b"x" * 2_000_000, 413),
+        (f"{UNKNOWN}/agent-messages", b"", 400),
+        (f"{UNKNOWN}/agent-messages", b"{}", 400),
+        (f"{UNKNOWN}/agent-messages", b'{"content": null}', 400),
+        (f"{UNKNOWN}/agent-messages", b'{"content": ""}', 422),
+        (f"{UNKNOWN}/close", b'{"closeReason": 1}', 400),
         ("/reset", b'{"what": "everything"}', 400),
     ],
 )
-def test_what_is_malformed_is_refused(operator: Client, path: str, raw: bytes, status: int) -> None:
-    """With the API's error body, and before anything is looked up."""
+def test_a_malformed_body_is_refused(operator: Client, path: str, raw: bytes, status: int) -> None:
+    """The error has the API's body and precedes the lookup of the conversation."""
     reply = operator.post(path, raw=raw)
     assert status == reply.status
     assert operator.faults({"$ref": "#/components/schemas/Error"}, reply.json) == []
 
 
-def test_a_reset_forgets_everything(client: Client, operator: Client) -> None:
-    """As at the start: no visitors, sessions, conversations; the keys are good again."""
+def test_a_reset_deletes_everything(client: Client, operator: Client) -> None:
+    """Visitors, sessions and conversations are deleted; the keys are still valid."""
     visitor = client.visitor("device")
     conversation = visitor.conversation()
     visitor.post(f"{conversation}/messages", {"content": "hello"})
@@ -142,14 +128,14 @@ def test_a_reset_forgets_everything(client: Client, operator: Client) -> None:
         assert (reply.status, reply.json) == (200, {"success": True})
         assert operator.get("/state").json == {"counts": fresh, "conversations": []}
     assert visitor.get("/identity/me").status == 401
-    session = client.post("/identity/init", {"apiKey": "sa_pk_1234567890abcdef", "saVid": "device"})
+    session = client.post("/identity/init", {"apiKey": API_KEY, "saVid": "device"})
     assert session.status == 201
     assert client.post("/conversations").status == 201
     assert client.get(conversation).status == 404
 
 
 def test_the_state_shows_conversations(client: Client, operator: Client, time: FakeTime) -> None:
-    """Those of all visitors, the latest interaction first, each with its messages."""
+    """The state lists the conversations of all visitors, the latest interaction first."""
     visitor = client.visitor("device")
     one, two = visitor.conversation(), client.conversation()
     time.seconds += 1
@@ -166,8 +152,8 @@ def test_the_state_shows_conversations(client: Client, operator: Client, time: F
         assert operator.get(f"/state?limit={wrong}").status == 400
 
 
-def test_the_state_tells_no_secret(client: Client, operator: Client) -> None:
-    """No token, no key, and no name of a device, which is as good as a key."""
+def test_the_state_has_no_secret(client: Client, operator: Client) -> None:
+    """The state has no token, key or device name, which is as sensitive as a key."""
     visitor = client.visitor("my-device-1")
     visitor.post(f"{visitor.conversation()}/messages", {"content": "hello"})
     text = operator.get("/state").body.decode()
@@ -180,9 +166,9 @@ PATHS = [
     ("GET", "/ui"),
     ("GET", "/state"),
     ("POST", "/reset"),
-    ("POST", f"{NOBODYS}/handover"),
-    ("POST", f"{NOBODYS}/agent-messages"),
-    ("POST", f"{NOBODYS}/close"),
+    ("POST", f"{UNKNOWN}/handover"),
+    ("POST", f"{UNKNOWN}/agent-messages"),
+    ("POST", f"{UNKNOWN}/close"),
 ]
 
 
@@ -194,7 +180,7 @@ PATHS = [
         {"host": "127.0.0.1:8787", "origin": "http://127.0.0.1:9999"},
         {"host": "127.0.0.1:8787", "origin": "http://localhost:8787"},
         {"host": "127.0.0.1:8787", "origin": "null"},
-        # A name that somebody has lead to this machine.
+        # DNS rebinding: a foreign name that resolves to this machine.
         {"host": "example.com:8787", "origin": "http://example.com:8787"},
         {"host": "example.com:8787"},
         {"host": "127.0.0.1.example.com"},
@@ -205,7 +191,7 @@ PATHS = [
 def test_other_websites_are_refused(
     operator: Client, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """Whatever they ask for, and they could not even read the refusal."""
+    """The refusal has no CORS headers, so a foreign page cannot read it."""
     reply = operator.request(method, path, headers=headers)
     assert (reply.status, reply.code) == (403, "FORBIDDEN")
     assert not [name for name in reply.headers if name.startswith("access-control-")]
@@ -223,25 +209,23 @@ def test_other_websites_are_refused(
         ("192.0.2.1", "http://192.0.2.1"),
     ],
 )
-def test_pages_of_the_server_itself_are_not_refused(
-    operator: Client, host: str, origin: str | None
-) -> None:
-    """Under every address that nobody else can take."""
+def test_pages_of_the_server_are_accepted(operator: Client, host: str, origin: str | None) -> None:
+    """Hosts that no other website can have are accepted."""
     headers = {"host": host} | ({"origin": origin} if origin else {})
     assert operator.post("/reset", headers=headers).status == 200
 
 
 @pytest.mark.parametrize("path", [path for method, path in PATHS if method == "POST"])
 @pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded"])
-def test_what_a_form_can_send_is_refused(operator: Client, path: str, media_type: str) -> None:
-    """Browsers send that anywhere without asking, and without a body as well."""
+def test_media_types_of_forms_are_refused(operator: Client, path: str, media_type: str) -> None:
+    """Browsers send such requests to any origin without a preflight."""
     for raw in (b"", b"{}"):
         reply = operator.post(path, raw=raw, headers={"content-type": media_type})
         assert (reply.status, reply.code) == (400, "INVALID_REQUEST_BODY")
 
 
-def test_a_browser_gets_no_permission(operator: Client) -> None:
-    """The question before a request from elsewhere is not answered."""
+def test_a_preflight_is_refused(operator: Client) -> None:
+    """A preflight gets a 405 without CORS headers."""
     reply = operator.request(
         "OPTIONS",
         "/reset",
@@ -251,16 +235,16 @@ def test_a_browser_gets_no_permission(operator: Client) -> None:
     assert not [name for name in reply.headers if name.startswith("access-control-")]
 
 
-def test_answers_stay_with_the_page(operator: Client) -> None:
-    """Nothing is kept, guessed, or embedded elsewhere."""
+def test_responses_are_restricted(operator: Client) -> None:
+    """A response must not be cached, sniffed or embedded by another origin."""
     headers = operator.get("/state").headers
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_the_page_is_locked_down(operator: Client) -> None:
-    """It runs its own script only, talks to its own server only, and is in no frame."""
+def test_the_page_has_a_strict_policy(operator: Client) -> None:
+    """The page runs its own script only, connects to its own server only, and allows no frame."""
     reply = operator.get("/ui")
     assert reply.headers["content-type"] == "text/html; charset=utf-8"
     policy = dict(
@@ -271,42 +255,42 @@ def test_the_page_is_locked_down(operator: Client) -> None:
     assert policy["frame-ancestors"] == "'none'"
     assert "unsafe" not in reply.headers["content-security-policy"]
     assert reply.headers["x-frame-options"] == "DENY"
-    # Nothing comes from elsewhere; the one address is a name space.
+    # The page loads nothing from another server; the only URL is an XML namespace.
     assert reply.body.replace(b"http://www.w3.org/2000/svg", b"").count(b"://") == 0
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-def test_they_can_be_switched_off(
-    make_client: Callable[..., Client], method: str, path: str
+def test_disabled_endpoints_are_unknown_paths(
+    make_client: MakeClient, method: str, path: str
 ) -> None:
-    """Then they are like any unknown path, down to the headers."""
+    """Without control, the response equals the one for an unknown path, headers included."""
     client = make_client(control=False)
     origin = {"origin": "https://example.com"}
-    operator = dataclasses.replace(client, base="/_mock")
+    operator = client.below("/_mock")
     reply = operator.request(method, path, headers=origin)
-    unknown = dataclasses.replace(client, base="/unknown").request(method, path, headers=origin)
+    unknown = client.below("/unknown").request(method, path, headers=origin)
     assert (reply.status, reply.body) == (404, unknown.body)
     assert reply.headers == unknown.headers
 
 
-def test_the_description_knows_nothing_of_them(operator: Client) -> None:
-    """They are this server's own, and no part of the API."""
+def test_the_description_has_no_control_endpoint(operator: Client) -> None:
+    """The control endpoints are not part of the API."""
     assert not [path for path in operator.spec["paths"] if "_mock" in path]
 
 
-def test_what_only_looks_like_them_is_not() -> None:
-    """A path belongs to them as a whole or not at all."""
+def test_only_the_prefix_is_a_control_path() -> None:
+    """A control path starts with the whole segment ``/_mock``."""
     assert [True, True, False, False] == [
         is_control(path) for path in ("/_mock", "/_mock/x", "/_mocking", "/v2/_mock")
     ]
 
 
-def test_it_works_on_every_database(
-    make_client: Callable[..., Client], database: str | None
+def test_the_endpoints_work_on_every_database(
+    make_client: MakeClient, database: str | None
 ) -> None:
-    """Taking over, answering, closing, looking and forgetting."""
+    """All actions, the state and the reset work on each database."""
     client = make_client(database=database)
-    operator = dataclasses.replace(client, token=None, base="/_mock")
+    operator = client.below("/_mock")
     conversation = client.visitor("device").conversation()
     operator.post(f"{conversation}/handover", {"name": "Sam"})
     message = operator.post(f"{conversation}/agent-messages", {"content": "hello"}).json
@@ -318,10 +302,10 @@ def test_it_works_on_every_database(
     assert operator.get("/state").json["counts"]["visitors"] == 1
 
 
-def test_the_log_is_not_filled_by_the_page(
+def test_polls_of_the_page_are_not_logged(
     operator: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It asks for the state all the time; what changes something is logged."""
+    """The page polls the state, so only changes and refused requests are logged."""
     with caplog.at_level(logging.INFO, LOGGER):
         operator.get("/state")
         operator.post("/reset")

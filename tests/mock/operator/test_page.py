@@ -1,10 +1,10 @@
-"""The operator's page, in a real browser that is driven over its debugging protocol."""
+"""Tests for the operator page in a browser."""
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -27,43 +27,35 @@ SECONDS = 20
 
 @contextmanager
 def opened(browser: Browser, url: str) -> Iterator[Page]:
-    """Open the operator's page in a new tab and yield that, then close it."""
+    """Open the operator page in a new tab, wait until it is live, and yield the tab."""
     with browser.opened(url) as page:
         page.wait_for_text("#live", "Live")
         yield page
 
 
 class Visitor:
-    """Somebody who talks to the server by its API."""
+    """A visitor that uses the server's API."""
 
     def __init__(self, url: str) -> None:
-        """Be a visitor of the server at ``url``."""
+        """Use the server at ``url``."""
         self.url = url
         self.control = f"{url.removesuffix('/v2')}/_mock"
-        self._client = httpx.Client(base_url=url, headers=BEARER)
-
-    def __enter__(self) -> Self:
-        """Keep a connection."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the connection."""
-        self._client.close()
 
     def start(self, *said: str) -> str:
-        """Begin a conversation and return its id."""
-        conversation_id = str(self._client.post("/conversations").json()["id"])
+        """Start a conversation with some messages and return its id."""
+        reply = httpx.post(f"{self.url}/conversations", headers=BEARER)
+        conversation_id = str(reply.json()["id"])
         for content in said:
             self.say(conversation_id, content)
         return conversation_id
 
     def say(self, conversation_id: str, content: str) -> int:
         """Send a message and return the status."""
-        path = f"/conversations/{conversation_id}/messages"
-        return self._client.post(path, json={"content": content}).status_code
+        path = f"{self.url}/conversations/{conversation_id}/messages"
+        return httpx.post(path, json={"content": content}, headers=BEARER).status_code
 
     def operate(self, conversation_id: str, action: str, body: Any) -> None:
-        """Do in a conversation what the operator's console does."""
+        """Call a control endpoint of a conversation."""
         path = f"{self.control}/conversations/{conversation_id}/{action}"
         httpx.post(path, json=body).raise_for_status()
 
@@ -71,12 +63,12 @@ class Visitor:
 @pytest.fixture
 def visitor() -> Iterator[Visitor]:
     """Start a server with one visitor."""
-    with mock_server() as url, Visitor(url) as visitor:
-        yield visitor
+    with mock_server() as url:
+        yield Visitor(url)
 
 
 def test_an_operator_takes_over_and_answers(browser: Browser, visitor: Visitor) -> None:
-    """What the operator does in the page the visitor's socket hears of."""
+    """The visitor's socket receives the handover and the answer made in the page."""
     one = visitor.start("How long does shipping take?")
     address = f"{visitor.url.replace('http', 'ws')}/conversations/{one}/ws?apiKey={KEY}"
     with (
@@ -106,8 +98,8 @@ def test_an_operator_takes_over_and_answers(browser: Browser, visitor: Visitor) 
         page.wait_for_text("#list .snippet", "Thanks!")
 
 
-def test_conversations_appear_by_themselves(browser: Browser, visitor: Visitor) -> None:
-    """Also in a page that showed none, and with a mark if something in them is new."""
+def test_new_conversations_appear(browser: Browser, visitor: Visitor) -> None:
+    """A new conversation appears, marked as unread, also in an empty list."""
     with opened(browser, f"{visitor.control}/ui") as page:
         page.wait("document.querySelector('#empty').checkVisibility()")
         visitor.start("hello")
@@ -115,8 +107,8 @@ def test_conversations_appear_by_themselves(browser: Browser, visitor: Visitor) 
         page.wait_for_text("#count", "1")
 
 
-def test_what_people_say_is_text(browser: Browser, visitor: Visitor) -> None:
-    """In the list, in the conversation, in names and in reasons: nothing becomes an element."""
+def test_texts_are_not_markup(browser: Browser, visitor: Visitor) -> None:
+    """HTML in messages, names and reasons is displayed as text."""
     one = visitor.start(HOSTILE)
     visitor.operate(one, "handover", {"name": HOSTILE})
     visitor.operate(one, "agent-messages", {"content": HOSTILE})
@@ -131,8 +123,8 @@ def test_what_people_say_is_text(browser: Browser, visitor: Visitor) -> None:
         assert page.evaluate("document.title").startswith("<script>document.title")
 
 
-def test_the_page_may_make_nothing_of_text(browser: Browser, visitor: Visitor) -> None:
-    """Should the script ever have a mistake, the browser refuses to follow it."""
+def test_the_policy_blocks_markup(browser: Browser, visitor: Visitor) -> None:
+    """The browser blocks HTML from strings and external images, as a second line of defence."""
     with opened(browser, f"{visitor.control}/ui") as page:
         names = page.evaluate(
             "['innerHTML', 'outerHTML'].map((name) => {"
@@ -147,13 +139,13 @@ def test_the_page_may_make_nothing_of_text(browser: Browser, visitor: Visitor) -
             " document.body.append(image); })"
         )
         assert blocked == "https://example.com/x"
-        # What the browser says about these attempts.
+        # The browser reports both attempts.
         assert page.problems
         page.problems.clear()
 
 
-def test_a_phone_shows_one_thing_at_a_time(browser: Browser, visitor: Visitor) -> None:
-    """By keyboard alone: along the list, into a conversation, and back."""
+def test_a_phone_shows_one_pane(browser: Browser, visitor: Visitor) -> None:
+    """A narrow page shows the list or a conversation, and works with the keyboard."""
     visitor.start("first")
     visitor.start("second")
     with opened(browser, f"{visitor.control}/ui") as page:
@@ -173,7 +165,7 @@ def test_a_phone_shows_one_thing_at_a_time(browser: Browser, visitor: Visitor) -
 
 
 def test_closing_asks_first(browser: Browser, visitor: Visitor) -> None:
-    """With a reason, after which nothing can be said any more; Escape changes one's mind."""
+    """Closing asks for a reason and ends the conversation; Escape cancels."""
     one = visitor.start("hello")
     with opened(browser, f"{visitor.control}/ui#{one}") as page:
         page.wait_for_text("#chat h2", "hello")
@@ -191,7 +183,7 @@ def test_closing_asks_first(browser: Browser, visitor: Visitor) -> None:
 
 
 def test_a_reset_asks_first(browser: Browser, visitor: Visitor) -> None:
-    """And shows the empty server afterwards."""
+    """A reset asks for confirmation, after which the page is empty."""
     one = visitor.start("hello")
     with opened(browser, f"{visitor.control}/ui#{one}") as page:
         page.wait_for_text("#chat h2", "hello")
@@ -204,12 +196,12 @@ def test_a_reset_asks_first(browser: Browser, visitor: Visitor) -> None:
 
 
 def test_a_refusal_is_shown(browser: Browser, visitor: Visitor) -> None:
-    """What is not sent stays in the box, with the server's own words below."""
+    """A refused message stays in the box, with the server's error below it."""
     one = visitor.start("hello")
     visitor.operate(one, "handover", {})
     with opened(browser, f"{visitor.control}/ui#{one}") as page:
         page.wait("document.querySelector('#answer').checkVisibility()")
-        # From now on the page hears nothing of what changes elsewhere.
+        # From here on the page no longer receives changes.
         page.evaluate(
             "{ const real = fetch; window.fetch = (path, more) =>"
             " path.startsWith('state') ? new Promise(() => {}) : real(path, more); }"
@@ -220,19 +212,19 @@ def test_a_refusal_is_shown(browser: Browser, visitor: Visitor) -> None:
         page.press("Enter")
         page.wait_for_text("#problem", "The conversation is closed")
         assert page.evaluate("document.querySelector('#answer textarea').value") == "Too late"
-        # The browser notes every answer of 400 and over.
+        # The browser reports each response with a status of 400 or more.
         page.problems.clear()
 
 
 def test_a_lost_server_is_shown(browser: Browser) -> None:
-    """What is shown stays, and does not pretend to be live."""
+    """Without a server, the page keeps its content and shows that it is not connected."""
     with ExitStack() as server:
-        visitor = server.enter_context(Visitor(server.enter_context(mock_server())))
+        visitor = Visitor(server.enter_context(mock_server()))
         one = visitor.start("hello")
         with opened(browser, f"{visitor.control}/ui#{one}") as page:
             page.wait_for_text("#chat h2", "hello")
             server.close()
             page.wait_for_text("#live", "Not connected, retrying")
             page.wait_for_text("#chat h2", "hello")
-            # The browser notes every address that does not answer.
+            # The browser reports each failed connection.
             page.problems.clear()

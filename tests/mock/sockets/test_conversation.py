@@ -1,4 +1,4 @@
-"""The WebSocket of a conversation: real ones, and the application by itself."""
+"""Tests for the conversation's WebSocket, over real sockets and without a server."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
 from tests.values import API_KEY as KEY
-from tests.values import BEARER
+from tests.values import BEARER, PRIVATE_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
     from starlette.applications import Starlette
     from starlette.types import Message, Receive, Scope, Send
+    from websockets.sync.client import ClientConnection
 
-NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
 SECONDS = 20
 
 
 class Running:
-    """A server with one conversation."""
+    """A running server with one conversation."""
 
     def __init__(self, app: Starlette, url: str) -> None:
         """Start the conversation."""
@@ -53,31 +53,48 @@ class Running:
         self.chat = str(self.post(f"{url}/conversations").json()["id"])
 
     def post(self, url: str, body: Any = None) -> httpx.Response:
-        """Send a request by the private key, which the control endpoints ignore."""
+        """Send a POST with the private key, which the control endpoints ignore."""
         return httpx.post(url, json=body, headers={**BEARER, "Content-Type": "application/json"})
 
     def operate(self, action: str, body: Any = None) -> Any:
-        """Do something at the operator's console."""
+        """Call a control endpoint and return its response."""
         reply = self.post(f"{self.url.removesuffix('/v2')}/_mock/{action}", body)
         assert reply.is_success
         return reply.json()
 
     def socket_url(self, chat: str = "", query: str = f"?apiKey={KEY}") -> str:
-        """Return the address of a conversation's socket."""
+        """Return the URL of a conversation's socket."""
         host = self.url.replace("http", "ws")
         return f"{host}/conversations/{chat or self.chat}/ws{query}"
 
 
+def close_code(socket: ClientConnection) -> int:
+    """Wait until the server closes the socket and return its close code."""
+    with pytest.raises(ConnectionClosed) as closed:
+        socket.recv(SECONDS)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+def refusal(address: str) -> tuple[int, str, str | None]:
+    """Return the status, the error code and the ``Retry-After`` of a refused handshake."""
+    with pytest.raises(InvalidStatus) as refused, connect(address, proxy=None):
+        pass
+    response = refused.value.response
+    code = json.loads(response.body)["error"]["code"]
+    return response.status_code, code, response.headers.get("retry-after")
+
+
 @pytest.fixture
 def server() -> Iterator[Running]:
-    """Run a server."""
+    """Run a strict server."""
     app = create_app(MockSettings(strict=True))
     with serving(app) as url:
         yield Running(app, url)
 
 
-def test_a_visitor_hears_of_a_human_agent(server: Running) -> None:
-    """First that there is one, then each message as it is stored; on every connection."""
+def test_a_visitor_receives_agent_events(server: Running) -> None:
+    """Each connection receives the handover, then each of the agent's messages as stored."""
     chat = server.chat
     with (
         connect(server.socket_url(), proxy=None) as one,
@@ -94,8 +111,8 @@ def test_a_visitor_hears_of_a_human_agent(server: Running) -> None:
             }
 
 
-def test_only_human_agents_messages_are_pushed(server: Running) -> None:
-    """The visitor has the others already; the first thing pushed is the agent's."""
+def test_only_agent_messages_are_pushed(server: Running) -> None:
+    """The visitor's and the assistant's messages are not pushed."""
     messages = f"{server.url}/conversations/{server.chat}/messages"
     with connect(server.socket_url(), proxy=None) as socket:
         assert server.post(messages, {"content": "hello"}).status_code == 200
@@ -107,8 +124,8 @@ def test_only_human_agents_messages_are_pushed(server: Running) -> None:
     assert pushed[1]["message"]["role"] == "human_agent"
 
 
-def test_others_hear_nothing(server: Running) -> None:
-    """A socket is told of its own conversation only."""
+def test_other_conversations_receive_nothing(server: Running) -> None:
+    """A socket receives the events of its own conversation only."""
     other = server.post(f"{server.url}/conversations").json()["id"]
     with connect(server.socket_url(other), proxy=None) as socket:
         server.operate(f"conversations/{server.chat}/handover")
@@ -117,10 +134,10 @@ def test_others_hear_nothing(server: Running) -> None:
 
 
 def test_a_ping_is_answered(server: Running) -> None:
-    """Each one, and nothing else that a client may say."""
+    """Each text "ping" is answered; any other message is ignored."""
     with connect(server.socket_url(), proxy=None) as socket:
-        for said in ("ping", "PING", b"ping", "", "x" * MAX_SENT_BYTES, "ping"):
-            socket.send(said)
+        for text in ("ping", "PING", b"ping", "", "x" * MAX_SENT_BYTES, "ping"):
+            socket.send(text)
         assert [socket.recv(SECONDS), socket.recv(SECONDS)] == ["pong", "pong"]
         assert not socket.protocol.extensions
 
@@ -129,86 +146,59 @@ def test_a_ping_is_answered(server: Running) -> None:
     ("chat", "query", "status", "code"),
     [
         ("", "?apiKey=sa_pk_wrong", 401, "UNAUTHORIZED"),
-        ("", "?apiKey=sk_test_1234567890abcdef", 401, "UNAUTHORIZED"),
+        ("", f"?apiKey={PRIVATE_KEY}", 401, "UNAUTHORIZED"),
         ("", "", 400, "INVALID_PARAMETER"),
         ("x", f"?apiKey={KEY}", 400, "INVALID_PARAMETER"),
-        (NOBODYS, f"?apiKey={KEY}", 404, "CONVERSATION_NOT_FOUND"),
-        (NOBODYS, "?apiKey=sa_pk_wrong", 401, "UNAUTHORIZED"),
+        (UNKNOWN_ID, f"?apiKey={KEY}", 404, "CONVERSATION_NOT_FOUND"),
+        (UNKNOWN_ID, "?apiKey=sa_pk_wrong", 401, "UNAUTHORIZED"),
         ("a/b", f"?apiKey={KEY}", 404, "NOT_FOUND"),
     ],
 )
 def test_a_handshake_is_refused(
-    server: Running,
-    caplog: pytest.LogCaptureFixture,
-    chat: str,
-    query: str,
-    status: int,
-    code: str,
+    server: Running, caplog: pytest.LogCaptureFixture, chat: str, query: str, status: int, code: str
 ) -> None:
-    """With the API's own error, and without a word in the server's log."""
-    with (
-        caplog.at_level(logging.ERROR),
-        pytest.raises(InvalidStatus) as refused,
-        connect(server.socket_url(chat, query), proxy=None),
-    ):
-        pass
-    response = refused.value.response
-    assert (response.status_code, json.loads(response.body)["error"]["code"]) == (status, code)
+    """A refused handshake has the API's error body and logs no error."""
+    with caplog.at_level(logging.ERROR):
+        assert refusal(server.socket_url(chat, query))[:2] == (status, code)
     assert caplog.records == []
 
 
 def test_a_request_without_an_upgrade_is_a_404(server: Running) -> None:
-    """There is nothing at this address for plain HTTP."""
+    """The path of the socket does not exist for plain HTTP."""
     reply = httpx.get(server.socket_url().replace("ws", "http", 1), headers=BEARER)
     assert reply.status_code == 404
 
 
-def test_there_are_only_so_many_sockets(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One too many is told to come back later; the others go on."""
+def test_the_number_of_sockets_is_limited(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An excess handshake is a 503, and the open sockets keep working."""
     monkeypatch.setattr(sockets, "MAX_OPEN", 1)
     with connect(server.socket_url(), proxy=None) as socket:
-        with (
-            pytest.raises(InvalidStatus) as refused,
-            connect(server.socket_url(), proxy=None),
-        ):
-            pass
-        assert refused.value.response.status_code == 503
+        assert refusal(server.socket_url())[0] == 503
         socket.send("ping")
         assert socket.recv(SECONDS) == "pong"
 
 
 def test_a_handshake_counts_against_the_rate_limit() -> None:
-    """For its address, before anything else is looked at, like any request without a bearer."""
+    """A handshake counts for its address, before any other check."""
     app = create_app(MockSettings(rate_limits=("2/h",)))
     with serving(app) as url:
         server = Running(app, url)
         address = server.socket_url()
         with connect(address, proxy=None):
             pass
-        with pytest.raises(InvalidStatus) as wrong, connect(f"{address}x", proxy=None):
-            pass
-        with pytest.raises(InvalidStatus) as refused, connect(address, proxy=None):
-            pass
-    assert [401, 429] == [e.value.response.status_code for e in (wrong, refused)]
-    response = refused.value.response
-    assert ("1800", "RATE_LIMIT_EXCEEDED") == (
-        response.headers["retry-after"],
-        json.loads(response.body)["error"]["code"],
-    )
+        assert refusal(f"{address}x")[0] == 401
+        assert refusal(address) == (429, "RATE_LIMIT_EXCEEDED", "1800")
 
 
 def test_a_large_message_ends_the_connection(server: Running) -> None:
-    """With the code that the standard has for it."""
+    """A message beyond the limit closes the socket with the code 1009."""
     with connect(server.socket_url(), proxy=None) as socket:
         socket.send("x" * (MAX_SENT_BYTES + 1))
-        with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1009
+        assert close_code(socket) == 1009
 
 
 def test_a_stop_closes_sockets(caplog: pytest.LogCaptureFixture) -> None:
-    """With the code for a server that goes away, after what was still to be said."""
+    """A shutdown closes a socket with the code 1001, after the pending messages."""
     app = create_app(MockSettings())
     with caplog.at_level(logging.ERROR), serving(app) as url:
         running = Running(app, url)
@@ -216,32 +206,26 @@ def test_a_stop_closes_sockets(caplog: pytest.LogCaptureFixture) -> None:
         socket = connection.__enter__()
         socket.send("ping")
         assert socket.recv(SECONDS) == "pong"
-    with pytest.raises(ConnectionClosed) as closed:
-        socket.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1001
+    assert close_code(socket) == 1001
     connection.__exit__(None, None, None)
     assert caplog.records == []
 
 
 def test_a_reset_closes_sockets(server: Running) -> None:
-    """The conversation is gone; a client that comes back finds that out."""
+    """A reset closes a socket with the code 1012, and its conversation is gone."""
     with connect(server.socket_url(), proxy=None) as socket:
         server.operate("reset")
-        with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1012
-    with pytest.raises(InvalidStatus), connect(server.socket_url(), proxy=None):
-        pass
+        assert close_code(socket) == 1012
+    assert refusal(server.socket_url())[:2] == (404, "CONVERSATION_NOT_FOUND")
 
 
 def test_events_cross_servers(postgres_url: str) -> None:
-    """A visitor at one hears of what the operator does at the other, and finds it stored."""
+    """A socket at one server receives the agent's actions and the reset at another."""
     settings = MockSettings(database=postgres_url)
     one, two = create_app(settings), create_app(settings)
     with serving(one) as url, serving(two) as other:
         running = Running(one, url)
+        conversation = f"{url}/conversations/{running.chat}"
         with connect(running.socket_url(), proxy=None) as socket:
             running.url = other
             running.operate(f"conversations/{running.chat}/handover", {"name": "Sam"})
@@ -249,56 +233,56 @@ def test_events_cross_servers(postgres_url: str) -> None:
                 f"conversations/{running.chat}/agent-messages", {"content": "x" * 10_000}
             )
             assert json.loads(socket.recv(SECONDS))["type"] == "human_assigned"
-            assert json.loads(socket.recv(SECONDS))["message"] == stored
+            event = json.loads(socket.recv(SECONDS))
+            assert (event["type"], event["message"]) == ("new_message", stored)
+            assert httpx.get(conversation, headers=BEARER).json()["messages"] == [stored]
             running.operate("reset")
-            with pytest.raises(ConnectionClosed) as closed:
-                socket.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1012
+            assert close_code(socket) == 1012
+        assert httpx.get(conversation, headers=BEARER).status_code == 404
 
 
 class Peer:
-    """A client of the application by itself; ``sent`` is what it was told."""
+    """A client of the application without a server; ``sent`` has the application's messages."""
 
     def __init__(self, chat: str) -> None:
-        """Ask for the socket of a conversation."""
+        """Prepare a handshake for a conversation's socket."""
         self.scope: Scope = {
             "type": "websocket",
             "path_params": {"conversationId": chat},
             "query_string": f"apiKey={KEY}".encode(),
         }
-        self.said: asyncio.Queue[Message] = asyncio.Queue()
-        self.said.put_nowait({"type": "websocket.connect"})
+        self.incoming: asyncio.Queue[Message] = asyncio.Queue()
+        self.incoming.put_nowait({"type": "websocket.connect"})
         self.sent: list[Message] = []
         self.reading = asyncio.Event()
         self.reading.set()
-        self.told = asyncio.Event()
+        self.notified = asyncio.Event()
         self.failure: Exception | None = None
 
     async def receive(self) -> Message:
-        """Return what the client says next."""
-        return await self.said.get()
+        """Return the next message of the client."""
+        return await self.incoming.get()
 
     async def send(self, message: Message) -> None:
-        """Take a message, once the client reads."""
+        """Record a message of the application once the client reads."""
         await self.reading.wait()
         if self.failure is not None:
             raise self.failure
         self.sent.append(message)
-        self.told.set()
+        self.notified.set()
 
     async def connect(self, app: Any) -> asyncio.Task[None]:
         """Start the application and wait until the handshake is complete."""
         receive: Receive = self.receive
         send: Send = self.send
         task: asyncio.Task[None] = asyncio.ensure_future(app(self.scope, receive, send))
-        await self.told.wait()
+        await self.notified.wait()
         assert self.sent == [{"type": "websocket.accept"}]
         return task
 
 
 async def within(awaited: Awaitable[Any], problem: str) -> None:
-    """Wait, and fail with ``problem`` instead of for ever."""
+    """Wait for ``awaited`` and fail with ``problem`` after a timeout."""
     try:
         await asyncio.wait_for(awaited, SECONDS)
     except TimeoutError:
@@ -306,7 +290,7 @@ async def within(awaited: Awaitable[Any], problem: str) -> None:
 
 
 @dataclasses.dataclass
-class Alone:
+class InProcess:
     """The application without a server."""
 
     app: ConversationSockets
@@ -316,8 +300,8 @@ class Alone:
 
 
 @pytest.fixture
-def alone(spec: dict[str, Any]) -> Iterator[Alone]:
-    """Make the application, and one conversation."""
+def in_process(spec: dict[str, Any]) -> Iterator[InProcess]:
+    """Create the application and one conversation."""
     settings = MockSettings()
     store = Store(settings.now)
     services = Services(settings, store, Authenticator(store, settings), LocalEvents())
@@ -326,24 +310,24 @@ def alone(spec: dict[str, Any]) -> Iterator[Alone]:
         chat = records.add_conversation(visitor.id).id
     assert isinstance(services.events, LocalEvents)
     limits = Limits(store, [], None)
-    yield Alone(ConversationSockets(services, spec, limits), services.events, store, chat)
+    yield InProcess(ConversationSockets(services, spec, limits), services.events, store, chat)
     store.close()
 
 
-def test_a_client_that_does_not_read_is_dropped(alone: Alone) -> None:
-    """After so many events, without a word, and without holding up the others."""
+def test_a_slow_client_is_dropped(in_process: InProcess) -> None:
+    """A client with too many pending events is dropped without delaying other clients."""
 
     async def scenario() -> tuple[Peer, Peer]:
-        slow, quick = Peer(alone.chat), Peer(alone.chat)
-        dropped, going_on = await slow.connect(alone.app), await quick.connect(alone.app)
+        slow, quick = Peer(in_process.chat), Peer(in_process.chat)
+        dropped, going_on = await slow.connect(in_process.app), await quick.connect(in_process.app)
         slow.reading.clear()
-        # One is on its way to the client already.
+        # The first event is not pending: the server is sending it.
         for number in range(MAX_PENDING + 2):
-            quick.told.clear()
-            alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
-            await within(quick.told.wait(), f"the quick client was not told of event {number}")
+            quick.notified.clear()
+            in_process.events.publish(in_process.chat, ConversationEvent("human_assigned"))
+            await within(quick.notified.wait(), f"the quick client did not receive event {number}")
         await within(dropped, "the client that does not read was not dropped")
-        quick.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        quick.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await within(going_on, "the quick client's socket did not end with the client")
         return slow, quick
 
@@ -352,30 +336,30 @@ def test_a_client_that_does_not_read_is_dropped(alone: Alone) -> None:
     assert len(quick.sent) == 1 + MAX_PENDING + 2
 
 
-def test_a_stop_does_not_wait_for_who_does_not_read(
-    alone: Alone, monkeypatch: pytest.MonkeyPatch
+def test_a_stop_does_not_wait_for_a_slow_client(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The close is tried, and given up."""
+    """The attempt to close the socket of a client that does not read times out."""
     monkeypatch.setattr(sockets, "_CLOSE_SECONDS", 0.01)
 
     async def scenario() -> Peer:
-        peer = Peer(alone.chat)
-        task = await peer.connect(alone.app)
+        peer = Peer(in_process.chat)
+        task = await peer.connect(in_process.app)
         peer.reading.clear()
-        alone.app.close()
+        in_process.app.close()
         await task
         return peer
 
     assert asyncio.run(scenario()).sent == [{"type": "websocket.accept"}]
 
 
-def test_after_a_stop_there_are_no_new_sockets(alone: Alone) -> None:
-    """A handshake that was on its way is told that the server is not there."""
+def test_a_handshake_after_a_stop_is_refused(in_process: InProcess) -> None:
+    """A handshake after the start of a shutdown is a 503."""
 
     async def scenario() -> None:
-        alone.app.close()
-        peer = Peer(alone.chat)
-        await alone.app(peer.scope, peer.receive, peer.send)
+        in_process.app.close()
+        peer = Peer(in_process.chat)
+        await in_process.app(peer.scope, peer.receive, peer.send)
 
     with pytest.raises(ApiError) as refused:
         asyncio.run(scenario())
@@ -383,46 +367,48 @@ def test_after_a_stop_there_are_no_new_sockets(alone: Alone) -> None:
 
 
 @pytest.mark.parametrize("failure", [ConnectionResetError(), RuntimeError("after close")])
-def test_a_client_that_left_is_no_failure(alone: Alone, failure: Exception) -> None:
-    """In whichever way the server says that nothing can be sent any more."""
+def test_a_send_after_a_disconnect_is_ignored(in_process: InProcess, failure: Exception) -> None:
+    """Each error that the server raises after a disconnect is ignored."""
 
     async def scenario() -> None:
-        peer = Peer(alone.chat)
-        task = await peer.connect(alone.app)
+        peer = Peer(in_process.chat)
+        task = await peer.connect(in_process.app)
         peer.failure = failure
-        alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
+        in_process.events.publish(in_process.chat, ConversationEvent("human_assigned"))
         await task
 
     asyncio.run(scenario())
 
 
-def test_a_mistake_is_a_failure(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What breaks goes to the server, which logs it and cuts the connection."""
+def test_other_exceptions_are_raised(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server logs any other exception and cuts the connection."""
 
     async def scenario() -> None:
-        peer = Peer(alone.chat)
-        task = await peer.connect(alone.app)
+        peer = Peer(in_process.chat)
+        task = await peer.connect(in_process.app)
         monkeypatch.setattr(views, "message", lambda _row: 1 / 0)
-        with alone.store.write() as records:
-            message = records.add_message(alone.chat, "human_agent", "x")
-        alone.events.publish(alone.chat, ConversationEvent("new_message", message.id))
+        with in_process.store.write() as records:
+            message = records.add_message(in_process.chat, "human_agent", "x")
+        in_process.events.publish(in_process.chat, ConversationEvent("new_message", message.id))
         await task
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(scenario())
 
 
-def test_a_message_that_is_gone_is_left_out(alone: Alone) -> None:
-    """The next event comes all the same."""
+def test_a_deleted_message_is_skipped(in_process: InProcess) -> None:
+    """An event for a deleted message is skipped, and the next one is sent."""
 
     async def scenario() -> Peer:
-        peer = Peer(alone.chat)
-        task = await peer.connect(alone.app)
-        peer.told.clear()
-        alone.events.publish(alone.chat, ConversationEvent("new_message", NOBODYS))
-        alone.events.publish(alone.chat, ConversationEvent("human_assigned"))
-        await peer.told.wait()
-        peer.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        peer = Peer(in_process.chat)
+        task = await peer.connect(in_process.app)
+        peer.notified.clear()
+        in_process.events.publish(in_process.chat, ConversationEvent("new_message", UNKNOWN_ID))
+        in_process.events.publish(in_process.chat, ConversationEvent("human_assigned"))
+        await peer.notified.wait()
+        peer.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await task
         return peer
 
@@ -430,30 +416,30 @@ def test_a_message_that_is_gone_is_left_out(alone: Alone) -> None:
     assert [json.loads(message["text"])["type"] for message in sent] == ["human_assigned"]
 
 
-def test_a_conversation_that_is_gone_is_refused(alone: Alone) -> None:
-    """And nobody goes on listening to it."""
+def test_a_refused_handshake_ends_its_subscription(in_process: InProcess) -> None:
+    """A handshake for an unknown conversation leaves no listener."""
 
     async def scenario() -> None:
-        peer = Peer(NOBODYS)
-        await alone.app(peer.scope, peer.receive, peer.send)
+        peer = Peer(UNKNOWN_ID)
+        await in_process.app(peer.scope, peer.receive, peer.send)
 
     with pytest.raises(ApiError):
         asyncio.run(scenario())
-    alone.events.publish(None, ConversationEvent("reset"))
+    in_process.events.publish(None, ConversationEvent("reset"))
 
 
-def test_an_event_for_a_loop_that_ended_is_dropped(alone: Alone) -> None:
-    """It may come from another thread at the moment when the listener's own ends."""
+def test_an_event_after_the_loop_ended_is_ignored(in_process: InProcess) -> None:
+    """An event from another thread may arrive after the listener's loop has ended."""
 
     async def make() -> Any:
         return sockets._Outbox()
 
     asyncio.run(make()).put(ConversationEvent("human_assigned"))
-    assert alone.chat
+    assert in_process.chat
 
 
 def test_only_the_first_end_counts() -> None:
-    """A connection that is being closed is not closed for another reason."""
+    """The first reason to close a connection is kept."""
 
     async def end_twice() -> int | None:
         outbox = sockets._Outbox()
@@ -466,13 +452,13 @@ def test_only_the_first_end_counts() -> None:
 
 
 def test_a_refused_handshake_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With its status, and without the key."""
+    """The log line has the status and no key."""
     app = create_app()
-    peer = Peer(NOBODYS)
-    peer.scope["path"] = f"/v2/conversations/{NOBODYS}/ws"
+    peer = Peer(UNKNOWN_ID)
+    peer.scope["path"] = f"/v2/conversations/{UNKNOWN_ID}/ws"
     peer.scope["headers"] = []
     with caplog.at_level(logging.INFO, LOGGER):
         asyncio.run(app(peer.scope, peer.receive, peer.send))
     app.state.store.close()
-    target = f"/v2/conversations/{NOBODYS}/ws?apiKey=***"
+    target = f"/v2/conversations/{UNKNOWN_ID}/ws?apiKey=***"
     assert [line.split()[:3] for line in caplog.messages] == [["WS", target, "404"]]

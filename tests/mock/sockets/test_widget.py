@@ -1,10 +1,10 @@
-"""What the vendor's chat widget does, in a real browser on another website.
+"""Tests that replay the vendor's chat widget in a real browser on another website.
 
-The widget's code is not here, only its requests as they are known: it asks for the
-project, begins a session, starts a conversation without a body, sends messages with
-an empty page context and reads the answer as a stream, listens to the socket and
-closes the conversation without a body. The browser asks for permission first, by
-CORS, whenever a page calls another origin.
+Only the widget's known requests are reproduced, not its code. It fetches the project,
+starts a session and a conversation without a body, sends messages with an empty page
+context, reads the answer as a stream, listens to the socket, and closes the
+conversation without a body. The browser sends a CORS preflight before each
+cross-origin request that needs one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from siteassist_mock.testing import mock_server
+from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,17 +63,17 @@ const widget = {
 
 
 class Website(BaseHTTPRequestHandler):
-    """Serves the page with the widget, whatever it is asked for."""
+    """Request handler that serves the page with the widget at every path."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Send the page."""
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
         self.wfile.write(WIDGET.encode())
 
     def log_message(self, *_: Any) -> None:
-        """Write nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def website() -> Iterator[str]:
 
 @pytest.fixture
 def zoo() -> Iterator[str]:
-    """Run the website that the key is for."""
+    """Run the website that the key belongs to."""
     with website() as origin:
         yield origin
 
@@ -105,29 +106,29 @@ def api(zoo: str, tmp_path: Path) -> Iterator[str]:
 
 
 def run(page: Page, expression: str, *arguments: Any) -> Any:
-    """Return what a function of the page returns."""
+    """Call a function in the page and return its result."""
     return page.evaluate(f"({expression})({', '.join(map(json.dumps, arguments))})")
 
 
 def ask(page: Page, *request: Any) -> Any:
-    """Return the status and the JSON that the page gets for a request."""
+    """Send a request from the page and return its status and JSON."""
     return run(page, "(...request) => widget.json(...request)", *request)
 
 
 def load(page: Page, api: str) -> None:
-    """Wait for the widget and tell it where the API is."""
+    """Wait for the widget and set the API's base URL."""
     page.wait("document.title === 'Zoo' && document.readyState === 'complete'")
     run(page, "(api) => { widget.api = api; }", api)
 
 
 def operate(api: str, conversation: str, action: str, body: Any) -> None:
-    """Do what the human agent does at the operator's page."""
+    """Call a control endpoint of a conversation, as the operator page does."""
     control = f"{api.removesuffix('/v2')}/_mock"
     httpx.post(f"{control}{conversation}/{action}", json=body).raise_for_status()
 
 
-def test_a_visitor_talks_by_the_widget(browser: Browser, zoo: str, api: str) -> None:
-    """From the first look at the project to the end of the conversation."""
+def test_the_widget_completes_a_conversation(browser: Browser, zoo: str, api: str) -> None:
+    """The widget completes a conversation, from the project to its close."""
     with browser.opened(zoo) as page:
         load(page, api)
 
@@ -178,8 +179,8 @@ def test_a_visitor_talks_by_the_widget(browser: Browser, zoo: str, api: str) -> 
         ]
 
 
-def test_a_page_reads_errors_and_when_to_come_back(browser: Browser, zoo: str, api: str) -> None:
-    """The body of a refusal and its ``Retry-After``, which a browser hides unless allowed."""
+def test_the_widget_reads_errors(browser: Browser, zoo: str, api: str) -> None:
+    """The page can read an error's body and its ``Retry-After``, which CORS hides by default."""
     with browser.opened(zoo) as page:
         load(page, api)
         seen = run(
@@ -190,19 +191,18 @@ def test_a_page_reads_errors_and_when_to_come_back(browser: Browser, zoo: str, a
         )
         assert (429, "60") == tuple(seen[:2])
         assert 60 == seen[2]["error"]["details"]["retryAfter"]
-        # The browser notes every refusal.
+        # The browser reports each refused request.
         assert ["network"] == [problem["entry"]["source"] for problem in page.problems]
         page.problems.clear()
 
 
 def test_another_website_may_not_use_the_key(browser: Browser, api: str) -> None:
-    """It can read that it may not, gets no session, and no socket either."""
+    """The page can read the refusal, and gets neither a session nor a socket."""
     with website() as other, browser.opened(other) as page:
         load(page, api)
         status, refusal = ask(page, "POST", "/identity/init", {"apiKey": KEY, "saVid": "one"})
         assert (403, "FORBIDDEN") == (status, refusal["error"]["code"])
-        bearer = {"Authorization": "Bearer sk_test_1234567890abcdef"}
-        chat = httpx.post(f"{api}/conversations", headers=bearer).json()["id"]
+        chat = httpx.post(f"{api}/conversations", headers=BEARER).json()["id"]
         address = f"{api.replace('http', 'ws', 1)}/conversations/{chat}/ws?apiKey={KEY}"
         assert "closed" == run(page, "(address) => widget.listen(address)", address)
         page.problems.clear()
