@@ -1,4 +1,4 @@
-"""Where the state is kept, and who else is at it."""
+"""Tests for the choice of the database and its use by several processes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,46 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from siteassist_mock.storage.tables import MessageRow
-    from tests.mock.conftest import FakeTime
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
-    """Make a database that several stores can open: a file, and PostgreSQL."""
-    if request.param == "sqlite":
-        return tmp_path / "mock.db"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
-@pytest.fixture
-def open_store(time: FakeTime) -> Iterator[Callable[..., Store]]:
-    """Open stores that are closed in the end."""
-    stores: list[Store] = []
-
-    def opening(database: str | Path | None, now: Callable[[], float] = time) -> Store:
-        stores.append(Store(now, database))
-        return stores[-1]
-
-    yield opening
-    for store in stores:
-        store.close()
+    from tests.mock.conftest import FakeTime, OpenStore
 
 
 def a_conversation(store: Store) -> str:
-    """Return the id of a new conversation of a device's visitor."""
+    """Start a conversation of a device's visitor and return its id."""
     with store.write() as records:
         visitor, _ = records.find_or_add_visitor("project", "device-1")
         return records.add_conversation(visitor.id).id
 
 
-def said(store: Store, conversation_id: str) -> list[MessageRow]:
+def messages_of(store: Store, conversation_id: str) -> list[MessageRow]:
     """Return the messages of a conversation."""
     with store.read() as records:
         return records.messages(conversation_id)
 
 
-# --- which database
+# --- the choice of the database
 
 
 @pytest.mark.parametrize(
@@ -76,8 +54,8 @@ def said(store: Store, conversation_id: str) -> list[MessageRow]:
         ("postgresql+psycopg://me:secret@host/name", "postgresql+psycopg://me:***@host/name"),
     ],
 )
-def test_a_path_or_a_url_says_which_database(given: str | Path | None, name: str) -> None:
-    """Nothing is opened yet, and a password is never shown."""
+def test_a_database_is_named_without_its_password(given: str | Path | None, name: str) -> None:
+    """A path or URL selects the database, which is not opened yet."""
     database = open_database(given)
     assert name == database.name
     database.close()
@@ -92,7 +70,7 @@ def test_a_path_or_a_url_says_which_database(given: str | Path | None, name: str
     ],
 )
 def test_any_other_url_is_refused(time: FakeTime, url: str, problem: str) -> None:
-    """In one sentence, without the password."""
+    """The error for an unsupported or malformed URL has no password."""
     with pytest.raises(StoreError, match=rf"^cannot use the database:? ?{problem}") as caught:
         Store(time, url)
     assert "secret" not in str(caught.value)
@@ -107,20 +85,20 @@ def test_any_other_url_is_refused(time: FakeTime, url: str, problem: str) -> Non
         ("postgresql://me:secret@host:port/name", "a malformed URL"),
     ],
 )
-def test_people_see_no_password(given: str | Path, seen: str) -> None:
-    """Wherever a database is named."""
+def test_shown_hides_the_password(given: str | Path, seen: str) -> None:
+    """The displayed name of a database has no password."""
     assert seen == shown(given)
 
 
 def test_postgresql_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which is an extra, and the sentence says which one."""
+    """The error names the extra to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(StoreError, match=r"pip install 'siteassist\[postgres\]'$"):
         open_database("postgresql://host/name")
 
 
 def test_an_unreachable_server_is_one_sentence(time: FakeTime, tmp_path: Path) -> None:
-    """With the reason, in one line and without the password."""
+    """The error has the reason in one line and no password."""
     url = f"postgresql://me:secret@/name?host={tmp_path}"
     with pytest.raises(StoreError) as caught:
         Store(time, url)
@@ -131,7 +109,7 @@ def test_an_unreachable_server_is_one_sentence(time: FakeTime, tmp_path: Path) -
 
 
 def test_another_encoding_is_refused(time: FakeTime, postgres: str) -> None:
-    """It could not hold what clients write."""
+    """A PostgreSQL database must be UTF-8 to hold every text."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(
             "CREATE DATABASE latin TEMPLATE template0"
@@ -146,7 +124,7 @@ def test_another_encoding_is_refused(time: FakeTime, postgres: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "\0", "\1", "\0\1", "\1\0", "\1\1\0\0", "\1\2", "\2\1"])
 def test_every_text_survives_its_escape(text: str) -> None:
-    """And what is stored has no NUL."""
+    """Escaping is reversible, and an escaped text has no NUL."""
     escaped = EscapedText()
     stored = escaped.process_bind_param(text, None)  # type: ignore[arg-type] # not used
     assert stored is not None
@@ -155,15 +133,15 @@ def test_every_text_survives_its_escape(text: str) -> None:
 
 
 def test_the_escape_keeps_the_order() -> None:
-    """So that titles sort as without it."""
+    """Escaped texts sort like the original ones."""
     texts = ["", "\0", "\0\0", "\0\1", "\1", "\1\0", "\1\1", "\1\2", "\2", "a"]
     escaped = [EscapedText().process_bind_param(text, None) for text in texts]  # type: ignore[arg-type] # not used
     assert texts == sorted(texts)
     assert escaped == sorted(text for text in escaped if text is not None)
 
 
-def test_titles_sort_by_code_points(open_store: Callable[..., Store], database: str | None) -> None:
-    """In each database, whatever its own language is."""
+def test_titles_sort_by_code_points(open_store: OpenStore, database: str | None) -> None:
+    """Each database sorts by code points, regardless of its locale."""
     store = open_store(database)
     titles = ["\0", "\1", "A", "Z", "a", "z", "é", "\ue000", "\U0001f600"]
     with store.write() as records:
@@ -178,51 +156,31 @@ def test_titles_sort_by_code_points(open_store: Callable[..., Store], database: 
     assert titles == [conversation.title for conversation in found]
 
 
-# --- several at once
-
-
-def test_two_stores_share_all_they_have(
-    open_store: Callable[..., Store], shared: str | Path
-) -> None:
-    """The rows and the secret: what one has written the other one reads."""
-    one, two = open_store(shared), open_store(shared)
-    assert one.secret == two.secret
-    conversation_id = a_conversation(one)
-    with two.write() as records:
-        records.add_message(conversation_id, "user", "hello")
-    assert ["hello"] == [message.text for message in said(one, conversation_id)]
+# --- several processes
 
 
 def at_once(count: int, work: Callable[[int], None]) -> None:
-    """Do something in several threads that begin at the same moment."""
+    """Run ``work`` in several threads that start at the same moment."""
     barrier = threading.Barrier(count)
-    failures: list[BaseException] = []
 
     def run(number: int) -> None:
         barrier.wait()
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001 - told below
-            failures.append(error)
+        work(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(run, range(count)))
 
 
-def test_a_new_database_is_made_once(open_store: Callable[..., Store], shared: str | Path) -> None:
-    """However many processes start at the same moment."""
+def test_a_new_database_is_created_once(open_store: OpenStore, shared_database: str) -> None:
+    """Stores that open a new database at the same moment share one schema and secret."""
     stores: list[Store] = []
-    at_once(4, lambda _number: stores.append(open_store(shared)))
+    at_once(4, lambda _number: stores.append(open_store(shared_database)))
     assert 1 == len({store.secret for store in stores})
 
 
-def test_a_device_gets_one_visitor(open_store: Callable[..., Store], shared: str | Path) -> None:
-    """Even if several processes see it first; one of them has added it."""
-    stores = [open_store(shared) for _ in range(4)]
+def test_a_device_gets_one_visitor(open_store: OpenStore, shared_database: str) -> None:
+    """A device that several processes see at the same moment is added once."""
+    stores = [open_store(shared_database) for _ in range(4)]
     found: list[tuple[str, bool]] = []
 
     def find(number: int) -> None:
@@ -237,10 +195,13 @@ def test_a_device_gets_one_visitor(open_store: Callable[..., Store], shared: str
 
 
 def test_a_question_and_its_answer_stay_together(
-    open_store: Callable[..., Store], shared: str | Path
+    open_store: OpenStore, shared_database: str
 ) -> None:
-    """Whoever else writes to the conversation, on whatever clock, waits for the end."""
-    stores = [open_store(shared, lambda hour=number: 1.7e9 - 3600.0 * hour) for number in range(4)]
+    """Concurrent writers, with different clocks, do not separate an answer from its question."""
+    stores = [
+        open_store(shared_database, lambda hour=number: 1.7e9 - 3600.0 * hour)
+        for number in range(4)
+    ]
     conversation_id = a_conversation(stores[0])
     with stores[0].write() as records:
         visitor, _ = records.find_or_add_visitor("project", "device-1")
@@ -254,7 +215,7 @@ def test_a_question_and_its_answer_stay_together(
                 records.touch_conversation(conversation_id)
 
     at_once(4, talk)
-    messages = said(stores[0], conversation_id)
+    messages = messages_of(stores[0], conversation_id)
     assert ["user", "assistant"] * 40 == [message.role for message in messages]
     assert [message.text for message in messages[::2]] == [
         message.text for message in messages[1::2]
@@ -264,10 +225,11 @@ def test_a_question_and_its_answer_stay_together(
 
 
 def test_an_earlier_use_does_not_replace_a_later_one(
-    open_store: Callable[..., Store], shared: str | Path
+    open_store: OpenStore, shared_database: str
 ) -> None:
-    """The clocks of two machines differ, and a session lasts from its last use."""
-    ahead, behind = open_store(shared, lambda: 2000.0), open_store(shared, lambda: 1000.0)
+    """A session keeps its latest use if the clocks of two machines differ."""
+    ahead = open_store(shared_database, lambda: 2000.0)
+    behind = open_store(shared_database, lambda: 1000.0)
     with behind.write() as records:
         visitor, _ = records.find_or_add_visitor("project", "device-1")
         session_id = records.add_session(visitor.id, keep=60)
@@ -279,10 +241,8 @@ def test_an_earlier_use_does_not_replace_a_later_one(
     assert session == (visitor, 2000.0)
 
 
-def test_a_lost_connection_is_made_anew(
-    open_store: Callable[..., Store], postgres_url: str
-) -> None:
-    """The transaction that it hits fails, and the next one works."""
+def test_a_lost_connection_is_reopened(open_store: OpenStore, postgres_url: str) -> None:
+    """The interrupted transaction fails, and the next one succeeds."""
     store = open_store(postgres_url)
     conversation_id = a_conversation(store)
 
@@ -294,7 +254,7 @@ def test_a_lost_connection_is_made_anew(
             )
 
     end_connections()
-    assert said(store, conversation_id) == []
+    assert messages_of(store, conversation_id) == []
 
     def fail() -> None:
         with store.write() as records:
@@ -303,20 +263,18 @@ def test_a_lost_connection_is_made_anew(
 
     with pytest.raises(psycopg.OperationalError):
         fail()
-    assert said(store, conversation_id) == []
+    assert messages_of(store, conversation_id) == []
 
 
-def test_what_is_wrong_with_a_transaction_comes_through(
-    open_store: Callable[..., Store],
-) -> None:
-    """Nobody tries again where the connection is not at fault."""
+def test_other_errors_are_raised(open_store: OpenStore) -> None:
+    """A transaction is not repeated if the connection is not the cause."""
     store = open_store(None)
     store.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         a_conversation(store)
 
 
-# --- those who are gone
+# --- killed processes
 
 PROGRAM = """
 import sys, time
@@ -333,10 +291,10 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def streaming(shared: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a process that streams an answer; yield it with the conversation's id."""
+def streaming(shared_database: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a process that streams an answer; yield it and the conversation's id."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(shared)],
+        [sys.executable, "-c", PROGRAM, shared_database],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -348,41 +306,34 @@ def streaming(shared: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]
             process.kill()
 
 
-def test_what_a_killed_process_was_streaming_is_an_error(
-    streaming: tuple[subprocess.Popen[str], str],
-    shared: str | Path,
-    open_store: Callable[..., Store],
+def test_an_interrupted_answer_becomes_an_error(
+    streaming: tuple[subprocess.Popen[str], str], shared_database: str, open_store: OpenStore
 ) -> None:
-    """From the next start on; while the process lives it stays as it is."""
+    """The next start marks the answers of a killed process, but not of a running one."""
     process, conversation_id = streaming
-    (_, meanwhile) = said(open_store(shared), conversation_id)
+    (_, meanwhile) = messages_of(open_store(shared_database), conversation_id)
     assert (meanwhile.status, meanwhile.error) == ("streaming", None)
     process.kill()
     process.wait()
-    (asked, answer) = said(open_store(shared), conversation_id)
+    (asked, answer) = messages_of(open_store(shared_database), conversation_id)
     assert (asked.status, asked.error) == ("complete", None)
     assert (answer.status, answer.error) == ("error", ABANDONED)
 
 
-def test_an_answer_that_ends_belongs_to_nobody(
-    open_store: Callable[..., Store], shared: str | Path
-) -> None:
-    """A later start leaves it alone."""
-    store = open_store(shared)
+def test_a_complete_answer_is_not_marked(open_store: OpenStore, shared_database: str) -> None:
+    """A later start does not change a complete answer."""
+    store = open_store(shared_database)
     conversation_id = a_conversation(store)
     with store.write() as records:
         message = records.add_message(conversation_id, "assistant", "", status="streaming")
         records.end_message(message.id, "done", error=None)
     store.close()
-    (message,) = said(open_store(shared), conversation_id)
+    (message,) = messages_of(open_store(shared_database), conversation_id)
     assert (message.status, message.text) == ("complete", "done")
 
 
-def test_files_of_the_living_and_the_dead(
-    open_store: Callable[..., Store],
-    tmp_path: Path,
-) -> None:
-    """Each process has one beside the database; those of killed ones are cleared away."""
+def test_owner_files_of_killed_processes_are_removed(open_store: OpenStore, tmp_path: Path) -> None:
+    """Each process has one owner file; files of killed processes are removed."""
     path = tmp_path / "mock.db"
     dead, strange = tmp_path / "mock.db-owner-12", tmp_path / "mock.db-owner-x"
     for other in (dead, strange):

@@ -1,4 +1,4 @@
-"""Events, from whoever does something to whoever listens."""
+"""Tests for events within a process."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ ASSIGNED = ConversationEvent("human_assigned")
 RESET = ConversationEvent("reset")
 
 
-def test_listeners_hear_of_their_own_conversation() -> None:
-    """All of its listeners, in order, and nobody else."""
+def test_listeners_receive_their_own_conversation() -> None:
+    """All listeners of a conversation receive its events in order; others do not."""
     events = LocalEvents()
     one: list[ConversationEvent] = []
     two: list[ConversationEvent] = []
@@ -26,8 +26,8 @@ def test_listeners_hear_of_their_own_conversation() -> None:
     assert [] == other
 
 
-def test_everybody_hears_of_what_concerns_all() -> None:
-    """An event without a conversation goes to the listeners of each."""
+def test_all_listeners_receive_a_global_event() -> None:
+    """An event without a conversation is sent to every listener."""
     events = LocalEvents()
     one: list[ConversationEvent] = []
     two: list[ConversationEvent] = []
@@ -36,8 +36,8 @@ def test_everybody_hears_of_what_concerns_all() -> None:
     assert [RESET] == one == two
 
 
-def test_listening_ends_with_the_block() -> None:
-    """One listener's end leaves the others."""
+def test_a_subscription_ends_with_its_block() -> None:
+    """The end of one subscription does not affect another."""
     events = LocalEvents()
     one: list[ConversationEvent] = []
     two: list[ConversationEvent] = []
@@ -51,7 +51,7 @@ def test_listening_ends_with_the_block() -> None:
 
 
 def test_a_listener_may_publish() -> None:
-    """What it is told of may cause the next event."""
+    """A listener can publish an event while it handles one."""
     events = LocalEvents()
     heard: list[ConversationEvent] = []
     with (

@@ -1,10 +1,8 @@
-"""A server that is killed while clients write."""
+"""Tests for a server that is killed while clients write."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,33 +11,26 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from siteassist_mock.storage.store import Store
+from tests.mock.command import started
 from tests.values import BEARER
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import subprocess
 
-    from tests.mock.conftest import FakeTime
+    from tests.mock.conftest import OpenStore
 
-# Each takes a start of the server, so the suite has few; 20 show more.
+# Each round starts a server, so the default is low; 20 rounds are a thorough test.
 ROUNDS = int(os.environ.get("SITEASSIST_MOCK_KILLS", "2"))
 WRITERS = 4
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make a database that outlives a process."""
-    if request.param == "sqlite":
-        return str(tmp_path / "mock.db")
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_what_was_acknowledged_is_there_once(database: str, time: FakeTime, number: int) -> None:
-    """After a ``kill -9`` in the middle of many writes, and every answer with its question."""
+def test_acknowledged_messages_are_stored_once(
+    shared_database: str, open_store: OpenStore, number: int
+) -> None:
+    """After ``kill -9`` each acknowledged message is stored once, with its answer."""
     acknowledged: list[str] = []
-    # Each round hits another moment.
+    # Each round kills the server after another number of messages.
     enough = 20 + 7 * number
     lock = threading.Lock()
 
@@ -58,23 +49,14 @@ def test_what_was_acknowledged_is_there_once(database: str, time: FakeTime, numb
                 return
         pytest.fail("the server was not killed")
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "siteassist_mock", "--port=0", "--quiet", "--database", database],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[3]
-        try:
-            with ThreadPoolExecutor(WRITERS) as pool:
-                list(pool.map(lambda writer: write(url, writer, process), range(WRITERS)))
-        finally:
-            process.kill()
+    with (
+        started("--quiet", "--database", shared_database) as (process, url, _),
+        ThreadPoolExecutor(WRITERS) as pool,
+    ):
+        list(pool.map(lambda writer: write(url, writer, process), range(WRITERS)))
 
-    store = Store(time, database)
-    with store.read() as records:
+    with open_store(shared_database).read() as records:
         said = [messages for _, messages in records.latest_conversations(100)]
-    store.close()
     stored = Counter(
         message.text for messages in said for message in messages if message.role == "user"
     )
