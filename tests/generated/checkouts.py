@@ -1,4 +1,4 @@
-"""Edits a copy of the repository, and runs its programs."""
+"""Functions that edit a copy of the repository and run its programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the script of ``checkout`` on the files of ``checkout``."""
+    """Run the generator of ``checkout``, which uses the description beside it."""
     return subprocess.run(
         [sys.executable, "scripts/generate.py", *arguments],
         cwd=checkout,
@@ -21,7 +21,7 @@ def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def edited(checkout: Path, *edits: tuple[str, str]) -> Path:
-    """Replace texts of the description, each of which must occur once."""
+    """Replace texts of the description that occur once, and return its path."""
     description = checkout / "openapi.yaml"
     text = description.read_text()
     for before, after in edits:
@@ -32,7 +32,7 @@ def edited(checkout: Path, *edits: tuple[str, str]) -> Path:
 
 
 def add(checkout: Path, *, paths: str = "", schemas: str = "", responses: str = "") -> Path:
-    """Put more into the description."""
+    """Add to sections of the description, and return its path."""
     return edited(
         checkout,
         ("\npaths:\n", f"\npaths:\n{paths}"),
@@ -42,11 +42,12 @@ def add(checkout: Path, *, paths: str = "", schemas: str = "", responses: str = 
 
 
 def python(checkout: Path, *arguments: str) -> None:
-    """Run Python on the packages of the copy; it must succeed."""
+    """Run Python with the packages of ``checkout``, and require that it succeeds."""
     path = f"{checkout / 'generated'}{os.pathsep}{checkout / 'src'}"
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=checkout,
+        # Coverage measures the repository, not this copy.
         env={name: value for name, value in os.environ.items() if "COV" not in name}
         | {"PYTHONPATH": path, "MYPYPATH": path},
         capture_output=True,
@@ -54,3 +55,23 @@ def python(checkout: Path, *arguments: str) -> None:
         check=False,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def check_types(checkout: Path) -> None:
+    """Check the program that calls every method with mypy."""
+    program = "tests/generated/every_method.py"
+    python(checkout, "-m", "mypy", "--strict", "--cache-dir", os.devnull, program)
+
+
+def refusal(checkout: Path, description: Path, *arguments: str) -> tuple[str, int, int]:
+    """Return the one line, with its position, with which the generator refuses a description.
+
+    The exit status must be 2, and the line must name the file of the description.
+    """
+    done = run(checkout, *arguments)
+    assert (2, "") == (done.returncode, done.stdout)
+    (line,) = done.stderr.splitlines()
+    place, problem = line.split(": ", 1)
+    path, row, column = place.rsplit(":", 2)
+    assert str(description) == path
+    return problem, int(row), int(column)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that generate a client."""
+"""The checkout in which tests generate a client."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from tests.values import ROOT
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Copy what generating takes, so that a test may break it."""
-    for name in ("openapi.yaml", "generator-config.yml"):
+    """Copy the files that generating needs, so that a test may change them."""
+    # The conftest of the copy imports the values.
+    (tmp_path / "tests").mkdir()
+    for name in ("openapi.yaml", "generator-config.yml", "tests/values.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     for name in ("siteassist_runtime", "siteassist_spec"):

@@ -1,4 +1,4 @@
-"""Importing takes what is used, and nothing else: a program starts fast."""
+"""The package imports lazily, so that a program starts fast."""
 
 from __future__ import annotations
 
@@ -31,15 +31,13 @@ transport = httpx.MockTransport(lambda request: httpx.Response(200, json={VISITO
 
 
 def modules(program: str) -> set[str]:
-    """Run a program in a process of its own, and return what it has imported."""
+    """Run a program in a new process, and return the modules that it has imported."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("SITEASSIST_")
     }
     done = subprocess.run(
         [
-            sys.executable,
-            *("-W", "error"),
-            "-c",
+            *(sys.executable, "-W", "error", "-c"),
             f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))",
         ],
         env=environment,
@@ -52,7 +50,7 @@ def modules(program: str) -> set[str]:
 
 
 def models(found: set[str]) -> set[str]:
-    """Return the modules with models."""
+    """Return the names of the models' modules."""
     return {
         name.removeprefix("siteassist.models.")
         for name in found
@@ -60,22 +58,22 @@ def models(found: set[str]) -> set[str]:
     }
 
 
-def test_import_takes_nothing_besides_itself() -> None:
-    """Neither httpx nor attrs, no model, nor the runtime."""
+def test_import_loads_the_package_only() -> None:
+    """Importing the package loads no library, no model and no runtime."""
     found = modules("import siteassist")
     ours = {name for name in found if name.partition(".")[0].startswith("siteassist")}
     assert {"siteassist"} == ours
     assert set() == {"httpx", "httpcore", "attr", "attrs", "anyio", "asyncio", "ssl"} & found
 
 
-def test_import_of_the_errors_takes_no_connections() -> None:
-    """A program that only catches them waits for nothing."""
+def test_errors_load_no_client() -> None:
+    """A program that only catches errors does not load httpx."""
     found = modules("from siteassist import NotFoundError, StreamError")
     assert set() == {"httpx", "attr", "attrs", "siteassist.client"} & found
 
 
-def test_client_takes_no_model() -> None:
-    """Nor attrs, which builds them; nor what other kinds of clients and calls take."""
+def test_client_loads_no_model() -> None:
+    """A client loads neither attrs nor the modules of async clients, streams and other calls."""
     found = modules('from siteassist import SiteAssist\nSiteAssist(token="x")')
     assert "httpx" in found
     assert set() == models(found)
@@ -89,16 +87,16 @@ def test_client_takes_no_model() -> None:
     assert set() == {name for name in found if name.startswith("siteassist.api")}
 
 
-def test_async_client_takes_no_model() -> None:
-    """Likewise."""
+def test_async_client_loads_no_model() -> None:
+    """An async client loads neither attrs nor the event classes."""
     found = modules('from siteassist import AsyncSiteAssist\nAsyncSiteAssist(token="x")')
     assert "siteassist_runtime.async_driver" in found
     assert set() == models(found)
     assert set() == {"attr", "attrs", "siteassist_runtime.streaming.events"} & found
 
 
-def test_call_takes_the_models_of_its_answer() -> None:
-    """And those that they are made of."""
+def test_call_loads_the_models_of_its_response() -> None:
+    """A call loads the model that it returns and the models of its fields."""
     found = modules(
         f"{TRANSPORT}\nfrom siteassist import SiteAssist\n"
         'SiteAssist(token="x", transport=transport).get_me()'
@@ -106,22 +104,22 @@ def test_call_takes_the_models_of_its_answer() -> None:
     assert {"visitor", "visitor_type"} == models(found)
 
 
-def test_model_takes_what_it_is_made_of() -> None:
-    """Not all the others."""
+def test_model_loads_its_fields_only() -> None:
+    """A model loads the models of its fields and no others."""
     found = modules("from siteassist.models import Visitor\nfrom siteassist import Unset")
     assert {"visitor", "visitor_type"} == models(found)
     assert set() == {"httpx", "siteassist.client"} & found
 
 
-def test_models_are_imported_by_name() -> None:
-    """As an attribute of the package of models, when it is asked for."""
+def test_model_is_loaded_as_an_attribute() -> None:
+    """Accessing a model on its package loads this model only."""
     found = modules("import siteassist.models\nassert siteassist.models.Conversation.from_dict")
     assert "conversation" in models(found)
     assert "search_result" not in models(found)
 
 
 def test_star_imports_everything() -> None:
-    """All that is exported, and no more."""
+    """A star import defines every exported name."""
     program = (
         "import siteassist\nfrom siteassist import *\n"
         "missing = [name for name in siteassist.__all__ if name not in globals()]\n"
@@ -134,8 +132,8 @@ def test_star_imports_everything() -> None:
 
 
 @pytest.mark.parametrize("package", [siteassist, siteassist.models])
-def test_exports(package: ModuleType) -> None:
-    """Every name once; each can be had, is the same every time, and is found by `dir`."""
+def test_exported_names_are_attributes(package: ModuleType) -> None:
+    """Each exported name is unique, listed by `dir`, and always the same object."""
     names = package.__all__
     assert len(set(names)) == len(names)
     for name in names:
@@ -146,8 +144,8 @@ def test_exports(package: ModuleType) -> None:
     assert sorted(dir(package)) == dir(package)
 
 
-def test_dir_names_what_is_not_imported_yet() -> None:
-    """An editor completes it, and nothing is imported for that."""
+def test_dir_loads_nothing() -> None:
+    """`dir` lists names, for an editor's completion, without importing them."""
     found = modules(
         'import siteassist\nassert {"SiteAssist", "NotFoundError", "UNSET"} <= set(dir(siteassist))'
     )
@@ -156,18 +154,18 @@ def test_dir_names_what_is_not_imported_yet() -> None:
 
 @pytest.mark.parametrize("name", ["siteassist", "siteassist.models"])
 def test_unknown_name_is_an_attribute_error(name: str) -> None:
-    """With Python's own words; `hasattr` and `from … import` do as with every module."""
+    """The message is Python's own, and `hasattr` and `from … import` work as usual."""
     package = importlib.import_module(name)
     with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Nothing'"):
-        package.Nothing  # noqa: B018  # what raises
+        package.Nothing  # noqa: B018  # the access raises
     assert not hasattr(package, "Nothing")
     with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
         exec(f"from {name} import Nothing")
 
 
 @pytest.mark.parametrize("package", [siteassist, siteassist.models])
-def test_type_checkers_see_what_is_exported(package: ModuleType) -> None:
-    """The imports for them name the same, from where it really is."""
+def test_type_checkers_see_every_export(package: ModuleType) -> None:
+    """The imports for type checkers name every export, from the module that defines it."""
     where: dict[str, str] = package._MODULES
     assert set(package.__all__) == set(where)
     text = Path(inspect.getfile(package)).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Models keep what they were made from: unknown words, unknown fields, what is left out."""
+"""Models preserve the data that they are read from: unknown values and fields, absent fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 import json
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,25 +29,27 @@ from siteassist.models import (
     ToolPart,
     Visitor,
 )
-from siteassist_spec import Document
+from siteassist_spec import Body, Media
+from tests.generated.description import (
+    CLASS_NAMES,
+    DOCUMENT,
+    OPERATIONS,
+    SCHEMAS,
+    SPEC,
+    STREAM_PAYLOADS,
+    schema_name,
+)
 
-DOCUMENT = Document.load()
-SPEC = DOCUMENT.raw
-SCHEMAS = SPEC["components"]["schemas"]
-CLASSES = {"Error": "ErrorResponse"}
-# These hold a secret, and refuse.
+resolve = DOCUMENT.resolve
+# These models hold a secret and refuse to be pickled.
 UNPICKLED = {"InitRequest", "VisitorSession"}
-TOMORROW = "of-tomorrow"
+# A value and a field that a later version of the service may send.
+UNKNOWN = "of-tomorrow"
 MORE = {"ofTomorrow": {"a": [1, None, {"b": "c"}]}}
 
 
-def resolve(node: Any) -> Any:
-    """Follow the ``$ref`` of a node, if it is one."""
-    return DOCUMENT.resolve(node)
-
-
 class Example(NamedTuple):
-    """A named example of the description, and the schema that it is of."""
+    """A named example of the description with its schema."""
 
     name: str
     schema: str
@@ -55,29 +57,29 @@ class Example(NamedTuple):
 
     @property
     def model(self) -> Any:
-        """The class that reads it."""
-        return getattr(siteassist.models, CLASSES.get(self.schema, self.schema))
+        """The class of the schema."""
+        return getattr(siteassist.models, CLASS_NAMES.get(self.schema, self.schema))
+
+    def changed(self, value: Callable[[str], str], more: dict[str, Any]) -> Any:
+        """Return the example with other values where there is an enum, and more fields."""
+        return changed(SCHEMAS[self.schema], self.value, value, more)
 
 
-def examples() -> Iterator[Example]:
-    """Yield every named example of a body, once for each schema."""
-    seen: set[tuple[str, str]] = set()
-    for item in SPEC["paths"].values():
-        for operation in item.values():
-            bodies = [resolve(found) for found in operation["responses"].values()]
-            bodies += [resolve(operation["requestBody"])] if "requestBody" in operation else []
-            for body in bodies:
-                for media in body["content"].values():
-                    schema = media["schema"]["$ref"].rpartition("/")[2]
-                    for reference in media.get("examples", {}).values():
-                        name = reference["$ref"].rpartition("/")[2]
-                        value = resolve(reference)["value"]
-                        if isinstance(value, dict) and (name, schema) not in seen:
-                            seen.add((name, schema))
-                            yield Example(name, schema, value)
+def examples() -> list[Example]:
+    """Return every named example of a body, once for each schema."""
+    responses = [one for operation in OPERATIONS for one in operation.responses.values()]
+    bodies: list[Body | Media] = [body for one in responses for body in one.media.values()]
+    bodies += [one.body for one in OPERATIONS if one.body]
+    found = {
+        (schema_name(body.schema), name): value
+        for body in bodies
+        for name, value in body.examples.items()
+        if isinstance(value, dict)
+    }
+    return [Example(name, schema, value) for (schema, name), value in found.items()]
 
 
-EXAMPLES = list(examples())
+EXAMPLES = examples()
 each_example = pytest.mark.parametrize(
     "example", EXAMPLES, ids=[f"{found.schema}-{found.name}" for found in EXAMPLES]
 )
@@ -99,7 +101,7 @@ def named(name: str) -> dict[str, Any]:
 
 
 def changed(schema: Any, value: Any, word: Callable[[str], str], more: dict[str, Any]) -> Any:
-    """Return ``value`` with other words where there is an enum, and more fields everywhere."""
+    """Return ``value`` with ``word`` applied to each enum value, and more fields everywhere."""
     schema = resolve(schema)
     if value is None:
         return None
@@ -121,45 +123,34 @@ def changed(schema: Any, value: Any, word: Callable[[str], str], more: dict[str,
     return value
 
 
-def words(value: Any) -> list[str]:
-    """Return every text in a JSON value."""
-    if isinstance(value, dict):
-        return [found for item in value.values() for found in words(item)]
-    if isinstance(value, list):
-        return [found for item in value for found in words(item)]
-    return [value] if isinstance(value, str) else []
-
-
 # Round trips
 
 
-def test_examples_cover_the_answers() -> None:
-    """Every kind of body that an operation takes or gives is among them."""
+def test_examples_cover_the_responses() -> None:
+    """There is an example of every schema that an operation returns."""
     expected = {
-        media["schema"]["$ref"].rpartition("/")[2]
-        for item in SPEC["paths"].values()
-        for operation in item.values()
-        for response in operation["responses"].values()
-        for media in resolve(response).get("content", {}).values()
+        schema_name(media.schema)
+        for operation in OPERATIONS
+        for response in operation.responses.values()
+        for media in response.media.values()
     }
     assert expected - {"QueuedNotice"} <= {example.schema for example in EXAMPLES}
 
 
 @each_example
 def test_example_survives_a_round_trip(example: Example) -> None:
-    """Nothing is lost, nothing is added, and the dict that was read is as it was."""
+    """Reading and writing loses nothing, adds nothing and leaves the dict unchanged."""
     before = copy.deepcopy(example.value)
     model = example.model.from_dict(example.value)
     assert before == model.to_dict() == example.value
     assert model == example.model.from_dict(model.to_dict())
-    # It can be sent as it is.
     assert before == json.loads(json.dumps(model.to_dict()))
 
 
 @each_example
 def test_unknown_fields_survive_a_round_trip(example: Example) -> None:
-    """On every level; they can be read like the items of a dict."""
-    value = changed({"$ref": f"#/components/schemas/{example.schema}"}, example.value, str, MORE)
+    """Unknown fields are kept at every level, and can be accessed like the items of a dict."""
+    value = example.changed(str, MORE)
     model = example.model.from_dict(value)
     assert value == model.to_dict()
     assert MORE["ofTomorrow"] == model["ofTomorrow"]
@@ -172,52 +163,40 @@ def test_unknown_fields_survive_a_round_trip(example: Example) -> None:
 
 
 WITH_ENUMS = [
-    example
-    for example in EXAMPLES
-    if TOMORROW
-    in words(
-        changed(
-            {"$ref": f"#/components/schemas/{example.schema}"},
-            example.value,
-            lambda _: TOMORROW,
-            {},
-        )
-    )
+    example for example in EXAMPLES if UNKNOWN in json.dumps(example.changed(lambda _: UNKNOWN, {}))
 ]
 
 
 @pytest.mark.parametrize(
     "example", WITH_ENUMS, ids=[f"{found.schema}-{found.name}" for found in WITH_ENUMS]
 )
-def test_unknown_words_survive_a_round_trip(example: Example) -> None:
-    """Wherever the description lists words, another one is read and written."""
-    schema = {"$ref": f"#/components/schemas/{example.schema}"}
-    value = changed(schema, example.value, lambda _: TOMORROW, MORE)
+def test_unknown_enum_values_survive_a_round_trip(example: Example) -> None:
+    """A value that the enum does not list is read and written unchanged."""
+    value = example.changed(lambda _: UNKNOWN, MORE)
     assert value == example.model.from_dict(value).to_dict()
 
 
-def test_many_examples_have_words_from_a_list() -> None:
-    """The test above has something to test: each enum of an answer is met."""
+def test_examples_cover_the_enums() -> None:
+    """The examples of the previous test contain a value of each enum of a response."""
     assert 8 <= len(WITH_ENUMS)
     met = set()
+
+    def meet(value: str) -> str:
+        met.add(value)
+        return value
+
     for example in WITH_ENUMS:
-
-        def word(known: str) -> str:
-            met.add(known)
-            return known
-
-        changed({"$ref": f"#/components/schemas/{example.schema}"}, example.value, word, {})
+        example.changed(meet, {})
     known: dict[str, set[Any]] = {cls.__name__: set(cls) for cls in ENUMS}
-    asked_for = {"ConversationOrderBy", "OrderDirection", "MessageStatus"}
-    assert [] == [name for name in known if name not in asked_for and not met & known[name]]
+    in_requests = {"ConversationOrderBy", "OrderDirection", "MessageStatus"}
+    assert [] == [name for name in known if name not in in_requests and not met & known[name]]
 
 
 @each_example
 @pytest.mark.parametrize("way", ["pickle", "copy", "deepcopy"])
 def test_model_survives_copying(example: Example, way: str) -> None:
-    """With unknown words and fields, and with what was left out still left out."""
-    schema = {"$ref": f"#/components/schemas/{example.schema}"}
-    model = example.model.from_dict(changed(schema, example.value, lambda _: TOMORROW, MORE))
+    """A copy equals its model, unknown values, unknown fields and absent fields included."""
+    model = example.model.from_dict(example.changed(lambda _: UNKNOWN, MORE))
     if way == "pickle" and example.schema in UNPICKLED:
         with pytest.raises(TypeError, match=f"{example.schema} holds a secret"):
             pickle.dumps(model)
@@ -233,8 +212,8 @@ def test_model_survives_copying(example: Example, way: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_what_is_left_out_stays_left_out_in_a_pickle(protocol: int) -> None:
-    """It is the constant itself, which tests with `is` find."""
+def test_absent_field_stays_unset_in_a_pickle(protocol: int) -> None:
+    """An absent field is the constant itself after unpickling, so tests with ``is`` work."""
     value = named("NewConversation")
     for name in ("object", "isHumanHandled", "humanAgent", "messages"):
         value.pop(name)
@@ -244,26 +223,23 @@ def test_what_is_left_out_stays_left_out_in_a_pickle(protocol: int) -> None:
     assert UNSET is again.messages is again.is_human_handled is again.human_agent
     assert model == again
     assert value == again.to_dict()
-    assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))
-    assert UNSET is copy.copy(UNSET) is copy.deepcopy(UNSET)
 
 
-def test_what_is_left_out_is_false_and_says_what_it_is() -> None:
-    """So that ``value or default`` reads well."""
-    assert not UNSET
-    assert ("UNSET", Unset) == (repr(UNSET), type(UNSET))
-    assert {} == StartConversationRequest().to_dict()
+def test_optional_field_is_left_out() -> None:
+    """A field without a value is ``UNSET``, of the exported type, and is not written."""
+    request = StartConversationRequest()
+    assert type(request.context) is Unset
+    assert {} == request.to_dict()
 
 
 # Enums
 
 
 @each_enum
-def test_known_word_is_its_member(cls: Any) -> None:
-    """By the word that travels; all words are those of the description."""
-    assert SCHEMAS[cls.__name__]["enum"] == [
-        str(cls(word)) for word in SCHEMAS[cls.__name__]["enum"]
-    ]
+def test_known_value_is_its_member(cls: Any) -> None:
+    """Each value of the description is a member, equal to its text."""
+    values = SCHEMAS[cls.__name__]["enum"]
+    assert values == [str(cls(value)) for value in values]
     for member in cls:
         assert member is cls(member.value) is cls(str(member)) is cls(member)
         assert member == member.value
@@ -271,35 +247,35 @@ def test_known_word_is_its_member(cls: Any) -> None:
 
 
 @each_enum
-def test_unknown_word_is_a_member_that_equals_it(cls: Any) -> None:
-    """It can be compared, hashed, printed, written and passed on like any other."""
-    member = cls(TOMORROW)
+def test_unknown_value_is_a_member_that_equals_it(cls: Any) -> None:
+    """An unknown value is compared, hashed, printed and serialised like a known one."""
+    member = cls(UNKNOWN)
     assert {cls, str} <= set(type(member).__mro__)
-    assert member == TOMORROW
-    assert TOMORROW == member
-    assert member == cls(TOMORROW)
+    assert member == UNKNOWN
+    assert UNKNOWN == member
+    assert member == cls(UNKNOWN)
     assert member != cls("another")
-    assert hash(TOMORROW) == hash(member)
-    assert {TOMORROW: 1} == {member: 1}
-    assert 1 == {member: 1}[TOMORROW]
-    assert 1 == len({member, TOMORROW, cls(TOMORROW)})
-    assert (TOMORROW, TOMORROW, TOMORROW, TOMORROW) == (
+    assert hash(UNKNOWN) == hash(member)
+    assert {UNKNOWN: 1} == {member: 1}
+    assert 1 == {member: 1}[UNKNOWN]
+    assert 1 == len({member, UNKNOWN, cls(UNKNOWN)})
+    assert (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN) == (
         member.value,
         member.name,
         str(member),
         f"{member}",
     )
-    assert f'"{TOMORROW}"' == json.dumps(member)
-    assert f"<{cls.__name__}.{TOMORROW}: '{TOMORROW}'>" == repr(member)
+    assert f'"{UNKNOWN}"' == json.dumps(member)
+    assert f"<{cls.__name__}.{UNKNOWN}: '{UNKNOWN}'>" == repr(member)
     assert member not in list(cls)
     assert not any(member == known for known in cls)
-    assert TOMORROW not in cls.__members__
+    assert UNKNOWN not in cls.__members__
 
 
 @each_enum
-@pytest.mark.parametrize("word", [TOMORROW, "", "Ünï cödé", "mro", "name"])
-def test_unknown_word_survives_copying(cls: Any, word: str) -> None:
-    """In every protocol, and in both kinds of copies."""
+@pytest.mark.parametrize("word", [UNKNOWN, "", "Ünï cödé", "mro", "name"])
+def test_unknown_value_survives_copying(cls: Any, word: str) -> None:
+    """Pickles of every protocol, copies and deep copies preserve class and value."""
     member = cls(word)
     ways: list[Any] = [
         pickle.loads(pickle.dumps(member, protocol))
@@ -312,30 +288,30 @@ def test_unknown_word_survives_copying(cls: Any, word: str) -> None:
 
 @each_enum
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, b"open"], ids=repr)
-def test_what_is_no_word_is_no_member(cls: Any, value: object) -> None:
-    """A service that sends a number sends something else."""
+def test_enum_accepts_strings_only(cls: Any, value: object) -> None:
+    """Any value that is not a string raises `ValueError`, so unknown values are strings."""
     with pytest.raises(ValueError, match=re.escape(f"is not a valid {cls.__name__}")):
         cls(value)
 
 
-def test_unknown_word_leads_to_the_last_case() -> None:
-    """A program that lists the known words goes on with the rest."""
-    match ConversationStatus(TOMORROW):
+def test_unknown_value_matches_the_last_case() -> None:
+    """A ``match`` on the known members falls through to its last case."""
+    match ConversationStatus(UNKNOWN):
         case ConversationStatus.OPEN | ConversationStatus.CLOSED:
             found = "known"
         case other:
             found = other
-    assert TOMORROW == found
+    assert UNKNOWN == found
 
 
 # Two spellings of one field
 
-OF_CONVERSATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+CONVERSATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "Conversation": (Conversation, named("NewConversation")),
     "ConversationSummary": (ConversationSummary, named("OneConversation")["data"][0]),
 }
 each_conversation = pytest.mark.parametrize(
-    ("cls", "value"), OF_CONVERSATIONS.values(), ids=OF_CONVERSATIONS
+    ("cls", "value"), CONVERSATIONS.values(), ids=CONVERSATIONS
 )
 AT = "2025-01-02T03:04:05.000Z"
 
@@ -343,7 +319,7 @@ AT = "2025-01-02T03:04:05.000Z"
 @each_conversation
 @pytest.mark.parametrize("spelling", ["lastInteractionAt", "lastInterationAt"])
 def test_either_spelling_is_read(cls: Any, value: dict[str, Any], spelling: str) -> None:
-    """The documents have both (docs/evidence.md, C-01); a program sees one."""
+    """Both documented spellings (docs/evidence.md, C-01) become the same attribute."""
     spelled = {**value, spelling: AT}
     if spelling != "lastInteractionAt":
         del spelled["lastInteractionAt"]
@@ -354,8 +330,8 @@ def test_either_spelling_is_read(cls: Any, value: dict[str, Any], spelling: str)
 
 
 @each_conversation
-def test_newer_spelling_wins_if_both_are_there(cls: Any, value: dict[str, Any]) -> None:
-    """And the older one is kept as an unknown field."""
+def test_newer_spelling_has_precedence(cls: Any, value: dict[str, Any]) -> None:
+    """If both are present, the older spelling is kept as an unknown field."""
     both = {**value, "lastInteractionAt": AT, "lastInterationAt": "older"}
     model = cls.from_dict(both)
     assert (AT, "older") == (model.last_interaction_at, model["lastInterationAt"])
@@ -363,17 +339,17 @@ def test_newer_spelling_wins_if_both_are_there(cls: Any, value: dict[str, Any]) 
 
 
 @each_conversation
-def test_neither_spelling_is_an_error(cls: Any, value: dict[str, Any]) -> None:
-    """The field is required, and null is not among its values."""
+def test_one_spelling_is_required(cls: Any, value: dict[str, Any]) -> None:
+    """Without either spelling, reading raises: the field is required and not nullable."""
     with pytest.raises(KeyError, match="lastInteractionAt"):
         cls.from_dict({name: item for name, item in value.items() if name != "lastInteractionAt"})
 
 
-# What must be there
+# Required fields
 
 
 def nullable(schema: Any) -> bool:
-    """Tell whether null is among the values of a schema."""
+    """Return whether the schema accepts null."""
     schema = resolve(schema)
     kinds = schema.get("type", [])
     if "null" in (kinds if isinstance(kinds, list) else [kinds]):
@@ -393,8 +369,8 @@ OTHERS = [(example, name) for example, name, null in REQUIRED if not null]
 @pytest.mark.parametrize(
     ("example", "name"), NULLABLE, ids=[f"{found.name}-{name}" for found, name in NULLABLE]
 )
-def test_missing_field_that_may_be_null_counts_as_null(example: Example, name: str) -> None:
-    """Some answers in the documents leave it out (docs/evidence.md, C-02)."""
+def test_missing_nullable_field_is_null(example: Example, name: str) -> None:
+    """Some documented responses leave such fields out (docs/evidence.md, C-02)."""
     value = {key: item for key, item in example.value.items() if key != name}
     model = example.model.from_dict(value)
     assert None is model.to_dict()[name]
@@ -404,8 +380,8 @@ def test_missing_field_that_may_be_null_counts_as_null(example: Example, name: s
 @pytest.mark.parametrize(
     ("example", "name"), OTHERS, ids=[f"{found.name}-{name}" for found, name in OTHERS]
 )
-def test_missing_field_that_may_not_be_null_is_an_error(example: Example, name: str) -> None:
-    """The client makes it an `APIResponseError` that names the field."""
+def test_missing_required_field_is_an_error(example: Example, name: str) -> None:
+    """The error, which the client turns into an `APIResponseError`, names the field."""
     with pytest.raises(KeyError, match=name):
         example.model.from_dict({key: item for key, item in example.value.items() if key != name})
 
@@ -422,7 +398,7 @@ PARTS: list[tuple[dict[str, Any], type]] = [
     ({"type": "of-tomorrow", "a": {"b": [1]}}, OtherPart),
     ({"type": "tool"}, OtherPart),
     ({"type": "mytool-x", "toolCallId": "c", "state": "s"}, OtherPart),
-    # A text without words is none.
+    # A text part needs a text.
     ({"type": "text"}, OtherPart),
 ]
 
@@ -434,28 +410,28 @@ def message(*parts: dict[str, Any]) -> Message:
 
 
 def step(*parts: dict[str, Any], usage: dict[str, Any] | None = None) -> CompletionStep:
-    """Return a step of an answer with these parts."""
+    """Return a step of a completion with these parts."""
     return CompletionStep.from_dict({"content": list(parts), "usage": usage or {}})
 
 
 @pytest.mark.parametrize(("part", "cls"), PARTS, ids=lambda value: str(value)[:40])
 def test_part_is_read_by_its_type(part: dict[str, Any], cls: type) -> None:
-    """In a message as in a step of an answer; what is not known is another part, and kept."""
+    """Messages and steps read the same parts, and keep unknown ones as `OtherPart`."""
     for found in (message(part).parts, step(part).content):
         assert [cls] == [type(item) for item in found]
         assert [part] == [item.to_dict() for item in found]
 
 
-def test_part_that_is_no_object_is_an_error() -> None:
-    """The client makes it an `APIResponseError`."""
+def test_malformed_part_is_an_error() -> None:
+    """A part that is not an object, or has no type, raises."""
     with pytest.raises(TypeError):
         message("text")  # type: ignore[arg-type]  # as a service might send it
     with pytest.raises(KeyError):
         message({"text": "no type"})
 
 
-def test_text_of_a_message_is_all_its_texts() -> None:
-    """In order, without what is no text."""
+def test_text_joins_the_text_parts() -> None:
+    """The text of a message or a step joins its text parts in order, and skips other parts."""
     parts = [part for part, _ in PARTS]
     texts = [{"type": "text", "text": word} for word in ("It ", "is.")]
     assert "It is." == message(texts[0], parts[2], parts[4], texts[1]).text
@@ -463,8 +439,8 @@ def test_text_of_a_message_is_all_its_texts() -> None:
     assert ("", "") == (message().text, step().text)
 
 
-def test_answer_adds_up_its_steps() -> None:
-    """Words and tokens; an answer is not queued."""
+def test_completion_adds_up_its_steps() -> None:
+    """A completion joins the texts of its steps and sums their tokens; it is not queued."""
     value = named("Answer")
     first = {"content": [{"type": "text", "text": "It "}], "usage": {"inputTokens": 3, "new": 1}}
     second = {
@@ -480,19 +456,7 @@ def test_answer_adds_up_its_steps() -> None:
     assert ("", {}) == (empty.text, empty.usage.to_dict())
 
 
-def test_answer_of_the_description_adds_up() -> None:
-    """The example's own words and tokens."""
-    value = named("Answer")
-    answer = Completion.from_dict(value)
-    assert answer.text == "".join(
-        part.get("text", "") for found in value["steps"] for part in found["content"]
-    )
-    assert value["steps"][0]["usage"].keys() <= answer.usage.to_dict().keys()
-
-
 # Events
-
-PAYLOADS = [found["$ref"].rpartition("/")[2] for found in SCHEMAS["StreamPayload"]["oneOf"]]
 
 
 def smallest(name: str) -> dict[str, Any]:
@@ -504,10 +468,10 @@ def smallest(name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@pytest.mark.parametrize("name", STREAM_PAYLOADS)
 @pytest.mark.parametrize("more", [{}, MORE, {"providerMetadata": {"x": {"y": 1}}}], ids=str)
-def test_event_is_read_the_same_way_fast_or_slow(name: str, more: dict[str, Any]) -> None:
-    """What streams use is a short cut, and changes nothing, not even what it reads."""
+def test_from_event_reads_as_from_dict(name: str, more: dict[str, Any]) -> None:
+    """The faster reader of streams gives an equal model, and leaves the event unchanged."""
     cls = getattr(siteassist.models, name)
     event = {**smallest(name), **copy.deepcopy(more)}
     before = copy.deepcopy(event)
@@ -518,9 +482,9 @@ def test_event_is_read_the_same_way_fast_or_slow(name: str, more: dict[str, Any]
     assert repr(fast) == repr(slow)
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@pytest.mark.parametrize("name", STREAM_PAYLOADS)
 def test_event_without_a_required_field_is_an_error(name: str) -> None:
-    """The short cut is no way around."""
+    """Both readers check the required fields."""
     cls = getattr(siteassist.models, name)
     for field in SCHEMAS[name]["required"]:
         event = {key: value for key, value in smallest(name).items() if key != field}
@@ -529,18 +493,18 @@ def test_event_without_a_required_field_is_an_error(name: str) -> None:
                 read(event)
 
 
-# Reading what is none
+# Other values
 
 
 @pytest.mark.parametrize("value", [[], None, 5, "text", [["id", 1]]], ids=repr)
-def test_what_is_no_object_is_no_model(value: Any) -> None:
-    """The client makes it an `APIResponseError`."""
+def test_model_is_read_from_an_object_only(value: Any) -> None:
+    """Any other value raises an error that the client turns into an `APIResponseError`."""
     with pytest.raises((TypeError, ValueError, KeyError, AttributeError)):
         Visitor.from_dict(value)
 
 
 def test_details_of_an_error_are_open() -> None:
-    """Whatever a service adds there is kept."""
+    """Details that the service adds are kept."""
     value = named("TooManyRequests")
     value["error"]["details"] = {"retryAfter": 5, "quota": {"left": 0}}
     assert value == ErrorResponse.from_dict(value).to_dict()

@@ -1,4 +1,4 @@
-"""Secrets stay out of reprs, which end up in logs and tracebacks."""
+"""No ``repr`` shows a secret, because it may end up in a log or a traceback."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ VISITOR = {
     ids=["token", "header", "cookie", "auth", "key", "session", "mock"],
 )
 def test_repr_shows_no_secret(holder: object) -> None:
-    """The repr names the class and its plain fields only."""
+    """The ``repr`` names the class and hides the secret."""
     assert "the-secret" not in repr(holder)
     assert type(holder).__name__ in repr(holder)
 
 
-def test_used_client_shows_no_secret() -> None:
-    """Opening the connection pool puts the token among the headers, and there it stays hidden."""
+def test_open_client_shows_no_secret() -> None:
+    """Opening the connection pool adds the token to the headers, which stay hidden."""
     with AuthenticatedClient("http://127.0.0.1", token="the-secret") as client:
         assert "the-secret" not in repr(client)

@@ -1,4 +1,4 @@
-"""A program that uses the client has the types that it expects, for both checkers, and runs."""
+"""A program that uses the client passes mypy and pyright, and runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.testing import mock_server
-from tests.values import API_KEY as KEY
+from tests.values import API_KEY
 
 PROGRAM = Path(__file__).with_name("data") / "user_code.py"
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Copy the program out of the repository: only what is installed counts, no configuration."""
+    """Copy the program out of the repository, away from its configuration."""
     return Path(shutil.copy(PROGRAM, tmp_path))
 
 
@@ -32,8 +32,8 @@ def tool(name: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_mypy_is_content(program: Path) -> None:
-    """Strict, without a word; it finds every mistake that the program makes on purpose."""
+def test_mypy_accepts_the_program(program: Path) -> None:
+    """Strict mypy reports nothing, so it finds each mistake that a comment ignores."""
     done = tool(
         "mypy",
         "--strict",
@@ -47,8 +47,8 @@ def test_mypy_is_content(program: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
-def test_pyright_is_content(program: Path) -> None:
-    """Strict as well; a comment that excuses nothing is an error."""
+def test_pyright_accepts_the_program(program: Path) -> None:
+    """Strict pyright reports nothing; a comment that ignores nothing is an error."""
     configuration = {
         "include": [program.name],
         "typeCheckingMode": "strict",
@@ -65,7 +65,7 @@ def test_pyright_is_content(program: Path) -> None:
 
 @pytest.fixture(scope="module")
 def user_code() -> ModuleType:
-    """Import the program."""
+    """Import the program as a module."""
     spec = importlib.util.spec_from_file_location("user_code", PROGRAM)
     assert spec is not None
     assert spec.loader is not None
@@ -74,25 +74,25 @@ def user_code() -> ModuleType:
     return module
 
 
-def test_program_does_what_its_types_say(user_code: ModuleType) -> None:
-    """It runs against the mock, sync and async, to its end."""
+def test_program_runs(user_code: ModuleType) -> None:
+    """Both halves of the program, sync and async, run against the mock."""
     with mock_server() as url:
-        with SiteAssist(api_key=KEY, base_url=url) as client:
+        with SiteAssist(api_key=API_KEY, base_url=url) as client:
             seen = user_code.blocking(client)
             kinds = user_code.kinds_of(client)
 
         async def main() -> list[str]:
-            async with AsyncSiteAssist(api_key=KEY, base_url=url) as client:
+            async with AsyncSiteAssist(api_key=API_KEY, base_url=url) as client:
                 found: list[str] = await user_code.awaited(client)
                 return found
 
         awaited = asyncio.run(main())
-    # Who it is, and that no human answers, come first.
-    assert ["somebody", "None"] == seen[:2]
+    # The visitor and the human agent, who is absent, come first.
+    assert ["anonymous", "None"] == seen[:2]
     assert all(seen[2:])
     assert "404" in " ".join(seen)
     assert {"start", "finish"} <= set(kinds)
     assert all(awaited)
-    # An answer, one in pieces, the conversation and what was not found.
+    # An answer, the deltas of a streamed one, the conversations and an error's code.
     assert 4 < len(awaited)
     assert awaited[-1] in " ".join(seen)

@@ -1,8 +1,7 @@
-"""What a program does with the client, in types; `test_typing.py` checks and runs it.
+"""A program that uses the client; `test_typing.py` checks its types and runs it.
 
-Each `assert_type` says what a reader of the documentation expects. The lines with
-``type: ignore`` are mistakes that a checker has to find: if it does not, it
-complains of a comment that is not needed.
+Each `assert_type` states the documented type. The lines with ``type: ignore`` are
+mistakes that a checker has to find: otherwise it reports that the comment is not needed.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ from siteassist.models import (
 
 
 def visitor_of(client: SiteAssist) -> str:
-    """Tell who the visitor is."""
+    """Return the name or the type of the visitor."""
     visitor = client.get_me()
     assert_type(visitor, Visitor)
     assert_type(visitor.id, UUID)
@@ -76,16 +75,16 @@ def visitor_of(client: SiteAssist) -> str:
     assert_type(visitor.name, str | None)
     match visitor.type_:
         case VisitorType.ANONYMOUS:
-            return "somebody"
+            return "anonymous"
         case VisitorType.IDENTIFIED:
-            return visitor.name or "somebody with an account"
+            return visitor.name or "identified"
         case _:
-            # The service may know more kinds one day.
+            # The service may add types.
             return str(visitor.type_)
 
 
 def human_of(conversation: Conversation) -> str | None:
-    """Name the human agent, if there is one."""
+    """Return the id of the human agent, or None."""
     agent = conversation.human_agent
     assert_type(agent, HumanAgent | None | Unset)
     if isinstance(agent, Unset) or agent is None:
@@ -94,8 +93,8 @@ def human_of(conversation: Conversation) -> str | None:
     return str(agent.to_dict()["id"])
 
 
-def words_of(part: TextPart | ToolPart | OtherPart) -> str:
-    """Show a part of a message."""
+def text_of(part: TextPart | ToolPart | OtherPart) -> str:
+    """Return the text of a part of a message."""
     match part:
         case TextPart():
             return assert_type(part.text, str)
@@ -107,9 +106,9 @@ def words_of(part: TextPart | ToolPart | OtherPart) -> str:
             assert_never(part)
 
 
-def say(client: SiteAssist, conversation: Conversation, words: str) -> str:
-    """Say something, and return what there is to show for it."""
-    answer = client.send_message(conversation.id, content=words, timeout=30, max_retries=1)
+def send(client: SiteAssist, conversation: Conversation, content: str) -> str:
+    """Send a message, and return the text of the answer."""
+    answer = client.send_message(conversation.id, content=content, timeout=30, max_retries=1)
     assert_type(answer, Completion | QueuedNotice)
     assert_type(answer.text, str)
     if isinstance(answer, QueuedNotice):
@@ -121,12 +120,12 @@ def say(client: SiteAssist, conversation: Conversation, words: str) -> str:
     for step in answer.steps:
         assert_type(step, CompletionStep)
         for part in step.content:
-            words_of(part)
+            text_of(part)
     return answer.text
 
 
-def listen(client: SiteAssist, conversation_id: UUID | str) -> Iterator[str]:
-    """Say something, and give the answer as it comes."""
+def stream_text(client: SiteAssist, conversation_id: UUID | str) -> Iterator[str]:
+    """Send a message, and yield the text of the answer as it arrives."""
     context = PageContext.from_dict({"url": "https://example.com/contact"})
     with client.send_message_stream(
         conversation_id, content="And?", page_context=context, idle_timeout=10
@@ -142,11 +141,11 @@ def listen(client: SiteAssist, conversation_id: UUID | str) -> Iterator[str]:
         assert_type(stream.usage, TokenUsage | None)
         assert_type(stream.queued, QueuedNotice | None)
         for part in stream.parts:
-            words_of(part)
+            text_of(part)
 
 
 def kinds_of(client: SiteAssist) -> list[str]:
-    """Tell what an answer consists of."""
+    """Return the types of the events of an answer."""
     kinds: list[str] = []
     stream = client.create_chat_completion_stream(messages=[{"role": "user", "content": "Hi"}])
     with stream:
@@ -171,7 +170,7 @@ def kinds_of(client: SiteAssist) -> list[str]:
 
 
 def browse(client: SiteAssist) -> list[UUID]:
-    """Walk through lists."""
+    """Iterate over lists, and return the ids of the conversations."""
     found: list[UUID] = []
     conversations = client.get_conversations(
         status="open", order_by=ConversationOrderBy.CREATEDAT, order_dir="desc", limit=2
@@ -195,7 +194,7 @@ def browse(client: SiteAssist) -> list[UUID]:
 
 
 def look_up(client: SiteAssist) -> list[str]:
-    """Read what is public."""
+    """Read the public project, its Q&As and search results."""
     project = client.get_project()
     assert_type(project, Project)
     answers: list[str] = []
@@ -208,8 +207,8 @@ def look_up(client: SiteAssist) -> list[str]:
     return answers
 
 
-def try_hard(client: SiteAssist, conversation_id: str) -> str:
-    """Ask for something, and say what came of it."""
+def title_or_error(client: SiteAssist, conversation_id: str) -> str:
+    """Return the title of a conversation, or a description of the error."""
     try:
         conversation = client.get_conversation(conversation_id, headers={"X-Trace": "1"})
     except NotFoundError as error:
@@ -231,17 +230,17 @@ def try_hard(client: SiteAssist, conversation_id: str) -> str:
 
 
 def blocking(client: SiteAssist) -> list[str]:
-    """Do all of it."""
+    """Call the blocking client, and return the results as texts."""
     context = ConversationContext.from_dict({"pageUrl": "https://example.com/contact"})
     conversation = client.start_conversation(context=context)
     assert_type(conversation, Conversation)
     other = client.start_conversation(context={"pageUrl": "https://example.com"})
-    seen = [visitor_of(client), str(human_of(conversation)), say(client, conversation, "Hi")]
-    seen += ["".join(listen(client, str(conversation.id)))]
+    seen = [visitor_of(client), str(human_of(conversation)), send(client, conversation, "Hi")]
+    seen += ["".join(stream_text(client, str(conversation.id)))]
     seen += [str(identifier) for identifier in browse(client)]
     seen += look_up(client)
-    seen.append(try_hard(client, "123e4567-e89b-12d3-a456-426614174000"))
-    seen.append(try_hard(client, str(other.id)))
+    seen.append(title_or_error(client, "123e4567-e89b-12d3-a456-426614174000"))
+    seen.append(title_or_error(client, str(other.id)))
     closed = client.close_conversation(conversation.id, close_reason="done")
     assert_type(closed, CloseConversationResult)
     try:
@@ -251,8 +250,8 @@ def blocking(client: SiteAssist) -> list[str]:
     return seen
 
 
-async def listen_async(client: AsyncSiteAssist, conversation_id: UUID) -> AsyncIterator[str]:
-    """Say something, and give the answer as it comes."""
+async def stream_text_async(client: AsyncSiteAssist, conversation_id: UUID) -> AsyncIterator[str]:
+    """Send a message, and yield the text of the answer as it arrives."""
     stream = client.send_message_stream(conversation_id, content="And?")
     async with stream as entered:
         assert_type(entered.queued, QueuedNotice | None)
@@ -266,14 +265,14 @@ async def listen_async(client: AsyncSiteAssist, conversation_id: UUID) -> AsyncI
 
 
 async def awaited(client: AsyncSiteAssist) -> list[str]:
-    """Do the same, awaited."""
+    """Call the async client, and return the results as texts."""
     seen: list[str] = []
     conversation = await client.start_conversation()
     assert_type(conversation, Conversation)
     answer = await client.send_message(conversation.id, content="Hi")
     assert_type(answer, Completion | QueuedNotice)
     seen.append(answer.text)
-    seen += [piece async for piece in listen_async(client, conversation.id)]
+    seen += [piece async for piece in stream_text_async(client, conversation.id)]
     conversations = client.get_conversations(status=ConversationStatus.OPEN)
     assert_type(conversations, AsyncPages[ConversationSummary, ConversationList])
     assert_type(await conversations.total, int | None)
@@ -292,7 +291,7 @@ async def awaited(client: AsyncSiteAssist) -> list[str]:
 
 
 def mistakes(client: SiteAssist, other: AsyncSiteAssist) -> None:
-    """Make mistakes that a checker finds."""
+    """Contain type errors that a checker has to find."""
     client.send_message("id")  # type: ignore[call-arg]
     client.send_message("id", "Hi")  # type: ignore[call-arg]
     client.send_message("id", content=5)  # type: ignore[arg-type]
