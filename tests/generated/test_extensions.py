@@ -256,7 +256,10 @@ def test_described_event_has_one_class(checkout: Path) -> None:
         (
             "          x-credential: deviceId\n",
             "",
-            "init starts a session: its body needs the `x-credential`s publishableKey and deviceId",
+            (
+                "init starts a session: its body must have properties with the `x-credential`s "
+                "publishableKey and deviceId"
+            ),
         ),
         (
             "required: [apiKey, saVid]",

@@ -1,4 +1,4 @@
-"""`make diff` tells what breaks a client from what does not."""
+"""`make diff` distinguishes changes that break a client from changes that do not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="oasdiff is run
 
 
 def changed(change: Callable[[Any, Any], object]) -> dict[str, Any]:
-    """Return the description after a change of it, or of its schemas."""
+    """Return a changed copy; ``change`` gets the description and its schemas."""
     spec = copy.deepcopy(SPEC)
     change(spec, spec["components"]["schemas"])
     return spec
@@ -40,13 +40,13 @@ def parameters(spec: Any) -> Any:
 
 
 def remove_field(_: Any, schemas: Any) -> None:
-    """Take away a field that every answer had."""
+    """Remove a required field of a response."""
     del schemas["Visitor"]["properties"]["name"]
     schemas["Visitor"]["required"].remove("name")
 
 
-def ask_for_more(_: Any, schemas: Any) -> None:
-    """Ask for a field in every request."""
+def require_field(_: Any, schemas: Any) -> None:
+    """Add a required field to a request."""
     schemas["InitRequest"]["properties"]["language"] = {"type": "string"}
     schemas["InitRequest"]["required"].append("language")
 
@@ -54,13 +54,13 @@ def ask_for_more(_: Any, schemas: Any) -> None:
 TEXT = {"type": "string"}
 BREAKING: dict[str, tuple[str, Callable[[Any, Any], object]]] = {
     "operation removed": ("search", lambda spec, _: spec["paths"].pop("/search")),
-    "required field in a request": ("init", ask_for_more),
-    "field of an answer removed": ("getMe", remove_field),
+    "required field in a request": ("init", require_field),
+    "field removed from a response": ("getMe", remove_field),
     "value refused": (
         "getConversations",
         lambda _, schemas: schemas["OrderDirection"]["enum"].remove("asc"),
     ),
-    "value that no client knows": (
+    "new value in a response": (
         "getProject",
         lambda _, schemas: schemas["WidgetPosition"]["enum"].append("top-left"),
     ),
@@ -72,7 +72,7 @@ BREAKING: dict[str, tuple[str, Callable[[Any, Any], object]]] = {
         "createChatCompletion",
         lambda _, schemas: field(schemas, "TokenUsage", "inputTokens").update(type="string"),
     ),
-    "null where there was none": (
+    "nullable field in a response": (
         "getConversation",
         lambda _, schemas: field(schemas, "Conversation", "createdAt").update(
             type=["string", "null"]
@@ -96,7 +96,7 @@ BREAKING: dict[str, tuple[str, Callable[[Any, Any], object]]] = {
             "responses"
         ]["200"]["content"].pop("text/event-stream"),
     ),
-    "credential needed": (
+    "credential required": (
         "search",
         lambda spec, _: spec["paths"]["/search"]["get"].update(security=[{"bearerAuth": []}]),
     ),
@@ -104,7 +104,7 @@ BREAKING: dict[str, tuple[str, Callable[[Any, Any], object]]] = {
         "search",
         lambda spec, _: spec["paths"]["/search"]["get"].update(operationId="find"),
     ),
-    "another credential": (
+    "credential scheme changed": (
         "",
         lambda spec, _: spec["components"]["securitySchemes"]["bearerAuth"].update(scheme="basic"),
     ),
@@ -113,15 +113,15 @@ HARMLESS: dict[str, Callable[[Any, Any], object]] = {
     "optional parameter": lambda spec, _: parameters(spec).append(
         {"name": "language", "in": "query", "schema": TEXT}
     ),
-    "another error": lambda spec, _: spec["paths"]["/search"]["get"]["responses"].update(
+    "error added": lambda spec, _: spec["paths"]["/search"]["get"]["responses"].update(
         {"418": {"description": "A teapot."}}
     ),
     "value accepted": lambda _, schemas: schemas["OrderDirection"]["enum"].append("random"),
-    "value never sent again": lambda _, schemas: schemas["WidgetPosition"]["enum"].pop(),
+    "value removed from a response": lambda _, schemas: schemas["WidgetPosition"]["enum"].pop(),
     "bound widened": lambda _, schemas: field(schemas, "SendMessageRequest", "content").update(
         maxLength=20_000
     ),
-    "field of an answer added": lambda _, schemas: schemas["Visitor"]["properties"].update(
+    "field added to a response": lambda _, schemas: schemas["Visitor"]["properties"].update(
         language=TEXT
     ),
     "description": lambda spec, _: spec["paths"]["/search"]["get"].update(description="Finds."),
@@ -131,8 +131,8 @@ HARMLESS: dict[str, Callable[[Any, Any], object]] = {
 @needs_go
 @pytest.mark.suite
 @pytest.mark.parametrize("name", BREAKING)
-def test_break_is_found(name: str) -> None:
-    """At the operation that it is of."""
+def test_breaking_change_is_found(name: str) -> None:
+    """A breaking change is reported for its operation."""
     operation, change = BREAKING[name]
     found = diff.compare(SPEC, changed(change))
     assert operation in {row.operation for row in found if row.level == diff.BREAKING}
@@ -141,30 +141,30 @@ def test_break_is_found(name: str) -> None:
 @needs_go
 @pytest.mark.suite
 @pytest.mark.parametrize("name", HARMLESS)
-def test_harmless_change_is_shown_as_such(name: str) -> None:
-    """It is listed, too."""
+def test_harmless_change_is_not_breaking(name: str) -> None:
+    """A harmless change is listed as not breaking."""
     found = diff.compare(SPEC, changed(HARMLESS[name]))
     assert {1} == {row.level for row in found}
 
 
 @needs_go
-def test_streams_keep_their_name_in_words() -> None:
-    """Whatever they are called for oasdiff."""
+def test_message_names_the_media_type_of_a_stream() -> None:
+    """The message has the real media type, although oasdiff gets another one."""
     found = diff.compare(SPEC, changed(BREAKING["stream removed"][1]))
     assert "removed the media type `text/event-stream`" in found[0].text
 
 
 @needs_go
-def test_what_nobody_has_judged_is_said() -> None:
-    """A change at a place that oasdiff does not look at is not passed over."""
+def test_unjudged_change_is_reported() -> None:
+    """A change that oasdiff does not examine is reported as risky."""
     spec = changed(lambda spec, _: spec["servers"][0].update(url="https://example.com"))
     assert [Change(diff.RISKY, "", "no rule covers the change at #/servers")] == diff.compare(
         SPEC, spec
     )
 
 
-def test_change_of_our_extension_breaks() -> None:
-    """Clients stop reading by what it says."""
+def test_change_of_an_extension_is_breaking() -> None:
+    """Clients depend on ``x-event-stream``, so only adding it is harmless."""
 
     def other_end(spec: Any, _: Any) -> None:
         response = spec["paths"]["/chat/completions"]["post"]["responses"]["200"]
@@ -193,13 +193,13 @@ def test_change_of_our_extension_breaks() -> None:
         (("components", "schemas", "Project", "properties", "name", "maxLength"), False),
     ],
 )
-def test_words_are_told_from_rules(path: tuple[str, ...], expected: bool) -> None:
-    """A property may have the name of such a key."""
+def test_texts_are_distinguished_from_rules(path: tuple[str, ...], expected: bool) -> None:
+    """A key such as ``description`` may also be the name of a property."""
     assert expected == diff.is_words(path)
 
 
-def test_changes_are_shown_by_what_they_do() -> None:
-    """The gravest first, each with its operation."""
+def test_changes_are_grouped_by_level() -> None:
+    """Breaking changes come first, and each change has its operation."""
     changes = [Change(3, "search", "gone"), Change(2, "", "a"), Change(1, "init", "b")]
     expected = """\
 Breaking (1):
@@ -213,7 +213,7 @@ Not breaking (1):
 
 
 def test_base_is_a_file_or_a_revision(tmp_path: Path) -> None:
-    """Anything else is an error that names it."""
+    """A base that is neither raises an error that names it."""
     path = tmp_path / "openapi.yaml"
     path.write_text("openapi: 3.1.0\n")
     assert "openapi: 3.1.0\n" == diff.base_text(str(path))
@@ -225,21 +225,21 @@ def test_base_is_a_file_or_a_revision(tmp_path: Path) -> None:
 
 @pytest.fixture
 def base(tmp_path: Path) -> str:
-    """Write a description that differs from ours."""
+    """Write a description that has no search, and return its path."""
     path = tmp_path / "base.yaml"
     path.write_bytes(as_yaml(changed(lambda spec, _: spec["paths"].pop("/search"))))
     return str(path)
 
 
 @pytest.mark.parametrize(("level", "status"), [(1, 0), (2, 0), (3, 1)])
-def test_exit_status_says_whether_something_breaks(
+def test_exit_status_is_1_for_a_breaking_change(
     level: int,
     status: int,
     base: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """0 or 1, after the changes in words."""
+    """The changes are printed, and the exit status is 1 only if one of them is breaking."""
     monkeypatch.setattr(diff, "judged", lambda *_: [Change(level, "search", "changed")])
     assert status == diff.main([f"--base={base}"])
     shown = capsys.readouterr()
@@ -247,10 +247,10 @@ def test_exit_status_says_whether_something_breaks(
     assert (f"Some changes since {base} break clients.\n" if status else "") == shown.err
 
 
-def test_without_go_it_cannot_run(
+def test_missing_go_is_reported(
     base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 2, and what is missing."""
+    """The message names Go, and the exit status is 2."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert 2 == diff.main([f"--base={base}"])
     assert "oasdiff needs Go, which is not installed" in capsys.readouterr().err
@@ -263,10 +263,10 @@ def test_without_go_it_cannot_run(
         (subprocess.CompletedProcess([], 0, "not JSON", ""), "not JSON"),
     ],
 )
-def test_failure_of_oasdiff_is_told(
+def test_failure_of_oasdiff_is_an_error(
     done: subprocess.CompletedProcess[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not taken for an absence of changes."""
+    """A failed run of oasdiff does not count as an absence of changes."""
     monkeypatch.setattr(shutil, "which", lambda _: "go")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     with pytest.raises(DiffError, match=f"^oasdiff failed: {message}"):
@@ -274,27 +274,27 @@ def test_failure_of_oasdiff_is_told(
 
 
 def release(folder: Path, version: str, changelog: str) -> None:
-    """Write what a release has of this."""
+    """Write the version and the changelog of a release."""
     (folder / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
     (folder / "CHANGELOG.md").write_text(changelog)
 
 
-SAID = "# Changelog\n\n## Unreleased\n\n- **Breaking**: no search.\n"
-UNSAID = "# Changelog\n\n## Unreleased\n\n- No search.\n"
+ANNOUNCED = "# Changelog\n\n## Unreleased\n\n- **Breaking**: no search.\n"
+UNANNOUNCED = "# Changelog\n\n## Unreleased\n\n- No search.\n"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "changelog", "excused"),
     [
-        ("1.4.2", "2.0.0", SAID, True),
-        ("1.4.2", "2.0.0", UNSAID, False),
-        ("1.4.2", "1.5.0", SAID, False),
-        ("0.1.0", "0.2.0", SAID, True),
-        ("0.1.0", "0.1.1", SAID, False),
-        ("0.9.0", "1.0.0", SAID.replace("Unreleased", "1.0.0 (2030-01-01)"), True),
+        ("1.4.2", "2.0.0", ANNOUNCED, True),
+        ("1.4.2", "2.0.0", UNANNOUNCED, False),
+        ("1.4.2", "1.5.0", ANNOUNCED, False),
+        ("0.1.0", "0.2.0", ANNOUNCED, True),
+        ("0.1.0", "0.1.1", ANNOUNCED, False),
+        ("0.9.0", "1.0.0", ANNOUNCED.replace("Unreleased", "1.0.0 (2030-01-01)"), True),
     ],
 )
-def test_break_needs_a_major_version_and_a_word_in_the_changelog(
+def test_breaking_change_needs_a_major_version_and_a_changelog_entry(
     old: str,
     new: str,
     changelog: str,
@@ -303,7 +303,7 @@ def test_break_needs_a_major_version_and_a_word_in_the_changelog(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both; before 1.0.0 the minor version counts."""
+    """Both are required; before 1.0.0, a minor version suffices."""
     release(tmp_path, new, changelog)
     monkeypatch.setattr(diff, "ROOT", tmp_path)
     at_release = {"openapi.yaml": (ROOT / "openapi.yaml").read_text(), "pyproject.toml": ""}
@@ -315,7 +315,7 @@ def test_break_needs_a_major_version_and_a_word_in_the_changelog(
             f"v{old}\n" if words[0] == "describe" else at_release[words[-1].split(":")[1]]
         ),
     )
-    # Reading the same one twice takes more time than all the rest.
+    # Reading the same description twice takes longer than the rest of the test.
     monkeypatch.setattr(diff, "load_spec", lambda *_: SPEC)
     monkeypatch.setattr(diff, "judged", lambda *_: [Change(3, "search", "gone")])
     assert (0 if excused else 1) == diff.main(["--since-release"])
@@ -323,16 +323,16 @@ def test_break_needs_a_major_version_and_a_word_in_the_changelog(
     assert excused == said
 
 
-def test_version_that_is_none_is_an_error() -> None:
-    """It cannot be compared."""
+def test_malformed_version_is_an_error() -> None:
+    """A version without three numbers cannot be compared."""
     with pytest.raises(DiffError, match="invalid version '2': expected three numbers"):
         diff.version('[project]\nversion = "2"\n')
 
 
-def test_before_the_first_release_there_is_nothing_to_compare(
+def test_without_a_release_nothing_is_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says so, and is content; also without git."""
+    """Without git or a tag, a message says so and the exit status is 0."""
 
     def no_git(*_: Any, **__: Any) -> None:
         raise FileNotFoundError
@@ -343,6 +343,6 @@ def test_before_the_first_release_there_is_nothing_to_compare(
 
 
 def test_tool_is_pinned() -> None:
-    """Its version in one file, the checksums of all that it consists of in the other."""
+    """``go.mod`` has the version of oasdiff, and ``go.sum`` has its checksum."""
     assert "github.com/oasdiff/oasdiff v1.30.0" in (diff.TOOL / "go.mod").read_text()
     assert "github.com/oasdiff/oasdiff v1.30.0 h1:" in (diff.TOOL / "go.sum").read_text()

@@ -1,4 +1,4 @@
-"""The set-up installs what is locked, on any later day, or says in one sentence why not."""
+"""The set-up installs exactly the locked packages, or reports in one sentence why it cannot."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scripts.lock import LOCKS, changes, pins
 from tests.values import ROOT
 
 ENVIRONMENTS = {"dev.txt": ".venv", "bench.txt": ".venv-bench", "load.txt": ".venv-load"}
-# That of Python 3.11.0, the oldest that can be bundled; and the one of today.
+# The pip of Python 3.11.0, which is the oldest that can be bundled, and the latest.
 PIPS = ["pip==22.3", "pip"]
 LATER = "9999"
 
 
 def installed(name: str) -> dict[str, Distribution]:
-    """Return what the environment of a lock file has, apart from pip and this package."""
+    """Return the packages in the environment of a lock file, without pip and this project."""
     folder = ROOT / ENVIRONMENTS[name]
     if not (folder / "lib").exists():
         pytest.skip(f"needs {ENVIRONMENTS[name]}, which `make test` sets up")
@@ -41,7 +41,7 @@ def installed(name: str) -> dict[str, Distribution]:
 
 
 def locked(name: str) -> dict[str, str]:
-    """Return the versions of a lock file that are for this interpreter."""
+    """Return the versions of a lock file that apply to this interpreter."""
     lines = (ROOT / "requirements" / name).read_text().splitlines()
     entries = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"[a-z0-9]", line)]
     return {
@@ -52,21 +52,21 @@ def locked(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_environment_is_exactly_what_is_locked(name: str) -> None:
-    """Nothing was resolved, nothing left out: each package, in its version."""
+def test_environment_matches_its_lock(name: str) -> None:
+    """The environment has each locked package in the locked version, and no other package."""
     found = {package: one.version for package, one in installed(name).items()}
     assert locked(name) == found
 
 
 def stub(folder: Path, name: str, version: str, requires: list[str]) -> str:
-    """Write a wheel that has metadata and nothing else; return the hash of its file."""
+    """Write a wheel that has only metadata, and return the hash of its file."""
     stem = f"{name.replace('-', '_')}-{version}"
     metadata = [
         "Metadata-Version: 2.1",
         f"Name: {name}",
         f"Version: {version}",
         *(f"Requires-Dist: {text}" for text in requires),
-        # Without the name of an extra, pip only warns.
+        # For an undeclared extra, pip only prints a warning.
         *sorted({f"Provides-Extra: {extra}" for text in requires for extra in EXTRA.findall(text)}),
     ]
     files = {
@@ -91,11 +91,11 @@ def stub(folder: Path, name: str, version: str, requires: list[str]) -> str:
 EXTRA = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
-def moved_on(folder: Path, name: str) -> Path:
-    """Make a package index, as a folder, in which every locked package has a newer release.
+def newer_index(folder: Path, name: str) -> Path:
+    """Write a package index, as a folder, in which every locked package has a newer release.
 
-    Each locked version and version 9999 are wheels without content, with what the
-    package really requires. Returns the lock file with the hashes of those wheels.
+    The locked version and version 9999 of each package are empty wheels with the real
+    requirements. Returns a lock file with the hashes of these wheels.
     """
     lock = folder / name
     entries = []
@@ -110,7 +110,7 @@ def moved_on(folder: Path, name: str) -> Path:
 
 @pytest.fixture(scope="module", params=PIPS)
 def other_pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Fetch a pip from the package index and return the path of its wheel."""
+    """Download a version of pip, and return the path of its wheel."""
     folder = tmp_path_factory.mktemp("pip")
     command = environment.pip(sys.executable, "download", "--quiet", "--no-deps", request.param)
     subprocess.run(command, cwd=folder, check=True)
@@ -120,35 +120,35 @@ def other_pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def empty(tmp_path: Path, other_pip: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Create an environment that has only this pip, and only the folder ``world`` as an index."""
-    (tmp_path / "world").mkdir()
+    """Create an environment with this pip, and the folder ``index`` as its only index."""
+    (tmp_path / "index").mkdir()
     venv = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")]
     subprocess.run(venv, check=True)
     monkeypatch.setenv("PYTHONPATH", other_pip)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "world"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     return str(tmp_path / "venv" / "bin" / "python")
 
 
 def contents(python: str) -> dict[str, str]:
-    """Return the packages and versions of an environment."""
+    """Return the packages of an environment with their versions."""
     (packages,) = Path(python).parents[1].glob("lib/python*/site-packages")
     found = distributions(path=[str(packages)])
     return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_setup_does_not_notice_newer_releases(name: str, empty: str, tmp_path: Path) -> None:
-    """With each pip, the environment gets the locked versions and nothing else."""
-    lock = moved_on(tmp_path / "world", name)
+def test_setup_ignores_newer_releases(name: str, empty: str, tmp_path: Path) -> None:
+    """Each version of pip installs the locked versions and nothing else."""
+    lock = newer_index(tmp_path / "index", name)
     environment.install(empty, lock, editable=False)
     assert locked(name) == contents(empty)
 
 
 @pytest.mark.parametrize("other_pip", ["pip"], indirect=True)
-def test_newer_releases_are_there_to_be_noticed(empty: str, tmp_path: Path) -> None:
-    """Without the lock, the same index gives version 9999: the test above can fail."""
-    moved_on(tmp_path / "world", "dev.txt")
+def test_newer_releases_are_installed_without_a_lock(empty: str, tmp_path: Path) -> None:
+    """Without the lock, the same index gives version 9999, so the previous test can fail."""
+    newer_index(tmp_path / "index", "dev.txt")
     subprocess.run(
         environment.pip(empty, "install", "--quiet", "--no-deps", "coverage"), check=True
     )
@@ -160,17 +160,17 @@ def test_newer_releases_are_there_to_be_noticed(empty: str, tmp_path: Path) -> N
     ("name", "lost", "needed_by"),
     [
         ("dev.txt", "iniconfig", "pytest"),
-        # Only an extra asks for it, which `pip check` does not look at.
+        # Only an extra requires it, and `pip check` ignores extras.
         ("dev.txt", "psycopg-binary", r"psycopg\[binary\]"),
         ("dev.txt", "ruff", "pyproject.toml"),
         ("load.txt", "flask", "locust"),
     ],
 )
-def test_incomplete_lock_is_told_in_one_sentence(
+def test_incomplete_lock_is_an_error(
     name: str, lost: str, needed_by: str, empty: str, tmp_path: Path
 ) -> None:
-    """The sentence names the lock, the package, and what needs it."""
-    lock = moved_on(tmp_path / "world", name)
+    """One line names the lock, the missing package and the package that requires it."""
+    lock = newer_index(tmp_path / "index", name)
     entries = re.split(r"^(?=[a-z0-9])", lock.read_text(), flags=re.MULTILINE)
     kept = [entry for entry in entries if not entry.startswith(f"{lost}==")]
     assert len(kept) == len(entries) - 1
@@ -183,7 +183,7 @@ def test_incomplete_lock_is_told_in_one_sentence(
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
-    """A requirement without version or hash could change under us."""
+    """A requirement without a version or a hash could change without notice."""
     text = (ROOT / "requirements" / name).read_text()
     entries = re.findall(
         r"^([a-z0-9][^\s=]*)(==\S+)?((?:.*\\\n\s+--hash=\S+)+)?", text, re.MULTILINE
@@ -195,14 +195,14 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [*(f"requirements/{name}" for name in LOCKS), "tools/node/package-lock.json"]
 )
-def test_lock_file_names_no_address(name: str) -> None:
-    """Where packages come from is the user's business."""
+def test_lock_file_contains_no_index(name: str) -> None:
+    """The user's configuration decides on the package index."""
     text = (ROOT / name).read_text()
     assert [] == re.findall(r'--(?:extra-)?index-url\S*|"resolved"', text)
 
 
-def test_build_backend_is_the_locked_one() -> None:
-    """Who builds from the sources, without our lock, gets the same backend."""
+def test_build_backend_has_the_locked_version() -> None:
+    """A build from the sources, without the lock, uses the same backend."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (backend,) = project["build-system"]["requires"]
     assert [backend] == project["dependency-groups"]["build"]
@@ -212,7 +212,7 @@ def test_build_backend_is_the_locked_one() -> None:
 
 
 def test_changes_of_a_lock_are_listed() -> None:
-    """`make lock ARGS=--check` names what is newer, new and gone."""
+    """`make lock ARGS=--check` lists newer, new and removed packages."""
     old = {"a": "1", "b": "1", "c": "1"}
     expected = ["a 1 -> 2", "c 1 -> (no longer needed)", "d (new) -> 1"]
     assert expected == changes(old, {"a": "2", "b": "1", "d": "1"})
@@ -221,7 +221,7 @@ def test_changes_of_a_lock_are_listed() -> None:
 def set_up(
     *words: str, program: str = "", variables: Mapping[str, str] | None = None, root: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run the set-up as make does, after ``program``."""
+    """Run ``program`` and then the set-up, as make runs it."""
     start = "runpy.run_module('scripts.environment', run_name='__main__')"
     code = f"import runpy, sys\n{program}\n{start}"
     command = [sys.executable, "-c", code, *words]
@@ -242,10 +242,8 @@ def set_up(
         ),
     ],
 )
-def test_unusable_interpreter_is_told_in_one_sentence(
-    program: str, sentence: str, tmp_path: Path
-) -> None:
-    """One line, exit status 2, and nothing was written."""
+def test_unusable_interpreter_is_reported(program: str, sentence: str, tmp_path: Path) -> None:
+    """The message is one line, the exit status is 2, and nothing is written."""
     hide = "class Hide:\n    def __init__(self, name): pass\n    find_spec = lambda *_: None\n"
     done = set_up(str(tmp_path / "venv"), "requirements/dev.txt", program=hide + program)
     assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
@@ -253,8 +251,8 @@ def test_unusable_interpreter_is_told_in_one_sentence(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_path_that_the_locale_cannot_read_is_told(tmp_path: Path) -> None:
-    """Python would fail to start in the new environment, with a traceback."""
+def test_path_that_the_locale_cannot_decode_is_reported(tmp_path: Path) -> None:
+    """Otherwise, Python would fail with a traceback in the new environment."""
     root = tmp_path / "café"
     (root / "scripts").mkdir(parents=True)
     source = (ROOT / "scripts" / "environment.py").read_text()
@@ -265,8 +263,8 @@ def test_path_that_the_locale_cannot_read_is_told(tmp_path: Path) -> None:
     assert "set LC_ALL=C.UTF-8, or move the folder." in done.stderr
 
 
-def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file in the way is as good as a folder without write permission, also for root."""
+def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
+    """A file takes the place of the folder, because root can write to any folder."""
     (tmp_path / "file").touch()
     done = set_up(str(tmp_path / "file" / "venv"), "requirements/dev.txt")
     assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
@@ -274,8 +272,8 @@ def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "Not a directory" in done.stderr
 
 
-def test_missing_index_is_told(tmp_path: Path) -> None:
-    """Without a network, one sentence says which package could not be had."""
+def test_missing_index_is_reported(tmp_path: Path) -> None:
+    """Without an index, one sentence names the package that cannot be installed."""
     variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     done = set_up(str(tmp_path / "venv"), "requirements/bench.txt", variables=variables)
     assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
@@ -284,8 +282,8 @@ def test_missing_index_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "venv" / ".ready").exists()
 
 
-def test_two_setups_at_once_make_one_environment(tmp_path: Path) -> None:
-    """The second one waits, and finds that there is nothing left to do."""
+def test_concurrent_setups_create_one_environment(tmp_path: Path) -> None:
+    """The second process waits for the first, and then has nothing to do."""
     lock = tmp_path / "dev.txt"
     lock.touch()
     program = (
@@ -295,6 +293,6 @@ def test_two_setups_at_once_make_one_environment(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program]
     running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
-    told = [process.communicate()[0].count(b"Setting up") for process in running]
-    assert [0, 1] == sorted(told)
+    printed = [process.communicate()[0].count(b"Setting up") for process in running]
+    assert [0, 1] == sorted(printed)
     assert [0, 0] == [process.returncode for process in running]

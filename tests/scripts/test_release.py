@@ -1,4 +1,4 @@
-"""`make release` refuses what is not ready, and tags what is."""
+"""`make release` checks that the repository is ready, and tags it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ GIT = shutil.which("git")
     ("name", "expected"),
     [("Unreleased", ""), ("1.2.0", "- A.\n\n### B"), ("1.2", "- C."), ("1", None), ("2.0", None)],
 )
-def test_section_is_what_is_below_a_heading(name: str, expected: str | None) -> None:
-    """Of this version, not of one that begins alike."""
+def test_section_is_the_text_below_a_heading(name: str, expected: str | None) -> None:
+    """The heading must match the whole version, not only its beginning."""
     assert expected == section(CHANGELOG, name)
 
 
 def test_notes_are_the_section_of_the_version() -> None:
-    """Before the release they are the newest changes, and say that."""
+    """Before the release, the notes are the unreleased changes and are marked as such."""
     assert "# SiteAssist 1.2\n\n- C.\n" == release_notes(CHANGELOG, "1.2")
     newest = "## Unreleased\n\n- D.\n"
     assert "# SiteAssist 2.0, not yet released\n\n- D.\n" == release_notes(newest, "2.0")
@@ -58,22 +58,22 @@ def test_notes_are_the_section_of_the_version() -> None:
     ],
     ids=["uncommitted", "version", "released", "unsaid", "unreleased"],
 )
-def test_what_is_not_ready_is_named(
+def test_objection_is_named(
     version: str, changelog: str, tags: list[str], changed: list[str], objection: str
 ) -> None:
-    """One line for each thing to do."""
+    """Each reason not to release is one line."""
     (found,) = release.objections(version, changelog, tags, changed)
     assert found.startswith(objection)
 
 
-def test_nothing_speaks_against_what_is_ready() -> None:
-    """An earlier version does not."""
+def test_ready_repository_has_no_objections() -> None:
+    """A tag of an earlier version does not count."""
     assert [] == release.objections("1.2.0", CHANGELOG, ["v1.1.0"], [])
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a repository that is ready, whose verbs do next to nothing."""
+    """Create a repository that is ready for release, with a Makefile that only logs its verbs."""
     assert GIT is not None
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
@@ -96,7 +96,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def tags(repository: Path) -> str:
-    """Return the tags with their messages."""
+    """Return the tags of the repository with their messages."""
     assert GIT is not None
     command = [GIT, "tag", "--list", "--format=%(refname:short) %(contents)"]
     return subprocess.run(
@@ -107,7 +107,7 @@ def tags(repository: Path) -> str:
 def test_release_checks_builds_and_tags(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """In this order; the tag has the notes, headings included. Nothing is pushed."""
+    """The tag has the release notes, headings included; pushing it is left to the user."""
     assert 0 == release.main([])
     assert [*release.CHECKS] == (repository / "dist.log").read_text().split()
     assert "v1.2.0 # Notes\n\n- A." == tags(repository)
@@ -115,17 +115,17 @@ def test_release_checks_builds_and_tags(
 
 
 def test_dry_run_does_nothing(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It looks, and says what it saw."""
+    """A dry run reports its result without running a check or creating a tag."""
     assert 0 == release.main(["--dry-run"])
     assert "" == tags(repository)
     assert not (repository / "dist.log").exists()
     assert "The quick checks found no objection to releasing 1.2.0." in capfd.readouterr().out
 
 
-def test_change_that_is_not_committed_stops_the_release(
+def test_uncommitted_change_stops_the_release(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Also a file that git does not know."""
+    """An untracked file counts as a change."""
     (repository / "new.py").touch()
     assert 1 == release.main([])
     assert "uncommitted changes: new.py\n" == capfd.readouterr().err
@@ -134,17 +134,17 @@ def test_change_that_is_not_committed_stops_the_release(
 def test_failed_check_stops_the_release(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """There is no tag then."""
+    """A failed check is named, and no tag is created."""
     monkeypatch.setattr(release, "CHECKS", ("no-such-verb",))
     assert 1 == release.main([])
     assert "" == tags(repository)
     assert "make no-such-verb failed" in capfd.readouterr().err
 
 
-def test_missing_tool_is_told(
+def test_missing_tool_is_reported(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 2, and what is missing."""
+    """The message names the missing tool, and the exit status is 2."""
     assert repository.exists()
     monkeypatch.setenv("PATH", "/nowhere")
     assert 2 == release.main([])

@@ -1,4 +1,4 @@
-"""The collection has every operation, no credential, and runs as a whole."""
+"""The Postman collection has every operation and no credential, and runs on the mock."""
 
 from __future__ import annotations
 
@@ -13,40 +13,35 @@ import pytest
 
 from scripts.publish.collection import as_collection, in_order
 from scripts.publish.documents import as_json
-from siteassist_mock.content.seed import API_KEY
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec, read_operations
-from tests.values import ROOT
+from tests.values import API_KEY, ROOT
 
 SPEC = load_spec()
+OPERATIONS = tuple(read_operations(Document(SPEC)).values())
 COLLECTION = as_collection(Document(SPEC))
 ITEMS: list[dict[str, Any]] = COLLECTION["item"]
 
 
 def script(item: dict[str, Any]) -> str:
-    """Return the program that looks at the answer."""
+    """Return the script that checks the response."""
     return "\n".join(item["event"][0]["script"]["exec"])
 
 
-def test_every_operation_is_there() -> None:
-    """In the order of the journey, under its summary; streams have requests of their own."""
-    summaries = {
-        operation["operationId"]: operation["summary"]
-        for item in SPEC["paths"].values()
-        for operation in item.values()
-    }
+def test_collection_has_every_operation() -> None:
+    """Requests have the summary and order of operations; streams have requests of their own."""
+    ordered = in_order(OPERATIONS)
+    assert sorted(one.operation_id for one in OPERATIONS) == sorted(
+        one.operation_id for one in ordered
+    )
     names = [item["name"] for item in ITEMS]
-    streamed = [name for name in names if name.endswith(", as a stream")]
-    ordered = in_order(read_operations(Document(SPEC)).values())
-    assert [one.summary for one in ordered] == [x for x in names if x not in streamed]
-    assert sorted(summaries.values()) == sorted(one.summary for one in ordered)
-    assert ["Send a message in a conversation", "Create a chat completion"] == [
-        name.removesuffix(", as a stream") for name in streamed
-    ]
+    streams = [name for name in names if name.endswith(", as a stream")]
+    assert [one.summary for one in ordered] == [name for name in names if name not in streams]
+    assert [f"{one.summary}, as a stream" for one in ordered if one.stream] == streams
 
 
-def test_nothing_in_it_is_a_credential() -> None:
-    """The keys and tokens of the examples are variables without a value."""
+def test_collection_contains_no_credential() -> None:
+    """The keys and tokens of the examples are replaced by variables without a value."""
     text = as_json(COLLECTION).decode()
     assert [] == re.findall(r"\b(?:sa_)?[ps]k_\w+|session-token-example", text)
     values = {row["key"]: row["value"] for row in COLLECTION["variable"]}
@@ -55,7 +50,7 @@ def test_nothing_in_it_is_a_credential() -> None:
 
 
 def test_every_variable_is_set_before_it_is_used() -> None:
-    """By the user, or by an earlier request that says so in the description's links."""
+    """The user or an earlier request sets each variable, and no other variable is declared."""
     declared = {row["key"] for row in COLLECTION["variable"]}
     known = {"baseUrl", "apiKey", "deviceId"}
     for item in ITEMS:
@@ -68,8 +63,8 @@ def test_every_variable_is_set_before_it_is_used() -> None:
     assert known == declared
 
 
-def test_where_identifiers_come_from_is_said_by_the_links() -> None:
-    """Not by the code: another pointer in a link is another one in the script."""
+def test_identifiers_come_from_the_links() -> None:
+    """The script reads an identifier with the pointer of the description's link."""
     spec = copy.deepcopy(SPEC)
     links = spec["paths"]["/conversations/{conversationId}/messages"]["get"]["responses"]["200"][
         "links"
@@ -79,20 +74,15 @@ def test_where_identifiers_come_from_is_said_by_the_links() -> None:
     assert any("pm.response.json().data[7].id" in text for text in texts)
 
 
-def test_credential_is_sent_where_it_is_needed() -> None:
-    """The collection's bearer, but for the operations without one."""
+def test_token_is_sent_only_where_required() -> None:
+    """The requests of operations without security do not use the collection's token."""
     without = [item["name"] for item in ITEMS if item["request"].get("auth") == {"type": "noauth"}]
-    expected = [
-        operation["summary"]
-        for item in SPEC["paths"].values()
-        for operation in item.values()
-        if not operation["security"]
-    ]
+    expected = [one.summary for one in OPERATIONS if not one.needs_token]
     assert sorted(expected) == sorted(without)
 
 
-def test_optional_parameters_are_there_but_not_sent() -> None:
-    """With an example of their value, for whoever wants to try them."""
+def test_optional_parameters_are_disabled() -> None:
+    """An optional parameter is listed, but not sent until the user enables it."""
     (item,) = [item for item in ITEMS if item["name"] == "Search the knowledge base"]
     url = item["request"]["url"]
     assert ["q", "size", "apiKey"] == [row["key"] for row in url["query"]]
@@ -100,8 +90,8 @@ def test_optional_parameters_are_there_but_not_sent() -> None:
     assert "{{baseUrl}}/search?q=How long does shipping take?&apiKey={{apiKey}}" == url["raw"]
 
 
-def test_operation_that_no_link_leads_to_is_an_error() -> None:
-    """The message names the operation, and what it lacks."""
+def test_operation_without_a_link_is_an_error() -> None:
+    """The message names the operation and the parameter that no link provides."""
     spec = copy.deepcopy(SPEC)
     links = spec["paths"]["/conversations/{conversationId}/messages"]["get"]["responses"]["200"]
     del links["links"]["sendMessageFeedback"]
@@ -110,7 +100,7 @@ def test_operation_that_no_link_leads_to_is_an_error() -> None:
 
 
 def test_body_without_an_example_is_an_error() -> None:
-    """There would be nothing to send."""
+    """The collection has no other source for the body of a request."""
     spec = copy.deepcopy(SPEC)
     body = spec["paths"]["/identity/init"]["post"]["requestBody"]
     del body["content"]["application/json"]["examples"]
@@ -120,7 +110,7 @@ def test_body_without_an_example_is_an_error() -> None:
 
 @pytest.mark.suite
 def test_collection_runs_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
-    """From the first request to the last, in what Postman itself runs collections with."""
+    """Newman, Postman's own runner, runs every request without a failure."""
     collection, report = tmp_path / "collection.json", tmp_path / "report.json"
     collection.write_bytes(as_json(COLLECTION))
     with mock_server(strict=True) as url:

@@ -1,4 +1,4 @@
-"""`make publish` puts together what is documented, the same each time."""
+"""`make publish` builds the documented files, reproducibly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EPOCH = "1700000000"
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build everything once."""
+    """Build all published files once."""
     folder = tmp_path_factory.mktemp("dist")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
@@ -37,8 +37,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_everything_is_there(dist: Path) -> None:
-    """What the page lists, and nothing else."""
+def test_files_are_the_documented_ones(dist: Path) -> None:
+    """The folder has the files that the page lists, and no others."""
     names = {path.name for path in dist.iterdir()}
     listed = re.findall(r"^\| `([^`]+)`(?:, `([^`]+)`)? \|", PAGE, re.MULTILINE)
     expected = {name.rstrip("/") for row in listed for name in row if name}
@@ -47,16 +47,16 @@ def test_everything_is_there(dist: Path) -> None:
     assert set(build_reference(load_spec())) == {x.name for x in (dist / "reference").iterdir()}
 
 
-def test_description_is_published_as_it_is(dist: Path) -> None:
-    """The YAML byte for byte, the JSON with the same content in the same order."""
+def test_description_is_published_unchanged(dist: Path) -> None:
+    """The YAML has the same bytes, and the JSON has the same content in the same order."""
     assert (ROOT / "openapi.yaml").read_bytes() == (dist / "openapi.yaml").read_bytes()
     published = json.loads((dist / "openapi.json").read_text())
     assert json.dumps(load_spec()) == json.dumps(published)
 
 
 @pytest.mark.parametrize("version", ["3.0.3", "3.2.0"])
-def test_yaml_and_json_say_the_same(dist: Path, version: str) -> None:
-    """Also to a reader of YAML 1.1, to which `on` and dates are no texts."""
+def test_yaml_and_json_have_the_same_content(dist: Path, version: str) -> None:
+    """A reader of YAML 1.1, in which `on` and dates have other types, gets the same, too."""
     path = dist / f"openapi-{version}.yaml"
     expected = json.loads(path.with_suffix(".json").read_text())
     older = YAML(typ="safe", pure=True)
@@ -65,8 +65,8 @@ def test_yaml_and_json_say_the_same(dist: Path, version: str) -> None:
     assert version == expected["openapi"]
 
 
-def test_sums_can_be_checked(dist: Path) -> None:
-    """By the command that the page prints; every file has one."""
+def test_checksums_can_be_verified(dist: Path) -> None:
+    """Every file has a checksum, and the documented command verifies it."""
     (line,) = re.findall(r"^sha256sum .*$", PAGE, re.MULTILINE)
     done = subprocess.run(shlex.split(line), cwd=dist, capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
@@ -76,7 +76,7 @@ def test_sums_can_be_checked(dist: Path) -> None:
 
 
 def test_packages_have_the_time_of_the_last_change(dist: Path) -> None:
-    """In every file of both, so that they do not depend on when they were built."""
+    """Every file has the time of the last change, so that a later build is the same."""
     (wheel,) = dist.glob("*.whl")
     (sdist,) = dist.glob("*.tar.gz")
     assert {(2023, 11, 14, 22, 13, 20)} == {
@@ -88,8 +88,8 @@ def test_packages_have_the_time_of_the_last_change(dist: Path) -> None:
 
 
 @pytest.mark.suite
-def test_a_copy_elsewhere_builds_the_same(dist: Path, tmp_path: Path) -> None:
-    """In another folder, without the history, and twice."""
+def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
+    """A copy in another folder, without the history, builds the same files twice."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -119,16 +119,16 @@ def test_a_copy_elsewhere_builds_the_same(dist: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.suite
-def test_redocly_has_nothing_to_say(node_bin: Path, dist: Path) -> None:
-    """Of the variants and of the journeys."""
+def test_redocly_finds_no_problem(node_bin: Path, dist: Path) -> None:
+    """The variants and the journeys pass Redocly's lint."""
     assert node_bin
     assert [] == publish.lint(dist)
 
 
-def test_what_redocly_finds_is_told(
+def test_problem_of_redocly_is_reported(
     dist: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With the name of the file."""
+    """The report begins with the name of the file."""
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     program = tmp_path / "tools" / "node" / "node_modules" / ".bin" / "redocly"
     program.parent.mkdir(parents=True)
@@ -142,7 +142,7 @@ def test_what_redocly_finds_is_told(
     ("node", "why"),
     [(None, "Node.js is not installed"), ("node", "run `make lint-spec` to install it")],
 )
-def test_without_node_it_is_said_what_is_left_out(
+def test_skipped_lint_is_reported(
     node: str | None,
     why: str,
     dist: Path,
@@ -150,7 +150,7 @@ def test_without_node_it_is_said_what_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By name, with the reason."""
+    """Without Node.js or Redocly, a message names the files and the reason."""
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     monkeypatch.setattr(shutil, "which", lambda _: node)
     assert [] == publish.lint(dist)
@@ -158,8 +158,8 @@ def test_without_node_it_is_said_what_is_left_out(
     assert f"Skipped: Redocly's check of {names} ({why}).\n" == capsys.readouterr().out
 
 
-def test_variant_that_is_not_valid_is_named(dist: Path, tmp_path: Path) -> None:
-    """All but the one that is spoilt here, which is named."""
+def test_invalid_variant_is_reported(dist: Path, tmp_path: Path) -> None:
+    """Only the variant that this test breaks has problems."""
     shutil.copytree(dist, tmp_path, dirs_exist_ok=True)
     broken = (dist / "openapi-3.0.3.yaml").read_text().replace("operationId: getMe", "x: getMe", 1)
     (tmp_path / "openapi-3.0.3.yaml").write_text(broken)
@@ -168,7 +168,7 @@ def test_variant_that_is_not_valid_is_named(dist: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Publish nothing but one file, to a folder that has another one."""
+    """Replace the build by one of two entries, and return a target folder that has a file."""
     target = tmp_path / "dist"
     target.mkdir()
     (target / "old").touch()
@@ -185,38 +185,38 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return target
 
 
-def test_what_was_there_goes(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And what is there now is listed."""
+def test_old_files_are_replaced(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Old files are removed, and new files are listed."""
     assert 0 == publish.main()
     assert {"new", "reference"} == {path.name for path in target.iterdir()}
     assert "dist/new\ndist/reference/\n" == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["problems", "lint"])
-def test_what_is_wrong_is_not_published(
+def test_build_with_a_problem_is_not_published(
     name: str, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 1, and the problem."""
+    """The problem is printed, the exit status is 1, and the old files stay."""
     monkeypatch.setattr(publish, name, lambda _: ["openapi.yaml: bad"])
     assert 1 == publish.main()
     assert "openapi.yaml: bad\n" == capsys.readouterr().err
     assert ["old"] == [path.name for path in target.iterdir()]
 
 
-def test_builds_that_differ_are_not_published(
+def test_different_builds_are_not_published(
     target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 1, and what differs."""
+    """The different file is named, the exit status is 1, and the old files stay."""
     monkeypatch.setattr(sys, "argv", ["publish", "--twice"])
     assert 1 == publish.main()
     assert "new: the second build differs\n" == capsys.readouterr().err
     assert ["old"] == [path.name for path in target.iterdir()]
 
 
-def test_what_cannot_be_built_is_told(
+def test_failed_build_is_not_published(
     target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 2, and the reason."""
+    """The reason is printed, the exit status is 2, and the old files stay."""
 
     def build(_: Path) -> None:
         raise PublishError("no")
@@ -228,7 +228,7 @@ def test_what_cannot_be_built_is_told(
 
 
 def test_time_of_the_last_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it is told, or the last commit, or where there is none the start of 1980."""
+    """It is `SOURCE_DATE_EPOCH`, or the last commit, or without commits the start of 1980."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
     assert 5 == last_change()
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
@@ -240,8 +240,10 @@ def test_time_of_the_last_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert 315_532_800 == last_change()
 
 
-def test_failed_build_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what the builder said."""
+def test_failure_of_the_build_backend_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error contains the message of the build backend."""
     monkeypatch.setattr(packages, "ROOT", tmp_path)
     with pytest.raises(
         PublishError, match=r"^the packages cannot be built: ValueError: .*`project`"

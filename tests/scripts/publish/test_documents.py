@@ -1,4 +1,4 @@
-"""Documents are written so that every reader reads the same."""
+"""Written documents have the same content for every YAML and JSON reader."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WORDS += ["2024-01-15", "2024-01-15T10:30:00.000Z", "=", "<<", "- a", "a: b", "#
     "word", [*WORDS, "two\nlines", "two\nlines\n", " leading\nand more ", "a " * 99]
 )
 @pytest.mark.parametrize("version", [(1, 1), (1, 2)])
-def test_text_stays_a_text(word: str, version: tuple[int, int]) -> None:
-    """As a value and as a key, in YAML 1.1 as in 1.2."""
+def test_string_stays_a_string(word: str, version: tuple[int, int]) -> None:
+    """A string is read back as a value and as a key, in YAML 1.1 and in YAML 1.2."""
     reader = YAML(typ="safe", pure=True)
     reader.version = version
     document = {"value": word, "list": [word]} | ({} if "\n" in word else {word: 1})
@@ -30,14 +30,14 @@ def test_text_stays_a_text(word: str, version: tuple[int, int]) -> None:
 
 
 @given(st.dictionaries(st.text("ab:# -'\"", min_size=1), st.text("ab:# -'\"\n")))
-def test_any_text_comes_back(document: dict[str, str]) -> None:
-    """Whatever it has of what means something in YAML."""
+def test_any_string_is_read_back(document: dict[str, str]) -> None:
+    """Characters with a meaning in YAML are escaped."""
     assert document == (YAML(typ="safe", pure=True).load(as_yaml(document)) or {})
     assert document == json.loads(as_json(document))
 
 
-def test_order_and_repetitions_stay(tmp_path: Path) -> None:
-    """Keys are not sorted, and what occurs twice is written twice."""
+def test_order_and_repetitions_are_kept(tmp_path: Path) -> None:
+    """Keys are not sorted, and a repeated value is written in full instead of an alias."""
     same = {"b": [1, None, True], "a": 2.5}
     path = tmp_path / "document.yaml"
     path.write_bytes(as_yaml({"z": same, "y": same}))

@@ -1,4 +1,4 @@
-"""The Arazzo document names nothing that openapi.yaml does not have, and runs as a whole."""
+"""The Arazzo document refers to existing parts of ``openapi.yaml``, and runs on the mock."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import jsonschema_rs
 import pytest
 
 from scripts.publish.documents import as_yaml
-from siteassist_mock.content.seed import API_KEY
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec
 from siteassist_spec.transform import dereference, to_openapi_3_2
-from tests.values import ROOT
+from tests.values import API_KEY, ROOT
 
 PATH = ROOT / "siteassist.arazzo.yaml"
 SPEC = load_spec()
@@ -50,7 +49,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def given(step: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parameters of a step, with those that several have."""
+    """Return the parameters of a step, with references followed."""
     return [
         DOCUMENT["components"]["parameters"][row["reference"].rpartition(".")[2]]
         if "reference" in row
@@ -70,7 +69,7 @@ def inputs(workflow: dict[str, Any]) -> dict[str, Any]:
 
 
 def reaches(schema: dict[str, Any], pointer: str) -> bool:
-    """Return whether a schema has a place for what a JSON pointer points to."""
+    """Return whether a JSON pointer refers to a value that the schema describes."""
     step, _, rest = pointer.removeprefix("/").partition("/")
     if not step:
         return True
@@ -81,21 +80,21 @@ def reaches(schema: dict[str, Any], pointer: str) -> bool:
 
 
 def test_every_operation_has_a_journey() -> None:
-    """And every journey is made of operations."""
+    """The steps of the journeys use every operation, and no unknown one."""
     used = [step["operationId"] for flow in WORKFLOWS.values() for step in flow["steps"]]
     assert set(OPERATIONS) == set(used)
 
 
-def test_description_is_beside_it() -> None:
-    """Here and in `dist/`; and it is the same version."""
+def test_journeys_refer_to_the_description() -> None:
+    """The reference is relative, so that it works in `dist/`, and the versions are the same."""
     (source,) = DOCUMENT["sourceDescriptions"]
     assert "./openapi.yaml" == source["url"]
     assert (SPEC["info"]["version"], "1.0.1") == (DOCUMENT["info"]["version"], DOCUMENT["arazzo"])
 
 
 @pytest.mark.parametrize(("workflow", "number"), STEPS)
-def test_step_sends_what_the_operation_takes(workflow: dict[str, Any], number: int) -> None:
-    """Its parameters exist and the required ones are given; its body is valid."""
+def test_step_sends_a_valid_request(workflow: dict[str, Any], number: int) -> None:
+    """All parameters exist, no required one is missing, and the body is valid."""
     step = workflow["steps"][number]
     operation = OPERATIONS[step["operationId"]]
     sent = {(row["in"], row["name"]) for row in given(step)}
@@ -113,8 +112,8 @@ def test_step_sends_what_the_operation_takes(workflow: dict[str, Any], number: i
 
 
 @pytest.mark.parametrize(("workflow", "number"), STEPS)
-def test_step_reads_what_the_operation_answers(workflow: dict[str, Any], number: int) -> None:
-    """The statuses that it waits for are documented, and every pointer leads somewhere."""
+def test_step_reads_a_documented_response(workflow: dict[str, Any], number: int) -> None:
+    """The expected statuses are documented, and every pointer refers to a described value."""
     step = workflow["steps"][number]
     responses = OPERATIONS[step["operationId"]]["responses"]
     conditions = " ".join(row["condition"] for row in step["successCriteria"])
@@ -136,8 +135,8 @@ def test_step_reads_what_the_operation_answers(workflow: dict[str, Any], number:
 
 
 @pytest.mark.parametrize(("workflow", "number"), STEPS)
-def test_step_knows_what_it_refers_to(workflow: dict[str, Any], number: int) -> None:
-    """Inputs are declared, outputs are those of an earlier step or of a journey before."""
+def test_step_refers_to_known_values(workflow: dict[str, Any], number: int) -> None:
+    """Inputs are declared, and outputs come from an earlier step or a required journey."""
     step = workflow["steps"][number]
     earlier = {
         f"{row['stepId']}.{name}"
@@ -157,7 +156,7 @@ def test_step_knows_what_it_refers_to(workflow: dict[str, Any], number: int) -> 
 
 
 def test_outputs_of_journeys_are_outputs_of_their_steps() -> None:
-    """What a journey hands on is what one of its steps has found."""
+    """Each output of a journey refers to an output of one of its steps."""
     for workflow in WORKFLOWS.values():
         outputs = {
             f"$steps.{step['stepId']}.outputs.{name}"
@@ -167,20 +166,20 @@ def test_outputs_of_journeys_are_outputs_of_their_steps() -> None:
         assert set(workflow.get("outputs", {}).values()) <= outputs
 
 
-def test_wrong_pointers_are_noticed() -> None:
-    """The test above can fail: at a property, at an index, and below a text."""
+def test_wrong_pointer_is_found() -> None:
+    """The check of pointers fails at a property, at an index, and below a string."""
     schema = FLAT["components"]["schemas"]["MessageList"]
     assert reaches(schema, "/data/0/humanAgent/name")
-    assert not reaches(schema, "/data/0/nobody")
+    assert not reaches(schema, "/data/0/unknown")
     assert not reaches(schema, "/0/data")
     assert not reaches(schema, "/data/0/id/x")
 
 
 @pytest.mark.suite
 def test_journeys_run_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
-    """All of them, in Redocly's runner, which holds each answer against the description."""
+    """Redocly's runner, which validates each response, passes all journeys."""
     (tmp_path / PATH.name).write_bytes(PATH.read_bytes())
-    # In OpenAPI 3.2: before, the runner takes the schema of one event for that of all.
+    # In OpenAPI 3.1, the runner applies the schema of one event to the whole stream.
     (tmp_path / "openapi.yaml").write_bytes(as_yaml(to_openapi_3_2(Document(SPEC))))
     with mock_server(strict=True) as url, httpx.Client(base_url=url) as client:
         session = client.post("/identity/init", json={"apiKey": API_KEY, "saVid": "device-1"})

@@ -1,4 +1,4 @@
-"""The published reference works from a folder, and asks nobody else for anything."""
+"""The published reference works from a folder, and requests nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import pytest
 
 from scripts.publish import reference
 from scripts.publish.reference import as_folder
-from siteassist_spec import load_spec
+from siteassist_spec import Document, load_spec, read_operations
 from siteassist_spec.reference import PAGE, File
 
 if TYPE_CHECKING:
     from tests.conftest import Browser, Page
 
 SPEC = load_spec()
-DRAWN = "document.querySelectorAll('[id^=\"operation/\"]').length === 14"
+DRAWN = (
+    "document.querySelectorAll('[id^=\"operation/\"]').length === "
+    f"{len(read_operations(Document(SPEC)))}"
+)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the reference."""
+    """Write the reference to a folder."""
     path = tmp_path_factory.mktemp("reference")
     for name, content in as_folder(SPEC).items():
         (path / name).write_bytes(content)
@@ -30,13 +33,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def requested_elsewhere(page: Page, folder: Path) -> list[str]:
-    """Return the addresses that the page asked for and that are not in its folder."""
+    """Return the requested addresses that are outside of the page's folder."""
     own = (f"{folder.as_uri()}/", "data:", "blob:")
     return [address for address in page.requested if not address.startswith(own)]
 
 
 def test_search_works_from_a_folder(browser: Browser, folder: Path) -> None:
-    """With the policy in force, which the worker of the search has to live with."""
+    """The worker of the search is allowed by the content security policy."""
     with browser.opened((folder / PAGE).as_uri()) as page:
         page.wait(DRAWN)
         page.evaluate("document.querySelector('input[type=text]').focus()")
@@ -47,7 +50,7 @@ def test_search_works_from_a_folder(browser: Browser, folder: Path) -> None:
 
 
 def test_samples_are_shown(browser: Browser, folder: Path) -> None:
-    """In all three languages, for the service itself."""
+    """The samples of each language call the real service."""
     operation = "document.getElementById('operation/startConversation')"
     with browser.opened((folder / PAGE).as_uri()) as page:
         page.wait(DRAWN)
@@ -64,8 +67,8 @@ def test_samples_are_shown(browser: Browser, folder: Path) -> None:
         assert [] == requested_elsewhere(page, folder)
 
 
-def test_page_may_load_nothing_from_elsewhere(browser: Browser, folder: Path) -> None:
-    """The policy in the page is in force: it may not even ask another server."""
+def test_policy_blocks_other_servers(browser: Browser, folder: Path) -> None:
+    """The content security policy of the page blocks requests to other servers."""
     with browser.opened((folder / PAGE).as_uri()) as page:
         page.wait(DRAWN)
         refused = page.evaluate(
@@ -77,21 +80,21 @@ def test_page_may_load_nothing_from_elsewhere(browser: Browser, folder: Path) ->
         )
         assert "connect-src" == refused
         assert [] == requested_elsewhere(page, folder)
-        # What the browser says of the refusal is what was asked for here.
+        # The browser logs the violation that this test provokes.
         page.problems.clear()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
 def test_page_fits_the_screen(browser: Browser, folder: Path, width: int, height: int) -> None:
-    """On a desktop and on a phone: nothing makes the page wider than the screen."""
+    """The page is not wider than the screen, on a desktop and on a phone."""
     with browser.opened((folder / PAGE).as_uri()) as page:
         page.resize(width, height)
         page.wait(DRAWN)
         assert width >= page.evaluate("document.documentElement.scrollWidth")
 
 
-def test_page_without_a_place_for_its_policy_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed page is not published without a policy."""
+def test_page_without_a_place_for_the_policy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page without a ``<meta>`` element is not published, because it would have no policy."""
     changed = {PAGE: File(b"<html></html>", "text/html")}
     monkeypatch.setattr(reference, "build_reference", lambda _: changed)
     with pytest.raises(LookupError, match=r"index\.html has no <meta"):
