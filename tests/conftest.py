@@ -1,4 +1,4 @@
-"""What tests share: a description that can be read, and a browser."""
+"""A check of the description before all tests, and a browser for tests of pages."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SECONDS = 20
 
 
 def pytest_configure() -> None:
-    """Say in one line what is wrong with ``openapi.yaml``, before hundreds of tests do."""
-    # A shell starts a job in the background with SIGINT ignored, and each process
-    # that a test starts would inherit that and never see its Ctrl-C.
+    """Report an error in ``openapi.yaml`` in one line, before hundreds of tests fail."""
+    # A shell starts background jobs with SIGINT ignored. The processes that tests
+    # start would inherit this, and would not react to a Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -36,14 +36,14 @@ def pytest_configure() -> None:
 
 
 class Page:
-    """One tab of a browser.
+    """A tab of a browser.
 
-    ``problems`` is what it complained of and ``requested`` the addresses that it
-    asked for, as far as they were known when it was last called.
+    ``problems`` has the errors and warnings of the page, and ``requested`` the addresses
+    that it requested; both are up to date as of the last call.
     """
 
     def __init__(self, socket: ClientConnection, session: str) -> None:
-        """Speak to the tab with the id ``session``."""
+        """Control the tab of the session with this id."""
         self._socket = socket
         self._session = session
         self._count = 0
@@ -51,7 +51,7 @@ class Page:
         self.requested: set[str] = set()
 
     def call(self, method: str, **params: Any) -> Any:
-        """Call a method of the debugging protocol; what the page complains of is kept."""
+        """Call a method of the debugging protocol, and record events that arrive meanwhile."""
         self._count += 1
         request = {
             "id": self._count,
@@ -63,12 +63,12 @@ class Page:
         while True:
             answer = json.loads(self._socket.recv(timeout=SECONDS))
             if answer.get("sessionId") == self._session:
-                self._note(answer.get("method"), answer.get("params"))
+                self._record(answer.get("method"), answer.get("params"))
             if answer.get("id") == self._count:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def _note(self, event: str | None, params: Any) -> None:
+    def _record(self, event: str | None, params: Any) -> None:
         if event == "Network.requestWillBeSent":
             self.requested.add(params["request"]["url"])
         elif event in {"Runtime.exceptionThrown", "Log.entryAdded"} or (
@@ -77,7 +77,7 @@ class Page:
             self.problems.append(params)
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression, and of a promise what it becomes."""
+        """Return the value of an expression; a promise is awaited."""
         result = self.call(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
@@ -90,7 +90,7 @@ class Page:
         self.evaluate(f"new Promise((done) => {{ {look} look(); }})")
 
     def wait_for_text(self, selector: str, text: str) -> None:
-        """Return as soon as some visible element that matches has exactly this text."""
+        """Return as soon as a visible element that matches has exactly this text."""
         self.wait(
             f"[...document.querySelectorAll({json.dumps(selector)})].some((one) =>"
             f" one.checkVisibility() && one.textContent === {json.dumps(text)})"
@@ -120,11 +120,11 @@ class Page:
             )
 
     def type(self, text: str) -> None:
-        """Write into the element that has the focus."""
+        """Enter text into the focused element."""
         self.call("Input.insertText", text=text)
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Give the page the size and the colours of a device."""
+        """Set the size and the colour scheme of the page."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -137,15 +137,15 @@ class Page:
 
 
 class Browser:
-    """A browser that is driven over its debugging protocol."""
+    """A browser that is controlled over its debugging protocol."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        """Speak to the browser at the other end."""
+        """Control the browser at the other end of ``socket``."""
         self._socket = socket
 
     @contextmanager
     def opened(self, url: str) -> Iterator[Page]:
-        """Open ``url`` in a new tab and yield that, then close it; it must not complain."""
+        """Open ``url`` in a new tab, and fail if the page has had a problem at the end."""
         context = self._call("Target.createBrowserContext")["browserContextId"]
         blank = {"url": "about:blank", "browserContextId": context}
         target = self._call("Target.createTarget", **blank)["targetId"]
@@ -170,13 +170,13 @@ class Browser:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Start a browser of our own, with a profile of its own and no way to other machines."""
+    """Start a browser with a temporary profile and without access to other machines."""
     if CHROMIUM is None:
         pytest.skip("there is no `chromium` on this machine")
     command = [
         CHROMIUM,
         "--headless=new",
-        # The sandbox needs rights that containers do not give; the page is ours.
+        # The sandbox needs privileges that containers lack, and the pages are trusted.
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",
@@ -207,5 +207,5 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             try:
                 process.wait(SECONDS)
             except subprocess.TimeoutExpired:
-                # Nothing of it is needed any more, and nobody should wait for it.
+                # No test needs the browser any more.
                 process.kill()

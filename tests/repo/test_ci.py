@@ -1,4 +1,4 @@
-"""CI does what the README tells a newcomer to do, in environments that exist."""
+"""CI runs the commands of the README, and tests the supported interpreters."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
-    """The two commands that the README opens with are steps of CI."""
+    """The commands in the introduction of the README are steps of CI."""
     opening = README[: README.index("\n## ")]
     commands = re.findall(r"^(make [a-z-]+)", opening, re.MULTILINE)
     assert ["make contract", "make test"] == commands
     assert set(commands) <= set(re.findall(r"step (make [a-z-]+)", CI))
 
 
-def test_ci_looks_for_breaks_and_builds_twice() -> None:
-    """What others rely on is compared with the latest release, and built the same each time."""
+def test_ci_compares_with_the_release_and_builds_twice() -> None:
+    """CI finds breaking changes since the latest release, and builds that differ."""
     steps = re.findall(r"step (make [^;\n]+)", CI)
-    # With a base, a break would have no excuse.
+    # Not with a BASE: only without one may a major version announce a breaking change.
     assert "make diff" in steps
     assert "make publish ARGS=--twice" in steps
 
 
 def test_tox_covers_the_supported_interpreters() -> None:
-    """The oldest supported Python is tested."""
+    """The first environment of tox is the oldest supported Python."""
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -1,4 +1,4 @@
-"""Every command and every snippet of the README and the docs works as printed."""
+"""Every printed command and snippet of the README and the docs works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
-    """Return page and text of each block in ``language``."""
+    """Return the page and the text of each block in ``language``."""
     return [
         (page.name, text)
         for page in PAGES
@@ -42,7 +42,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 def commands() -> dict[str, str]:
-    """Return each printed command, by itself and where it stands."""
+    """Return the printed commands, by page and command."""
     lines = [(page, line) for page, text in blocks("sh") for line in text.splitlines()]
     bare = [(page, line.partition("  # ")[0].strip()) for page, line in lines]
     return {f"{page}: {line}": line for page, line in bare if line}
@@ -53,19 +53,19 @@ COMMANDS = commands()
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Run a mock of our own."""
+    """Run a mock for the tests of this module."""
     with mock_server() as base_url:
         yield base_url
 
 
 def starting_with(*words: str) -> list[str]:
-    """Return the keys of the commands that call one of ``words``."""
+    """Return the keys of the commands that begin with one of ``words``."""
     return [key for key, line in COMMANDS.items() if line.startswith(words)]
 
 
 def test_every_command_is_run_by_a_test() -> None:
-    """A command of another kind needs a test of its own."""
-    # The sums are checked where they are made, in tests/scripts/publish.
+    """A command that no other test runs fails this test."""
+    # tests/scripts/publish runs `sha256sum`.
     kinds = (
         "make ",
         "curl ",
@@ -74,7 +74,7 @@ def test_every_command_is_run_by_a_test() -> None:
         "siteassist-load ",
         "sha256sum ",
     )
-    # Too slow for a test, but not left alone: `make languages` runs these.
+    # These are too slow for a test; `make languages` runs them.
     run_by_make = {command for language in LANGUAGES for command in language.commands}
     others = set(COMMANDS.values()) - run_by_make
     assert [] == [line for line in others if not line.startswith(kinds)]
@@ -82,7 +82,7 @@ def test_every_command_is_run_by_a_test() -> None:
 
 @pytest.mark.parametrize("key", starting_with("make "))
 def test_make_verb_exists(key: str) -> None:
-    """Make knows what to do; `contract` and `test` themselves are run by `.ci/run`."""
+    """Make accepts the command; `.ci/run` runs `contract` and `test` themselves."""
     done = subprocess.run(
         [*shlex.split(COMMANDS[key]), "--dry-run"],
         cwd=ROOT,
@@ -94,7 +94,7 @@ def test_make_verb_exists(key: str) -> None:
 
 
 def test_make_alone_lists_every_verb() -> None:
-    """`make` teaches what there is to call."""
+    """`make` without a verb prints a line for each phony target."""
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -103,12 +103,12 @@ def test_make_alone_lists_every_verb() -> None:
 
 
 @pytest.mark.parametrize("key", starting_with("curl "))
-def test_curl_command_is_answered(key: str, url: str) -> None:
+def test_curl_command_succeeds(key: str, url: str) -> None:
     """Each printed request succeeds on the mock."""
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("no curl on this machine")
-    # Some are outside of the API's own path.
+    # Some commands use paths outside of the API's base path.
     documented, actual = DOCUMENTED_URL.removesuffix("/v2"), url.removesuffix("/v2")
     command = shlex.split(COMMANDS[key].replace(documented, actual))[1:]
     done = subprocess.run(
@@ -122,7 +122,7 @@ def test_curl_command_is_answered(key: str, url: str) -> None:
 
 @pytest.mark.parametrize("key", starting_with("siteassist-mock "))
 def test_mock_command_starts(key: str, tmp_path: Path) -> None:
-    """Each printed way to start the mock leads to a server (or to its help)."""
+    """Each printed command starts the mock, or prints its help."""
     words = shlex.split(COMMANDS[key].replace("8787", "0"))
     command = [str(TOOLS / words[0]), *words[1:]]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as mock:
@@ -137,8 +137,8 @@ def test_mock_command_starts(key: str, tmp_path: Path) -> None:
 
 @contextmanager
 def shared_database() -> Iterator[str]:
-    """Run a server that speaks Redis; yields its address."""
-    # It listens from the moment that it is made.
+    """Run a fake Redis server, and yield its address."""
+    # The constructor already listens.
     server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -152,7 +152,7 @@ def shared_database() -> Iterator[str]:
 
 @pytest.mark.parametrize("key", starting_with(f"siteassist-contract {DOCUMENTED_URL}"))
 def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
-    """The printed way to test the mock finds that it keeps the contract."""
+    """Each printed command runs the contract tests on the mock and reports no violation."""
     with shared_database() as address:
         line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("redis://127.0.0.1/0", address)
         words = shlex.split(line)
@@ -169,9 +169,9 @@ def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")
 def test_load_commands_run(url: str, tmp_path: Path) -> None:
-    """The printed ways to put load on the mock find that it keeps the contract.
+    """The printed commands run the load test on the mock and report no violation.
 
-    A worker needs its master, so each command starts before anybody waits for one.
+    A worker needs its master, so all commands start before the test waits for one.
     """
     keys = starting_with(f"siteassist-load {DOCUMENTED_URL}")
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
@@ -197,7 +197,7 @@ def test_load_commands_run(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "snippet"), blocks("python"))
 def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
-    """Each printed program runs on the mock and prints something."""
+    """Each printed program runs against the mock, and has an output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", snippet.replace(DOCUMENTED_URL, url)],
         capture_output=True,
@@ -209,7 +209,7 @@ def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
 
 
 def test_recipe_for_pytest_works(tmp_path: Path) -> None:
-    """Each printed test module passes, without a configuration of its own."""
+    """Each printed test module passes without a configuration."""
     recipe = re.compile(r'^```python title="(\w+\.py)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
     found = [match for page in PAGES for match in recipe.findall(page.read_text())]
     assert found
@@ -226,7 +226,7 @@ def test_recipe_for_pytest_works(tmp_path: Path) -> None:
 
 
 def test_snippet_of_the_readme_has_ten_lines() -> None:
-    """The README promises ten lines; imports, which editors write, are besides."""
+    """The README promises ten lines, not counting imports, which editors write."""
     _, snippet = blocks("python")[0]
     lines = [
         line for line in snippet.splitlines() if line and not line.startswith(("from ", "import "))
@@ -234,8 +234,8 @@ def test_snippet_of_the_readme_has_ten_lines() -> None:
     assert len(lines) <= 10
 
 
-def test_links_lead_somewhere() -> None:
-    """No page refers to a file that is not there."""
+def test_links_refer_to_existing_files() -> None:
+    """No page has a relative link to a missing file."""
     missing = {
         f"{page.name}: {target}"
         for page in PAGES
@@ -245,8 +245,8 @@ def test_links_lead_somewhere() -> None:
     assert set() == missing
 
 
-def test_extras_that_the_docs_name_exist() -> None:
-    """`pip install 'siteassist[…]'` names extras of the package."""
+def test_documented_extras_exist() -> None:
+    """Each `siteassist[…]` in the docs names an extra of the package."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {
         extra for page in PAGES for extra in re.findall(r"siteassist\[(\w+)\]", page.read_text())

@@ -1,4 +1,4 @@
-"""The packages import each other in the documented directions only."""
+"""The packages import each other only in the documented directions."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def imported(source: str) -> set[str]:
 
 
 def folder(package: str) -> Path:
-    """Return where ``package`` is."""
+    """Return the folder of ``package``."""
     return ROOT / ("generated" if package == "siteassist" else "src") / package
 
 
 def test_every_package_is_listed() -> None:
-    """A new package needs a decision on what it may import."""
+    """The table has every shipped package, so that a new one needs an entry."""
     shipped = {path.name for path in (*ROOT.glob("src/*"), *ROOT.glob("generated/*"))}
     assert set(MAY_IMPORT) == shipped
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_keep_their_direction(package: str) -> None:
-    """A package imports itself, what it may, and nothing else of ours."""
+    """Of the shipped packages, a package imports only itself and those that it may import."""
     allowed = MAY_IMPORT[package] | {package}
     faults = {
         path.relative_to(ROOT).as_posix(): ours - allowed
@@ -52,20 +52,22 @@ def test_imports_keep_their_direction(package: str) -> None:
     assert {} == faults
 
 
-def test_nobody_needs_locust_but_the_load_test() -> None:
-    """Locust replaces sockets and locks: only who asks for load may get it."""
+def test_only_the_load_test_imports_locust() -> None:
+    """Importing Locust replaces sockets and locks, so no other package imports the load test."""
     load = ROOT / "src" / "siteassist_contract" / "load"
     ours = [path for package in MAY_IMPORT for path in folder(package).rglob("*.py")]
     others = [p for p in (*ours, *(ROOT / "tests").rglob("*.py")) if p.parent != load]
     sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in others}
-    # To parse them all would take seconds.
-    told = {name: text for name, text in sources.items() if "locust" in text or "gevent" in text}
-    assert [] == [name for name, text in told.items() if imported(text) & {"gevent", "locust"}]
+    # Parsing every file would take seconds.
+    suspects = {
+        name: text for name, text in sources.items() if "locust" in text or "gevent" in text
+    }
+    assert [] == [name for name, text in suspects.items() if imported(text) & {"gevent", "locust"}]
     named = [name for name, text in sources.items() if "siteassist_contract.load" in text]
     assert [] == [name for name in named if not name.startswith("tests/")]
 
 
-def test_imports_are_found_wherever_they_stand() -> None:
-    """Imports inside functions and of submodules count as well."""
+def test_nested_imports_are_found() -> None:
+    """Imports inside functions and imports of submodules count."""
     source = "def f():\n    import siteassist.models\n    from siteassist_mock.app import x\n"
     assert {"siteassist", "siteassist_mock"} == imported(source)

@@ -1,4 +1,4 @@
-"""Every exception from a linter's rule has its reason, and the rulesets are the strictest."""
+"""The linters use their strictest rulesets, and every exception has a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STRICTEST = {
 
 
 def test_every_configuration_is_known() -> None:
-    """A new one is to be as strict as the others."""
+    """The table has every configuration, so that a new one is checked, too."""
     found = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "tools" / "node" / "lint").iterdir()
     }
@@ -28,13 +28,13 @@ def test_every_configuration_is_known() -> None:
 
 @pytest.mark.parametrize("name", STRICTEST)
 def test_ruleset_is_the_strictest(name: str) -> None:
-    """As its maker calls it."""
+    """The configuration extends the strictest ruleset of the linter."""
     assert STRICTEST[name] == load_spec(ROOT / name)["extends"]
 
 
 @pytest.mark.parametrize("name", STRICTEST)
 def test_exceptions_have_reasons(name: str) -> None:
-    """A comment is above each; three that have the same one may share it."""
+    """Each exception has a comment above it, which at most three exceptions share."""
     shared = 3
     for line in (ROOT / name).read_text().partition("\nrules:\n")[2].splitlines():
         if line.startswith("  #"):
@@ -46,7 +46,7 @@ def test_exceptions_have_reasons(name: str) -> None:
 
 
 def test_linters_are_pinned() -> None:
-    """To a version, not to a range; what they would run when they are installed is not run."""
+    """Each linter has one version instead of a range, and its install scripts do not run."""
     package = json.loads((ROOT / "tools" / "node" / "package.json").read_text())
     versions = package["devDependencies"].values()
     assert [] == [version for version in versions if not re.fullmatch(r"\d+\.\d+\.\d+", version)]

@@ -1,4 +1,4 @@
-"""What a user gives to make arrives as it is, and neither make nor a shell runs any of it."""
+"""Values that a user passes to make arrive unchanged, and neither make nor a shell runs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.values import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
-# What a verb hands over by the environment, and what it hands over as an argument.
+# The variables that a command gets by its environment, and those that become arguments.
 AS_VARIABLE = {
     "API_KEY": "SITEASSIST_API_KEY",
     "TOKEN": "SITEASSIST_TOKEN",
@@ -38,7 +38,7 @@ HOSTILE = [
     "back\\slash",
     "ü✗",
 ]
-# In place of an interpreter: it says how it was called.
+# Replaces an interpreter, and prints its arguments and its environment.
 RECORDER = f"""#!{sys.executable}
 import json, os, sys
 print(json.dumps({{"argv": sys.argv[1:], "environment": dict(os.environ)}}))
@@ -47,7 +47,7 @@ print(json.dumps({{"argv": sys.argv[1:], "environment": dict(os.environ)}}))
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy the Makefile beside environments that are ready and whose commands are recorders."""
+    """Copy the Makefile, with environments that are ready and whose commands are recorders."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "with_args.py", tmp_path / "scripts")
@@ -68,12 +68,12 @@ def copy(tmp_path: Path) -> Path:
 
 
 def make(copy: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make there, with nothing of the make that may run these tests."""
-    ours = {"PYTHON", "ARGS", "BASE", "USERS", "TIME", *AS_VARIABLE}
+    """Run make in the copy, without the variables of a make that may run these tests."""
+    given = {"PYTHON", "ARGS", "BASE", "USERS", "TIME", *AS_VARIABLE}
     rest = {
         name: value
         for name, value in os.environ.items()
-        if name not in ours and not name.startswith(("MAKE", "MFLAGS"))
+        if name not in given and not name.startswith(("MAKE", "MFLAGS"))
     }
     return subprocess.run(
         ["make", *words],
@@ -85,10 +85,20 @@ def make(copy: Path, *words: str, **variables: str) -> subprocess.CompletedProce
     )
 
 
+def make_with(
+    copy: Path, verb: str, name: str, value: str, where: str
+) -> subprocess.CompletedProcess[str]:
+    """Run make with a variable from the environment or from the command line."""
+    if where == "environment":
+        return make(copy, verb, **{name: value})
+    # Unlike in other Makefiles, `$$` on the command line is not read as `$`.
+    return make(copy, verb, f"{name}={value}")
+
+
 def called(done: subprocess.CompletedProcess[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the arguments and the variables that the recorder got."""
+    """Return the arguments and the variables of the last command that make ran."""
     assert (0, "") == (done.returncode, done.stderr)
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])
     return found["argv"], found["environment"]
 
 
@@ -97,20 +107,15 @@ def called(done: subprocess.CompletedProcess[str]) -> tuple[list[str], dict[str,
     ("name", "where"),
     [
         *((name, "environment") for name in AS_VARIABLE),
-        # There, those that are spelled SITEASSIST_ have shorter names.
+        # On the command line, the variables have their short names.
         *((name, "command line") for name in AS_VARIABLE if not name.startswith("SITEASSIST_")),
     ],
 )
-def test_credentials_and_addresses_arrive_as_they_are(
+def test_credentials_and_addresses_arrive_unchanged(
     name: str, where: str, value: str, copy: Path
 ) -> None:
-    """Whatever they contain, and however they are given."""
-    if where == "environment":
-        done = make(copy, "contract", **{name: value})
-    else:
-        # As make's manual says, `$$` is a `$` on the command line. It is not so here.
-        done = make(copy, "contract", f"{name}={value}")
-    _, variables = called(done)
+    """The command's environment has the exact value."""
+    _, variables = called(make_with(copy, "contract", name, value, where))
     assert value == variables[AS_VARIABLE[name]]
     assert not (copy / "x").exists()
 
@@ -119,13 +124,9 @@ def test_credentials_and_addresses_arrive_as_they_are(
 @pytest.mark.parametrize("where", ["environment", "command line"])
 @pytest.mark.parametrize("name", AS_ARGUMENT)
 def test_arguments_arrive_as_one_word(name: str, where: str, value: str, copy: Path) -> None:
-    """A git ref may hold quotes and semicolons."""
+    """The command's last argument has the exact value: a git ref may contain quotes."""
     verb, prefix = AS_ARGUMENT[name]
-    if where == "environment":
-        done = make(copy, verb, **{name: value})
-    else:
-        done = make(copy, verb, f"{name}={value}")
-    words, _ = called(done)
+    words, _ = called(make_with(copy, verb, name, value, where))
     assert prefix + value == words[-1]
     assert not (copy / "x").exists()
 
@@ -133,28 +134,16 @@ def test_arguments_arrive_as_one_word(name: str, where: str, value: str, copy: P
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("where", ["environment", "command line"])
 def test_args_reach_no_shell(where: str, value: str, copy: Path) -> None:
-    """They travel by the environment, on any verb that takes them."""
+    """Each verb that takes ARGS passes it by the environment."""
     for verb in ("contract", "test", "mock", "diff", "publish", "lock", "bench-client"):
-        if where == "environment":
-            done = make(copy, verb, ARGS=value)
-        else:
-            done = make(copy, verb, f"ARGS={value}")
-        # `bench-client` also installs the package.
-        _, variables = called_last(done)
+        _, variables = called(make_with(copy, verb, "ARGS", value, where))
         assert value == variables["ARGS"]
     assert not (copy / "x").exists()
 
 
-def called_last(done: subprocess.CompletedProcess[str]) -> tuple[list[str], dict[str, str]]:
-    """Return what the last of several commands got."""
-    assert (0, "") == (done.returncode, done.stderr)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return found["argv"], found["environment"]
-
-
 @pytest.mark.parametrize("value", HOSTILE)
-def test_interpreter_is_a_name_and_no_program_text(value: str, copy: Path) -> None:
-    """PYTHON names a command; what is none fails, and nothing else runs."""
+def test_interpreter_is_only_a_name(value: str, copy: Path) -> None:
+    """PYTHON is the name of a command: another value fails, and nothing runs."""
     (copy / ".venv" / ".ready").unlink()
     done = make(copy, "contract", f"PYTHON={value}")
     assert 2 == done.returncode
@@ -162,20 +151,19 @@ def test_interpreter_is_a_name_and_no_program_text(value: str, copy: Path) -> No
 
 
 def test_help_runs_nothing(copy: Path) -> None:
-    """Not even with every variable at once."""
+    """`make help` runs none of the given values."""
     names = {"PYTHON", "ARGS", "BASE", "USERS", "TIME", *AS_VARIABLE}
     for value in HOSTILE:
         assert 0 == make(copy, "help", **dict.fromkeys(names, value)).returncode
     assert not (copy / "x").exists()
 
 
-def test_every_variable_of_the_makefile_is_tested_here() -> None:
-    """A new one needs a test."""
+def test_every_variable_of_the_makefile_is_tested() -> None:
+    """The tests of this module cover each variable, and recipes quote it."""
     given = re.search(r"^GIVEN := (.*)$", MAKEFILE, re.MULTILINE)
     assert given is not None
     tested = {"PYTHON", "ARGS", *AS_ARGUMENT} | {"API_KEY", "TOKEN", "BASE_URL"}
     assert tested == set(given[1].split())
-    # Nothing else is read that could come from outside, and these in quotes only.
     recipes = "\n".join(line for line in MAKEFILE.splitlines() if line.startswith("\t"))
     for name in given[1].split():
         assert not re.search(rf"\$[({{]{name}[)}}]", recipes)
@@ -192,7 +180,7 @@ def test_every_variable_of_the_makefile_is_tested_here() -> None:
     ],
 )
 def test_args_are_words(args: str, expected: list[str], tmp_path: Path) -> None:
-    """Quotes group, and nothing else has a meaning."""
+    """ARGS is split into words: quotes group, and other characters are ordinary."""
     command = [sys.executable, str(ROOT / "scripts" / "with_args.py"), "python", "-c"]
     program = "import json, os, sys; print(json.dumps([sys.argv[1:], 'ARGS' in os.environ]))"
     done = subprocess.run(
@@ -207,8 +195,8 @@ def test_args_are_words(args: str, expected: list[str], tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_open_quote_is_told() -> None:
-    """One sentence, exit status 2."""
+def test_open_quote_is_reported() -> None:
+    """The message is one sentence, and the exit status is 2."""
     command = [sys.executable, str(ROOT / "scripts" / "with_args.py"), "python", "--version"]
     done = subprocess.run(
         command, env={**os.environ, "ARGS": "-k 'x"}, capture_output=True, text=True, check=False

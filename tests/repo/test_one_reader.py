@@ -1,4 +1,4 @@
-"""A fact of the API is read from the description in one place, and typed nowhere else."""
+"""One module reads the description, and no other module repeats its facts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from siteassist_spec import METHODS
 from tests.values import ROOT
 
 OTHER_USERS_OF_YAML = {
-    # Reads the website's data that a user of the mock writes, not the description.
+    # Reads a seed file of the mock, not the description.
     "src/siteassist_mock/content/yaml_file.py",
     # Writes the published forms.
     "scripts/publish/documents.py",
-    # Edits a copy of the description, and keeps its comments.
+    # Edits a copy of the description and preserves its comments.
     "scripts/exercises.py",
 }
 
@@ -30,7 +30,7 @@ def sources(*folders: str) -> dict[str, str]:
 
 
 def test_only_the_reader_reads_yaml() -> None:
-    """Nobody else imports a YAML library."""
+    """No other module imports a YAML library to read the description."""
     found = {
         name
         for name, text in sources("src", "scripts").items()
@@ -39,8 +39,8 @@ def test_only_the_reader_reads_yaml() -> None:
     assert {"src/siteassist_spec/document.py"} | OTHER_USERS_OF_YAML == found
 
 
-def test_method_tables_are_nowhere_else() -> None:
-    """What a method can be is said once."""
+def test_only_the_reader_lists_the_methods() -> None:
+    """No other module has a list of HTTP methods."""
     assert METHODS
     table = re.compile(r"""["']get["'],\s*["'](?:put|post)["']""")
     found = {
@@ -49,10 +49,10 @@ def test_method_tables_are_nowhere_else() -> None:
     assert found <= {"src/siteassist_spec/operations.py"}
 
 
-def test_an_operation_is_named_in_few_files() -> None:
-    """Whoever adds an operation edits the description, its evidence and the mock's handler.
+def test_operation_is_named_in_few_files() -> None:
+    """A new operation needs edits of the description, its evidence and the mock's handler.
 
-    This one stands on no page of examples, so each file that names it is one that knows it.
+    No page of examples uses this operation, so each file that names it depends on it.
     """
     command = [
         *("git", "grep", "-liE", "sendMessageFeedback|send_message_feedback", "--", "."),
@@ -64,8 +64,8 @@ def test_an_operation_is_named_in_few_files() -> None:
     assert len(done.stdout.splitlines()) <= 5, done.stdout
 
 
-def test_references_are_followed_in_one_module() -> None:
-    """Nobody else takes the steps of a JSON pointer apart."""
+def test_references_are_resolved_in_one_module() -> None:
+    """No other module splits a JSON pointer."""
     steps = re.compile(r"""removeprefix\(["']#/["']\)""")
     found = {
         name for name, text in sources("src", "scripts", "tests").items() if steps.search(text)

@@ -1,4 +1,4 @@
-"""The wheel has what it should, and its client needs httpx and attrs only."""
+"""The wheel is complete, and its client needs only httpx and attrs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_has_all_packages_with_types(wheel: Path) -> None:
-    """Each package is there, and says that it is typed."""
+    """The wheel has exactly the shipped packages, each with its ``py.typed``."""
     names = set(zipfile.ZipFile(wheel).namelist())
     tops = {name.partition("/")[0] for name in names}
     assert PACKAGES == {top for top in tops if not top.endswith(".dist-info")}
@@ -42,7 +42,7 @@ def test_wheel_has_all_packages_with_types(wheel: Path) -> None:
 
 
 def test_wheel_carries_the_description(wheel: Path) -> None:
-    """What reads `openapi.yaml` finds it after installation, byte for byte."""
+    """The wheel has an identical `openapi.yaml`, and the data files of the packages."""
     archive = zipfile.ZipFile(wheel)
     assert (ROOT / "openapi.yaml").read_bytes() == archive.read("siteassist_spec/openapi.yaml")
     assert "siteassist_contract/checks/generated/schemathesis.toml" in archive.namelist()
@@ -50,7 +50,7 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
 
 
 def test_wheel_carries_the_reference(wheel: Path) -> None:
-    """The page, the library that draws it, and its licences."""
+    """The wheel has the page, the library that renders it, and the licences."""
     archive = zipfile.ZipFile(wheel)
     folder = ROOT / "src" / "siteassist_spec" / "reference"
     files = [path for path in folder.rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
@@ -63,8 +63,8 @@ def test_wheel_carries_the_reference(wheel: Path) -> None:
     assert {"LICENSE", f"{vendor}/LICENSE", f"{vendor}/worker.js.LICENSE.txt"} <= licenses
 
 
-def test_installed_packages_read_the_carried_description(wheel: Path, tmp_path: Path) -> None:
-    """The packages work from the wheel alone, away from the repository."""
+def test_installed_packages_read_the_packaged_description(wheel: Path, tmp_path: Path) -> None:
+    """The packages work from the wheel, without the repository."""
     zipfile.ZipFile(wheel).extractall(tmp_path)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
@@ -74,7 +74,7 @@ def test_installed_packages_read_the_carried_description(wheel: Path, tmp_path: 
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        # The unpacked copy is not what coverage is to be measured of.
+        # Coverage measures the repository, not this copy.
         env={name: value for name, value in os.environ.items() if "COV" not in name},
         capture_output=True,
         text=True,
@@ -83,14 +83,14 @@ def test_installed_packages_read_the_carried_description(wheel: Path, tmp_path: 
     assert (f"{tmp_path}/siteassist_spec/openapi.yaml 3.1.0\n", "") == (done.stdout, done.stderr)
 
 
-def test_client_needs_httpx_and_attrs_only() -> None:
-    """Whoever installs the client gets nothing that it does not need."""
+def test_client_depends_on_httpx_and_attrs_only() -> None:
+    """Installing the client installs no library that it does not need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert ["attrs>=23.1", "httpx>=0.25,<1"] == project["dependencies"]
 
 
-def test_client_imports_nothing_else() -> None:
-    """Importing the client loads no library but those two and theirs."""
+def test_client_imports_its_dependencies_only() -> None:
+    """Importing the whole client loads no library of the other packages."""
     program = (
         "import sys, siteassist, siteassist.models, siteassist.api.messages.send_message\n"
         "siteassist.SiteAssist(token='x'), siteassist.AsyncSiteAssist(token='x')\n"
@@ -102,14 +102,14 @@ def test_client_imports_nothing_else() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    # Not click: httpx loads that itself if it is there.
-    ours_only = {"jsonschema_rs", "jwt", "ruamel", "schemathesis", "sqlalchemy"}
-    assert set() == loaded & (ours_only | PACKAGES - {"siteassist", "siteassist_runtime"})
+    # Without click, which httpx imports if it is installed.
+    others = {"jsonschema_rs", "jwt", "ruamel", "schemathesis", "sqlalchemy"}
+    assert set() == loaded & (others | PACKAGES - {"siteassist", "siteassist_runtime"})
 
 
 @pytest.mark.parametrize("name", ["mock", "contract"])
-def test_command_without_its_packages_says_what_to_install(name: str) -> None:
-    """Whoever installed the client alone gets one line instead of a traceback."""
+def test_command_without_its_extra_names_it(name: str) -> None:
+    """Without the extra, a command prints one line instead of a traceback."""
     program = (
         "import runpy, sys; sys.modules['click'] = None\n"
         f"runpy.run_module('siteassist_{name}', run_name='__main__')\n"

@@ -1,4 +1,4 @@
-"""The forms of the description have no words that their generators do not know, and lose little."""
+"""The forms of the description suit their generators, and lose as little as possible."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def keys_of(description: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("generator", ["", "oapi-codegen"])
-def test_most_generators_get_what_is_written(generator: str) -> None:
-    """A form is the exception."""
+def test_other_generators_get_the_original(generator: str) -> None:
+    """A generator without a form of its own gets the description unchanged."""
     assert SPEC == description_for(generator, DOCUMENT)
 
 
 @pytest.mark.parametrize("generator", FORMS)
 def test_form_is_a_valid_description(generator: str) -> None:
-    """What comes out is OpenAPI of the version that it says, and the original stays as it was."""
+    """The form is valid in its version of OpenAPI, and the original is unchanged."""
     before = copy.deepcopy(SPEC)
     validate(description_for(generator, DOCUMENT))
     assert before == SPEC
@@ -58,7 +58,7 @@ def test_form_is_a_valid_description(generator: str) -> None:
 
 @pytest.mark.parametrize("generator", FORMS)
 def test_form_has_every_operation_and_field(generator: str) -> None:
-    """No operation and no field of a schema gets lost."""
+    """A form drops no operation and no field of a schema."""
     form = description_for(generator, DOCUMENT)
     assert list(SPEC["paths"]) == list(form["paths"])
     for name, schema in SPEC["components"]["schemas"].items():
@@ -67,12 +67,12 @@ def test_form_has_every_operation_and_field(generator: str) -> None:
 
 
 def with_schemas(**schemas: Any) -> Document:
-    """Return a description that has nothing but schemas."""
+    """Return a description that consists of schemas."""
     return Document({"openapi": "3.1.0", "components": {"schemas": schemas}})
 
 
-def test_progenitor_gets_the_published_form_and_three_steps() -> None:
-    """What differs from OpenAPI 3.0 as it is published is what these steps change."""
+def test_form_for_progenitor_is_derived_from_openapi_3_0() -> None:
+    """The form differs from the published OpenAPI 3.0 by its own three steps only."""
     steps = (without_negations, with_one_answer, to_openapi_3_0, with_nullable_references)
     assert steps == FORMS["progenitor"]
     form = description_for("progenitor", DOCUMENT)
@@ -83,7 +83,7 @@ def test_progenitor_gets_the_published_form_and_three_steps() -> None:
 
 
 def test_unions_with_null_become_nullable() -> None:
-    """One alternative is an `allOf`, more are an `anyOf`; other unions stay."""
+    """One alternative becomes an `allOf`, several stay an `anyOf`; other unions are unchanged."""
     a, b, null = {"$ref": "#/components/schemas/a"}, {"type": "string"}, {"type": "null"}
     document = with_schemas(
         a={"type": "string"},
@@ -103,7 +103,7 @@ def test_unions_with_null_become_nullable() -> None:
 
 
 def test_plain_union_is_an_object_with_all_fields() -> None:
-    """A part of a message is one class, whose kind decides what else it has."""
+    """A part of a message becomes one object with the fields of all kinds of parts."""
     part = with_plain_unions(DOCUMENT)["components"]["schemas"]["MessagePart"]
     assert ["type", "text", "state", "output"] == list(part["properties"])
     assert ("object", ["type"]) == (part["type"], part["required"])
@@ -112,8 +112,8 @@ def test_plain_union_is_an_object_with_all_fields() -> None:
     ]
 
 
-def test_plain_union_of_different_fields_leaves_them_open() -> None:
-    """A field that the alternatives describe differently may be anything."""
+def test_plain_union_does_not_restrict_conflicting_fields() -> None:
+    """A field that the alternatives describe differently accepts any value."""
     one = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}
     two = {"type": "object", "properties": {"a": {"type": "number", "description": "A."}}}
     plain = with_plain_unions(with_schemas(Either={"oneOf": [one, two]}))
@@ -121,8 +121,8 @@ def test_plain_union_of_different_fields_leaves_them_open() -> None:
     assert expected == plain["components"]["schemas"]["Either"]
 
 
-def test_plain_unions_keep_what_may_be_null() -> None:
-    """Only unions of objects, or of strings, are made plain."""
+def test_plain_unions_keep_nullable_fields() -> None:
+    """Only unions of objects or of strings are made plain."""
     schemas = SPEC["components"]["schemas"]
     plain = with_plain_unions(DOCUMENT)["components"]["schemas"]
     feedback = schemas["Message"]["properties"]["feedback"]
@@ -132,7 +132,7 @@ def test_plain_unions_keep_what_may_be_null() -> None:
 
 
 def test_plain_unions_accept_every_example() -> None:
-    """Whatever a server may send by the original, a client by the plain form expects."""
+    """Each example that is valid in the original is valid in the plain form."""
     plain = with_plain_unions(DOCUMENT)
     seen = 0
     for holder in schemas_in(plain["paths"]):
@@ -146,8 +146,8 @@ def test_plain_unions_accept_every_example() -> None:
     assert 30 <= seen
 
 
-def test_plain_unions_are_plain_all_the_way_down() -> None:
-    """A property that comes from an alternative may be a union of its own."""
+def test_nested_unions_are_made_plain() -> None:
+    """A property of an alternative may itself be a union."""
     inner = {"anyOf": [{"type": "string", "const": "x"}, {"type": "string"}]}
     one = {"type": "object", "properties": {"a": inner}}
     document = with_schemas(One=one, Either={"oneOf": [{"$ref": "#/components/schemas/One"}, one]})
@@ -155,8 +155,8 @@ def test_plain_unions_are_plain_all_the_way_down() -> None:
     assert {"type": "object", "required": [], "properties": {"a": {"type": "string"}}} == plain
 
 
-def test_negations_are_left_out() -> None:
-    """A name that is another one's `not` is a keyword; examples and properties are left alone."""
+def test_negations_are_removed() -> None:
+    """The keyword `not` is removed; a property or an example of that name stays."""
     document = Document(
         {
             "components": {
@@ -177,8 +177,8 @@ def test_negations_are_left_out() -> None:
     } == without_negations(document)["components"]
 
 
-def test_one_answer_is_json() -> None:
-    """No operation has more than one kind of success; errors and all else stay."""
+def test_each_operation_has_one_type_of_success() -> None:
+    """All successes of an operation have the same JSON schema; errors are unchanged."""
     single = with_one_answer(DOCUMENT)
     sent = single["paths"]["/conversations/{conversationId}/messages"]["post"]["responses"]
     assert ["application/json"] == list(sent["200"]["content"])

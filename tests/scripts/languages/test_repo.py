@@ -1,4 +1,4 @@
-"""The examples, the commands that the docs print and the pinned versions agree."""
+"""The examples, the documented commands and the pinned versions agree."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ each_language = pytest.mark.parametrize(
 
 
 def test_every_example_is_a_language() -> None:
-    """No example is left out of `make languages`."""
+    """`make languages` runs every example."""
     assert {path.name for path in EXAMPLES.iterdir()} == {language.name for language in LANGUAGES}
 
 
 @each_language
 def test_version_is_the_pinned_one(language: Language) -> None:
-    """The table shows the version of the generator that is really used."""
+    """The catalogue has the version of the generator that the example pins."""
     pins = [path.read_text() for path in (EXAMPLES / language.name).iterdir() if path.is_file()]
     assert any(language.version in text for text in (*pins, *language.set_up))
 
 
 @each_language
 def test_page_shows_the_commands(language: Language) -> None:
-    """What a reader copies is what `make languages` runs."""
+    """The page prints the commands that `make languages` runs."""
     assert "```sh\n" + "\n".join(language.commands) + "\n```" in PAGE
 
 
 @each_language
 def test_page_has_the_language_in_its_table(language: Language) -> None:
-    """The last measured table is that of these generators."""
+    """The table of the page was measured with these generators."""
     row = rf"^\| {language.name} +\| {language.title} +\| {language.generator} {language.version} "
     assert re.search(row, PAGE, re.MULTILINE)
 
 
-def test_lock_files_name_no_registry() -> None:
-    """Anybody's registry will do: neither npm's lock files nor Cargo's have an address."""
+def test_lock_files_contain_no_registry() -> None:
+    """The lock files of npm and Cargo have no address, so a mirror can be used."""
     for path in EXAMPLES.glob("*/package-lock.json"):
         packages = json.loads(path.read_text())["packages"]
         assert not [name for name, package in packages.items() if "resolved" in package], path
-    # The name that Cargo gives the index of crates.io, whatever stands in for it.
+    # Cargo writes this name of crates.io even if a mirror replaces it.
     index = 'source = "registry+https://github.com/rust-lang/crates.io-index"'
     lines = (EXAMPLES / "rust" / "Cargo.lock").read_text().splitlines()
     assert {index} == {line for line in lines if "://" in line}
 
 
-def test_every_field_is_touched() -> None:
-    """The TypeScript program names each operation, each status, each schema and each field."""
+def test_typescript_program_uses_every_field() -> None:
+    """The program names each operation, each status, each schema and each field."""
     text = program(Document(SPEC))
     for path in SPEC["paths"].values():
         for operation in path.values():
@@ -86,5 +86,5 @@ def test_every_field_is_touched() -> None:
     ],
 )
 def test_type_of_a_schema(schema: dict[str, object], expected: str) -> None:
-    """Types are what the description says, and not what a generator makes of it."""
+    """The expected type follows from the description alone, not from a generator."""
     assert expected == type_of(schema, Document({}))

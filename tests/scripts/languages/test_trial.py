@@ -1,4 +1,4 @@
-"""A language is skipped, fails or passes for the reasons that the table then names."""
+"""A trial skips, fails or passes a language, and the table names the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from siteassist_spec import Document
 
 URL = "http://127.0.0.1:1/v2"
 DESCRIPTION = Document({"openapi": "3.1.0"})
-TOLD = """\
+WITH_EXTRA_STEP = """\
 visitor 1
 started 2
 answered **In bold**
@@ -31,7 +31,7 @@ listed 2
 closed true
 missing CONVERSATION_NOT_FOUND
 """
-WHOLE = TOLD.replace("\nclosed now, a second line of the answer", "")
+COMPLETE = WITH_EXTRA_STEP.replace("\nclosed now, a second line of the answer", "")
 
 
 def python(program: str) -> str:
@@ -39,14 +39,14 @@ def python(program: str) -> str:
     return shlex.join([sys.executable, "-c", program])
 
 
-def saying(text: str) -> str:
+def printing(text: str) -> str:
     """Return the command that prints ``text``."""
     return python(f"print({text!r}, end='')")
 
 
 @pytest.fixture
 def language(tmp_path: Path) -> Language:
-    """Return a language that can do everything, with an example."""
+    """Return a language whose example passes every stage."""
     (tmp_path / "examples" / "fake").mkdir(parents=True)
     (tmp_path / "examples" / "fake" / "main.fake").write_text("program")
     (tmp_path / "reports").mkdir()
@@ -58,17 +58,17 @@ def language(tmp_path: Path) -> Language:
         programs={sys.executable: "--version"},
         generate=(python("open('client/made', 'w').close()"),),
         compile=(python("open('client/made').close()"),),
-        run=saying(WHOLE),
+        run=printing(COMPLETE),
     )
 
 
 def tried(language: Language, folder: Path) -> Outcome:
-    """Return what becomes of ``language``, whose example is in ``folder``."""
+    """Return the outcome of ``language``, whose example is in ``folder``."""
     return try_language(language, DESCRIPTION, URL, folder / "examples", folder / "reports")
 
 
-def test_language_that_can_do_everything_is_green(language: Language, tmp_path: Path) -> None:
-    """All three stages pass, in a folder that has the program and the description."""
+def test_language_passes_all_stages(language: Language, tmp_path: Path) -> None:
+    """The stages run in a folder that contains the program and the description."""
     outcome = tried(language, tmp_path)
     assert ("", True) == (outcome.problem, outcome.green)
     folder = tmp_path / "reports" / "fake"
@@ -77,30 +77,32 @@ def test_language_that_can_do_everything_is_green(language: Language, tmp_path: 
     assert f"{sys.executable} {sys.version.split()[0]}" == outcome.tools
 
 
-def test_log_has_every_command_and_what_it_printed(language: Language, tmp_path: Path) -> None:
-    """Who looks for the reason finds it in one file."""
+def test_log_has_every_command_and_its_output(language: Language, tmp_path: Path) -> None:
+    """One file contains the commands of all stages with their output."""
     tried(language, tmp_path)
     log = (tmp_path / "reports" / "fake.log").read_text()
-    assert "".join(f"$ {line}\n" for line in language.commands) + WHOLE == log
+    assert "".join(f"$ {line}\n" for line in language.commands) + COMPLETE == log
 
 
-def test_environment_names_the_mock(language: Language, tmp_path: Path) -> None:
-    """The program finds the mock by its usual variable; the language may set others."""
-    told = python("import os; print('error', os.environ['SITEASSIST_BASE_URL'], os.environ['ITS'])")
-    given = replace(language, run=told, environment={"ITS": "own"})
+def test_environment_contains_the_address_of_the_mock(language: Language, tmp_path: Path) -> None:
+    """The program gets the usual variable, and the variables of its language."""
+    program = python(
+        "import os; print('error', os.environ['SITEASSIST_BASE_URL'], os.environ['ITS'])"
+    )
+    given = replace(language, run=program, environment={"ITS": "own"})
     tried(given, tmp_path)
     assert f"error {URL} own\n" in (tmp_path / "reports" / "fake.log").read_text()
 
 
-def test_client_of_an_earlier_time_is_gone(language: Language, tmp_path: Path) -> None:
-    """What the generator no longer makes cannot help to compile."""
+def test_earlier_client_is_removed(language: Language, tmp_path: Path) -> None:
+    """A file of an earlier run cannot make the program compile."""
     tried(language, tmp_path)
     outcome = tried(replace(language, generate=()), tmp_path)
     assert {"generates": True, "compiles": False} == outcome.passed
 
 
-def test_what_was_fetched_is_kept(language: Language, tmp_path: Path) -> None:
-    """A second run is faster for it; what a user has built beside the example is not taken."""
+def test_downloads_are_kept(language: Language, tmp_path: Path) -> None:
+    """A second run reuses downloads; build results beside the example are not copied."""
     (tmp_path / "reports" / "fake" / "node_modules").mkdir(parents=True)
     (tmp_path / "examples" / "fake" / "target").mkdir()
     assert tried(language, tmp_path).green
@@ -109,14 +111,14 @@ def test_what_was_fetched_is_kept(language: Language, tmp_path: Path) -> None:
 
 
 def test_missing_program_is_named(language: Language, tmp_path: Path) -> None:
-    """A machine without the toolchain skips the language, and says what it lacks."""
+    """Without its toolchain, a language is skipped, and the missing program is the reason."""
     outcome = tried(replace(language, programs={"no-such": "-v", "sh": "-c"}), tmp_path)
     assert ("no-such not installed", False) == (outcome.skipped, outcome.green)
     assert {} == outcome.passed
 
 
 def test_missing_library_is_named(language: Language, tmp_path: Path) -> None:
-    """A library that no registry brings is looked for, if the programs are there."""
+    """System libraries are looked for after the programs, which take precedence."""
     libraries = {"there": python(""), "lacking": python("exit(1)")}
     outcome = tried(replace(language, libraries=libraries), tmp_path)
     assert "lacking not installed" == outcome.skipped
@@ -135,7 +137,7 @@ def test_missing_library_is_named(language: Language, tmp_path: Path) -> None:
 def test_failing_command_ends_the_trial(
     stage: str, passed: dict[str, bool], language: Language, tmp_path: Path
 ) -> None:
-    """The stage that failed is the last one, and its first error is the problem."""
+    """No stage runs after the failed one, whose first error is the problem."""
     broken = python("print('fine'); print('\x1b[31mERROR: x'); print('error: y'); exit(3)")
     given: dict[str, Any] = {stage: (broken,)}
     outcome = tried(replace(language, **given), tmp_path)
@@ -143,65 +145,70 @@ def test_failing_command_ends_the_trial(
 
 
 def test_command_that_cannot_start_is_a_failure(language: Language, tmp_path: Path) -> None:
-    """A program that the set-up should have brought, and did not."""
+    """A program that the earlier stages did not produce fails the stage."""
     outcome = tried(replace(language, run="./journey"), tmp_path)
     assert {"generates": True, "compiles": True, "journey passes": False} == outcome.passed
     assert "./journey" in outcome.problem
 
 
-def test_command_that_never_ends_is_ended(
+def test_command_is_ended_after_a_time_limit(
     language: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A generator that waits for an answer does not stop the others."""
+    """A generator that waits for input does not block the other languages."""
     monkeypatch.setattr(trial, "STEP_LIMIT", 0.1)
     outcome = tried(replace(language, generate=("sleep 600",)), tmp_path)
     assert "sleep 600: timed out after 0 s" == outcome.problem
 
 
 @pytest.mark.parametrize(
-    ("told", "problem"),
+    ("output", "problem"),
     [
         ("", "reported 0 of 6 steps: "),
-        (WHOLE.replace("closed", "shut"), "reported 5 of 6 steps"),
-        (WHOLE.replace("listed 2", "listed 3"), "listed 3, but started 2"),
-        (WHOLE.replace("CONVERSATION_", ""), "missing NOT_FOUND: expected missing CONV"),
-        (TOLD, "reported 7 of 6 steps"),
+        (COMPLETE.replace("closed", "shut"), "reported 5 of 6 steps"),
+        (COMPLETE.replace("listed 2", "listed 3"), "listed 3, but started 2"),
+        (COMPLETE.replace("CONVERSATION_", ""), "missing NOT_FOUND: expected missing CONV"),
+        (WITH_EXTRA_STEP, "reported 7 of 6 steps"),
     ],
 )
-def test_journey_must_be_told_whole(
-    told: str, problem: str, language: Language, tmp_path: Path
+def test_journey_must_print_every_step(
+    output: str, problem: str, language: Language, tmp_path: Path
 ) -> None:
-    """Exit status 0 is not enough: a program that does nothing has it, too."""
-    outcome = tried(replace(language, run=saying(told)), tmp_path)
+    """Exit status 0 does not suffice: a program that does nothing has it, too."""
+    outcome = tried(replace(language, run=printing(output)), tmp_path)
     assert outcome.passed["journey passes"] is False
     assert outcome.problem.startswith(problem)
 
 
 def test_colours_do_not_hide_a_step(language: Language, tmp_path: Path) -> None:
-    """Maven resets its colours in front of the first line."""
-    assert tried(replace(language, run=saying("\x1b[0m" + WHOLE)), tmp_path).green
+    """Escape sequences are ignored: Maven prints one before the first line."""
+    assert tried(replace(language, run=printing("\x1b[0m" + COMPLETE)), tmp_path).green
 
 
-def test_first_error_of_silence_is_the_command() -> None:
-    """A command that fails without a word is named itself."""
-    assert "" == first_error("\n\n")
-    assert "last" == first_error("first\nlast\n")
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("\n\n", ""),
+        ("first\nlast\n", "last"),
+        (
+            "[ERROR] COMPILATION ERROR :\n[ERROR] A.java: missing ;\n",
+            "[ERROR] A.java: missing ;",
+        ),
+    ],
+    ids=["silence", "no-error", "heading"],
+)
+def test_first_error_of_an_output(printed: str, expected: str) -> None:
+    """A heading is not an error, and without an error the last line is returned."""
+    assert expected == first_error(printed)
 
 
-def test_first_error_is_no_heading() -> None:
-    """That there are errors is less than which they are."""
-    printed = "[ERROR] COMPILATION ERROR :\n[ERROR] A.java: missing ;\n"
-    assert "[ERROR] A.java: missing ;" == first_error(printed)
-
-
-def test_outcome_of_a_silent_failure_names_the_command(language: Language, tmp_path: Path) -> None:
-    """Its exit status is all that is known."""
+def test_silent_failure_names_the_command(language: Language, tmp_path: Path) -> None:
+    """The problem of a command without output is the command and its exit status."""
     silent = python("exit(3)")
     assert f"{silent}: 3" == tried(replace(language, compile=(silent,)), tmp_path).problem
 
 
-def test_step_failed_is_no_other_error() -> None:
-    """Errors of our own are not taken for those of a language."""
+def test_failed_step_has_its_own_error_class() -> None:
+    """A bug in the trial, such as a `ValueError`, does not count as a failed step."""
     assert not issubclass(StepFailedError, (ValueError, OSError))
 
 
@@ -212,7 +219,7 @@ OUTCOMES = {
 
 
 def outcomes_of(language: Language, *kinds: str) -> list[Outcome]:
-    """Return an outcome of each of ``kinds``."""
+    """Return one outcome for each of ``kinds``."""
     return [
         Outcome(replace(language, name=kind), skipped="x not installed")
         if kind == "skipped"
@@ -221,8 +228,8 @@ def outcomes_of(language: Language, *kinds: str) -> list[Outcome]:
     ]
 
 
-def test_table_has_a_line_for_each(language: Language) -> None:
-    """The table is Markdown with columns that stand below each other."""
+def test_table_has_a_row_for_each_language(language: Language) -> None:
+    """The table is Markdown with aligned columns."""
     expected = """\
 | example | language | generator | generates | compiles | journey passes | tools | seconds |
 |---------|----------|-----------|-----------|----------|----------------|-------|---------|
@@ -232,8 +239,8 @@ def test_table_has_a_line_for_each(language: Language) -> None:
     assert expected == table(outcomes_of(language, "green", "red", "skipped"))
 
 
-def test_footnotes_say_why(language: Language) -> None:
-    """What did not pass has its first error and its log; what was left out has its reason."""
+def test_footnotes_give_the_reasons(language: Language) -> None:
+    """A failure has its first error and its log, and a skipped language its reason."""
     assert [
         "red, compiles: E: why",
         "  full log: reports/languages/red.log",
@@ -251,24 +258,26 @@ def test_footnotes_say_why(language: Language) -> None:
         (["skipped", "skipped"], 2),
     ],
 )
-def test_exit_status_says_what_ran(kinds: list[str], status: int, language: Language) -> None:
-    """0 for all green, 1 for one that is not, 2 if the machine has no toolchain at all."""
+def test_exit_status_depends_on_the_outcomes(
+    kinds: list[str], status: int, language: Language
+) -> None:
+    """It is 0 without a failure, 1 with a failure, and 2 if every language was skipped."""
     assert status == command.exit_status(outcomes_of(language, *kinds))
 
 
 @contextmanager
 def no_mock() -> Iterator[str]:
-    """Yield an address where nobody listens."""
+    """Yield an address without a server."""
     yield URL
 
 
-def test_command_tries_those_that_it_is_told(
+def test_command_tries_the_named_languages(
     language: Language,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`make languages ARGS=fake` tries the one, and tells of it; without a name it tries all."""
+    """`make languages ARGS=fake` tries one language; without a name, all are tried."""
     monkeypatch.setattr(command, "LANGUAGES", (language, replace(language, name="other")))
     monkeypatch.setattr(command, "running_mock", no_mock)
     monkeypatch.setattr(command, "EXAMPLES", tmp_path / "examples")
@@ -284,7 +293,7 @@ def test_command_tries_those_that_it_is_told(
 
 
 def test_unknown_language_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """A typing error does not pass for a language that has passed."""
+    """A misspelled name is an error, not a success."""
     with pytest.raises(SystemExit, match="2"):
         command.main(["go", "gopher"])
     assert "unknown language gopher: expected one of typescript-fetch," in capsys.readouterr().err
