@@ -172,7 +172,7 @@ class Browser:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Start a browser with a temporary profile and without access to other machines."""
     if CHROMIUM is None:
-        pytest.skip("there is no `chromium` on this machine")
+        pytest.skip("needs `chromium`")
     command = [
         CHROMIUM,
         "--headless=new",

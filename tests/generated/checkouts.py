@@ -7,17 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.commands import run, without_coverage
 
-def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+
+def run_generator(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the generator of ``checkout``, which uses the description beside it."""
-    return subprocess.run(
-        [sys.executable, "scripts/generate.py", *arguments],
-        cwd=checkout,
-        env={"PYTHONPATH": str(checkout / "src"), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"PYTHONPATH": str(checkout / "src"), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "scripts/generate.py", *arguments]
+    return run(command, cwd=checkout, env=environment)
+
+
+def generate_in(checkout: Path) -> None:
+    """Generate the client of ``checkout``, and require that it succeeds."""
+    done = run_generator(checkout)
+    assert 0 == done.returncode, done.stdout + done.stderr
 
 
 def edited(checkout: Path, *edits: tuple[str, str]) -> Path:
@@ -44,16 +47,8 @@ def add(checkout: Path, *, paths: str = "", schemas: str = "", responses: str = 
 def python(checkout: Path, *arguments: str) -> None:
     """Run Python with the packages of ``checkout``, and require that it succeeds."""
     path = f"{checkout / 'generated'}{os.pathsep}{checkout / 'src'}"
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=checkout,
-        # Coverage measures the repository, not this copy.
-        env={name: value for name, value in os.environ.items() if "COV" not in name}
-        | {"PYTHONPATH": path, "MYPYPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = without_coverage() | {"PYTHONPATH": path, "MYPYPATH": path}
+    done = run([sys.executable, *arguments], cwd=checkout, env=environment)
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
@@ -68,7 +63,7 @@ def refusal(checkout: Path, description: Path, *arguments: str) -> tuple[str, in
 
     The exit status must be 2, and the line must name the file of the description.
     """
-    done = run(checkout, *arguments)
+    done = run_generator(checkout, *arguments)
     assert (2, "") == (done.returncode, done.stdout)
     (line,) = done.stderr.splitlines()
     place, problem = line.split(": ", 1)

@@ -1,4 +1,4 @@
-"""The clients offer all that ``openapi.yaml`` describes: operations, parameters, errors, events."""
+"""The clients cover ``openapi.yaml``: its operations, parameters, errors and events."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def signature(client: type, name: str) -> dict[str, inspect.Parameter]:
 
 @each_client
 def test_methods_are_the_operations(client: type) -> None:
-    """A client has a method for each operation, and otherwise only what manages the client."""
+    """A client has the methods of the operations, two attributes, and a method that closes it."""
     expected = {name for operation in OPERATIONS for name in methods(operation)}
     expected |= {"device_id", "base_url", "close" if client is SiteAssist else "aclose"}
     assert expected == {name for name in dir(client) if not name.startswith("_")}
@@ -381,7 +381,7 @@ def test_event_class_of_the_runtime_has_a_docstring(cls: type) -> None:
 
 
 def test_client_knows_the_service() -> None:
-    """The client has the described address, the operation that starts a session, the errors."""
+    """The client has the address, the operation that starts a session, and the error classes."""
     client = importlib.import_module("siteassist.client")
     assert SPEC["servers"][0]["url"] == client.DEFAULT_BASE_URL
     (starting,) = (one for one in OPERATIONS if one.session_token)

@@ -1,4 +1,4 @@
-"""The committed client is exactly what the generator makes of ``openapi.yaml``."""
+"""The committed client is exactly the output of the generator for ``openapi.yaml``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import generate
-from tests.generated.checkouts import python, refusal, run
+from tests.generated.checkouts import generate_in, python, refusal, run_generator
 from tests.values import ROOT
 
 
@@ -51,18 +51,18 @@ def test_check_fails_until_the_client_is_generated(checkout: Path) -> None:
     client = checkout / "generated" / "siteassist" / "client.py"
     expected = client.read_text()
     client.write_text("changed")
-    checked = run(checkout, "--check")
+    checked = run_generator(checkout, "--check")
     assert (1, "changed") == (checked.returncode, client.read_text())
     assert "differs   client.py" in checked.stderr
-    assert (0, expected) == (run(checkout).returncode, client.read_text())
-    assert 0 == run(checkout, "--check").returncode
+    assert (0, expected) == (run_generator(checkout).returncode, client.read_text())
+    assert 0 == run_generator(checkout, "--check").returncode
 
 
 def test_renamed_operation_reaches_client_docs_and_tests(checkout: Path) -> None:
     """Generating renames the methods, the module, the reference and the tests."""
     description = checkout / "openapi.yaml"
     description.write_text(re.sub(r"\bgetMe\b", "whoAmI", description.read_text()))
-    assert 0 == run(checkout).returncode
+    generate_in(checkout)
     client = checkout / "generated" / "siteassist"
     modules = {path.stem for path in (client / "api" / "identity").iterdir()}
     assert {"__init__", "init", "who_am_i"} == modules
@@ -89,7 +89,7 @@ def test_new_field_reaches_the_client(checkout: Path) -> None:
     properties = "      properties:\n"
     tail = tail.replace(properties, properties + new, 1)
     description.write_text(f"{head}\n    TokenUsage:\n{tail}")
-    assert 0 == run(checkout).returncode
+    generate_in(checkout)
     usage = (checkout / "generated/siteassist/models/token_usage.py").read_text()
     assert "stars: int | Unset" in usage
     assert "Stars. At most 5." in usage
@@ -109,7 +109,7 @@ def test_generator_failure_is_reported(checkout: Path) -> None:
     """The generator's message is shown, without a traceback, and the exit status is 2."""
     path = checkout / "openapi.yaml"
     path.write_text(path.read_text().replace("openapi: 3.1.0", "openapi: 4.0.0"))
-    done = run(checkout)
+    done = run_generator(checkout)
     assert 2 == done.returncode
     assert "4.0.0" in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from siteassist_spec import Document, SpecError, read_operations
-from tests.generated.checkouts import add, check_types, edited, python, refusal, run
+from tests.generated.checkouts import add, check_types, edited, generate_in, python, refusal
 from tests.generated.description import OPERATIONS
 from tests.values import ROOT
 
@@ -46,8 +46,7 @@ def test_paging_follows_the_extension(checkout: Path) -> None:
     assert len(paged) == text.count("            offset: offset\n")
     text = text.replace("            offset: offset\n", "            offset: skip\n")
     description.write_text(text.replace("name: offset\n", "name: skip\n"))
-    done = run(checkout)
-    assert 0 == done.returncode, done.stderr
+    generate_in(checkout)
     python(checkout, "-c", PAGED)
 
 
@@ -224,8 +223,7 @@ def test_described_event_has_one_class(checkout: Path) -> None:
             ),
         ),
     )
-    done = run(checkout)
-    assert 0 == done.returncode, done.stdout + done.stderr
+    generate_in(checkout)
     python(checkout, "-c", STREAMED)
     check_types(checkout)
 
@@ -352,6 +350,5 @@ def test_credentials_follow_the_extension(checkout: Path) -> None:
         ("required: [sessionToken, visitor]", "required: [bearer, visitor]"),
         ("        sessionToken:\n          type", "        bearer:\n          type"),
     )
-    done = run(checkout)
-    assert 0 == done.returncode, done.stdout + done.stderr
+    generate_in(checkout)
     python(checkout, "-c", RENAMED)

@@ -7,7 +7,6 @@ import inspect
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ import pytest
 
 import siteassist
 import siteassist.models
+from tests.commands import run
 
 VISITOR = {
     "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
@@ -35,15 +35,12 @@ def modules(program: str) -> set[str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("SITEASSIST_")
     }
-    done = subprocess.run(
+    done = run(
         [
             *(sys.executable, "-W", "error", "-c"),
             f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))",
         ],
         env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert "" == done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))

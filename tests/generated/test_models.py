@@ -289,7 +289,7 @@ def test_unknown_value_survives_copying(cls: Any, word: str) -> None:
 @each_enum
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, b"open"], ids=repr)
 def test_enum_accepts_strings_only(cls: Any, value: object) -> None:
-    """Any value that is not a string raises `ValueError`, so unknown values are strings."""
+    """A value that is not a string raises `ValueError`, although unknown strings do not."""
     with pytest.raises(ValueError, match=re.escape(f"is not a valid {cls.__name__}")):
         cls(value)
 
@@ -398,7 +398,7 @@ PARTS: list[tuple[dict[str, Any], type]] = [
     ({"type": "of-tomorrow", "a": {"b": [1]}}, OtherPart),
     ({"type": "tool"}, OtherPart),
     ({"type": "mytool-x", "toolCallId": "c", "state": "s"}, OtherPart),
-    # A text part needs a text.
+    # Without a text, the part is not a text part.
     ({"type": "text"}, OtherPart),
 ]
 

@@ -15,6 +15,7 @@ import pytest
 
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.testing import mock_server
+from tests.commands import run
 from tests.values import API_KEY
 
 PROGRAM = Path(__file__).with_name("data") / "user_code.py"
@@ -29,7 +30,7 @@ def program(tmp_path: Path) -> Path:
 def tool(name: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment."""
     command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return run(command, cwd=cwd)
 
 
 def test_mypy_accepts_the_program(program: Path) -> None:

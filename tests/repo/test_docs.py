@@ -19,6 +19,7 @@ from fakeredis import TcpFakeServer
 
 from scripts.languages.catalogue import LANGUAGES
 from siteassist_mock.testing import mock_server
+from tests.commands import run
 from tests.values import API_KEY, ROOT
 
 TOOLS = Path(sys.executable).parent
@@ -83,13 +84,7 @@ def test_every_command_is_run_by_a_test() -> None:
 @pytest.mark.parametrize("key", starting_with("make "))
 def test_make_verb_exists(key: str) -> None:
     """Make accepts the command; `.ci/run` runs `contract` and `test` themselves."""
-    done = subprocess.run(
-        [*shlex.split(COMMANDS[key]), "--dry-run"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run([*shlex.split(COMMANDS[key]), "--dry-run"])
     assert (0, "") == (done.returncode, done.stderr)
 
 
@@ -111,12 +106,7 @@ def test_curl_command_succeeds(key: str, url: str) -> None:
     # Some commands use paths outside of the API's base path.
     documented, actual = DOCUMENTED_URL.removesuffix("/v2"), url.removesuffix("/v2")
     command = shlex.split(COMMANDS[key].replace(documented, actual))[1:]
-    done = subprocess.run(
-        [curl, "--silent", "--show-error", "--fail", *command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run([curl, "--silent", "--show-error", "--fail", *command])
     assert (0, "") == (done.returncode, done.stderr)
 
 
@@ -156,12 +146,8 @@ def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
     with shared_database() as address:
         line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("redis://127.0.0.1/0", address)
         words = shlex.split(line)
-        done = subprocess.run(
-            [str(TOOLS / words[0]), *words[1:], "--examples", "1", "--time", "10s"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+        done = run(
+            [str(TOOLS / words[0]), *words[1:], "--examples", "1", "--time", "10s"], cwd=tmp_path
         )
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
@@ -198,12 +184,7 @@ def test_load_commands_run(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("page", "snippet"), blocks("python"))
 def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
     """Each printed program runs against the mock, and has an output."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", snippet.replace(DOCUMENTED_URL, url)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run([sys.executable, "-W", "error", "-c", snippet.replace(DOCUMENTED_URL, url)])
     assert (0, "") == (done.returncode, done.stderr), page
     assert done.stdout.strip()
 
@@ -215,12 +196,9 @@ def test_recipe_for_pytest_works(tmp_path: Path) -> None:
     assert found
     for name, text in found:
         (tmp_path / name).write_text(text)
-    done = subprocess.run(
+    done = run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert (0, "") == (done.returncode, done.stderr), done.stdout
 

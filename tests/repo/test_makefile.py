@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run
 from tests.values import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -75,14 +76,7 @@ def make(copy: Path, *words: str, **variables: str) -> subprocess.CompletedProce
         for name, value in os.environ.items()
         if name not in given and not name.startswith(("MAKE", "MFLAGS"))
     }
-    return subprocess.run(
-        ["make", *words],
-        cwd=copy,
-        env=rest | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run(["make", *words], cwd=copy, env=rest | variables)
 
 
 def make_with(
@@ -165,6 +159,7 @@ def test_every_variable_of_the_makefile_is_tested() -> None:
     tested = {"PYTHON", "ARGS", *AS_ARGUMENT} | {"API_KEY", "TOKEN", "BASE_URL"}
     assert tested == set(given[1].split())
     recipes = "\n".join(line for line in MAKEFILE.splitlines() if line.startswith("\t"))
+    # A recipe may use a variable only as a shell variable in quotes.
     for name in given[1].split():
         assert not re.search(rf"\$[({{]{name}[)}}]", recipes)
         assert not re.search(rf'(?<!")\$\${name}(?!")', recipes.replace(f'="$${name}"', ""))
@@ -198,8 +193,6 @@ def test_args_are_words(args: str, expected: list[str], tmp_path: Path) -> None:
 def test_open_quote_is_reported() -> None:
     """The message is one sentence, and the exit status is 2."""
     command = [sys.executable, str(ROOT / "scripts" / "with_args.py"), "python", "--version"]
-    done = subprocess.run(
-        command, env={**os.environ, "ARGS": "-k 'x"}, capture_output=True, text=True, check=False
-    )
+    done = run(command, env={**os.environ, "ARGS": "-k 'x"})
     expected = (2, "", 'invalid ARGS "-k \'x": no closing quotation\n')
     assert expected == (done.returncode, done.stdout, done.stderr)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 import pytest
 
 from siteassist_spec import METHODS
+from tests.commands import run
 from tests.values import ROOT
 
 OTHER_USERS_OF_YAML = {
@@ -58,7 +58,7 @@ def test_operation_is_named_in_few_files() -> None:
         *("git", "grep", "-liE", "sendMessageFeedback|send_message_feedback", "--", "."),
         *(":!generated", ":!tests", ":!docs/client-reference.md"),
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run(command)
     if done.returncode:
         pytest.skip("not a git checkout")
     assert len(done.stdout.splitlines()) <= 5, done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run, without_coverage
 from tests.values import ROOT
 
 PACKAGES = {
@@ -71,15 +71,7 @@ def test_installed_packages_read_the_packaged_description(wheel: Path, tmp_path:
         "import siteassist, siteassist_mock, siteassist_contract, siteassist_spec\n"
         "print(siteassist_spec.SPEC_PATH, siteassist_spec.load_spec()['openapi'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        # Coverage measures the repository, not this copy.
-        env={name: value for name, value in os.environ.items() if "COV" not in name},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run([sys.executable, "-c", program], cwd=tmp_path, env=without_coverage())
     assert (f"{tmp_path}/siteassist_spec/openapi.yaml 3.1.0\n", "") == (done.stdout, done.stderr)
 
 
@@ -114,8 +106,6 @@ def test_command_without_its_extra_names_it(name: str) -> None:
         "import runpy, sys; sys.modules['click'] = None\n"
         f"runpy.run_module('siteassist_{name}', run_name='__main__')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    done = run([sys.executable, "-c", program])
     expected = f"siteassist-{name} needs more packages: pip install 'siteassist[{name}]'\n"
     assert (2, "", expected) == (done.returncode, done.stdout, done.stderr)

@@ -332,7 +332,7 @@ def test_malformed_version_is_an_error() -> None:
 def test_without_a_release_nothing_is_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without git or a tag, a message says so and the exit status is 0."""
+    """Without git or a tag, a message reports it and the exit status is 0."""
 
     def no_git(*_: Any, **__: Any) -> None:
         raise FileNotFoundError

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from scripts import environment
 from scripts.lock import LOCKS, changes, pins
+from tests.commands import run
 from tests.values import ROOT
 
 ENVIRONMENTS = {"dev.txt": ".venv", "bench.txt": ".venv-bench", "load.txt": ".venv-load"}
@@ -226,9 +227,7 @@ def set_up(
     code = f"import runpy, sys\n{program}\n{start}"
     command = [sys.executable, "-c", code, *words]
     variables = {**os.environ, **(variables or {})}
-    return subprocess.run(
-        command, cwd=root, env=variables, capture_output=True, text=True, check=False
-    )
+    return run(command, cwd=root, env=variables)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from scripts.publish.collection import as_collection, in_order
 from scripts.publish.documents import as_json
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec, read_operations
-from tests.values import API_KEY, ROOT
+from tests.commands import run
+from tests.values import API_KEY
 
 SPEC = load_spec()
 OPERATIONS = tuple(read_operations(Document(SPEC)).values())
@@ -115,16 +115,12 @@ def test_collection_runs_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
     collection.write_bytes(as_json(COLLECTION))
     with mock_server(strict=True) as url:
         variables = {"baseUrl": url, "apiKey": API_KEY, "deviceId": "device-1"}
-        done = subprocess.run(
+        done = run(
             [
                 *(str(node_bin / "newman"), "run", str(collection)),
                 *(f"--env-var={name}={value}" for name, value in variables.items()),
                 *("--reporters=json", f"--reporter-json-export={report}"),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
+            ]
         )
     assert 0 == done.returncode, done.stdout + done.stderr
     stats = json.loads(report.read_text())["run"]["stats"]

@@ -21,6 +21,7 @@ from scripts.publish import packages
 from scripts.publish.packages import PublishError, build_packages, last_change
 from siteassist_spec import load_spec
 from siteassist_spec.reference import build_reference
+from tests.commands import run, without_coverage
 from tests.values import ROOT
 
 PAGE = (ROOT / "docs" / "publishing.md").read_text()
@@ -68,7 +69,7 @@ def test_yaml_and_json_have_the_same_content(dist: Path, version: str) -> None:
 def test_checksums_can_be_verified(dist: Path) -> None:
     """Every file has a checksum, and the documented command verifies it."""
     (line,) = re.findall(r"^sha256sum .*$", PAGE, re.MULTILINE)
-    done = subprocess.run(shlex.split(line), cwd=dist, capture_output=True, text=True, check=False)
+    done = run(shlex.split(line), cwd=dist)
     assert (0, "") == (done.returncode, done.stderr)
     checked = {row.rpartition(": ")[0] for row in done.stdout.splitlines()}
     files = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
@@ -101,17 +102,14 @@ def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
-    done = subprocess.run(
+    done = run(
         [sys.executable, "-m", "scripts.publish", "--twice"],
         cwd=tmp_path,
         env={
-            **{name: value for name, value in os.environ.items() if "COV" not in name},
+            **without_coverage(),
             "PYTHONPATH": f"{tmp_path / 'src'}{os.pathsep}{tmp_path / 'generated'}",
             "SOURCE_DATE_EPOCH": EPOCH,
         },
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert (0, "") == (done.returncode, done.stderr)
     assert "A second build produced identical files." in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from scripts.publish.documents import as_yaml
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec
 from siteassist_spec.transform import dereference, to_openapi_3_2
+from tests.commands import run
 from tests.values import API_KEY, ROOT
 
 PATH = ROOT / "siteassist.arazzo.yaml"
@@ -195,17 +195,13 @@ def test_journeys_run_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
             "handedOverId": conversation,
             "expiredToken": "expired",
         }
-        done = subprocess.run(
+        done = run(
             [
                 *(str(node_bin / "redocly"), "respect", str(tmp_path / PATH.name)),
                 f"--server=siteassist={url}",
                 *(f"--input={name}={value}" for name, value in given_inputs.items()),
             ],
-            cwd=ROOT,
             env={**os.environ, "REDOCLY_TELEMETRY": "off"},
-            capture_output=True,
-            text=True,
-            check=False,
         )
     assert 0 == done.returncode, done.stdout + done.stderr
     assert f"Workflows: {len(WORKFLOWS)} passed" in re.sub(r"\x1b\[\d*m", "", done.stdout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from scripts.publish.collection import as_collection, in_order
 from siteassist_spec import Document, load_spec, read_operations
 from siteassist_spec.samples import code_samples
 from siteassist_spec.transform import dereference, to_openapi_3_0, to_openapi_3_2
-from tests.values import ROOT
+from tests.commands import run
 
 SPEC = load_spec()
 ADDED = ("deleteConversation", "replaceTitle", "touchConversation")
@@ -113,7 +112,7 @@ def test_new_operations_are_published() -> None:
 
 
 def test_collection_deletes_at_the_end() -> None:
-    """An earlier DELETE would remove the object that other requests need."""
+    """The DELETE comes last: earlier, it would remove the object that other requests need."""
     ordered = [one.operation_id for one in in_order(read_operations(DOCUMENT).values())]
     assert ADDED[0] == ordered[-1]
     items = {item["name"]: item for item in as_collection(DOCUMENT)["item"]}
@@ -199,11 +198,5 @@ def test_every_field_compiles(node_bin: Path, tmp_path: Path) -> None:
         (*generate, "--output", programs[0]),
         ("tsc", "--strict", "--noEmit", *programs),
     ):
-        done = subprocess.run(
-            [node_bin / command[0], *command[1:]],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run([node_bin / command[0], *command[1:]])
         assert 0 == done.returncode, done.stdout + done.stderr
