@@ -1,11 +1,10 @@
-"""What a call sends: address, headers and body; and what a client does besides."""
+"""The requests that calls send (URL, headers and body) and the life cycle of a client."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import json
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -37,97 +36,47 @@ from siteassist_runtime.calls import BaseCaller, ServiceInfo
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.settings import ClientSettings
-
-BASE_URL = "http://127.0.0.1:8181/v2"
-CONVERSATION = "7f3e2d1c-0b9a-4887-a6f5-e4d3c2b1a098"
-VISITOR = {
-    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
-    "type": "anonymous",
-    "externalId": None,
-    "name": None,
-    "avatarUrl": None,
-}
-
-Run = Callable[..., Any]
-Handler = Callable[[httpx.Request], httpx.Response]
-Step = Callable[[Any], Any]
+from tests.runtime.helpers import (
+    BASE_URL,
+    CONVERSATION,
+    VISITOR,
+    Run,
+    Service,
+    Step,
+    chat,
+    me,
+    never,
+    visitor,
+)
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture(params=["sync", "async"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Take a step with a client of either kind."""
-
-    def run(handler: Handler, step: Step, **settings: Any) -> Any:
-        settings = {"token": "a-token", "base_url": BASE_URL, "max_retries": 0, **settings}
-        transport = httpx.MockTransport(handler)
-        if request.param == "sync":
-            with SiteAssist(transport=transport, **settings) as client:
-                return step(client)
-
-        async def main() -> Any:
-            async with AsyncSiteAssist(transport=transport, **settings) as client:
-                return await step(client)
-
-        return asyncio.run(main())
-
-    return run
+@pytest.fixture
+def run(run_steps: Run) -> Run:
+    """Return a function that runs one step with a client that never retries."""
+    return lambda handler, step, **settings: run_steps(
+        handler, step, **{"token": "a-token", "max_retries": 0, **settings}
+    )[0]
 
 
 @pytest.fixture
 def sent(run: Run) -> Callable[..., httpx.Request]:
-    """Take a step, and return the request that it made."""
+    """Return a function that runs a step and returns the only request that it sends."""
 
     def sent(step: Step, **settings: Any) -> httpx.Request:
-        requests: list[httpx.Request] = []
-
-        def handler(request: httpx.Request) -> httpx.Response:
-            requests.append(request)
-            return httpx.Response(404)
-
+        service = Service(httpx.Response(404))
         with pytest.raises(NotFoundError):
-            run(handler, step, **settings)
-        assert 1 == len(requests)
-        return requests[0]
+            run(service, step, **settings)
+        assert 1 == len(service.requests)
+        return service.requests[0]
 
     return sent
-
-
-def me(client: Any, **rest: Any) -> Any:
-    """Make a call without a body."""
-    return client.get_me(**rest)
-
-
-def page(client: Any, **query: Any) -> Any:
-    """Make a call with a query."""
-    return client.get_conversations(**query).page()
 
 
 # Headers
 
 
-async def _open(stream: Any) -> None:
-    async with stream:
-        pass
-
-
-def chat(client: Any, **rest: Any) -> Any:
-    """Make a call whose answer is a stream."""
-    stream = client.send_message_stream(CONVERSATION, content="Hi", **rest)
-    if isinstance(client, AsyncSiteAssist):
-        return _open(stream)
-    with stream:
-        return None
-
-
 def test_headers_of_a_call_without_a_body(sent: Callable[..., httpx.Request]) -> None:
-    """Who, what is wanted, on whose behalf; nothing about a body that is not there."""
+    """A GET carries Accept, Authorization, Accept-Encoding and User-Agent, and no Content-Type."""
     headers = sent(me).headers
     assert ("application/json", "Bearer a-token", "gzip, deflate") == (
         headers["accept"],
@@ -139,7 +88,7 @@ def test_headers_of_a_call_without_a_body(sent: Callable[..., httpx.Request]) ->
 
 
 def test_headers_of_a_call_with_a_body(sent: Callable[..., httpx.Request]) -> None:
-    """JSON goes, JSON is wanted."""
+    """A POST sends and accepts JSON, with the length of its body."""
     request = sent(lambda client: client.send_message(CONVERSATION, content="☺"))
     assert ("application/json", "application/json") == (
         request.headers["content-type"],
@@ -149,7 +98,7 @@ def test_headers_of_a_call_with_a_body(sent: Callable[..., httpx.Request]) -> No
 
 
 def test_headers_of_a_stream(sent: Callable[..., httpx.Request]) -> None:
-    """JSON goes, events are wanted."""
+    """A streamed call sends JSON and accepts an event stream."""
     headers = sent(chat).headers
     assert ("application/json", "text/event-stream") == (
         headers["content-type"],
@@ -158,23 +107,27 @@ def test_headers_of_a_stream(sent: Callable[..., httpx.Request]) -> None:
 
 
 def test_calls_without_a_visitor_send_no_token(sent: Callable[..., httpx.Request]) -> None:
-    """A private key is not shown to what does not ask for one."""
+    """Operations without bearer authentication do not send the private key."""
     assert "authorization" not in sent(lambda client: client.get_project(api_key="pk")).headers
     assert "authorization" not in sent(lambda client: client.init(api_key="pk")).headers
 
 
-NAMES = ["User-Agent", "user-agent", "USER-AGENT"]
+def sent_with(
+    sent: Callable[..., httpx.Request], where: str, headers: dict[str, str]
+) -> httpx.Headers:
+    """Return the headers sent when ``headers`` are given to the client or to the call."""
+    given = {"headers": headers}
+    own, call = (given, {}) if where == "client" else ({}, given)
+    return sent(lambda client: me(client, **call), **own).headers
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent", "USER-AGENT"])
 @pytest.mark.parametrize("where", ["client", "call"])
-def test_own_header_replaces_the_clients(
+def test_own_header_replaces_default_header(
     sent: Callable[..., httpx.Request], where: str, name: str
 ) -> None:
-    """However it is spelled, there is one of it, not two."""
-    given = {"headers": {name: "own/1"}}
-    own, call = (given, {}) if where == "client" else ({}, given)
-    headers = sent(lambda client: me(client, **call), **own).headers
+    """A header replaces the client's own header of the same name, in any case."""
+    headers = sent_with(sent, where, {name: "own/1"})
     assert ["own/1"] == headers.get_list("user-agent")
 
 
@@ -183,20 +136,18 @@ def test_own_header_replaces_the_clients(
 def test_own_credential_is_sent_once(
     sent: Callable[..., httpx.Request], where: str, name: str
 ) -> None:
-    """Two credentials in one request are none."""
-    given = {"headers": {name: "Bearer own"}}
-    own, call = (given, {}) if where == "client" else ({}, given)
-    headers = sent(lambda client: me(client, **call), **own).headers
+    """A given Authorization header never results in two credentials in one request."""
+    headers = sent_with(sent, where, {name: "Bearer own"})
     assert 1 == len(headers.get_list("authorization"))
     if where == "call":
         assert "Bearer own" == headers["authorization"]
 
 
 @pytest.mark.parametrize("name", ["Accept", "accept", "Content-Type", "content-type"])
-def test_header_that_the_client_brings_itself_is_sent_once(
+def test_default_header_given_again_is_sent_once(
     sent: Callable[..., httpx.Request], name: str
 ) -> None:
-    """So that the service cannot choose."""
+    """Accept and Content-Type are sent once, so that the service cannot choose between two."""
     headers = sent(chat, headers={name: "application/json"}).headers
     assert [1, 1] == [len(headers.get_list(found)) for found in ("accept", "content-type")]
     assert "application/json" == headers["content-type"]
@@ -206,7 +157,7 @@ def test_header_that_the_client_brings_itself_is_sent_once(
 def test_headers_of_a_call_win_over_those_of_the_client(
     sent: Callable[..., httpx.Request], spelling: Callable[[str], str]
 ) -> None:
-    """The others stay."""
+    """A call's header replaces the client's header of the same name and keeps the others."""
     headers = sent(
         lambda client: me(client, headers={spelling("X-Own"): "call"}),
         headers={"X-Own": "client", "X-Other": "client"},
@@ -216,71 +167,51 @@ def test_headers_of_a_call_win_over_those_of_the_client(
 
 
 def test_headers_of_a_call_are_for_that_call() -> None:
-    """They do not stay with the client, nor does the caller's dict change."""
-    requests: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(200, json=VISITOR)
-
+    """Headers of one call do not affect the next call, and the caller's dict is unchanged."""
+    service = Service(visitor())
     given = {"X-Own": "call"}
-    with SiteAssist(token="t", transport=httpx.MockTransport(handler)) as client:
+    with SiteAssist(token="t", transport=httpx.MockTransport(service)) as client:
         client.get_me(headers=given)
         client.get_me()
-    assert [["call"], []] == [request.headers.get_list("x-own") for request in requests]
+    assert [["call"], []] == [request.headers.get_list("x-own") for request in service.requests]
     assert {"X-Own": "call"} == given
 
 
-def test_headers_of_a_client_are_its_own() -> None:
-    """Changing the dict afterwards changes nothing."""
+def test_headers_of_a_client_are_copied() -> None:
+    """Changing the given dict after the client is created has no effect."""
     given = {"X-Own": "before"}
-    requests: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(200, json=VISITOR)
-
-    with SiteAssist(token="t", headers=given, transport=httpx.MockTransport(handler)) as client:
+    service = Service(visitor())
+    with SiteAssist(token="t", headers=given, transport=httpx.MockTransport(service)) as client:
         given["X-Own"] = "after"
         client.get_me()
-    assert "before" == requests[0].headers["x-own"]
+    assert "before" == service.requests[0].headers["x-own"]
 
 
 @pytest.mark.parametrize(
     "headers",
     [{"X-Own": "café"}, {"X-Own": 5}, {"Näme": "x"}, {"X-Own": "\ud800"}, {5: "x"}, "X-Own: 1"],
-    ids=["value", "number", "name", "half a pair", "name that is a number", "text"],
+    ids=["value", "number", "name", "lone surrogate", "numeric name", "text"],
 )
-def test_header_that_cannot_be_written_is_an_error(run: Run, headers: Any) -> None:
-    """One of the client's, before anything is sent."""
+def test_unencodable_header_is_an_error(run: Run, headers: Any) -> None:
+    """An unencodable header raises SiteAssistError before anything is sent."""
     with pytest.raises(SiteAssistError):
         run(never, lambda client: me(client, headers=headers))
 
 
-def never(request: httpx.Request) -> httpx.Response:
-    """Be a service that must not be asked."""
-    raise AssertionError(request)
-
-
 def test_cookies_are_not_kept() -> None:
-    """One visitor's cookie must not come with another's token."""
-    requests: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(200, json=VISITOR, headers={"Set-Cookie": "a=b; Path=/"})
-
-    with SiteAssist(token="t", transport=httpx.MockTransport(handler)) as client:
+    """Cookies are not kept: one visitor's cookie must not accompany another visitor's token."""
+    service = Service(visitor(**{"Set-Cookie": "a=b; Path=/"}))
+    with SiteAssist(token="t", transport=httpx.MockTransport(service)) as client:
         client.get_me()
         client.get_me()
-    assert [False, False] == ["cookie" in request.headers for request in requests]
+    assert [False, False] == ["cookie" in request.headers for request in service.requests]
 
 
 # Bodies
 
 BODIES: dict[str, tuple[Step, Any]] = {
-    "nothing to say": (lambda client: client.start_conversation(), None),
-    "nothing to say, in so many words": (
+    "no context": (lambda client: client.start_conversation(), None),
+    "an unset context": (
         lambda client: client.start_conversation(context=UNSET),
         None,
     ),
@@ -304,7 +235,7 @@ BODIES: dict[str, tuple[Step, Any]] = {
         {"context": {"pageUrl": "https://example.com"}},
     ),
     "an empty dict": (lambda client: client.start_conversation(context={}), {"context": {}}),
-    "a dict with what is left out": (
+    "a dict with an unset value": (
         lambda client: client.start_conversation(context={"pageUrl": UNSET, "a": None}),
         {"context": {"a": None}},
     ),
@@ -335,7 +266,7 @@ BODIES: dict[str, tuple[Step, Any]] = {
         {"content": "Hi", "pageContext": {"url": "https://example.com"}, "stream": False},
     ),
     "a stream": (chat, {"content": "Hi", "stream": True}),
-    "a word": (
+    "a string": (
         lambda client: client.send_message_feedback(CONVERSATION, feedback="like"),
         {"feedback": "like"},
     ),
@@ -347,7 +278,7 @@ BODIES: dict[str, tuple[Step, Any]] = {
         lambda client: client.send_message_feedback(CONVERSATION, feedback=None),
         {"feedback": None},
     ),
-    "a word of tomorrow": (
+    "a future value": (
         lambda client: client.send_message_feedback(CONVERSATION, feedback="love"),
         {"feedback": "love"},
     ),
@@ -379,7 +310,7 @@ BODIES: dict[str, tuple[Step, Any]] = {
 
 @pytest.mark.parametrize(("step", "expected"), BODIES.values(), ids=BODIES)
 def test_body(sent: Callable[..., httpx.Request], step: Step, expected: Any) -> None:
-    """What was given goes, null included; what was left out does not."""
+    """The body contains the given values, null included, and omits unset ones."""
     request = sent(step)
     if expected is None:
         assert (b"", "0") == (request.content, request.headers["content-length"])
@@ -388,21 +319,21 @@ def test_body(sent: Callable[..., httpx.Request], step: Step, expected: Any) -> 
         assert expected == json.loads(request.content)
 
 
-def test_body_is_short_utf8(sent: Callable[..., httpx.Request]) -> None:
-    """Neither escapes nor blanks that nobody needs."""
+def test_body_is_compact_utf8(sent: Callable[..., httpx.Request]) -> None:
+    """The body is compact UTF-8 JSON, without escapes or spaces."""
     request = sent(lambda client: client.send_message(CONVERSATION, content="☺"))
     assert '{"content":"☺","stream":false}'.encode() == request.content
 
 
 def cyclic() -> dict[str, Any]:
-    """Return a dict that holds itself."""
+    """Return a dict that contains itself."""
     value: dict[str, Any] = {}
     value["self"] = value
     return value
 
 
 def deep() -> dict[str, Any]:
-    """Return a dict that is nested beyond measure."""
+    """Return a dict nested too deeply for the JSON encoder."""
     value: dict[str, Any] = {}
     for _ in range(100_000):
         value = {"more": value}
@@ -419,10 +350,10 @@ def deep() -> dict[str, Any]:
         cyclic(),
         deep(),
     ],
-    ids=["nan", "inf", "half a pair", "tuple", "cyclic", "deep"],
+    ids=["nan", "inf", "lone surrogate", "tuple", "cyclic", "deep"],
 )
-def test_body_that_is_no_json_is_an_error(run: Run, context: dict[str, Any]) -> None:
-    """Before anything is sent, with the operation in the words."""
+def test_unserializable_body_is_an_error(run: Run, context: dict[str, Any]) -> None:
+    """An unserializable body raises an error that names the operation; nothing is sent."""
     with pytest.raises(
         SiteAssistError, match=r"^startConversation: the body cannot be written as JSON: "
     ):
@@ -437,48 +368,49 @@ def test_body_that_is_no_json_is_an_error(run: Run, context: dict[str, Any]) -> 
     [
         ({"status": "open"}, {"status": "open"}),
         ({"status": ConversationStatus.OPEN}, {"status": "open"}),
-        ({"status": "tomorrow"}, {"status": "tomorrow"}),
+        ({"status": "future"}, {"status": "future"}),
         ({"order_by": ConversationOrderBy.CREATEDAT}, {"orderBy": "createdAt"}),
-        ({"order_by": "createdAt", "order_dir": "desc"}, None),
+        (
+            {"order_by": "createdAt", "order_dir": "desc"},
+            {"orderBy": "createdAt", "orderDir": "desc"},
+        ),
         ({"limit": 5}, {"limit": "5"}),
         ({"limit": 5.0}, {"limit": "5"}),
         ({"status": UNSET, "limit": UNSET}, {}),
     ],
 )
 def test_query_of_a_list(
-    sent: Callable[..., httpx.Request], query: dict[str, Any], expected: dict[str, str] | None
+    sent: Callable[..., httpx.Request], query: dict[str, Any], expected: dict[str, str]
 ) -> None:
-    """As text, under the names of the API; what was left out does not go."""
-    found = dict(sent(lambda client: page(client, **query)).url.params)
+    """Query parameters are text under the API's names; unset ones are omitted."""
+    found = dict(sent(lambda client: client.get_conversations(**query).page()).url.params)
     found.pop("offset", None)
-    assert ({"orderBy": "createdAt", "orderDir": "desc"} if expected is None else expected) == found
+    assert expected == found
 
 
 @pytest.mark.parametrize("offset", [0, 7, 7.0])
 def test_offset_of_a_list(sent: Callable[..., httpx.Request], offset: float) -> None:
-    """A whole number, since some parsers know no other."""
-    request = sent(lambda client: page(client, offset=offset))
+    """The offset is sent as an integer, since some servers parse nothing else."""
+    request = sent(lambda client: client.get_conversations(offset=offset).page())
     assert str(int(offset)) == request.url.params["offset"]
 
 
-@pytest.mark.parametrize("words", ["a b", "a&b=c", "50%", "+", "☺", "#", "a/b?c", "", "\n"])
-def test_words_of_a_query_arrive_as_they_are(
-    sent: Callable[..., httpx.Request], words: str
-) -> None:
-    """Whatever they mean to an address."""
-    request = sent(lambda client: client.search(q=words, api_key="pk"))
-    assert [("q", words)] == [pair for pair in request.url.params.multi_items() if pair[0] == "q"]
+@pytest.mark.parametrize("text", ["a b", "a&b=c", "50%", "+", "☺", "#", "a/b?c", "", "\n"])
+def test_text_in_a_query_is_escaped(sent: Callable[..., httpx.Request], text: str) -> None:
+    """Text with characters that have a meaning in a URL arrives unchanged."""
+    request = sent(lambda client: client.search(q=text, api_key="pk"))
+    assert [("q", text)] == [pair for pair in request.url.params.multi_items() if pair[0] == "q"]
     assert "/v2/search" == request.url.path
 
 
-def test_words_that_cannot_be_written_are_an_error(run: Run) -> None:
-    """Half a surrogate pair has no place in an address, and no exception of Python's own."""
+def test_unencodable_text_in_a_query_is_an_error(run: Run) -> None:
+    """A lone surrogate in a query raises SiteAssistError instead of UnicodeEncodeError."""
     with pytest.raises(SiteAssistError, match="search"):
         run(never, lambda client: client.search(q="\ud800", api_key="pk"))
 
 
-def test_words_that_are_too_long_are_an_error(run: Run) -> None:
-    """Httpx's limit is one of ours."""
+def test_too_long_query_is_an_error(run: Run) -> None:
+    """A URL over httpx's length limit raises SiteAssistError."""
     with pytest.raises(SiteAssistError, match=r"^search: invalid request: "):
         run(never, lambda client: client.search(q="x" * 70_000, api_key="pk"))
 
@@ -500,20 +432,20 @@ def test_words_that_are_too_long_are_an_error(run: Run) -> None:
 def test_identifier_is_one_segment_of_the_path(
     sent: Callable[..., httpx.Request], identifier: object, path: str
 ) -> None:
-    """It cannot lead to another resource."""
+    """An identifier is escaped into one path segment, so it cannot reach another resource."""
     request = sent(lambda client: client.get_conversation(identifier))
     assert f"/v2/conversations/{path}".encode() == request.url.raw_path
 
 
 @pytest.mark.parametrize("identifier", ["", ".", ".."])
-def test_identifier_that_is_none_is_refused(run: Run, identifier: str) -> None:
-    """It would address something else; the words name the parameter."""
+def test_empty_or_dotted_identifier_is_refused(run: Run, identifier: str) -> None:
+    """An empty or dotted identifier raises ValueError that names the parameter."""
     with pytest.raises(ValueError, match="conversation_id must not be empty"):
         run(never, lambda client: client.get_conversation(identifier))
 
 
-def test_moment_in_a_body_is_text(sent: Callable[..., httpx.Request]) -> None:
-    """As ISO 8601 writes it."""
+def test_datetime_in_a_body_is_iso_8601(sent: Callable[..., httpx.Request]) -> None:
+    """A datetime is sent as ISO 8601 text."""
     moment = datetime(2025, 1, 1, tzinfo=UTC)
     request = sent(lambda client: client.start_conversation(context={"at": moment}))
     assert {"context": {"at": "2025-01-01T00:00:00+00:00"}} == json.loads(request.content)
@@ -524,23 +456,18 @@ def test_moment_in_a_body_is_text(sent: Callable[..., httpx.Request]) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_is_not_followed(run: Run, status: int) -> None:
-    """A credential goes where it was meant to go, and nowhere else."""
-    requests: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(status, headers={"Location": "https://example.com/"})
-
+    """A redirect is not followed, so the credential goes to no other host."""
+    service = Service(httpx.Response(status, headers={"Location": "https://example.com/"}))
     with pytest.raises(SiteAssistError):
-        run(handler, me)
-    assert 1 == len(requests)
+        run(service, me)
+    assert 1 == len(service.requests)
 
 
 # The end of a client
 
 
 def test_closed_client_makes_no_call(run: Run) -> None:
-    """It says so, instead of opening connections that nobody closes."""
+    """A call on a closed client raises an error and opens no connection."""
 
     async def closed(client: AsyncSiteAssist) -> None:
         await client.aclose()
@@ -559,7 +486,7 @@ def test_closed_client_makes_no_call(run: Run) -> None:
 
 
 def test_client_that_was_never_used_can_be_closed() -> None:
-    """There is nothing to close."""
+    """A client can be closed before its first call."""
     with SiteAssist(token="t") as client:
         assert isinstance(client, SiteAssist)
 
@@ -570,61 +497,25 @@ def test_client_that_was_never_used_can_be_closed() -> None:
     asyncio.run(main())
 
 
-class Opened(httpx.MockTransport):
-    """A transport that knows whether it is open."""
+class CountingTransport(httpx.MockTransport):
+    """A transport that counts how often it is closed."""
 
-    def __init__(self, handler: Handler) -> None:
-        """Take the service."""
-        super().__init__(handler)
+    def __init__(self) -> None:
+        super().__init__(lambda _: visitor())
         self.closed = 0
 
     def close(self) -> None:
-        """Close."""
+        """Count a close."""
         self.closed += 1
 
     async def aclose(self) -> None:
-        """Close."""
+        """Count a close."""
         self.closed += 1
 
 
-def test_client_that_is_closed_while_it_waits_does_not_open_again() -> None:
-    """A retry after the end would leave a connection open that nobody knows of."""
-    requests: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        client.close()
-        return httpx.Response(429, headers={"Retry-After": "0"})
-
-    transport = Opened(handler)
-    client = SiteAssist(token="t", transport=transport, max_retries=1)
-    with pytest.raises(SiteAssistError):
-        client.get_me()
-    assert (1, 1) == (len(requests), transport.closed)
-
-
-def test_async_client_that_is_closed_while_it_waits_does_not_open_again() -> None:
-    """The same holds for it."""
-    requests: list[httpx.Request] = []
-
-    async def main() -> int:
-        async def handler(request: httpx.Request) -> httpx.Response:
-            requests.append(request)
-            await client.aclose()
-            return httpx.Response(429, headers={"Retry-After": "0"})
-
-        transport = Opened(handler)  # type: ignore[arg-type]  # it may be awaited
-        client = AsyncSiteAssist(token="t", transport=transport, max_retries=1)
-        with pytest.raises(SiteAssistError):
-            await client.get_me()
-        return transport.closed
-
-    assert (1, 1) == (asyncio.run(main()), len(requests))
-
-
 def test_transport_is_closed_with_the_client() -> None:
-    """Once."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+    """Closing the client closes its transport once."""
+    transport = CountingTransport()
     with SiteAssist(token="t", transport=transport) as client:
         client.get_me()
         assert 0 == transport.closed
@@ -632,8 +523,8 @@ def test_transport_is_closed_with_the_client() -> None:
 
 
 def test_connections_of_a_loop_are_closed_with_it() -> None:
-    """Also of a client that nobody closed."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+    """The end of an event loop closes its connections even if the client is never closed."""
+    transport = CountingTransport()
     client = AsyncSiteAssist(token="t", transport=transport)
 
     async def main() -> None:
@@ -647,8 +538,8 @@ def test_connections_of_a_loop_are_closed_with_it() -> None:
 
 
 def test_async_client_closes_its_loops_connections() -> None:
-    """Those of this loop, at once."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+    """Leaving the client's block closes the connections of the running loop at once."""
+    transport = CountingTransport()
 
     async def main() -> int:
         async with AsyncSiteAssist(token="t", transport=transport) as client:
@@ -659,15 +550,15 @@ def test_async_client_closes_its_loops_connections() -> None:
     assert 1 == transport.closed
 
 
-def test_connections_that_another_thread_has_opened_meanwhile_are_used() -> None:
-    """Two threads that come first together open one pool, not two."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+def test_pool_opened_by_another_thread_is_used() -> None:
+    """Two threads that make the first call together open one pool, not two."""
+    transport = CountingTransport()
     client = SiteAssist(token="t", transport=transport)
     other = httpx.Client(transport=transport)
     caller = vars(client._caller)
 
-    class Lost:
-        """A lock that this thread gets only after the other one is done."""
+    class LateLock:
+        """A lock that this thread acquires only after another thread opened the connections."""
 
         def __enter__(self) -> None:
             caller["_http"] = other
@@ -675,7 +566,7 @@ def test_connections_that_another_thread_has_opened_meanwhile_are_used() -> None
         def __exit__(self, *_: object) -> None:
             pass
 
-    caller["_opening"] = Lost()
+    caller["_opening"] = LateLock()
     client.get_me()
     assert other is caller["_http"]
     client.close()
@@ -685,32 +576,27 @@ def test_connections_that_another_thread_has_opened_meanwhile_are_used() -> None
 # After a fork
 
 
-def forgotten(client: Any) -> Any:
-    """Do what happens in the new process."""
-    calls._after_fork()
-    return client
-
-
-def test_new_process_opens_connections_of_its_own() -> None:
-    """And leaves those of the old one alone."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+def test_child_process_opens_its_own_connections() -> None:
+    """After a fork the client opens new connections and leaves the parent's alone."""
+    transport = CountingTransport()
     client = SiteAssist(token="t", transport=transport)
-    forgotten(client)
-    client.get_me()
-    forgotten(client).get_me()
+    for _ in range(2):
+        calls._after_fork()
+        client.get_me()
     assert 0 == transport.closed
     client.close()
     assert 1 == transport.closed
 
 
-def test_new_process_opens_connections_of_its_own_async() -> None:
-    """And leaves those of the old one alone."""
-    transport = Opened(lambda _: httpx.Response(200, json=VISITOR))
+def test_child_process_opens_its_own_async_connections() -> None:
+    """After a fork the async client opens new connections and leaves the parent's alone."""
+    transport = CountingTransport()
 
     async def main() -> int:
         client = AsyncSiteAssist(token="t", transport=transport)
         await client.get_me()
-        await forgotten(client).get_me()
+        calls._after_fork()
+        await client.get_me()
         before = transport.closed
         await client.aclose()
         return before
@@ -718,15 +604,16 @@ def test_new_process_opens_connections_of_its_own_async() -> None:
     assert 0 == asyncio.run(main())
 
 
-def test_lock_that_was_held_is_free_in_the_new_process() -> None:
-    """Whoever held it does not exist there, or has a lock of its own by now."""
+def test_held_lock_is_free_in_the_child_process() -> None:
+    """A lock held at the time of the fork is free in the child process."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/init"):
             if not begun:
                 begun.append(True)
-                # As in a process that was made while this call is under way.
-                forgotten(client).get_me(timeout=1)
+                # As in a process forked while this call is in progress.
+                calls._after_fork()
+                client.get_me(timeout=1)
             return httpx.Response(201, json={"sessionToken": "t", "visitor": VISITOR})
         return httpx.Response(200, json=VISITOR)
 
@@ -746,12 +633,12 @@ def test_clients_are_not_kept_alive() -> None:
     assert before >= len(calls._callers)
 
 
-# What both kinds share
+# The base class of both callers
 
 
 def base(**given: Any) -> BaseCaller:
-    """Return what both kinds of callers are."""
-    told: dict[str, Any] = {
+    """Return an instance of the base class of both callers."""
+    defaults: dict[str, Any] = {
         "token": None,
         "api_key": "pk",
         "device_id": "device-1",
@@ -771,17 +658,17 @@ def base(**given: Any) -> BaseCaller:
         {"apiKey": "api_key", "saVid": "device_id"},
         "sessionToken",
     )
-    return BaseCaller(ClientSettings(**{**told, **given}), service)
+    return BaseCaller(ClientSettings(**{**defaults, **given}), service)
 
 
-def test_base_knows_no_connections() -> None:
-    """Each kind has its own."""
+def test_base_caller_has_no_connections() -> None:
+    """Forgetting connections is left to the subclasses."""
     with pytest.raises(NotImplementedError):
         base().forget_connections()
 
 
-def test_plan_takes_the_clients_settings_unless_told() -> None:
-    """A call's own count more, its deadline most of all."""
+def test_plan_uses_the_clients_settings_by_default() -> None:
+    """A call uses the client's settings unless it has its own; a given deadline is used as is."""
     operation = OperationInfo("getMe", "GET", bearer=True)
     call = base().plan(operation, "/identity/me")
     assert (2, 5.0, f"{BASE_URL}/identity/me", None) == (
@@ -802,8 +689,8 @@ def test_plan_takes_the_clients_settings_unless_told() -> None:
     assert b"{}" == base().plan(operation, "/", body={}, body_required=True).content
 
 
-def test_expired_session_is_forgotten_if_it_is_the_one() -> None:
-    """A newer one stays."""
+def test_expire_drops_only_the_given_token() -> None:
+    """Expiring an old token does not drop a newer one."""
     caller = base()
     caller.session_token = "new"
     caller.expire("old")
@@ -823,10 +710,10 @@ def test_expired_session_is_forgotten_if_it_is_the_one() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_model_that_cannot_read_an_answer_makes_it_an_error(
+def test_exception_of_a_model_becomes_a_response_error(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
-    """Whichever of Python's own exceptions it fails with."""
+    """An exception of a model's `from_dict`, of any kind, becomes an APIResponseError."""
 
     def from_dict(_: object) -> Visitor:
         raise error
@@ -841,19 +728,19 @@ class Trickle(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body that breaks off."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give a little, and fail."""
+        """Yield some bytes, then fail."""
         yield b'{"error":'
         raise httpx.ReadError("reset")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give a little, and fail."""
+        """Yield some bytes, then fail."""
         yield b'{"error":'
         raise httpx.ReadError("reset")
 
 
 @pytest.mark.parametrize("step", [me, chat], ids=["call", "stream"])
-def test_error_whose_body_breaks_off_is_an_error_all_the_same(run: Run, step: Step) -> None:
-    """One of the client's, whichever it is; nothing of httpx's comes through."""
+def test_error_response_with_a_broken_body_is_an_error(run: Run, step: Step) -> None:
+    """A body that breaks off raises SiteAssistError, never an exception of httpx."""
     with pytest.raises(SiteAssistError) as caught:
         run(lambda _: httpx.Response(404, stream=Trickle()), step)
     assert str(caught.value).startswith(("getMe: ", "sendMessage: "))

@@ -1,9 +1,8 @@
-"""A limit on time holds for the whole of a call, however slowly its pieces come."""
+"""Deadlines: a timeout limits a whole call, however slowly the response arrives."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -21,39 +20,17 @@ from siteassist_runtime import deadline as deadlines
 from siteassist_runtime import network
 from siteassist_runtime.deadline import NEVER, Deadline
 from siteassist_runtime.network import guard
+from tests.runtime.helpers import FakeTime
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-class FakeTime:
-    """A clock that moves only when a test says so."""
-
-    def __init__(self) -> None:
-        """Begin somewhere."""
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings and proxies of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's proxies from the tests."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    """Give deadlines a clock of the test's."""
-    clock = FakeTime()
-    monkeypatch.setattr(deadlines, "time", clock)
-    monkeypatch.setattr(network, "time", clock)
-    return clock
 
 
 def current() -> float:
@@ -61,11 +38,11 @@ def current() -> float:
     return deadlines.current.at
 
 
-# By itself
+# The deadline itself
 
 
 def test_remaining_counts_down_to_zero(clock: FakeTime) -> None:
-    """Never below it."""
+    """The remaining time decreases and is never negative."""
     deadline = Deadline(5)
     assert (5.0, 1005.0, 5) == (deadline.remaining(), deadline.at, deadline.seconds)
     clock.now += 3
@@ -74,8 +51,8 @@ def test_remaining_counts_down_to_zero(clock: FakeTime) -> None:
     assert 0.0 == deadline.remaining()
 
 
-def test_no_deadline_is_for_ever(clock: FakeTime) -> None:
-    """And httpx is told the same: None, not a number."""
+def test_deadline_without_a_limit_never_ends(clock: FakeTime) -> None:
+    """Without a limit the remaining time is infinite, and every timeout of httpx is None."""
     deadline = Deadline(None)
     clock.now += 10**9
     assert (NEVER, NEVER, None) == (deadline.remaining(), deadline.at, deadline.seconds)
@@ -85,8 +62,8 @@ def test_no_deadline_is_for_ever(clock: FakeTime) -> None:
         assert (deadline, NEVER) == (entered, current())
 
 
-def test_httpx_is_told_what_is_left(clock: FakeTime) -> None:
-    """For each of the four things that it limits."""
+def test_httpx_timeout_is_the_remaining_time(clock: FakeTime) -> None:
+    """The remaining time becomes each of httpx's four timeouts."""
     deadline = Deadline(5)
     clock.now += 1.5
     left = {"connect": 3.5, "read": 3.5, "write": 3.5, "pool": 3.5}
@@ -94,7 +71,7 @@ def test_httpx_is_told_what_is_left(clock: FakeTime) -> None:
 
 
 def test_deadlines_can_be_nested(clock: FakeTime) -> None:
-    """The inner one holds inside, the outer one again afterwards, whatever happened."""
+    """The inner deadline applies inside its block; then, even after an exception, the outer one."""
     outer, inner = Deadline(5), Deadline(3)
     with outer:
         assert clock.now + 5 == current()
@@ -110,7 +87,7 @@ def test_deadlines_can_be_nested(clock: FakeTime) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_deadline_can_be_entered_again() -> None:
-    """One moment, however often it is looked at."""
+    """A deadline entered twice ends at the same moment."""
     deadline = Deadline(5)
     for _ in range(2):
         with deadline:
@@ -118,8 +95,8 @@ def test_deadline_can_be_entered_again() -> None:
         assert NEVER == current()
 
 
-def test_deadline_can_begin_anew(clock: FakeTime) -> None:
-    """With the seconds that it had; what is for ever stays so."""
+def test_deadline_can_be_restarted(clock: FakeTime) -> None:
+    """`restart` restores the full number of seconds; no limit stays no limit."""
     deadline, never = Deadline(5), Deadline(None)
     clock.now += 4
     deadline.restart()
@@ -127,8 +104,8 @@ def test_deadline_can_begin_anew(clock: FakeTime) -> None:
     assert (5.0, NEVER) == (deadline.remaining(), never.remaining())
 
 
-def test_deadline_is_for_its_own_thread() -> None:
-    """Another thread is in no hurry."""
+def test_deadline_applies_to_its_own_thread() -> None:
+    """A deadline does not apply in other threads."""
     seen: list[float] = []
     with Deadline(5):
         thread = threading.Thread(target=lambda: seen.append(current()))
@@ -141,23 +118,22 @@ def test_deadline_is_for_its_own_thread() -> None:
 
 
 class FakeStream(httpcore.NetworkStream):
-    """A connection that notes the limits that it is given."""
+    """A connection that records the timeouts it is given."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self.limits: list[tuple[str, float | None]] = []
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read nothing."""
+        """Record the timeout and return `max_bytes` bytes."""
         self.limits.append(("read", timeout))
         return b"x" * max_bytes
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write nothing."""
+        """Record the data and the timeout."""
         self.limits.append((f"write {buffer!r}", timeout))
 
     def close(self) -> None:
-        """Close."""
+        """Record the call."""
         self.limits.append(("close", None))
 
     def start_tls(
@@ -166,40 +142,39 @@ class FakeStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Stay as it is."""
+        """Record the host and the timeout."""
         self.limits.append((f"tls {server_hostname}", timeout))
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Repeat what is asked for."""
+        """Return the name of the requested information."""
         return info
 
 
 class FakeBackend(httpcore.NetworkBackend):
-    """Opens `FakeStream`s."""
+    """A backend that records its calls and opens a `FakeStream`."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self.stream = FakeStream()
         self.opened: list[tuple[Any, ...]] = []
 
     def connect_tcp(self, *args: Any, **rest: Any) -> httpcore.NetworkStream:
-        """Open one."""
+        """Record the arguments and return the stream."""
         self.opened.append((*args, *rest.values()))
         return self.stream
 
     def connect_unix_socket(self, *args: Any, **rest: Any) -> httpcore.NetworkStream:
-        """Open one."""
+        """Record the arguments and return the stream."""
         self.opened.append((*args, *rest.values()))
         return self.stream
 
     def sleep(self, seconds: float) -> None:
-        """Note it."""
+        """Record the duration."""
         self.opened.append(("sleep", seconds))
 
 
 def guarded(backend: httpcore.NetworkBackend) -> httpcore.NetworkBackend:
-    """Return what `guard` makes of a backend."""
+    """Return the network backend with which `guard` replaces ``backend``."""
     client = httpx.Client()
     pool_of(client)._network_backend = backend
     found: httpcore.NetworkBackend = pool_of(guard(client))._network_backend
@@ -208,13 +183,13 @@ def guarded(backend: httpcore.NetworkBackend) -> httpcore.NetworkBackend:
 
 
 def pool_of(client: httpx.Client, transport: Any = None) -> Any:
-    """Return the connections of a client."""
+    """Return the connection pool of a client or transport."""
     found: Any = transport or client._transport
     return found._pool
 
 
-def test_every_step_gets_what_is_left(clock: FakeTime) -> None:
-    """Or its own limit, if that is less."""
+def test_each_network_operation_gets_the_remaining_time(clock: FakeTime) -> None:
+    """Each network operation gets the remaining time, or its own timeout if that is shorter."""
     backend = FakeBackend()
     context = ssl.create_default_context()
     with Deadline(5):
@@ -232,8 +207,8 @@ def test_every_step_gets_what_is_left(clock: FakeTime) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_without_a_deadline_nothing_changes() -> None:
-    """A connection that outlives its call has the limits that httpx gives it."""
+def test_timeouts_are_unchanged_without_a_deadline() -> None:
+    """Outside a deadline, connections keep the timeouts that httpx passes."""
     backend = FakeBackend()
     stream = guarded(backend).connect_unix_socket("/nowhere", 60.0, None)
     stream.read(1, 7.0)
@@ -245,8 +220,8 @@ def test_without_a_deadline_nothing_changes() -> None:
     assert "server_addr" == stream.get_extra_info("server_addr")
 
 
-def test_after_the_deadline_nothing_is_begun(clock: FakeTime) -> None:
-    """Each step raises httpcore's own exception for it, which httpx knows."""
+def test_no_network_operation_begins_after_the_deadline(clock: FakeTime) -> None:
+    """After the deadline each operation raises the httpcore exception that httpx expects."""
     backend = FakeBackend()
     late = guarded(backend)
     stream = late.connect_tcp("127.0.0.1", 80)
@@ -265,11 +240,11 @@ def test_after_the_deadline_nothing_is_begun(clock: FakeTime) -> None:
     assert (1, []) == (len(backend.opened), backend.stream.limits)
 
 
-# In httpx, whose private attributes it takes
+# The private attributes of httpx that `guard` uses
 
 
 def test_httpx_has_what_guard_needs() -> None:
-    """If httpx is built differently one day, this says so."""
+    """The private attributes that `guard` uses exist; a new version of httpx may change them."""
     with httpx.Client() as client:
         assert isinstance(client._transport, httpx.HTTPTransport)
         assert isinstance(client._mounts, dict)
@@ -286,8 +261,8 @@ def test_httpx_has_what_guard_needs() -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
-def test_proxies_are_guarded_as_well(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Those of the environment keep deadlines too; hosts without a proxy do no harm."""
+def test_proxies_are_guarded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Proxies from the environment are guarded; hosts without a proxy are skipped."""
     monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "localhost")
     with guard(httpx.Client()) as client:
@@ -302,14 +277,14 @@ def test_proxies_are_guarded_as_well(monkeypatch: pytest.MonkeyPatch, name: str)
 
 
 def test_other_transports_are_left_alone() -> None:
-    """What is not httpx's own has its own ways."""
+    """Transports other than httpx's own are left unchanged."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
     with guard(httpx.Client(transport=transport)) as client:
         assert 200 == client.get("http://127.0.0.1/").status_code
 
 
 def test_shared_transport_is_guarded_once() -> None:
-    """Two clients over one transport do not wrap it twice."""
+    """Two clients that share a transport do not wrap it twice."""
     transport = httpx.HTTPTransport()
     first, second = httpx.Client(transport=transport), httpx.Client(transport=transport)
     guard(first)
@@ -323,10 +298,10 @@ def test_shared_transport_is_guarded_once() -> None:
 
 
 class Drip:
-    """A server that sends a byte from time to time, and never ends; also as a proxy."""
+    """A server, or proxy, that sends one byte at a time and never finishes."""
 
     def __init__(self, listening: socket.socket, head: bytes) -> None:
-        """Take where to listen, and what to send at first."""
+        """Take a listening socket and the first bytes of each response."""
         self._listening = listening
         self._head = head
         self._stop = threading.Event()
@@ -344,10 +319,10 @@ class Drip:
                         connection.sendall(b"x")
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._stop.set()
         with suppress(OSError):
-            # Wakes up who waits for a connection.
+            # Wakes up the thread that waits in accept().
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         self._thread.join(10)
@@ -361,7 +336,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nX-Slow: "
 
 @pytest.fixture
 def drip() -> Iterator[Callable[..., str]]:
-    """Start servers that drip, and return their addresses."""
+    """Return a function that starts such a server and returns its URL."""
     started: list[Drip] = []
 
     def drip(head: bytes) -> str:
@@ -376,8 +351,8 @@ def drip() -> Iterator[Callable[..., str]]:
 
 @pytest.mark.parametrize("head", [BODY, ERROR, HEAD], ids=["body", "error body", "head"])
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_answer_that_drips_is_cut_off(drip: Callable[[bytes], str], head: bytes, kind: str) -> None:
-    """Each byte comes in time; the call does not. Without the limit it would never end."""
+def test_slow_response_is_cut_off(drip: Callable[[bytes], str], head: bytes, kind: str) -> None:
+    """The timeout ends a call whose every byte arrives in time but whose response never ends."""
     url = drip(head)
 
     async def main() -> None:
@@ -393,37 +368,36 @@ def test_answer_that_drips_is_cut_off(drip: Callable[[bytes], str], head: bytes,
     assert NEVER == current()
 
 
-def test_proxy_that_drips_is_cut_off(
-    drip: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "head", "scheme"),
+    [("HTTP_PROXY", BODY, "http"), ("HTTPS_PROXY", HEAD, "https")],
+    ids=["request", "tunnel"],
+)
+def test_slow_proxy_is_cut_off(
+    drip: Callable[[bytes], str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    head: bytes,
+    scheme: str,
 ) -> None:
-    """The environment's proxy is used, and has no more time than the service."""
-    monkeypatch.setenv("HTTP_PROXY", drip(BODY))
-    client = SiteAssist(token="t", base_url="http://example.invalid/v2", timeout=0.1)
+    """The deadline covers a proxy from the environment, and the opening of its tunnel."""
+    monkeypatch.setenv(variable, drip(head))
+    client = SiteAssist(token="t", base_url=f"{scheme}://example.invalid/v2", timeout=0.1)
     with client, pytest.raises(APITimeoutError):
         client.get_me()
 
 
-def test_proxy_of_a_secure_service_that_drips_is_cut_off(
-    drip: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also while it makes the tunnel."""
-    monkeypatch.setenv("HTTPS_PROXY", drip(HEAD))
-    client = SiteAssist(token="t", base_url="https://example.invalid/v2", timeout=0.1)
-    with client, pytest.raises(APITimeoutError):
-        client.get_me()
-
-
-def test_handshake_that_hangs_is_cut_off(drip: Callable[[bytes], str]) -> None:
-    """A server that talks, but not TLS's words, has no more time either."""
-    # The head of a record of 16 KB, of which a byte comes from time to time.
+def test_hanging_handshake_is_cut_off(drip: Callable[[bytes], str]) -> None:
+    """The timeout covers a TLS handshake that never completes."""
+    # The header of a TLS record of 16 KB, whose bytes then arrive one by one.
     url = drip(b"\x16\x03\x03\x40\x00").replace("http:", "https:")
     client = SiteAssist(token="t", base_url=url, timeout=0.1)
     with client, pytest.raises(APITimeoutError):
         client.get_me()
 
 
-def test_local_socket_that_drips_is_cut_off(tmp_path: Path) -> None:
-    """A transport of httpx's own that the program brings is guarded as well."""
+def test_slow_unix_socket_is_cut_off(tmp_path: Path) -> None:
+    """A transport of httpx that the program passes is guarded as well."""
     path = str(tmp_path / "s")
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
@@ -438,8 +412,8 @@ def test_local_socket_that_drips_is_cut_off(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_connection_serves_the_next_call_after_one_in_time() -> None:
-    """The limit of one call does not stay on its connection."""
+def test_connection_is_reused_by_a_call_with_another_timeout() -> None:
+    """The deadline of one call does not remain on its connection."""
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 
     def serve() -> None:

@@ -1,12 +1,10 @@
-"""Every failure is one exception of the right class, which says all that is known of it."""
+"""Exceptions: their classes, messages and attributes, and their copies."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import gzip
 import json
-import os
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,12 +17,10 @@ from siteassist import (
     APIResponseError,
     APIStatusError,
     APITimeoutError,
-    AsyncSiteAssist,
     BadGatewayError,
     CredentialsError,
     InternalServerError,
     NotFoundError,
-    SiteAssist,
     SiteAssistError,
     StreamDecodeError,
     StreamError,
@@ -32,9 +28,8 @@ from siteassist import (
     TooManyRequestsError,
 )
 from siteassist.errors import STATUS_ERRORS
+from tests.runtime.helpers import BASE_URL, VISITOR, Handler, Run, me
 
-BASE_URL = "http://127.0.0.1/v2"
-Handler = Callable[[httpx.Request], httpx.Response]
 Fail = Callable[..., Any]
 
 ERROR = {
@@ -46,68 +41,50 @@ ERROR = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture(params=["sync", "async"])
-def fail(request: pytest.FixtureRequest) -> Fail:
-    """Ask for the visitor with a client of either kind, and return the exception."""
+@pytest.fixture
+def fail(run_steps: Run) -> Fail:
+    """Return a function that calls `get_me` with either client and returns the exception."""
 
     def fail(handler: Handler, **settings: Any) -> Any:
-        settings = {"token": "a-token", "base_url": BASE_URL, "max_retries": 0, **settings}
-        transport = httpx.MockTransport(handler)
-
-        def blocking() -> None:
-            with SiteAssist(transport=transport, **settings) as client:
-                client.get_me()
-
-        async def awaited() -> None:
-            async with AsyncSiteAssist(transport=transport, **settings) as client:
-                await client.get_me()
-
         with pytest.raises(SiteAssistError) as caught:
-            blocking() if request.param == "sync" else asyncio.run(awaited())
+            run_steps(handler, me, **{"token": "a-token", "max_retries": 0, **settings})
         return caught.value
 
     return fail
 
 
 def answering(status: int, **content: Any) -> Handler:
-    """Return a service that always gives the same answer."""
+    """Return a service that always gives the same response."""
     return lambda _: httpx.Response(status, **content)
 
 
 class Late(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that is read after the head of the answer has been, as from a socket."""
+    """A body that is read after the head of the response, as from a socket."""
 
     def __init__(self, body: bytes) -> None:
-        """Take the bytes as they travel."""
+        """Take the encoded bytes."""
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give them."""
+        """Yield the bytes."""
         yield self._body
 
     async def __aiter__(self) -> Any:
-        """Give them."""
+        """Yield the bytes."""
         yield self._body
 
 
-# What an answer says
+# Error responses
 
 
 @pytest.mark.parametrize("status", sorted(STATUS_ERRORS))
-def test_documented_status_raises_its_class_with_all_that_was_said(fail: Fail, status: int) -> None:
-    """Status, code, message, details, wait, id, body, text and answer are attributes."""
+def test_documented_status_raises_its_class(fail: Fail, status: int) -> None:
+    """A documented status raises its class, with everything the response contains as attributes."""
     headers = {"X-Request-Id": "request-1", "Retry-After": "3"}
     error = fail(answering(status, json=ERROR, headers=headers))
     assert STATUS_ERRORS[status] is type(error)
-    told: dict[str, Any] = ERROR["error"]
-    assert (status, told["code"], told["message"], told["details"]) == (
+    sent: dict[str, Any] = ERROR["error"]
+    assert (status, sent["code"], sent["message"], sent["details"]) == (
         error.status_code,
         error.code,
         error.message,
@@ -119,8 +96,8 @@ def test_documented_status_raises_its_class_with_all_that_was_said(fail: Fail, s
     assert httpx.codes.get_reason_phrase(status) == error.reason
 
 
-def test_answer_is_kept_with_its_request(fail: Fail) -> None:
-    """The response is a whole one: it can be asked for its status, headers, body and request."""
+def test_response_is_kept_with_its_request(fail: Fail) -> None:
+    """The exception keeps the whole response and its request."""
     error = fail(answering(404, json=ERROR, headers={"X-Note": "kept"}))
     response: httpx.Response = error.response
     assert (404, "kept", ERROR) == (
@@ -148,15 +125,15 @@ def test_answer_is_kept_with_its_request(fail: Fail) -> None:
     ],
     ids=["plain", "request id"],
 )
-def test_words_name_operation_status_and_reason(
+def test_message_names_operation_status_and_reason(
     fail: Fail, headers: dict[str, str], expected: str
 ) -> None:
-    """The text of the exception is a line that a person can act on."""
+    """The message names operation, status, reason, code, wait and, if known, the request."""
     assert expected == str(fail(answering(404, json=ERROR, headers=headers)))
 
 
-def test_words_leave_out_what_is_unknown(fail: Fail) -> None:
-    """No empty brackets, no None."""
+def test_message_omits_unknown_parts(fail: Fail) -> None:
+    """The message omits unknown parts."""
     error = fail(answering(404, json={"error": {"message": "Gone."}}))
     assert "getMe: 404 Not Found: Gone." == str(error)
     assert (None, None, None, None) == (
@@ -169,14 +146,14 @@ def test_words_leave_out_what_is_unknown(fail: Fail) -> None:
 
 @pytest.mark.parametrize("status", [302, 304, 405, 418, 451, 504, 599, 777])
 def test_undocumented_status_raises_the_base_class(fail: Fail, status: int) -> None:
-    """Standard or not, a redirect or not: what is not documented has no class of its own."""
+    """An undocumented status, redirects included, raises the base class."""
     error = fail(answering(status, json=ERROR))
     assert (APIStatusError, status, "not_found") == (type(error), error.status_code, error.code)
     assert str(error).startswith(f"getMe: {status}")
 
 
 BODIES: dict[str, tuple[bytes, str, object]] = {
-    # What comes, the message, the parsed body.
+    # Content, message, parsed body.
     "no JSON": (b"<h1>Bad\n  gateway</h1>", "<h1>Bad gateway</h1>", None),
     "empty": (b"", "the service gave no reason", None),
     "blank": (b" \n ", "the service gave no reason", None),
@@ -206,14 +183,14 @@ BODIES: dict[str, tuple[bytes, str, object]] = {
 def test_body_of_any_shape_raises_the_right_class(
     fail: Fail, content: bytes, message: str, body: object
 ) -> None:
-    """A body that breaks the schema changes nothing but what can be said."""
+    """The status decides the class even if the body does not match the schema."""
     error = fail(answering(502, content=content))
     assert (BadGatewayError, message, body) == (type(error), error.message, error.body)
     assert (content.decode(), None, None) == (error.text, error.code, error.details)
 
 
-def test_body_that_is_no_utf8_is_read_as_far_as_it_goes(fail: Fail) -> None:
-    """One bad byte costs one character."""
+def test_invalid_utf8_in_a_body_is_replaced(fail: Fail) -> None:
+    """An invalid byte in the body is replaced, and the rest is read."""
     error = fail(answering(500, content=b'{"error":{"code":"oops","message":"caf\xe9"}}'))
     assert (InternalServerError, "oops", "caf\N{REPLACEMENT CHARACTER}") == (
         type(error),
@@ -223,13 +200,13 @@ def test_body_that_is_no_utf8_is_read_as_far_as_it_goes(fail: Fail) -> None:
 
 
 def test_body_with_a_byte_order_mark_is_read(fail: Fail) -> None:
-    """Some proxies put the mark before their JSON."""
+    """A byte order mark, which some proxies add, is ignored."""
     error = fail(answering(404, content=b"\xef\xbb\xbf" + json.dumps(ERROR).encode()))
     assert "not_found" == error.code
 
 
-def test_compressed_body_is_read_and_kept_as_plain(fail: Fail) -> None:
-    """The kept answer does not claim to be compressed, so that it can be read again."""
+def test_compressed_body_is_kept_decompressed(fail: Fail) -> None:
+    """The kept response is decompressed and no longer declares an encoding."""
     packed = gzip.compress(json.dumps(ERROR).encode())
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
     error = fail(lambda _: httpx.Response(404, headers=headers, stream=Late(packed)))
@@ -238,16 +215,16 @@ def test_compressed_body_is_read_and_kept_as_plain(fail: Fail) -> None:
     assert str(len(error.text)) == error.response.headers["content-length"]
 
 
-def test_error_whose_body_cannot_be_unpacked_keeps_its_status(fail: Fail) -> None:
-    """The status is known, whatever became of the body."""
+def test_error_with_invalid_gzip_keeps_its_status(fail: Fail) -> None:
+    """An error response with invalid gzip raises the class of its status."""
     headers = {"Content-Encoding": "gzip"}
     error = fail(lambda _: httpx.Response(404, headers=headers, stream=Late(b"no gzip")))
     assert NotFoundError is type(error)
 
 
 @pytest.mark.parametrize("status", [200, 404], ids=["success", "error"])
-def test_header_that_is_no_ascii_does_no_harm(fail: Fail, status: int) -> None:
-    """Headers are bytes, and some services put names of files or people in them."""
+def test_non_ascii_header_is_accepted(fail: Fail, status: int) -> None:
+    """A header with non-ASCII bytes, such as a file name, does not break error handling."""
     error = fail(answering(status, headers=[(b"X-Note", b"caf\xe9")], content=b"[]"))
     expected: type[SiteAssistError] = APIResponseError if status == 200 else NotFoundError
     assert expected.__name__ == type(error).__name__
@@ -258,8 +235,8 @@ def test_header_that_is_no_ascii_does_no_harm(fail: Fail, status: int) -> None:
 @pytest.mark.parametrize(
     "charset", ["utf-16", "utf-32", "base64", "rot13", "zlib", "idna", "undefined", "unheard-of"]
 )
-def test_wrong_charset_does_no_harm(fail: Fail, status: int, charset: str) -> None:
-    """JSON is UTF-8, whatever the header says; not all that Python calls an encoding is one."""
+def test_wrong_charset_is_ignored(fail: Fail, status: int, charset: str) -> None:
+    """A wrong charset is ignored for JSON, including Python codecs that are not text encodings."""
     content = json.dumps(ERROR).encode()
     headers = {"Content-Type": f"application/json; charset={charset}"}
     error = fail(answering(status, content=content, headers=headers))
@@ -271,34 +248,26 @@ def test_wrong_charset_does_no_harm(fail: Fail, status: int, charset: str) -> No
 
 @pytest.mark.parametrize("location", ["/elsewhere", "https://example.com/", "//", ""], ids=repr)
 def test_redirect_is_an_error_with_its_status(fail: Fail, location: str) -> None:
-    """It is not followed; where it leads to can be looked up."""
+    """A redirect is not followed; the exception keeps its Location header."""
     error = fail(answering(302, headers={"Location": location}))
     assert (APIStatusError, 302) == (type(error), error.status_code)
     assert location == error.response.headers["location"]
 
 
 @pytest.mark.parametrize("location", ["mailto:x", "http://[::1", "http://a:b", "\0"], ids=repr)
-def test_redirect_to_nowhere_is_an_error_of_the_clients(fail: Fail, location: str) -> None:
-    """Httpx reads the address even if it does not go there; its exceptions do not come through."""
+def test_redirect_with_an_invalid_location_is_an_error(fail: Fail, location: str) -> None:
+    """An invalid Location, which httpx parses anyway, raises SiteAssistError."""
     assert "getMe" == fail(answering(302, headers={"Location": location})).operation
 
 
-def test_reason_of_the_servers_own_is_kept(fail: Fail) -> None:
-    """What the server calls its status is what the words say."""
+def test_reason_phrase_of_the_server_is_shown(fail: Fail) -> None:
+    """The message shows the server's own reason phrase."""
     error = fail(answering(777, extensions={"reason_phrase": b"Too Tired"}))
     assert "getMe: 777 Too Tired: the service gave no reason" == str(error)
     assert "Too Tired" == error.response.reason_phrase
 
 
-# Successes that are none
-
-VISITOR = {
-    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
-    "type": "anonymous",
-    "externalId": None,
-    "name": None,
-    "avatarUrl": None,
-}
+# Invalid successful responses
 
 
 @pytest.mark.parametrize(
@@ -318,10 +287,8 @@ VISITOR = {
     ],
     ids=["html", "empty", "null", "list", "numbers", "field", "null id", "id", "type", "deep", "x"],
 )
-def test_success_that_breaks_the_description_is_an_error(
-    fail: Fail, content: bytes, words: str
-) -> None:
-    """What is no visitor raises, with the status, the problem and the text."""
+def test_invalid_successful_body_is_an_error(fail: Fail, content: bytes, words: str) -> None:
+    """An invalid visitor raises an error with the status, the problem and the text."""
     error = fail(answering(200, content=content, headers={"Content-Type": "application/json"}))
     assert (APIResponseError, "getMe") == (type(error), error.operation)
     assert str(error).startswith("getMe: 200 with an unexpected body (application/json; ")
@@ -330,15 +297,15 @@ def test_success_that_breaks_the_description_is_an_error(
     assert len(str(error)) < 600
 
 
-def test_success_without_a_type_says_so(fail: Fail) -> None:
-    """A success without content is none either."""
+def test_success_without_a_media_type_is_an_error(fail: Fail) -> None:
+    """A success without content raises an error that mentions the missing type."""
     error = fail(answering(204))
     assert str(error).startswith("getMe: 204 with an unexpected body (no type; ")
     assert "" == error.text
 
 
-def test_success_that_cannot_be_unpacked_is_an_error_of_its_own(fail: Fail) -> None:
-    """The answer came, so it is no matter of the connection."""
+def test_success_with_invalid_gzip_is_a_response_error(fail: Fail) -> None:
+    """Invalid gzip in a success is a response error, not a connection error."""
     headers = {"Content-Encoding": "gzip"}
     error = fail(lambda _: httpx.Response(200, headers=headers, stream=Late(b"no gzip")))
     assert (APIResponseError, None, "") == (type(error), error.response, error.text)
@@ -350,7 +317,7 @@ def test_success_that_cannot_be_unpacked_is_an_error_of_its_own(fail: Fail) -> N
 
 
 def raising(error: Exception) -> Handler:
-    """Return a service that cannot be talked to."""
+    """Return a service to which every connection fails."""
 
     def handler(_: httpx.Request) -> httpx.Response:
         raise error
@@ -372,7 +339,7 @@ def raising(error: Exception) -> Handler:
 def test_broken_connection_is_an_error_with_its_cause(
     fail: Fail, cause: Exception, words: str
 ) -> None:
-    """It says whether the service was reached at all; httpx's own exception is the cause."""
+    """The message says whether the service was reached; httpx's exception is the cause."""
     error = fail(raising(cause))
     assert (APIConnectionError, f"getMe: {words}") == (type(error), str(error))
     assert (type(cause), str(cause)) == (type(error.__cause__), str(error.__cause__))
@@ -382,10 +349,10 @@ def test_broken_connection_is_an_error_with_its_cause(
 @pytest.mark.parametrize(
     ("timeout", "within"), [(5, " within 5 s"), (0.25, " within 0.25 s"), (None, "")]
 )
-def test_timeout_is_an_error_that_names_the_limit(
+def test_timeout_names_the_limit(
     fail: Fail, kind: type[httpx.TimeoutException], timeout: float | None, within: str
 ) -> None:
-    """Whatever took so long, the exception is the same."""
+    """Every kind of timeout raises the same exception, which states the limit."""
     error = fail(raising(kind("slow")), timeout=timeout)
     assert (APITimeoutError, f"getMe: no answer from {BASE_URL}{within}") == (
         type(error),
@@ -394,13 +361,13 @@ def test_timeout_is_an_error_that_names_the_limit(
     assert isinstance(error.__cause__, kind)
 
 
-# Copies
+# Copies and pickles
 
 
-def made() -> list[SiteAssistError]:
-    """Make one exception of each class by hand."""
-    request = httpx.Request("GET", f"{BASE_URL}/identity/me", headers={"X-Note": "asked"})
-    response = httpx.Response(404, json=ERROR, headers={"X-Note": "told"}, request=request)
+def one_of_each_class() -> list[SiteAssistError]:
+    """Create one exception of each class."""
+    request = httpx.Request("GET", f"{BASE_URL}/identity/me", headers={"X-Note": "request"})
+    response = httpx.Response(404, json=ERROR, headers={"X-Note": "response"}, request=request)
     with_status: list[type[APIStatusError]] = [APIStatusError, *STATUS_ERRORS.values()]
     plain: list[type[SiteAssistError]] = [
         SiteAssistError,
@@ -434,7 +401,7 @@ def made() -> list[SiteAssistError]:
 
 
 def comparable(error: SiteAssistError) -> dict[str, Any]:
-    """Return all that an exception holds, in a form that can be compared."""
+    """Return everything that an exception holds, in comparable form."""
     held: dict[str, Any] = dict(vars(error))
     response = held.pop("response", None)
     if response is not None:
@@ -450,30 +417,30 @@ def comparable(error: SiteAssistError) -> dict[str, Any]:
 
 
 def pickled(protocol: int) -> Callable[[Any], Any]:
-    """Return what writes and reads a pickle of this protocol."""
+    """Return a function that pickles and unpickles with this protocol."""
     return lambda error: pickle.loads(pickle.dumps(error, protocol))
 
 
-WAYS: dict[str, Callable[[Any], Any]] = {
+COPIERS: dict[str, Callable[[Any], Any]] = {
     **{f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)},
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("error", made(), ids=lambda error: type(error).__name__)
-def test_exception_survives_every_way_of_copying(
-    error: SiteAssistError, way: Callable[[Any], Any]
+@pytest.mark.parametrize("copy_of", COPIERS.values(), ids=COPIERS)
+@pytest.mark.parametrize("error", one_of_each_class(), ids=lambda error: type(error).__name__)
+def test_exception_can_be_pickled_and_copied(
+    error: SiteAssistError, copy_of: Callable[[Any], Any]
 ) -> None:
-    """Class, words and all attributes are the same in another process, or in a copy."""
-    again = way(error)
+    """A pickled or copied exception has the same class, message and attributes."""
+    again = copy_of(error)
     assert error is not again
     assert comparable(error) == comparable(again)
 
 
-def test_exception_of_a_call_survives_pickling(fail: Fail) -> None:
-    """Not only those made by hand: what a client raises can be sent to another process."""
+def test_exception_of_a_call_can_be_pickled(fail: Fail) -> None:
+    """An exception raised by a client can be sent to another process."""
     error = fail(answering(429, json=ERROR, headers={"X-Request-Id": "r-1"}))
     again = pickle.loads(pickle.dumps(error))
     assert comparable(error) == comparable(again)
@@ -481,14 +448,14 @@ def test_exception_of_a_call_survives_pickling(fail: Fail) -> None:
 
 
 def test_notes_survive_pickling() -> None:
-    """What a program adds to an exception is not lost."""
+    """Notes added to an exception are pickled with it."""
     error = NotFoundError("words", operation="getMe", status_code=404)
     error.add_note("while testing")
     assert ["while testing"] == pickle.loads(pickle.dumps(error)).__notes__
 
 
 def test_deep_copy_shares_nothing() -> None:
-    """Changing the copy leaves the original alone."""
+    """Changing a deep copy leaves the original unchanged."""
     error = NotFoundError("words", operation="getMe", status_code=404, details={"a": [1]})
     again = copy.deepcopy(error)
     assert again.details is not None
@@ -496,7 +463,7 @@ def test_deep_copy_shares_nothing() -> None:
     assert {"a": [1]} == error.details
 
 
-# Families
+# The class hierarchy
 
 
 @pytest.mark.parametrize(
@@ -514,14 +481,16 @@ def test_deep_copy_shares_nothing() -> None:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_families(cls: type[SiteAssistError], parents: set[type[Exception]]) -> None:
-    """Catching a class catches what is a kind of it, and nothing else."""
+def test_exception_has_its_documented_bases(
+    cls: type[SiteAssistError], parents: set[type[Exception]]
+) -> None:
+    """Each exception has exactly the documented base classes."""
     ours = {found for found in cls.__mro__ if issubclass(found, SiteAssistError)} - {cls}
     assert parents == ours
     assert issubclass(cls, Exception)
 
 
-def test_words_without_an_operation_are_just_the_words() -> None:
-    """An exception that is about no call names none."""
+def test_message_without_an_operation() -> None:
+    """An exception without an operation shows only its message."""
     assert "words" == str(SiteAssistError("words"))
     assert "getMe: words" == str(SiteAssistError("words", operation="getMe"))

@@ -1,8 +1,7 @@
-"""What ``SITEASSIST_LOG`` and the logger ``siteassist`` tell of the client's work."""
+"""The log of the client's work: ``SITEASSIST_LOG`` and the logger ``siteassist``."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -17,88 +16,34 @@ import pytest
 from siteassist import AsyncSiteAssist, NotFoundError, SiteAssist
 from siteassist_runtime import log
 from siteassist_runtime.redaction import KeyFilter
-
-BASE_URL = "http://127.0.0.1/v2"
-CONVERSATION = "7f3e2d1c-0b9a-4887-a6f5-e4d3c2b1a098"
-VISITOR = {
-    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
-    "type": "anonymous",
-    "externalId": None,
-    "name": None,
-    "avatarUrl": None,
-}
-COMPLETION = {
-    "object": "chat.completion",
-    "model": "m",
-    "steps": [{"content": [{"type": "text", "text": "Hello."}], "usage": {}}],
-}
-Run = Callable[..., Any]
-Handler = Callable[[httpx.Request], httpx.Response]
+from tests.runtime.helpers import (
+    BASE_URL,
+    COMPLETION,
+    CONVERSATION,
+    Run,
+    Service,
+    chat,
+    me,
+    never,
+    visitor,
+)
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
+@pytest.fixture
+def run(run_steps: Run) -> Run:
+    """Return a function that runs one step with a client of either kind."""
+    return lambda handler, step: run_steps(handler, step, token="sk_live_abcdefgh")[0]
 
 
-@pytest.fixture(params=["sync", "async"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Take a step with a client of either kind."""
-
-    def run(handler: Handler, step: Callable[[Any], Any], **settings: Any) -> Any:
-        settings = {"token": "sk_live_abcdefgh", "base_url": BASE_URL, **settings}
-        transport = httpx.MockTransport(handler)
-        if request.param == "sync":
-            with SiteAssist(transport=transport, **settings) as client:
-                return step(client)
-
-        async def main() -> Any:
-            async with AsyncSiteAssist(transport=transport, **settings) as client:
-                return await step(client)
-
-        return asyncio.run(main())
-
-    return run
-
-
-def me(client: Any) -> Any:
-    """Make a call without a body."""
-    return client.get_me()
-
-
-def send(client: Any) -> Any:
-    """Make a call with a body."""
-    return client.send_message(CONVERSATION, content="Hi ☺")
-
-
-async def _read(stream: Any) -> Any:
-    async with stream:
-        return await stream.until_done()
-
-
-def chat(client: Any) -> Any:
-    """Read an answer as it comes."""
-    stream = client.send_message_stream(CONVERSATION, content="Hi")
-    if isinstance(client, AsyncSiteAssist):
-        return _read(stream)
-    with stream:
-        return stream.until_done()
-
-
-def busy_once() -> Handler:
-    """Return a service that is busy at first."""
-    answers = [
-        httpx.Response(429, json={"error": {"message": "Busy."}}, headers={"Retry-After": "0"}),
-        httpx.Response(200, json=VISITOR, headers={"X-Note": "told"}),
-    ]
-    return lambda _: answers.pop(0)
+def busy_once() -> Service:
+    """Return a service that answers 429 once, then 200."""
+    busy = {"error": {"message": "Busy."}}
+    return Service(httpx.Response(429, json=busy, headers={"Retry-After": "0"}), visitor())
 
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
-    """Return what is logged from a level up, with times left out."""
+    """Return a function that lists the lines logged at a level or above, without durations."""
     caplog.set_level(logging.DEBUG, logger="siteassist")
 
     def lines(level: int) -> list[str]:
@@ -111,10 +56,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
     return lines
 
 
-def test_info_has_a_line_for_each_answer_and_each_retry(
+def test_info_logs_each_response_and_each_retry(
     run: Run, lines: Callable[[int], list[str]]
 ) -> None:
-    """Enough to see what a slow call was waiting for."""
+    """At INFO each response and each retry is logged, which explains a slow call."""
     run(busy_once(), me)
     expected = [
         "getMe: 429 Too Many Requests after # s",
@@ -124,23 +69,12 @@ def test_info_has_a_line_for_each_answer_and_each_retry(
     assert expected == lines(logging.INFO)
 
 
-def test_info_has_a_line_for_a_retry_after_a_broken_connection(
+def test_info_logs_a_retry_after_a_failed_connection(
     run: Run, lines: Callable[[int], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no answer to tell of, but the reason."""
+    """At INFO a retry after a failed connection is logged with its reason."""
     monkeypatch.setattr("siteassist_runtime.retry.FIRST_WAIT", 0.001)
-    answers: list[httpx.Response | Exception] = [
-        httpx.ConnectError("refused"),
-        httpx.Response(200, json=VISITOR),
-    ]
-
-    def handler(_: httpx.Request) -> httpx.Response:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    run(handler, me)
+    run(Service(httpx.ConnectError("refused"), visitor()), me)
     expected = [
         f"getMe: retry in # s after: getMe: cannot reach {BASE_URL}: refused",
         "getMe: 200 OK after # s",
@@ -148,35 +82,36 @@ def test_info_has_a_line_for_a_retry_after_a_broken_connection(
     assert expected == lines(logging.INFO)
 
 
-def test_debug_has_headers_and_bodies(run: Run, lines: Callable[[int], list[str]]) -> None:
-    """All that went to and fro, but for the credential."""
-    run(lambda _: httpx.Response(200, json=COMPLETION, headers={"X-Note": "told"}), send)
-    asked, answered, told = lines(logging.DEBUG)
-    assert asked.startswith(
+def test_debug_logs_headers_and_bodies(run: Run, lines: Callable[[int], list[str]]) -> None:
+    """At DEBUG headers and bodies are logged, with the credential redacted."""
+    run(
+        lambda _: httpx.Response(200, json=COMPLETION, headers={"X-Note": "kept"}),
+        lambda client: client.send_message(CONVERSATION, content="Hi ☺"),
+    )
+    request, status, response = lines(logging.DEBUG)
+    assert request.startswith(
         f"sendMessage: POST {BASE_URL}/conversations/{CONVERSATION}/messages, headers ["
     )
-    assert "('authorization', '[redacted]')" in asked.lower()
-    assert "('accept', 'application/json')" in asked.lower()
-    assert asked.endswith(', body {"content":"Hi ☺","stream":false}')
-    assert "sendMessage: 200 OK after # s" == answered
-    assert told.startswith("sendMessage: headers [")
-    assert "('x-note', 'told')" in told
-    assert '"text":"Hello."' in told
+    assert "('authorization', '[redacted]')" in request.lower()
+    assert "('accept', 'application/json')" in request.lower()
+    assert request.endswith(', body {"content":"Hi ☺","stream":false}')
+    assert "sendMessage: 200 OK after # s" == status
+    assert response.startswith("sendMessage: headers [")
+    assert "('x-note', 'kept')" in response
+    assert '"text":"Hello."' in response
 
 
-def test_debug_says_none_where_there_is_no_body(
-    run: Run, lines: Callable[[int], list[str]]
-) -> None:
-    """Rather than end in nothing."""
+def test_debug_logs_a_missing_body_as_none(run: Run, lines: Callable[[int], list[str]]) -> None:
+    """At DEBUG a missing body is logged as "none"."""
     with pytest.raises(NotFoundError):
         run(lambda _: httpx.Response(404), me)
-    asked, _, told = lines(logging.DEBUG)
-    assert asked.endswith(", body none")
-    assert told.endswith(", body none")
+    request, _, response = lines(logging.DEBUG)
+    assert request.endswith(", body none")
+    assert response.endswith(", body none")
 
 
-def test_debug_cuts_long_bodies(run: Run, lines: Callable[[int], list[str]]) -> None:
-    """A log is no archive."""
+def test_debug_truncates_long_bodies(run: Run, lines: Callable[[int], list[str]]) -> None:
+    """At DEBUG long bodies are truncated."""
     with pytest.raises(NotFoundError):
         run(
             lambda _: httpx.Response(404, text="x" * 100_000),
@@ -187,7 +122,7 @@ def test_debug_cuts_long_bodies(run: Run, lines: Callable[[int], list[str]]) -> 
 
 
 def test_debug_does_not_read_a_stream(run: Run, lines: Callable[[int], list[str]]) -> None:
-    """It would wait for the end of it."""
+    """Logging does not read a stream, which would delay its first event until its end."""
     content = b'data: {"type":"start"}\n\ndata: [DONE]\n\n'
     headers = {"Content-Type": "text/event-stream"}
 
@@ -200,17 +135,14 @@ def test_debug_does_not_read_a_stream(run: Run, lines: Callable[[int], list[str]
             assert "body (a stream)" in lines(logging.DEBUG)[-1]
             yield content
 
-    assert run(lambda _: httpx.Response(200, headers=headers, stream=Slow()), chat).done
+    stream, _ = run(lambda _: httpx.Response(200, headers=headers, stream=Slow()), chat)
+    assert stream.done
 
 
-def test_nothing_is_written_down_for_nobody(
+def test_disabled_level_formats_nothing(
     run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a listener, no body is decoded and no header searched."""
-
-    def never(*_: object, **__: object) -> str:
-        raise AssertionError
-
+    """Nothing is decoded or redacted if the level is disabled."""
     caplog.set_level(logging.WARNING, logger="siteassist")
     monkeypatch.setattr(log, "redact", never)
     monkeypatch.setattr(log, "redact_headers", never)
@@ -223,8 +155,8 @@ def test_nothing_is_written_down_for_nobody(
 
 @pytest.fixture
 def logger(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
-    """Give the runtime a logger that nothing is known of."""
-    logger = logging.Logger("siteassist")  # noqa: LOG001  # known to nobody else
+    """Replace the runtime's logger with an isolated one."""
+    logger = logging.Logger("siteassist")  # noqa: LOG001  # not registered, so isolated
     monkeypatch.setattr(log, "logger", logger)
     return logger
 
@@ -233,10 +165,10 @@ def logger(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
     ("value", "level"),
     [("debug", logging.DEBUG), ("INFO", logging.INFO), ("Debug", logging.DEBUG)],
 )
-def test_environment_turns_lines_on(
+def test_environment_sets_the_level(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, value: str, level: int
 ) -> None:
-    """One handler, however many clients there are."""
+    """The variable sets the level and adds one handler, regardless of the number of clients."""
     monkeypatch.setenv("SITEASSIST_LOG", value)
     SiteAssist(token="t")
     AsyncSiteAssist(token="t")
@@ -244,19 +176,19 @@ def test_environment_turns_lines_on(
 
 
 @pytest.mark.parametrize("value", ["", "off", "warning", "1"])
-def test_other_values_turn_nothing_on(
+def test_other_values_have_no_effect(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    """Only the two words do."""
+    """Values other than "info" and "debug" have no effect."""
     monkeypatch.setenv("SITEASSIST_LOG", value)
     SiteAssist(token="t")
     assert ([], logging.NOTSET) == (logger.handlers, logger.level)
 
 
-def test_handlers_of_the_program_are_left_alone(
+def test_configured_logger_is_left_unchanged(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who configures the logger has the last word."""
+    """A logger that the program has configured is left unchanged."""
     logger.addHandler(logging.NullHandler())
     logger.setLevel(logging.ERROR)
     monkeypatch.setenv("SITEASSIST_LOG", "debug")
@@ -265,7 +197,7 @@ def test_handlers_of_the_program_are_left_alone(
 
 
 def test_httpx_gets_one_filter() -> None:
-    """However many clients there are."""
+    """The logger of httpx gets one filter, regardless of the number of clients."""
     theirs = logging.getLogger("httpx")
     for old in [found for found in theirs.filters if isinstance(found, KeyFilter)]:
         theirs.removeFilter(old)
@@ -289,7 +221,7 @@ print(SiteAssist(token="tok_live_abcdefgh", transport=transport).get_me().id)
 
 
 def stderr_of(value: str) -> list[str]:
-    """Run the program with ``SITEASSIST_LOG``, and return its lines on standard error."""
+    """Run the program with ``SITEASSIST_LOG`` and return its lines on standard error."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM],
         env={**os.environ, "SITEASSIST_LOG": value},
@@ -302,7 +234,7 @@ def stderr_of(value: str) -> list[str]:
 
 
 def test_program_prints_three_lines_with_info() -> None:
-    """An answer, a retry, an answer; each with time, logger and level."""
+    """With "info" each response and each retry is one line with time, logger and level."""
     lines = stderr_of("info")
     assert 3 == len(lines)
     for line, words in zip(
@@ -311,8 +243,8 @@ def test_program_prints_three_lines_with_info() -> None:
         assert re.match(rf"[\d-]+ [\d:,]+ siteassist INFO getMe: {words} ", line)
 
 
-def test_program_prints_useful_lines_without_secrets_with_debug() -> None:
-    """Requests and answers, headers and bodies, on standard error only."""
+def test_program_prints_messages_without_secrets_with_debug() -> None:
+    """With "debug" requests and responses go to standard error, without secrets."""
     whole = "\n".join(stderr_of("debug"))
     assert "tok_live" not in whole
     assert "tok_other" not in whole
@@ -330,6 +262,6 @@ def test_program_prints_useful_lines_without_secrets_with_debug() -> None:
         assert words in whole
 
 
-def test_program_prints_nothing_unless_it_is_asked_to() -> None:
-    """A library is silent."""
+def test_program_prints_nothing_by_default() -> None:
+    """Without the variable nothing is printed."""
     assert [] == stderr_of("")

@@ -1,14 +1,10 @@
-"""Facts of an operation, as the runtime holds them."""
+"""`OperationInfo`: the properties of an operation that the runtime needs."""
 
 from __future__ import annotations
-
-import pickle
 
 import pytest
 
 from siteassist_runtime.operation import OperationInfo
-
-PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 @pytest.mark.parametrize(
@@ -16,12 +12,12 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
     [("GET", True), ("POST", False), ("PUT", False), ("DELETE", False), ("PATCH", False)],
 )
 def test_only_reading_is_safe(method: str, safe: bool) -> None:
-    """What changes something must not be done twice by a retry."""
+    """Only GET is safe, so a retry never repeats a change."""
     assert safe is OperationInfo("name", method, bearer=True).safe
 
 
-def test_an_operation_is_a_value() -> None:
-    """It can be compared, taken apart and used as a key."""
+def test_operation_is_comparable_and_hashable() -> None:
+    """Operations can be compared and hashed."""
     operation = OperationInfo("getMe", "GET", bearer=True)
     assert ("getMe", "GET", True) == (operation.name, operation.method, operation.bearer)
     assert OperationInfo("getMe", "GET", bearer=True) == operation

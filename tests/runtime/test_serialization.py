@@ -1,4 +1,4 @@
-"""Values as they travel: in a path, in a query, in JSON."""
+"""The serialization of values to path segments, JSON and queries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ID = uuid.UUID("5d1f1f0e-3c39-4c0c-9a3e-0b6c3e0a7d51")
 
 
 class Colour(Enum):
-    """An enum of a program's own, which is no string."""
+    """An enum whose members are not strings."""
 
     RED = "red"
     COUNT = 3
@@ -36,8 +36,8 @@ class Size(StrEnum):
     LARGE = "large"
 
 
-class Mixed(str, Enum):  # noqa: UP042  # programs have such
-    """The same, as it was written before there was `StrEnum`; its `str` is its name."""
+class Mixed(str, Enum):  # noqa: UP042  # found in older programs
+    """A string enum from before `StrEnum`, whose `str` is the member's name."""
 
     SMALL = "small"
 
@@ -49,7 +49,7 @@ class Level(IntEnum):
 
 
 class Model:
-    """What has a `to_dict`, as models do."""
+    """An object with a `to_dict` method, as models have."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -81,8 +81,8 @@ class Model:
         (Size.LARGE, "large"),
     ],
 )
-def test_a_segment_stays_one_segment(value: object, expected: str) -> None:
-    """Nothing in an id reaches another path, and the service gets the id back whole."""
+def test_segment_is_escaped(value: object, expected: str) -> None:
+    """A segment is escaped: it reaches no other path, and the service decodes the same value."""
     assert expected == segment(value, "conversation_id")
     assert str(value) == unquote(expected)
     url = httpx.URL(f"http://127.0.0.1/v2/conversations/{expected}/messages")
@@ -91,24 +91,17 @@ def test_a_segment_stays_one_segment(value: object, expected: str) -> None:
     assert urlsplit(str(url)).path == f"/v2/conversations/{expected}/messages"
 
 
-@pytest.mark.parametrize("value", ["", ".", ".."])
-def test_a_segment_must_identify_something(value: str) -> None:
-    """Nothing and dots would address another resource; the message names the argument."""
+@pytest.mark.parametrize("value", ["", ".", "..", None, UNSET])
+def test_empty_or_dotted_segment_is_refused(value: object) -> None:
+    """Missing values and dots would address another resource; the message names the argument."""
     with pytest.raises(
         ValueError, match=r"^conversation_id must not be empty, '\.' or '\.\.', got '\.*'$"
     ):
         segment(value, "conversation_id")
 
 
-@pytest.mark.parametrize("value", [None, UNSET])
-def test_a_value_that_is_missing_identifies_nothing(value: object) -> None:
-    """A program that has no id must not ask for the resource `None`."""
-    with pytest.raises(ValueError, match=r"^conversation_id must not be empty"):
-        segment(value, "conversation_id")
-
-
-def test_a_segment_must_be_text() -> None:
-    """Half a surrogate pair cannot travel."""
+def test_segment_must_be_encodable() -> None:
+    """A lone surrogate raises ValueError."""
     with pytest.raises(ValueError, match="surrogates"):
         segment("\ud800", "conversation_id")
 
@@ -145,8 +138,8 @@ def test_a_segment_must_be_text() -> None:
         (MappingProxyType({"a": Size.LARGE}), {"a": "large"}),
     ],
 )
-def test_a_value_becomes_plain_json(value: Any, expected: Any) -> None:
-    """Models, enums, identifiers and mappings, however deep; what is unset is left out."""
+def test_value_becomes_plain_json(value: Any, expected: Any) -> None:
+    """Models, enums, UUIDs and mappings become JSON at any depth; unset values are omitted."""
     found = jsonable(value)
     assert expected == found
     assert type(expected) is type(json.loads(json.dumps(found)))
@@ -154,20 +147,20 @@ def test_a_value_becomes_plain_json(value: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [Size.LARGE, Mixed.SMALL, ChatRole("brand-new")])
-def test_an_enum_of_strings_becomes_a_plain_string(value: str) -> None:
-    """Not a string that prints as something else."""
+def test_string_enum_becomes_a_plain_string(value: str) -> None:
+    """A string enum becomes a plain `str`."""
     assert str is type(jsonable(value))
 
 
-def test_the_given_value_is_not_changed() -> None:
-    """A body that is sent twice is the same twice."""
+def test_given_value_is_not_modified() -> None:
+    """Serialization does not modify the given value, so a retry sends the same body."""
     given = {"a": UNSET, "b": [Size.LARGE]}
     jsonable(given)
     assert {"a": UNSET, "b": [Size.LARGE]} == given
 
 
-def test_what_is_unset_is_not_present() -> None:
-    """Null is."""
+def test_present_drops_unset_fields() -> None:
+    """`present` drops unset fields and keeps null."""
     fields = {
         "content": "Hi",
         "pageContext": PageContext(url="https://example.com/"),
@@ -209,13 +202,13 @@ def test_what_is_unset_is_not_present() -> None:
         (ConversationOrderBy("brand-new"), "brand-new"),
     ],
 )
-def test_a_parameter_becomes_text(value: object, expected: str) -> None:
-    """Whole numbers without a fraction, truth values in small letters, enums as their value."""
+def test_parameter_becomes_text(value: object, expected: str) -> None:
+    """Whole numbers have no fraction, booleans are lower case, enums become their value."""
     assert {"name": expected} == texts({"name": value})
 
 
-def test_what_is_unset_or_null_is_no_parameter() -> None:
-    """There is no null in a query; what is false or empty is sent."""
+def test_unset_and_null_parameters_are_omitted() -> None:
+    """Unset and null parameters are omitted; false and empty values are sent."""
     assert {"c": "0", "d": "", "e": "false"} == texts(
         {"a": UNSET, "b": None, "c": 0, "d": "", "e": False}
     )

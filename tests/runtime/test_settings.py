@@ -1,8 +1,7 @@
-"""What a client is told is checked once, at the start, with words that repeat no secret."""
+"""Client settings: validated once, on creation, with messages that contain no secret."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,38 +12,31 @@ import pytest
 from siteassist import AsyncSiteAssist, CredentialsError, SiteAssist, SiteAssistError
 from siteassist_runtime.settings import ClientSettings, retries, seconds
 from siteassist_spec import load_spec
+from tests.runtime.helpers import BASE_URL, Service, never
 
-BASE_URL = "http://127.0.0.1/v2"
 ENVIRONMENT = ("SITEASSIST_TOKEN", "SITEASSIST_API_KEY", "SITEASSIST_BASE_URL")
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture(params=[SiteAssist, AsyncSiteAssist])
 def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Make a client of either kind."""
+    """Return the constructor of either client."""
     kind: Callable[..., Any] = request.param
     return kind
 
 
-def settings_of(client: Any) -> ClientSettings:
-    """Return what the client was told, checked."""
+def validated_settings(client: Any) -> ClientSettings:
+    """Return the validated settings of a client."""
     found: ClientSettings = client._settings
     return found
 
 
-# What is given
+# Valid settings
 
 
 def test_defaults(make: Callable[..., Any]) -> None:
-    """The service itself, a minute's patience, two retries, a device of its own."""
+    """The defaults: the service's URL, 60 s timeouts, two retries, a random device id."""
     client = make()
-    settings = settings_of(client)
+    settings = validated_settings(client)
     assert load_spec()["servers"][0]["url"] == client.base_url
     assert (60.0, 60.0, 2, 60.0) == (
         settings.timeout,
@@ -58,7 +50,7 @@ def test_defaults(make: Callable[..., Any]) -> None:
 
 
 def test_everything_can_be_given(make: Callable[..., Any]) -> None:
-    """Each setting gets where it belongs."""
+    """Every setting can be given and is stored under its name."""
     client = make(
         token="the-token",
         api_key="the-key",
@@ -70,7 +62,7 @@ def test_everything_can_be_given(make: Callable[..., Any]) -> None:
         max_retry_wait=7,
         headers={"X-Own": "1"},
     )
-    settings = settings_of(client)
+    settings = validated_settings(client)
     assert ("device-1", BASE_URL) == (client.device_id, client.base_url)
     assert ("the-token", "the-key") == settings.secrets
     assert (5.0, 0.5, 0, 7.0) == (
@@ -85,14 +77,16 @@ def test_everything_can_be_given(make: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("name", ["timeout", "idle_timeout"])
 @pytest.mark.parametrize("value", [None, float("inf")])
-def test_no_limit(make: Callable[..., Any], name: str, value: float | None) -> None:
-    """None and infinity are the same."""
-    assert None is getattr(settings_of(make(**{name: value})), name)
+def test_none_and_infinity_mean_no_limit(
+    make: Callable[..., Any], name: str, value: float | None
+) -> None:
+    """None and infinity both mean no limit."""
+    assert None is getattr(validated_settings(make(**{name: value})), name)
 
 
-def test_no_limit_on_stated_waits(make: Callable[..., Any]) -> None:
-    """Infinity is more than any wait, not less."""
-    settings = settings_of(make(max_retry_wait=float("inf")))
+def test_infinite_max_retry_wait_allows_any_wait(make: Callable[..., Any]) -> None:
+    """An infinite `max_retry_wait` allows any wait."""
+    settings = validated_settings(make(max_retry_wait=float("inf")))
     assert settings.max_retry_wait is None or settings.max_retry_wait > 10**9
 
 
@@ -104,14 +98,14 @@ def test_no_limit_on_stated_waits(make: Callable[..., Any]) -> None:
         "https://example.com/people/@me",
     ],
 )
-def test_address(make: Callable[..., Any], url: str) -> None:
-    """With a port or without, with a path or without; a slash at the end does not count."""
+def test_base_url(make: Callable[..., Any], url: str) -> None:
+    """A base URL may have a port and a path; a trailing slash is dropped."""
     assert url == make(base_url=url).base_url
     assert url == make(base_url=f"{url}/").base_url
     assert url == make(base_url=httpx.URL(url)).base_url
 
 
-# What cannot be used
+# Invalid settings
 
 SECRET = "s3cret-word"
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -123,7 +117,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "token, tab": ({"token": f"{SECRET}\t"}, "^token "),
     "token, null": ({"token": f"{SECRET}\0"}, "^token "),
     "token, no ASCII": ({"token": f"{SECRET}é"}, "^token "),
-    "token, half a pair": ({"token": f"{SECRET}\ud800"}, "^token "),
+    "token, lone surrogate": ({"token": f"{SECRET}\ud800"}, "^token "),
     "token, bytes": ({"token": SECRET.encode()}, "^token "),
     "token, number": ({"token": 5}, "^token "),
     "key, empty": ({"api_key": ""}, "^api_key "),
@@ -174,15 +168,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("given", "words"), BAD.values(), ids=BAD)
-def test_bad_value_is_refused_at_the_start(
+def test_invalid_setting_is_refused(
     make: Callable[..., Any], given: dict[str, Any], words: str
 ) -> None:
-    """One clear error, which names the setting and repeats no secret."""
+    """An invalid setting raises an error that names the setting and contains no secret."""
     with pytest.raises(SiteAssistError, match=words) as caught:
         make(**given)
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(caught.value)
-    # Nor is it in what is behind it.
+    # A cause would be shown with the exception, and could contain the secret.
     assert None is caught.value.__cause__
     assert SiteAssistError is type(caught.value)
 
@@ -192,17 +186,15 @@ LIMITS = ("timeout", "idle_timeout", "max_retry_wait")
 
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [-1, -0.1, float("nan"), float("-inf")], ids=repr)
-def test_limit_that_is_no_time_is_refused(
-    make: Callable[..., Any], name: str, value: float
-) -> None:
-    """Time does not run backwards."""
+def test_negative_limit_is_refused(make: Callable[..., Any], name: str, value: float) -> None:
+    """Negative and NaN limits are refused."""
     with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, got -?"):
         make(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["timeout", "idle_timeout"])
-def test_limit_of_no_time_is_refused(make: Callable[..., Any], name: str) -> None:
-    """Nothing can be done in no time; None is what was meant."""
+def test_zero_timeout_is_refused(make: Callable[..., Any], name: str) -> None:
+    """A timeout of zero is refused; None means no limit."""
     with pytest.raises(SiteAssistError, match=f"^{name} must be more than 0 seconds, got 0$"):
         make(**{name: 0})
 
@@ -211,23 +203,21 @@ def test_limit_of_no_time_is_refused(make: Callable[..., Any], name: str) -> Non
 @pytest.mark.parametrize(
     "value", [True, False, "5", b"5", [5], {}, object, httpx.Timeout(5)], ids=repr
 )
-def test_limit_that_is_no_number_is_refused(
-    make: Callable[..., Any], name: str, value: object
-) -> None:
-    """Least of all a bool, which Python counts as a number."""
+def test_limit_must_be_a_number(make: Callable[..., Any], name: str, value: object) -> None:
+    """A limit that is not a number is refused, as is a bool, which Python treats as one."""
     with pytest.raises(SiteAssistError, match=f"^{name} must be a number of seconds"):
         make(**{name: value})
 
 
 @pytest.mark.parametrize("value", [-1, True, False, 1.5, 2.0, "2", None, [2]], ids=repr)
-def test_retries_that_are_no_count_are_refused(make: Callable[..., Any], value: object) -> None:
-    """A whole number from 0 up."""
+def test_max_retries_must_be_a_natural_number(make: Callable[..., Any], value: object) -> None:
+    """`max_retries` must be an integer >= 0."""
     with pytest.raises(SiteAssistError, match=r"^max_retries must be an integer >= 0, got "):
         make(max_retries=value)
 
 
-def test_very_large_numbers_are_limits_that_nobody_reaches() -> None:
-    """Python's whole numbers have no end; a clock has one."""
+def test_very_large_numbers_are_accepted() -> None:
+    """Integers too large for a clock are accepted as limits."""
     found = seconds("timeout", 10**400)
     assert found is None or found > 10**9
     assert 10**30 == retries(10**30)
@@ -235,20 +225,18 @@ def test_very_large_numbers_are_limits_that_nobody_reaches() -> None:
 
 @pytest.mark.parametrize("name", ["timeout", "max_retries"])
 @pytest.mark.parametrize("value", [-1, True, "5"], ids=repr)
-def test_bad_value_of_one_call_is_refused_before_anything_is_sent(name: str, value: object) -> None:
-    """The same words as for a client."""
-
-    def never(_: httpx.Request) -> httpx.Response:
-        raise AssertionError
-
+def test_invalid_setting_of_a_call_is_refused(name: str, value: object) -> None:
+    """An invalid setting of one call raises the same error before anything is sent."""
     client: Any = SiteAssist(token="t", transport=httpx.MockTransport(never))
     with client, pytest.raises(SiteAssistError, match=f"^{name} "):
         client.get_me(**{name: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "5", float("nan")], ids=repr)
-def test_bad_idle_timeout_of_one_stream_is_refused(make: Callable[..., Any], value: object) -> None:
-    """When the stream is asked for, not when it stalls."""
+def test_invalid_idle_timeout_of_a_stream_is_refused(
+    make: Callable[..., Any], value: object
+) -> None:
+    """An invalid idle timeout is refused when the stream is created."""
     with pytest.raises(SiteAssistError, match=r"^idle_timeout "):
         make(token="t").send_message_stream("id", content="Hi", idle_timeout=value)
 
@@ -257,10 +245,10 @@ def test_bad_idle_timeout_of_one_stream_is_refused(make: Callable[..., Any], val
 
 
 def test_environment_is_read(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of the three variables."""
+    """Token, key and base URL are read from the environment."""
     for name, value in zip(ENVIRONMENT, ("env-token", "env-key", BASE_URL), strict=True):
         monkeypatch.setenv(name, value)
-    settings = settings_of(make())
+    settings = validated_settings(make())
     assert ("env-token", "env-key", BASE_URL) == (
         settings.token,
         settings.api_key,
@@ -269,18 +257,18 @@ def test_environment_is_read(make: Callable[..., Any], monkeypatch: pytest.Monke
 
 
 PRECEDENCE: list[tuple[dict[str, str], dict[str, str], tuple[str | None, str | None]]] = [
-    # Arguments, environment, then token and key as they are used.
+    # Arguments, environment variables, expected token and key.
     ({}, {}, (None, None)),
     ({}, {"TOKEN": "et"}, ("et", None)),
     ({}, {"API_KEY": "ek"}, (None, "ek")),
     ({}, {"TOKEN": "et", "API_KEY": "ek"}, ("et", "ek")),
     ({"token": "t"}, {"TOKEN": "et", "API_KEY": "ek"}, ("t", "ek")),
     ({"token": "t"}, {"TOKEN": "et"}, ("t", None)),
-    # A key that was given is not overruled by a token that happens to be there.
+    # A token in the environment does not override a given key.
     ({"api_key": "k"}, {"TOKEN": "et"}, (None, "k")),
     ({"api_key": "k"}, {"TOKEN": "et", "API_KEY": "ek"}, (None, "k")),
     ({"token": "t", "api_key": "k"}, {"TOKEN": "et", "API_KEY": "ek"}, ("t", "k")),
-    # A variable that is empty is none.
+    # An empty variable counts as unset.
     ({}, {"TOKEN": "", "API_KEY": ""}, (None, None)),
     ({}, {"TOKEN": "", "API_KEY": "ek"}, (None, "ek")),
 ]
@@ -294,17 +282,17 @@ def test_arguments_win_over_the_environment(
     environment: dict[str, str],
     expected: tuple[str | None, str | None],
 ) -> None:
-    """What is written in the program counts more than what happens to be set."""
+    """A given credential takes precedence over the environment."""
     for name, value in environment.items():
         monkeypatch.setenv(f"SITEASSIST_{name}", value)
-    settings = settings_of(make(**given))
+    settings = validated_settings(make(**given))
     assert expected == (settings.token, settings.api_key)
 
 
-def test_address_that_is_given_wins(
+def test_given_base_url_wins_over_the_environment(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over the environment, and an empty variable is none."""
+    """A given base URL takes precedence over the variable; an empty variable counts as unset."""
     monkeypatch.setenv("SITEASSIST_BASE_URL", "http://127.0.0.1:1/env")
     assert BASE_URL == make(base_url=BASE_URL).base_url
     assert "http://127.0.0.1:1/env" == make().base_url
@@ -313,47 +301,45 @@ def test_address_that_is_given_wins(
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
-def test_bad_environment_is_refused_like_an_argument(
+def test_invalid_environment_is_refused(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The words do not repeat it."""
+    """An invalid variable is refused, and the message does not contain its value."""
     monkeypatch.setenv(name, f"https://user:{SECRET}@example.com /v2\n")
     with pytest.raises(SiteAssistError) as caught:
         make()
     assert SECRET not in str(caught.value)
 
 
-def test_environment_is_read_when_a_client_is_made(
+def test_environment_is_read_on_creation(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not when the package is imported, nor later."""
+    """The environment is read on creation, not on import and not later."""
     monkeypatch.setenv("SITEASSIST_TOKEN", "before")
     client = make()
     monkeypatch.setenv("SITEASSIST_TOKEN", "after")
-    assert ("before", "after") == (settings_of(client).token, settings_of(make()).token)
+    assert ("before", "after") == (
+        validated_settings(client).token,
+        validated_settings(make()).token,
+    )
 
 
-def test_key_of_the_environment_serves_calls_that_take_a_key(
+def test_key_from_the_environment_is_used_beside_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also beside a token that was given."""
-    asked: list[httpx.URL] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url)
-        return httpx.Response(200, json={"object": "list", "results": []})
-
-    with SiteAssist(token="t", transport=httpx.MockTransport(handler)) as client:
+    """A key from the environment is used even if a token is given."""
+    service = Service(httpx.Response(200, json={"object": "list", "results": []}))
+    with SiteAssist(token="t", transport=httpx.MockTransport(service)) as client:
         with pytest.raises(CredentialsError):
             client.search(q="x")
         monkeypatch.setenv("SITEASSIST_API_KEY", "env-key")
-    with SiteAssist(token="t", transport=httpx.MockTransport(handler)) as client:
+    with SiteAssist(token="t", transport=httpx.MockTransport(service)) as client:
         client.search(q="x")
-    assert ["env-key"] == [url.params["apiKey"] for url in asked]
+    assert ["env-key"] == [request.url.params["apiKey"] for request in service.requests]
 
 
-def test_repr_of_the_settings_names_the_essentials() -> None:
-    """A client shows them as its own."""
+def test_repr_of_the_settings() -> None:
+    """The repr shows the base URL, the kind of credential and the device id."""
     client = SiteAssist(api_key="the-key", device_id="d", base_url=BASE_URL)
     shown = f"base_url='{BASE_URL}', credential=api_key, device_id='d'"
-    assert (shown, f"SiteAssist({shown})") == (repr(settings_of(client)), repr(client))
+    assert (shown, f"SiteAssist({shown})") == (repr(validated_settings(client)), repr(client))

@@ -1,4 +1,4 @@
-"""``UNSET``: one falsy value that survives copies and pickles."""
+"""`UNSET`: a falsy singleton that survives copying and pickling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_unset_stays_itself_when_pickled(protocol: int) -> None:
-    """By itself and within something else; the generated code compares by identity."""
+    """Unpickling returns the same object, alone or nested; the client compares by identity."""
     assert UNSET is pickle.loads(pickle.dumps(UNSET, protocol))
     whole = SimpleNamespace(a=UNSET, b=[UNSET, None])
     again = pickle.loads(pickle.dumps(whole, protocol))
@@ -26,7 +26,7 @@ def test_unset_stays_itself_when_pickled(protocol: int) -> None:
 
 
 def test_unset_stays_itself_when_copied() -> None:
-    """Shallow or deep."""
+    """Shallow and deep copies return the same object."""
     assert UNSET is copy.copy(UNSET)
     assert UNSET is copy.deepcopy(UNSET)
     again = copy.deepcopy({"a": [UNSET]})
@@ -34,14 +34,14 @@ def test_unset_stays_itself_when_copied() -> None:
 
 
 def test_unset_counts_as_false() -> None:
-    """So that `value or default` reads well; it equals nothing but itself."""
+    """`UNSET` is falsy, for `value or default`, and equals only itself."""
     assert not UNSET
     assert "default" == (UNSET or "default")
     assert UNSET not in [None, False, 0, "", Unset()]
 
 
 def test_unset_is_shown_by_its_name() -> None:
-    """In messages and in the shown forms of models."""
+    """Its repr and str are its name."""
     assert "UNSET" == repr(UNSET)
     assert "UNSET" == str(UNSET)
     assert UNSET is getattr(unset, repr(UNSET))
