@@ -1,13 +1,12 @@
-"""Lists in pages: lazy, whole, without repetition, and never without an end."""
+"""Paginated lists: read lazily and completely, without duplicates, and always to an end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,16 +18,16 @@ from hypothesis import strategies as st
 from siteassist import AsyncSiteAssist, NotFoundError, SiteAssist, SiteAssistError
 from siteassist_runtime.pages import AsyncPages, PageNames, Pages, total_of
 from siteassist_runtime.unset import UNSET
+from tests.runtime.helpers import BASE_URL
 
-BASE_URL = "http://127.0.0.1/v2"
-MOST = 3000  # Requests after which reading a short list counts as endless.
+MOST = 3000  # requests after which reading a short list counts as endless
 NAMES = PageNames(items="data", offset="offset", limit="limit", total="total")
 Mutation = Callable[[list[int]], None]
 
 
 @dataclass
 class Service:
-    """A list that a service has, and what it does with it between two requests."""
+    """A service with a list, which can change between two requests."""
 
     items: list[int]
     limit: int | None = 3
@@ -40,7 +39,7 @@ class Service:
     fails_at: int | None = None
 
     def fetch(self, offset: int) -> Any:
-        """Answer a request."""
+        """Return the page at an offset."""
         if self.asked:
             next(self.mutations, lambda _: None)(self.items)
         self.asked.append(offset)
@@ -54,18 +53,18 @@ class Service:
 
     @property
     def query(self) -> dict[str, Any]:
-        """What the caller asks for."""
+        """The query of the caller."""
         return {"limit": UNSET if self.limit is None else self.limit}
 
 
 @dataclass
 class Reader:
-    """Reads a list in one of the two ways."""
+    """Reads a list with `Pages` or with `AsyncPages`."""
 
     awaited: bool
 
     def make(self, service: Service, **query: Any) -> Any:
-        """Return the list."""
+        """Return a list of the service's items."""
         wanted = service.query | query
         if not self.awaited:
             return Pages(service.fetch, wanted, NAMES)
@@ -77,77 +76,65 @@ class Reader:
         return AsyncPages(fetch, wanted, NAMES)
 
     def items(self, pages: Any, most: int | None = None) -> list[Any]:
-        """Return the ids of all items, or of so many."""
+        """Return the ids of all items, or of the first ``most``."""
         return [item.id for item in self._read(pages, most)]
 
     def pages(self, pages: Any, most: int | None = None) -> list[list[Any]]:
-        """Return the ids on all pages, or on so many."""
+        """Return the ids on all pages, or on the first ``most``."""
         return [[item.id for item in page.data] for page in self._read(pages.pages(), most)]
 
     def total(self, pages: Any) -> Any:
         """Return the total."""
-        return asyncio.run(self._wait(lambda: pages.total)) if self.awaited else pages.total
+        return self._get(lambda: pages.total)
 
     def page(self, pages: Any, *offset: int | None) -> list[Any]:
         """Return the ids on one page."""
-        page = (
-            asyncio.run(self._wait(lambda: pages.page(*offset)))
-            if self.awaited
-            else pages.page(*offset)
-        )
-        return [item.id for item in page.data]
+        return [item.id for item in self._get(lambda: pages.page(*offset)).data]
 
-    def _read(self, found: Any, most: int | None) -> list[Any]:
+    def _get(self, make: Callable[[], Any]) -> Any:
+        async def get() -> Any:
+            return await make()
+
+        return asyncio.run(get()) if self.awaited else make()
+
+    def _read(self, iterable: Any, most: int | None) -> list[Any]:
         if not self.awaited:
-            return self._read_sync(found, most)
-        return asyncio.run(self._read_async(found, most))
+            return list(islice(iterable, most))
 
-    @staticmethod
-    def _read_sync(found: Any, most: int | None) -> list[Any]:
-        read: list[Any] = []
-        for item in found:
-            read.append(item)
-            if len(read) == most:
-                break
-        return read
+        async def read() -> list[Any]:
+            items: list[Any] = []
+            async for item in iterable:
+                items.append(item)
+                if len(items) == most:
+                    break
+            return items
 
-    @staticmethod
-    async def _read_async(found: Any, most: int | None) -> list[Any]:
-        read: list[Any] = []
-        async for item in found:
-            read.append(item)
-            if len(read) == most:
-                break
-        return read
-
-    @staticmethod
-    async def _wait(make: Callable[[], Any]) -> Any:
-        return await make()
+        return asyncio.run(read())
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def reader(request: pytest.FixtureRequest) -> Reader:
-    """Read in either way."""
+    """Return a reader of either kind."""
     return Reader(awaited=request.param)
 
 
 SYNC = Reader(awaited=False)
 
-# A list that stands still.
+# A list that does not change
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 9, 10, 11, None])
 @pytest.mark.parametrize("count", [0, 1, 9, 10])
-def test_every_item_comes_once_and_in_order(reader: Reader, count: int, limit: int | None) -> None:
-    """Whatever the size of a page, and no page is asked for in vain."""
+def test_items_are_read_once_and_in_order(reader: Reader, count: int, limit: int | None) -> None:
+    """All items are read once, in order, for every page size and without a superfluous request."""
     service = Service(list(range(count)), limit)
     assert list(range(count)) == reader.items(reader.make(service))
     size = limit or count or 1
     assert list(range(0, count, size)) or [0] == service.asked
 
 
-def test_nothing_is_asked_for_before_it_is_needed(reader: Reader) -> None:
-    """Neither making the list nor showing it sends anything; reading asks for one page."""
+def test_list_is_lazy(reader: Reader) -> None:
+    """Creating or showing a list sends nothing; reading requests one page at a time."""
     service = Service(list(range(10)))
     pages = reader.make(service)
     repr(pages)
@@ -158,8 +145,8 @@ def test_nothing_is_asked_for_before_it_is_needed(reader: Reader) -> None:
     assert [0, 0, 3] == service.asked
 
 
-def test_reading_again_starts_again(reader: Reader) -> None:
-    """The list is asked for anew, and may have changed."""
+def test_second_iteration_starts_again(reader: Reader) -> None:
+    """A second iteration requests the list again and sees its changes."""
     service = Service(list(range(4)))
     pages = reader.make(service)
     assert [0, 1, 2, 3] == reader.items(pages)
@@ -168,8 +155,8 @@ def test_reading_again_starts_again(reader: Reader) -> None:
     assert [0, 3, 0, 3] == service.asked
 
 
-def test_reading_may_begin_further_on(reader: Reader) -> None:
-    """`offset` is where the list begins, for every way to read it."""
+def test_list_begins_at_the_offset(reader: Reader) -> None:
+    """Every way of reading begins at `offset`."""
     service = Service(list(range(10)))
     pages = reader.make(service, offset=4)
     assert [4, 5, 6, 7, 8, 9] == reader.items(pages)
@@ -179,22 +166,22 @@ def test_reading_may_begin_further_on(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("offset", [UNSET, None, 0, 0.0])
-def test_no_offset_is_the_beginning(reader: Reader, offset: object) -> None:
-    """Left out, null and zero are the same."""
+def test_missing_offset_means_zero(reader: Reader, offset: object) -> None:
+    """An unset or null offset means zero."""
     service = Service([1, 2])
     assert [1, 2] == reader.items(reader.make(service, offset=offset))
     assert [0] == service.asked
 
 
-def test_beginning_behind_the_end(reader: Reader) -> None:
-    """There is nothing, and one request finds out."""
+def test_offset_past_the_end_gives_nothing(reader: Reader) -> None:
+    """An offset past the end gives no items after one request."""
     service = Service([1, 2])
     assert [] == reader.items(reader.make(service, offset=5))
     assert [5] == service.asked
 
 
 def test_one_page(reader: Reader) -> None:
-    """The first, or the one at an offset, which may be the start of the list."""
+    """`page` returns the first page or the page at an offset, zero included."""
     service = Service(list(range(10)))
     pages = reader.make(service, offset=2)
     assert [2, 3, 4] == reader.page(pages)
@@ -204,8 +191,8 @@ def test_one_page(reader: Reader) -> None:
     assert [2, 7, 0, 2] == service.asked
 
 
-def test_page_by_page(reader: Reader) -> None:
-    """As they are, and only as many as are wanted."""
+def test_pages_are_returned_as_received(reader: Reader) -> None:
+    """`pages` returns the pages as received and requests only those read."""
     service = Service(list(range(7)))
     pages = reader.make(service)
     assert [[0, 1, 2], [3, 4, 5], [6]] == reader.pages(pages)
@@ -213,13 +200,13 @@ def test_page_by_page(reader: Reader) -> None:
     assert [0, 3, 6, 0] == service.asked
 
 
-def test_an_empty_list_is_one_empty_page(reader: Reader) -> None:
-    """Whoever reads page by page gets to see it."""
+def test_empty_list_has_one_empty_page(reader: Reader) -> None:
+    """An empty list has one empty page."""
     assert [[]] == reader.pages(reader.make(Service([])))
 
 
-def test_the_total_asks_once(reader: Reader) -> None:
-    """It takes the first page if none was read, and else what the last page said."""
+def test_total_is_requested_once(reader: Reader) -> None:
+    """The total comes from the page last read; it requests the first page if none was read."""
     service = Service(list(range(10)))
     pages = reader.make(service)
     assert 10 == reader.total(pages)
@@ -231,8 +218,8 @@ def test_the_total_asks_once(reader: Reader) -> None:
     assert [0, 3] == service.asked
 
 
-def test_the_shown_form(reader: Reader) -> None:
-    """It tells where the list begins, and how long it is once that is known."""
+def test_repr(reader: Reader) -> None:
+    """The repr shows the offset and, once known, the total."""
     name = "AsyncPages" if reader.awaited else "Pages"
     pages = reader.make(Service(list(range(10))), offset=4)
     assert f"<{name} from 4, total None>" == repr(pages)
@@ -240,8 +227,8 @@ def test_the_shown_form(reader: Reader) -> None:
     assert f"<{name} from 4, total 10>" == repr(pages)
 
 
-def test_an_error_in_the_middle_is_raised(reader: Reader) -> None:
-    """Where it happens; the list can be read again afterwards."""
+def test_error_on_a_later_page_is_raised(reader: Reader) -> None:
+    """An error on a later page is raised, and the list can be read again afterwards."""
     service = Service(list(range(10)), fails_at=2)
     pages = reader.make(service)
     with pytest.raises(NotFoundError):
@@ -250,8 +237,8 @@ def test_an_error_in_the_middle_is_raised(reader: Reader) -> None:
     assert list(range(10)) == reader.items(pages)
 
 
-def test_items_before_an_error_are_given() -> None:
-    """Nothing is held back until a page more is there."""
+def test_items_before_an_error_are_returned() -> None:
+    """Items of a page are returned before the next page is requested."""
     pages: Pages[Any, Any] = Pages(Service(list(range(10)), fails_at=1).fetch, {}, NAMES)
     items = iter(pages)
     assert [0, 1, 2] == [next(items).id for _ in range(3)]
@@ -259,25 +246,25 @@ def test_items_before_an_error_are_given() -> None:
         next(items)
 
 
-# Services with ideas of their own.
+# Services that deviate from the description
 
 
-def test_pages_that_are_smaller_than_asked_for(reader: Reader) -> None:
-    """A service that caps the size of a page is asked more often."""
+def test_capped_page_size(reader: Reader) -> None:
+    """A service that caps the page size gets more requests."""
     service = Service(list(range(7)), limit=100, cap=3)
     assert list(range(7)) == reader.items(reader.make(service))
     assert [0, 3, 6] == service.asked
 
 
-def test_a_service_that_ignores_the_offset(reader: Reader) -> None:
-    """A page that brings nothing new is the last one."""
+def test_ignored_offset(reader: Reader) -> None:
+    """A page without new items is the last one."""
     service = Service(list(range(10)), ignores_offset=True)
     assert [0, 1, 2] == reader.items(reader.make(service))
     assert [0, 3] == service.asked
 
 
-def test_a_service_that_ignores_the_limit(reader: Reader) -> None:
-    """It gives everything at once, and is not asked again."""
+def test_ignored_limit(reader: Reader) -> None:
+    """A service that returns everything at once gets one request."""
     service = Service(list(range(10)), limit=None)
     assert list(range(10)) == reader.items(reader.make(service, limit=3))
     assert [0] == service.asked
@@ -287,7 +274,7 @@ def test_a_service_that_ignores_the_limit(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("limit", "count", "asked"),
     [
-        # All at once if no limit was given; else until a page is not full.
+        # One request if no limit was given, else until a page is not full.
         (None, 10, [0]),
         (3, 7, [0, 3, 6]),
         (3, 6, [0, 3, 6]),
@@ -296,10 +283,10 @@ def test_a_service_that_ignores_the_limit(reader: Reader) -> None:
         (10, 3, [0]),
     ],
 )
-def test_a_list_without_a_total(
+def test_list_without_a_total(
     reader: Reader, missing: object, limit: Any, count: int, asked: list[int]
 ) -> None:
-    """Messages have none: the list ends with a page that is not full."""
+    """Without a total, as for messages, the list ends with a page that is not full."""
     whole = None if limit is None else int(limit)
     service = Service(list(range(count)), whole, total=lambda _: missing)
     pages = reader.make(service, limit=UNSET if limit is None else limit)
@@ -308,14 +295,14 @@ def test_a_list_without_a_total(
     assert reader.total(pages) is None
 
 
-def test_a_list_without_a_total_from_a_service_that_ignores_the_offset(reader: Reader) -> None:
-    """It has an end all the same."""
+def test_ignored_offset_without_a_total(reader: Reader) -> None:
+    """Without a total, reading ends even if the offset is ignored."""
     service = Service(list(range(10)), total=lambda _: None, ignores_offset=True)
     assert [0, 1, 2] == reader.items(reader.make(service))
 
 
-def test_a_page_without_a_total_at_all() -> None:
-    """A page of a type that has no such field."""
+def test_page_type_without_a_total() -> None:
+    """A page whose type has no total has none."""
     assert total_of(SimpleNamespace(data=[]), NAMES) is None
 
 
@@ -331,8 +318,8 @@ def test_a_page_without_a_total_at_all() -> None:
         (1000, 10),
     ],
 )
-def test_the_stated_total_decides(reader: Reader, stated: float, given: int) -> None:
-    """Reading stops when it is reached, be it right or wrong; an empty page ends it, too."""
+def test_reading_stops_at_the_stated_total(reader: Reader, stated: float, given: int) -> None:
+    """Reading stops at the stated total, right or wrong, or at an empty page."""
     service = Service(list(range(10)), total=lambda _: stated)
     assert list(range(given)) == reader.items(reader.make(service))
     total = reader.total(reader.make(service))
@@ -340,10 +327,10 @@ def test_the_stated_total_decides(reader: Reader, stated: float, given: int) -> 
 
 
 @pytest.mark.parametrize("ids", [[None, None], [UNSET, UNSET], ["a", "b"]])
-def test_items_without_an_id_are_all_given(reader: Reader, ids: list[Any]) -> None:
-    """Nobody can tell whether they came before, so none is held back."""
+def test_items_without_an_id_are_all_returned(reader: Reader, ids: list[Any]) -> None:
+    """Items without an id cannot be recognised as duplicates, so all are returned."""
     page = SimpleNamespace(data=[SimpleNamespace(id=id_) for id_ in ids], total=len(ids))
-    fetch: Any = lambda _: page  # noqa: E731  # a fetch of one line
+    fetch: Any = lambda _: page  # noqa: E731  # shorter than a function
     if reader.awaited:
 
         async def fetch_async(_: int) -> Any:
@@ -354,16 +341,16 @@ def test_items_without_an_id_are_all_given(reader: Reader, ids: list[Any]) -> No
     assert ids == reader.items(pages)
 
 
-# Lists that change while they are read.
+# Lists that change while they are read
 
 
 def mutate(*mutations: Mutation | None) -> Iterator[Mutation]:
-    """Return what happens before the second request, the third, and so on."""
+    """Return the changes before the second request, the third request, and so on."""
     return iter([mutation or (lambda _: None) for mutation in mutations])
 
 
 def insert(*new: int, at: int = 0) -> Mutation:
-    """Put items into the list."""
+    """Return a change that inserts items."""
 
     def change(items: list[int]) -> None:
         items[at:at] = new
@@ -372,7 +359,7 @@ def insert(*new: int, at: int = 0) -> Mutation:
 
 
 def delete(*gone: int) -> Mutation:
-    """Take items out of the list."""
+    """Return a change that removes items."""
 
     def change(items: list[int]) -> None:
         items[:] = [item for item in items if item not in gone]
@@ -380,53 +367,52 @@ def delete(*gone: int) -> Mutation:
     return change
 
 
-def test_items_that_move_down_come_once(reader: Reader) -> None:
-    """New items at the front push others to the next page, where they are known."""
+def test_items_that_move_down_are_returned_once(reader: Reader) -> None:
+    """Items pushed to the next page by new items are returned once."""
     service = Service(list(range(7)), mutations=mutate(insert(10, 11), insert(12)))
     assert list(range(7)) == reader.items(reader.make(service))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_a_page_of_nothing_but_old_items_is_not_the_end(reader: Reader, limit: int) -> None:
-    """As many new items at the front as a page holds must not hide the rest of the list."""
+def test_page_of_known_items_is_not_the_end(reader: Reader, limit: int) -> None:
+    """A page full of known items, pushed down by new ones, does not end the reading."""
     service = Service(list(range(8)), limit, mutations=mutate(insert(10, 11, 12)))
     read = reader.items(reader.make(service))
-    # Some of the new ones may be met on the way, each once.
+    # Some of the new items may be read as well, each once.
     assert list(range(8)) == [item for item in read if item < 10]
     assert len(set(read)) == len(read)
 
 
 def test_items_that_move_up_are_not_missed(reader: Reader) -> None:
-    """As items go, reading goes back as far."""
-    service = Service(list(range(9)), mutations=mutate(delete(0, 1), delete(3, 4)))
-    assert {2, 5, 6, 7, 8} <= set(reader.items(reader.make(service)))
+    """When items are removed, reading goes back, so that no remaining item is missed."""
     service = Service(list(range(9)), mutations=mutate(delete(0, 1), delete(3, 4)))
     read = reader.items(reader.make(service))
+    assert {2, 5, 6, 7, 8} <= set(read)
     assert sorted(set(read)) == sorted(read)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_going_back_several_pages_is_not_the_end(reader: Reader, limit: int) -> None:
-    """Many items that go at the end must not hide those that stay."""
+def test_many_removals_do_not_end_the_reading(reader: Reader, limit: int) -> None:
+    """Many removals at the end do not hide the remaining items."""
     mutations = mutate(*([None] * (9 // limit)), delete(*range(25, 40)))
     service = Service(list(range(40)), limit, mutations=mutations)
     assert set(range(25)) <= set(reader.items(reader.make(service)))
 
 
-def test_a_list_that_is_emptied(reader: Reader) -> None:
-    """There is no more, and that is all."""
+def test_list_that_is_emptied_ends(reader: Reader) -> None:
+    """Reading ends if the list becomes empty."""
     service = Service(list(range(9)), mutations=mutate(delete(*range(9))))
     assert [0, 1, 2] == reader.items(reader.make(service))
 
 
-def test_a_list_that_grows_is_read_to_its_new_end(reader: Reader) -> None:
-    """What is put at the end before the end is reached belongs to it."""
+def test_appended_items_are_returned(reader: Reader) -> None:
+    """Items appended before the end is reached are returned."""
     service = Service(list(range(5)), mutations=mutate(insert(5, 6, at=5)))
     assert list(range(7)) == reader.items(reader.make(service))
 
 
-def test_a_total_that_comes_and_goes(reader: Reader) -> None:
-    """A page without a total between others does not matter."""
+def test_total_missing_on_one_page(reader: Reader) -> None:
+    """A missing total on one page does not end the reading."""
     totals = iter([7, None, 7])
     service = Service(list(range(7)), total=lambda _: next(totals))
     assert list(range(7)) == reader.items(reader.make(service))
@@ -435,7 +421,7 @@ def test_a_total_that_comes_and_goes(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("limit", "totals"),
     [
-        # Two machines of the service that do not agree, for one.
+        # For example, two replicas of the service that do not agree.
         *((limit, totals) for limit in (1, 2, 3) for totals in ((10, 9), (10, 1), (9, 10, 10))),
         (1, (10, 9, 8, 7, 6, 5)),
         (3, (10, 0)),
@@ -443,10 +429,10 @@ def test_a_total_that_comes_and_goes(reader: Reader) -> None:
     ],
 )
 @pytest.mark.parametrize("ignores_offset", [False, True])
-def test_a_total_that_goes_up_and_down_has_an_end(
+def test_reading_ends_with_inconsistent_totals(
     reader: Reader, limit: int, totals: Sequence[int | None], *, ignores_offset: bool
 ) -> None:
-    """Whatever the service says, it is not asked for ever, and nothing comes twice."""
+    """Reading ends, without duplicates, whatever totals the service reports."""
     stated = cycle(totals)
     service = Service(
         list(range(10)), limit, total=lambda _: next(stated), ignores_offset=ignores_offset
@@ -456,8 +442,8 @@ def test_a_total_that_goes_up_and_down_has_an_end(
     assert len(set(read)) == len(read)
 
 
-def test_a_list_that_grows_for_ever_has_an_end(reader: Reader) -> None:
-    """A service that always says there is more, and gives nothing new, is left."""
+def test_reading_ends_with_a_growing_total(reader: Reader) -> None:
+    """Reading ends if the total keeps growing without new items."""
     totals = iter(range(10, 10 + 2 * MOST))
     service = Service(list(range(3)), total=lambda _: next(totals), ignores_offset=True)
     assert [0, 1, 2] == reader.items(reader.make(service))
@@ -469,10 +455,10 @@ PLACES = st.lists(st.integers(0, 30), max_size=6)
 
 @given(count=NUMBERS, limit=st.integers(1, 5), steps=st.lists(PLACES, max_size=8))
 @settings(derandomize=True, deadline=None, max_examples=400)
-def test_when_items_only_go_none_that_stays_is_missed(
+def test_no_remaining_item_is_missed_after_removals(
     count: int, limit: int, steps: list[list[int]]
 ) -> None:
-    """However many go, wherever and whenever they do."""
+    """If items are only removed, every remaining item is returned."""
     service = Service(list(range(count)), limit, mutations=mutate(*(delete(*s) for s in steps)))
     read = SYNC.items(SYNC.make(service))
     assert len(set(read)) == len(read)
@@ -481,8 +467,10 @@ def test_when_items_only_go_none_that_stays_is_missed(
 
 @given(count=NUMBERS, limit=st.integers(1, 5), steps=st.lists(st.integers(0, 6), max_size=8))
 @settings(derandomize=True, deadline=None, max_examples=400)
-def test_when_items_only_come_none_is_missed(count: int, limit: int, steps: list[int]) -> None:
-    """However many come at the front, the others are all given, once and in order."""
+def test_no_original_item_is_missed_after_insertions(
+    count: int, limit: int, steps: list[int]
+) -> None:
+    """If items are only inserted at the front, the original ones are returned once, in order."""
     new = iter(range(100, 1000))
     mutations = mutate(*(insert(*(next(new) for _ in range(step))) for step in steps))
     service = Service(list(range(count)), limit, mutations=mutations)
@@ -507,7 +495,7 @@ def test_reading_always_ends_and_repeats_nothing(
     *,
     ignores_offset: bool,
 ) -> None:
-    """Items may come, go and change places, and the total may be what it wants."""
+    """Reading ends without duplicates whatever changes and totals the service makes."""
     ever = set(range(count))
     new = iter(range(100, 1000))
 
@@ -519,7 +507,7 @@ def test_reading_always_ends_and_repeats_nothing(
                     ever.add(item)
                     items.insert(place % (len(items) + 1), item)
                 elif items:
-                    # Some go, some only change places.
+                    # Some items are removed, some only move to the end.
                     item = items.pop(place % len(items))
                     if place % 3 == 0:
                         items.append(item)
@@ -545,18 +533,11 @@ def test_reading_always_ends_and_repeats_nothing(
     assert set(read) <= ever
 
 
-# Through the client.
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
+# Through the client
 
 
 def conversation(number: int) -> dict[str, Any]:
-    """Return a conversation as it travels."""
+    """Return a conversation as JSON."""
     return {
         "object": "conversation",
         "id": str(uuid.UUID(int=number)),
@@ -572,13 +553,13 @@ def conversation(number: int) -> dict[str, Any]:
 
 @dataclass
 class Listing:
-    """Answers requests for conversations, and keeps what it was asked."""
+    """A service that lists five conversations and records the queries."""
 
     total: Any = 5
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request; the page's size is two, unless it asks for another."""
+        """Return a page of two items, or of the requested limit."""
         self.asked.append(request.url.query.decode())
         offset = int(request.url.params["offset"])
         limit = int(request.url.params.get("limit", 2))
@@ -604,8 +585,8 @@ def list_all(listing: Listing, reader: Reader, **query: Any) -> tuple[list[int],
     return asyncio.run(main())
 
 
-def test_a_client_lists_everything(reader: Reader) -> None:
-    """The rest of the query goes with every page; what was left out does not."""
+def test_client_lists_everything(reader: Reader) -> None:
+    """Every page is requested with the rest of the query; unset parameters are omitted."""
     listing = Listing(total=5.0)
     assert ([0, 1, 2, 3, 4], 5) == list_all(listing, reader, status="open")
     assert [f"offset={n}&status=open" for n in (0, 2, 4)] == listing.asked
@@ -615,8 +596,8 @@ def test_a_client_lists_everything(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("total", ["many", [], {}, "1e3"])
-def test_a_total_that_is_no_number_is_an_error_of_the_client(reader: Reader, total: Any) -> None:
-    """What breaks the description is reported as such, not as somebody's `ValueError`."""
+def test_invalid_total_is_an_error(reader: Reader, total: Any) -> None:
+    """An invalid total raises SiteAssistError, not ValueError."""
     listing = Listing(total=total)
     with pytest.raises(SiteAssistError):
         list_all(listing, reader)

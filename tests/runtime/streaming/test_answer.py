@@ -1,4 +1,4 @@
-"""An answer, put together from what a stream says."""
+"""`Answer`: a message assembled from the events of a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USAGE = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
 
 
 def answer_of(*events: dict[str, Any]) -> Answer:
-    """Return the answer that these events make; text deltas are written as streams do."""
+    """Return the answer assembled from the events; text deltas are written as in a stream."""
     answer = Answer()
     for event in events:
         if event["type"] == "text-delta":
@@ -33,18 +33,18 @@ def text(id_: str, *deltas: str) -> list[dict[str, Any]]:
 
 
 def data(value: Any, kind: str = "data-weather", **more: Any) -> dict[str, Any]:
-    """Return an event with data of a website's own."""
+    """Return a custom data event."""
     return {"type": kind, "data": value, **more}
 
 
-def test_nothing_yet() -> None:
-    """An answer begins empty."""
+def test_new_answer_is_empty() -> None:
+    """An answer is empty at first."""
     answer = Answer()
     assert ("", [], None, None) == (answer.text, answer.parts, answer.usage, answer.metadata)
 
 
 def test_texts_keep_their_order_when_interleaved() -> None:
-    """The part of a text stands where the text began, whichever grows first."""
+    """The parts of interleaved texts are in the order in which the texts began."""
     answer = answer_of(
         {"type": "text-start", "id": "1"},
         {"type": "text-start", "id": "2"},
@@ -59,25 +59,25 @@ def test_texts_keep_their_order_when_interleaved() -> None:
     assert "first, second." == answer.text
 
 
-def test_a_text_may_begin_with_its_first_words() -> None:
-    """Neither its start nor its end is needed."""
+def test_text_needs_no_start() -> None:
+    """A text needs neither a start event nor an end event."""
     answer = answer_of({"type": "text-delta", "id": "1", "delta": "Hi"})
     assert [{"type": "text", "text": "Hi"}] == answer.parts
 
 
-def test_an_empty_text_is_a_part() -> None:
-    """A text that has begun is there, without words."""
+def test_empty_text_is_a_part() -> None:
+    """A text that has begun is a part even if it is empty."""
     assert [{"type": "text", "text": ""}] == answer_of(*text("1")).parts
 
 
-def test_words_are_kept_as_they_come() -> None:
-    """Line ends of all kinds, NUL and half a surrogate pair included."""
+def test_text_is_unchanged() -> None:
+    """Text is unchanged, including all line endings, NUL and a lone surrogate."""
     words = ["a\r\n", "b\r", "\n\u2028", "\x00", "\ud800", "é"]
     assert "".join(words) == answer_of(*text("1", *words)).text
 
 
-def test_reading_in_between_does_no_harm() -> None:
-    """Text and parts can be asked for at any time, and what was got does not change."""
+def test_answer_can_be_read_at_any_time() -> None:
+    """Text and parts can be read at any time; values already returned do not change."""
     answer = answer_of(*text("1", "Hel"), {"type": "file", "url": "u"})
     seen = answer.parts
     seen[1]["url"] = "changed"
@@ -87,8 +87,8 @@ def test_reading_in_between_does_no_harm() -> None:
     assert {"type": "text", "text": "Hel"} == seen[0]
 
 
-def test_joining_the_pieces_changes_nothing() -> None:
-    """Neither the texts nor what is appended to them afterwards."""
+def test_compact_changes_nothing() -> None:
+    """`compact` changes neither the texts nor later additions to them."""
     answer = Answer()
     writers = [answer.writer("text", "1"), answer.writer("reasoning", "1")]
     for number in range(5000):
@@ -101,8 +101,8 @@ def test_joining_the_pieces_changes_nothing() -> None:
     assert [whole, whole] == [part["text"] for part in answer.parts]
 
 
-def test_the_id_of_a_text_may_come_again_in_another_step() -> None:
-    """The public protocol ends an id with its text: the next one is a part of its own."""
+def test_id_of_a_text_can_be_reused() -> None:
+    """An id is free again after the end of its text: the next text is a separate part."""
     answer = answer_of(
         *text("0", "Let me look. "),
         {"type": "tool-input-available", **CALL, "toolName": "find", "input": {}},
@@ -114,8 +114,8 @@ def test_the_id_of_a_text_may_come_again_in_another_step() -> None:
     assert "Let me look. Found it." == answer.text
 
 
-def test_reasoning_is_a_part_and_no_text() -> None:
-    """It is kept apart from the text, even from one with the same id."""
+def test_reasoning_is_a_separate_part() -> None:
+    """Reasoning is a separate part and not in the text, even with the same id as a text."""
     answer = answer_of(
         {"type": "reasoning-start", "id": "1"},
         {"type": "reasoning-delta", "id": "1", "delta": "Hm"},
@@ -142,8 +142,8 @@ def test_reasoning_is_a_part_and_no_text() -> None:
         {"type": ""},
     ],
 )
-def test_what_says_too_little_is_left(event: dict[str, Any]) -> None:
-    """An undocumented event without what it needs is passed through, and adds nothing."""
+def test_incomplete_event_is_ignored(event: dict[str, Any]) -> None:
+    """An undocumented event without its required fields adds nothing to the answer."""
     answer = answer_of(*text("t", "Hi"), event)
     assert [{"type": "text", "text": "Hi"}] == answer.parts
 
@@ -206,16 +206,14 @@ def test_what_says_too_little_is_left(event: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_tool_is_one_part_through_all_its_states(
-    events: list[dict[str, Any]], part: dict[str, Any]
-) -> None:
-    """The part tells the last state, and all that is known of input and output."""
+def test_tool_call_is_one_part(events: list[dict[str, Any]], part: dict[str, Any]) -> None:
+    """A tool call is one part with its latest state, input and output."""
     answer = answer_of(*({**event, **CALL} for event in events))
     assert [{"type": "tool-find", **CALL, **part}] == answer.parts
 
 
-def test_tools_are_told_apart_by_their_call() -> None:
-    """Two uses of the same tool are two parts, in the order in which they began."""
+def test_calls_of_one_tool_are_separate_parts() -> None:
+    """Two calls of the same tool are two parts, in the order of their start."""
     answer = answer_of(
         {"type": "tool-input-start", "toolCallId": "1", "toolName": "find"},
         {"type": "tool-input-start", "toolCallId": "2", "toolName": "find"},
@@ -227,8 +225,8 @@ def test_tools_are_told_apart_by_their_call() -> None:
     ]
 
 
-def test_a_tool_that_nobody_announced() -> None:
-    """Its name is not known, its output is; a state that is not known changes nothing."""
+def test_tool_call_without_a_start() -> None:
+    """A call without a start event has no tool name; an unknown state is ignored."""
     answer = answer_of(
         {"type": "tool-output-available", **CALL, "output": 1},
         {"type": "tool-brand-new", **CALL},
@@ -236,8 +234,8 @@ def test_a_tool_that_nobody_announced() -> None:
     assert [{"type": "tool-", **CALL, "state": "output-available", "output": 1}] == answer.parts
 
 
-def test_later_data_replace_those_with_the_same_type_and_id() -> None:
-    """They stay where the first ones stood; another type or another id is another part."""
+def test_data_with_a_known_id_replaces_the_part() -> None:
+    """Data with a known type and id replaces the earlier part in place."""
     answer = answer_of(
         data(1, id="a"),
         data(2, id="b"),
@@ -259,13 +257,13 @@ def test_later_data_replace_those_with_the_same_type_and_id() -> None:
         [data(1, id="0"), data(2, kind="data-news")],
     ],
 )
-def test_data_without_an_id_replace_nothing(events: list[dict[str, Any]]) -> None:
-    """Each is a part of its own, also if somebody uses small numbers as ids."""
+def test_data_without_an_id_replaces_nothing(events: list[dict[str, Any]]) -> None:
+    """Data without an id is always a new part, even if other ids are small numbers."""
     assert events == answer_of(*events).parts
 
 
-def test_only_texts_are_the_text() -> None:
-    """Not what is called nearly so."""
+def test_text_contains_only_texts() -> None:
+    """Parts with similar types are not in the text."""
     answer = answer_of(
         data("x", kind="data-text", text="x"),
         {"type": "tool-input-start", **CALL, "toolName": "text"},
@@ -275,15 +273,15 @@ def test_only_texts_are_the_text() -> None:
     assert ["data-text", "tool-text", "text"] == [part["type"] for part in answer.parts]
 
 
-def test_transient_data_are_no_part() -> None:
-    """They are for now; data that say they are not transient are a part without the word."""
+def test_transient_data_is_not_a_part() -> None:
+    """Transient data is not a part; `transient: false` is dropped from the part."""
     answer = answer_of(data(1, id="a"), data(2, id="a", transient=True), data(3, transient=True))
     assert [data(1, id="a")] == answer.parts
     assert [data(1)] == answer_of(data(1, transient=False)).parts
 
 
 def test_sources_and_files_are_parts() -> None:
-    """Each stands where it came, as it came, even if it comes twice."""
+    """Sources and files are parts as received, duplicates included."""
     events = [
         {"type": "source-url", "sourceId": "s", "url": "https://example.com/"},
         {"type": "file", "url": "data:,", "mediaType": "text/plain"},
@@ -293,8 +291,8 @@ def test_sources_and_files_are_parts() -> None:
     assert events == answer_of(*events).parts
 
 
-def test_metadata_are_merged() -> None:
-    """Whichever event carries them, the last word on each name counts."""
+def test_metadata_is_merged() -> None:
+    """Metadata of all events is merged; the last value of each name applies."""
     answer = answer_of(
         {"type": "start", "messageId": "m", "messageMetadata": {"a": 1, "b": 1}},
         {"type": "message-metadata", "messageMetadata": {"b": 2}},
@@ -305,8 +303,8 @@ def test_metadata_are_merged() -> None:
     assert [] == answer.parts
 
 
-def test_metadata_of_another_kind_replace_what_was_there() -> None:
-    """What is no object cannot be merged."""
+def test_metadata_that_is_not_an_object_replaces_the_rest() -> None:
+    """Metadata that is not an object replaces the earlier metadata."""
     answer = answer_of({"type": "start", "messageMetadata": {"a": 1}})
     answer.take({"type": "finish", "messageMetadata": "later"})
     assert "later" == answer.metadata
@@ -314,8 +312,8 @@ def test_metadata_of_another_kind_replace_what_was_there() -> None:
     assert {"b": 2} == answer.metadata
 
 
-def test_the_usage_of_the_steps_is_added_up() -> None:
-    """What only one step tells is kept; what is no number is what the last step says."""
+def test_usage_of_the_steps_is_added() -> None:
+    """Numbers in the usage of the steps are added; of other values the last applies."""
     answer = answer_of(
         {"type": "finish-step", "usage": {"inputTokens": 3, "cachedInputTokens": 1, "model": "a"}},
         {"type": "finish-step"},
@@ -326,8 +324,8 @@ def test_the_usage_of_the_steps_is_added_up() -> None:
     )
 
 
-def test_the_usage_at_the_finish_is_that_of_all_steps() -> None:
-    """It replaces the sum."""
+def test_usage_of_the_finish_replaces_the_sum() -> None:
+    """The usage of the finish event replaces the sum of the steps."""
     answer = answer_of(
         {"type": "finish-step", "usage": {"inputTokens": 3}},
         {"type": "finish", "usage": USAGE},
@@ -335,8 +333,8 @@ def test_the_usage_at_the_finish_is_that_of_all_steps() -> None:
     assert USAGE == answer.usage
 
 
-def test_the_usage_in_the_metadata_comes_first() -> None:
-    """That is where many services put it; metadata without usage do not hide the steps'."""
+def test_usage_in_the_metadata_takes_precedence() -> None:
+    """Usage in the metadata, where many services put it, takes precedence over the steps."""
     steps = {"type": "finish-step", "usage": {"inputTokens": 3}}
     with_usage = {"type": "finish", "messageMetadata": {"usage": USAGE}}
     assert USAGE == answer_of(steps, with_usage).usage
@@ -348,13 +346,13 @@ def test_the_usage_in_the_metadata_comes_first() -> None:
 
 
 @pytest.mark.parametrize("usage", [None, 5, "5", [], True])
-def test_a_usage_that_is_no_object_is_left(usage: object) -> None:
-    """There is nothing to count in it."""
+def test_usage_that_is_not_an_object_is_ignored(usage: object) -> None:
+    """Usage that is not an object is ignored."""
     assert answer_of({"type": "finish", "usage": usage}).usage is None
 
 
-def test_what_was_read_as_usage_is_a_copy() -> None:
-    """Changing it changes neither the answer nor the event."""
+def test_returned_usage_is_a_copy() -> None:
+    """Changing the returned usage changes neither the answer nor the event."""
     event = {"type": "finish", "usage": dict(USAGE)}
     answer = answer_of(event)
     usage = answer.usage
@@ -368,7 +366,7 @@ def test_what_was_read_as_usage_is_a_copy() -> None:
     assert {"usage": USAGE} == answer.metadata
 
 
-def test_steps_and_ends_add_no_part() -> None:
-    """They are brackets, not content."""
+def test_start_and_end_events_are_not_parts() -> None:
+    """Start and end events are not parts."""
     kinds = ("start", "start-step", "finish-step", "finish", "abort", "text-end", "reasoning-end")
     assert [] == answer_of(*({"type": kind, "id": "1"} for kind in kinds)).parts

@@ -1,4 +1,4 @@
-"""The events of the public protocol: read, written again, and passed through if unusable."""
+"""Payloads of the public protocol's events, and the handling of incomplete events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from siteassist_runtime.unset import UNSET
 PROVIDER = {"providerMetadata": {"some": {"key": ["value"]}}}
 CALL = {"toolCallId": "call-1"}
 
-# The whole of each event, then the names of what may be left out.
+# For each type: the class, all its fields, and the names of the optional fields.
 WHOLE: dict[str, tuple[type[events.Payload], dict[str, Any], set[str]]] = {
     "abort": (events.AbortPayload, {"reason": "asked to"}, {"reason"}),
     "reasoning-start": (
@@ -110,12 +110,12 @@ WHOLE: dict[str, tuple[type[events.Payload], dict[str, Any], set[str]]] = {
         {"id", "transient"},
     ),
 }
-# What a Python name cannot be, or would hide.
+# Python keywords and builtins get an underscore.
 RENAMED = {"type": "type_", "input": "input_"}
 
 
 def other(event: dict[str, Any]) -> dict[str, Any]:
-    """Stand in for what reads an event of no known type."""
+    """Wrap an event of an unknown type."""
     return {"other": event}
 
 
@@ -131,14 +131,14 @@ def whole(kind: str) -> dict[str, Any]:
 
 
 def test_every_type_is_tested() -> None:
-    """The table has each type once, and data besides."""
+    """The table `WHOLE` covers every known type, and data events."""
     assert {*events.BY_TYPE, "data-weather"} == set(WHOLE)
     assert events.BY_TYPE == {kind: WHOLE[kind][0] for kind in events.BY_TYPE}
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_whole_event_is_read_and_written_again(kind: str) -> None:
-    """Each field is an attribute of its own in snake case, and keeps its name on the wire."""
+def test_complete_event_survives_a_round_trip(kind: str) -> None:
+    """Each field becomes a snake-case attribute and keeps its JSON name."""
     event = whole(kind)
     before = copy.deepcopy(event)
     payload = WHOLE[kind][0].from_dict(event)
@@ -151,8 +151,8 @@ def test_a_whole_event_is_read_and_written_again(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_what_may_be_left_out_is_unset(kind: str) -> None:
-    """An event with the required fields only has no others, read or written."""
+def test_missing_optional_fields_are_unset(kind: str) -> None:
+    """Missing optional fields are `UNSET` and are not serialized."""
     cls, _, optional = WHOLE[kind]
     event = {name: value for name, value in whole(kind).items() if name not in optional}
     payload = cls.from_dict(event)
@@ -161,15 +161,15 @@ def test_what_may_be_left_out_is_unset(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_null_is_not_the_same_as_left_out(kind: str) -> None:
-    """A field that is null is null again when written."""
+def test_null_stays_null(kind: str) -> None:
+    """A null field is serialized as null."""
     event = {"type": kind, **dict.fromkeys(WHOLE[kind][1])}
     assert event == WHOLE[kind][0].from_dict(event).to_dict()
 
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_unknown_fields_are_kept(kind: str) -> None:
-    """Whatever a newer service adds survives the round trip."""
+    """Unknown fields survive a round trip, so newer services work."""
     more = {"brandNew": [1, None], "type_": "decoy", "input_": 1, "additional_properties": {}}
     event = whole(kind) | more
     payload = WHOLE[kind][0].from_dict(event)
@@ -185,8 +185,8 @@ def test_unknown_fields_are_kept(kind: str) -> None:
         for name in sorted(event.keys() - optional)
     ],
 )
-def test_an_event_that_lacks_a_required_field_is_passed_through(kind: str, name: str) -> None:
-    """It goes to the reader of unknown types, with all that it has."""
+def test_event_without_a_required_field_is_passed_through(kind: str, name: str) -> None:
+    """An event without a required field goes to the reader of unknown types, complete."""
     event = whole(kind)
     del event[name]
     read = events.reader(WHOLE[kind][0], other)
@@ -195,8 +195,8 @@ def test_an_event_that_lacks_a_required_field_is_passed_through(kind: str, name:
         WHOLE[kind][0].from_dict(event)
 
 
-def test_a_reader_for_each_type() -> None:
-    """The table of readers makes the classes of the table of types."""
+def test_each_type_has_a_reader() -> None:
+    """`readers` has a reader for each type that creates its class."""
     readers = events.readers(other)
     assert {kind: cls.from_dict(whole(kind)) for kind, cls in events.BY_TYPE.items()} == {
         kind: read(whole(kind)) for kind, read in readers.items()
@@ -206,7 +206,7 @@ def test_a_reader_for_each_type() -> None:
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_payloads_are_values(kind: str) -> None:
-    """Equal if they say the same, shown with what they say, copied and pickled."""
+    """Payloads can be compared, shown, copied and pickled."""
     cls = WHOLE[kind][0]
     payload = cls.from_dict(whole(kind))
     assert cls.from_dict(whole(kind)) == payload
@@ -216,8 +216,8 @@ def test_payloads_are_values(kind: str) -> None:
     assert payload == copy.deepcopy(payload)
 
 
-def test_a_payload_can_be_made_by_hand() -> None:
-    """Tests of programs need events, and what is left out is not written."""
+def test_payload_can_be_created_directly() -> None:
+    """A payload can be created directly, and unset fields are not serialized."""
     payload = events.ReasoningDeltaPayload("reasoning-delta", id="r", delta="so")
     assert {"type": "reasoning-delta", "id": "r", "delta": "so"} == payload.to_dict()
     assert payload.provider_metadata is UNSET

@@ -1,4 +1,4 @@
-"""The notice of a queued message: an immutable string."""
+"""`QueuedNotice`: the text of a 202 response, an immutable string."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from siteassist_runtime.streaming.queued import QueuedNotice
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
-def test_a_notice_is_its_words() -> None:
-    """It can be used as a string, and printed like an answer."""
+def test_notice_is_a_string() -> None:
+    """A notice is a string and, like an answer, has a `text`."""
     notice = QueuedNotice("Message sent")
     assert "Message sent" == notice
     assert "Message sent" == notice.text
@@ -23,8 +23,8 @@ def test_a_notice_is_its_words() -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_notice_stays_one_when_pickled_or_copied(protocol: int) -> None:
-    """It still says that the message is queued."""
+def test_notice_can_be_pickled_and_copied(protocol: int) -> None:
+    """A pickled or copied notice is equal and has the same type."""
     notice = QueuedNotice("é")
     for again in (
         pickle.loads(pickle.dumps(notice, protocol)),
@@ -35,8 +35,8 @@ def test_a_notice_stays_one_when_pickled_or_copied(protocol: int) -> None:
         assert QueuedNotice is type(again)
 
 
-def test_a_notice_holds_nothing_else() -> None:
-    """What it does not have cannot be set by mistake."""
+def test_notice_is_immutable() -> None:
+    """No attribute of a notice can be set."""
     notice = QueuedNotice("Message sent")
     for name in ("text", "queued", "more"):
         with pytest.raises(AttributeError):

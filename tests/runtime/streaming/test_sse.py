@@ -1,4 +1,4 @@
-"""The decoder of event streams, held against the standard at every chunk boundary."""
+"""The event stream decoder, compared with the standard at every chunk boundary."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ TRICKY: dict[str, bytes] = {
 
 
 def reference_decode(data: bytes) -> str:
-    """Decode as the Encoding standard says (UTF-8 decode), byte by byte."""
+    """Decode as the Encoding standard's "UTF-8 decode" does, byte by byte."""
     data = data.removeprefix(BOM)
     text: list[str] = []
     needed = seen = point = 0
@@ -114,7 +114,7 @@ def reference_decode(data: bytes) -> str:
                 text.append(REPLACEMENT)
             continue
         if not lower <= byte <= upper:
-            # The byte that does not fit is looked at once more.
+            # The unexpected byte is decoded again.
             at -= 1
             text.append(REPLACEMENT)
             needed = seen = point = 0
@@ -131,7 +131,7 @@ def reference_decode(data: bytes) -> str:
 
 
 def reference_lines(text: str) -> list[str]:
-    """Return the lines that have ended: by CRLF, LF or CR, and by nothing else."""
+    """Return the complete lines, which end with CRLF, LF or CR."""
     lines: list[str] = []
     line = ""
     at = 0
@@ -147,7 +147,7 @@ def reference_lines(text: str) -> list[str]:
 
 
 def reference(data: bytes) -> list[str]:
-    """Return the data of every event of a whole stream, by the letter of 9.2.6."""
+    """Return the data of every event of a stream, following section 9.2.6 literally."""
     events: list[str] = []
     buffer = ""
     for line in reference_lines(reference_decode(data)):
@@ -169,13 +169,13 @@ def reference(data: bytes) -> list[str]:
 
 
 def decode(*chunks: bytes) -> list[str]:
-    """Return the data of every event, fed in these chunks."""
+    """Return the data of every event of a stream in these chunks."""
     decoder = EventDecoder()
     return [data for chunk in chunks for data in decoder.feed(chunk)]
 
 
 def cut(data: bytes, *places: int) -> list[bytes]:
-    """Cut ``data`` at these places; one that comes twice makes an empty chunk."""
+    """Cut ``data`` at these places; a repeated place makes an empty chunk."""
     edges = [0, *sorted(places), len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
 
@@ -183,7 +183,7 @@ def cut(data: bytes, *places: int) -> list[bytes]:
 @pytest.mark.parametrize(
     ("stream", "events"),
     [
-        # The standard's own examples, and what its prose says outright.
+        # The examples of the standard, and cases that its text states explicitly.
         (b"data: YHOO\ndata: +2\ndata: 10\n\n", ["YHOO\n+2\n10"]),
         (
             b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third",
@@ -198,27 +198,27 @@ def cut(data: bytes, *places: int) -> list[bytes]:
         (b"data: \xe2\x82\n\n", [REPLACEMENT]),
     ],
 )
-def test_the_reference_does_what_the_standard_says(stream: bytes, events: list[str]) -> None:
-    """The slow implementation in this module is right where the answer is known."""
+def test_reference_follows_the_standard(stream: bytes, events: list[str]) -> None:
+    """The reference decoder above gives the results that the standard states."""
     assert events == reference(stream)
 
 
 @given(st.binary(max_size=12))
 @settings(derandomize=True, deadline=None, max_examples=200)
-def test_the_reference_decodes_as_python_does(data: bytes) -> None:
-    """Two independent readings of the Encoding standard agree."""
+def test_reference_decodes_utf8_as_python_does(data: bytes) -> None:
+    """The reference decodes UTF-8 as Python does."""
     assert data.removeprefix(BOM).decode("utf-8", "replace") == reference_decode(data)
 
 
 @pytest.mark.parametrize("name", TRICKY)
 def test_tricky_streams_in_one_chunk(name: str) -> None:
-    """A stream that comes whole gives what the standard says."""
+    """A stream in one chunk is decoded as by the reference."""
     assert reference(TRICKY[name]) == decode(TRICKY[name])
 
 
 @pytest.mark.parametrize("name", TRICKY)
 def test_tricky_streams_byte_by_byte(name: str) -> None:
-    """So does one in chunks of one byte, with empty chunks in between."""
+    """A stream in chunks of one byte, with empty chunks between, is decoded alike."""
     stream = TRICKY[name]
     chunks = [chunk for at in range(len(stream)) for chunk in (stream[at : at + 1], b"")]
     assert reference(stream) == decode(b"", *chunks)
@@ -226,8 +226,8 @@ def test_tricky_streams_byte_by_byte(name: str) -> None:
 
 @pytest.mark.parametrize("around", [(b"", b""), (b"data: w\n\n", b""), (BOM + b"\r\n", b"\n\n")])
 @pytest.mark.parametrize("name", TRICKY)
-def test_tricky_streams_cut_once_or_twice_anywhere(name: str, around: tuple[bytes, bytes]) -> None:
-    """Neither one cut nor any pair of cuts changes what is read, at the start or further on."""
+def test_tricky_streams_cut_once_or_twice(name: str, around: tuple[bytes, bytes]) -> None:
+    """No single cut and no pair of cuts changes the events, at the start or later."""
     stream = TRICKY[name].join(around)
     events = reference(stream)
     places = range(len(stream) + 1)
@@ -254,8 +254,8 @@ STREAMS = st.lists(PIECES | st.binary(max_size=4), max_size=14).map(b"".join)
 @given(STREAMS, st.lists(st.integers(0, 80), max_size=6))
 @example(b"\xef\xbb\xbf\r\ndata: x\r\n\r\n", [1, 2, 3, 4, 5])
 @settings(derandomize=True, deadline=None, max_examples=800)
-def test_any_stream_cut_anywhere(stream: bytes, places: list[int]) -> None:
-    """Whatever comes, and however it is cut, the standard is obeyed."""
+def test_random_stream_cut_at_random_places(stream: bytes, places: list[int]) -> None:
+    """A random stream, cut at random places, is decoded as by the reference."""
     cuts = [min(place, len(stream)) for place in places]
     assert reference(stream) == decode(*cut(stream, *cuts))
 
@@ -263,7 +263,7 @@ def test_any_stream_cut_anywhere(stream: bytes, places: list[int]) -> None:
 @given(STREAMS, STREAMS)
 @settings(derandomize=True, deadline=None, max_examples=200)
 def test_decoders_share_nothing(first: bytes, second: bytes) -> None:
-    """Two streams that are read in turns do not get into each other's way."""
+    """Two decoders fed in turn do not affect each other."""
     one, other = EventDecoder(), EventDecoder()
     found: tuple[list[str], list[str]] = ([], [])
     for at in range(max(len(first), len(second))):
@@ -272,8 +272,8 @@ def test_decoders_share_nothing(first: bytes, second: bytes) -> None:
     assert (reference(first), reference(second)) == found
 
 
-def test_an_event_is_given_with_the_chunk_that_completes_it() -> None:
-    """Nobody waits for the next chunk: a blank line by CR is enough."""
+def test_event_is_returned_with_the_chunk_that_completes_it() -> None:
+    """An event is returned with the chunk that completes it, even if that ends with CR."""
     decoder = EventDecoder()
     assert [] == decoder.feed(b"data: x\r\n")
     assert ["x"] == decoder.feed(b"\r")
@@ -281,16 +281,16 @@ def test_an_event_is_given_with_the_chunk_that_completes_it() -> None:
     assert ["y"] == decoder.feed(b"data: y\n\n")
 
 
-def test_a_very_long_line() -> None:
-    """A megabyte in one line, in chunks of some thousand bytes, comes whole."""
-    words = "Grüße " * 150_000
-    stream = f"data: {words}\n\ndata: end\n\n".encode()
+def test_very_long_line() -> None:
+    """A line of a megabyte in small chunks is decoded completely."""
+    text = "Grüße " * 150_000
+    stream = f"data: {text}\n\ndata: end\n\n".encode()
     chunks = cut(stream, *range(0, len(stream), 4093))
-    assert [words, "end"] == decode(*chunks)
+    assert [text, "end"] == decode(*chunks)
 
 
 def test_many_events_in_one_chunk() -> None:
-    """Each is given, in order, whichever way it is read."""
+    """All events of a chunk are returned, in order, with and without comments."""
     plain = "".join(f"data: {n}\n\n" for n in range(1000)).encode()
     mixed = plain + b": a comment\n\n" + plain
     numbers = [str(n) for n in range(1000)]
@@ -298,16 +298,14 @@ def test_many_events_in_one_chunk() -> None:
     assert 2 * numbers == decode(mixed)
 
 
-def test_the_largest_event_is_sixteen_megabytes() -> None:
-    """The limit is far above any answer, and it is stated."""
+def test_limit_on_an_event_is_16_mib() -> None:
+    """The limit on an event is 16 MiB, far above any real answer."""
     assert 16 * 1024 * 1024 == sse.LARGEST_EVENT
 
 
 @pytest.mark.parametrize("line", [b"data: " + 1994 * b"x", 20 * (b"data: " + 100 * b"x" + b"\n")])
-def test_an_event_over_the_limit_is_refused_however_it_is_cut(
-    line: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The limit does not depend on the chunks, and the message states it."""
+def test_event_over_the_limit_is_refused(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event over the limit raises an error for every chunk size."""
     monkeypatch.setattr(sse, "LARGEST_EVENT", 1000)
     stream = line + b"\n\n"
     taken = []
@@ -321,10 +319,10 @@ def test_an_event_over_the_limit_is_refused_however_it_is_cut(
     assert [] == taken
 
 
-def test_events_under_the_limit_are_taken_however_they_are_cut(
+def test_events_under_the_limit_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is a limit on one event, not on a chunk or on the stream."""
+    """Events under the limit pass for every chunk size; the limit is per event."""
     monkeypatch.setattr(sse, "LARGEST_EVENT", 1000)
     stream = 5 * (b"data: " + 900 * b"x" + b"\r\n\r\n")
     for step in (1, 7, 500, 999, 1500, len(stream)):
