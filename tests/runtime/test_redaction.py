@@ -1,4 +1,4 @@
-"""Keys and tokens show nowhere: not in reprs, exceptions, logs or pickles, whoever wrote them."""
+"""Redaction: no repr, exception, log record or pickle contains a key or token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import copy
 import json
 import logging
-import os
 import pickle
 import socket
 import threading
@@ -36,60 +35,30 @@ from siteassist.models import InitRequest, VisitorSession
 from siteassist_mock.testing import mock_server
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.redaction import REDACTED, KeyFilter, redact, redact_headers
+from tests.runtime.helpers import BASE_URL, CONVERSATION, VISITOR, Handler, Run, Step, chat, me
 
-BASE_URL = "http://127.0.0.1/v2"
-CONVERSATION = "7f3e2d1c-0b9a-4887-a6f5-e4d3c2b1a098"
-# With characters that JSON, addresses and regular expressions write in another way.
+# With characters that JSON, URLs and regular expressions escape.
 TOKEN = "sk_live/T0ken+with.odd~characters=="
 SESSION = "session/T0ken+with.odd~characters=="
 KEY = "pk_live/K3y+with.odd~characters=="
 SECRETS = (TOKEN, SESSION, KEY)
-VISITOR = {
-    "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d",
-    "type": "anonymous",
-    "externalId": None,
-    "name": None,
-    "avatarUrl": None,
-}
-
-Run = Callable[..., Any]
-Handler = Callable[[httpx.Request], httpx.Response]
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture(params=["sync", "async"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Take a step with a client of either kind."""
-
-    def run(handler: Handler, step: Callable[[Any], Any], **settings: Any) -> Any:
-        settings = {"base_url": BASE_URL, "max_retries": 0, **settings}
-        transport = httpx.MockTransport(handler)
-        if request.param == "sync":
-            with SiteAssist(transport=transport, **settings) as client:
-                return step(client)
-
-        async def main() -> Any:
-            async with AsyncSiteAssist(transport=transport, **settings) as client:
-                return await step(client)
-
-        return asyncio.run(main())
-
-    return run
+@pytest.fixture
+def run(run_steps: Run) -> Run:
+    """Return a function that runs one step with a client that never retries."""
+    return lambda handler, step, **settings: run_steps(
+        handler, step, **{"max_retries": 0, **settings}
+    )[0]
 
 
 def spellings(secret: str) -> set[str]:
-    """Return the ways in which a secret may be written."""
+    """Return the ways in which a secret can be written."""
     return {secret, quote(secret), quote(secret, safe=""), secret.replace("/", "\\/")}
 
 
 def parts(value: object) -> list[object]:
-    """Return what a value holds, whether it shows it or not."""
+    """Return what a value holds, shown or not."""
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -110,7 +79,7 @@ def parts(value: object) -> list[object]:
 
 def strings(*values: object) -> list[str]:
     """Return every text that can be reached from the values, attribute by attribute."""
-    # The values themselves are kept: the number of one that is gone may be another's.
+    # The values are kept, since the id of a collected object can be reused.
     seen: dict[int, object] = {}
     left = list(values)
     while left:
@@ -126,12 +95,12 @@ SPELLINGS = {spelling for secret in SECRETS for spelling in spellings(secret)}
 
 
 def leaks(*texts: str) -> list[str]:
-    """Return the texts that hold a secret."""
+    """Return the texts that contain a secret."""
     return [text[:300] for text in texts if any(secret in text for secret in SPELLINGS)]
 
 
 def assert_clean(error: BaseException) -> None:
-    """Look for secrets in all that an exception holds and shows."""
+    """Check that nothing an exception holds or shows contains a secret."""
     assert [] == leaks(*strings(error))
     assert [] == leaks("".join(traceback.format_exception(error)))
     assert [] == leaks(*(pickle.dumps(error, protocol).decode("latin-1") for protocol in range(6)))
@@ -139,8 +108,8 @@ def assert_clean(error: BaseException) -> None:
     assert [] == leaks(*strings(again, copy.deepcopy(error)))
 
 
-def test_the_search_for_secrets_finds_them() -> None:
-    """The tests below would notice: each place that they look at is really looked at."""
+def test_search_for_secrets_finds_them() -> None:
+    """The search used below finds a secret in each place."""
     request = httpx.Request("GET", BASE_URL, headers={"Authorization": f"Bearer {TOKEN}"})
     asked = httpx.Request("GET", BASE_URL, params={"apiKey": KEY})
     holders: list[object] = [
@@ -173,8 +142,8 @@ CLIENTS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("make", CLIENTS.values(), ids=CLIENTS)
-def test_repr_of_a_client_names_its_kind_of_credential_only(make: Callable[[], Any]) -> None:
-    """Address, device and the kind of credential; nothing that could be used."""
+def test_repr_of_a_client_shows_no_secret(make: Callable[[], Any]) -> None:
+    """The repr of a client shows base URL and device id, but no credential."""
     client = make()
     client._caller.session_token = SESSION
     shown = repr(client)
@@ -189,13 +158,13 @@ def test_repr_of_a_client_names_its_kind_of_credential_only(make: Callable[[], A
     ("settings", "kind"),
     [({"token": TOKEN}, "token"), ({"api_key": KEY}, "api_key"), ({}, "none")],
 )
-def test_repr_tells_the_kind(settings: dict[str, str], kind: str) -> None:
-    """Whoever wonders why a call is refused sees at least this."""
-    assert f"credential={kind}," in repr(SiteAssist(**settings))  # type: ignore[arg-type]  # strings all
+def test_repr_names_the_kind_of_credential(settings: dict[str, str], kind: str) -> None:
+    """The repr names the kind of credential, which helps to explain a refused call."""
+    assert f"credential={kind}," in repr(SiteAssist(**settings))  # type: ignore[arg-type]  # all strings
 
 
 def test_repr_of_a_planned_call_shows_no_key() -> None:
-    """A call holds the key in its address or its body, and may end up in a traceback's locals."""
+    """The repr of a call, which may appear in a traceback, does not show the key."""
     caller = SiteAssist(api_key=KEY)._caller
     search = OperationInfo("search", "GET", bearer=False, secrets=("apiKey",))
     start = OperationInfo("init", "POST", bearer=False, secrets=("apiKey",))
@@ -209,7 +178,7 @@ def test_repr_of_a_planned_call_shows_no_key() -> None:
 
 
 def test_repr_of_streams_and_lists_shows_no_secret() -> None:
-    """They hold the client."""
+    """Streams and lists, which hold the client, show no secret."""
     client = SiteAssist(token=TOKEN, api_key=KEY)
     lazy: list[object] = [
         client.send_message_stream(CONVERSATION, content="Hi"),
@@ -234,10 +203,10 @@ REFUSING: dict[str, tuple[Callable[[], object], str]] = {
 
 @pytest.mark.parametrize(("make", "word"), REFUSING.values(), ids=REFUSING)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_what_holds_a_secret_refuses_to_be_pickled(
+def test_object_with_a_secret_cannot_be_pickled(
     make: Callable[[], object], word: str, protocol: int
 ) -> None:
-    """A clear TypeError, not a file with a secret in it."""
+    """Pickling a client, or a model with a secret, raises TypeError."""
     with pytest.raises(TypeError, match=word) as caught:
         pickle.dumps(make(), protocol)
     assert [] == leaks(str(caught.value))
@@ -258,8 +227,8 @@ def test_what_holds_a_secret_refuses_to_be_pickled(
     ],
     ids=["settings", "caller", "call", "stream", "list"],
 )
-def test_parts_of_a_client_do_not_get_into_a_pickle(make: Callable[[], object]) -> None:
-    """A program that pickles its own objects may reach them; whatever happens, no secret goes."""
+def test_parts_of_a_client_pickle_no_secret(make: Callable[[], object]) -> None:
+    """Pickling a part of a client may fail, but never writes a secret."""
     try:
         written = pickle.dumps(make()).decode("latin-1")
     except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -268,8 +237,8 @@ def test_parts_of_a_client_do_not_get_into_a_pickle(make: Callable[[], object]) 
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
-def test_models_with_secrets_can_be_copied(way: Callable[[Any], Any]) -> None:
-    """They stay in the process, so that is no danger."""
+def test_models_with_secrets_can_be_copied(way: Step) -> None:
+    """Models with secrets can be copied, since copies stay in the process."""
     session = VisitorSession.from_dict({"sessionToken": SESSION, "visitor": VISITOR, "new": 1})
     again = way(session)
     assert session is not again
@@ -284,7 +253,7 @@ def test_models_with_secrets_can_be_copied(way: Callable[[Any], Any]) -> None:
 
 
 def echo(request: httpx.Request) -> str:
-    """Return the credential that a request came with."""
+    """Return the credential that a request carries."""
     key: str | None = request.url.params.get("apiKey")
     if key is None and request.content:
         key = json.loads(request.content).get("apiKey")
@@ -293,7 +262,7 @@ def echo(request: httpx.Request) -> str:
 
 
 def body(words: str, **rest: Any) -> dict[str, Any]:
-    """Return the body of an error."""
+    """Return the body of an error response."""
     return {"error": {"message": words, "code": "no", **rest}}
 
 
@@ -331,22 +300,17 @@ ECHOES: dict[str, Callable[[str], httpx.Response]] = {
 }
 
 
-def me(client: Any) -> Any:
-    """Make a call with a token."""
-    return client.get_me()
-
-
 def search(client: Any) -> Any:
-    """Make a call with a key in its address."""
+    """Call `search`, which sends the key in its URL."""
     return client.search(q="x")
 
 
 def start(client: Any) -> Any:
-    """Make a call with a key in its body."""
+    """Call `init`, which sends the key in its body."""
     return client.init()
 
 
-STEPS: dict[str, tuple[Callable[[Any], Any], dict[str, str]]] = {
+STEPS: dict[str, tuple[Step, dict[str, str]]] = {
     "token": (me, {"token": TOKEN}),
     "session": (me, {"api_key": KEY}),
     "key in the address": (search, {"api_key": KEY}),
@@ -355,11 +319,11 @@ STEPS: dict[str, tuple[Callable[[Any], Any], dict[str, str]]] = {
 
 
 def with_session(handler: Handler) -> Handler:
-    """Start sessions, so that only other calls go to ``handler``."""
+    """Start a session if needed, and pass the other calls to ``handler``."""
     started: list[httpx.Request] = []
 
     def wrapped(request: httpx.Request) -> httpx.Response:
-        # The first is the client's own doing, if a session is what it needs.
+        # The client itself sends the first one if it needs a session.
         if request.url.path.endswith("/init") and not started:
             started.append(request)
             return httpx.Response(201, json={"sessionToken": SESSION, "visitor": VISITOR})
@@ -370,13 +334,13 @@ def with_session(handler: Handler) -> Handler:
 
 @pytest.mark.parametrize(("step", "settings"), STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES)
-def test_exception_shows_no_secret_that_the_service_repeats(
+def test_exception_shows_no_echoed_secret(
     run: Run,
     answer: Callable[[str], httpx.Response],
-    step: Callable[[Any], Any],
+    step: Step,
     settings: dict[str, str],
 ) -> None:
-    """Wherever the service writes it: the exception, its parts, its pickles are without it."""
+    """A secret echoed anywhere in a response is not in the exception, its parts or its pickle."""
     asked: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -395,11 +359,11 @@ def test_exception_shows_no_secret_that_the_service_repeats(
 @pytest.mark.parametrize(("step", "settings"), STEPS.values(), ids=STEPS)
 def test_exception_of_a_broken_connection_shows_no_secret(
     run: Run,
-    step: Callable[[Any], Any],
+    step: Step,
     settings: dict[str, str],
     error: type[httpx.TransportError],
 ) -> None:
-    """Httpx's exception holds the request that failed; as a cause, it is shown with ours."""
+    """The exception of httpx, which holds the request, is redacted as the cause."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         raise error("broken", request=request)
@@ -411,8 +375,8 @@ def test_exception_of_a_broken_connection_shows_no_secret(
     assert_clean(caught.value)
 
 
-def test_words_of_a_broken_connection_show_no_secret(run: Run) -> None:
-    """H11 repeats the header that it does not like."""
+def test_message_of_a_protocol_error_shows_no_secret(run: Run) -> None:
+    """A header value repeated by h11 in its message is redacted."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         raise httpx.LocalProtocolError(f"Illegal header value {echo(request)!r}")
@@ -422,15 +386,15 @@ def test_words_of_a_broken_connection_show_no_secret(run: Run) -> None:
     assert [] == leaks(str(caught.value), repr(caught.value))
 
 
-def test_token_that_was_replaced_meanwhile_is_a_secret_still(run: Run) -> None:
-    """A failure that is about the former session must not show its token."""
+def test_replaced_token_is_redacted(run: Run) -> None:
+    """The token of a session replaced during the call is redacted too."""
     old = SESSION
     new = "session/N3w.token+abcdefgh=="
 
     clients: list[Any] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
-        # While this call is under way, another one has renewed the session.
+        # Another call renews the session while this one is in progress.
         client = clients[0]
         client._caller.adopt(new, KEY, client.device_id)
         return httpx.Response(500, json=body(f"No {echo(request)}"))
@@ -451,29 +415,23 @@ def test_token_that_was_replaced_meanwhile_is_a_secret_still(run: Run) -> None:
         lambda client: client.search(q="x", api_key=KEY),
         lambda client: client.get_project(api_key=KEY),
         lambda client: client.init(api_key=KEY),
+        lambda client: client.get_me(headers={"authorization": f"Bearer {TOKEN}"}),
     ],
-    ids=["search", "get_project", "init"],
+    ids=["search", "get_project", "init", "header"],
 )
-def test_key_of_one_call_is_a_secret_as_well(run: Run, step: Callable[[Any], Any]) -> None:
-    """Not only the client's own."""
-    with pytest.raises(APIStatusError) as caught:
-        run(lambda request: httpx.Response(401, json=body(f"Unknown key {echo(request)}")), step)
-    assert_clean(caught.value)
-
-
-def test_token_of_one_call_is_a_secret_as_well(run: Run) -> None:
-    """Whoever passes a header of their own has the same wish."""
+def test_credential_of_one_call_is_a_secret(run: Run, step: Step) -> None:
+    """A key or token given to a call is redacted like the client's own."""
     with pytest.raises(UnauthorizedError) as caught:
         run(
-            lambda request: httpx.Response(401, json=body(f"Unknown token {echo(request)}")),
-            lambda client: client.get_me(headers={"authorization": f"Bearer {TOKEN}"}),
+            lambda request: httpx.Response(401, json=body(f"Unknown key {echo(request)}")),
+            step,
             token="another-token",
         )
     assert_clean(caught.value)
 
 
-def test_request_of_an_exception_has_its_headers_but_for_the_secret(run: Run) -> None:
-    """What was sent can be looked at; the credential cannot."""
+def test_request_of_an_exception_keeps_other_headers(run: Run) -> None:
+    """The request of an exception keeps its headers, except the credential."""
     with pytest.raises(APIStatusError) as caught:
         run(lambda _: httpx.Response(404), me, token=TOKEN, headers={"X-Own": "kept"})
     response = caught.value.response
@@ -486,8 +444,8 @@ def test_request_of_an_exception_has_its_headers_but_for_the_secret(run: Run) ->
     )
 
 
-def test_address_of_an_exception_has_its_query_but_for_the_secret(run: Run) -> None:
-    """The question stays, the key does not."""
+def test_url_of_an_exception_keeps_other_parameters(run: Run) -> None:
+    """The URL of an exception keeps its query, except the key."""
     with pytest.raises(APIStatusError) as caught:
         run(lambda _: httpx.Response(404), search, api_key=KEY)
     response = caught.value.response
@@ -496,8 +454,8 @@ def test_address_of_an_exception_has_its_query_but_for_the_secret(run: Run) -> N
     assert "redacted" in response.request.url.params["apiKey"]
 
 
-def test_short_token_does_not_spoil_the_words() -> None:
-    """A token such as those of tests may be part of any word, address or number."""
+def test_short_token_is_not_redacted_in_other_words() -> None:
+    """A short token, as used in tests, is not redacted inside other words."""
     for token in ("e", "1", "error", "a-token"):
         answer = httpx.Response(404, json=body("No error 1 for a token"))
         transport = httpx.MockTransport(lambda _, answer=answer: answer)
@@ -507,8 +465,8 @@ def test_short_token_does_not_spoil_the_words() -> None:
         assert ("no", "No error 1 for a token") == (caught.value.code, caught.value.message)
 
 
-def test_words_about_tokens_are_no_tokens(run: Run) -> None:
-    """What the service says of a bearer token can be read, and so can its scheme."""
+def test_text_about_tokens_is_not_redacted(run: Run) -> None:
+    """A message and a scheme that mention bearer tokens are not redacted."""
     scheme = 'Bearer realm="siteassist", error="invalid_token"'
     answer = httpx.Response(
         401, json=body("A bearer token is needed."), headers={"WWW-Authenticate": scheme}
@@ -523,20 +481,6 @@ def test_words_about_tokens_are_no_tokens(run: Run) -> None:
 # Streams
 
 
-async def _read(stream: Any) -> Any:
-    async with stream:
-        return await stream.until_done()
-
-
-def chat(client: Any) -> Any:
-    """Send a message and read the answer as it comes."""
-    stream = client.send_message_stream(CONVERSATION, content="Hi")
-    if isinstance(client, AsyncSiteAssist):
-        return _read(stream)
-    with stream:
-        return stream.until_done()
-
-
 STREAMS: dict[str, tuple[Callable[[str], str], type[SiteAssistError]]] = {
     "error event": (
         lambda secret: json.dumps({"type": "error", "errorText": f"No {secret}"}),
@@ -544,20 +488,20 @@ STREAMS: dict[str, tuple[Callable[[str], str], type[SiteAssistError]]] = {
     ),
     "no JSON": (lambda secret: f"No {secret}", StreamDecodeError),
     "no event": (lambda secret: json.dumps([secret]), StreamDecodeError),
-    # The words are cut somewhere, and then it is no whole secret any more.
+    # The message is truncated within the secret.
     "cut": (lambda secret: "x" * (100 - len(secret) + 3) + secret, StreamDecodeError),
 }
 
 
 @pytest.mark.parametrize(("data", "cls"), STREAMS.values(), ids=STREAMS)
 @pytest.mark.parametrize("settings", [{"token": TOKEN}, {"api_key": KEY}], ids=["token", "session"])
-def test_stream_shows_no_secret_that_the_service_repeats(
+def test_stream_shows_no_echoed_secret(
     run: Run,
     data: Callable[[str], str],
     cls: type[SiteAssistError],
     settings: dict[str, str],
 ) -> None:
-    """In an event of failure, or in what is no event."""
+    """A secret echoed in an error event or an invalid event is redacted."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         content = f"data: {data(echo(request))}\n\n".encode()
@@ -566,13 +510,13 @@ def test_stream_shows_no_secret_that_the_service_repeats(
     with pytest.raises(cls) as caught:
         run(with_session(handler), chat, **settings)
     assert_clean(caught.value)
-    # Nor most of it.
+    # A large part of a secret must not be shown either.
     assert TOKEN[:20] not in str(caught.value)
     assert SESSION[:20] not in str(caught.value)
 
 
 def test_stream_of_another_type_shows_no_secret(run: Run) -> None:
-    """The type that came instead is named, without what it repeats."""
+    """The error about a wrong media type names the type without the secret in it."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"Content-Type": f"text/plain; x={echo(request)}"})
@@ -587,7 +531,7 @@ def test_stream_of_another_type_shows_no_secret(run: Run) -> None:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """Log all that anybody has to say, and return it as text."""
+    """Return a function that returns everything logged by the client and its libraries."""
     for name in ("siteassist", "httpx", "httpcore", "asyncio"):
         caplog.set_level(1, logger=name)
 
@@ -600,19 +544,19 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
 
 @pytest.mark.parametrize(("step", "settings"), STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES)
-def test_log_shows_no_secret_that_the_service_repeats(
+def test_log_shows_no_echoed_secret(
     run: Run,
     logged: Callable[[], str],
     answer: Callable[[str], httpx.Response],
-    step: Callable[[Any], Any],
+    step: Step,
     settings: dict[str, str],
 ) -> None:
-    """Our own lines and those of httpx, at every level, with retries."""
+    """Echoed secrets are in no log record of the client or of httpx, at any level."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         found = answer(echo(request))
         if found.status_code in {404, 502}:
-            # A kind of failure after which the call is made again, and the words logged.
+            # A status after which the call is retried and the message is logged.
             found.status_code = 429
             found.headers["Retry-After"] = "0"
         return found
@@ -646,7 +590,7 @@ async def _journey_async(client: AsyncSiteAssist) -> None:
 
 
 def test_log_of_a_whole_journey_shows_no_secret(logged: Callable[[], str]) -> None:
-    """Over real connections, with all that httpx and httpcore tell at their lowest levels."""
+    """Over real connections no log record of any library contains a secret."""
     key = "sa_pk_1234567890abcdef"
     secrets = {key}
     with mock_server() as url:
@@ -669,10 +613,10 @@ def test_log_of_a_whole_journey_shows_no_secret(logged: Callable[[], str]) -> No
     assert {"siteassist", "httpx", "httpcore"} <= names
 
 
-def test_log_of_httpcore_shows_no_secret_that_the_service_repeats(
+def test_log_of_httpcore_shows_no_echoed_secret(
     logged: Callable[[], str],
 ) -> None:
-    """Httpcore writes the headers of every answer down."""
+    """Response headers logged by httpcore are redacted."""
 
     def serve(listening: socket.socket) -> None:
         connection, _ = listening.accept()
@@ -698,7 +642,7 @@ def test_log_of_httpcore_shows_no_secret_that_the_service_repeats(
     assert [] == leaks(*logged().splitlines())
 
 
-# What it is made of
+# The functions themselves
 
 
 @pytest.mark.parametrize(
@@ -719,13 +663,13 @@ def test_log_of_httpcore_shows_no_secret_that_the_service_repeats(
     ],
 )
 def test_redact(text: str, expected: str) -> None:
-    """What is known and what looks like a secret goes, and nothing around it."""
+    """Known secrets and text that looks like one are replaced, and nothing else."""
     assert expected == redact(text, ["", TOKEN])
     assert expected == redact(expected, [TOKEN])
 
 
 def test_redact_headers() -> None:
-    """Whole values of the headers that are secret, known secrets in the others."""
+    """Secret headers are replaced as a whole; other headers lose only known secrets."""
     headers = [
         ("Authorization", "Basic abc"),
         ("proxy-authorization", "Basic abc"),
@@ -749,18 +693,16 @@ def test_redact_headers() -> None:
         (("GET", 5), "5"),
     ],
 )
-def test_key_filter_lets_every_line_pass_without_its_key(
-    args: tuple[object, ...], expected: str
-) -> None:
-    """What httpx logs keeps its words."""
+def test_key_filter_removes_the_key(args: tuple[object, ...], expected: str) -> None:
+    """The filter keeps each record of httpx and removes the key."""
     record = logging.LogRecord("httpx", logging.INFO, __file__, 1, "%s %s", args, None)
     assert KeyFilter().filter(record)
     assert f"GET {expected}" == record.getMessage()
 
 
 @pytest.mark.parametrize("args", [None, {"name": "value"}])
-def test_key_filter_leaves_other_lines_alone(args: Any) -> None:
-    """A line without arguments, or with named ones, is none of httpx's about a request."""
+def test_key_filter_keeps_other_records(args: Any) -> None:
+    """Records without positional arguments are unchanged."""
     record = logging.LogRecord("httpx", logging.INFO, __file__, 1, "words", None, None)
     record.args = args
     assert KeyFilter().filter(record)
