@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -432,7 +433,7 @@ def test_total_missing_on_one_page(reader: Reader) -> None:
 def test_reading_ends_with_inconsistent_totals(
     reader: Reader, limit: int, totals: Sequence[int | None], *, ignores_offset: bool
 ) -> None:
-    """Reading ends, without duplicates, whatever totals the service reports."""
+    """Reading ends, without duplicates, even if the service reports inconsistent totals."""
     stated = cycle(totals)
     service = Service(
         list(range(10)), limit, total=lambda _: next(stated), ignores_offset=ignores_offset
@@ -495,7 +496,7 @@ def test_reading_always_ends_and_repeats_nothing(
     *,
     ignores_offset: bool,
 ) -> None:
-    """Reading ends without duplicates whatever changes and totals the service makes."""
+    """Reading ends without duplicates for any changes and totals."""
     ever = set(range(count))
     new = iter(range(100, 1000))
 
@@ -564,9 +565,9 @@ class Listing:
         offset = int(request.url.params["offset"])
         limit = int(request.url.params.get("limit", 2))
         data = [conversation(number) for number in range(5)[offset : offset + limit]]
-        return httpx.Response(
-            200, json={"total": self.total, "limit": limit, "offset": offset, "data": data}
-        )
+        body = {"total": self.total, "limit": limit, "offset": offset, "data": data}
+        # httpx refuses to write infinity.
+        return httpx.Response(200, content=json.dumps(body))
 
 
 def list_all(listing: Listing, reader: Reader, **query: Any) -> tuple[list[int], Any]:
@@ -595,7 +596,7 @@ def test_client_lists_everything(reader: Reader) -> None:
     assert ["limit=3&offset=1", "limit=3&offset=4"] == listing.asked
 
 
-@pytest.mark.parametrize("total", ["many", [], {}, "1e3"])
+@pytest.mark.parametrize("total", ["many", [], {}, "1e3", float("inf")])
 def test_invalid_total_is_an_error(reader: Reader, total: Any) -> None:
     """An invalid total raises SiteAssistError, not ValueError."""
     listing = Listing(total=total)

@@ -58,7 +58,7 @@ def spellings(secret: str) -> set[str]:
 
 
 def parts(value: object) -> list[object]:
-    """Return what a value holds, shown or not."""
+    """Return the contents of a value, including those that it does not show."""
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -1,4 +1,4 @@
-"""Answers that are read while they are written, blocking and awaited."""
+"""`Stream` and `AsyncStream`: answers that are read while they arrive."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import gzip
 import importlib.util
 import json
-import os
 import sys
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -51,16 +49,15 @@ from siteassist.models.other_part import OtherPart
 from siteassist.models.text_part import TextPart
 from siteassist.models.token_usage import TokenUsage
 from siteassist.models.tool_part import ToolPart
-from siteassist_runtime import deadline
 from siteassist_runtime.streaming import sse, stream
 from siteassist_runtime.streaming.events import BY_TYPE
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.stream import AsyncStream, EventTable, Stream, StreamFormat
+from tests.runtime.helpers import BASE_URL, FakeTime
 
 TOKEN = "sk_test_1234567890abcdef"
-BASE_URL = "http://127.0.0.1/v2"
 EVENT_STREAM = {"content-type": "text/event-stream"}
-WATCHDOG = 10.0  # Seconds after which an awaited stream counts as hung.
+WATCHDOG = 10.0  # seconds after which an awaited stream counts as hung
 DONE = b"data: [DONE]\n\n"
 PING = b": keep-alive\n\n"
 
@@ -69,7 +66,10 @@ Loads = Callable[[str], Any]
 
 
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The body of an answer, in these chunks; an exception is raised. Knows what became of it."""
+    """A response body in these chunks; an exception is raised instead of a chunk.
+
+    It records how many chunks were read and whether it was closed.
+    """
 
     def __init__(self, chunks: Chunks) -> None:
         self.chunks = chunks
@@ -83,35 +83,35 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         return chunk
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the chunks."""
+        """Yield the chunks."""
         for chunk in self.chunks:
             yield self._next(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the chunks."""
+        """Yield the chunks."""
         for chunk in self.chunks:
-            # As on a connection, others get their turn before each chunk.
+            # As on a connection, other tasks run before each chunk.
             await anyio.lowlevel.checkpoint()
             yield self._next(chunk)
 
     def close(self) -> None:
-        """Note that the reader hung up."""
+        """Record the close."""
         self.closed = True
 
     async def aclose(self) -> None:
-        """Note that the reader hung up."""
+        """Record the close."""
         self.closed = True
 
 
 class Stalled(Body):
-    """A body that gives its chunks again and again, each after a wait; or none, ever."""
+    """A body that repeats its chunks, each after a wait, or, with no wait, yields nothing."""
 
     def __init__(self, chunks: Chunks, wait: float | None) -> None:
         super().__init__(chunks)
         self.wait = wait
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the chunks, or nothing."""
+        """Yield the chunks, or nothing."""
         while self.wait is not None:
             for chunk in self.chunks:
                 await anyio.sleep(self.wait)
@@ -121,7 +121,7 @@ class Stalled(Body):
 
 @dataclass
 class Outcome:
-    """What came of reading a stream."""
+    """The result of reading a stream."""
 
     stream: Any
     body: Body
@@ -134,8 +134,8 @@ class Outcome:
         return [event.type_ for event in self.events]
 
     @property
-    def told(self) -> list[dict[str, Any]]:
-        """The events as they are written."""
+    def dicts(self) -> list[dict[str, Any]]:
+        """The events as JSON objects."""
         return [event.to_dict() for event in self.events]
 
 
@@ -143,7 +143,7 @@ Play = Callable[..., Outcome]
 
 
 def answering(body: Body, status: int, headers: dict[str, str]) -> httpx.MockTransport:
-    """Return what answers every request with ``body``."""
+    """Return a transport that answers every request with ``body``."""
     return httpx.MockTransport(
         lambda _request: httpx.Response(status, headers=headers, stream=body)
     )
@@ -156,7 +156,7 @@ def play_sync(
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> Outcome:
-    """Read a stream to its end, or to its error."""
+    """Read a stream to its end or its error."""
     body = chunks if isinstance(chunks, Body) else Body(chunks)
     transport = answering(body, status, EVENT_STREAM if headers is None else headers)
     with SiteAssist(token=TOKEN, base_url=BASE_URL, max_retries=0, transport=transport) as client:
@@ -178,7 +178,7 @@ def play_async(
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> Outcome:
-    """Read an awaited stream to its end, or to its error."""
+    """Read an async stream to its end or its error."""
     body = chunks if isinstance(chunks, Body) else Body(chunks)
     transport = answering(body, status, EVENT_STREAM if headers is None else headers)
 
@@ -201,7 +201,7 @@ def play_async(
 
 
 def awaited(main: Callable[[], Any]) -> Any:
-    """Run ``main`` on a loop of its own, and fail if it hangs."""
+    """Run ``main`` on a new event loop, and fail if it hangs."""
 
     async def watched() -> Any:
         with anyio.fail_after(WATCHDOG):
@@ -210,60 +210,34 @@ def awaited(main: Callable[[], Any]) -> Any:
     return asyncio.run(watched())
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("SITEASSIST_")]:
-        monkeypatch.delenv(name)
-
-
 @pytest.fixture(params=[play_sync, play_async], ids=["sync", "async"])
 def play(request: pytest.FixtureRequest) -> Play:
-    """Read a stream in either way."""
+    """Return the function that reads either kind of stream."""
     found: Play = request.param
     return found
 
 
 @pytest.fixture(params=["orjson", "standard"])
 def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Loads:
-    """Read JSON with the accelerator, and without."""
+    """Parse JSON with orjson or with the standard library."""
     found: Loads = orjson.loads if request.param == "orjson" else stream._standard_loads
     monkeypatch.setattr(stream, "_loads", found)
     return found
 
 
-@dataclass
-class FakeClock:
-    """A clock that stands still until a test moves it."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """Give deadlines a clock to move."""
-    fake = FakeClock()
-    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=fake))
-    return fake
-
-
 def frame(event: Any) -> bytes:
-    """Return an event as it travels; what is a string is no JSON yet."""
+    """Return an event as sent; a string is sent as it is, which may be invalid JSON."""
     data = event if isinstance(event, str) else json.dumps(event)
     return f"data: {data}\n\n".encode()
 
 
 def frames(*events: Any) -> bytes:
-    """Return several events as they travel."""
+    """Return several events as sent."""
     return b"".join(map(frame, events))
 
 
 def delta(words: str, id_: str = "1") -> dict[str, Any]:
-    """Return the next words of a text."""
+    """Return a text delta."""
     return {"type": "text-delta", "id": id_, "delta": words}
 
 
@@ -312,11 +286,11 @@ CLASSES: list[type] = [
 
 
 def check_whole(outcome: Outcome) -> None:
-    """Find everything that `WHOLE` says."""
+    """Check for everything that `WHOLE` contains."""
     read = outcome.stream
     assert outcome.error is None
     assert CLASSES == [type(event) for event in outcome.events]
-    assert ANSWER == outcome.told
+    assert ANSWER == outcome.dicts
     assert "Grüße 👋\u2028" == read.text
     assert [OtherPart, ToolPart, OtherPart, OtherPart, TextPart] == [
         type(part) for part in read.parts
@@ -340,19 +314,19 @@ def check_whole(outcome: Outcome) -> None:
     assert outcome.body.closed
 
 
-# What a whole answer gives.
+# Complete answers
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, len(WHOLE)])
-def test_an_answer_adds_up_however_it_is_cut(play: Play, size: int, loads: Loads) -> None:
-    """Typed events, text, parts, usage and metadata do not depend on the chunks."""
+def test_answer_does_not_depend_on_the_chunks(play: Play, size: int, loads: Loads) -> None:
+    """Events, text, parts, usage and metadata do not depend on the chunks."""
     assert loads is stream._loads
     check_whole(play([WHOLE[at : at + size] for at in range(0, len(WHOLE), size)]))
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_a_compressed_answer(play: Play, size: int) -> None:
-    """A body in gzip is unpacked as it comes."""
+def test_compressed_answer(play: Play, size: int) -> None:
+    """A gzip body is decompressed as it arrives."""
     packed = gzip.compress(WHOLE)
     chunks = [packed[at : at + size] for at in range(0, len(packed), size)]
     check_whole(play(chunks, headers=EVENT_STREAM | {"content-encoding": "gzip"}))
@@ -361,13 +335,13 @@ def test_a_compressed_answer(play: Play, size: int) -> None:
 @pytest.mark.parametrize(
     "found", ["text/event-stream", "Text/Event-Stream", "text/event-stream; charset=utf-8"]
 )
-def test_the_media_type_may_be_written_differently(play: Play, found: str) -> None:
-    """Case and parameters do not matter."""
+def test_media_type_is_compared_without_case_and_parameters(play: Play, found: str) -> None:
+    """The media type is compared without case and parameters."""
     check_whole(play([WHOLE], headers={"content-type": found}))
 
 
 def test_texts_may_be_interleaved(play: Play) -> None:
-    """Also across chunks, each delta goes to its own text."""
+    """Each delta belongs to its own text, also across chunks."""
     first = frames({"type": "text-start", "id": "1"}, delta("b", "2"), delta("a", "1"))
     second = frames(delta("A", "1"), delta("B", "2"), delta("A", "1")) + DONE
     outcome = play([first, second])
@@ -375,8 +349,8 @@ def test_texts_may_be_interleaved(play: Play) -> None:
     assert ["aAA", "bB"] == [part.text for part in outcome.stream.parts]
 
 
-def test_an_answer_without_words(play: Play) -> None:
-    """The terminal marker alone is a whole answer, with nothing in it."""
+def test_empty_answer(play: Play) -> None:
+    """The terminal marker alone is a complete, empty answer."""
     outcome = play([DONE])
     read = outcome.stream
     assert ([], None) == (outcome.events, outcome.error)
@@ -389,8 +363,8 @@ def test_an_answer_without_words(play: Play) -> None:
     )
 
 
-def test_what_is_known_grows_with_each_event() -> None:
-    """Text, parts and usage can be asked for while the answer is read."""
+def test_answer_can_be_read_while_it_arrives() -> None:
+    """Text, parts and usage can be read while the answer arrives."""
     body = Body([frames(*ANSWER) + DONE])
     with (
         SiteAssist(token=TOKEN, transport=answering(body, 200, EVENT_STREAM)) as client,
@@ -402,15 +376,15 @@ def test_what_is_known_grows_with_each_event() -> None:
     assert ("Grüße 👋\u2028", 5, False, False) == seen[-1]
 
 
-def test_the_request_id_is_kept(play: Play) -> None:
-    """Whoever reports a problem can name the call."""
+def test_request_id_is_kept(play: Play) -> None:
+    """The request id is available, so a problem report can name the call."""
     headers = EVENT_STREAM | {"X-Request-Id": "r-1"}
     assert "r-1" == play([DONE], headers=headers).stream.request_id
     assert play([DONE]).stream.request_id is None
 
 
-def test_a_chat_completion_is_a_stream_as_well() -> None:
-    """The other operation that streams, under its own name."""
+def test_chat_completion_can_be_streamed() -> None:
+    """A streamed chat completion works alike, under its own operation name."""
     body = Body([WHOLE[:-5]])
     with SiteAssist(token=TOKEN, transport=answering(body, 200, EVENT_STREAM)) as client:
         read = client.create_chat_completion_stream(messages=[{"role": "user", "content": "Hi"}])
@@ -420,7 +394,7 @@ def test_a_chat_completion_is_a_stream_as_well() -> None:
 
 
 def test_nothing_is_sent_before_the_block_is_entered() -> None:
-    """Making a stream costs nothing; the request asks for events."""
+    """Creating a stream sends nothing; entering its block sends one request for events."""
     sent: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -437,7 +411,7 @@ def test_nothing_is_sent_before_the_block_is_entered() -> None:
             assert [] == list(read)
 
 
-# What is no event of a documented type.
+# Unknown and invalid events
 
 
 @pytest.mark.parametrize(
@@ -456,21 +430,21 @@ def test_nothing_is_sent_before_the_block_is_entered() -> None:
         {"type": "data-"},
     ],
 )
-def test_what_is_not_known_passes_through(play: Play, event: dict[str, Any]) -> None:
-    """An unknown type, or a type of the public protocol that lacks a field, keeps every field."""
+def test_unknown_event_is_passed_through(play: Play, event: dict[str, Any]) -> None:
+    """An unknown type, or a protocol event without a field, is passed through complete."""
     outcome = play([frames(delta("a"), event, delta("b")), DONE])
     assert outcome.error is None
     assert [TextDeltaPayload, OtherPayload, TextDeltaPayload] == list(map(type, outcome.events))
-    assert [delta("a"), event, delta("b")] == outcome.told
+    assert [delta("a"), event, delta("b")] == outcome.dicts
     assert "ab" == outcome.stream.text
 
 
 def test_unknown_fields_of_known_events_are_kept(play: Play) -> None:
-    """Whatever a newer service adds to an event survives the round trip."""
+    """Unknown fields of a known event survive a round trip."""
     events = [event | {"brandNew": {"a": [1]}} for event in ANSWER]
     outcome = play([frames(*events), DONE])
     assert CLASSES == list(map(type, outcome.events))
-    assert events == outcome.told
+    assert events == outcome.dicts
 
 
 @pytest.mark.parametrize(
@@ -505,14 +479,14 @@ def test_unknown_fields_of_known_events_are_kept(play: Play) -> None:
     ],
     ids=str,
 )
-def test_a_faulty_event_is_an_error(play: Play, event: Any) -> None:
-    """A documented event with a missing or wrong field, and JSON that is no event at all."""
+def test_invalid_event_is_an_error(play: Play, event: Any) -> None:
+    """A documented event with a missing or wrong field, or a non-event, raises an error."""
     outcome = play([frames(delta("Hi"), event, delta("never")), DONE])
     assert StreamDecodeError is type(outcome.error)
     data = frame(event).decode().removeprefix("data: ").strip()
     assert (f"sendMessage: the stream contains an invalid event: {data}") == str(outcome.error)
     assert ("Hi", False) == (outcome.stream.text, outcome.stream.done)
-    assert [delta("Hi")] == outcome.told
+    assert [delta("Hi")] == outcome.dicts
     assert outcome.body.closed
 
 
@@ -527,8 +501,8 @@ def test_a_faulty_event_is_an_error(play: Play, event: Any) -> None:
     ],
     ids=lambda data: data[:20],
 )
-def test_what_is_no_json_is_an_error(loads: Loads, data: str) -> None:
-    """Whichever library reads it, and however deep or long it is."""
+def test_invalid_json_is_an_error(loads: Loads, data: str) -> None:
+    """Invalid, too deep or too long JSON raises an error, with either JSON library."""
     assert loads is stream._loads
     outcome = play_sync([frames(delta("Hi"), data), DONE])
     assert StreamDecodeError is type(outcome.error)
@@ -552,27 +526,27 @@ def test_what_is_no_json_is_an_error(loads: Loads, data: str) -> None:
     ],
     ids=lambda data: data[:40],
 )
-def test_odd_json_is_read_alike(loads: Loads, data: str) -> None:
-    """The accelerator changes nothing: not a number, not half a surrogate pair."""
+def test_unusual_json_is_parsed_alike(loads: Loads, data: str) -> None:
+    """Both JSON libraries accept the same edge cases, such as NaN and lone surrogates."""
     assert loads is stream._loads
     outcome = play_sync([frames(data), DONE])
     assert outcome.error is None
-    # As text: what is not a number does not equal itself, and 1 equals 1.0.
+    # Compared as text, since NaN does not equal itself and 1 equals 1.0.
     assert [json.dumps(json.loads(data), sort_keys=True)] == [
-        json.dumps(event, sort_keys=True) for event in outcome.told
+        json.dumps(event, sort_keys=True) for event in outcome.dicts
     ]
 
 
-def test_half_a_surrogate_pair_is_part_of_the_text(loads: Loads) -> None:
-    """Words that were cut within a character are put together again, not refused."""
+def test_split_surrogate_pair_is_joined(loads: Loads) -> None:
+    """A character split between two deltas is joined again."""
     assert loads is stream._loads
     outcome = play_sync([frames(delta("\ud83d"), delta("\udc4b")), DONE])
     assert outcome.error is None
     assert "\ud83d\udc4b" == outcome.stream.text
 
 
-def test_a_faulty_event_is_shown_in_short_and_without_secrets(play: Play) -> None:
-    """The error repeats what came, so it must not repeat a secret."""
+def test_invalid_event_is_shown_truncated_and_redacted(play: Play) -> None:
+    """The error shows the invalid event truncated and with its secrets redacted."""
     outcome = play([frame({"sessionToken": "abc", "padding": 200 * "x"}), DONE])
     words = str(outcome.error)
     assert '{"sessionToken": "[redacted]' in words
@@ -584,21 +558,21 @@ def test_a_faulty_event_is_shown_in_short_and_without_secrets(play: Play) -> Non
 @pytest.mark.parametrize(
     "event", [{"echo": f"you said {TOKEN}"}, {"type": "error", "errorText": f"no, {TOKEN}"}]
 )
-def test_errors_never_repeat_the_token(play: Play, event: dict[str, Any]) -> None:
-    """A service that echoes the credential does not bring it into an exception."""
+def test_error_does_not_repeat_the_token(play: Play, event: dict[str, Any]) -> None:
+    """A token echoed by the service is not in the exception."""
     outcome = play([frame(event), DONE])
     assert isinstance(outcome.error, StreamError)
     assert TOKEN not in str(outcome.error) + repr(outcome.error)
 
 
-def test_events_without_data_are_left(play: Play) -> None:
-    """Comments, other fields and empty data are no events of the protocol."""
+def test_events_without_data_are_skipped(play: Play) -> None:
+    """Comments, other fields and empty data are skipped."""
     chunks = [PING, b"id: 1\n\nevent: x\n\nretry: 1\n\n", b"data\n\ndata:\n\n", frame(delta("Hi"))]
     outcome = play([*chunks, PING, DONE])
-    assert ([delta("Hi")], None) == (outcome.told, outcome.error)
+    assert ([delta("Hi")], None) == (outcome.dicts, outcome.error)
 
 
-# The service reports a failure, or the stream breaks off.
+# Reported failures and truncated streams
 
 
 @pytest.mark.parametrize(
@@ -614,14 +588,14 @@ def test_events_without_data_are_left(play: Play) -> None:
         ),
     ],
 )
-def test_a_reported_failure_is_an_error(play: Play, event: dict[str, Any], words: str) -> None:
-    """With the service's words; what came before is kept, what comes later is not read."""
+def test_error_event_is_raised(play: Play, event: dict[str, Any], words: str) -> None:
+    """An error event raises the service's message; earlier events are kept, later ones unread."""
     failure = {"type": "error", **event}
     outcome = play([frames(delta("Hi"), failure, delta("never")), frame(delta("never")), DONE])
     assert StreamError is type(outcome.error)
     assert f"sendMessage: the answer failed: {words}" == str(outcome.error)
     assert "sendMessage" == getattr(outcome.error, "operation", None)
-    assert ([delta("Hi")], "Hi") == (outcome.told, outcome.stream.text)
+    assert ([delta("Hi")], "Hi") == (outcome.dicts, outcome.stream.text)
     assert ["Hi"] == [part.text for part in outcome.stream.parts]
     assert not outcome.stream.done
     assert outcome.body.closed
@@ -640,8 +614,8 @@ def test_a_reported_failure_is_an_error(play: Play, event: dict[str, Any], words
         ([frame(delta("Hi")) + b"data: [DO"], "Hi"),
     ],
 )
-def test_a_stream_without_its_end_is_truncated(play: Play, chunks: list[bytes], text: str) -> None:
-    """A connection that ends in good order is no end of an answer."""
+def test_missing_terminal_marker_is_an_error(play: Play, chunks: list[bytes], text: str) -> None:
+    """A stream without its terminal marker raises an error, even if the connection ends cleanly."""
     outcome = play(chunks)
     assert StreamTruncatedError is type(outcome.error)
     assert (
@@ -661,21 +635,21 @@ def test_a_stream_without_its_end_is_truncated(play: Play, chunks: list[bytes], 
         (httpx.ReadError(""), ""),
     ],
 )
-def test_a_broken_connection_is_told(play: Play, broken: Exception, shown: str) -> None:
-    """The answer is truncated, the message says why, and the cause is kept."""
+def test_connection_error_truncates_the_stream(play: Play, broken: Exception, shown: str) -> None:
+    """A connection error truncates the answer; the message states the reason."""
     outcome = play([frame(delta("Hi")), broken])
     assert StreamTruncatedError is type(outcome.error)
     assert f"the stream ended without its terminal marker{shown}; " in str(outcome.error)
     assert outcome.error is not None
     cause = outcome.error.__cause__
-    # A copy of it, which holds no request.
+    # It is a copy, which holds no request.
     assert type(broken) is type(cause)
-    assert ("Hi", outcome.told) == (outcome.stream.text, [delta("Hi")])
+    assert ("Hi", outcome.dicts) == (outcome.stream.text, [delta("Hi")])
     assert outcome.body.closed
 
 
-def test_a_body_that_cannot_be_unpacked_is_truncated(play: Play) -> None:
-    """Rubbish in place of gzip is a broken stream, and no exception of httpx."""
+def test_invalid_gzip_truncates_the_stream(play: Play) -> None:
+    """Invalid gzip truncates the stream instead of raising an exception of httpx."""
     packed = gzip.compress(frame(delta("Hi")) + 10 * PING)
     outcome = play(
         [packed[:-30], b"rubbish" * 10], headers=EVENT_STREAM | {"content-encoding": "gzip"}
@@ -684,8 +658,8 @@ def test_a_body_that_cannot_be_unpacked_is_truncated(play: Play) -> None:
 
 
 @pytest.mark.parametrize("idle", [30.0, None])
-def test_a_transport_that_runs_out_of_time(play: Play, idle: float | None) -> None:
-    """It is a timeout like any other, whether or not this client set one."""
+def test_timeout_of_the_transport(play: Play, idle: float | None) -> None:
+    """A timeout of the transport is an APITimeoutError, with or without an idle timeout."""
     late = httpx.ReadTimeout("too late")
     outcome = play([frame(delta("Hi")), late], idle_timeout=idle)
     assert APITimeoutError is type(outcome.error)
@@ -695,8 +669,8 @@ def test_a_transport_that_runs_out_of_time(play: Play, idle: float | None) -> No
     assert "Hi" == outcome.stream.text
 
 
-def test_an_event_over_the_limit_is_an_error(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is reported under the operation's name, and the text before it is kept."""
+def test_event_over_the_limit_is_an_error(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error about a too large event names the operation; earlier text is kept."""
     monkeypatch.setattr(sse, "LARGEST_EVENT", 1000)
     outcome = play([frame(delta("Hi")), b"data: ", *(100 * b"x" for _ in range(20)), DONE])
     assert StreamDecodeError is type(outcome.error)
@@ -704,43 +678,39 @@ def test_an_event_over_the_limit_is_an_error(play: Play, monkeypatch: pytest.Mon
     assert "Hi" == outcome.stream.text
 
 
-# The end.
+# The end of a stream
 
 
 @pytest.mark.parametrize(
-    "after",
+    ("same", "later"),
     [
-        [frame(delta("never"))],
-        [b"data: rubbish\n\n"],
-        [frame({"type": "error", "errorText": "never"})],
-        [DONE],
-        [httpx.ReadError("reset by peer")],
-        [frame(delta("never")), httpx.RemoteProtocolError("cut off")],
+        (b"", [frame(delta("never"))]),
+        (b"", [b"data: rubbish\n\n"]),
+        (b"", [frame({"type": "error", "errorText": "never"})]),
+        (b"", [DONE]),
+        (b"", [httpx.ReadError("reset by peer")]),
+        (b"", [frame(delta("never")), httpx.RemoteProtocolError("cut off")]),
+        (frame(delta("never")) + b"data: rubbish\n\n", []),
     ],
 )
-def test_nothing_counts_after_the_end(play: Play, after: list[bytes | Exception]) -> None:
-    """The answer is whole, whatever follows its terminal marker."""
-    outcome = play([frame(delta("Hi")) + DONE, *after])
+def test_nothing_counts_after_the_end(
+    play: Play, same: bytes, later: list[bytes | Exception]
+) -> None:
+    """Everything after the terminal marker is ignored, in the same chunk or a later one."""
+    outcome = play([frame(delta("Hi")) + DONE + same, *later])
     assert (None, True) == (outcome.error, outcome.stream.done)
-    assert ("Hi", [delta("Hi")]) == (outcome.stream.text, outcome.told)
+    assert ("Hi", [delta("Hi")]) == (outcome.stream.text, outcome.dicts)
 
 
-def test_nothing_counts_after_the_end_in_the_same_chunk(play: Play) -> None:
-    """Events, failures and rubbish behind the marker are not looked at."""
-    outcome = play([frame(delta("Hi")) + DONE + frame(delta("never")) + b"data: rubbish\n\n"])
-    assert (None, True, "Hi") == (outcome.error, outcome.stream.done, outcome.stream.text)
-    assert [delta("Hi")] == outcome.told
-
-
-def test_the_body_is_read_to_its_end(play: Play) -> None:
-    """A connection whose answer was read to its end can be used again."""
+def test_body_is_read_to_its_end(play: Play) -> None:
+    """The body is read to its end, so that the connection can be reused."""
     outcome = play([DONE, PING, PING])
     assert 3 == outcome.body.given
     assert outcome.body.closed
 
 
-def test_a_body_that_does_not_end_is_left(clock: FakeClock) -> None:
-    """After the marker, the connection gets a tenth of a second to end, not more."""
+def test_endless_body_is_abandoned(clock: FakeTime) -> None:
+    """After the terminal marker a body gets 0.1 s to end."""
 
     def endless() -> Iterator[bytes]:
         yield DONE
@@ -754,8 +724,8 @@ def test_a_body_that_does_not_end_is_left(clock: FakeClock) -> None:
     assert outcome.body.closed
 
 
-def test_an_awaited_body_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, whether the service goes on or says nothing."""
+def test_endless_async_body_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same limit applies to an async body that continues, or that stalls."""
     monkeypatch.setattr(stream, "_DRAIN", 0.02)
     for wait in (0.001, None):
         body = Stalled([frame(delta("Hi")) + DONE, PING], wait or 0.001)
@@ -764,23 +734,23 @@ def test_an_awaited_body_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPat
         assert body.closed
 
 
-# Ways to read.
+# Iteration
 
 
 def opened_by(body: Body, form: StreamFormat | None = None) -> Stream[Any, Any, Any]:
-    """Return a stream of its own, without a client."""
+    """Return a stream that reads ``body``, without a client."""
     response = httpx.Response(200, headers=EVENT_STREAM, stream=body)
     return Stream("op", form or FORM, None, lambda: response)
 
 
 def sync_stream(*chunks: bytes | Exception) -> tuple[Stream[Any, Any, Any], Body]:
-    """Return a stream of its own, and its body."""
+    """Return a stream of these chunks, and its body."""
     body = Body(chunks)
     return opened_by(body), body
 
 
 def async_stream(*chunks: bytes | Exception) -> tuple[AsyncStream[Any, Any, Any], Body]:
-    """Return an awaited stream of its own, and its body."""
+    """Return an async stream of these chunks, and its body."""
     body = Body(chunks)
 
     async def start() -> httpx.Response:
@@ -800,8 +770,8 @@ FORM = StreamFormat(
 FOUR = (frames(delta("a"), delta("b"), {"type": "x"}), frame(delta("c")), DONE)
 
 
-def test_reading_goes_on_where_it_stopped() -> None:
-    """A second loop, or `next`, takes up where a break left off, within a chunk or not."""
+def test_iteration_can_be_continued() -> None:
+    """A second loop, or `next`, continues after a break, within a chunk or not."""
     read, _ = sync_stream(*FOUR)
     with read:
         for event in read:
@@ -818,8 +788,8 @@ def test_reading_goes_on_where_it_stopped() -> None:
     assert "abc" == read.text
 
 
-def test_awaited_reading_goes_on_where_it_stopped() -> None:
-    """The same with `async for` and `anext`."""
+def test_async_iteration_can_be_continued() -> None:
+    """`async for` and `anext` continue likewise."""
     read, _ = async_stream(*FOUR)
 
     async def main() -> None:
@@ -840,8 +810,8 @@ def test_awaited_reading_goes_on_where_it_stopped() -> None:
     assert "abc" == read.text
 
 
-def test_only_the_words() -> None:
-    """`text_deltas` leaves out all other events, and can be broken off and taken up."""
+def test_text_deltas() -> None:
+    """`text_deltas` skips other events and can be interrupted and continued."""
     read, _ = sync_stream(*FOUR)
     with read:
         for words in read.text_deltas():
@@ -851,8 +821,8 @@ def test_only_the_words() -> None:
     assert read.done
 
 
-def test_only_the_awaited_words() -> None:
-    """The same, awaited."""
+def test_async_text_deltas() -> None:
+    """The async `text_deltas` behaves likewise."""
     read, _ = async_stream(*FOUR)
 
     async def main() -> None:
@@ -866,8 +836,8 @@ def test_only_the_awaited_words() -> None:
     assert read.done
 
 
-def test_to_the_end_at_once() -> None:
-    """`until_done` returns the stream itself, with everything in it; twice is no error."""
+def test_until_done() -> None:
+    """`until_done` returns the complete stream, also when called twice."""
     read, _ = sync_stream(*FOUR)
     with read:
         assert read is read.until_done()
@@ -884,8 +854,8 @@ def test_to_the_end_at_once() -> None:
     assert ("abc", True) == (awaited_read.text, awaited_read.done)
 
 
-def test_a_stream_that_is_not_open_says_how_to_open_it() -> None:
-    """However it is read, and nothing is sent; what it has is nothing yet."""
+def test_stream_must_be_entered() -> None:
+    """Reading outside the block raises an error and sends nothing; the stream is empty."""
     read, body = sync_stream(*FOUR)
     message = "^op: a stream must be read inside a `with` block$"
     for way in (iter, next, list, Stream.until_done, lambda read: list(read.text_deltas())):
@@ -902,8 +872,8 @@ def test_a_stream_that_is_not_open_says_how_to_open_it() -> None:
     assert (0, False) == (body.given, read.done)
 
 
-def test_an_awaited_stream_that_is_not_open_says_how_to_open_it() -> None:
-    """The same, with the words that fit."""
+def test_async_stream_must_be_entered() -> None:
+    """Reading an async stream outside its block raises an error."""
     read, body = async_stream(*FOUR)
     message = "^op: a stream must be read inside a `async with` block$"
 
@@ -922,8 +892,8 @@ def test_an_awaited_stream_that_is_not_open_says_how_to_open_it() -> None:
     assert (0, False) == (body.given, read.done)
 
 
-def test_after_the_block_there_is_no_more() -> None:
-    """What had arrived stays; half an answer is not taken for a whole one by reading on."""
+def test_stream_cannot_be_read_after_its_block() -> None:
+    """After the block the text so far is kept, and further reading raises an error."""
     read, body = sync_stream(*FOUR)
     with read:
         next(read)
@@ -934,8 +904,8 @@ def test_after_the_block_there_is_no_more() -> None:
     read.close()
 
 
-def test_after_the_awaited_block_there_is_no_more() -> None:
-    """The same, awaited."""
+def test_async_stream_cannot_be_read_after_its_block() -> None:
+    """The same holds after the block of an async stream."""
     read, body = async_stream(*FOUR)
 
     async def main() -> None:
@@ -949,8 +919,8 @@ def test_after_the_awaited_block_there_is_no_more() -> None:
     assert ("a", False, 1) == (read.text, read.done, body.given)
 
 
-def test_a_stream_is_not_opened_twice_over() -> None:
-    """A second answer must not be mixed into the first; the message is not sent again unasked."""
+def test_stream_entered_twice() -> None:
+    """Entering the block again neither mixes two answers nor sends the message again."""
     bodies = [Body(FOUR), Body(FOUR)]
     responses = iter(httpx.Response(200, headers=EVENT_STREAM, stream=body) for body in bodies)
     read: Stream[Any, Any, Any] = Stream("op", FORM, None, lambda: next(responses))
@@ -967,7 +937,7 @@ def test_a_stream_is_not_opened_twice_over() -> None:
 
 
 def test_two_streams_share_nothing() -> None:
-    """Reading one while another is open mixes nothing up."""
+    """Two open streams do not affect each other."""
     first, _ = sync_stream(*FOUR)
     second, _ = sync_stream(frame(delta("other")), DONE)
     with first, second:
@@ -977,8 +947,8 @@ def test_two_streams_share_nothing() -> None:
     assert ("abc", "other") == (first.text, second.text)
 
 
-def test_after_an_error_there_is_no_more() -> None:
-    """A stream that broke off stays broken off, and does not claim to be done."""
+def test_stream_ends_after_an_error() -> None:
+    """After an error a stream yields nothing more and is not done."""
     read, _ = sync_stream(frame({"type": "error", "errorText": "no"}), frame(delta("never")), DONE)
     with read:
         with pytest.raises(StreamError):
@@ -987,11 +957,11 @@ def test_after_an_error_there_is_no_more() -> None:
     assert ("", False) == (read.text, read.done)
 
 
-# Leaving early.
+# Leaving early
 
 
-def test_leaving_early_hangs_up_at_once() -> None:
-    """The response is closed on the way out, and nothing more is read."""
+def test_leaving_the_block_closes_the_response() -> None:
+    """Leaving the block closes the response at once, unread."""
     read, body = sync_stream(*FOUR)
     with read:
         next(read)
@@ -999,8 +969,8 @@ def test_leaving_early_hangs_up_at_once() -> None:
     assert (True, 1) == (body.closed, body.given)
 
 
-def test_an_error_in_the_block_hangs_up() -> None:
-    """Whatever goes wrong in the program, the connection is closed, and the error is its own."""
+def test_exception_in_the_block_closes_the_response() -> None:
+    """An exception in the block closes the response and is raised unchanged."""
     read, body = sync_stream(*FOUR)
 
     def work() -> None:
@@ -1013,8 +983,8 @@ def test_an_error_in_the_block_hangs_up() -> None:
     assert (True, 1) == (body.closed, body.given)
 
 
-def test_close_hangs_up() -> None:
-    """By hand, within the loop: it ends there, and again is no error."""
+def test_close_ends_the_iteration() -> None:
+    """`close` inside the loop ends it, and can be called again."""
     read, body = sync_stream(*FOUR)
     with read:
         for _ in read:
@@ -1025,7 +995,7 @@ def test_close_hangs_up() -> None:
 
 
 class Waiting(Body):
-    """A body that gives nothing before it is closed."""
+    """A body that yields nothing until it is closed."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -1039,13 +1009,13 @@ class Waiting(Body):
         yield from ()
 
     def close(self) -> None:
-        """Let the reader go."""
+        """End the wait."""
         super().close()
         self.ended.set()
 
 
-def test_another_thread_can_hang_up() -> None:
-    """A button that stops the answer closes it while somebody waits for the next event."""
+def test_another_thread_can_close_the_stream() -> None:
+    """Another thread can close a stream whose reader waits for an event."""
     body = Waiting()
     read = opened_by(body)
 
@@ -1064,8 +1034,8 @@ def test_another_thread_can_hang_up() -> None:
         thread.join()
 
 
-def test_another_task_can_hang_up() -> None:
-    """The same, awaited."""
+def test_another_task_can_close_the_stream() -> None:
+    """Another task can close a stream whose reader waits for an event."""
     body = Stalled([], None)
 
     async def start() -> httpx.Response:
@@ -1093,8 +1063,8 @@ def test_another_task_can_hang_up() -> None:
     awaited(main)
 
 
-def test_leaving_an_awaited_stream_early_hangs_up_at_once() -> None:
-    """The same, awaited: by leaving, by an error, by hand."""
+def test_leaving_an_async_stream_closes_the_response() -> None:
+    """Leaving an async block, an exception in it and `aclose` each close the response."""
 
     async def leave() -> Body:
         read, body = async_stream(*FOUR)
@@ -1129,8 +1099,8 @@ def test_leaving_an_awaited_stream_early_hangs_up_at_once() -> None:
         assert (True, 1) == (body.closed, body.given)
 
 
-def test_a_cancelled_task_hangs_up() -> None:
-    """Cancelling whoever waits for the next event closes the connection."""
+def test_cancelled_task_closes_the_response() -> None:
+    """Cancelling a task that waits for an event closes the response."""
     body = Stalled([], None)
 
     async def main() -> None:
@@ -1152,11 +1122,11 @@ def test_a_cancelled_task_hangs_up() -> None:
     assert body.closed
 
 
-# Answers that are no stream.
+# Responses other than streams
 
 
-def test_a_queued_message_has_no_answer(play: Play) -> None:
-    """The stream is empty, and says in the service's words that a human agent will answer."""
+def test_queued_message_gives_an_empty_stream(play: Play) -> None:
+    """A queued message gives an empty stream with the service's notice."""
     outcome = play([b"Message ", b"sent\xff"], status=202, headers={"content-type": "text/plain"})
     read = outcome.stream
     assert ([], None) == (outcome.events, outcome.error)
@@ -1168,8 +1138,8 @@ def test_a_queued_message_has_no_answer(play: Play) -> None:
 
 
 @pytest.mark.parametrize("chunks", [[], [b"Mess", httpx.ReadError("reset")]])
-def test_a_queued_message_without_words(play: Play, chunks: Chunks) -> None:
-    """The message is queued all the same, and the stream says so."""
+def test_queued_message_without_a_notice(play: Play, chunks: Chunks) -> None:
+    """A queued message is recognised without a notice."""
     outcome = play(chunks, status=202, headers={})
     assert ([], None) == (outcome.events, outcome.error)
     assert "" == outcome.stream.queued
@@ -1177,8 +1147,8 @@ def test_a_queued_message_without_words(play: Play, chunks: Chunks) -> None:
     assert outcome.body.closed
 
 
-def test_a_queued_message_whose_words_never_come() -> None:
-    """Waiting for them has an end, though pieces keep coming."""
+def test_queued_message_whose_notice_never_ends() -> None:
+    """Waiting for the notice ends, even while bytes keep arriving."""
     body = Stalled([b"x"], 0.01)
     outcome = play_async(body, status=202, idle_timeout=0.05)
     assert ("", None) == (outcome.stream.queued, outcome.error)
@@ -1197,8 +1167,8 @@ def test_a_queued_message_whose_words_never_come() -> None:
         (204, None),
     ],
 )
-def test_what_is_no_stream_is_an_error(play: Play, status: int, found: str | None) -> None:
-    """It is raised before anything is read, and says what came instead."""
+def test_other_media_type_is_an_error(play: Play, status: int, found: str | None) -> None:
+    """Another media type raises an error that names it, before anything is read."""
     headers = {} if found is None else {"content-type": found}
     outcome = play([WHOLE], status=status, headers=headers)
     assert APIResponseError is type(outcome.error)
@@ -1207,28 +1177,28 @@ def test_what_is_no_stream_is_an_error(play: Play, status: int, found: str | Non
     assert ([], 0, True) == (outcome.events, outcome.body.given, outcome.body.closed)
 
 
-def test_an_error_status_is_raised_before_the_first_event(play: Play) -> None:
-    """The error is that of any other call, and there is nothing to read."""
-    told = json.dumps({"error": {"message": "No such thing.", "code": "not_found"}}).encode()
-    outcome = play([told], status=404, headers={"content-type": "application/json"})
+def test_error_status_is_raised(play: Play) -> None:
+    """An error status raises the same exception as any other call."""
+    body = json.dumps({"error": {"message": "No such thing.", "code": "not_found"}}).encode()
+    outcome = play([body], status=404, headers={"content-type": "application/json"})
     assert NotFoundError is type(outcome.error)
     assert "sendMessage: 404 Not Found: No such thing. (not_found)" == str(outcome.error)
     assert ([], True) == (outcome.events, outcome.body.closed)
     assert outcome.stream.status_code is None
 
 
-def test_the_shown_form_tells_the_state(play: Play) -> None:
-    """It names the operation, and never the words."""
+def test_repr_shows_the_state(play: Play) -> None:
+    """The repr shows the operation and the state, but no text."""
     kind = "Stream" if play is play_sync else "AsyncStream"
     assert f"<{kind} sendMessage: done>" == repr(play([WHOLE]).stream)
     assert f"<{kind} sendMessage: not done>" == repr(play([frame(delta("Hi"))]).stream)
 
 
-# Silence.
+# Idle timeouts
 
 
-def after(clock: FakeClock, *steps: tuple[float, bytes]) -> Iterator[bytes]:
-    """Give each chunk after so many seconds."""
+def after(clock: FakeTime, *steps: tuple[float, bytes]) -> Iterator[bytes]:
+    """Yield each chunk after its number of seconds."""
     for seconds, chunk in steps:
         clock.now += seconds
         yield chunk
@@ -1246,39 +1216,41 @@ def after(clock: FakeClock, *steps: tuple[float, bytes]) -> Iterator[bytes]:
         b"data: an event that never ends ",
     ],
 )
-def test_what_is_no_event_is_no_sign_of_life(play: Play, clock: FakeClock, silence: bytes) -> None:
-    """A service that only keeps the connection alive is given up after the idle timeout."""
+def test_keep_alive_does_not_reset_the_idle_timeout(
+    play: Play, clock: FakeTime, silence: bytes
+) -> None:
+    """Keep-alives and other bytes without an event do not reset the idle timeout."""
     chunks = after(clock, (0, frame(delta("Hi"))), *(100 * [(4, silence)]), (0, DONE))
     outcome = play(chunks, idle_timeout=10)
     assert APITimeoutError is type(outcome.error)
     assert "sendMessage: no event arrived for 10 s" == str(outcome.error)
-    # 4, 8, 12: the third is too late.
+    # The chunks arrive after 4, 8 and 12 s: the third one is too late.
     assert (4, "Hi") == (outcome.body.given, outcome.stream.text)
     assert outcome.body.closed
 
 
-def test_the_first_event_has_to_come_in_time_too(play: Play, clock: FakeClock) -> None:
-    """Silence counts from the moment at which reading begins."""
+def test_idle_timeout_applies_to_the_first_event(play: Play, clock: FakeTime) -> None:
+    """The idle timeout also applies to the first event."""
     outcome = play(after(clock, *(100 * [(4, PING)])), idle_timeout=10)
     assert APITimeoutError is type(outcome.error)
     assert 3 == outcome.body.given
 
 
-def test_every_event_starts_the_time_anew(play: Play, clock: FakeClock) -> None:
-    """A slow answer may take as long as it wants, and an unknown event is one, too."""
+def test_event_resets_the_idle_timeout(play: Play, clock: FakeTime) -> None:
+    """Each event, even of an unknown type, resets the idle timeout."""
     steps = 30 * [(4, PING), (4, frame({"type": "brand-new"})), (9, frame(delta("a")))]
     outcome = play(after(clock, *steps, (9, DONE)), idle_timeout=10)
     assert (None, 30 * "a") == (outcome.error, outcome.stream.text)
 
 
-def test_no_idle_timeout_is_no_limit(play: Play, clock: FakeClock) -> None:
-    """None waits for ever, as it says."""
+def test_no_idle_timeout(play: Play, clock: FakeTime) -> None:
+    """Without an idle timeout a stream waits without limit."""
     outcome = play(after(clock, *(50 * [(1e6, PING)]), (1e6, WHOLE)), idle_timeout=None)
     check_whole(outcome)
 
 
-def test_the_time_of_the_reader_does_not_count(clock: FakeClock) -> None:
-    """Whoever thinks about an event for an hour finds the next one in time."""
+def test_time_of_the_reader_does_not_count(clock: FakeTime) -> None:
+    """The time that the program spends between two events does not count."""
     body = Body([frames(delta("a"), delta("b")), PING, frame(delta("c")), PING, DONE])
     with (
         SiteAssist(token=TOKEN, transport=answering(body, 200, EVENT_STREAM)) as client,
@@ -1289,8 +1261,8 @@ def test_the_time_of_the_reader_does_not_count(clock: FakeClock) -> None:
     assert ("abc", True) == (read.text, read.done)
 
 
-def test_the_time_of_the_awaiting_reader_does_not_count(clock: FakeClock) -> None:
-    """The same, awaited."""
+def test_time_of_the_async_reader_does_not_count(clock: FakeTime) -> None:
+    """The same holds for an async stream."""
     body = Body([frames(delta("a"), delta("b")), PING, frame(delta("c")), PING, DONE])
 
     async def main() -> None:
@@ -1307,8 +1279,8 @@ def test_the_time_of_the_awaiting_reader_does_not_count(clock: FakeClock) -> Non
 
 
 @pytest.mark.parametrize("wait", [None, 0.01])
-def test_an_awaited_stream_that_stalls_is_given_up(wait: float | None) -> None:
-    """Neither a silent service nor one that drips comments keeps a task for ever."""
+def test_stalled_async_stream_times_out(wait: float | None) -> None:
+    """The idle timeout ends an async stream that is silent or sends only comments."""
     body = Stalled([PING], wait)
     outcome = play_async(body, idle_timeout=0.05)
     assert APITimeoutError is type(outcome.error)
@@ -1316,7 +1288,7 @@ def test_an_awaited_stream_that_stalls_is_given_up(wait: float | None) -> None:
     assert body.closed
 
 
-# What it takes.
+# Memory
 
 
 EVERY_KIND: list[dict[str, Any]] = [
@@ -1338,8 +1310,8 @@ EVERY_KIND: list[dict[str, Any]] = [
     [(EVERY_KIND, 1500), (5 * [delta("words ")], 6000), (600 * [delta("words ")], 50)],
     ids=["every kind", "texts in small chunks", "texts in large chunks"],
 )
-def test_a_stream_takes_the_memory_of_its_words(events: list[dict[str, Any]], rounds: int) -> None:
-    """Thousands of events of all kinds leave nothing behind but the text."""
+def test_stream_keeps_only_the_text_in_memory(events: list[dict[str, Any]], rounds: int) -> None:
+    """Thousands of events of all types leave no memory in use but the text's."""
     chunk = PING + frames(*events)
     with opened_by(Body(iter([*(rounds * [chunk]), DONE]))) as read:
         for _ in range(1000):
@@ -1353,15 +1325,15 @@ def test_a_stream_takes_the_memory_of_its_words(events: list[dict[str, Any]], ro
             tracemalloc.stop()
     assert rounds * len(events) == count
     assert rounds * events.count(delta("words ")) * "words " == read.text
-    # The words and some events at a time; all events, or their pieces of text, take millions.
+    # Room for the text and a few events; keeping all events would take megabytes.
     assert peak - before < 1_000_000
 
 
-# The parts by themselves.
+# The components
 
 
-def test_the_table_finds_a_reader_for_every_type() -> None:
-    """By name, by family, or the one for the rest; what is not known is not remembered."""
+def test_event_table_finds_a_reader() -> None:
+    """A reader is found by type or by prefix, else the default; unknown types are not cached."""
     table = EventTable(
         {"a": lambda _: "a"},
         {"data-": lambda _: "data", "x": lambda _: "x"},
@@ -1377,8 +1349,8 @@ def test_the_table_finds_a_reader_for_every_type() -> None:
     assert ["a"] == list(table)
 
 
-def test_the_accelerator_is_used_if_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And if not, the standard library does the same."""
+def test_orjson_is_used_if_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orjson is used if installed, else the standard library."""
     assert orjson.loads is stream._loads
     monkeypatch.setitem(sys.modules, "orjson", None)
     spec = importlib.util.find_spec(stream.__name__)
@@ -1389,8 +1361,8 @@ def test_the_accelerator_is_used_if_it_is_there(monkeypatch: pytest.MonkeyPatch)
     assert without._standard_loads is without._loads
 
 
-def test_another_protocol_has_other_words() -> None:
-    """The terminal marker, the type of a failure and its words are the format's."""
+def test_format_of_another_protocol() -> None:
+    """Terminal marker, error type and error text are those of the format."""
     form = FORM._replace(terminator="END", error_type="failed", error_text="why")
     chunks = [frame(delta("Hi")), DONE.replace(b"[DONE]", b"END")]
     with opened_by(Body(chunks), form) as read:
