@@ -1,10 +1,12 @@
-"""What the tests of the whole client share.
+"""Servers and clients shared by the end-to-end tests.
 
-- `FaultServer`, which speaks plain sockets, so that it can break off, stall and
-  send rubbish at every byte. It notes what reached it and who hung up.
-- `Way`, which drives `SiteAssist` and `AsyncSiteAssist` by the same scenario,
-  and afterwards looks for connections that were left behind.
-- `Waits`, which notes the waits between two attempts instead of waiting.
+`FaultServer` speaks plain sockets, so that it can stop, stall or send invalid data at any byte.
+It records the requests it received and which side closed each connection.
+
+`ClientKind` runs one scenario with `SiteAssist` and with `AsyncSiteAssist`, and then looks for
+connections left open.
+
+`Waits` records the waits between two attempts instead of waiting.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 LIMIT = 20.0
-"""Seconds after which a call counts as hung, however slow the machine is."""
+"""Seconds after which a call counts as hung, even on a slow machine."""
 PACE = 0.003
-"""Seconds between two pieces of an answer that comes in drops."""
+"""Seconds between two pieces of a slow response."""
 VISITOR = {
     "object": "visitor",
     "id": "5d1f1f0e-3c39-4c0c-9a3e-0b6c3e0a7d51",
@@ -54,19 +56,19 @@ VISITOR = {
 
 
 class _Ended(Exception):
-    """The server is done with a connection."""
+    """Raised to end a connection."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request that reached the server whole."""
+    """A complete request as received by the server."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
     connection: int
-    """Which connection it came on, counted from 1."""
+    """The number of its connection, counted from 1."""
 
     @property
     def json(self) -> Any:
@@ -75,7 +77,7 @@ class Received:
 
 
 class Connection:
-    """A connection, from the server's side. What ends it raises."""
+    """The server's side of a connection; the methods that end it raise an exception."""
 
     def __init__(self, server: FaultServer, sock: socket.socket, number: int) -> None:
         """Take an accepted socket."""
@@ -85,39 +87,39 @@ class Connection:
         self._buffer = bytearray()
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self._socket.sendall(data)
 
     def drip(self, pieces: Iterable[bytes]) -> None:
-        """Send one piece after the other, slowly, until the client leaves."""
+        """Send one piece after the other, slowly, until the client disconnects."""
         for piece in pieces:
             self.send(piece)
             if select.select([self._socket], [], [], PACE)[0] and not self._socket.recv(65536):
                 raise _Ended
 
     def hold(self) -> NoReturn:
-        """Say nothing more, and wait until the client leaves."""
+        """Send nothing more, and wait until the client disconnects."""
         while self._socket.recv(65536):
             pass
         raise _Ended
 
     def close(self) -> NoReturn:
-        """Hang up in order, and wait until the client has done so too."""
+        """Close the sending side, and wait until the client disconnects."""
         self._socket.shutdown(socket.SHUT_WR)
-        self.server.note_leaving()
+        self.server.note_close()
         self.hold()
 
     def wait(self) -> None:
-        """Wait until the test lets the server go on."""
+        """Wait until the test sets `FaultServer.go`."""
         self.server.go.wait(LIMIT)
 
     def reset(self) -> NoReturn:
-        """Hang up without a word: the client gets a reset."""
+        """Abort the connection with a TCP reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise _Ended
 
     def read_request(self) -> Received | None:
-        """Return the next request; None if the client has left."""
+        """Return the next request, or None if the client has disconnected."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._read():
                 return None
@@ -148,29 +150,29 @@ Step = bytes | Callable[[Connection], object]
 
 
 class FaultServer:
-    """Answers each request with the next script; the last one goes on for ever.
+    """A server that answers each request with the next script, and repeats the last one.
 
-    A script is a sequence of steps: bytes, which are sent as they are, and
-    functions of the connection, such as ``Connection.reset``. After the last
-    step the connection waits for another request.
+    A script is a sequence of steps: bytes, which are sent unchanged, and functions of the
+    connection, such as ``Connection.reset``. After the last step the connection waits for
+    another request.
     """
 
     def __init__(self, *, slow: bool = False, listening: bool = True) -> None:
-        """Take a free port; a ``slow`` server takes its time to read requests."""
+        """Bind a free port; a ``slow`` server reads requests slowly."""
         self.slow = slow
         self.stopping = threading.Event()
         self.go = threading.Event()
         """Set by a test to end `Connection.wait`."""
         self.requests: list[Received] = []
-        """What reached the server, in order."""
+        """The complete requests received, in order."""
         self.received = 0
-        """How many bytes of requests; exact while there is one connection."""
+        """Number of bytes received; exact while there is one connection."""
         self.opened = 0
-        """How many connections were opened."""
+        """Number of connections opened."""
         self.left = 0
-        """How many of them the server hung up."""
+        """Number of connections closed by the server."""
         self.ended = 0
-        """How many of them have ended."""
+        """Number of connections that have ended."""
         self._changed = threading.Condition()
         self._scripts: list[Sequence[Step]] = []
         self._init_scripts: list[Sequence[Step]] = []
@@ -178,7 +180,7 @@ class FaultServer:
         self._threads: list[threading.Thread] = []
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if slow:
-            # Nor does the kernel take for the server what this one does not read.
+            # A small buffer keeps the kernel from receiving on the server's behalf.
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -187,41 +189,41 @@ class FaultServer:
             self.listen()
 
     def listen(self) -> None:
-        """Accept connections from now on."""
+        """Start to accept connections."""
         self._listener.listen(256)
         self._start(self._accept)
 
     def answer(self, *scripts: Sequence[Step]) -> None:
-        """Say how to answer, request by request."""
+        """Set the scripts of the next requests."""
         self._scripts = list(scripts)
 
     def answer_init(self, *scripts: Sequence[Step]) -> None:
-        """Say how to answer ``/identity/init``, which starts sessions by itself otherwise."""
+        """Set the scripts for ``/identity/init``, which starts sessions by default."""
         self._init_scripts = list(scripts)
 
     def of(self, path: str) -> list[Received]:
-        """Return the requests for a path, given without its beginning."""
+        """Return the requests for a path, given without its prefix."""
         return [request for request in self.requests if request.path == f"/v2{path}"]
 
     @property
     def open(self) -> int:
-        """How many connections there are."""
+        """Number of open connections."""
         return self.opened - self.ended
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait until something has happened here; fail if it never does."""
+        """Wait until ``condition`` holds; fail if it never does."""
         with self._changed:
             happened = self._changed.wait_for(condition, LIMIT)
         assert happened, f"{self.opened} opened, {self.ended} ended, {len(self.requests)} requests"
 
-    def note_leaving(self) -> None:
-        """Count a connection that the server hung up."""
+    def note_close(self) -> None:
+        """Count a connection that the server closes."""
         with self._changed:
             self.left += 1
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """End all connections and all threads."""
+        """Close all connections and stop all threads."""
         self.stopping.set()
         self.go.set()
         with suppress(OSError):
@@ -258,7 +260,7 @@ class FaultServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         connection = Connection(self, sock, number)
-        # An OSError says that the client, or the test, has hung up.
+        # An OSError means that the client or the test closed the connection.
         with suppress(_Ended, OSError):
             while (request := connection.read_request()) is not None:
                 for step in self._script(request):
@@ -285,14 +287,14 @@ class FaultServer:
 
 
 def session(token: object) -> bytes:
-    """Return an answer that starts a session."""
+    """Return a response that starts a session."""
     body = json.dumps({"sessionToken": token, "visitor": VISITOR}).encode()
     head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 
 class _Stream:
-    """A stream that blocks, as if it were awaited."""
+    """A blocking stream with the interface of an async one."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -328,7 +330,7 @@ class _Stream:
 
 
 class _Pages:
-    """Pages that block, as if they were awaited."""
+    """Blocking pages with the interface of async ones."""
 
     def __init__(self, pages: Any) -> None:
         self._pages = pages
@@ -353,15 +355,15 @@ class _Pages:
             yield item
 
 
-class Driven:
-    """A client that a scenario awaits, whichever kind it is."""
+class AwaitableClient:
+    """A client of either kind with the interface of the async one."""
 
     def __init__(self, plain: SiteAssist | AsyncSiteAssist) -> None:
-        """Take the client itself."""
+        """Take the client."""
         self.plain = plain
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method of the client, to be awaited."""
+        """Return an awaitable version of a method of the client."""
         method = getattr(self.plain, name)
         if isinstance(self.plain, AsyncSiteAssist):
             return method
@@ -376,7 +378,7 @@ class Driven:
         return call
 
     async def wait(self, server: FaultServer, condition: Callable[[], bool]) -> None:
-        """Wait for the server, while the client's event loop goes on."""
+        """Wait for the server without blocking the client's event loop."""
         if isinstance(self.plain, AsyncSiteAssist):
             await asyncio.to_thread(server.wait, condition)
         else:
@@ -390,8 +392,8 @@ class Driven:
             self.plain.close()
 
     def pools(self) -> list[Any]:
-        """Return the pools of connections that are in use."""
-        # What no user gets to see, and the only place where a leak shows.
+        """Return the connection pools in run_and_close."""
+        # Private attributes are the only place where a leak is visible.
         caller = cast("Any", self.plain)._caller
         if isinstance(self.plain, AsyncSiteAssist):
             clients = [state.http for state in caller._loops.values()]
@@ -400,7 +402,7 @@ class Driven:
         return [client._transport._pool for client in clients]
 
     async def check_idle(self, server: FaultServer | None) -> None:
-        """Fail if a call that has ended left a connection in use."""
+        """Fail if a finished call left a connection in run_and_close."""
         idle = 0
         for pool in self.pools():
             assert [] == pool._requests
@@ -415,7 +417,7 @@ Scenario = Callable[[Any], Coroutine[Any, Any, ResultT]]
 
 
 @dataclass(frozen=True)
-class Way:
+class ClientKind:
     """One of the two kinds of client."""
 
     asynchronous: bool
@@ -423,7 +425,7 @@ class Way:
     def run(
         self, scenario: Scenario[ResultT], server: FaultServer | None = None, **settings: Any
     ) -> ResultT:
-        """Run ``scenario`` with a client; then see to it that nothing is left of it."""
+        """Run ``scenario`` with a client, then check that it left nothing open."""
         if server is not None:
             settings.setdefault("base_url", server.url)
             if "api_key" not in settings:
@@ -431,7 +433,7 @@ class Way:
         result = in_time(lambda: self._run(scenario, server, settings))
         if server is not None:
             server.wait(lambda: server.open == 0)
-        # What was not closed warns when it is collected, and warnings are errors.
+        # An unclosed resource warns when it is collected, and warnings are errors.
         gc.collect()
         return result
 
@@ -439,21 +441,27 @@ class Way:
         self, scenario: Scenario[ResultT], server: FaultServer | None, settings: dict[str, Any]
     ) -> ResultT:
         if not self.asynchronous:
-            return finish(use(Driven(SiteAssist(**settings)), scenario, server))
+            return run_without_waiting(
+                run_and_close(AwaitableClient(SiteAssist(**settings)), scenario, server)
+            )
         problems: list[object] = []
 
         async def main() -> ResultT:
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(lambda _, context: problems.append(context))
-            return await use(Driven(AsyncSiteAssist(**settings)), scenario, server)
+            return await run_and_close(
+                AwaitableClient(AsyncSiteAssist(**settings)), scenario, server
+            )
 
         result = asyncio.run(main(), debug=True)
         assert [] == problems
         return result
 
 
-async def use(client: Driven, scenario: Scenario[ResultT], server: FaultServer | None) -> ResultT:
-    """Run a scenario, then look at the connections and close them."""
+async def run_and_close(
+    client: AwaitableClient, scenario: Scenario[ResultT], server: FaultServer | None
+) -> ResultT:
+    """Run a scenario, then check the connections and close the client."""
     try:
         result = await scenario(client)
         await client.check_idle(server)
@@ -466,58 +474,58 @@ async def use(client: Driven, scenario: Scenario[ResultT], server: FaultServer |
 
 
 def in_time(work: Callable[[], ResultT]) -> ResultT:
-    """Do ``work`` in a thread of its own, and fail if it hangs."""
+    """Call ``work`` in a new thread, and fail if it hangs."""
     results: list[ResultT] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001  # it is raised where it belongs
+        except BaseException as error:  # noqa: BLE001  # re-raised in the test's thread
             errors.append(error)
 
     thread = threading.Thread(target=run, name="scenario", daemon=True)
     thread.start()
     thread.join(LIMIT)
-    assert not thread.is_alive(), "it hangs"
+    assert not thread.is_alive(), "the call hangs"
     if errors:
         raise errors.pop()
     return results.pop()
 
 
-def finish(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Run a coroutine that never really waits."""
+def run_without_waiting(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         return cast("ResultT", end.value)
     coroutine.close()
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine waits")
 
 
 class Waits:
-    """Takes the place of sleeping between two attempts."""
+    """A replacement for the sleeps between attempts."""
 
     def __init__(self) -> None:
-        """Begin without a wait."""
+        """Start without any waits."""
         self.seconds: list[float] = []
-        """How long the client would have waited, each time."""
+        """The length of each wait."""
         self.meanwhile: Callable[[], Coroutine[Any, Any, object]] | None = None
-        """What happens while it waits."""
+        """Called during each wait, if set."""
 
     def block(self, seconds: float) -> None:
-        """Note a wait."""
-        finish(self.wait(seconds))
+        """Record a wait of a blocking client."""
+        run_without_waiting(self.wait(seconds))
 
     async def wait(self, seconds: float) -> None:
-        """Note a wait."""
+        """Record a wait of an async client."""
         self.seconds.append(seconds)
         if self.meanwhile is not None:
             await self.meanwhile()
 
 
 class Mock:
-    """The mock server, with its store, and with a list of what it was asked."""
+    """The mock server, which also records its requests."""
 
     def __init__(self, app: Starlette) -> None:
         """Take the application."""
@@ -528,19 +536,19 @@ class Mock:
         self.url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Note a request and pass it on."""
-        # Appending is safe in any thread.
+        """Record a request and forward it."""
+        # list.append is thread-safe.
         self.requests.append(f"{scope['method']} {scope['path'].removeprefix('/v2')}")
         await self._app(scope, receive, send)
 
     def count(self, request: str) -> int:
-        """Return how often a request was made."""
+        """Return the number of requests with this method and path."""
         return self.requests.count(request)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_heap() -> Iterator[None]:
-    """Leave what is loaded already out of the collections that look for leaks."""
+    """Exclude objects that already exist from the collections that look for leaks."""
     gc.collect()
     gc.freeze()
     yield
@@ -549,7 +557,7 @@ def _small_heap() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_clients() -> Iterator[None]:
-    """Read the list of authorities once, not for each client: nothing here is encrypted."""
+    """Load the certificate authorities once, since no connection here uses TLS."""
     context = ssl.create_default_context()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", lambda *_, **__: context)
@@ -558,7 +566,7 @@ def _quick_clients() -> Iterator[None]:
 
 @pytest.fixture
 def make_server() -> Iterator[Callable[..., FaultServer]]:
-    """Make servers that fail on purpose."""
+    """Return a function that creates a `FaultServer`."""
     servers: list[FaultServer] = []
 
     def make(**options: Any) -> FaultServer:
@@ -572,19 +580,19 @@ def make_server() -> Iterator[Callable[..., FaultServer]]:
 
 @pytest.fixture
 def server(make_server: Callable[..., FaultServer]) -> FaultServer:
-    """Make a server that fails on purpose."""
+    """Create a `FaultServer`."""
     return make_server()
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
-def way(request: pytest.FixtureRequest) -> Way:
-    """Take both kinds of client in turn."""
-    return Way(asynchronous=request.param)
+def kind(request: pytest.FixtureRequest) -> ClientKind:
+    """Return each kind of client in turn."""
+    return ClientKind(asynchronous=request.param)
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
-    """Note the waits between attempts instead of waiting."""
+    """Record the waits between attempts instead of waiting."""
     noted = Waits()
     clock = SimpleNamespace(sleep=noted.block, monotonic=time.monotonic)
     monkeypatch.setattr(sync_driver, "time", clock)
@@ -594,13 +602,13 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
 
 @pytest.fixture(scope="session")
 def _spec() -> dict[str, Any]:
-    """Read ``openapi.yaml`` once for all mock servers."""
+    """Load ``openapi.yaml`` once for all mock servers."""
     return load_spec()
 
 
 @pytest.fixture
 def make_mock(_spec: dict[str, Any]) -> Iterator[Callable[..., Mock]]:
-    """Run mock servers, each with a list of what it was asked."""
+    """Return a function that runs a mock server."""
     with ExitStack() as running:
 
         def make(**settings: Any) -> Mock:
@@ -619,6 +627,6 @@ def mock(make_mock: Callable[..., Mock]) -> Mock:
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the credentials of whoever runs the tests out of them."""
+    """Hide the developer's own credentials from the tests."""
     for name in ("TOKEN", "API_KEY", "BASE_URL", "LOG"):
         monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)

@@ -1,4 +1,4 @@
-"""Both clients take a visitor through the whole API, against the mock."""
+"""Journeys of a visitor through the whole API with both clients, against the mock."""
 
 from __future__ import annotations
 
@@ -19,36 +19,34 @@ from siteassist import (
     UnauthorizedError,
     UnprocessableEntityError,
 )
-from tests.values import API_KEY, PRIVATE_KEY
+from tests.values import API_KEY, PRIVATE_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Mock, Way
+    from tests.e2e.conftest import ClientKind, Mock
 
 QUESTION = "How long does shipping take?"
 ANSWER = "Two to four working days within the country."
-NOBODYS = "123e4567-e89b-12d3-a456-426614174000"
 INIT = "POST /identity/init"
 
 
 class FakeTime:
-    """A clock that stands still until a test moves it; seconds since 1970."""
+    """A clock, in seconds since 1970, that moves only when a test moves it."""
 
     def __init__(self) -> None:
-        """Begin somewhere."""
         self.seconds = 1_700_000_000.0
 
     def __call__(self) -> float:
-        """Return the time."""
+        """Return the current time."""
         return self.seconds
 
 
 async def items(pages: Any) -> list[Any]:
-    """Return every item of a list."""
+    """Return all items of a list."""
     return [item async for item in pages]
 
 
-def test_a_visitor_gets_to_know_the_shop(way: Way, mock: Mock) -> None:
-    """Project, Q&As and search need no session, so none is started."""
+def test_visitor_reads_project_and_qnas(kind: ClientKind, mock: Mock) -> None:
+    """Project, Q&As and search start no session."""
 
     async def scenario(client: Any) -> None:
         project = await client.get_project()
@@ -71,12 +69,12 @@ def test_a_visitor_gets_to_know_the_shop(way: Way, mock: Mock) -> None:
         assert (QUESTION, ANSWER) == (first.question, first.answer)
         assert first == await client.get_qna(str(project.id), first.id)
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY)
     assert 0 == mock.count(INIT)
 
 
-def test_a_visitor_talks_rates_and_closes(way: Way, mock: Mock) -> None:
-    """From the first word to a closed conversation, each step sees what the last one did."""
+def test_visitor_talks_rates_and_closes(kind: ClientKind, mock: Mock) -> None:
+    """From the first message to a closed conversation, each step shows the previous ones."""
 
     async def scenario(client: Any) -> None:
         started = await client.start_conversation(
@@ -123,15 +121,15 @@ def test_a_visitor_talks_rates_and_closes(way: Way, mock: Mock) -> None:
         assert {"resource": "conversation", "conflictingField": "status"} == caught.value.details
         with pytest.raises(ConflictError):
             async with client.send_message_stream(started.id, content="Still there?"):
-                pytest.fail("a stream of nothing was opened")
+                pytest.fail("a stream of a closed conversation was opened")
         assert 4 == len(await items(client.get_messages(started.id)))
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
     assert 1 == mock.count(INIT)
 
 
-def test_a_visitor_finds_the_conversations_again(way: Way, make_mock: Callable[..., Mock]) -> None:
-    """Filtered, ordered and in pages, each of them once."""
+def test_visitor_lists_conversations(kind: ClientKind, make_mock: Callable[..., Mock]) -> None:
+    """Conversations can be filtered, ordered and paginated."""
     time = FakeTime()
     mock = make_mock(now=time)
 
@@ -148,7 +146,7 @@ def test_a_visitor_finds_the_conversations_again(way: Way, make_mock: Callable[.
         async def listed(**query: Any) -> list[Any]:
             return [found.id for found in await items(client.get_conversations(**query))]
 
-        opened = [one for one in ids if one not in ids[::3]]
+        opened = [id_ for id_ in ids if id_ not in ids[::3]]
         assert ids == await listed(order_by="createdAt", order_dir="asc")
         assert ids[::-1] == await listed(order_by="title", order_dir="desc", limit=2)
         assert opened == await listed(status="open", order_by="createdAt", order_dir="asc", limit=3)
@@ -162,12 +160,12 @@ def test_a_visitor_finds_the_conversations_again(way: Way, make_mock: Callable[.
         summary = (await items(client.get_conversations(order_by="createdAt", order_dir="asc")))[0]
         assert ("Question 0", "assistant") == (summary.title, summary.last_message.role)
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY)
     assert 1 == mock.count(INIT)
 
 
-def test_a_list_that_changes_meanwhile_gives_each_item_once(way: Way, mock: Mock) -> None:
-    """A conversation that appears moves the others to the next page, where they are known."""
+def test_list_that_changes_has_no_duplicates(kind: ClientKind, mock: Mock) -> None:
+    """A conversation added during the iteration does not cause duplicates."""
 
     async def scenario(client: Any) -> None:
         ids = [(await client.start_conversation()).id for _ in range(5)]
@@ -179,11 +177,11 @@ def test_a_list_that_changes_meanwhile_gives_each_item_once(way: Way, mock: Mock
                 await client.start_conversation()
         assert ids[::-1] == seen
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY)
 
 
-def test_a_private_key_completes_a_chat(way: Way, mock: Mock) -> None:
-    """Whole and streamed, with models or dicts; no session is started for it."""
+def test_private_key_completes_a_chat(kind: ClientKind, mock: Mock) -> None:
+    """A chat completion, whole or streamed, works with a private key and starts no session."""
 
     async def scenario(client: Any) -> None:
         messages = [{"role": "user", "content": QUESTION}]
@@ -193,18 +191,18 @@ def test_a_private_key_completes_a_chat(way: Way, mock: Mock) -> None:
             await stream.until_done()
         assert (answer.text, True) == (stream.text, stream.done)
         with pytest.raises(NotFoundError) as caught:
-            await client.create_chat_completion(messages=messages, assistant_id=NOBODYS)
-        assert ("ASSISTANT_NOT_FOUND", {"assistantId": NOBODYS}) == (
+            await client.create_chat_completion(messages=messages, assistant_id=UNKNOWN_ID)
+        assert ("ASSISTANT_NOT_FOUND", {"assistantId": UNKNOWN_ID}) == (
             caught.value.code,
             caught.value.details,
         )
 
-    way.run(scenario, base_url=mock.url, token=PRIVATE_KEY)
+    kind.run(scenario, base_url=mock.url, token=PRIVATE_KEY)
     assert 0 == mock.count(INIT)
 
 
-def test_a_human_agent_takes_over(way: Way, mock: Mock) -> None:
-    """Messages are queued from then on: a notice instead of an answer, and an empty stream."""
+def test_human_agent_takes_over(kind: ClientKind, mock: Mock) -> None:
+    """Messages to a human agent return a notice, or an empty stream."""
 
     async def scenario(client: Any) -> None:
         started = await client.start_conversation()
@@ -222,13 +220,13 @@ def test_a_human_agent_takes_over(way: Way, mock: Mock) -> None:
 
         shown = await client.get_conversation(started.id)
         assert (True, "Sam") == (shown.is_human_handled, shown.human_agent.name)
-        assert ["user", "assistant", "user", "user"] == [one.role for one in shown.messages]
+        assert ["user", "assistant", "user", "user"] == [message.role for message in shown.messages]
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY)
 
 
-def test_visitors_do_not_meet(way: Way, mock: Mock) -> None:
-    """What belongs to one is not there for another; the same device is the same visitor."""
+def test_visitors_are_isolated(kind: ClientKind, mock: Mock) -> None:
+    """No visitor can access another's data; the same device is the same visitor."""
 
     async def begin(client: Any) -> tuple[Any, Any, Any]:
         started = await client.start_conversation()
@@ -236,7 +234,7 @@ def test_visitors_do_not_meet(way: Way, mock: Mock) -> None:
         message = (await items(client.get_messages(started.id)))[0]
         return (await client.get_me()).id, started.id, message.id
 
-    visitor, conversation, message = way.run(
+    visitor, conversation, message = kind.run(
         begin, base_url=mock.url, api_key=API_KEY, device_id="device-1"
     )
 
@@ -254,19 +252,19 @@ def test_visitors_do_not_meet(way: Way, mock: Mock) -> None:
                 await call()
         with pytest.raises(NotFoundError):
             async with client.send_message_stream(conversation, content="Hi"):
-                pytest.fail("somebody else's conversation was opened")
+                pytest.fail("another visitor's conversation was opened")
 
-    way.run(pry, base_url=mock.url, api_key=API_KEY, device_id="device-2")
+    kind.run(pry, base_url=mock.url, api_key=API_KEY, device_id="device-2")
 
     async def return_(client: Any) -> None:
         assert visitor == (await client.get_me()).id
         assert [conversation] == [found.id async for found in client.get_conversations()]
 
-    way.run(return_, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+    kind.run(return_, base_url=mock.url, api_key=API_KEY, device_id="device-1")
 
 
-def test_a_session_that_expires_is_renewed_unseen(way: Way, make_mock: Callable[..., Mock]) -> None:
-    """In the middle of a conversation, before every kind of call; with one new session each."""
+def test_expired_session_is_renewed(kind: ClientKind, make_mock: Callable[..., Mock]) -> None:
+    """An expired session is renewed once, before any kind of call in a conversation."""
     time = FakeTime()
     mock = make_mock(session_seconds=60, now=time)
 
@@ -298,11 +296,11 @@ def test_a_session_that_expires_is_renewed_unseen(way: Way, make_mock: Callable[
         assert visitor == (await client.get_me()).id
         assert 4 == mock.count(INIT)
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY, max_retries=0)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY, max_retries=0)
 
 
-def test_a_session_can_be_started_by_hand(way: Way, mock: Mock) -> None:
-    """It is the one that the client goes on with, unless it is for another device."""
+def test_session_started_by_the_program(kind: ClientKind, mock: Mock) -> None:
+    """The client uses a session that the program starts, unless it is for another device."""
 
     async def scenario(client: Any) -> None:
         session = await client.init()
@@ -311,12 +309,14 @@ def test_a_session_can_be_started_by_hand(way: Way, mock: Mock) -> None:
         assert other.visitor.id != session.visitor.id
         assert session.visitor.id == (await client.get_me()).id
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY, device_id="device-1")
     assert 2 == mock.count(INIT)
 
 
-def test_leaving_early_breaks_the_answer_off(way: Way, make_mock: Callable[..., Mock]) -> None:
-    """The server notices in the middle of the stream; the client goes on with other calls."""
+def test_leaving_a_stream_cancels_the_answer(
+    kind: ClientKind, make_mock: Callable[..., Mock]
+) -> None:
+    """Leaving a stream early cancels the answer on the server; the client remains usable."""
     mock = make_mock(stream_delay=0.02)
 
     async def scenario(client: Any) -> None:
@@ -336,11 +336,11 @@ def test_leaving_early_breaks_the_answer_off(way: Way, make_mock: Callable[..., 
         assert "error" == stored.status
         assert "closed" in stored.error
 
-    way.run(scenario, base_url=mock.url, api_key=API_KEY)
+    kind.run(scenario, base_url=mock.url, api_key=API_KEY)
 
 
-def test_the_service_says_what_is_wrong(way: Way, mock: Mock) -> None:
-    """A wrong key, a wrong token, values that the service refuses: each has its class."""
+def test_refusals_raise_their_exception(kind: ClientKind, mock: Mock) -> None:
+    """A wrong key, a wrong token and invalid values each raise their exception."""
 
     async def wrong_key(client: Any) -> None:
         with pytest.raises(UnauthorizedError) as caught:
@@ -374,7 +374,7 @@ def test_the_service_says_what_is_wrong(way: Way, mock: Mock) -> None:
         with pytest.raises(CredentialsError):
             await client.get_me()
 
-    way.run(wrong_key, base_url=mock.url, api_key="sa_pk_of_nobody")
-    way.run(wrong_token, base_url=mock.url, token="token-of-nobody")
-    way.run(wrong_values, base_url=mock.url, api_key=API_KEY)
-    way.run(no_credential, base_url=mock.url)
+    kind.run(wrong_key, base_url=mock.url, api_key="sa_pk_unknown")
+    kind.run(wrong_token, base_url=mock.url, token="unknown-token")
+    kind.run(wrong_values, base_url=mock.url, api_key=API_KEY)
+    kind.run(no_credential, base_url=mock.url)

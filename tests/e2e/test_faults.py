@@ -1,7 +1,7 @@
-"""Whatever a server does, each call ends in time, as documented, and leaves nothing behind.
+"""Faulty servers: each call ends in time, raises as documented, and leaves nothing open.
 
-`Way.run` looks after every scenario whether a connection is still in use, open
-after the client was closed, or collected without having been closed.
+After each scenario `ClientKind.run` checks that no connection is in use, open after the client
+was closed, or garbage collected without being closed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import itertools
 import json
 import pickle
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -26,30 +24,26 @@ from siteassist import (
     APIStatusError,
     APITimeoutError,
     BadGatewayError,
-    BadRequestError,
-    ConflictError,
     ForbiddenError,
     InternalServerError,
     NotFoundError,
-    PaymentRequiredError,
-    ServiceUnavailableError,
     SiteAssistError,
     StreamDecodeError,
     StreamError,
     StreamTruncatedError,
     TooManyRequestsError,
     UnauthorizedError,
-    UnprocessableEntityError,
 )
+from siteassist.errors import STATUS_ERRORS
 from tests.values import API_KEY
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Connection, FaultServer, Step, Waits, Way
+    from tests.e2e.conftest import ClientKind, Connection, FaultServer, Step, Waits
 
 SHORT = 0.2
-"""Seconds that a call gets where the server does not answer."""
+"""Timeout, in seconds, of calls to a server that does not answer."""
 IDLE = 0.2
-"""Seconds that a stream may be silent where the server falls silent."""
+"""Idle timeout, in seconds, of streams from a server that stalls."""
 CONVERSATION_ID = "7c0e3f5a-1b2d-4c6e-8f90-a1b2c3d4e5f6"
 MESSAGES = f"/conversations/{CONVERSATION_ID}/messages"
 STAMP = "2024-01-10T09:00:00.000Z"
@@ -86,7 +80,7 @@ def http(
     content_type: str | None = "application/json",
     **headers: Any,
 ) -> bytes:
-    """Return a whole answer; what is not bytes is sent as JSON."""
+    """Return a complete response; a body other than bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     if content_type is not None:
         headers["content_type"] = content_type
@@ -97,7 +91,7 @@ def http(
 
 
 def error(status: int, *, details: dict[str, Any] | None = None, **headers: Any) -> bytes:
-    """Return an answer with the documented error body."""
+    """Return an error response with the documented body."""
     body: dict[str, Any] = {"message": "The words of the server", "code": "ITS_CODE"}
     if details is not None:
         body["details"] = details
@@ -105,13 +99,13 @@ def error(status: int, *, details: dict[str, Any] | None = None, **headers: Any)
 
 
 def head(content_type: str = "text/event-stream", status: int = 200) -> bytes:
-    """Return the head of an answer in chunks."""
+    """Return the head of a chunked response."""
     lines = [f"HTTP/1.1 {status} Said so", f"Content-Type: {content_type}"]
     return "\r\n".join((*lines, "Transfer-Encoding: chunked", "", "")).encode()
 
 
 def chunk(data: bytes) -> bytes:
-    """Return one chunk of an answer."""
+    """Return one chunk of a response."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -122,17 +116,17 @@ def event(payload: object) -> bytes:
 
 
 def hold(connection: Connection) -> None:
-    """Say nothing more."""
+    """Send nothing more."""
     connection.hold()
 
 
 def close(connection: Connection) -> None:
-    """Hang up in order."""
+    """Close the connection."""
     connection.close()
 
 
 def reset(connection: Connection) -> None:
-    """Hang up without a word."""
+    """Reset the connection."""
     connection.reset()
 
 
@@ -142,12 +136,12 @@ def pause(connection: Connection) -> None:
 
 
 def drip(pieces: Callable[[], Iterator[bytes]]) -> Callable[[Connection], None]:
-    """Return a step that goes on for ever in small pieces."""
+    """Return a step that sends small pieces without end."""
     return lambda connection: connection.drip(pieces())
 
 
 def for_ever(piece: bytes) -> Callable[[Connection], None]:
-    """Return a step that repeats a piece for ever."""
+    """Return a step that repeats a piece without end."""
     return drip(lambda: itertools.repeat(piece))
 
 
@@ -185,15 +179,15 @@ BROKEN: dict[str, Script] = {
     ],
     "another protocol": [b"\x16\x03\x01\x02\x00\x01", close],
     "garbage": [b"\x00\xff garbage \r\n\r\n", hold],
-    "a status that is no number": [b"HTTP/1.1 abc OK\r\n\r\n", hold],
-    "a status below all": [b"HTTP/1.1 099 OK\r\n\r\n", hold],
-    "an upgrade that nobody asked for": [b"HTTP/1.1 101 OK\r\nUpgrade: x\r\n\r\n", hold],
+    "a status that is not a number": [b"HTTP/1.1 abc OK\r\n\r\n", hold],
+    "a status below 100": [b"HTTP/1.1 099 OK\r\n\r\n", hold],
+    "an unrequested upgrade": [b"HTTP/1.1 101 OK\r\nUpgrade: x\r\n\r\n", hold],
     "two lengths": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", hold],
-    "a length below zero": [b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", hold],
-    "a chunk of no length": [head("application/json"), b"zz\r\n", hold],
+    "a negative length": [b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", hold],
+    "an invalid chunk size": [head("application/json"), b"zz\r\n", hold],
     "a header without end": [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000, hold],
 }
-"""Answers that are no HTTP, or not all of it."""
+"""Malformed or incomplete HTTP responses."""
 
 SLOW: dict[str, Script] = {
     "silence": [hold],
@@ -201,13 +195,13 @@ SLOW: dict[str, Script] = {
     "silence in the body": [HEAD_OF_10, b'{"id"', hold],
     "silence before the last chunk": [head("application/json"), chunk(b"{}"), hold],
     "silence in the body of an error": [http(500, content_length=100), b"{", hold],
-    "headers in drops": [b"HTTP/1.1 200 OK\r\nX: ", for_ever(b"a")],
-    "a body in drops": [http(content_length=10**9), for_ever(b" ")],
-    "chunks in drops": [head("application/json"), for_ever(chunk(b" "))],
-    "the body of an error in drops": [http(404, content_length=10**9), for_ever(b" ")],
-    "nothing but announcements": [for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n")],
+    "headers byte by byte": [b"HTTP/1.1 200 OK\r\nX: ", for_ever(b"a")],
+    "a body byte by byte": [http(content_length=10**9), for_ever(b" ")],
+    "chunks byte by byte": [head("application/json"), for_ever(chunk(b" "))],
+    "the body of an error byte by byte": [http(404, content_length=10**9), for_ever(b" ")],
+    "only informational responses": [for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n")],
 }
-"""Answers that never come to an end."""
+"""Responses that never end."""
 
 STRANGE: dict[str, Script] = {
     "no JSON": [http(200, b"nonsense")],
@@ -226,13 +220,13 @@ STRANGE: dict[str, Script] = {
     "JSON that is too deep": [http(200, b"[" * 100_000)],
     "no gzip": [http(200, b"no gzip", content_encoding="gzip")],
     "half of the gzip": [http(200, gzip.compress(b'{"id"' * 99)[:30], content_encoding="gzip")],
-    "a charset that is none": [http(200, b"\xe9", "application/json; charset=none")],
-    "a charset that refuses": [http(200, b"\xe9", "application/json; charset=undefined")],
-    "a charset of bytes": [http(200, b"\xe9", "application/json; charset=hex")],
+    "an unknown charset": [http(200, b"\xe9", "application/json; charset=none")],
+    "a charset that always fails": [http(200, b"\xe9", "application/json; charset=undefined")],
+    "a charset that is not text": [http(200, b"\xe9", "application/json; charset=hex")],
     "a header beyond ASCII": [http(200, b"", x_request_id="ré")],
     "an undocumented success": [http(299, {})],
 }
-"""Successes with an answer that nobody was promised."""
+"""Successful responses with an undocumented body."""
 
 FAULTS: dict[str, tuple[Script, type[SiteAssistError]]] = {
     **{name: (script, APIConnectionError) for name, script in BROKEN.items()},
@@ -240,31 +234,11 @@ FAULTS: dict[str, tuple[Script, type[SiteAssistError]]] = {
     **{name: (script, APIResponseError) for name, script in STRANGE.items()},
 }
 
-STATUSES: dict[int, type[APIStatusError]] = {
-    300: APIStatusError,
-    302: APIStatusError,
-    304: APIStatusError,
-    400: BadRequestError,
-    401: UnauthorizedError,
-    402: PaymentRequiredError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    408: APIStatusError,
-    409: ConflictError,
-    418: APIStatusError,
-    422: UnprocessableEntityError,
-    429: TooManyRequestsError,
-    499: APIStatusError,
-    500: InternalServerError,
-    501: APIStatusError,
-    502: BadGatewayError,
-    503: ServiceUnavailableError,
-    504: APIStatusError,
-    599: APIStatusError,
-    600: APIStatusError,
-    777: APIStatusError,
-    999: APIStatusError,
+STATUSES = {
+    status: STATUS_ERRORS.get(status, APIStatusError)
+    for status in (*STATUS_ERRORS, 300, 302, 304, 408, 418, 499, 501, 504, 599, 600, 777, 999)
 }
+"""Documented and undocumented error statuses, with their classes."""
 
 BODIES: dict[str, bytes] = {
     "nothing": http(500),
@@ -276,22 +250,22 @@ BODIES: dict[str, bytes] = {
     "no message": http(500, {"error": {"code": None, "details": 7}}),
     "other types": http(500, {"error": {"message": 5, "code": [], "details": {"retryAfter": []}}}),
     "JSON that is too deep": http(500, b"[" * 100_000),
-    "numbers without end": http(500, b'{"error": {"details": {"retryAfter": 1' + b"0" * 5000),
+    "a huge number": http(500, b'{"error": {"details": {"retryAfter": 1' + b"0" * 5000),
     "no UTF-8": http(500, b"\xff\xfe\x00\xd8", "text/plain; charset=utf-8"),
-    "a charset that is none": http(500, b"\xe9", "text/plain; charset=none"),
-    "a charset that refuses": http(500, b"\xe9", "text/plain; charset=undefined"),
-    "a charset of bytes": http(500, b"\xe9", "text/plain; charset=hex"),
-    "a charset that starts otherwise": http(500, b"{}", "application/json; charset=utf-16"),
+    "an unknown charset": http(500, b"\xe9", "text/plain; charset=none"),
+    "a charset that always fails": http(500, b"\xe9", "text/plain; charset=undefined"),
+    "a charset that is not text": http(500, b"\xe9", "text/plain; charset=hex"),
+    "a wrong charset": http(500, b"{}", "application/json; charset=utf-16"),
     "a header beyond ASCII": error(500, x_request_id="ré"),
     "no gzip": http(500, b"no gzip", content_encoding="gzip"),
-    "a date without end": error(500, retry_after=f"Wed, {'9' * 30} Oct 2015 07:28:00 GMT"),
-    "a zone without end": error(500, retry_after=f"Wed, 21 Oct 2015 07:28:00 +{'9' * 30}"),
+    "a huge date": error(500, retry_after=f"Wed, {'9' * 30} Oct 2015 07:28:00 GMT"),
+    "a huge time zone": error(500, retry_after=f"Wed, 21 Oct 2015 07:28:00 +{'9' * 30}"),
 }
-"""Answers that say 500, and with it anything."""
+"""Error responses with unusual bodies and headers."""
 
 
 async def get(client: Any, **named: Any) -> Any:
-    """Ask for something."""
+    """Make a GET."""
     return await client.get_me(**named)
 
 
@@ -306,7 +280,7 @@ async def start(client: Any, **named: Any) -> Any:
 
 
 async def stream(client: Any, **named: Any) -> Any:
-    """Send a message, and read the answer as it comes."""
+    """Send a message and read the streamed answer."""
     async with client.send_message_stream(CONVERSATION_ID, content="Hi", **named) as answer:
         return await answer.until_done()
 
@@ -320,22 +294,22 @@ GOOD: dict[Call, bytes] = {
     start: http(201, CONVERSATION),
     stream: WHOLE,
 }
-"""What each call wants to hear."""
+"""The successful response to each call."""
 OPERATIONS = {get: "getMe", send: "sendMessage", start: "startConversation", stream: "sendMessage"}
 
 
 async def fails(call: Call, client: Any, expected: type[SiteAssistError]) -> Any:
-    """Make a call that fails as expected, with an error that travels; return the error."""
+    """Make a call that must fail as expected, with a picklable error, and return the error."""
     with pytest.raises(SiteAssistError) as caught:
         await call(client)
     failed = caught.value
     assert (expected, OPERATIONS[call]) == (type(failed), failed.operation), failed
-    check_travels(failed)
+    check_copyable(failed)
     return failed
 
 
-def check_travels(failed: SiteAssistError) -> None:
-    """Fail if an error cannot be pickled, or tells a secret."""
+def check_copyable(failed: SiteAssistError) -> None:
+    """Fail if an error cannot be pickled, or contains a secret."""
     copy = pickle.loads(pickle.dumps(failed))
     assert (type(failed), str(failed)) == (type(copy), str(copy))
     shown = f"{failed} {failed!r} {vars(failed)}"
@@ -343,11 +317,11 @@ def check_travels(failed: SiteAssistError) -> None:
         assert secret not in shown
 
 
-async def meet(client: Any, server: FaultServer, *scripts: Script) -> None:
-    """Let the client connect in peace; then let the server go wrong.
+async def connect_first(client: Any, server: FaultServer, *scripts: Script) -> None:
+    """Let the client connect first, then let the server fail.
 
-    A call that fails by a short limit must still have had the time to connect,
-    on the slowest of machines.
+    A call that fails because of a short timeout must have had the time to connect, even on a
+    slow machine.
     """
     server.answer([error(404)])
     with pytest.raises(NotFoundError):
@@ -356,19 +330,19 @@ async def meet(client: Any, server: FaultServer, *scripts: Script) -> None:
     server.answer(*scripts)
 
 
-def check_asked(server: FaultServer, times: int, *, late: bool = False) -> None:
-    """Fail unless the server was asked so often; if time was short, perhaps not at all."""
+def check_request_count(server: FaultServer, times: int, *, late: bool = False) -> None:
+    """Fail unless the server got this many requests, or fewer if the call was ``late``."""
     asked = len(server.requests)
     assert times == asked or (late and asked < times)
 
 
 def failing(call: Call, expected: type[SiteAssistError]) -> Callable[[Any], Any]:
-    """Return a scenario that makes one call, and returns its error."""
+    """Return a scenario that makes one call and returns its error."""
     return lambda client: fails(call, client, expected)
 
 
 def calling(*calls: Call) -> Callable[[Any], Any]:
-    """Return a scenario that makes calls, one after the other."""
+    """Return a scenario that makes the calls in order."""
 
     async def scenario(client: Any) -> None:
         for call in calls:
@@ -378,47 +352,45 @@ def calling(*calls: Call) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_asking_ends_as_documented(way: Way, server: FaultServer, fault: str) -> None:
-    """A GET to a server that breaks off, is silent, or answers nonsense."""
+def test_get_fails_as_documented(kind: ClientKind, server: FaultServer, fault: str) -> None:
+    """A GET to a server that fails, stalls or answers nonsense raises the documented exception."""
     script, expected = FAULTS[fault]
 
     async def scenario(client: Any) -> None:
-        await meet(client, server, script)
+        await connect_first(client, server, script)
         await fails(get, client, expected)
 
-    # Where there is no time left, nothing is tried again anyway.
+    # A call that has timed out is not retried anyway.
     settings = {"timeout": SHORT} if fault in SLOW else {"max_retries": 0}
-    way.run(scenario, server, **settings)
-    check_asked(server, 1, late=fault in SLOW)
+    kind.run(scenario, server, **settings)
+    check_request_count(server, 1, late=fault in SLOW)
 
 
-@pytest.mark.parametrize("fault", [*BROKEN, *list(SLOW)[:4], "a body in drops", *STRANGE])
-def test_nothing_is_delivered_twice(
-    way: Way, server: FaultServer, waits: Waits, fault: str
-) -> None:
-    """A POST is made once, whatever becomes of its answer, and ends as documented."""
+@pytest.mark.parametrize("fault", [*BROKEN, *list(SLOW)[:4], "a body byte by byte", *STRANGE])
+def test_post_is_sent_once(kind: ClientKind, server: FaultServer, waits: Waits, fault: str) -> None:
+    """A POST is sent once, and raises the documented exception."""
     script, expected = FAULTS[fault]
-    # Each silence takes its time; all POSTs go the same way.
+    # A silent server costs a whole timeout, so only one POST is tried.
     calls = (send,) if fault in SLOW else (send, start)
 
     async def scenario(client: Any) -> None:
-        await meet(client, server, script)
+        await connect_first(client, server, script)
         for call in calls:
             await fails(call, client, expected)
 
-    way.run(scenario, server, timeout=SHORT if fault in SLOW else 60)
-    check_asked(server, len(calls), late=fault in SLOW)
+    kind.run(scenario, server, timeout=SHORT if fault in SLOW else 60)
+    check_request_count(server, len(calls), late=fault in SLOW)
     assert [] == waits.seconds
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_each_status_has_its_class(way: Way, server: FaultServer, status: int) -> None:
-    """Documented or not, a status is raised with the server's words, and nothing is followed."""
+def test_each_status_has_its_class(kind: ClientKind, server: FaultServer, status: int) -> None:
+    """Each error status raises its class with the server's message; redirects are not followed."""
     expected: tuple[Any, ...] = (status, "Said so", "request-1")
     expected += ("The words of the server", "ITS_CODE")
     server.answer([error(status, location="/v2/elsewhere", x_request_id="request-1")])
     if status == HTTPStatus.NOT_MODIFIED:
-        # It has no body, by definition.
+        # A 304 response never has a body.
         expected = (*expected[:3], "the service gave no reason", None)
         server.answer([b"HTTP/1.1 304 Said so\r\nX-Request-Id: request-1\r\n\r\n"])
 
@@ -427,17 +399,17 @@ def test_each_status_has_its_class(way: Way, server: FaultServer, status: int) -
             e = await fails(call, client, STATUSES[status])
             assert expected == (e.status_code, e.reason, e.request_id, e.message, e.code)
 
-    way.run(scenario, server, max_retries=0)
+    kind.run(scenario, server, max_retries=0)
     assert len(CALLS) == len(server.requests)
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_an_error_stays_one_whatever_comes_with_it(
-    way: Way, server: FaultServer, caplog: pytest.LogCaptureFixture, body: str
+def test_error_status_with_an_unusual_body(
+    kind: ClientKind, server: FaultServer, caplog: pytest.LogCaptureFixture, body: str
 ) -> None:
-    """The status decides on the class, even if nothing else of the answer can be used.
+    """The status decides the class, even if nothing else of the response is usable.
 
-    It can be logged as well, without the token.
+    The log of the response does not contain the token.
     """
     caplog.set_level("DEBUG", logger="siteassist")
     server.answer([BODIES[body]])
@@ -446,25 +418,25 @@ def test_an_error_stays_one_whatever_comes_with_it(
         for call in CALLS:
             await fails(call, client, InternalServerError)
 
-    way.run(scenario, server, max_retries=0)
+    kind.run(scenario, server, max_retries=0)
     assert len(CALLS) == len(server.requests)
     assert "500 Said so" in caplog.text
     assert "token-of-a-visitor" not in caplog.text
 
 
-def test_a_long_error_is_kept_and_shown_in_short(way: Way, server: FaultServer) -> None:
-    """The message stays readable; the text is all there."""
+def test_long_error_is_shown_truncated(kind: ClientKind, server: FaultServer) -> None:
+    """The message of a long error is short; its text is complete."""
     text = "far too much " * 100_000
     server.answer([http(502, text.encode(), "text/plain")])
-    failed = way.run(failing(send, BadGatewayError), server)
+    failed = kind.run(failing(send, BadGatewayError), server)
     assert text == failed.text
     assert len(str(failed)) < 500
 
 
-def test_the_text_of_an_error_is_read_as_its_charset_says(way: Way, server: FaultServer) -> None:
-    """In the error and in the answer that it carries."""
+def test_charset_of_an_error(kind: ClientKind, server: FaultServer) -> None:
+    """The text of an error is decoded with its charset, in the error and in its response."""
     server.answer([http(500, "tschüß".encode("latin-1"), "text/plain; charset=latin-1")])
-    failed = way.run(failing(send, InternalServerError), server)
+    failed = kind.run(failing(send, InternalServerError), server)
     assert ("tschüß", "tschüß") == (failed.text, failed.response.text)
 
 
@@ -491,20 +463,18 @@ def test_the_text_of_an_error_is_read_as_its_charset_says(way: Way, server: Faul
         "odd headers",
     ],
 )
-def test_unusual_answers_are_understood(way: Way, server: FaultServer, script: Script) -> None:
-    """What HTTP allows is no fault; the client can be used again at once."""
+def test_unusual_http_is_accepted(kind: ClientKind, server: FaultServer, script: Script) -> None:
+    """Unusual but valid HTTP is accepted, and the client remains usable."""
     server.answer(script)
 
     async def scenario(client: Any) -> list[str]:
         return [str((await get(client)).id) for _ in range(3)]
 
-    assert [CONVERSATION_ID] * 3 == way.run(scenario, server, max_retries=0)
+    assert [CONVERSATION_ID] * 3 == kind.run(scenario, server, max_retries=0)
 
 
-def test_a_connection_that_the_server_gave_up_is_not_used_again(
-    way: Way, server: FaultServer
-) -> None:
-    """A message that follows a pause gets a connection of its own, and arrives."""
+def test_closed_connection_is_not_reused(kind: ClientKind, server: FaultServer) -> None:
+    """A connection closed by the server is not reused; the next message uses a new one."""
     server.answer([GOOD[get], close], [GOOD[send]])
 
     async def scenario(client: Any) -> None:
@@ -512,12 +482,14 @@ def test_a_connection_that_the_server_gave_up_is_not_used_again(
         await client.wait(server, lambda: server.left == 1)
         await send(client)
 
-    way.run(scenario, server)
+    kind.run(scenario, server)
     assert [1, 2] == [request.connection for request in server.requests]
 
 
-def test_the_limit_is_on_the_sending_too(way: Way, make_server: Callable[..., FaultServer]) -> None:
-    """A server that takes a long message in small sips does not stretch the call."""
+def test_timeout_includes_the_sending(
+    kind: ClientKind, make_server: Callable[..., FaultServer]
+) -> None:
+    """The timeout includes the sending of a long message to a slow server."""
     server = make_server(slow=True)
     server.answer([GOOD[send]])
     content = "x" * 32_000_000
@@ -526,23 +498,23 @@ def test_the_limit_is_on_the_sending_too(way: Way, make_server: Callable[..., Fa
         with pytest.raises(APITimeoutError):
             await client.send_message(CONVERSATION_ID, content=content)
 
-    way.run(scenario, server, timeout=SHORT)
-    # At some twenty megabytes a second there was no time for more than a small part.
+    kind.run(scenario, server, timeout=SHORT)
+    # The server reads about 20 MB/s, so only a small part was sent in time.
     assert server.received < len(content) / 2
 
 
-def test_a_server_that_accepts_nobody_is_too_late(way: Way) -> None:
-    """A connection that does not open counts against the limit of the call."""
+def test_timeout_includes_the_connecting(kind: ClientKind) -> None:
+    """The timeout includes the opening of a connection."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         address = listener.getsockname()
         waiting = [socket.socket() for _ in range(4)]
         for sock in waiting:
-            # They fill the queue: the next one is left without an answer.
+            # These fill the backlog, so the next connection is not accepted.
             sock.settimeout(0)
             sock.connect_ex(address)
-        failed = way.run(
+        failed = kind.run(
             failing(get, APITimeoutError),
             base_url=f"http://127.0.0.1:{address[1]}",
             token="token-of-a-visitor",
@@ -553,10 +525,10 @@ def test_a_server_that_accepts_nobody_is_too_late(way: Way) -> None:
     assert APITimeoutError is type(failed)
 
 
-def test_a_refused_connection_is_tried_again(
-    way: Way, make_server: Callable[..., FaultServer], waits: Waits
+def test_refused_connection_is_retried(
+    kind: ClientKind, make_server: Callable[..., FaultServer], waits: Waits
 ) -> None:
-    """The server cannot have acted on what it never got; then it is there, and gets it once."""
+    """A refused connection is retried, also for a POST, which is then delivered once."""
     for call in CALLS:
         server = make_server(listening=False)
         server.answer([GOOD[call]])
@@ -567,12 +539,14 @@ def test_a_refused_connection_is_tried_again(
                 server.listen()
 
         waits.meanwhile = listen
-        way.run(calling(call), server)
+        kind.run(calling(call), server)
         assert (2, 1) == (len(waits.seconds), len(server.requests))
 
 
-def test_nobody_at_home(way: Way, make_server: Callable[..., FaultServer], waits: Waits) -> None:
-    """After the last attempt the error says whom the client cannot reach."""
+def test_unreachable_server(
+    kind: ClientKind, make_server: Callable[..., FaultServer], waits: Waits
+) -> None:
+    """After the last attempt the error names the server that cannot be reached."""
     server = make_server(listening=False)
 
     async def scenario(client: Any) -> None:
@@ -584,217 +558,35 @@ def test_nobody_at_home(way: Way, make_server: Callable[..., FaultServer], waits
             for attempt, seconds in enumerate(waits.seconds):
                 assert 0.25 * 2**attempt <= seconds <= 0.5 * 2**attempt
 
-    way.run(scenario, server, max_retries=3)
+    kind.run(scenario, server, max_retries=3)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64], ids=["an empty label", "a long label"])
-def test_a_host_that_cannot_be_one(way: Way, host: str) -> None:
-    """It is known by nobody, and the error is one of the documented ones."""
+def test_invalid_host(kind: ClientKind, host: str) -> None:
+    """An invalid host name raises a documented exception."""
 
     async def scenario(client: Any) -> None:
         with pytest.raises(SiteAssistError):
             await get(client)
 
-    way.run(scenario, base_url=f"http://{host}/v2", token="token-of-a-visitor", max_retries=0)
+    kind.run(scenario, base_url=f"http://{host}/v2", token="token-of-a-visitor", max_retries=0)
 
 
-REPEATED: dict[str, Script] = {
-    **{str(status): [error(status)] for status in (408, 429, 500, 501, 502, 503, 504, 599)},
-    **{name: script for name, script in BROKEN.items() if name.startswith(("closed", "reset"))},
-}
+LOST = [name for name in BROKEN if name.startswith(("closed", "reset"))]
+"""Connections that end without a complete response."""
 
 
-@pytest.mark.parametrize("fault", REPEATED)
-def test_asking_is_repeated(way: Way, server: FaultServer, waits: Waits, fault: str) -> None:
-    """A GET that failed twice in passing is answered in the end."""
-    server.answer(REPEATED[fault], REPEATED[fault], [GOOD[get]])
-    way.run(calling(get), server)
+@pytest.mark.parametrize("fault", LOST)
+def test_get_is_retried(kind: ClientKind, server: FaultServer, waits: Waits, fault: str) -> None:
+    """A GET whose connection fails twice succeeds in the third attempt."""
+    server.answer(BROKEN[fault], BROKEN[fault], [GOOD[get]])
+    kind.run(calling(get), server)
     assert 3 == len(server.requests)
     assert 2 == len(waits.seconds)
 
 
-@pytest.mark.parametrize("status", [300, 302, 304, 400, 401, 402, 403, 404, 409, 418, 422])
-def test_asking_is_not_repeated_in_vain(
-    way: Way, server: FaultServer, waits: Waits, status: int
-) -> None:
-    """A GET that is wrong stays wrong."""
-    server.answer([error(status) if status != 304 else b"HTTP/1.1 304 No\r\n\r\n"])
-    way.run(failing(get, STATUSES[status]), server)
-    assert 1 == len(server.requests)
-    assert [] == waits.seconds
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        error(429),
-        error(429, retry_after=1),
-        error(429, retry_after="soon"),
-        error(503, retry_after=1),
-        error(503, retry_after=0),
-        error(503, details={"retryAfter": 1}),
-    ],
-    ids=["429", "429, wait", "429, nonsense", "503, wait", "503, no wait at all", "503, details"],
-)
-def test_what_was_not_taken_is_sent_again(
-    way: Way, server: FaultServer, waits: Waits, answer: bytes
-) -> None:
-    """The service says that it did not act on a POST: it gets the same once more."""
-    server.answer(*(script for post in POSTS for script in ([answer], [answer], [GOOD[post]])))
-    way.run(calling(*POSTS), server)
-    sent = [(request.path, request.body) for request in server.requests]
-    assert [one for one in sent[::3] for _ in range(3)] == sent
-    assert 3 == len(set(sent))
-    assert 2 * 3 == len(waits.seconds)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        *(error(status) for status in (408, 500, 502, 503, 504, 599, 777)),
-        error(500, retry_after=1),
-        error(503, retry_after="soon"),
-        error(503, retry_after=-1),
-        error(503, details={"retryAfter": None}),
-    ],
-    ids=[
-        *("408", "500", "502", "503", "504", "599", "777"),
-        *("500, wait", "503, nonsense", "503, below zero", "503, null"),
-    ],
-)
-def test_what_may_have_been_taken_is_not_sent_again(
-    way: Way, server: FaultServer, waits: Waits, answer: bytes
-) -> None:
-    """An error that leaves open whether the service acted on a POST is raised at once."""
-    server.answer([answer])
-
-    async def scenario(client: Any) -> None:
-        for post in POSTS:
-            with pytest.raises(APIStatusError):
-                await post(client)
-
-    way.run(scenario, server)
-    assert len(POSTS) == len(server.requests)
-    assert [] == waits.seconds
-
-
-def date(seconds: float) -> str:
-    """Return the moment so many seconds from now, as HTTP writes it."""
-    return formatdate(time.time() + seconds, usegmt=True)
-
-
-@pytest.mark.parametrize(
-    ("answer", "least", "most"),
-    [
-        (error(429, retry_after=7), 7, 7.05),
-        (error(429, retry_after="7.5"), 7.5, 7.55),
-        (error(429, details={"retryAfter": 7}), 7, 7.05),
-        (error(429, details={"retryAfter": "7"}), 7, 7.05),
-        (error(429, retry_after=7, details={"retryAfter": 9}), 9, 9.05),
-        (error(429, retry_after=9, details={"retryAfter": 7}), 9, 9.05),
-        (error(503, retry_after=7, details={"retryAfter": -9}), 7, 7.05),
-        (error(503, retry_after="nan", details={"retryAfter": 7}), 7, 7.05),
-        (error(429, retry_after=date(-60)), 0, 0.05),
-        (error(429), 0.25, 0.5),
-        (error(429, retry_after=-5), 0.25, 0.5),
-        (error(429, retry_after="1e999"), 0.25, 0.5),
-        (error(429, details={"retryAfter": True}), 0.25, 0.5),
-    ],
-    ids=[
-        *("seconds", "a fraction", "details", "details as text", "both", "both, otherwise"),
-        *("one below zero", "one is no number", "a date gone by", "neither"),
-        *("below zero", "infinite", "a boolean"),
-    ],
-)
-def test_the_stated_wait_is_kept(
-    way: Way, server: FaultServer, waits: Waits, answer: bytes, least: float, most: float
-) -> None:
-    """The client waits as long as it is told, a little more at most, or backs off by itself."""
-    server.answer([answer], [GOOD[get]], [answer], [GOOD[stream]])
-    way.run(calling(get, stream), server)
-    assert 2 == len(waits.seconds)
-    for seconds in waits.seconds:
-        assert least <= seconds <= most
-
-
-def test_a_stated_date_is_kept(way: Way, server: FaultServer, waits: Waits) -> None:
-    """The wait is what lies between now and then."""
-    server.answer([error(503, retry_after=date(1000))], [GOOD[send]])
-    way.run(calling(send), server, timeout=None, max_retry_wait=2000)
-    (seconds,) = waits.seconds
-    assert 900 < seconds <= 1000.1
-
-
-@pytest.mark.parametrize(
-    ("answer", "settings"),
-    [
-        (error(429, retry_after=61), {}),
-        (error(429, retry_after=8), {"max_retry_wait": 7}),
-        (error(503, details={"retryAfter": 10**300}), {"timeout": None}),
-        (error(429, retry_after=date(10**9)), {"timeout": None}),
-        (error(429, retry_after=9), {"timeout": 8}),
-    ],
-    ids=["a minute", "the client's own limit", "ages", "a date far off", "the time of the call"],
-)
-def test_nobody_waits_too_long(
-    way: Way, server: FaultServer, waits: Waits, answer: bytes, settings: dict[str, Any]
-) -> None:
-    """A wait over the limit, or one that the call has no time for, is left to the caller."""
-    server.answer([answer])
-
-    async def scenario(client: Any) -> None:
-        for call in CALLS:
-            with pytest.raises(APIStatusError) as caught:
-                await call(client)
-            assert (caught.value.retry_after or 0) > 7
-
-    way.run(scenario, server, **settings)
-    assert len(CALLS) == len(server.requests)
-    assert [] == waits.seconds
-
-
-def test_a_wait_without_limit_is_accepted(way: Way, server: FaultServer, waits: Waits) -> None:
-    """As with the other limits in seconds, infinity means none."""
-    server.answer([error(429, retry_after=100)], [GOOD[send]])
-    way.run(calling(send), server, timeout=None, max_retry_wait=float("inf"))
-    assert 1 == len(waits.seconds)
-
-
-@pytest.mark.parametrize(
-    ("settings", "named", "expected"),
-    [
-        ({}, {}, 2),
-        ({"max_retries": 4}, {}, 4),
-        ({"max_retries": 4}, {"max_retries": 1}, 1),
-        ({}, {"max_retries": 0}, 0),
-    ],
-    ids=["default", "client", "call", "none"],
-)
-def test_attempts_are_counted(
-    way: Way,
-    server: FaultServer,
-    waits: Waits,
-    settings: dict[str, Any],
-    named: dict[str, Any],
-    expected: int,
-) -> None:
-    """The client's own number, or that of the call; then the last error is raised."""
-    server.answer([error(429)])
-
-    async def scenario(client: Any) -> None:
-        for call in CALLS:
-            with pytest.raises(TooManyRequestsError):
-                await call(client, **named)
-
-    way.run(scenario, server, **settings)
-    calls = len(CALLS)
-    assert (calls * expected, calls * (expected + 1)) == (len(waits.seconds), len(server.requests))
-
-
-def test_a_client_that_was_closed_while_it_waited_does_not_connect_again(
-    way: Way, server: FaultServer, waits: Waits
-) -> None:
-    """The retry finds the client closed, says so, and opens nothing that nobody would close."""
+def test_client_closed_during_a_wait(kind: ClientKind, server: FaultServer, waits: Waits) -> None:
+    """A client closed during a wait raises an error and opens no connection."""
     server.answer([error(429)])
 
     async def scenario(client: Any) -> None:
@@ -803,49 +595,34 @@ def test_a_client_that_was_closed_while_it_waited_does_not_connect_again(
             await get(client)
         assert [] == client.pools()
 
-    way.run(scenario, server)
+    kind.run(scenario, server)
     assert 1 == len(server.requests)
-
-
-@pytest.mark.parametrize(
-    "total", ["many", {}, [], 1e999], ids=["text", "object", "list", "infinite"]
-)
-def test_a_list_with_a_total_that_is_no_number_is_an_error(
-    way: Way, server: FaultServer, total: object
-) -> None:
-    """It is one of the documented ones, also where only the iteration looks at the total."""
-    page = {"object": "list", "data": [], "total": total, "limit": 10, "offset": 0}
-    server.answer([http(200, page)])
-
-    async def scenario(client: Any) -> None:
-        with pytest.raises(SiteAssistError):
-            await anext(aiter(client.get_conversations()))
-
-    way.run(scenario, server)
 
 
 # Streams
 
 
-async def read(client: Any, *, seen: Callable[[Any], object] = lambda _: None) -> tuple[Any, Any]:
-    """Read a stream to its end; return it and what it raised."""
+async def read(
+    client: Any, *, seen: Callable[[Any], object] = lambda _: None
+) -> tuple[Any, SiteAssistError | None]:
+    """Read a stream to its end; return it and the exception that it raised, if any."""
     async with client.send_message_stream(CONVERSATION_ID, content="Hi") as answer:
         try:
-            async for one in answer:
-                seen(one)
+            async for received in answer:
+                seen(received)
         except SiteAssistError as failed:
             return answer, failed
     return answer, None
 
 
-def test_a_whole_stream_leaves_its_connection_for_the_next(way: Way, server: FaultServer) -> None:
-    """Words and counts add up, and one connection serves all of it."""
+def test_complete_streams_share_a_connection(kind: ClientKind, server: FaultServer) -> None:
+    """Streams that are read to their end share one connection."""
     server.answer([WHOLE])
 
     async def scenario(client: Any) -> list[Any]:
         return [(await read(client))[0] for _ in range(3)]
 
-    for answer in way.run(scenario, server):
+    for answer in kind.run(scenario, server):
         assert ("Hello there", True, None) == (answer.text, answer.done, answer.queued)
         assert 3 == answer.usage.input_tokens
     assert [1, 1, 1] == [request.connection for request in server.requests]
@@ -860,14 +637,14 @@ BROKEN_STREAMS: dict[str, tuple[Script, type[SiteAssistError]]] = {
     "closed": ([close], StreamTruncatedError),
     "closed in a chunk": ([b"20\r\ndata: {", close], StreamTruncatedError),
     "reset": ([pause, reset], StreamTruncatedError),
-    "a chunk of no length": ([b"zz\r\n", hold], StreamTruncatedError),
+    "an invalid chunk size": ([b"zz\r\n", hold], StreamTruncatedError),
     "silent": ([hold], APITimeoutError),
     "silent in an event": ([chunk(b"data: {"), hold], APITimeoutError),
-    "nothing but comments": ([for_ever(chunk(b": still here\n\n"))], APITimeoutError),
-    "nothing but lines": ([for_ever(chunk(b"\n"))], APITimeoutError),
-    "nothing but other fields": ([for_ever(chunk(b"event: ping\nid: 1\n\n"))], APITimeoutError),
-    "nothing but empty data": ([for_ever(chunk(b"data:\n\n"))], APITimeoutError),
-    "one event in drops": (
+    "only comments": ([for_ever(chunk(b": still here\n\n"))], APITimeoutError),
+    "only lines": ([for_ever(chunk(b"\n"))], APITimeoutError),
+    "only other fields": ([for_ever(chunk(b"event: ping\nid: 1\n\n"))], APITimeoutError),
+    "only empty data": ([for_ever(chunk(b"data:\n\n"))], APITimeoutError),
+    "one event byte by byte": (
         [b"ffffff\r\ndata: ", for_ever(b"x")],
         APITimeoutError,
     ),
@@ -877,21 +654,19 @@ BROKEN_STREAMS: dict[str, tuple[Script, type[SiteAssistError]]] = {
     "a list": ([event([]), hold], StreamDecodeError),
     "a number": ([event(5), hold], StreamDecodeError),
     "no type": ([event({"id": "1"}), hold], StreamDecodeError),
-    "a type that is no text": ([event({"type": {}}), hold], StreamDecodeError),
-    "words that are no text": (
+    "a type that is not text": ([event({"type": {}}), hold], StreamDecodeError),
+    "a delta that is not text": (
         [event({"type": "text-delta", "id": "1", "delta": 5}), hold],
         StreamDecodeError,
     ),
     "JSON that is too deep": ([event("[" * 100_000), hold], StreamDecodeError),
 }
-"""How an answer breaks off after its first words."""
+"""Endings of a stream after its first words, with the exception they raise."""
 
 
 @pytest.mark.parametrize("fault", BROKEN_STREAMS)
-def test_a_stream_that_breaks_off_keeps_what_has_arrived(
-    way: Way, server: FaultServer, fault: str
-) -> None:
-    """It raises as documented, is asked for once, and has the words so far."""
+def test_broken_stream_keeps_its_text(kind: ClientKind, server: FaultServer, fault: str) -> None:
+    """A stream that fails raises the documented exception, keeps its text and is not retried."""
     script, expected = BROKEN_STREAMS[fault]
     server.answer([WORDS, *script])
 
@@ -903,7 +678,7 @@ def test_a_stream_that_breaks_off_keeps_what_has_arrived(
         return await read(client, seen=seen)
 
     late = expected is APITimeoutError
-    answer, failed = way.run(scenario, server, idle_timeout=IDLE if late else 60)
+    answer, failed = kind.run(scenario, server, idle_timeout=IDLE if late else 60)
     assert expected is type(failed)
     assert "sendMessage" == failed.operation
     assert ("Hello", False) == (answer.text, answer.done)
@@ -925,22 +700,24 @@ def test_a_stream_that_breaks_off_keeps_what_has_arrived(
     ],
     ids=["end", "silence", "comments", "events", "close", "reset", "garbage"],
 )
-def test_what_follows_the_marker_does_not_matter(
-    way: Way, server: FaultServer, script: Script
+def test_data_after_the_marker_is_ignored(
+    kind: ClientKind, server: FaultServer, script: Script
 ) -> None:
-    """The answer is complete; the client neither waits nor fails, and can go on."""
+    """Whatever follows the terminal marker, the answer is complete and the client usable."""
     server.answer([WHOLE.removesuffix(LAST_CHUNK), *script], [WHOLE])
 
     async def scenario(client: Any) -> list[Any]:
         return [await read(client), await read(client)]
 
-    for answer, failed in way.run(scenario, server, idle_timeout=None):
+    for answer, failed in kind.run(scenario, server, idle_timeout=None):
         assert (None, "Hello there", True) == (failed, answer.text, answer.done)
 
 
 @pytest.mark.parametrize("gone", ["left", "failed", "closed"])
-def test_leaving_a_stream_hangs_up(way: Way, server: FaultServer, gone: str) -> None:
-    """At once, while the client is still open: the server notices, and nothing stays behind."""
+def test_leaving_a_stream_closes_its_connection(
+    kind: ClientKind, server: FaultServer, gone: str
+) -> None:
+    """Leaving a stream closes its connection at once, while the client is still open."""
     server.answer([WORDS, hold])
 
     async def leave(answer: Any) -> None:
@@ -962,7 +739,7 @@ def test_leaving_a_stream_hangs_up(way: Way, server: FaultServer, gone: str) -> 
         await client.check_idle(server)
         return str(answer.text)
 
-    assert "Hello" == way.run(scenario, server, timeout=None, idle_timeout=None)
+    assert "Hello" == kind.run(scenario, server, timeout=None, idle_timeout=None)
 
 
 @pytest.mark.parametrize(
@@ -984,33 +761,35 @@ def test_leaving_a_stream_hangs_up(way: Way, server: FaultServer, gone: str) -> 
     ],
     ids=[
         *("JSON", "a web page", "no type", "no content", "plain text without end", "no gzip"),
-        *("nothing", "silence", "headers in drops", "an error in drops", "closed", "reset"),
+        *("nothing", "silence", "headers byte by byte", "an error byte by byte", "closed", "reset"),
         "garbage",
     ],
 )
-def test_an_answer_that_is_no_stream_is_an_error(
-    way: Way, server: FaultServer, script: Script, expected: type[SiteAssistError]
+def test_response_other_than_a_stream_is_an_error(
+    kind: ClientKind, server: FaultServer, script: Script, expected: type[SiteAssistError]
 ) -> None:
-    """Before the first event, and without asking twice."""
+    """A response other than a stream raises the documented exception and is not retried."""
 
     async def scenario(client: Any) -> None:
-        await meet(client, server, script)
+        await connect_first(client, server, script)
         await fails(stream, client, expected)
 
     late = expected is APITimeoutError
-    way.run(scenario, server, timeout=SHORT if late else 60, idle_timeout=None)
-    check_asked(server, 1, late=late)
+    kind.run(scenario, server, timeout=SHORT if late else 60, idle_timeout=None)
+    check_request_count(server, 1, late=late)
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "none", "undefined", "hex"])
-def test_a_queued_message_has_an_empty_stream(way: Way, server: FaultServer, charset: str) -> None:
-    """A human agent will answer: there is nothing to read, and nothing wrong."""
+def test_queued_message_gives_an_empty_stream(
+    kind: ClientKind, server: FaultServer, charset: str
+) -> None:
+    """A message to a human agent gives an empty stream, or a notice."""
     server.answer([http(202, b"Message sent", f"text/plain; charset={charset}")])
 
     async def scenario(client: Any) -> Any:
         return await read(client), await send(client)
 
-    (answer, failed), notice = way.run(scenario, server)
+    (answer, failed), notice = kind.run(scenario, server)
     assert (None, "Message sent", "", False) == (failed, answer.queued, answer.text, answer.done)
     assert ("Message sent", True) == (notice.text, notice.queued)
 
@@ -1019,9 +798,9 @@ BROKEN_NOTICES: dict[str, tuple[Script, type[SiteAssistError]]] = {
     "closed": ([http(202, b"Mess", "text/plain", content_length=12), close], APIConnectionError),
     "reset": ([http(202, b"Mess", "text/plain", content_length=12), reset], APIConnectionError),
     "silence": ([http(202, b"Mess", "text/plain", content_length=12), hold], APITimeoutError),
-    "drops": ([http(202, content_length=10**9), for_ever(b"x")], APITimeoutError),
+    "byte by byte": ([http(202, content_length=10**9), for_ever(b"x")], APITimeoutError),
 }
-"""How the few words break off that say that a human agent will answer."""
+"""Incomplete notices of a queued message, with the exception they raise."""
 
 
 @pytest.mark.parametrize(
@@ -1029,29 +808,29 @@ BROKEN_NOTICES: dict[str, tuple[Script, type[SiteAssistError]]] = {
     [
         *((fault, IDLE) for fault in (*BROKEN_NOTICES, "nothing")),
         ("silence", None),
-        ("drops", None),
+        ("byte by byte", None),
     ],
 )
-def test_a_message_is_queued_whatever_becomes_of_the_words(
-    way: Way,
+def test_message_is_queued_without_a_complete_notice(
+    kind: ClientKind,
     server: FaultServer,
     fault: str,
     idle: float | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The status says it; a stream waits for the words no longer than it may take to begin."""
-    # Where there is no other limit, the words get five seconds.
+    """A message is queued even if its notice is incomplete; waiting for it has a limit."""
+    # Without another limit the notice gets five seconds.
     monkeypatch.setattr("siteassist_runtime.streaming.stream._TEXT_TIMEOUT", SHORT)
     nothing: tuple[Script, type] = ([http(202, b"", "text/plain")], SiteAssistError)
     script, _ = BROKEN_NOTICES.get(fault, nothing)
 
     async def scenario(client: Any) -> Any:
-        await meet(client, server, script)
+        await connect_first(client, server, script)
         return await read(client)
 
-    answer, failed = way.run(scenario, server, timeout=60, idle_timeout=idle)
+    answer, failed = kind.run(scenario, server, timeout=60, idle_timeout=idle)
     assert (None, "", False) == (failed, answer.text, answer.done)
-    # Whoever asks ``if stream.queued`` gets the right answer as well.
+    # An empty notice must be truthy, for `if stream.queued`.
     assert answer.queued is not None
     assert bool(answer.queued)
     assert "queued" in repr(answer)
@@ -1059,24 +838,24 @@ def test_a_message_is_queued_whatever_becomes_of_the_words(
 
 
 @pytest.mark.parametrize("fault", BROKEN_NOTICES)
-def test_a_notice_that_breaks_off_is_an_error(way: Way, server: FaultServer, fault: str) -> None:
-    """Where the words are the answer, they come whole and in time, or not at all."""
+def test_incomplete_notice_is_an_error(kind: ClientKind, server: FaultServer, fault: str) -> None:
+    """Without streaming, an incomplete notice raises an exception."""
     script, expected = BROKEN_NOTICES[fault]
 
     async def scenario(client: Any) -> None:
-        await meet(client, server, script)
+        await connect_first(client, server, script)
         await fails(send, client, expected)
 
     late = expected is APITimeoutError
-    way.run(scenario, server, timeout=SHORT if late else 60)
-    check_asked(server, 1, late=late)
+    kind.run(scenario, server, timeout=SHORT if late else 60)
+    check_request_count(server, 1, late=late)
 
 
 # Sessions
 
 
 def tokens(server: FaultServer) -> list[str]:
-    """Return the paths of all requests, each with the token that it bore."""
+    """Return the path of each request, with its token."""
     return [
         f"{request.path.removeprefix('/v2')} "
         + request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -1085,45 +864,6 @@ def tokens(server: FaultServer) -> list[str]:
 
 
 PATHS = {get: "/identity/me", send: MESSAGES, start: "/conversations", stream: MESSAGES}
-
-
-def test_an_expired_session_is_renewed(way: Way, server: FaultServer, waits: Waits) -> None:
-    """Once, without a wait, without using up an attempt, and unseen by the caller."""
-    server.answer(*(script for call in CALLS for script in ([error(401)], [GOOD[call]])))
-    way.run(calling(*CALLS), server, api_key=API_KEY, device_id="device-1", max_retries=0)
-    expected = ["/identity/init "]
-    for number, call in enumerate(CALLS, 1):
-        path = PATHS[call]
-        expected += [f"{path} session-{number}", "/identity/init ", f"{path} session-{number + 1}"]
-    assert expected == tokens(server)
-    for request in server.of("/identity/init"):
-        assert {"apiKey": API_KEY, "saVid": "device-1"} == request.json
-    assert [] == waits.seconds
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_session_that_never_holds_is_an_error(
-    way: Way, server: FaultServer, waits: Waits, call: Call
-) -> None:
-    """The client tries one new session, not one after the other."""
-    server.answer([error(401)])
-    way.run(failing(call, UnauthorizedError), server, api_key=API_KEY)
-    path = PATHS[call]
-    assert [
-        "/identity/init ",
-        f"{path} session-1",
-        "/identity/init ",
-        f"{path} session-2",
-    ] == tokens(server)
-    assert [] == waits.seconds
-
-
-def test_a_token_of_ones_own_is_not_renewed(way: Way, server: FaultServer) -> None:
-    """Even where the client has a key."""
-    server.answer([error(401)])
-    settings = {"token": "token-of-a-visitor", "api_key": API_KEY}
-    way.run(failing(send, UnauthorizedError), server, **settings)
-    assert [f"{MESSAGES} token-of-a-visitor"] == tokens(server)
 
 
 LINES = "the-first-half-of-a-token\nthe-second-half-of-a-token"
@@ -1143,42 +883,42 @@ INIT_FAULTS: dict[str, tuple[Script, type[SiteAssistError]]] = {
     "closed": ([close], APIConnectionError),
     "reset": ([reset], APIConnectionError),
     "silence": ([hold], APITimeoutError),
-    "drops": ([http(content_length=10**9), for_ever(b" ")], APITimeoutError),
+    "byte by byte": ([http(content_length=10**9), for_ever(b" ")], APITimeoutError),
 }
 
 
 @pytest.mark.parametrize("fault", INIT_FAULTS)
-def test_a_session_that_does_not_start_is_an_error(
-    way: Way, server: FaultServer, waits: Waits, fault: str
+def test_failed_start_of_a_session_is_an_error(
+    kind: ClientKind, server: FaultServer, waits: Waits, fault: str
 ) -> None:
-    """It names ``init``, comes within the limit of the call, and the call itself is not made."""
+    """A failed start names ``init``, respects the timeout, and prevents the call."""
     script, expected = INIT_FAULTS[fault]
     server.answer_init(script)
     late = expected is APITimeoutError
     calls = (send,) if late else CALLS
 
     async def scenario(client: Any) -> None:
-        await meet(client, server)
+        await connect_first(client, server)
         for call in calls:
             with pytest.raises(SiteAssistError) as caught:
                 await call(client)
             failed = caught.value
             assert expected is type(failed), failed
-            # Time is up for the call as a whole, which may also say so.
+            # The timeout is the call's, so the error may also name the call.
             assert "init" == failed.operation or late
-            check_travels(failed)
+            check_copyable(failed)
 
-    way.run(scenario, server, api_key=API_KEY, timeout=SHORT if late else 60)
-    check_asked(server, len(calls), late=late)
+    kind.run(scenario, server, api_key=API_KEY, timeout=SHORT if late else 60)
+    check_request_count(server, len(calls), late=late)
     assert set(tokens(server)) <= {"/identity/init "}
     assert [] == waits.seconds
 
 
-def test_the_next_call_starts_the_session_that_failed(way: Way, server: FaultServer) -> None:
-    """Nothing of a failed start stays: no lock, no token."""
+def test_next_call_starts_the_session_again(kind: ClientKind, server: FaultServer) -> None:
+    """A failed start leaves no lock and no token: the next call tries again."""
 
     async def scenario(client: Any) -> None:
-        await meet(client, server, [GOOD[get]])
+        await connect_first(client, server, [GOOD[get]])
         for script in ([error(500)], [close], [http(200, b"nonsense")]):
             server.answer_init(script)
             with pytest.raises(SiteAssistError):
@@ -1190,29 +930,12 @@ def test_the_next_call_starts_the_session_that_failed(way: Way, server: FaultSer
         server.answer_init()
         await get(client)
 
-    way.run(scenario, server, api_key=API_KEY)
+    kind.run(scenario, server, api_key=API_KEY)
     assert ["/identity/init ", "/identity/me session-1"] == tokens(server)
 
 
-def test_starting_a_session_is_tried_again_where_it_is_safe(
-    way: Way, server: FaultServer, waits: Waits
-) -> None:
-    """As often as the call itself may be."""
-    server.answer_init([error(429)], [error(503, retry_after=1)], [error(429)])
-
-    async def scenario(client: Any) -> None:
-        with pytest.raises(TooManyRequestsError):
-            await get(client)
-        with pytest.raises(TooManyRequestsError):
-            await get(client, max_retries=0)
-
-    way.run(scenario, server, api_key=API_KEY)
-    assert 3 + 1 == len(server.of("/identity/init"))
-    assert 2 == len(waits.seconds)
-
-
-def test_a_renewal_that_fails_is_told_as_such(way: Way, server: FaultServer) -> None:
-    """After a 401 the new session's own error is raised."""
+def test_failed_renewal_raises_its_own_error(kind: ClientKind, server: FaultServer) -> None:
+    """A failed renewal raises its own error instead of the 401."""
     server.answer([error(401)])
 
     async def scenario(client: Any) -> Any:
@@ -1223,4 +946,4 @@ def test_a_renewal_that_fails_is_told_as_such(way: Way, server: FaultServer) -> 
             await send(client)
         return caught.value
 
-    assert "init" == way.run(scenario, server, api_key=API_KEY).operation
+    assert "init" == kind.run(scenario, server, api_key=API_KEY).operation

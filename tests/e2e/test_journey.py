@@ -1,4 +1,4 @@
-"""The generated client completes a visitor's journey on the mock."""
+"""A visitor's journey with the generated functions, against the mock."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from tests.values import API_KEY, PRIVATE_KEY
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Run a mock of our own."""
+    """Run a mock and return its URL."""
     with mock_server() as base_url:
         yield base_url
 
@@ -68,7 +68,7 @@ def sign_in(url: str, device: str) -> AuthenticatedClient:
 
 
 def test_visitor_talks_rates_and_closes(url: str) -> None:
-    """From the first request to a closed conversation, each step sees what the last one did."""
+    """From the first message to a closed conversation, each step shows the previous ones."""
     with sign_in(url, "journey") as client:
         visitor = get_me.sync(client=client)
         assert isinstance(visitor, Visitor)
@@ -121,7 +121,7 @@ def test_visitor_talks_rates_and_closes(url: str) -> None:
 
 
 def test_knowledge_is_found_without_a_session(url: str) -> None:
-    """Project, Q&As and search take a publishable key at most."""
+    """Project, Q&As and search need no session."""
     with Client(url) as client:
         project = get_project.sync(client=client, api_key=API_KEY)
         assert isinstance(project, Project)
@@ -136,7 +136,7 @@ def test_knowledge_is_found_without_a_session(url: str) -> None:
 
 
 def test_private_key_completes_a_chat(url: str) -> None:
-    """A private key is a bearer too; the asynchronous functions work alike."""
+    """A private key is accepted as a bearer token, by the async functions as well."""
 
     async def complete() -> object:
         async with AuthenticatedClient(url, token=PRIVATE_KEY) as client:
@@ -151,7 +151,7 @@ def test_private_key_completes_a_chat(url: str) -> None:
 
 
 def test_wrong_token_is_an_error_with_the_documented_body(url: str) -> None:
-    """401 comes back as the error that the description promises."""
+    """A wrong token returns the documented 401 response."""
     with AuthenticatedClient(url, token="wrong") as client:
         response = get_me.sync_detailed(client=client)
     assert 401 == response.status_code

@@ -1,4 +1,4 @@
-"""One client serves many: threads, tasks, event loops and processes."""
+"""One client shared by threads, tasks, event loops and processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from siteassist import (
-    APITimeoutError,
     AsyncSiteAssist,
     SiteAssist,
     SiteAssistError,
@@ -24,27 +23,25 @@ from siteassist import (
 from tests.values import API_KEY
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Connection, FaultServer, Mock, Step
+    from tests.e2e.conftest import Connection, FaultServer, Mock
 
 QUESTION = "How long does shipping take?"
 ANSWER = "Two to four working days within the country."
 INIT = "POST /identity/init"
 CONVERSATION_ID = "7c0e3f5a-1b2d-4c6e-8f90-a1b2c3d4e5f6"
 LIMIT = 60.0
-"""Seconds after which something counts as hung."""
-SHORT = 0.2
-"""Seconds that a call gets which is to run out of time."""
+"""Seconds after which an operation counts as hung."""
 THREADS = 16
-TASKS = 50
+TASKS = 20
 
 
 def http(status: int, body: bytes) -> bytes:
-    """Return a whole answer."""
+    """Return a complete response."""
     return b"HTTP/1.1 %d Said so\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
 
 
 VISITOR = http(200, b'{"id": "%b", "type": "anonymous"}' % CONVERSATION_ID.encode())
-SESSION = http(201, b'{"sessionToken": "session-of-somebody"}')
+SESSION = http(201, b'{"sessionToken": "a-session"}')
 EXPIRED = http(401, b"{}")
 BEGUN = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -53,7 +50,7 @@ BEGUN = (
 
 
 def hold(connection: Connection) -> None:
-    """Say nothing more."""
+    """Send nothing more."""
     connection.hold()
 
 
@@ -62,18 +59,8 @@ def pause(connection: Connection) -> None:
     connection.wait()
 
 
-def all_at_once(count: int) -> Callable[[Connection], None]:
-    """Return a step that nobody gets past before so many have come."""
-    barrier = threading.Barrier(count)
-
-    def wait(_: Connection) -> None:
-        barrier.wait(LIMIT)
-
-    return wait
-
-
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Do ``work`` in so many threads at the same moment, and return what each gave."""
+    """Call ``work`` in several threads at the same time, and return the results."""
     barrier = threading.Barrier(count)
 
     def begin(number: int) -> Any:
@@ -85,7 +72,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def run(main: Coroutine[Any, Any, Any], *, debug: bool = True) -> Any:
-    """Run ``main`` on a loop of its own that complains about everything."""
+    """Run ``main`` on a new event loop, and fail on any problem that the loop reports."""
     problems: list[object] = []
 
     async def watched() -> Any:
@@ -94,19 +81,19 @@ def run(main: Coroutine[Any, Any, Any], *, debug: bool = True) -> Any:
         return await asyncio.wait_for(main, LIMIT)
 
     result = asyncio.run(watched(), debug=debug)
-    # What was not closed warns when it is collected, and warnings are errors.
+    # An unclosed resource warns when it is collected, and warnings are errors.
     gc.collect()
     assert [] == problems
     return result
 
 
-async def reaches(server: FaultServer, condition: Callable[[], bool]) -> None:
-    """Wait for the server, while the event loop goes on."""
+async def wait_for(server: FaultServer, condition: Callable[[], bool]) -> None:
+    """Wait for the server without blocking the event loop."""
     await asyncio.to_thread(server.wait, condition)
 
 
 def talk(client: SiteAssist, number: int) -> list[str]:
-    """Have a conversation of one's own; return what was heard of it."""
+    """Hold a conversation, and return its title, answers and roles."""
     question = f"{QUESTION} {number}"
     conversation = client.start_conversation()
     answer = client.send_message(conversation.id, content=question)
@@ -118,7 +105,7 @@ def talk(client: SiteAssist, number: int) -> list[str]:
 
 
 async def talk_async(client: AsyncSiteAssist, number: int) -> list[str]:
-    """Have a conversation of one's own; return what was heard of it."""
+    """Hold a conversation, and return its title, answers and roles."""
     question = f"{QUESTION} {number}"
     conversation = await client.start_conversation()
     answer = await client.send_message(conversation.id, content=question)
@@ -130,7 +117,7 @@ async def talk_async(client: AsyncSiteAssist, number: int) -> list[str]:
 
 
 def check_talks(talks: list[list[str]]) -> None:
-    """Fail if anybody has heard what was meant for somebody else."""
+    """Fail if a conversation contains text of another one."""
     for number, (title, answer, text, *roles) in enumerate(talks):
         assert f"{QUESTION} {number}" == title
         assert ANSWER in answer
@@ -139,7 +126,7 @@ def check_talks(talks: list[list[str]]) -> None:
 
 
 def test_threads_share_a_client(mock: Mock) -> None:
-    """They begin at the same moment, start one session, and each gets its own answers."""
+    """Threads that start together share one session, and each gets its own answers."""
     with SiteAssist(api_key=API_KEY, base_url=mock.url) as client:
         check_talks(in_threads(THREADS, lambda number: talk(client, number)))
         assert THREADS == client.get_conversations().total
@@ -151,7 +138,7 @@ def test_threads_share_a_client(mock: Mock) -> None:
 
 
 def test_tasks_share_a_client(mock: Mock) -> None:
-    """They begin at the same moment, start one session, and each gets its own answers."""
+    """Tasks that start together share one session, and each gets its own answers."""
 
     async def main() -> None:
         async with AsyncSiteAssist(api_key=API_KEY, base_url=mock.url) as client:
@@ -159,60 +146,13 @@ def test_tasks_share_a_client(mock: Mock) -> None:
             check_talks(await asyncio.gather(*talks))
             assert TASKS == await client.get_conversations().total
 
-    # So many take their time where each step is watched.
+    # The debug mode is slow with this many tasks.
     run(main(), debug=False)
     assert 1 == mock.count(INIT)
 
 
-def test_threads_renew_a_session_once(server: FaultServer) -> None:
-    """All of them are told that it has expired, and one of them starts the next."""
-    server.answer([VISITOR])
-    with SiteAssist(api_key=API_KEY, base_url=server.url) as client:
-        client.get_me()
-        expired: list[Step] = [all_at_once(THREADS), EXPIRED]
-        server.answer(*([expired] * THREADS), [VISITOR])
-        in_threads(THREADS, lambda _: client.get_me())
-    assert 2 == len(server.of("/identity/init"))
-    asked = [request.headers["authorization"] for request in server.of("/identity/me")]
-    assert THREADS == asked.count("Bearer session-2")
-
-
-def test_tasks_renew_a_session_once(server: FaultServer) -> None:
-    """All of them are told that it has expired, and one of them starts the next."""
-    server.answer([VISITOR])
-
-    async def main() -> None:
-        async with AsyncSiteAssist(api_key=API_KEY, base_url=server.url) as client:
-            await client.get_me()
-            expired: list[Step] = [all_at_once(TASKS), EXPIRED]
-            server.answer(*([expired] * TASKS), [VISITOR])
-            await asyncio.gather(*(client.get_me() for _ in range(TASKS)))
-
-    run(main())
-    assert 2 == len(server.of("/identity/init"))
-    asked = [request.headers["authorization"] for request in server.of("/identity/me")]
-    assert TASKS == asked.count("Bearer session-2")
-
-
-def test_threads_do_not_fail_by_the_session_of_another(server: FaultServer) -> None:
-    """Whose start failed hears of it; the next one starts a session for all the others."""
-    server.answer([VISITOR])
-    server.answer_init([EXPIRED], [SESSION])
-
-    def work(client: SiteAssist) -> str:
-        try:
-            return str(client.get_me().type_)
-        except UnauthorizedError as error:
-            return str(error.operation)
-
-    with SiteAssist(api_key=API_KEY, base_url=server.url) as client:
-        outcomes = in_threads(THREADS, lambda _: work(client))
-    assert ["anonymous"] * (THREADS - 1) + ["init"] == sorted(outcomes)
-    assert 2 == len(server.of("/identity/init"))
-
-
-def test_tasks_do_not_fail_by_the_session_of_another(server: FaultServer) -> None:
-    """Whose start failed hears of it; the next one starts a session for all the others."""
+def test_failed_start_lets_the_next_task_try(server: FaultServer) -> None:
+    """A failed start fails only its own task; the next one starts a session for all others."""
     server.answer([VISITOR])
     server.answer_init([EXPIRED], [SESSION])
 
@@ -226,44 +166,9 @@ def test_tasks_do_not_fail_by_the_session_of_another(server: FaultServer) -> Non
     assert 2 == len(server.of("/identity/init"))
 
 
-def test_a_thread_waits_for_a_session_no_longer_than_it_has_time(server: FaultServer) -> None:
-    """The one that starts it may take longer, and succeeds in the end."""
-    server.answer([VISITOR])
-    server.answer_init([pause, SESSION])
-    with (
-        SiteAssist(api_key=API_KEY, base_url=server.url) as client,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        patient = pool.submit(client.get_me)
-        server.wait(lambda: len(server.requests) == 1)
-        with pytest.raises(APITimeoutError):
-            client.get_me(timeout=SHORT)
-        server.go.set()
-        assert "anonymous" == patient.result(LIMIT).type_
-    assert 1 == len(server.of("/identity/init"))
-
-
-def test_a_task_waits_for_a_session_no_longer_than_it_has_time(server: FaultServer) -> None:
-    """The one that starts it may take longer, and succeeds in the end."""
-    server.answer([VISITOR])
-    server.answer_init([pause, SESSION])
-
-    async def main() -> None:
-        async with AsyncSiteAssist(api_key=API_KEY, base_url=server.url) as client:
-            patient = asyncio.create_task(client.get_me())
-            await reaches(server, lambda: len(server.requests) == 1)
-            with pytest.raises(APITimeoutError):
-                await client.get_me(timeout=SHORT)
-            server.go.set()
-            assert "anonymous" == (await patient).type_
-
-    run(main())
-    assert 1 == len(server.of("/identity/init"))
-
-
 @pytest.mark.parametrize("where", ["in a call", "in the start of a session", "in a stream"])
-def test_a_task_that_is_cancelled_leaves_nothing_behind(server: FaultServer, where: str) -> None:
-    """Neither a connection nor a lock: the server notices, and the next call succeeds."""
+def test_cancelled_task_leaves_nothing_behind(server: FaultServer, where: str) -> None:
+    """A cancelled task leaves no connection or lock behind, and the next call succeeds."""
     server.answer([hold], [VISITOR])
     if where == "in the start of a session":
         server.answer([VISITOR])
@@ -285,7 +190,7 @@ def test_a_task_that_is_cancelled_leaves_nothing_behind(server: FaultServer, whe
             else:
                 task = asyncio.create_task(client.get_me())  # type: ignore[arg-type]  # or a visitor
                 asked = "/identity/me" if where == "in a call" else "/identity/init"
-                await reaches(server, lambda: len(server.of(asked)) == 1)
+                await wait_for(server, lambda: len(server.of(asked)) == 1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -293,25 +198,25 @@ def test_a_task_that_is_cancelled_leaves_nothing_behind(server: FaultServer, whe
             pool = state.http._transport._pool  # type: ignore[attr-defined]
             assert [] == [one for one in pool.connections if not one.is_idle()]
             assert [] == pool._requests
-            await reaches(server, lambda: server.open == len(pool.connections))
+            await wait_for(server, lambda: server.open == len(pool.connections))
             assert "anonymous" == (await client.get_me()).type_
 
     run(main())
     server.wait(lambda: server.open == 0)
 
 
-def test_closing_ends_the_calls_of_other_tasks(server: FaultServer) -> None:
-    """They fail as documented, at once, and open nothing anew."""
+def test_closing_fails_the_calls_of_other_tasks(server: FaultServer) -> None:
+    """Closing the client fails the calls of other tasks at once, without new connections."""
     server.answer([hold])
 
     async def main() -> None:
         client = AsyncSiteAssist(api_key=API_KEY, base_url=server.url, max_retries=0)
         task = asyncio.create_task(client.get_me())
-        await reaches(server, lambda: len(server.of("/identity/me")) == 1)
+        await wait_for(server, lambda: len(server.of("/identity/me")) == 1)
         await client.aclose()
         with pytest.raises(SiteAssistError):
             await task
-        await reaches(server, lambda: server.open == 0)
+        await wait_for(server, lambda: server.open == 0)
         with pytest.raises(SiteAssistError, match="the client is closed"):
             await client.get_me()
 
@@ -319,8 +224,8 @@ def test_closing_ends_the_calls_of_other_tasks(server: FaultServer) -> None:
     assert 1 == server.opened
 
 
-def test_loops_share_a_client_one_after_the_other(mock: Mock) -> None:
-    """One session, and nothing is kept of a loop that has ended."""
+def test_successive_loops_share_a_client(mock: Mock) -> None:
+    """Successive event loops share one session, and no ended loop is kept alive."""
     client = AsyncSiteAssist(api_key=API_KEY, base_url=mock.url)
     loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
@@ -335,8 +240,8 @@ def test_loops_share_a_client_one_after_the_other(mock: Mock) -> None:
     assert [None] * 3 == [loop() for loop in loops]
 
 
-def test_loops_share_a_client_at_the_same_time(mock: Mock) -> None:
-    """Each in a thread, with connections of its own, and with the session that is there."""
+def test_concurrent_loops_share_a_client(mock: Mock) -> None:
+    """Event loops in several threads share a session and have their own connections."""
     client = AsyncSiteAssist(api_key=API_KEY, base_url=mock.url)
     run(client.get_me())
     check_talks(in_threads(4, lambda number: run(talk_async(client, number))))
@@ -344,8 +249,8 @@ def test_loops_share_a_client_at_the_same_time(mock: Mock) -> None:
     assert 1 == mock.count(INIT)
 
 
-def test_a_client_that_is_forgotten_closes_its_connections(server: FaultServer) -> None:
-    """Nobody has to be told, and nobody is warned."""
+def test_collected_client_closes_its_connections(server: FaultServer) -> None:
+    """A client that is garbage collected closes its connections without a warning."""
     server.answer([VISITOR])
     client = SiteAssist(api_key=API_KEY, base_url=server.url)
     client.get_me()
@@ -355,10 +260,10 @@ def test_a_client_that_is_forgotten_closes_its_connections(server: FaultServer) 
     server.wait(lambda: server.open == 0)
 
 
-def test_an_asynchronous_client_that_is_forgotten_closes_its_connections(
+def test_async_client_closes_its_connections_with_the_loop(
     server: FaultServer,
 ) -> None:
-    """When the loop ends; nobody has to be told, and nobody is warned."""
+    """The end of the event loop closes an async client's connections without a warning."""
     server.answer([VISITOR])
 
     async def main() -> None:
@@ -374,7 +279,7 @@ SCRIPT = """
 import asyncio, logging, os, signal, sys, threading, traceback, urllib.request
 from siteassist import AsyncSiteAssist, SiteAssist
 
-# It warns of what is slow, and so would fail on slow machines.
+# asyncio's warnings about slow callbacks would fail the test on slow machines.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 URL, KEY = sys.argv[1:]
@@ -393,7 +298,7 @@ def fork(work, leave=os._exit):
 """
 
 FORKS = {
-    "a client that blocks": """
+    "a blocking client": """
 client = SiteAssist(api_key=KEY, base_url=URL)
 client.get_me()
 fork(client.get_me)
@@ -410,7 +315,7 @@ fork(work)
 client.get_me()
 client.close()
 """,
-    "a child that ends like any program": """
+    "a child that exits normally": """
 client = SiteAssist(api_key=KEY, base_url=URL)
 client.get_me()
 def work():
@@ -447,7 +352,7 @@ asyncio.run(main())
 
 
 def run_script(script: str, server: FaultServer, *flags: str) -> None:
-    """Run a program that makes noise about nothing but failures."""
+    """Run a program, and fail if it prints anything or exits with an error."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", *flags, "-c", script, server.url, API_KEY],
         capture_output=True,
@@ -459,10 +364,11 @@ def run_script(script: str, server: FaultServer, *flags: str) -> None:
 
 
 @pytest.mark.parametrize("fork", FORKS)
-def test_both_processes_go_on_after_a_fork(server: FaultServer, fork: str) -> None:
-    """The child connects by itself, with the session that is there; the parent's connection stays.
+def test_both_processes_continue_after_a_fork(server: FaultServer, fork: str) -> None:
+    """After a fork the child opens a connection but keeps the session; the parent keeps both.
 
-    In programs of their own: the threads of the tests are nothing to fork.
+    This runs in separate programs, since the test process has threads and cannot be forked
+    safely.
     """
     server.answer([VISITOR])
     run_script(SCRIPT + FORKS[fork], server)
@@ -471,8 +377,8 @@ def test_both_processes_go_on_after_a_fork(server: FaultServer, fork: str) -> No
     ]
 
 
-def test_a_fork_in_the_middle_of_a_start_leaves_no_lock(server: FaultServer) -> None:
-    """A thread of the parent starts a session; the child has no such thread, and starts its own."""
+def test_fork_during_the_start_of_a_session(server: FaultServer) -> None:
+    """A child forked while a thread of the parent starts a session starts its own session."""
 
     def started(connection: Connection) -> None:
         connection.server.wait(lambda: len(connection.server.of("/identity/init")) == 1)
@@ -480,8 +386,7 @@ def test_a_fork_in_the_middle_of_a_start_leaves_no_lock(server: FaultServer) -> 
     def go(connection: Connection) -> None:
         connection.server.go.set()
 
-    # For the question whether the thread is there yet, for the child, for the
-    # word to go on, and for the thread.
+    # The answers to /started, to the child, to /go, and to the thread.
     server.answer([started, VISITOR], [VISITOR], [go, VISITOR], [VISITOR])
     server.answer_init([pause, SESSION], [SESSION])
     script = """
@@ -494,16 +399,17 @@ urllib.request.urlopen(URL + "/go").close()
 thread.join()
 client.close()
 """
-    # Newer Pythons warn of forking with threads, which is what this is about.
+    # Newer versions of Python warn about forking with threads, as is done here.
     run_script(SCRIPT + script, server, "-W", "ignore::DeprecationWarning")
     assert 2 == len(server.of("/identity/init"))
     assert 2 == len(server.of("/identity/me"))
 
 
-def test_a_child_ends_whatever_other_threads_held(server: FaultServer) -> None:
-    """A thread of the parent was busy with its connections, and is not there in the child.
+def test_child_exits_although_a_lock_is_held(server: FaultServer) -> None:
+    """A child exits although a thread of the parent holds the lock of the connection pool.
 
-    So nobody will let go of them: the child must leave them alone, also when it ends.
+    That thread does not exist in the child and never releases the lock, so the child must not
+    use the parent's pool, even on exit.
     """
     server.answer([VISITOR])
     script = """
