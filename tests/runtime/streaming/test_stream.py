@@ -579,6 +579,7 @@ def test_events_without_data_are_skipped(play: Play) -> None:
     ("event", "words"),
     [
         ({"errorText": "The model is asleep."}, "The model is asleep."),
+        ({}, "no reason given"),
         ({"errorText": ""}, "no reason given"),
         ({"errorText": None}, "no reason given"),
         ({"errorText": {"code": 5}}, "{'code': 5}"),
