@@ -1,4 +1,4 @@
-"""Breaks the mock in many ways, and sees which the contract tests find."""
+"""A command that measures which faults of the mock the contract tests find."""
 
 from __future__ import annotations
 
@@ -30,16 +30,22 @@ _R = TypeVar("_R")
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("patterns", metavar="[ID]...", nargs=-1)
 @click.option(
-    "--class", "kinds", multiple=True, type=click.Choice(CLASSES), help="Only mutants of a class."
+    "--class",
+    "kinds",
+    multiple=True,
+    type=click.Choice(CLASSES),
+    help="Run only mutants of this class.",
 )
-@click.option("--sample", type=click.IntRange(1), help="Only so many of them, chosen by the seed.")
+@click.option(
+    "--sample", type=click.IntRange(1), help="Number of mutants to run, chosen by the seed."
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the sample and of the runs.")
 @click.option(
     "--workers",
     type=click.IntRange(1),
     default=2,
     show_default=True,
-    help="How many runs at the same time.",
+    help="Number of parallel runs.",
 )
 @click.option("--variants", is_flag=True, help="Run on the tolerated variants instead.")
 @click.option(
@@ -47,40 +53,40 @@ _R = TypeVar("_R")
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How many seeds each variant is run with.",
+    help="Number of seeds to run each variant with.",
 )
 @click.option(
     "--total",
     type=click.FloatRange(0, 100),
     default=95,
     show_default=True,
-    help="The least percentage of all mutants to be killed.",
+    help="Required percentage of killed mutants.",
 )
 @click.option(
     "--each",
     type=click.FloatRange(0, 100),
     default=90,
     show_default=True,
-    help="The least percentage of each class.",
+    help="Required percentage in each class.",
 )
 @click.option(
     "--limit",
     type=click.FloatRange(0, min_open=True),
     default=LIMIT_SECONDS,
     show_default=True,
-    help="Seconds after which a run counts as one that hangs.",
+    help="Seconds after which a run is stopped and counts as hanging.",
 )
 @click.option(
     "--contract",
     envvar="SITEASSIST_CONTRACT_COMMAND",
-    help="Another command for the contract tests; it is run in a folder of its own."
+    help="Command that runs the contract tests, in a temporary folder."
     "  [default: this Python's siteassist_contract]",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     default=ROOT / "reports" / "mutants.json",
-    help="Where to write the results.  [default: reports/mutants.json]",
+    help="File to write the results to.  [default: reports/mutants.json]",
 )
 def main(
     *,
@@ -97,10 +103,10 @@ def main(
     contract: str | None,
     report: Path,
 ) -> None:
-    """Run the contract tests on the mock with one fault after the other.
+    """Run the contract tests on each mutant of the mock.
 
-    ID is a name or a pattern such as `'close-*'`; all if left out. Exit status 0
-    means that they found enough of the faults, or raised no alarm on a variant.
+    ID is a name or a pattern such as `'close-*'`; without it all mutants are run. The
+    exit status is 0 if enough faults were found, or if no variant raised an alarm.
     """
     command = tuple(shlex.split(contract)) if contract else CONTRACT
     if variants:
@@ -110,7 +116,7 @@ def main(
     except LookupError as error:
         raise click.UsageError(str(error)) from None
     if sample is not None:
-        # In the order of the catalogue, and the same ones for the same seed.
+        # Keep the order of the catalogue; the same seed selects the same mutants.
         kept = set(random.Random(seed).sample(range(len(mutants)), min(sample, len(mutants))))
         mutants = [mutant for index, mutant in enumerate(mutants) if index in kept]
 
@@ -139,44 +145,44 @@ def _run_variants(
     workers: int,
     limit: float,
 ) -> int:
-    """Return the exit status: 0 if there was no alarm."""
+    """Run the variants and return the exit status, 0 if there was no alarm."""
     unknown = set(patterns) - set(VARIANTS)
     if unknown:
-        raise click.UsageError(f"no variant is called {', '.join(sorted(unknown))}")
-    tried = [
-        (name, seed + run_number)
+        raise click.UsageError(f"unknown variants: {', '.join(sorted(unknown))}")
+    planned = [
+        (name, seed + number)
         for name in VARIANTS
         if not patterns or name in patterns
-        for run_number in range(runs)
+        for number in range(runs)
     ]
 
-    def judge(one: tuple[str, int]) -> tuple[str, int, Trial]:
-        name, its_seed = one
+    def judge(item: tuple[str, int]) -> tuple[str, int, Trial]:
+        name, run_seed = item
         with tempfile.TemporaryDirectory(prefix="variant-") as folder:
             trial = run(
-                name, Path(folder), seed=its_seed, variant=True, contract=contract, limit=limit
+                name, Path(folder), seed=run_seed, variant=True, contract=contract, limit=limit
             )
-        return name, its_seed, trial
+        return name, run_seed, trial
 
     alarmed = 0
-    for name, its_seed, trial in _each(judge, tried, workers):
+    for name, run_seed, trial in _each(judge, planned, workers):
         found = alarms(trial)
         alarmed += bool(found)
         verdict = f"ALARM: {'; '.join(found)}" if found else "no alarm"
-        click.echo(f"{trial.seconds:6.1f} s  {name}, seed {its_seed}: {verdict}")
-    click.echo(f"{alarmed} of {len(tried)} runs on tolerated variants raised an alarm")
+        click.echo(f"{trial.seconds:6.1f} s  {name}, seed {run_seed}: {verdict}")
+    click.echo(f"{alarmed} of {len(planned)} runs on tolerated variants raised an alarm")
     return 1 if alarmed else 0
 
 
 def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
-    """Yield what ``work`` makes of each item, as it is done."""
+    """Yield the result of ``work`` for each item, in order of completion."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
-            # Whoever stops it does not want the rest.
+            # An interrupt cancels the remaining runs as well.
             pool.shutdown(wait=False, cancel_futures=True)
             stop()
             raise

@@ -1,4 +1,4 @@
-"""Who is let in, as whom, and to what."""
+"""Faults of authentication and authorization."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _FOREIGN = "O-1"
 
 
 def _bearer(operations: str, token: Callable[[str], str | None]) -> Build:
-    """Return a fault: what ``token`` makes of the header ``Authorization`` counts."""
+    """Return a fault that replaces the bearer token with ``token(header)``, unless that is None."""
 
     def ask(exchange: Exchange) -> None:
-        made = token(exchange.asked.get("authorization", ""))
-        if made is not None:
-            exchange.asked["authorization"] = f"Bearer {made}"
+        replaced = token(exchange.request_headers.get("authorization", ""))
+        if replaced is not None:
+            exchange.request_headers["authorization"] = f"Bearer {replaced}"
 
     return lambda server: server.before(operations, ask)
 
@@ -57,7 +57,7 @@ def _authenticator(server: Server, patch: Callable[[Authenticator], None]) -> No
 
 
 def _as_owner(operation: str, when: Callable[[Call], bool] = lambda _: True) -> Build:
-    """Return a fault: whoever knows an id may use it as its owner."""
+    """Return a fault that treats every visitor as the owner of the object."""
 
     def answer(call: Call, handler: Handler) -> ASGIApp:
         owner = owner_of(call) if when(call) else None
@@ -69,7 +69,7 @@ def _as_owner(operation: str, when: Callable[[Call], bool] = lambda _: True) -> 
 
 
 def _foreign(operation: str, *, closed: bool = False, **more: Any) -> Probe:
-    """Return a probe: a second visitor is refused what the first one owns."""
+    """Return a probe that a second visitor cannot access an object of the first."""
 
     def probe(api: Api) -> None:
         first, second = api.visitor(), api.visitor()
@@ -83,12 +83,8 @@ def _foreign(operation: str, *, closed: bool = False, **more: Any) -> Probe:
     return probe
 
 
-def _token_of_nobody(operation: str, **more: Any) -> Probe:
-    return probes.unauthorized(operation, **more)
-
-
 def _with_header(operation: str, make: Callable[[Caller], str], **more: Any) -> Probe:
-    """Return a probe: a header ``Authorization`` is refused."""
+    """Return a probe that an ``Authorization`` header is refused."""
 
     def probe(api: Api) -> None:
         header = make(api.visitor())
@@ -97,10 +93,9 @@ def _with_header(operation: str, make: Callable[[Caller], str], **more: Any) -> 
     return probe
 
 
-_chat = {"body": probes.CHAT}
 _add(
     "no-token-me",
-    "getMe answers without a token, as somebody else.",
+    "getMe returns another visitor if there is no token.",
     _UNAUTHORIZED,
     _bearer("getMe", lambda header: None if header else PRIVATE_KEY),
     lambda api: api.refused("getMe", by=(401,)),
@@ -114,14 +109,14 @@ _add(
 )
 _add(
     "no-token-chat",
-    "createChatCompletion answers anybody, with any token or none.",
+    "createChatCompletion accepts any token, and no token.",
     _UNAUTHORIZED,
     _bearer("createChatCompletion", lambda _: PRIVATE_KEY),
-    _token_of_nobody("createChatCompletion", **_chat),
+    probes.unauthorized("createChatCompletion", body=probes.CHAT),
 )
 _add(
     "made-up-token-list",
-    "getConversations takes any token that it cannot read for a new visitor's.",
+    "getConversations accepts any token that it cannot parse.",
     _UNAUTHORIZED,
     _bearer(
         "getConversations",
@@ -131,7 +126,7 @@ _add(
 )
 _add(
     "empty-token",
-    "An empty bearer token opens every operation.",
+    "Every operation accepts an empty bearer token.",
     _UNAUTHORIZED,
     _bearer(_PROTECTED, lambda header: PRIVATE_KEY if header.strip().lower() == "bearer" else None),
     _with_header("getConversations", lambda _: "Bearer"),
@@ -139,14 +134,14 @@ _add(
 )
 _add(
     "basic-scheme",
-    "Every operation takes a session's token with the scheme Basic.",
+    "Every operation accepts a session token with the scheme Basic.",
     "openapi.yaml bearerAuth.scheme",
     _bearer(_PROTECTED, lambda header: _after(header, "Basic ")),
     _with_header("getMe", lambda visitor: f"Basic {visitor.token}"),
 )
 _add(
     "token-without-scheme",
-    "getMe and getConversations take the token without a scheme.",
+    "getMe and getConversations accept the token without a scheme.",
     "openapi.yaml bearerAuth.scheme",
     _bearer(
         "getMe getConversations", lambda header: header if " " not in header and header else None
@@ -155,7 +150,7 @@ _add(
 )
 _add(
     "publishable-key-as-token",
-    "A publishable key, which is no secret, opens what a private key opens.",
+    "Every operation accepts a publishable key, which is not secret, in place of a private key.",
     "F-auth; openapi.yaml bearerAuth.description",
     _bearer(
         _PROTECTED, lambda header: PRIVATE_KEY if _after(header, "Bearer ") == API_KEY else None
@@ -164,7 +159,7 @@ _add(
 )
 _add(
     "token-with-appendix",
-    "A token with something appended to it is still taken.",
+    "Every operation accepts a token with appended characters.",
     _UNAUTHORIZED,
     _bearer(_PROTECTED, lambda header: _first_token(header)),
     _with_header("getMe", lambda visitor: f"Bearer {visitor.token}.x"),
@@ -183,7 +178,7 @@ def _first_token(header: str) -> str | None:
 
 @_fault(
     "signature-unchecked",
-    "The signature of a token is not checked, so that anybody can write one.",
+    "The signature of a token is not checked, so that tokens can be forged.",
     _UNAUTHORIZED,
     _with_header("getMe", lambda visitor: f"Bearer {_forged(visitor.token)}"),
 )
@@ -197,7 +192,7 @@ def _signature_unchecked(server: Server) -> None:
 
     def patch(authenticator: Authenticator) -> None:
         assert authenticator._tokens.read("x") is None
-        authenticator._tokens.read = read  # type: ignore[method-assign] # that is the fault
+        authenticator._tokens.read = read  # type: ignore[method-assign] # the fault
 
     _authenticator(server, patch)
 
@@ -207,28 +202,38 @@ def _forged(token: str) -> str:
     return f"{head}.{signature[::-1]}"
 
 
-for _name, _operation, _says, _body in (
-    ("read-foreign", "getConversation", "getConversation shows any visitor's conversation.", None),
-    ("messages-foreign", "getMessages", "getMessages shows any visitor's messages.", None),
+for _name, _operation, _description, _body in (
+    (
+        "read-foreign",
+        "getConversation",
+        "getConversation returns conversations of other visitors.",
+        None,
+    ),
+    ("messages-foreign", "getMessages", "getMessages returns messages of other visitors.", None),
     (
         "send-foreign",
         "sendMessage",
-        "sendMessage writes into any visitor's conversation.",
+        "sendMessage writes into conversations of other visitors.",
         {"content": "Hi"},
     ),
-    ("close-foreign", "closeConversation", "closeConversation closes anybody's.", {}),
+    (
+        "close-foreign",
+        "closeConversation",
+        "closeConversation closes conversations of other visitors.",
+        {},
+    ),
     (
         "rate-foreign",
         "sendMessageFeedback",
-        "sendMessageFeedback rates messages of any visitor's conversation.",
+        "sendMessageFeedback rates messages of other visitors.",
         {"feedback": "like"},
     ),
 ):
     _sent: dict[str, Any] = {} if _body is None else {"body": _body}
-    _add(_name, _says, _FOREIGN, _as_owner(_operation), _foreign(_operation, **_sent))
+    _add(_name, _description, _FOREIGN, _as_owner(_operation), _foreign(_operation, **_sent))
 _add(
     "read-foreign-closed",
-    "getConversation shows anybody's conversation once it is closed.",
+    "getConversation returns closed conversations of other visitors.",
     _FOREIGN,
     _as_owner("getConversation", lambda call: _is_closed(call)),
     _foreign("getConversation", closed=True),
@@ -236,7 +241,7 @@ _add(
 )
 _add(
     "messages-foreign-by-role",
-    "getMessages does not ask whose messages they are if a role is given.",
+    "getMessages does not check the owner if a role is given.",
     _FOREIGN,
     _as_owner("getMessages", lambda call: call.query["role"] is not None),
     _foreign("getMessages", role="assistant"),
@@ -244,7 +249,7 @@ _add(
 )
 _add(
     "remove-foreign-feedback",
-    "sendMessageFeedback removes the feedback of anybody's messages.",
+    "sendMessageFeedback removes feedback of other visitors.",
     _FOREIGN,
     _as_owner("sendMessageFeedback", lambda call: call.body["feedback"] is None),
     _foreign("sendMessageFeedback", body={"feedback": None}),
@@ -252,7 +257,7 @@ _add(
 )
 _add(
     "stream-foreign",
-    "sendMessage checks the owner only where no stream is asked for.",
+    "sendMessage checks the owner only if no stream is requested.",
     _FOREIGN,
     _as_owner("sendMessage", lambda call: call.body.get("stream") is True),
     _foreign("sendMessage", body={"content": "Hi", "stream": True}),
@@ -266,10 +271,10 @@ def _is_closed(call: Call) -> bool:
     return found is not None and found.status == "closed"
 
 
-def _everybody(
+def _of_all_visitors(
     records: Records, original: Callable[..., Any], visitor_id: str, **more: Any
 ) -> tuple[int, list[ConversationRow]]:
-    """Return everybody's conversations, as if the owner were no condition."""
+    """Return a page of the conversations of all visitors."""
     del original
     status = more["status"]
     every = [
@@ -310,17 +315,17 @@ def _two_second_pages(api: Api) -> None:
 
 @_fault(
     "list-of-everybody",
-    "getConversations lists everybody's conversations.",
+    "getConversations lists the conversations of all visitors.",
     "openapi.yaml getConversations.description (P3)",
     _two_lists,
 )
 def _list_of_everybody(server: Server) -> None:
-    server.records("conversations", _everybody)
+    server.records("conversations", _of_all_visitors)
 
 
 @_fault(
     "list-of-everybody-by-status",
-    "getConversations with a status lists everybody's: its OR has no brackets.",
+    "getConversations with a status lists the conversations of all visitors.",
     "openapi.yaml getConversations.description (P3)",
     _two_closed_lists,
     rare=True,
@@ -329,14 +334,14 @@ def _list_of_everybody_by_status(server: Server) -> None:
     def query(records: Records, original: Callable[..., Any], *who: str, **more: Any) -> Any:
         if more["status"] is None:
             return original(*who, **more)
-        return _everybody(records, original, *who, **more)
+        return _of_all_visitors(records, original, *who, **more)
 
     server.records("conversations", query)
 
 
 @_fault(
     "second-page-of-everybody",
-    "The second page of getConversations is of everybody's.",
+    "The second page of getConversations has the conversations of all visitors.",
     "openapi.yaml getConversations.description (P3)",
     _two_second_pages,
     rare=True,
@@ -345,14 +350,14 @@ def _second_page_of_everybody(server: Server) -> None:
     def query(records: Records, original: Callable[..., Any], *who: str, **more: Any) -> Any:
         if not more["offset"]:
             return original(*who, **more)
-        return original(*who, **more)[0], _everybody(records, original, *who, **more)[1]
+        return original(*who, **more)[0], _of_all_visitors(records, original, *who, **more)[1]
 
     server.records("conversations", query)
 
 
 @_fault(
     "total-of-everybody",
-    "The total of getConversations counts everybody's.",
+    "The total of getConversations counts the conversations of all visitors.",
     "R-17",
     _two_lists,
 )
@@ -377,13 +382,13 @@ def _wrong_key(operation: str, key: str = "pk_wrong", **query: Any) -> Probe:
 
 
 def _any_key(operation: str, *, when: Callable[[str], bool]) -> Build:
-    """Return a fault: an operation takes more publishable keys than there are."""
+    """Return a fault that an operation accepts publishable keys that do not exist."""
 
     def ask(exchange: Exchange) -> None:
         if operation == "init":
-            sent = exchange.sent
+            sent = exchange.request_json
             if isinstance(sent, dict) and when(str(sent.get("apiKey", ""))):
-                exchange.sent = {**sent, "apiKey": API_KEY}
+                exchange.request_json = {**sent, "apiKey": API_KEY}
         elif when(exchange.query.get("apiKey", "")):
             exchange.query["apiKey"] = API_KEY
 
@@ -393,35 +398,35 @@ def _any_key(operation: str, *, when: Callable[[str], bool]) -> Build:
 _KEYS = "C-18; openapi.yaml Unauthorized (F-auth)"
 _add(
     "any-key-init",
-    "init takes any publishable key.",
+    "init accepts any publishable key.",
     _KEYS,
     _any_key("init", when=bool),
     _wrong_key("init"),
 )
 _add(
     "any-key-project",
-    "getProject takes any publishable key.",
+    "getProject accepts any publishable key.",
     _KEYS,
     _any_key("getProject", when=bool),
     _wrong_key("getProject"),
 )
 _add(
     "any-key-search",
-    "search takes any publishable key.",
+    "search accepts any publishable key.",
     _KEYS,
     _any_key("search", when=bool),
     _wrong_key("search", q="desk"),
 )
 _add(
     "missing-key-search",
-    "search does not ask for a publishable key.",
+    "search does not require a publishable key.",
     "openapi.yaml parameter ApiKey.required",
     assuming("search", apiKey=API_KEY),
     lambda api: api.refused("search", q="desk", by=(400, 401, 403, 422)),
 )
 _add(
     "beginning-of-key",
-    "init takes a key that only begins like a publishable key.",
+    "init accepts a publishable key with appended characters.",
     _KEYS,
     _any_key("init", when=lambda key: key.startswith(API_KEY)),
     _wrong_key("init", key=f"{API_KEY}0"),
@@ -431,7 +436,7 @@ _add(
 
 _add(
     "key-in-capitals",
-    "getProject takes a publishable key in capital letters.",
+    "getProject compares publishable keys without regard to case.",
     _KEYS,
     _any_key("getProject", when=lambda key: key.lower() == API_KEY),
     _wrong_key("getProject", key=API_KEY.upper()),
@@ -440,14 +445,14 @@ _add(
 
 
 def _device(change: Callable[[str], str]) -> Build:
-    """Return a fault: init mistakes a device for another one."""
+    """Return a fault that init replaces the device with ``change(device)``."""
 
     def ask(exchange: Exchange) -> None:
-        sent = exchange.sent
+        sent = exchange.request_json
         if isinstance(sent, dict):
             device = sent.get("saVid")
             if isinstance(device, str) and 0 < len(device) <= 100:
-                exchange.sent = {**sent, "saVid": change(device)}
+                exchange.request_json = {**sent, "saVid": change(device)}
 
     return lambda server: server.before("init", ask)
 
@@ -464,14 +469,14 @@ def _two_devices(one: str, other: str) -> Probe:
 
 _add(
     "one-visitor-for-all",
-    "init has one visitor for all devices.",
+    "init returns the same visitor for all devices.",
     "R-26; openapi.yaml init.description (F-init)",
     _device(lambda _: "device"),
     _two_devices("{}-1", "{}-2"),
 )
 _add(
     "devices-by-their-beginning",
-    "init tells devices apart by their first 36 characters only.",
+    "init compares only the first 36 characters of devices.",
     "InitRequest.properties.saVid.maxLength; R-26",
     _device(lambda device: device[:36]),
     _two_devices("{}-phone-1", "{}-phone-2"),
@@ -479,7 +484,7 @@ _add(
 )
 _add(
     "new-visitor-each-time",
-    "init makes a new visitor of the same device each time.",
+    "init creates a new visitor for a known device.",
     "R-26",
     _device(lambda _: uuid.uuid4().hex),
     probes.init,
@@ -488,7 +493,7 @@ _add(
 
 @_fault(
     "known-device-gets-another-visitor",
-    "The second session of a device is of another visitor than it says.",
+    "The token of the second session of a device belongs to another visitor.",
     "openapi.yaml init.description (F-init); VisitorSession.properties.sessionToken",
     lambda api: _second_session(api),
     rare=True,
@@ -518,7 +523,7 @@ def _second_session(api: Api) -> None:
 
 @_fault(
     "me-is-the-first",
-    "getMe shows the first visitor that it was asked for, from a cache.",
+    "getMe caches the first visitor and returns it to all others.",
     "openapi.yaml getMe.description (F-me)",
     lambda api: _two_visitors(api),
 )
@@ -540,28 +545,30 @@ def _two_visitors(api: Api) -> None:
 
 def _refuse_without_token(operation: str) -> Build:
     def ask(exchange: Exchange) -> ASGIApp | None:
-        return None if "authorization" in exchange.asked else error_response(ApiError(401))
+        return (
+            None if "authorization" in exchange.request_headers else error_response(ApiError(401))
+        )
 
     return lambda server: server.before(operation, ask)
 
 
 _add(
     "init-needs-a-token",
-    "init asks for the token that only it can give.",
+    "init requires a token, which only init can issue.",
     "openapi.yaml init.security (F-init)",
     _refuse_without_token("init"),
     probes.init,
 )
 _add(
     "qnas-need-a-token",
-    "getQnas asks for a token.",
+    "getQnas requires a token.",
     "O-14",
     _refuse_without_token("getQnas"),
     probes.qnas,
 )
 _add(
     "search-needs-a-token",
-    "search asks for a token besides the key.",
+    "search requires a token in addition to the key.",
     "C-24; openapi.yaml search.security (F-search)",
     _refuse_without_token("search"),
     probes.found,
@@ -570,13 +577,13 @@ _add(
 
 @_fault(
     "session-refused-for-chat",
-    "createChatCompletion takes private keys only, and no session.",
+    "createChatCompletion accepts private keys only, and refuses sessions.",
     "openapi.yaml createChatCompletion.description (F-chat)",
     probes.chatted,
 )
 def _session_refused(server: Server) -> None:
     def ask(exchange: Exchange) -> ASGIApp | None:
-        session = exchange.asked.get("authorization", "").count(".") == 2
+        session = exchange.request_headers.get("authorization", "").count(".") == 2
         return error_response(ApiError(403)) if session else None
 
     server.before("createChatCompletion", ask)

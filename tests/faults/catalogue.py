@@ -1,4 +1,4 @@
-"""All mutants, by their id."""
+"""The catalogue of all mutants."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 
     from tests.faults.mutant import Mutant
 
-__all__ = ["MUTANTS", "chosen"]
+__all__ = ["MODULES", "MUTANTS", "chosen"]
 
-_MODULES = (shape, status, validation, auth, state, lists, stream, errors)
+MODULES = (shape, status, validation, auth, state, lists, stream, errors)
 
 MUTANTS: Mapping[str, Mutant] = {
-    mutant.id: mutant for module in _MODULES for mutant in module.FAULTS.mutants
+    mutant.id: mutant for module in MODULES for mutant in module.FAULTS.mutants
 }
-"""Every mutant, class by class."""
+"""Every mutant by its id, class by class."""
 
 
 def chosen(patterns: Iterable[str], kinds: Iterable[str]) -> list[Mutant]:
-    """Return the mutants that one of ``patterns`` fits and that are of one of ``kinds``.
+    """Return the mutants that match one of ``patterns`` and belong to one of ``kinds``.
 
-    None at all of either means any. Raises `LookupError` with a sentence for one
-    that fits no mutant.
+    An empty argument selects every mutant. Raises `LookupError` for a pattern that
+    matches no mutant.
     """
     patterns, kinds = list(patterns), list(kinds)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in MUTANTS):
-            raise LookupError(f"no mutant is called {pattern}")
+            raise LookupError(f"no mutant matches {pattern!r}")
     return [
         mutant
         for mutant in MUTANTS.values()

@@ -1,4 +1,4 @@
-"""The contract suite's fixed checks on one application, without a socket."""
+"""The fixed checks of the contract suite, run on one application without a socket."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BASE = "http://mock.test/v2"
 _PROFILE = Profile("tiny", "for tests", 1, 0, 8, 4)
 
 Check: TypeAlias = Callable[[CheckContext], None]
-"""A part of a run of the contract suite that does not depend on chance."""
+"""A deterministic part of a run of the contract suite."""
 
 identity: Check = journeys.identity
 isolation: Check = journeys.isolation
@@ -50,12 +50,12 @@ knowledge: Check = journeys.knowledge
 
 
 def refusals(context: CheckContext) -> None:
-    """Provoke every refusal."""
+    """Run the checks of refusals."""
     list(Refusals(context).run())
 
 
 def event_streams(context: CheckContext) -> None:
-    """Request streams in every way."""
+    """Run the checks of event streams."""
     list(streams.run(context))
 
 
@@ -65,13 +65,13 @@ CHECKS: Mapping[str, Check] = {
     **dict(derived.DERIVED),
     **dict(journeys.JOURNEYS),
 }
-"""All of them."""
+"""The fixed checks, by name."""
 
 
 def findings(
     app: Starlette, *checks: Check, api_key: str | None = API_KEY, token: str | None = None
 ) -> Findings:
-    """Run ``checks`` on ``app`` and return what they found."""
+    """Run ``checks`` on ``app`` and return their findings."""
     with InProcess(app) as transport:
         context = _context(transport, api_key, token)
         for check in checks:
@@ -89,4 +89,4 @@ def _context(
 
 
 def _do_not_sleep(seconds: float) -> None:
-    raise AssertionError(f"the suite waits {seconds} s")
+    raise AssertionError(f"unexpected sleep of {seconds} s")

@@ -1,4 +1,4 @@
-"""Changes of one place in a JSON value, and of the bodies of answers."""
+"""Changes to one place of a JSON value, and to the bodies of responses."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ __all__ = [
 ]
 
 Edit: TypeAlias = Callable[[dict[Any, Any], Any], None]
-"""Changes what is under a key of an object."""
+"""A function that changes the value under a key of an object."""
 
 
 def drop(owner: dict[Any, Any], key: Any) -> None:
-    """Leave it out."""
+    """Remove the key."""
     del owner[key]
 
 
 def put(value: Any) -> Edit:
-    """Return what puts ``value`` there."""
+    """Return an edit that replaces the value with ``value``."""
     return change(lambda _: value)
 
 
 def rename(name: str) -> Edit:
-    """Return what gives it another name."""
+    """Return an edit that renames the key."""
 
     def edit(owner: dict[Any, Any], key: Any) -> None:
         owner[name] = owner.pop(key)
@@ -46,7 +46,7 @@ def rename(name: str) -> Edit:
 
 
 def change(function: Callable[[Any], Any]) -> Edit:
-    """Return what puts there what ``function`` makes of the value."""
+    """Return an edit that replaces the value with ``function(value)``."""
 
     def edit(owner: dict[Any, Any], key: Any) -> None:
         owner[key] = function(owner[key])
@@ -55,7 +55,7 @@ def change(function: Callable[[Any], Any]) -> Edit:
 
 
 def become(function: Callable[[Any], Any]) -> Callable[[Exchange], None]:
-    """Return what puts in the place of a success what ``function`` makes of its JSON."""
+    """Return a hook that replaces the JSON of a success with ``function(json)``."""
 
     def hook(exchange: Exchange) -> None:
         if exchange.succeeded and exchange.body:
@@ -65,7 +65,7 @@ def become(function: Callable[[Any], Any]) -> Callable[[Exchange], None]:
 
 
 def whole(operations: str, function: Callable[[Any], Any]) -> Build:
-    """Return a fault that makes other JSON of the successes of ``operations``."""
+    """Return a fault that replaces the JSON of successes of ``operations``."""
 
     def build(server: Server) -> None:
         server.after(operations, become(function))
@@ -74,7 +74,7 @@ def whole(operations: str, function: Callable[[Any], Any]) -> Build:
 
 
 def assuming(operation: str, **values: str) -> Build:
-    """Return a fault: query parameters that are missing have these values."""
+    """Return a fault that gives default values to missing query parameters."""
 
     def ask(exchange: Exchange) -> None:
         exchange.query = {**values, **exchange.query}
@@ -83,7 +83,7 @@ def assuming(operation: str, **values: str) -> Build:
 
 
 def together(*builds: Build) -> Build:
-    """Return a fault that is made in several places."""
+    """Return a fault that combines several faults."""
 
     def build(server: Server) -> None:
         for each in builds:
@@ -100,11 +100,11 @@ def edit(
     where: Callable[[dict[str, Any]], bool] | None = None,
     when: Callable[[Exchange], bool] | None = None,
 ) -> Build:
-    """Return a fault of one place in the successes of ``operations``.
+    """Return a fault that edits one place in the successes of ``operations``.
 
-    ``path`` leads there: names and indices with dots in between, ``*`` for every
-    item. ``where`` chooses among the objects that have the last name of it, ``when``
-    among the answers.
+    ``path`` consists of names and indices separated by dots, with ``*`` for every
+    item of an array. ``where`` selects among the objects that have the last key of the
+    path, ``when`` among the responses.
     """
 
     def hook(exchange: Exchange) -> None:

@@ -1,4 +1,4 @@
-"""Errors that do not have the documented body, or not the documented status."""
+"""Faults in the body or the status of errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVERY = " ".join(operations())
 
 
 def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
-    """Return a fault of the errors of ``operations``, or of those with ``statuses``."""
+    """Return a fault in the errors of ``operations``, or only in those with ``statuses``."""
 
     def hook(exchange: Exchange) -> None:
         if exchange.status >= 400 and (not statuses or exchange.status in statuses):
@@ -35,7 +35,7 @@ def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) ->
 
 
 def _body(make: Callable[[dict[str, Any]], Any]) -> Callable[[Exchange], None]:
-    """Return what puts in the place of an error's body what ``make`` makes of its ``error``."""
+    """Return a change that replaces the body of an error with ``make(error)``."""
 
     def how(exchange: Exchange) -> None:
         exchange.json = make(exchange.json["error"])
@@ -74,41 +74,41 @@ def _invalid_message(api: Api) -> None:
     visitor.invalid("sendMessage", visitor.start(), **_bad_message)
 
 
-def _told(secret: str) -> Callable[[Api], None]:
-    """Return a probe: the error of an unknown conversation does not tell ``secret``."""
+def _hidden(text: str) -> Callable[[Api], None]:
+    """Return a probe that the error of an unknown conversation does not contain ``text``."""
 
     def probe(api: Api) -> None:
         error = api.visitor().refused("getConversation", UNKNOWN_ID, by=(404,))
-        assert secret not in json.dumps(error)
+        assert text not in json.dumps(error)
 
     return probe
 
 
-for _name, _says, _context, _build, _probe in (
+for _name, _description, _evidence, _build, _probe in (
     (
         "error-in-plain-text",
-        "getMe says in plain text that it needs a token.",
+        "getMe sends its 401 as plain text.",
         _BODY,
         _errors("getMe", _raw("Unauthorized", "text/plain; charset=utf-8")),
         _unauthorized("getMe"),
     ),
     (
         "error-in-html",
-        "getConversation answers with a page of HTML where there is no such conversation.",
+        "getConversation sends an HTML page for an unknown conversation.",
         _BODY,
         _errors("getConversation", _raw(_HTML, "text/html"), 404),
         _unknown("getConversation"),
     ),
     (
         "html-named-json",
-        "getQna answers with HTML that it calls JSON where there is no such Q&A.",
+        "getQna sends HTML labelled as JSON for an unknown Q&A.",
         _BODY,
         _errors("getQna", _raw(_HTML, "application/json"), 404),
         _unknown("getQna"),
     ),
     (
         "error-as-detail",
-        "Invalid messages get a body with detail, as a framework writes it.",
+        "Errors of invalid messages have the body of a web framework, with detail.",
         "Error.required (F-errors)",
         _errors(
             "sendMessage",
@@ -120,28 +120,28 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-without-message",
-        "Errors of closeConversation have a code, but no message.",
+        "Errors of closeConversation have a code but lack the message.",
         "ErrorBody.required",
         _errors("closeConversation", _body(lambda error: {"error": {"code": error["code"]}})),
         _unknown("closeConversation", body={}),
     ),
     (
         "error-not-nested",
-        "Errors of getConversations have message and code at the top.",
+        "Errors of getConversations have message and code at the top level.",
         "Error.required",
         _errors("getConversations", _body(lambda error: error)),
         _unauthorized("getConversations"),
     ),
     (
         "error-as-text",
-        "The error of getMessages is a text.",
+        "The error of getMessages is a string.",
         "ErrorBody.type",
         _errors("getMessages", _body(lambda error: {"error": error["message"]})),
         _unknown("getMessages"),
     ),
     (
         "errors-as-array",
-        "search answers an array of errors.",
+        "search returns an array of errors.",
         "Error.required",
         _errors("search", _body(lambda error: {"errors": [error]})),
         lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401,)),
@@ -176,14 +176,14 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-details-as-text",
-        "The details of an invalid search are a text.",
+        "The details of an invalid search are a string.",
         "ErrorDetails.type",
         _errors("search", _in_error(details="q is required"), 400, 422),
         lambda api: api.invalid("search", apiKey=API_KEY),
     ),
     (
         "error-details-null",
-        "Errors of startConversation without details have null for them.",
+        "Errors of startConversation have null in place of missing details.",
         "C-20",
         _errors("startConversation", _in_error(details=None)),
         _unauthorized("startConversation"),
@@ -197,21 +197,21 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-empty",
-        "getMe answers 401 without a body.",
+        "getMe sends its 401 without a body.",
         _BODY,
         _errors("getMe", _raw("", "application/json"), 401),
         _unauthorized("getMe"),
     ),
     (
         "error-empty-object",
-        "createChatCompletion answers 401 with an empty object.",
+        "createChatCompletion sends its 401 with an empty object.",
         "Error.required",
         _errors("createChatCompletion", _body(lambda _: {}), 401),
         _unauthorized("createChatCompletion", body=probes.CHAT),
     ),
     (
         "error-in-python",
-        "Errors of getConversation are written as Python does, with single quotes.",
+        "Errors of getConversation are Python literals, with single quotes.",
         _BODY,
         _errors(
             "getConversation",
@@ -221,7 +221,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-as-problem-json",
-        "Errors are of the media type application/problem+json.",
+        "Errors have the media type application/problem+json.",
         "openapi.yaml Unauthorized, NotFound and so on: application/json",
         _errors(
             _EVERY,
@@ -231,7 +231,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-of-another-vendor",
-        "createChatCompletion describes errors with msg and param, as other services do.",
+        "Errors of createChatCompletion have msg and param, like those of another service.",
         "ErrorBody.required",
         _errors(
             "createChatCompletion",
@@ -243,7 +243,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "error-with-stack-trace",
-        "The message about an unknown conversation is a stack trace.",
+        "The error of an unknown conversation contains a stack trace.",
         "ErrorBody.properties.message.description: in words, for people",
         _errors(
             "getConversation",
@@ -253,86 +253,87 @@ for _name, _says, _context, _build, _probe in (
             ),
             404,
         ),
-        _told("Traceback"),
+        _hidden("Traceback"),
     ),
     (
         "error-with-sql",
-        "The message about an unknown conversation is the query.",
+        "The error of an unknown conversation contains the SQL query.",
         "ErrorBody.properties.message.description: in words, for people",
         _errors(
             "getConversation",
             _in_error(message='no row: SELECT * FROM "conversations" WHERE id = $1 LIMIT 1'),
             404,
         ),
-        _told("SELECT"),
+        _hidden("SELECT"),
     ),
     (
         "no-token-403",
-        "getConversations answers 403 where there is no token, or a wrong one.",
+        "getConversations returns 403 for a missing or wrong token.",
         "openapi.yaml Unauthorized (F-status)",
         _errors("getConversations", _status(403), 401),
         _unauthorized("getConversations"),
     ),
     (
         "no-token-400",
-        "createChatCompletion answers 400 where there is no token.",
+        "createChatCompletion returns 400 for a missing token.",
         "openapi.yaml Unauthorized (F-status)",
         _errors("createChatCompletion", _status(400), 401),
         _unauthorized("createChatCompletion", body=probes.CHAT),
     ),
     (
         "no-token-500",
-        "getMessages answers 500 where there is no token, or a wrong one.",
+        "getMessages returns 500 for a missing or wrong token.",
         "openapi.yaml Unauthorized (F-status)",
         _errors("getMessages", _status(500), 401),
         lambda api: [
-            who.refused("getMessages", UNKNOWN_ID, by=(401,)) for who in (api, api.bearing("x.y.z"))
+            client.refused("getMessages", UNKNOWN_ID, by=(401,))
+            for client in (api, api.bearing("x.y.z"))
         ],
     ),
     (
         "unknown-conversation-500",
-        "getConversation answers 500 where there is no such conversation.",
+        "getConversation returns 500 for an unknown conversation.",
         "openapi.yaml NotFound (F-status)",
         _errors("getConversation", _status(500), 404),
         _unknown("getConversation"),
     ),
     (
         "unknown-conversation-410",
-        "closeConversation answers 410 where there is no such conversation.",
+        "closeConversation returns 410 for an unknown conversation.",
         "openapi.yaml closeConversation responses (F-errors)",
         _errors("closeConversation", _status(410), 404),
         _unknown("closeConversation", body={}),
     ),
     (
         "unknown-qna-500",
-        "getQna answers 500 where there is no such Q&A.",
+        "getQna returns 500 for an unknown Q&A.",
         "openapi.yaml NotFound (F-status)",
         _errors("getQna", _status(500), 404),
         _unknown("getQna"),
     ),
     (
         "wrong-key-500",
-        "search answers 500 where the publishable key is wrong.",
+        "search returns 500 for a wrong publishable key.",
         "C-18; openapi.yaml Unauthorized",
         _errors("search", _status(500), 401),
         lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401, 403)),
     ),
     (
         "not-found-as-200",
-        "getConversation answers 200 with the body of an error.",
+        "getConversation returns 200 with the body of an error.",
         "openapi.yaml getConversation 200",
         _errors("getConversation", _status(200), 404),
         _unknown("getConversation"),
     ),
     (
         "invalid-message-as-200",
-        "sendMessage answers 200 with the body of an error for an invalid message.",
+        "sendMessage returns 200 with the body of an error for an invalid message.",
         "openapi.yaml sendMessage 200",
         _errors("sendMessage", _status(200), 400, 422),
         _invalid_message,
     ),
 ):
-    _add(_name, _says, _context, _build, _probe)
+    _add(_name, _description, _evidence, _build, _probe)
 
 
 def _unknown_feedback(api: Api) -> None:
@@ -347,10 +348,10 @@ def _unknown_feedback(api: Api) -> None:
 )
 def _unknown_message_rated(server: Server) -> None:
     def hook(exchange: Exchange) -> None:
-        # Somebody else's message must still be refused: that is another fault.
+        # The messages of other visitors must still be refused: that is another fault.
         if exchange.status == 404 and exchange.path["messageId"] not in known:
             exchange.status = 200
-            exchange.json = {"feedback": exchange.sent["feedback"]}
+            exchange.json = {"feedback": exchange.request_json["feedback"]}
 
     known: set[str] = set()
     server.after("getMessages", lambda exchange: known.update(_ids(exchange)))
@@ -363,7 +364,7 @@ def _ids(exchange: Exchange) -> set[str]:
 
 @_fault(
     "unknown-qna-null",
-    "getQna answers 200 with null where there is no such Q&A.",
+    "getQna returns 200 with null for an unknown Q&A.",
     "openapi.yaml NotFound (F-status)",
     _unknown("getQna"),
 )
@@ -377,7 +378,7 @@ def _unknown_qna_null(server: Server) -> None:
 
 @_fault(
     "login-page",
-    "startConversation redirects to a page to sign in where there is no token.",
+    "startConversation redirects to a login page if there is no token.",
     "openapi.yaml Unauthorized (F-status)",
     _unauthorized("startConversation"),
 )
@@ -391,13 +392,13 @@ def _login_page(server: Server) -> None:
 
 @_fault(
     "error-tells-token",
-    "The message about a wrong token repeats the token.",
+    "The error of a wrong token repeats the token.",
     "ErrorBody.properties.message.description: in words, for people",
     lambda api: _wrong_token_not_told(api),
 )
 def _error_tells_token(server: Server) -> None:
     def hook(exchange: Exchange) -> None:
-        header = exchange.asked.get("authorization", "")
+        header = exchange.request_headers.get("authorization", "")
         _in_error(message=f"Invalid header: {header}")(exchange)
 
     _errors("getMe getConversations", hook, 401)(server)
@@ -408,7 +409,7 @@ def _wrong_token_not_told(api: Api) -> None:
     assert "made-up-token" not in json.dumps(error)
 
 
-# In rare branches only.
+# Faults in rare branches.
 
 
 def _long_message(api: Api) -> None:
@@ -419,14 +420,14 @@ def _long_message(api: Api) -> None:
 
 @_fault(
     "long-message-413",
-    "A message that is too long is refused with 413, as a proxy does.",
+    "A message that is too long is refused with the 413 of a proxy.",
     "O-8; O-2",
     _long_message,
     rare=True,
 )
 def _long_message_413(server: Server) -> None:
     def hook(exchange: Exchange) -> None:
-        if len(exchange.request) > 10_000:
+        if len(exchange.request_body) > 10_000:
             exchange.status = 413
             _raw("<h1>413 Request Entity Too Large</h1>", "text/html")(exchange)
 
@@ -435,7 +436,7 @@ def _long_message_413(server: Server) -> None:
 
 _add(
     "project-422",
-    "getProject answers 422 where the key is missing, which its page does not list.",
+    "getProject returns 422, which its page does not list, for a missing key.",
     "C-21; O-8",
     _errors("getProject", _status(422), 400),
     lambda api: api.invalid("getProject"),
@@ -445,7 +446,7 @@ _add(
 
 @_fault(
     "foreign-conversation-empty",
-    "Where a conversation is somebody else's, getMessages refuses without a body.",
+    "getMessages refuses access to conversations of other visitors without a body.",
     "O-1; Error.required",
     lambda api: _foreign(api),
     rare=True,
@@ -477,7 +478,7 @@ def _search_too_long(api: Api) -> None:
 
 _add(
     "long-search-error-as-text",
-    "The error of a search that is too long is a text.",
+    "The error of a search query that is too long is a string.",
     "ErrorBody.type",
     _errors(
         "search",
@@ -496,7 +497,7 @@ _add(
 
 @_fault(
     "closed-message-error-in-html",
-    "Where a message to a closed conversation is refused, the answer is a page of HTML.",
+    "The refusal of a message to a closed conversation is an HTML page.",
     "O-3; Error",
     lambda api: _message_to_closed(api),
     rare=True,
@@ -514,12 +515,12 @@ def _message_to_closed(api: Api) -> None:
 
 @_fault(
     "unknown-path-answered",
-    "A path that is not described is answered with an empty object.",
+    "An undocumented path returns 200 with an empty object.",
     "openapi.yaml NotFound (F-status)",
     lambda api: _unknown_path(api),
 )
 def _unknown_path_answered(server: Server) -> None:
-    server.elsewhere = JSONResponse({})
+    server.fallback = JSONResponse({})
 
 
 def _unknown_path(api: Api) -> None:

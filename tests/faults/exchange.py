@@ -1,4 +1,4 @@
-"""What one request and its answer are while a fault is being made of them."""
+"""A request and its response, in a form that a fault can change."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ __all__ = ["Event", "Exchange"]
 
 @dataclass
 class Exchange:
-    """A request on its way to the mock, and later the mock's answer; all of it can be changed.
+    """A request to the mock, and later the response of the mock; every part can be changed.
 
-    ``operation`` is the ``operationId``, ``path`` the parameters in the path.
+    ``operation`` is the ``operationId``, ``path`` the path parameters. ``status``,
+    ``headers`` and ``body`` belong to the response.
     """
 
     operation: str
     path: dict[str, str]
     query: dict[str, str]
-    asked: MutableHeaders
-    request: bytes
+    request_headers: MutableHeaders
+    request_body: bytes
     status: int = 0
     headers: MutableHeaders = field(default_factory=lambda: MutableHeaders(raw=[]))
     body: bytes = b""
 
     @property
-    def sent(self) -> Any:
-        """The request's body as JSON, or None if it is not JSON."""
+    def request_json(self) -> Any:
+        """The request body as JSON, or None if it is not JSON."""
         try:
-            return json.loads(self.request)
+            return json.loads(self.request_body)
         except ValueError:
             return None
 
-    @sent.setter
-    def sent(self, value: Any) -> None:
-        self.request = json.dumps(value).encode()
-        self.asked["content-type"] = "application/json"
+    @request_json.setter
+    def request_json(self, value: Any) -> None:
+        self.request_body = json.dumps(value).encode()
+        self.request_headers["content-type"] = "application/json"
 
     @property
     def json(self) -> Any:
-        """The answer's body as JSON; raises `ValueError` if it is not."""
+        """The response body as JSON; raises `ValueError` if it is not JSON."""
         return json.loads(self.body)
 
     @json.setter
@@ -55,27 +56,27 @@ class Exchange:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the answer is a success."""
+        """Whether the response is a success."""
         return 200 <= self.status < 300
 
     def scope(self, scope: Scope) -> Scope:
-        """Return ``scope`` with what was changed of the request."""
-        self.asked["content-length"] = str(len(self.request))
+        """Return ``scope`` with the changes to the request."""
+        self.request_headers["content-length"] = str(len(self.request_body))
         query = scope["query_string"]
-        # What nobody changed stays as it was written.
+        # An unchanged query keeps its original spelling.
         if self.query != _parsed(query):
             query = urlencode(self.query).encode()
-        return {**scope, "query_string": query, "headers": self.asked.raw}
+        return {**scope, "query_string": query, "headers": self.request_headers.raw}
 
     @classmethod
     def of(cls, scope: Scope, operation: str, path: dict[str, str], body: bytes) -> Exchange:
-        """Return the exchange that the request in ``scope`` begins."""
+        """Return the exchange that begins with the request in ``scope``."""
         return cls(
             operation=operation,
             path=path,
             query=_parsed(scope["query_string"]),
-            asked=MutableHeaders(raw=list(scope["headers"])),
-            request=body,
+            request_headers=MutableHeaders(raw=list(scope["headers"])),
+            request_body=body,
         )
 
 
@@ -91,7 +92,7 @@ class Event:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The payload; empty for what is not JSON."""
+        """The payload; empty if the data is not a JSON object."""
         try:
             value = json.loads(self.data)
         except ValueError:
@@ -104,14 +105,14 @@ class Event:
         return str(self.payload.get("type", self.data))
 
     def but(self, **changes: Any) -> Event:
-        """Return the event with other values in its payload."""
+        """Return a copy of the event with changed values in its payload."""
         return Event.of({**self.payload, **changes})
 
     @classmethod
     def of(cls, payload: dict[str, Any]) -> Event:
-        """Return the event with this payload."""
+        """Return an event with this payload."""
         return cls(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
 
     def frame(self) -> bytes:
-        """Return the event as it is sent."""
+        """Return the encoded event."""
         return f"data: {self.data}\n\n".encode()

@@ -1,7 +1,7 @@
-"""What the fixed checks of the contract suite have to find in the faulty servers.
+"""The violations that the fixed checks of the contract suite must find in the mutants.
 
-Every rule of the suite is shown to be judged for good reason: there is a fault that
-breaks it, on a server that keeps all others but those that follow from it.
+Each rule of the suite has a mutant that breaks it. The mutant breaks no other rule,
+except as a consequence of the same fault.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = ["EXPECTED", "Expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A violation that one check finds in one mutant."""
+    """A violation that one check must find in one mutant."""
 
     mutant: str
     check: Check
     violation: str
-    """Operation, rule and perhaps place."""
+    """The operation, the rule and, for some rules, the place."""
     actual: str
-    """The actual value that the report gives, as a regular expression."""
+    """A regular expression for the actual value in the report."""
     also: Sequence[str] = ()
-    """Patterns of the violations that may follow from it."""
+    """Patterns of other violations that may follow from the same fault."""
 
 
 _ID = "[0-9a-f-]{36}"
@@ -318,4 +318,4 @@ EXPECTED: Sequence[Expectation] = tuple(
     }.items()
     for mutant, violation, actual, *also in rows
 )
-"""The expectations, check by check."""
+"""All expectations, grouped by check."""

@@ -1,8 +1,8 @@
-"""A mock server that can be broken from outside, in one place at a time.
+"""A mock server with hooks for faults, one place at a time.
 
-Nothing of ``siteassist_mock`` is changed: a fault works on what `create_app`
-takes (the description, the handlers), on the objects of one application, or on
-requests and answers on their way. A place that is not there any more raises.
+``siteassist_mock`` itself is not modified. A fault changes the arguments of `create_app`
+(the description, the handlers), the objects of one application, or requests and
+responses in transit. Hooking a place that no longer exists raises an exception.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.call import Services
 from siteassist_mock.settings import MockSettings
-from siteassist_spec import Document, Operation, load_spec, read_operations
+from siteassist_spec import Document, Operation, base_path, load_spec, read_operations
 from tests.faults.exchange import Event, Exchange
 
 if TYPE_CHECKING:
@@ -29,55 +29,53 @@ if TYPE_CHECKING:
 
     from siteassist_mock.http.call import Call, Handler
 
-__all__ = ["Ask", "Build", "Server", "Step", "operations", "spec"]
+__all__ = ["Build", "RequestHook", "Server", "Step", "operations", "spec"]
 
-_BASE = "/v2"
-
-Ask: TypeAlias = "Callable[[Exchange], ASGIApp | None]"
-"""Changes a request, or answers it in the mock's place."""
+RequestHook: TypeAlias = "Callable[[Exchange], ASGIApp | None]"
+"""A hook that changes a request, or returns a response in place of the mock."""
 
 Build: TypeAlias = "Callable[[Server], None]"
-"""Puts a fault, or a tolerated difference, into a server."""
+"""A function that adds a fault, or a tolerated difference, to a server."""
 
 Step: TypeAlias = "Callable[[Event], Iterable[Event | bytes]]"
-"""Says what is sent in the place of one event of a stream."""
+"""A function that returns the replacement for one event of a stream."""
 
 
 @cache
 def spec() -> dict[str, Any]:
-    """Return ``openapi.yaml``, read once; whoever changes it works on a copy."""
+    """Return the content of ``openapi.yaml``. It is shared: change a copy only."""
     return load_spec()
 
 
 @cache
 def operations() -> dict[str, Operation]:
-    """Return the operations of ``openapi.yaml``, by their ``operationId``."""
+    """Return the operations of ``openapi.yaml`` by their ``operationId``."""
     return read_operations(Document(spec()))
 
 
 class Server:
-    """A mock server in the making."""
+    """A builder of a mock server with faults."""
 
     def __init__(self) -> None:
-        """Begin with a mock that keeps the contract."""
+        """Start with a mock that keeps the contract."""
         self.spec = copy.deepcopy(spec())
         self.settings: dict[str, Any] = {}
         self._handlers: dict[str, Handler] = dict(HANDLERS)
         self._after_creation: list[Callable[[Starlette], None]] = []
-        self._before: dict[str, list[Ask]] = {name: [] for name in HANDLERS}
+        self._before: dict[str, list[RequestHook]] = {name: [] for name in HANDLERS}
         self._after: dict[str, list[Callable[[Exchange], None]]] = {name: [] for name in HANDLERS}
         self._heads: dict[str, list[Callable[[Exchange], None]]] = {name: [] for name in HANDLERS}
         self._streams: dict[str, list[Callable[[Exchange], Step]]] = {name: [] for name in HANDLERS}
-        self.whole: set[str] = set()
-        """The operations whose streams are sent in one piece, at their end."""
-        self.elsewhere: ASGIApp | None = None
-        """Answers the paths that are not described; the mock does if it is None."""
+        self.buffered: set[str] = set()
+        """The operations whose streams are held back and sent in one piece at the end."""
+        self.fallback: ASGIApp | None = None
+        """The application for undocumented paths; None leaves them to the mock."""
 
     def schema(self, path: str) -> dict[str, Any]:
-        """Return the schema of the description that ``path`` leads to.
+        """Return the schema at ``path`` for a fault to change.
 
-        It begins at the schemas, such as ``Visitor.properties.name``; raises
-        `KeyError` if there is none.
+        The path begins with the name of a component, such as
+        ``Visitor.properties.name``. Raises `KeyError` if it does not exist.
         """
         node: Any = self.spec["components"]["schemas"]
         for step in path.split("."):
@@ -86,52 +84,50 @@ class Server:
         return found
 
     def parameter(self, operation: str, name: str) -> dict[str, Any]:
-        """Return the schema of one query parameter of one operation, for it alone to change.
+        """Return the schema of one query parameter for a fault to change.
 
-        Raises `KeyError` if there is none.
+        Other operations that share the parameter or its schema are not affected. Raises
+        `KeyError` if the operation has no such parameter.
         """
-        for path in self.spec["paths"].values():
-            for method, node in path.items():
-                if method == "parameters" or node["operationId"] != operation:
-                    continue
-                for index, found in enumerate(node["parameters"]):
-                    own = copy.deepcopy(self._resolved(found))
-                    if own["name"] == name:
-                        own["schema"] = copy.deepcopy(self._resolved(own["schema"]))
-                        node["parameters"][index] = own
-                        schema: dict[str, Any] = own["schema"]
-                        return schema
+        document = Document(self.spec)
+        parameters = document.at(operations()[operation].pointer)["parameters"]
+        for index, node in enumerate(parameters):
+            parameter: dict[str, Any] = copy.deepcopy(dict(document.resolve(node)))
+            if parameter["name"] == name:
+                schema = copy.deepcopy(dict(document.resolve(parameter["schema"])))
+                parameters[index] = {**parameter, "schema": schema}
+                return schema
         raise KeyError(f"{operation} has no parameter {name}")
 
-    def before(self, operations: str, ask: Ask) -> None:
-        """Let ``ask`` see the requests of ``operations``, whose names have spaces in between."""
+    def before(self, operations: str, hook: RequestHook) -> None:
+        """Call ``hook`` with each request of ``operations``, names separated by spaces."""
         for name in operations.split():
-            self._before[name].append(ask)
+            self._before[name].append(hook)
 
     def after(self, operations: str, change: Callable[[Exchange], None]) -> None:
-        """Let ``change`` see the whole answers of ``operations``; streams are none."""
+        """Call ``change`` with each complete response of ``operations``, except streams."""
         for name in operations.split():
             self._after[name].append(change)
 
     def head(self, operations: str, change: Callable[[Exchange], None]) -> None:
-        """Let ``change`` see the status and the headers of the streams of ``operations``."""
+        """Call ``change`` with the status and headers of each stream of ``operations``."""
         for name in operations.split():
             self._heads[name].append(change)
 
     def stream(self, operations: str, begin: Callable[[Exchange], Step]) -> None:
-        """Let what ``begin`` returns for each stream of ``operations`` see its events."""
+        """Call ``begin`` for each stream of ``operations``, and its result for each event."""
         for name in operations.split():
             self._streams[name].append(begin)
 
     def handler(self, operations: str, answer: Callable[[Call, Handler], ASGIApp]) -> None:
-        """Let ``answer`` answer ``operations``; it is given the mock's own handler, too."""
+        """Replace the handlers of ``operations`` with ``answer``, which gets the original too."""
         for name in operations.split():
             self._handlers[name] = partial(_swapped, answer, self._handlers[name])
 
     def records(self, name: str, query: Callable[..., Any]) -> None:
-        """Let ``query`` stand for the method ``name`` of the store's records.
+        """Replace the method ``name`` of the records of the store with ``query``.
 
-        It is called with the records, the method itself, and what that is called with.
+        ``query`` is called with the records, the original method and its arguments.
         """
 
         def patch(app: Starlette) -> None:
@@ -142,7 +138,7 @@ class Server:
         self._after_creation.append(patch)
 
     def services(self, patch: Callable[[Services], None]) -> None:
-        """Let ``patch`` see what the requests share, before there is any."""
+        """Call ``patch`` with the services of the application before the first request."""
 
         def found(app: Starlette) -> None:
             services = app.state.sockets._services
@@ -152,7 +148,7 @@ class Server:
         self._after_creation.append(found)
 
     def app(self, **settings: Any) -> Starlette:
-        """Return the application; ``settings`` go before those of the fault."""
+        """Create the application; ``settings`` override those of the fault."""
         app = create_app(
             MockSettings(**{**self.settings, **settings}), spec=self.spec, handlers=self._handlers
         )
@@ -163,31 +159,23 @@ class Server:
         return app
 
     def ask(self, exchange: Exchange) -> ASGIApp | None:
-        """Return the answer of the first hook that answers, or None."""
-        for ask in self._before[exchange.operation]:
-            answer = ask(exchange)
+        """Return the response of the first request hook that returns one, or None."""
+        for hook in self._before[exchange.operation]:
+            answer = hook(exchange)
             if answer is not None:
                 return answer
         return None
 
     def change(self, exchange: Exchange) -> None:
-        """Make the fault of a whole answer."""
+        """Apply the faults of a complete response."""
         for change in self._after[exchange.operation]:
             change(exchange)
 
     def begin(self, exchange: Exchange) -> list[Step]:
-        """Make the fault of a stream's head, and return what sees its events."""
+        """Apply the faults of the head of a stream, and return the steps for its events."""
         for change in self._heads[exchange.operation]:
             change(exchange)
         return [begin(exchange) for begin in self._streams[exchange.operation]]
-
-    def _resolved(self, node: Any) -> Any:
-        while "$ref" in node:
-            target: Any = self.spec
-            for key in node["$ref"].removeprefix("#/").split("/"):
-                target = target[key]
-            node = target
-        return node
 
 
 def _swapped(answer: Callable[[Call, Handler], ASGIApp], handler: Handler, call: Call) -> ASGIApp:
@@ -195,21 +183,21 @@ def _swapped(answer: Callable[[Call, Handler], ASGIApp], handler: Handler, call:
 
 
 class _Middleware:
-    """Shows a server's hooks each request to a documented operation, and its answer."""
+    """A middleware that passes each exchange with a documented operation to the hooks."""
 
     def __init__(self, app: ASGIApp, server: Server) -> None:
         self._app = app
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == f"{_BASE}/openapi":
-            # What is wrong is the server, not what it says of itself.
+        if scope["type"] == "http" and scope["path"] == f"{_base()}/openapi":
+            # The server is faulty; the description that it publishes is not.
             await _published()(scope, receive, send)
             return
         found = _operation(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if found is None:
-            elsewhere = None if _is_described(scope) else self._server.elsewhere
-            await (elsewhere or self._app)(scope, receive, send)
+            fallback = None if _is_described(scope) else self._server.fallback
+            await (fallback or self._app)(scope, receive, send)
             return
         body = await _read(receive)
         if body is None:
@@ -219,19 +207,19 @@ class _Middleware:
         app = self._app if answer is None else answer
         await app(
             exchange.scope(scope),
-            _replay(exchange.request, receive),
+            _replay(exchange.request_body, receive),
             _Gate(self._server, exchange, send),
         )
 
 
 @cache
 def _published() -> JSONResponse:
-    # It keeps nothing of a request, and can be sent any number of times.
+    # The response has no state, so that one instance can be sent many times.
     return JSONResponse(spec())
 
 
 class _Gate:
-    """What an application sends, on its way to the client."""
+    """The messages of an application, changed on their way to the client."""
 
     def __init__(self, server: Server, exchange: Exchange, send: Send) -> None:
         self._server = server
@@ -272,7 +260,7 @@ class _Gate:
         more = message.get("more_body", False)
         body = message.get("body", b"")
         sent = b"".join(_changed(body, self._steps or ())) if body else b""
-        if self._exchange.operation in self._server.whole:
+        if self._exchange.operation in self._server.buffered:
             self._kept.append(sent)
             sent = b"" if more else b"".join(self._kept)
         if sent or not more:
@@ -281,7 +269,7 @@ class _Gate:
 
 def _changed(body: bytes, steps: Iterable[Step]) -> Iterable[bytes]:
     text = body.decode()
-    # The mock writes one event at a time, in one line.
+    # The mock sends one event per message, with its data in one line.
     assert text.startswith("data: "), text
     assert text.endswith("\n\n"), text
     assert 2 == text.count("\n"), text
@@ -319,20 +307,23 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 @cache
 def _routes() -> list[tuple[str, re.Pattern[str], str]]:
-    # A plain path goes before one with parameters, as in the mock.
+    # A path without parameters takes precedence, as in the mock.
     return sorted(
         (
-            (method.upper(), _pattern(path), str(node["operationId"]))
-            for path, item in spec()["paths"].items()
-            for method, node in item.items()
-            if method != "parameters"
+            (operation.method, _pattern(operation.path), name)
+            for name, operation in operations().items()
         ),
         key=lambda route: route[1].groups,
     )
 
 
+@cache
+def _base() -> str:
+    return base_path(Document(spec()))
+
+
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(_BASE + path)))
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(_base() + path)))
 
 
 def _is_described(scope: Scope) -> bool:

@@ -1,4 +1,4 @@
-"""Requests straight into an application, without a socket, with answers as they come."""
+"""An HTTPX transport that calls an ASGI application without a socket, and streams its responses."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ __all__ = ["InProcess", "in_process"]
 
 @contextmanager
 def in_process(app: Starlette) -> Iterator[httpx.Client]:
-    """Yield a client of ``app``, and close its store in the end."""
+    """Yield a client of ``app``, and close the store of the application at the end."""
     with httpx.Client(base_url="http://127.0.0.1/v2", transport=InProcess(app)) as http:
         yield http
 
 
 class InProcess(httpx.BaseTransport):
-    """Calls an application; each request has a thread of its own."""
+    """A transport that calls an application; each request runs in its own thread."""
 
     def __init__(self, app: Starlette) -> None:
-        """Call ``app``, and close its store in the end."""
         self._app = app
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store of the application."""
         self._app.state.store.close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response, whose body is still on its way."""
+        """Return the response as soon as its headers are sent; the body is streamed."""
         messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         body = request.read()
 
         def run() -> None:
             try:
                 asyncio.run(_call(self._app, _scope(request), body, messages.put))
-            except Exception as error:  # noqa: BLE001 - whoever asked gets it
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 messages.put(error)
             messages.put(None)
 
@@ -60,7 +59,7 @@ class InProcess(httpx.BaseTransport):
 
 
 class _Stream(httpx.SyncByteStream):
-    """The body of an answer, piece by piece."""
+    """The body of a response, chunk by chunk."""
 
     def __init__(self, messages: queue.SimpleQueue[Any], thread: threading.Thread) -> None:
         self._messages = messages

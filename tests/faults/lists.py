@@ -1,4 +1,4 @@
-"""Pages, filters and orders that are not what was asked for."""
+"""Faults in pages, filters and orders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["FAULTS"]
 FAULTS = Faults("state")
 _add = FAULTS.add
 Original = Callable[..., Any]
-# Of the loops below.
+# Declared for the loops below.
 _probe: Probe
 
 _ALL = "openapi.yaml getMessages.description (F-messages)"
@@ -33,7 +33,7 @@ _LIST = "openapi.yaml getConversations.description (P3)"
 
 
 def _many(api: Api, number: int = 5) -> tuple[Visitor, list[str]]:
-    """Return a visitor, and conversations with a message each, the latest first."""
+    """Create a visitor with conversations; return it and their ids, latest first."""
     visitor = api.visitor()
     started = [visitor.talk("Hi") for _ in range(number)]
     return visitor, started[::-1]
@@ -104,7 +104,7 @@ def _titled(api: Api) -> None:
 
 
 def _listing(how: Callable[[dict[str, Any]], dict[str, Any]]) -> Build:
-    """Return a fault: a list of conversations was asked for with other words."""
+    """Return a fault that changes the arguments of the query for conversations."""
 
     def query(_records: Records, original: Original, *who: str, **more: Any) -> Any:
         return original(*who, **{**more, **how(more)})
@@ -113,7 +113,7 @@ def _listing(how: Callable[[dict[str, Any]], dict[str, Any]]) -> Build:
 
 
 def _counting(how: Callable[[int, list[Any]], tuple[int, list[Any]]]) -> Build:
-    """Return a fault: a list of conversations was found, but comes otherwise."""
+    """Return a fault that changes the result of the query for conversations."""
 
     def query(_records: Records, original: Original, *who: str, **more: Any) -> Any:
         return how(*original(*who, **more))
@@ -127,10 +127,10 @@ def _total_of_any_status(_records: Records, original: Original, *who: str, **mor
 
 _OPPOSITE = {"open": "closed", "closed": "open", None: None}
 
-for _name, _says, _context, _build, _probe, _rare in (
+for _name, _description, _evidence, _build, _probe, _rare in (
     (
         "total-of-page",
-        "The total of conversations is the number of those on the page.",
+        "The total of conversations counts only the current page.",
         "R-17",
         _counting(lambda _total, page: (len(page), page)),
         _paged,
@@ -138,7 +138,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "total-ignores-status",
-        "The total of conversations does not mind the status that was asked for.",
+        "The total of conversations ignores the status filter.",
         "R-17",
         lambda server: server.records("conversations", _total_of_any_status),
         _filtered,
@@ -154,7 +154,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "offset-one-too-high",
-        "getConversations skips one conversation too many, but not on the first page.",
+        "getConversations skips one conversation too many on all pages but the first.",
         "Parameter Offset (P3)",
         _listing(lambda more: {"offset": more["offset"] and more["offset"] + 1}),
         _paged,
@@ -162,7 +162,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "offset-counts-pages",
-        "getConversations takes the offset for a number of pages.",
+        "getConversations interprets the offset as a number of pages.",
         "Parameter Offset (P3)",
         _listing(lambda more: {"offset": more["offset"] * more["limit"]}),
         _paged,
@@ -186,7 +186,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "default-limit-20",
-        "Without a limit getConversations returns 20 conversations, and says so.",
+        "getConversations has a default limit of 20.",
         "Parameter Limit.default (P3)",
         lambda server: server.parameter("getConversations", "limit").update(default=20),
         _default_limit,
@@ -194,7 +194,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "limit-said-wrong",
-        "The limit of a page is 10, whatever was asked for.",
+        "getConversations always reports a limit of 10.",
         "ConversationList.properties.limit",
         edit("getConversations", "limit", put(10)),
         _paged,
@@ -202,7 +202,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "offset-said-wrong",
-        "The offset of a page is 0, whatever was asked for.",
+        "getConversations always reports an offset of 0.",
         "ConversationList.properties.offset",
         edit("getConversations", "offset", put(0)),
         _paged,
@@ -218,7 +218,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "order-by-title-ignored",
-        "getConversations ignores the orderBy title.",
+        "getConversations ignores orderBy=title.",
         "ConversationOrderBy.enum (F-list)",
         _listing(
             lambda more: {"order_by": "lastInteractionAt"} if more["order_by"] == "title" else {}
@@ -236,7 +236,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "direction-turned-round",
-        "getConversations takes asc for desc, and desc for asc, if an orderBy is given.",
+        "getConversations swaps asc and desc if orderBy is given.",
         "OrderDirection.description (P3)",
         _listing(
             lambda more: (
@@ -250,7 +250,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "default-direction-asc",
-        "Without orderDir the earliest comes first.",
+        "getConversations has the default orderDir asc.",
         "OrderDirection.default (P3)",
         lambda server: server.parameter("getConversations", "orderDir").update(default="asc"),
         _ordered,
@@ -258,7 +258,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "default-order-by-creation",
-        "Without orderBy the order is by creation.",
+        "getConversations has the default orderBy createdAt.",
         "ConversationOrderBy.default",
         lambda server: server.parameter("getConversations", "orderBy").update(default="createdAt"),
         _ordered,
@@ -274,7 +274,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "status-turned-round",
-        "getConversations returns the closed ones for open, and the other way round.",
+        "getConversations swaps the statuses open and closed.",
         "openapi.yaml getConversations status (P3)",
         _listing(lambda more: {"status": _OPPOSITE[more["status"]]}),
         _filtered,
@@ -282,7 +282,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "status-closed-ignored",
-        "getConversations ignores the status if it is closed and there is a limit of its own.",
+        "getConversations ignores the status closed if a limit is given.",
         "openapi.yaml getConversations status (P3)",
         _listing(
             lambda more: (
@@ -294,7 +294,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "closed-not-listed",
-        "A closed conversation vanishes from the list.",
+        "getConversations omits closed conversations.",
         _LIST,
         _listing(lambda more: {"status": more["status"] or "open"}),
         probes.closed_and_kept,
@@ -302,7 +302,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "twice-on-later-pages",
-        "Each page begins with the last conversation of the page before it.",
+        "Each page repeats the last conversation of the previous page.",
         "Parameter Offset (P3)",
         _listing(lambda more: {"offset": max(more["offset"] - 1, 0)}),
         _paged,
@@ -310,7 +310,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "last-interaction-never-noted",
-        "A message does not bring its conversation to the top of the list.",
+        "A message does not move its conversation to the top of the list.",
         _LIST,
         lambda server: server.records(
             "touch_conversation", lambda _records, _original, *_words: None
@@ -319,10 +319,10 @@ for _name, _says, _context, _build, _probe, _rare in (
         False,
     ),
 ):
-    _add(_name, _says, _context, _build, _probe, rare=_rare)
+    _add(_name, _description, _evidence, _build, _probe, rare=_rare)
 
 
-# The messages of a conversation.
+# Messages of a conversation.
 
 
 def _pages_of_messages(api: Api) -> None:
@@ -351,10 +351,10 @@ def _history(how: Callable[..., Any]) -> Build:
 
 
 def _asking(how: Callable[[dict[str, Any]], dict[str, Any]]) -> Build:
-    """Return a fault: getMessages asked the store with other words."""
+    """Return a fault that changes the arguments of the query for messages."""
 
     def query(_records: Records, original: Original, *which: str, **more: Any) -> Any:
-        # Within a conversation there are no words.
+        # Other operations query the messages without filters.
         return original(*which, **({**more, **how(more)} if more else {}))
 
     return _history(query)
@@ -367,7 +367,7 @@ def _page_then_role(
     return [message for message in original(*which, **more) if role in {None, message.role}]
 
 
-for _name, _says, _context, _build, _probe, _rare in (
+for _name, _description, _evidence, _build, _probe, _rare in (
     (
         "messages-newest-first",
         "getMessages returns the newest message first.",
@@ -386,7 +386,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "messages-limit-from-the-end",
-        "getMessages returns the latest messages where there is a limit.",
+        "getMessages returns the latest messages if there is a limit.",
         _ALL,
         _history(
             lambda _records, original, *which, **more: (
@@ -416,7 +416,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "messages-offset-needs-limit",
-        "getMessages ignores the offset where there is no limit.",
+        "getMessages ignores the offset if there is no limit.",
         "openapi.yaml getMessages offset (F-messages)",
         _asking(lambda more: {"offset": more["offset"] if more["limit"] else 0}),
         _pages_of_messages,
@@ -432,7 +432,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "role-ignored-with-status",
-        "getMessages ignores the role if there is a status, too.",
+        "getMessages ignores the role if there is also a status.",
         "openapi.yaml getMessages role, status (F-messages)",
         _asking(lambda more: {"role": None} if more["status"] else {}),
         _pages_of_messages,
@@ -448,7 +448,7 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "page-before-role",
-        "getMessages cuts out the page, and then chooses by role.",
+        "getMessages filters by role after paging.",
         "openapi.yaml getMessages offset, role (F-messages)",
         _history(_page_then_role),
         _pages_of_messages,
@@ -456,17 +456,17 @@ for _name, _says, _context, _build, _probe, _rare in (
     ),
     (
         "only-ten-messages",
-        "Without a limit getMessages returns ten messages.",
+        "getMessages has a default limit of ten.",
         _ALL,
         _asking(lambda more: {"limit": more["limit"] or 10}),
         probes.exchanged(6),
         True,
     ),
 ):
-    _add(_name, _says, _context, _build, _probe, rare=_rare)
+    _add(_name, _description, _evidence, _build, _probe, rare=_rare)
 
 
-# What the website publishes.
+# Q&As, search and the project.
 
 
 def _pages_of_qnas(api: Api) -> None:
@@ -478,7 +478,7 @@ def _pages_of_qnas(api: Api) -> None:
     assert {12} == {page["total"] for page in pages}
 
 
-def _questions(api: Api) -> None:
+def _qnas_matched(api: Api) -> None:
     page = api.expect("getQnas", PROJECT_ID, query="shipping")
     assert 2 == page["total"] == len(page["data"])
     assert all("shipping" in item["question"] for item in page["data"])
@@ -503,7 +503,7 @@ def _sizes(api: Api) -> None:
 
 
 def _query(operation: str, **values: str) -> Build:
-    """Return a fault: some query parameters are taken for other values."""
+    """Return a fault that overrides query parameters."""
     return lambda server: server.before(operation, lambda exchange: exchange.query.update(values))
 
 
@@ -512,14 +512,14 @@ _add(
     "getQnas ignores the query.",
     "openapi.yaml getQnas query (F-qnas)",
     _query("getQnas", query=""),
-    _questions,
+    _qnas_matched,
 )
 _add(
     "qnas-total-ignores-query",
-    "The total of Q&As counts those that do not match, too.",
+    "The total of Q&As includes those that do not match.",
     "R-17",
     edit("getQnas", "total", put(12)),
-    _questions,
+    _qnas_matched,
     rare=True,
 )
 _add(
@@ -531,14 +531,14 @@ _add(
 )
 _add(
     "qnas-total-of-page",
-    "The total of Q&As is the number of those on the page.",
+    "The total of Q&As counts only the current page.",
     "R-17",
     lambda server: server.after("getQnas", lambda exchange: _total_of_page(exchange)),
     _pages_of_qnas,
 )
 _add(
     "qnas-last-page-full",
-    "The last page of Q&As is filled up with those before it.",
+    "The last page of Q&As is filled up with Q&As of the previous page.",
     "Parameter Offset (F-qnas)",
     lambda server: server.handler("getQnas", lambda call, handler: _filled_up(call, handler)),
     _pages_of_qnas,
@@ -546,7 +546,7 @@ _add(
 )
 _add(
     "qna-always-the-first",
-    "getQna returns the first Q&A, whichever is meant.",
+    "getQna returns the first Q&A for every id.",
     "openapi.yaml getQna.description",
     lambda server: server.handler(
         "getQna",
@@ -556,7 +556,7 @@ _add(
 )
 _add(
     "qnas-of-any-project",
-    "getQnas and getQna take any projectId for the only one.",
+    "getQnas and getQna accept any projectId.",
     "openapi.yaml getQnas 404; getQna.description",
     lambda server: server.handler(
         "getQnas getQna",
@@ -573,7 +573,7 @@ _add(
 )
 _add(
     "size-one-too-many",
-    "search returns one result more than the size.",
+    "search returns one result more than size.",
     "openapi.yaml search size (F-search)",
     lambda server: server.handler(
         "search",
@@ -603,29 +603,29 @@ def _one_project(api: Api) -> None:
     assert first == second
 
 
-def _finding_nothing(exchange: Exchange) -> None:
+def _search_nothing(exchange: Exchange) -> None:
     if "query" in exchange.query:
         exchange.query["query"] = "xyzzyx"
 
 
 _add(
     "project-renamed",
-    "The project has another name each time.",
+    "The name of the project changes with each request.",
     "openapi.yaml getProject.description (F-project)",
     whole("getProject", lambda found: {**found, "name": uuid.uuid4().hex}),
     _one_project,
 )
 _add(
     "qnas-query-finds-nothing",
-    "getQnas finds no Q&A by the words of its question.",
+    "getQnas finds no Q&A with any query.",
     "openapi.yaml getQnas query (F-qnas)",
-    lambda server: server.before("getQnas", _finding_nothing),
-    _questions,
+    lambda server: server.before("getQnas", _search_nothing),
+    _qnas_matched,
 )
 _add(
     "qnas-total-one-too-many",
-    "The total of Q&As counts one that is on no page.",
+    "The total of Q&As is one too high.",
     "R-17",
     edit("getQnas", "total", change(lambda total: total + bool(total))),
-    _questions,
+    _qnas_matched,
 )

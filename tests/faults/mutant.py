@@ -1,4 +1,4 @@
-"""What a mutant is."""
+"""The definition of a mutant, and the registry that each class of faults fills."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = ("shape", "status", "validation", "auth", "state", "stream", "errors")
 """The classes of faults, in the order of reports."""
 
 Probe: TypeAlias = "Callable[[Api], object]"
-"""Raises `AssertionError` if the server has the fault."""
+"""A check that raises `AssertionError` if the server has the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,19 @@ class Mutant:
 
     id: str
     kind: str
-    """Which of `CLASSES` it is of."""
-    says: str
-    """What the server does wrong, in one sentence."""
+    """The class of the fault, one of `CLASSES`."""
+    description: str
+    """The wrong behaviour of the server, in one sentence."""
     evidence: str
-    """What it breaks: an entry of docs/evidence.md, or a place in openapi.yaml."""
+    """The requirement that the fault breaks: an entry of docs/evidence.md, or a place in
+    openapi.yaml."""
     build: Build
     probe: Probe
     rare: bool
-    """Whether it shows in rare branches only."""
+    """Whether the fault shows in rare branches only."""
 
     def app(self) -> Starlette:
-        """Return the server with the fault."""
+        """Build the server with the fault."""
         server = Server()
         self.build(server)
         return server.app()
@@ -49,23 +50,29 @@ class Faults:
     """The mutants of one class, as its module lists them."""
 
     def __init__(self, kind: str) -> None:
-        """Begin without any."""
         self._kind = kind
         self.mutants: list[Mutant] = []
 
     def add(
-        self, name: str, says: str, evidence: str, build: Build, probe: Probe, *, rare: bool = False
+        self,
+        name: str,
+        description: str,
+        evidence: str,
+        build: Build,
+        probe: Probe,
+        *,
+        rare: bool = False,
     ) -> None:
-        """Add the fault ``build``, which ``probe`` tells from a server that has none."""
-        self.mutants.append(Mutant(name, self._kind, says, evidence, build, probe, rare))
+        """Add the fault ``build``, which ``probe`` has to detect."""
+        self.mutants.append(Mutant(name, self._kind, description, evidence, build, probe, rare))
 
     def fault(
-        self, name: str, says: str, evidence: str, probe: Probe, *, rare: bool = False
+        self, name: str, description: str, evidence: str, probe: Probe, *, rare: bool = False
     ) -> Callable[[Build], Build]:
-        """Return what adds the function below it."""
+        """Return a decorator that adds the decorated function as a fault."""
 
         def add(build: Build) -> Build:
-            self.add(name, says, evidence, build, probe, rare=rare)
+            self.add(name, description, evidence, build, probe, rare=rare)
             return build
 
         return add

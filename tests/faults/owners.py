@@ -1,4 +1,4 @@
-"""Whose it is that a request names."""
+"""The owner of the object that a request names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["owner_of"]
 
 
 def owner_of(call: Call) -> str | None:
-    """Return the visitor's id, whoever that is; None for what does not exist."""
+    """Return the id of the visitor who owns the object, or None if there is no such object."""
     with call.services.store.read() as records:
         conversation_id = call.path.get("conversationId")
         if conversation_id is None:

@@ -1,4 +1,4 @@
-"""Probes that several mutants share: one use of one operation, with a valid answer."""
+"""Probes that several mutants share, most of them one valid use of one operation."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ CHAT = {"messages": [{"role": "user", "content": "How long does shipping take?"}
 
 
 def init(api: Api) -> None:
-    """A device is new, then known."""
+    """Check that a device gets the same visitor in its second session."""
     visitor = api.visitor()
     again = api.session(visitor.device, wanted=200)
     assert visitor.id == again["visitor"]["id"]
 
 
 def me(api: Api) -> None:
-    """A visitor reads about itself."""
+    """Check that getMe returns the visitor of the session."""
     visitor = api.visitor()
     found = visitor.expect("getMe")
     assert visitor.id == found["id"]
 
 
 def started(api: Api) -> None:
-    """A conversation is started."""
+    """Start a conversation."""
     api.visitor().start()
 
 
 def read(api: Api) -> None:
-    """A conversation with an exchange is read."""
+    """Read a conversation with a question and its answer."""
     visitor = api.visitor()
     visitor.read(visitor.talk())
 
 
 def listed(api: Api) -> None:
-    """Three conversations are listed."""
+    """List three conversations."""
     visitor = api.visitor()
     for _ in range(3):
         visitor.talk()
@@ -48,13 +48,13 @@ def listed(api: Api) -> None:
 
 
 def messages(api: Api) -> None:
-    """The messages of an exchange are listed."""
+    """List the messages of a conversation with a question and its answer."""
     visitor = api.visitor()
     visitor.messages(visitor.talk())
 
 
 def rated(api: Api) -> None:
-    """An answer is liked, and shown so in all three places."""
+    """Check that all three operations with messages show the like of an answer."""
     visitor = api.visitor()
     conversation = visitor.talk()
     visitor.rate(visitor.messages(conversation)[-1]["id"], "like")
@@ -67,8 +67,16 @@ def rated(api: Api) -> None:
         assert message["feedbackAt"]
 
 
+def unrated(api: Api) -> None:
+    """Like an answer, then remove the feedback."""
+    visitor = api.visitor()
+    message = visitor.messages(visitor.talk())[-1]["id"]
+    visitor.rate(message, "like")
+    visitor.rate(message, None)
+
+
 def closed(api: Api) -> None:
-    """A conversation is closed with a reason, and shown so in both places."""
+    """Check that both operations with conversations show the status and reason after closing."""
     visitor = api.visitor()
     conversation = visitor.talk()
     visitor.close(conversation, "solved")
@@ -78,7 +86,7 @@ def closed(api: Api) -> None:
 
 
 def closed_again(api: Api) -> None:
-    """Closing what is closed is no error (C-23)."""
+    """Check that closing a closed conversation succeeds (C-23)."""
     visitor = api.visitor()
     conversation = visitor.talk()
     visitor.close(conversation)
@@ -86,17 +94,17 @@ def closed_again(api: Api) -> None:
 
 
 def sent(api: Api) -> None:
-    """A message is answered as JSON."""
+    """Send a message that is answered as JSON."""
     api.visitor().talk()
 
 
 def streamed(api: Api) -> None:
-    """A message is answered as a stream, and what is stored is what was streamed."""
+    """Check that the text of one streamed answer is stored."""
     streams(api, "How long does shipping take?")
 
 
 def streams(api: Api, *contents: str) -> None:
-    """Each message is answered as a stream, and what is stored is what was streamed."""
+    """Check that the text of each streamed answer is stored."""
     visitor = api.visitor()
     conversation = visitor.start()
     for content in contents:
@@ -108,43 +116,43 @@ def streams(api: Api, *contents: str) -> None:
 
 
 def chatted(api: Api) -> None:
-    """A completion comes as JSON."""
+    """Check that a completion is sent as JSON unless a stream is requested."""
     visitor = api.visitor()
     assert text_of(visitor.expect("createChatCompletion", body=CHAT))
     assert text_of(visitor.expect("createChatCompletion", body={**CHAT, "stream": False}))
 
 
 def chat_streamed(api: Api) -> None:
-    """A completion comes as a stream, with the text that it has as JSON."""
+    """Check that a streamed completion has the same text as the JSON one."""
     visitor = api.visitor()
     text = read_stream(visitor.expect("createChatCompletion", body={**CHAT, "stream": True}))
     assert text_of(visitor.expect("createChatCompletion", body=CHAT)) == text
 
 
 def project(api: Api) -> None:
-    """The project is read."""
+    """Read the project."""
     assert PROJECT_ID == api.expect("getProject", apiKey=API_KEY)["id"]
 
 
 def qnas(api: Api) -> None:
-    """The Q&As are listed, on two pages."""
+    """List two pages of Q&As."""
     for offset in (0, 2):
         api.expect("getQnas", PROJECT_ID, limit=2, offset=offset)
 
 
 def qna(api: Api) -> None:
-    """One of the Q&As is read."""
+    """Read one Q&A."""
     assert QNA_ID == api.expect("getQna", PROJECT_ID, QNA_ID)["id"]
 
 
 def found(api: Api) -> None:
-    """Pages and products are searched for."""
+    """Search for pages and products."""
     for words in ("shipping", "desk"):
         assert api.expect("search", q=words, apiKey=API_KEY)["results"]
 
 
 def found_nothing(api: Api) -> None:
-    """A search, and a list, may have nothing in it."""
+    """Check that searches and lists without a match are empty."""
     assert [] == api.expect("search", q="xyzzyx", apiKey=API_KEY)["results"]
     assert [] == api.expect("getQnas", PROJECT_ID, query="xyzzyx")["data"]
     visitor = api.visitor()
@@ -155,7 +163,7 @@ def found_nothing(api: Api) -> None:
 
 
 def stored(*contents: str) -> Probe:
-    """Return a probe: what a visitor says is stored as it was said."""
+    """Return a probe that the messages of a visitor are stored unchanged."""
 
     def probe(api: Api) -> None:
         visitor = api.visitor()
@@ -166,7 +174,7 @@ def stored(*contents: str) -> Probe:
 
 
 def exchanged(number: int) -> Probe:
-    """Return a probe: after so many exchanges, each of them is there, oldest first."""
+    """Return a probe that ``number`` questions and answers are stored, oldest first."""
 
     def probe(api: Api) -> None:
         visitor = api.visitor()
@@ -187,7 +195,7 @@ def exchanged(number: int) -> Probe:
 
 
 def closed_and_kept(api: Api) -> None:
-    """What was said and rated stays when a conversation is closed, and so does its place."""
+    """Check that messages, feedback and the place in the list survive closing."""
     visitor = api.visitor()
     conversation = visitor.talk()
     visitor.rate(visitor.messages(conversation)[-1]["id"], "like")
@@ -200,7 +208,7 @@ def closed_and_kept(api: Api) -> None:
 
 
 def refused(operation: str, *path: str, **query: Any) -> Probe:
-    """Return a probe: a query is refused."""
+    """Return a probe that a query is refused."""
 
     def probe(api: Api) -> None:
         caller(api, operation).invalid(operation, *path, **query)
@@ -208,8 +216,8 @@ def refused(operation: str, *path: str, **query: Any) -> Probe:
     return probe
 
 
-def taken(operation: str, *path: str, **query: Any) -> Probe:
-    """Return a probe: a query is answered."""
+def accepted(operation: str, *path: str, **query: Any) -> Probe:
+    """Return a probe that a query is accepted."""
 
     def probe(api: Api) -> None:
         caller(api, operation).expect(operation, *path, **query)
@@ -218,26 +226,25 @@ def taken(operation: str, *path: str, **query: Any) -> Probe:
 
 
 def caller(api: Api, operation: str) -> Api:
-    """Return who may call an operation."""
+    """Return a client that may call an operation."""
     return api.visitor() if operations()[operation].needs_token else api
 
 
 def unknown(operation: str, **more: Any) -> Probe:
-    """Return a probe: what does not exist is a 404 with the documented body."""
+    """Return a probe that an unknown id gets a 404 with the documented body."""
 
     def probe(api: Api) -> None:
-        who = api.visitor()
         path = (PROJECT_ID, UNKNOWN_ID) if operation == "getQna" else (UNKNOWN_ID,)
-        who.refused(operation, *path, by=(404,), **more)
+        api.visitor().refused(operation, *path, by=(404,), **more)
 
     return probe
 
 
 def unauthorized(operation: str, *path: str, **more: Any) -> Probe:
-    """Return a probe: a request without a token, and one with a wrong token, is a 401."""
+    """Return a probe that a missing token and a wrong token get a 401."""
 
     def probe(api: Api) -> None:
-        for who in (api, api.bearing("wrong")):
-            who.refused(operation, *path, by=(401,), **more)
+        for client in (api, api.bearing("wrong")):
+            client.refused(operation, *path, by=(401,), **more)
 
     return probe

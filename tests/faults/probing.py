@@ -1,7 +1,7 @@
-"""Plain requests with a plain opinion: what the documents say must come, or `AssertionError`.
+"""A client for probes that checks each response against ``openapi.yaml``.
 
-Every answer that is waited for here is held against ``openapi.yaml``: its status,
-its media type, its schema and, of a stream, its order.
+A response with an unexpected status, media type or schema, or a stream with a wrong order
+of events, raises `AssertionError`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
-from tests.faults.faulty import spec
+from tests.faults.faulty import operations, spec
 from tests.values import API_KEY
 
 __all__ = ["EMOJI", "Api", "Visitor", "read_stream", "text_of"]
@@ -24,10 +24,12 @@ _UNSET: Any = object()
 
 
 class Api:
-    """Calls one server by ``operationId``, without a credential."""
+    """A client without a credential that calls operations by their ``operationId``.
+
+    ``http`` has the base URL of the API.
+    """
 
     def __init__(self, http: httpx.Client) -> None:
-        """Call it through ``http``, whose base URL is the API's."""
         self.http = http
 
     def send(
@@ -39,74 +41,73 @@ class Api:
         headers: dict[str, str] | None = None,
         **query: Any,
     ) -> httpx.Response:
-        """Send a request; ``body`` as JSON or ``raw`` as it is."""
-        method, template, _ = _operations()[operation]
+        """Send a request, with ``body`` encoded as JSON or with ``raw`` unchanged."""
+        called = operations()[operation]
         steps = iter(path)
-        url = "/".join(next(steps) if "{" in step else step for step in template.split("/"))
+        url = "/".join(next(steps) if "{" in step else step for step in called.path.split("/"))
         sent = {**self.bearer(), **(headers or {})}
         content = raw
         if body is not _UNSET:
             content = json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        return self.http.request(method, url, params=query, content=content, headers=sent)
+        return self.http.request(called.method, url, params=query, content=content, headers=sent)
 
     def bearer(self) -> dict[str, str]:
-        """Return the headers with the credential."""
+        """Return the authorization header, if there is a credential."""
         return {}
 
     def expect(self, operation: str, *path: str, wanted: int = 200, **more: Any) -> Any:
-        """Return the JSON, or the text, of an answer with the status ``wanted``."""
+        """Call an operation that must return the status ``wanted``; return the content."""
         response = self.send(operation, *path, **more)
         assert wanted == response.status_code, (operation, response.status_code, response.text)
         return _valid(operation, response)
 
     def refused(self, operation: str, *path: str, by: tuple[int, ...], **more: Any) -> Any:
-        """Return the ``error`` of an answer that must have one of the statuses ``by``."""
+        """Call an operation that must be refused with a status in ``by``; return the ``error``."""
         response = self.send(operation, *path, **more)
         assert response.status_code in by, (operation, response.status_code, response.text)
         return _valid(operation, response)["error"]
 
     def invalid(self, operation: str, *path: str, **more: Any) -> Any:
-        """Return the ``error`` of a request that is not valid (O-2)."""
+        """Call an operation with an invalid request (O-2); return the ``error``."""
         by = (400,) if operation == "getProject" else (400, 422)
         return self.refused(operation, *path, by=by, **more)
 
     @staticmethod
     def payload(value: Any) -> Any:
-        """Return the payload of a stream's event, which must be valid."""
+        """Return the payload of an event, which must be valid."""
         _check("#/components/schemas/StreamPayload", value)
         return value
 
     def session(self, device: str, *, wanted: int) -> dict[str, Any]:
-        """Begin a session."""
+        """Begin a session of a device."""
         body = {"apiKey": API_KEY, "saVid": device}
         session: dict[str, Any] = self.expect("init", wanted=wanted, body=body)
         return session
 
     def visitor(self, device: str | None = None) -> Visitor:
-        """Return a new visitor."""
+        """Create a visitor with a new session."""
         device = device or uuid.uuid4().hex
         session = self.session(device, wanted=201)
         return Visitor(self.http, session["sessionToken"], session["visitor"]["id"], device)
 
     def bearing(self, token: str) -> Visitor:
-        """Return somebody with another token."""
+        """Return a client that sends another token."""
         return Visitor(self.http, token, "", "")
 
 
 class Visitor(Api):
-    """Calls one server as one visitor."""
+    """A client that calls operations as one visitor."""
 
     def __init__(self, http: httpx.Client, token: str, visitor_id: str, device: str) -> None:
-        """Send ``token`` as the bearer."""
         super().__init__(http)
         self.token = token
         self.id = visitor_id
         self.device = device
 
     def bearer(self) -> dict[str, str]:
-        """Return the header with the token."""
+        """Return the authorization header with the token of the visitor."""
         return {"Authorization": f"Bearer {self.token}"}
 
     def start(self) -> str:
@@ -114,12 +115,12 @@ class Visitor(Api):
         return str(self.expect("startConversation", wanted=201)["id"])
 
     def say(self, conversation: str, content: str, **more: Any) -> str:
-        """Send a message, and return the answer's text."""
+        """Send a message, and return the text of the answer."""
         body = {"content": content, "stream": False, **more}
         return text_of(self.expect("sendMessage", conversation, body=body))
 
     def stream(self, conversation: str, content: str) -> str:
-        """Send a message, and return the streamed answer's text."""
+        """Send a message, and return the text of the streamed answer."""
         body = {"content": content, "stream": True}
         return read_stream(self.expect("sendMessage", conversation, body=body))
 
@@ -136,7 +137,7 @@ class Visitor(Api):
         return data
 
     def texts(self, conversation: str, **query: Any) -> list[str]:
-        """Return what the messages of a conversation say."""
+        """Return the texts of the messages of a conversation."""
         return [stored_text(message) for message in self.messages(conversation, **query)]
 
     def read(self, conversation: str) -> dict[str, Any]:
@@ -166,12 +167,12 @@ class Visitor(Api):
 
 
 def stored_text(message: dict[str, Any]) -> str:
-    """Return what a stored message says."""
+    """Return the text of a stored message."""
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
 def text_of(completion: dict[str, Any]) -> str:
-    """Return what a whole answer says."""
+    """Return the text of a JSON answer."""
     assert isinstance(completion, dict), completion
     return "".join(
         part["text"]
@@ -182,7 +183,7 @@ def text_of(completion: dict[str, Any]) -> str:
 
 
 def read_stream(raw: str) -> str:
-    """Return the text of a stream; raises `AssertionError` if it is not one."""
+    """Return the text of a stream. Raises `AssertionError` if the stream is malformed."""
     assert isinstance(raw, str), raw
     assert raw.endswith("\n\n"), raw[-40:]
     events = []
@@ -209,7 +210,7 @@ def _text_of_payloads(payloads: list[dict[str, Any]]) -> str:
 
 
 def _valid(operation: str, response: httpx.Response) -> Any:
-    """Return the content of an answer that ``openapi.yaml`` describes."""
+    """Return the content of a response after checking it against ``openapi.yaml``."""
     media = _media(operation, response.status_code)
     declared = response.headers.get("content-type", "")
     media_type, _, options = declared.partition(";")
@@ -246,21 +247,7 @@ def _validator(pointer: str) -> jsonschema_rs.Draft202012Validator:
     )
 
 
-@cache
-def _operations() -> dict[str, tuple[str, str, Any]]:
-    return {
-        node["operationId"]: (method.upper(), path, node)
-        for path, item in spec()["paths"].items()
-        for method, node in item.items()
-        if method != "parameters"
-    }
-
-
-@cache
 def _media(operation: str, status: int) -> dict[str, str]:
-    responses = _operations()[operation][2]["responses"]
-    assert str(status) in responses, (operation, status)
-    response = responses[str(status)]
-    if "$ref" in response:
-        response = spec()["components"]["responses"][response["$ref"].rpartition("/")[2]]
-    return {name: media["schema"]["$ref"] for name, media in response["content"].items()}
+    responses = operations()[operation].responses
+    assert status in responses, (operation, status)
+    return {name: media.schema["$ref"] for name, media in responses[status].media.items()}

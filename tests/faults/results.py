@@ -1,4 +1,4 @@
-"""What the runs on many mutants come to."""
+"""The evaluation of runs on many mutants."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ __all__ = ["Result", "alarms", "enough", "line", "rate", "summary", "table"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A mutant, and how the contract tests did on it."""
+    """A mutant, and the run of the contract tests on it."""
 
     mutant: Mutant
     trial: Trial
 
     @property
     def killed(self) -> bool:
-        """Whether they found the fault."""
+        """Whether the run found the fault."""
         return self.trial.status == BROKEN
 
     @property
     def reason(self) -> str:
-        """Why they did not."""
+        """The reason why the run did not find the fault."""
         return self.trial.reason or "found nothing"
 
     @property
     def seconds(self) -> float:
-        """How long it took to the first break, or else in all."""
+        """The time to the first violation, or of the whole run if there is none."""
         first = self.trial.first_break_seconds
         return self.trial.seconds if first is None else first
 
 
 def rate(results: Iterable[Result]) -> float:
-    """Return the share that was killed, from 0 to 1; 1 of none at all."""
+    """Return the share of killed mutants, from 0 to 1; 1 if there are no results."""
     results = list(results)
     return sum(result.killed for result in results) / len(results) if results else 1.0
 
 
 def enough(results: Sequence[Result], *, total: float, each: float) -> bool:
-    """Return whether the share of all is at least ``total``, and of each class ``each``."""
+    """Return whether the kill rate is at least ``total`` overall and ``each`` in each class."""
     return rate(results) >= total and all(
         rate(of_class) >= each for _, of_class in _by_class(results)
     )
 
 
 def line(result: Result) -> str:
-    """Return what is printed when a run has ended."""
+    """Return the line that is printed at the end of a run."""
     trial = result.trial
     by = f"by {trial.violations[0]}" if trial.violations else "without a summary"
     verdict = f"killed {by}" if result.killed else f"SURVIVED: {result.reason}"
@@ -59,7 +59,7 @@ def line(result: Result) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the shares, the times and the survivors, in words."""
+    """Return the kill rates, the times and the survivors as text."""
     lines = [_share(name, of_class) for name, of_class in [*_by_class(results), ("total", results)]]
     rare = [result for result in results if result.mutant.rare]
     if rare:
@@ -67,14 +67,14 @@ def table(results: Sequence[Result]) -> str:
     times = sorted(result.seconds for result in results if result.killed)
     if times:
         lines.append(
-            f"first break: median {statistics.median(times):.1f} s,"
+            f"first violation: median {statistics.median(times):.1f} s,"
             f" 90th percentile {_percentile(times, 0.9):.1f} s"
         )
     survivors = [result for result in results if not result.killed]
     if survivors:
         lines.append("survivors:")
     lines += [
-        f"  {result.mutant.id} ({result.mutant.kind}): {result.mutant.says}"
+        f"  {result.mutant.id} ({result.mutant.kind}): {result.mutant.description}"
         f" [{result.mutant.evidence}] - {result.reason}"
         for result in survivors
     ]
@@ -82,7 +82,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:
-    """Return all of it, for ``reports/mutants.json``."""
+    """Return the content of ``reports/mutants.json``."""
     times = sorted(result.seconds for result in results if result.killed)
     return {
         "seed": seed,
@@ -95,7 +95,7 @@ def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:
                 "id": result.mutant.id,
                 "class": result.mutant.kind,
                 "rare": result.mutant.rare,
-                "says": result.mutant.says,
+                "description": result.mutant.description,
                 "evidence": result.mutant.evidence,
                 "killed": result.killed,
                 "reason": None if result.killed else result.reason,
@@ -112,7 +112,7 @@ def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:
 
 
 def alarms(trial: Trial) -> list[str]:
-    """Return what the contract tests say against a server that is in order."""
+    """Return the false alarms of a run on a server without a fault."""
     if trial.status == KEPT:
         return []
     if trial.reason:
@@ -133,5 +133,5 @@ def _share(name: str, results: Sequence[Result]) -> str:
 
 
 def _percentile(times: Sequence[float], share: float) -> float:
-    # The smallest time that so many did not exceed.
+    # The smallest time that at least this share of the times does not exceed.
     return times[max(int(-(-share * len(times) // 1)) - 1, 0)]

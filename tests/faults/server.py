@@ -1,4 +1,4 @@
-"""Runs the mock with one fault: ``python -m tests.faults.server ID``."""
+"""A command that serves the mock with one fault: ``python -m tests.faults.server ID``."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["main"]
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option("--variant", is_flag=True, help="ID is that of a tolerated variant.")
-@click.option("--list", "table", is_flag=True, help="List all mutants, or variants, and stop.")
+@click.option("--variant", is_flag=True, help="Treat ID as a tolerated variant.")
+@click.option("--list", "table", is_flag=True, help="List all mutants, or variants, and exit.")
 def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
     """Serve the mock with the fault ID on 127.0.0.1. Ctrl-C stops it."""
     kind = "variant" if variant else "mutant"
@@ -36,7 +36,7 @@ def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
         return
     known = VARIANTS if variant else MUTANTS
     if name is None or name not in known:
-        raise click.UsageError(f"there is no {kind} {name}; --list shows all of them")
+        raise click.UsageError(f"unknown {kind} {name!r}; --list shows all of them")
     app = known[name].app()
     listening = listen("127.0.0.1", port)
     server = make_server(app)
@@ -44,7 +44,7 @@ def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    # Before and after the server runs, too, as the mock's own command has it.
+    # Handle signals before and after the server runs as well, like the command of the mock.
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     click.echo(f"SiteAssist mock on {base_url(app, listening)} ({kind} {name})")
@@ -58,7 +58,7 @@ def _mutants() -> str:
     width = max(map(len, MUTANTS))
     return "\n".join(
         f"{mutant.kind:10}  {mutant.id:{width}}  {'rare' if mutant.rare else '    '}"
-        f"  {mutant.says}  [{mutant.evidence}]"
+        f"  {mutant.description}  [{mutant.evidence}]"
         for mutant in MUTANTS.values()
     )
 
@@ -66,7 +66,7 @@ def _mutants() -> str:
 def _variants() -> str:
     width = max(map(len, VARIANTS))
     return "\n".join(
-        f"{variant.id:{width}}  {variant.says}  [{variant.evidence}]"
+        f"{variant.id:{width}}  {variant.description}  [{variant.evidence}]"
         for variant in VARIANTS.values()
     )
 

@@ -1,4 +1,4 @@
-"""Answers whose JSON is not what openapi.yaml describes."""
+"""Faults in the JSON of responses."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def _snake(value: Any) -> Any:
 def _identity() -> None:
     _add(
         "session-token-missing",
-        "init answers the visitor alone, without the session's token.",
+        "init returns the visitor without the session token.",
         "VisitorSession.required (F-init)",
         edit("init", "sessionToken", drop),
         probes.init,
     )
     _add(
         "session-token-missing-for-known-device",
-        "init leaves out the token when the device is known already.",
+        "init omits the session token for a known device.",
         "VisitorSession.required (F-init)",
         edit("init", "sessionToken", drop, when=lambda exchange: exchange.status == 200),
         probes.init,
@@ -46,21 +46,21 @@ def _identity() -> None:
     )
     _add(
         "visitor-type-unknown",
-        "getMe has a visitor of the type guest.",
+        "getMe returns a visitor of the unknown type guest.",
         "VisitorType.enum",
         edit("getMe", "type", put("guest")),
         probes.me,
     )
     _add(
         "visitor-id-prefixed",
-        "init shows the visitor's id with a prefix, so that it is no UUID.",
+        "init adds a prefix to the id of the visitor, which is then not a UUID.",
         "VisitorId.format (F-init)",
         edit("init", "visitor.id", change(lambda value: f"vis_{value}")),
         probes.init,
     )
     _add(
         "visitor-name-missing",
-        "getMe leaves the name out while there is none, instead of null.",
+        "getMe omits the name of a visitor without a name, instead of null.",
         "Visitor.required (R-3)",
         edit("getMe", "name", drop, where=lambda visitor: visitor["name"] is None),
         probes.me,
@@ -71,14 +71,14 @@ def _conversations() -> None:
     every = "startConversation getConversation getConversations"
     _add(
         "conversation-without-title",
-        "A new conversation comes without its title.",
+        "startConversation omits the title.",
         "C-02",
         edit("startConversation", "title", drop),
         probes.started,
     )
     _add(
         "conversation-in-snake-case",
-        "getConversation writes created_at instead of createdAt, and so on.",
+        "getConversation uses snake case, such as created_at for createdAt.",
         "Conversation.required",
         whole("getConversation", _snake),
         probes.read,
@@ -92,28 +92,28 @@ def _conversations() -> None:
     )
     _add(
         "conversation-in-array",
-        "startConversation answers an array with the one conversation.",
+        "startConversation returns an array with one conversation.",
         "Conversation.type (P1)",
         whole("startConversation", lambda value: [value]),
         probes.started,
     )
     _add(
         "conversations-as-bare-array",
-        "getConversations answers the array without the page around it.",
+        "getConversations returns a bare array instead of a page.",
         "ConversationList.type (F-list)",
         whole("getConversations", lambda value: value["data"]),
         probes.listed,
     )
     _add(
         "total-as-text",
-        "getConversations writes the total as a text.",
+        "getConversations returns the total as a string.",
         "ConversationList.properties.total",
         edit("getConversations", "total", change(str)),
         probes.listed,
     )
     _add(
         "conversations-by-id",
-        "getConversations has an object by id where the array belongs.",
+        "getConversations returns an object keyed by id instead of an array.",
         "ConversationList.properties.data",
         edit(
             "getConversations", "data", change(lambda items: {item["id"]: item for item in items})
@@ -122,7 +122,7 @@ def _conversations() -> None:
     )
     _add(
         "second-summary-without-title",
-        "Of a list of conversations all but the first lack their title.",
+        "getConversations omits the title of the second conversation.",
         "ConversationSummary.required (C-02)",
         edit("getConversations", "data.1.title", drop),
         probes.listed,
@@ -130,7 +130,7 @@ def _conversations() -> None:
     )
     _add(
         "last-message-as-text",
-        "In a list lastMessage is only the text of the message.",
+        "lastMessage is only the text of the message in lists.",
         "ConversationSummary.properties.lastMessage (C-03)",
         edit(
             "getConversations",
@@ -141,35 +141,35 @@ def _conversations() -> None:
     )
     _add(
         "last-message-without-parts",
-        "In a list lastMessage comes without its parts.",
+        "lastMessage has no parts in lists.",
         "Message.required (R-24)",
         edit("getConversations", "data.*.lastMessage.parts", drop),
         probes.listed,
     )
     _add(
         "human-agent-empty",
-        "A conversation without a human agent has an empty object in its place.",
+        "getConversation returns an empty object in place of a missing human agent.",
         "HumanAgent.required (C-04)",
         edit("getConversation", "humanAgent", change(lambda agent: agent or {})),
         probes.read,
     )
     _add(
         "human-handled-as-number",
-        "isHumanHandled is 0 or 1, as the database has it, in lists.",
+        "isHumanHandled is 0 or 1 in lists.",
         "ConversationSummary.properties.isHumanHandled",
         edit("getConversations", "data.*.isHumanHandled", change(int)),
         probes.listed,
     )
     _add(
         "no-messages-is-null",
-        "A conversation without messages has null for them.",
+        "startConversation returns null instead of an empty array of messages.",
         "Conversation.properties.messages (C-13)",
         edit("startConversation", "messages", change(lambda messages: messages or None)),
         probes.started,
     )
     _add(
         "closed-at-as-number",
-        "Once a conversation is closed, closedAt is a number of milliseconds.",
+        "closedAt of a closed conversation is a number of milliseconds.",
         "Conversation.properties.closedAt (O-7)",
         edit("getConversation", "closedAt", change(lambda time: time and _MILLISECONDS)),
         probes.closed,
@@ -177,7 +177,7 @@ def _conversations() -> None:
     )
     _add(
         "close-reason-as-object",
-        "In lists the reason of a closed conversation is an object.",
+        "closeReason is an object in lists.",
         "ConversationSummary.properties.closeReason",
         edit(
             "getConversations",
@@ -189,7 +189,7 @@ def _conversations() -> None:
     )
     _add(
         "status-in-capitals",
-        "Conversations are OPEN or CLOSED, wherever they are shown.",
+        "The status of conversations is in upper case, OPEN or CLOSED.",
         "ConversationStatus.enum",
         together(
             edit("startConversation getConversation", "status", change(str.upper)),
@@ -199,21 +199,21 @@ def _conversations() -> None:
     )
     _add(
         "last-interaction-null-before-messages",
-        "lastInteractionAt is null until there is a message.",
+        "lastInteractionAt is null for a conversation without messages.",
         "Conversation.required, Conversation.properties.lastInteractionAt",
         edit(every, "lastInteractionAt", put(None), where=lambda value: not value.get("messages")),
         probes.started,
     )
     _add(
         "close-success-as-text",
-        "closeConversation says success with a text.",
+        "closeConversation returns success as a string.",
         "CloseConversationResult.properties.success",
         edit("closeConversation", "success", put("true")),
         probes.closed,
     )
     _add(
         "empty-page-is-null",
-        "A page of conversations beyond the last one has null for its data.",
+        "getConversations returns null instead of an empty page.",
         "ConversationList.properties.data",
         edit("getConversations", "data", change(lambda data: data or None)),
         probes.found_nothing,
@@ -224,28 +224,28 @@ def _conversations() -> None:
 def _messages() -> None:
     _add(
         "parts-as-text",
-        "getMessages has the text itself for the parts.",
+        "getMessages returns the text instead of the parts.",
         "Message.properties.parts",
         edit("getMessages", "data.*.parts", change(lambda parts: parts[0]["text"])),
         probes.messages,
     )
     _add(
         "text-part-with-content",
-        "getMessages names the text of a text part content.",
+        "getMessages returns text parts with content instead of text.",
         "TextPart.required (R-10)",
         edit("getMessages", "data.*.parts.*.text", rename("content")),
         probes.messages,
     )
     _add(
         "message-status-unknown",
-        "Messages within a conversation have the status done.",
+        "getConversation returns messages with the unknown status done.",
         "MessageStatus.enum",
         edit("getConversation", "messages.*.status", put("done")),
         probes.read,
     )
     _add(
         "message-role-unknown",
-        "getMessages calls the assistant a bot.",
+        "getMessages returns the unknown role bot for the assistant.",
         "MessageRole.enum",
         edit(
             "getMessages",
@@ -256,7 +256,7 @@ def _messages() -> None:
     )
     _add(
         "answers-without-page",
-        "Answers lack pageUrl, pageTitle and textSelection; questions have them.",
+        "getMessages omits pageUrl, pageTitle and textSelection of answers.",
         "Message.required",
         together(
             *(
@@ -268,14 +268,14 @@ def _messages() -> None:
     )
     _add(
         "error-missing-unless-broken-off",
-        "A message within a conversation has error only if it broke off.",
+        "getConversation omits the error of messages.",
         "Message.required",
         edit("getConversation", "messages.*.error", drop),
         probes.read,
     )
     _add(
         "feedback-as-boolean",
-        "A liked message within a conversation has the feedback true.",
+        "getConversation returns true instead of like as feedback.",
         "Feedback.enum (F-feedback)",
         edit(
             "getConversation",
@@ -287,7 +287,7 @@ def _messages() -> None:
     )
     _add(
         "feedback-at-as-number",
-        "Once a message is rated, getMessages has a number for feedbackAt.",
+        "getMessages returns feedbackAt of a rated message as a number.",
         "Message.properties.feedbackAt (O-7)",
         edit("getMessages", "data.*.feedbackAt", change(lambda time: time and _MILLISECONDS)),
         probes.rated,
@@ -295,7 +295,7 @@ def _messages() -> None:
     )
     _add(
         "fifth-message-without-metadata",
-        "From the fifth message of a conversation on, metadata is missing.",
+        "getMessages omits metadata from the fifth message on.",
         "Message.required (C-19)",
         together(*(edit("getMessages", f"data.{index}.metadata", drop) for index in range(4, 20))),
         lambda api: _long_talk(api, 3),
@@ -303,17 +303,17 @@ def _messages() -> None:
     )
     _add(
         "feedback-answer-empty",
-        "sendMessageFeedback answers an empty object.",
+        "sendMessageFeedback returns an empty object.",
         "MessageFeedback.required",
         whole("sendMessageFeedback", lambda _: {}),
         probes.rated,
     )
     _add(
         "removed-feedback-is-none",
-        "Where feedback was taken back, sendMessageFeedback says none instead of null.",
+        "sendMessageFeedback returns none instead of null when feedback is removed.",
         "MessageFeedback.properties.feedback",
         edit("sendMessageFeedback", "feedback", change(lambda feedback: feedback or "none")),
-        _take_back,
+        probes.unrated,
         rare=True,
     )
 
@@ -322,35 +322,35 @@ def _completions() -> None:
     both = "sendMessage createChatCompletion"
     _add(
         "steps-as-object",
-        "sendMessage has one step where the array of steps belongs.",
+        "sendMessage returns one step instead of an array of steps.",
         "Completion.properties.steps (R-8)",
         edit("sendMessage", "steps", change(lambda steps: steps[0])),
         probes.sent,
     )
     _add(
         "usage-missing",
-        "createChatCompletion says nothing about the tokens that it used.",
+        "createChatCompletion omits the token usage.",
         "CompletionStep.required (R-8)",
         edit("createChatCompletion", "steps.*.usage", drop),
         probes.chatted,
     )
     _add(
         "usage-as-text",
-        "sendMessage writes the tokens in all as a text.",
+        "sendMessage returns the total of tokens as a string.",
         "TokenUsage.properties.totalTokens (R-9)",
         edit("sendMessage", "steps.*.usage.totalTokens", change(str)),
         probes.sent,
     )
     _add(
         "usage-with-fraction",
-        "The tokens that were read are not a whole number.",
+        "inputTokens has a fraction.",
         "TokenUsage.properties.inputTokens (R-9)",
         edit(both, "steps.*.usage.inputTokens", change(lambda count: count + 0.5)),
         probes.sent,
     )
     _add(
         "completion-of-another-vendor",
-        "createChatCompletion answers choices, as other services do.",
+        "createChatCompletion returns choices, like another service.",
         "Completion.required",
         whole(
             "createChatCompletion",
@@ -372,62 +372,62 @@ def _completions() -> None:
 
 def _website() -> None:
     widget = "chatWidgetConfig"
-    for name, says, evidence, build in (
+    for name, description, evidence, build in (
         (
             "widget-null",
-            "The project's widget has no settings but null.",
+            "The configuration of the widget is null.",
             "Project.properties.chatWidgetConfig",
             edit("getProject", widget, put(None)),
         ),
         (
             "widget-offset-number",
-            "The widget's offset is one number.",
+            "The offset of the widget is a number.",
             "WidgetOffset.type",
             edit("getProject", f"{widget}.offset", put(20)),
         ),
         (
             "widget-position-right",
-            "The widget's position is right, as in the printed example.",
+            "The position of the widget is right, as in the printed example.",
             "C-17",
             edit("getProject", f"{widget}.position", put("right")),
         ),
         (
             "widget-font-size-with-unit",
-            "The widget's font size has a unit.",
+            "The font size of the widget has a unit.",
             "ChatWidgetConfig.properties.baseFontSize",
             edit("getProject", f"{widget}.baseFontSize", put("14px")),
         ),
         (
             "widget-icon-relative",
-            "The address of the widget's icon is only a path.",
+            "The URL of the icon of the widget is only a path.",
             "ChatWidgetConfig.properties.chatButtonIcon.format",
             edit("getProject", f"{widget}.chatButtonIcon", put("/icons/chat button.svg")),
         ),
         (
             "project-name-long",
-            "The project's name has more than 100 characters.",
+            "The name of the project has more than 100 characters.",
             "Project.properties.name.maxLength",
             edit("getProject", "name", put("Example Shop " * 8)),
         ),
     ):
-        _add(name, says, evidence, build, probes.project)
+        _add(name, description, evidence, build, probes.project)
     _add(
         "qna-without-object",
-        "A Q&A in a list lacks its object.",
+        "getQnas omits the object of each Q&A.",
         "Qna.required (R-4)",
         edit("getQnas", "data.*.object", drop),
         probes.qnas,
     )
     _add(
         "qna-author-null",
-        "getQna has null for an author that may be left out, but not null.",
+        "createdBy is null, though it may only be omitted.",
         "Qna.properties.createdBy",
         edit("getQna", "createdBy", put(None)),
         probes.qna,
     )
     _add(
         "qna-updated-at-missing-on-later-pages",
-        "From the second page on, Q&As lack updatedAt.",
+        "getQnas omits updatedAt from the second page on.",
         "Qna.required (F-qnas)",
         edit(
             "getQnas", "data.*.updatedAt", drop, when=lambda exchange: _offset(exchange.query) > 0
@@ -437,21 +437,21 @@ def _website() -> None:
     )
     _add(
         "score-as-text",
-        "The score of a search result is a text.",
+        "The score of a search result is a string.",
         "SearchResult.properties.score",
         edit("search", "results.*.score", change(str)),
         probes.found,
     )
     _add(
         "result-url-relative",
-        "The url of a search result is only its path.",
+        "The URL of a search result is only a path.",
         "SearchResult.properties.url.format (F-search)",
         edit("search", "results.*.url", put("help/our shipping")),
         probes.found,
     )
     _add(
         "price-as-text",
-        "The price of a product is a text.",
+        "The price of a product is a string.",
         "SearchResult.properties.price",
         edit("search", "results.*.price", change(str)),
         probes.found,
@@ -459,7 +459,7 @@ def _website() -> None:
     )
     _add(
         "nothing-found-is-null",
-        "A search that finds nothing has null for its results.",
+        "search returns null instead of an empty array of results.",
         "SearchResults.properties.results",
         edit("search", "results", change(lambda results: results or None)),
         probes.found_nothing,
@@ -467,7 +467,7 @@ def _website() -> None:
     )
     _add(
         "empty-list-without-total",
-        "A list of Q&As in which nothing matches has no total.",
+        "getQnas omits the total if there are no matches.",
         "QnaList.required",
         edit("getQnas", "total", drop, where=lambda page: page["total"] == 0),
         _no_qna,
@@ -487,14 +487,6 @@ def _offset(query: dict[str, str]) -> float:
 def _long_talk(api: Api, exchanges: int) -> None:
     visitor = api.visitor()
     visitor.messages(visitor.talk(*(["Hi"] * exchanges)))
-
-
-def _take_back(api: Api) -> None:
-    visitor = api.visitor()
-    conversation = visitor.talk()
-    message = visitor.messages(conversation)[-1]["id"]
-    visitor.rate(message, "like")
-    visitor.rate(message, None)
 
 
 def _no_qna(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""What a server forgets, mixes up or counts wrong."""
+"""Faults of storage: data that is lost, mixed up or inconsistent between operations."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _LIST = "openapi.yaml getConversations.description (P3)"
 _LONG_AGO = "2020-01-01T00:00:00.000Z"
 
 
-# What is said.
+# Texts of messages.
 
 
 def _forgetting(forget: Callable[[Records, MessageRow], bool]) -> Build:
-    """Return a fault: some messages are not stored."""
+    """Return a fault that some messages are not stored."""
 
     def add(records: Records, original: Original, *words: Any, **more: Any) -> MessageRow:
         message: MessageRow = original(*words, **more)
@@ -55,7 +55,7 @@ def _forgetting(forget: Callable[[Records, MessageRow], bool]) -> Build:
 
 
 def _storing(make: Callable[[str], str], role: str = "user") -> Build:
-    """Return a fault: what is stored is not what was said."""
+    """Return a fault that stores ``make(text)`` as the text of a message."""
 
     def add(
         _records: Records, original: Original, conversation: str, who: str, text: str, **more: Any
@@ -69,24 +69,24 @@ def _number(records: Records, message: MessageRow) -> int:
     return len(records.messages(message.conversation_id))
 
 
-for _name, _says, _forget, _probe, _rare in (
+for _name, _description, _forget, _probe, _rare in (
     (
         "question-not-stored",
-        "What the visitor says is answered, but not stored.",
+        "Messages of the visitor are answered, but not stored.",
         lambda _records, message: message.role == "user",
         probes.exchanged(1),
         False,
     ),
     (
         "answer-not-stored",
-        "The assistant's answers are not stored.",
+        "Answers of the assistant are not stored.",
         lambda _records, message: message.role == "assistant",
         probes.exchanged(1),
         False,
     ),
     (
         "only-first-exchange-stored",
-        "Of each conversation only the first question and its answer are stored.",
+        "Only the first question and answer of each conversation are stored.",
         lambda records, message: _number(records, message) > 2,
         probes.exchanged(2),
         False,
@@ -99,13 +99,19 @@ for _name, _says, _forget, _probe, _rare in (
         True,
     ),
 ):
-    _add(_name, _says, _SENT, _forgetting(_forget), _probe, rare=_rare)
+    _add(_name, _description, _SENT, _forgetting(_forget), _probe, rare=_rare)
 
-for _name, _says, _make, _said, _rare in (
-    ("whitespace-stripped", "Spaces around a message are gone.", str.strip, "  Hi there \n", True),
+for _name, _description, _make, _said, _rare in (
+    (
+        "whitespace-stripped",
+        "Spaces around a message are removed.",
+        str.strip,
+        "  Hi there \n",
+        True,
+    ),
     (
         "lines-joined",
-        "The lines of a message become one.",
+        "The lines of a message are joined.",
         lambda text: " ".join(text.split("\n")),
         "Hi\n\nthere",
         True,
@@ -119,14 +125,14 @@ for _name, _says, _make, _said, _rare in (
     ),
     (
         "markup-escaped",
-        "Messages are stored with HTML's entities.",
+        "Messages are stored with HTML entities.",
         html.escape,
         'Is 1 < 2 & "so"?',
         True,
     ),
     (
         "markup-removed",
-        "What looks like a tag is removed.",
+        "HTML tags are removed from messages.",
         lambda text: text.replace("<b>", ""),
         "a <b> c",
         True,
@@ -160,7 +166,7 @@ for _name, _says, _make, _said, _rare in (
         True,
     ),
 ):
-    _add(_name, _says, _SENT, _storing(_make), probes.stored(_said), rare=_rare)
+    _add(_name, _description, _SENT, _storing(_make), probes.stored(_said), rare=_rare)
 
 
 def _answers(api: Api) -> None:
@@ -172,7 +178,7 @@ def _answers(api: Api) -> None:
 
 _add(
     "answer-stored-otherwise",
-    "The answer that is stored is not the one that was sent.",
+    "The stored answer differs from the answer that was sent.",
     "openapi.yaml sendMessage 200 link getMessages",
     _storing(lambda text: text.replace("**", ""), "assistant"),
     _answers,
@@ -181,7 +187,7 @@ _add(
 
 @_fault(
     "message-in-latest-conversation",
-    "sendMessage writes into the visitor's latest conversation, whichever is meant.",
+    "sendMessage always writes into the latest conversation of the visitor.",
     "openapi.yaml sendMessage; parameter ConversationId",
     lambda api: _two_conversations(api),
 )
@@ -215,7 +221,7 @@ def _in_messages(path: str, how: Any, **more: Any) -> Build:
 
 _add(
     "answer-has-id-of-question",
-    "An answer has the id of its question, in getMessages.",
+    "getMessages returns answers with the id of their question.",
     "MessageId: identifies a message",
     lambda server: server.after("getMessages", lambda exchange: _same_ids(exchange)),
     probes.exchanged(1),
@@ -233,21 +239,21 @@ def _same_ids(exchange: Any) -> None:
 
 _add(
     "chat-id-of-another",
-    "chatId is a random identifier.",
+    "chatId of messages is a random identifier.",
     "R-14",
     _in_messages("chatId", change(lambda _: str(uuid.uuid4()))),
     probes.exchanged(1),
 )
 _add(
     "answers-by-user",
-    "getMessages says of all messages that the visitor wrote them.",
+    "getMessages returns the role user for all messages.",
     "MessageRole.description",
     _in_messages("role", put("user")),
     probes.exchanged(1),
 )
 
 
-# The page that a message was sent from.
+# Page context of messages.
 
 _PAGE = {"url": "https://example.com/a", "title": "A page", "textSelection": "a word"}
 
@@ -264,14 +270,14 @@ def _page_kept(api: Api) -> None:
 
 _add(
     "page-url-lost",
-    "The address of the page is not kept with a message.",
+    "The URL of the page is not stored with a message.",
     "Message.properties.pageUrl (F-messages)",
     lambda server: server.records("add_message", _without("page_url")),
     _page_kept,
 )
 _add(
     "text-selection-lost",
-    "The text that was selected on the page is not kept with a message.",
+    "The selected text is not stored with a message.",
     "Message.properties.textSelection (F-messages)",
     lambda server: server.records("add_message", _without("text_selection")),
     _page_kept,
@@ -279,7 +285,7 @@ _add(
 )
 _add(
     "page-title-and-url-mixed-up",
-    "The title and the address of the page are mixed up.",
+    "The title and the URL of the page are swapped.",
     "Message.properties.pageUrl, pageTitle (F-messages)",
     lambda server: server.records("add_message", _mixed_up),
     _page_kept,
@@ -302,7 +308,7 @@ def _mixed_up(_records: Records, original: Original, *words: Any, **more: Any) -
 
 
 def _rate_again(*values: str | None) -> Probe:
-    """Return a probe: the latest of some ratings is the one that is stored."""
+    """Return a probe that the last of several ratings is stored."""
 
     def probe(api: Api) -> None:
         visitor = api.visitor()
@@ -323,7 +329,7 @@ def _feedback(store: Callable[..., Any]) -> Build:
 
 
 def _known(records: Records, original: Original, message: str, visitor: str) -> bool:
-    """Return what the mock returns, and store nothing."""
+    """Return the result of the original without storing anything."""
     before = records.message(message)
     known: bool = original(message, visitor, None)
     if known and before is not None:
@@ -370,7 +376,7 @@ def _on_previous(records: Records, original: Original, message: str, who: str, v
     return original(ids[max(ids.index(message) - 1, 0)], who, value)
 
 
-for _name, _says, _store, _probe, _rare in (
+for _name, _description, _store, _probe, _rare in (
     (
         "feedback-not-stored",
         "Feedback is confirmed, but not stored.",
@@ -380,7 +386,7 @@ for _name, _says, _store, _probe, _rare in (
     ),
     (
         "feedback-not-removed",
-        "Null leaves the feedback as it is.",
+        "Feedback cannot be removed with null.",
         lambda records, original, message, who, value: (
             _known(records, original, message, who)
             if value is None
@@ -391,7 +397,7 @@ for _name, _says, _store, _probe, _rare in (
     ),
     (
         "feedback-not-replaced",
-        "The first feedback stays, unless it is taken back.",
+        "Feedback cannot be replaced without removing it first.",
         _only_first,
         _rate_again("like", "dislike"),
         True,
@@ -412,20 +418,20 @@ for _name, _says, _store, _probe, _rare in (
     ),
     (
         "time-of-removed-feedback",
-        "feedbackAt stays when the feedback is taken back.",
+        "feedbackAt is kept when feedback is removed.",
         _keeping_time,
         _rate_again("like", None),
         True,
     ),
     (
         "feedback-on-previous-message",
-        "Feedback is stored with the message before the one that is meant.",
+        "Feedback is stored with the previous message.",
         _on_previous,
         _rate_again("like"),
         False,
     ),
 ):
-    _add(_name, _says, _FEEDBACK, _feedback(_store), _probe, rare=_rare)
+    _add(_name, _description, _FEEDBACK, _feedback(_store), _probe, rare=_rare)
 
 
 # Closing.
@@ -474,14 +480,14 @@ def _then(values: dict[str, Any]) -> Callable[..., Any]:
 
 _add(
     "close-without-effect",
-    "closeConversation confirms, but the conversation stays open.",
+    "closeConversation reports success, but the conversation stays open.",
     _CLOSING,
     _closing(lambda _records, _original, _conversation, _reason: None),
     probes.closed,
 )
 _add(
     "closed-without-time",
-    "closedAt stays null.",
+    "closedAt stays null when a conversation is closed.",
     "Conversation.properties.closedAt",
     _closing(_then({"closed_at": None})),
     probes.closed,
@@ -495,7 +501,7 @@ _add(
 )
 _add(
     "close-reason-cut",
-    "A reason of more than 100 characters is cut.",
+    "A reason for closing is cut to 100 characters.",
     "R-16",
     _closing(
         lambda _records, original, conversation, reason: original(
@@ -507,7 +513,7 @@ _add(
 )
 _add(
     "close-drops-messages",
-    "Closing removes the messages of a conversation.",
+    "Closing a conversation removes its messages.",
     _ALL,
     _closing(lambda *words: _drop_messages(*words)),
     probes.closed_and_kept,
@@ -515,7 +521,7 @@ _add(
 )
 _add(
     "close-drops-feedback",
-    "Closing removes the feedback for messages of a conversation.",
+    "Closing a conversation removes the feedback for its messages.",
     _FEEDBACK,
     _closing(lambda *words: _drop_feedback(*words)),
     probes.closed_and_kept,
@@ -537,7 +543,7 @@ def _drop_feedback(records: Records, original: Original, conversation: str, reas
 
 @_fault(
     "close-again-409",
-    "Closing what is closed is a conflict.",
+    "Closing a closed conversation is refused with 409.",
     "C-23",
     probes.closed_again,
 )
@@ -552,7 +558,7 @@ def _close_again(server: Server) -> None:
 
 @_fault(
     "close-again-opens",
-    "Closing what is closed opens it again.",
+    "Closing a closed conversation opens it again.",
     _CLOSING,
     _closed_again,
     rare=True,
@@ -599,12 +605,12 @@ def _reopen(call: Call) -> None:
         )
 
 
-# Starting and reading.
+# New conversations and reading.
 
 
 @_fault(
     "start-returns-the-open-one",
-    "startConversation returns the visitor's open conversation, if there is one.",
+    "startConversation returns an open conversation of the visitor, if there is one.",
     "openapi.yaml startConversation 201 (P1)",
     lambda api: _started_twice(api),
 )
@@ -628,7 +634,7 @@ def _started_twice(api: Api) -> None:
 
 @_fault(
     "start-not-listed-until-message",
-    "A conversation without messages is not listed.",
+    "getConversations omits conversations without messages.",
     _LIST,
     _started_twice,
 )
@@ -658,21 +664,21 @@ def _created_at_stays(api: Api) -> None:
 _numbers = count(1)
 _add(
     "created-at-changes",
-    "createdAt is the time of the reading.",
+    "createdAt is the time of the request.",
     "Conversation.properties.createdAt",
     edit("getConversation", "createdAt", change(lambda _: f"{_now()[:-1]}{next(_numbers):03}Z")),
     _created_at_stays,
 )
 _add(
     "read-lacks-latest",
-    "getConversation does not have the latest message yet.",
+    "getConversation omits the latest message.",
     "openapi.yaml getConversation.description; sendMessage link getConversation",
     edit("getConversation", "messages", change(lambda found: found[:-1])),
     probes.exchanged(1),
 )
 _add(
     "read-has-twenty-messages",
-    "getConversation has only the latest 20 messages.",
+    "getConversation returns only the latest 20 messages.",
     "Conversation.description: a conversation with its messages (P5)",
     edit("getConversation", "messages", change(lambda found: found[-20:])),
     probes.exchanged(11),
@@ -694,7 +700,7 @@ _add(
 )
 _add(
     "last-message-of-user",
-    "lastMessage is the latest of the visitor, though the assistant has answered.",
+    "lastMessage is the latest message of the visitor instead of the answer.",
     "ConversationSummary.properties.lastMessage",
     lambda server: server.records("last_messages", _user_messages),
     probes.exchanged(1),
@@ -709,7 +715,7 @@ def _user_messages(records: Records, _original: Original, ids: list[str]) -> dic
     return {one: found[-1] for one in ids if (found := records.messages(one, role="user"))}
 
 
-# One answer against another.
+# Contradictions between responses.
 
 
 def _starts_open(api: Api) -> None:
@@ -741,21 +747,21 @@ def _times_in_lists(api: Api) -> None:
 
 _add(
     "started-with-end",
-    "startConversation says when an open conversation was closed.",
+    "startConversation returns closedAt for an open conversation.",
     "Conversation.properties.closedAt",
     whole("startConversation", lambda found: {**found, "closedAt": found["createdAt"]}),
     _starts_open,
 )
 _add(
     "read-shows-another",
-    "getConversation has the id of another conversation.",
+    "getConversation returns the id of another conversation.",
     "openapi.yaml getConversation.description (P5)",
     edit("getConversation", "id", put(UNKNOWN_ID)),
     probes.read,
 )
 _add(
     "closing-turns-updates-back",
-    "Once a conversation is closed, its updatedAt is years ago.",
+    "updatedAt of a closed conversation is years ago.",
     "Conversation.properties.updatedAt",
     edit(
         "getConversation",
@@ -767,7 +773,7 @@ _add(
 )
 _add(
     "answers-dated-back",
-    "getMessages dates the assistant's messages back by years.",
+    "createdAt of answers is years ago.",
     _ALL,
     edit(
         "getMessages",
@@ -779,14 +785,14 @@ _add(
 )
 _add(
     "old-times-in-lists",
-    "In lists the latest interaction is years ago.",
+    "lastInteractionAt is years ago in lists.",
     "ConversationSummary.properties.lastInteractionAt",
     edit("getConversations", "data.*.lastInteractionAt", put(_LONG_AGO)),
     _times_in_lists,
 )
 _add(
     "feedback-answer-always-null",
-    "sendMessageFeedback stores feedback, and answers null.",
+    "sendMessageFeedback stores feedback, but returns null.",
     _FEEDBACK,
     edit("sendMessageFeedback", "feedback", put(None)),
     probes.rated,
@@ -797,7 +803,7 @@ for _operation, _name, _probe in (
 ):
     _add(
         _name,
-        f"{_operation} answers with a text that is empty.",
+        f"{_operation} returns an empty text.",
         "CompletionStep.properties.content",
         edit(_operation, "steps.*.content", put([{"type": "text", "text": ""}])),
         _probe,

@@ -1,4 +1,4 @@
-"""Answers with another status or media type than openapi.yaml lists."""
+"""Faults in the status or the media type of responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _add = FAULTS.add
 
 
 def _success(operations: str, how: Callable[[Exchange], None]) -> Build:
-    """Return a fault of every success of ``operations``."""
+    """Return a fault in every success of ``operations``."""
 
     def hook(exchange: Exchange) -> None:
         if exchange.succeeded:
@@ -32,7 +32,7 @@ def _success(operations: str, how: Callable[[Exchange], None]) -> Build:
 def _status(
     operations: str, status: int, when: Callable[[Exchange], bool] = lambda _: True
 ) -> Build:
-    """Return a fault: some successes of ``operations`` have another status."""
+    """Return a fault that some successes of ``operations`` have another status."""
 
     def how(exchange: Exchange) -> None:
         if when(exchange):
@@ -46,7 +46,7 @@ def _status(
 
 
 def _media(operations: str, media_type: str) -> Build:
-    """Return a fault: the successes of ``operations`` claim to be of another media type."""
+    """Return a fault that the successes of ``operations`` declare another media type."""
 
     def how(exchange: Exchange) -> None:
         exchange.headers["content-type"] = media_type
@@ -54,117 +54,111 @@ def _media(operations: str, media_type: str) -> Build:
     return _success(operations, how)
 
 
-def _listed_many(api: Api) -> None:
+def _three_listed(api: Api) -> None:
     visitor = api.visitor()
     for _ in range(3):
         visitor.start()
     assert 2 == len(visitor.ids(limit=2))
 
 
-def _said_in_words(api: Api) -> None:
+def _emoji_stored(api: Api) -> None:
     visitor = api.visitor()
     conversation = visitor.talk(EMOJI)
     assert EMOJI == visitor.texts(conversation)[0]
 
 
-def _nobody_spoke(api: Api) -> None:
+def _no_messages(api: Api) -> None:
     visitor = api.visitor()
     assert [] == visitor.messages(visitor.start())
 
 
-def _taken_back(api: Api) -> None:
-    visitor = api.visitor()
-    conversation = visitor.talk()
-    visitor.rate(visitor.messages(conversation)[-1]["id"], None)
-
-
 _add(
     "new-device-200",
-    "init answers 200 for a device that was never seen before.",
+    "init returns 200 for a new device.",
     "openapi.yaml init 201 (F-init, R-26)",
     _status("init", 200),
     probes.init,
 )
 _add(
     "known-device-201",
-    "init answers 201 for a device that it knows already.",
+    "init returns 201 for a known device.",
     "openapi.yaml init 200 (F-init, R-26)",
     _status("init", 201),
     probes.init,
 )
 _add(
     "start-200",
-    "startConversation answers 200.",
+    "startConversation returns 200.",
     "R-2",
     _status("startConversation", 200),
     probes.started,
 )
 _add(
     "send-201",
-    "sendMessage answers 201, since it has stored a message.",
+    "sendMessage returns 201.",
     "R-2",
     _status("sendMessage", 201),
     probes.sent,
 )
 _add(
     "send-202-json",
-    "sendMessage answers 202, with the whole answer as JSON.",
+    "sendMessage returns 202 with the complete answer as JSON.",
     "openapi.yaml sendMessage 202",
     _status("sendMessage", 202),
     probes.sent,
 )
 _add(
     "chat-202",
-    "createChatCompletion answers 202.",
+    "createChatCompletion returns 202.",
     "openapi.yaml createChatCompletion responses",
     _status("createChatCompletion", 202),
     probes.chatted,
 )
 _add(
     "close-204",
-    "closeConversation answers 204, without a body.",
+    "closeConversation returns 204 without a body.",
     "openapi.yaml closeConversation 200 (P4)",
     _status("closeConversation", 204),
     probes.closed,
 )
 _add(
     "feedback-201",
-    "sendMessageFeedback answers 201.",
+    "sendMessageFeedback returns 201.",
     "openapi.yaml sendMessageFeedback responses (F-feedback)",
     _status("sendMessageFeedback", 201),
     probes.rated,
 )
 _add(
     "feedback-removed-204",
-    "sendMessageFeedback answers 204 where feedback is taken back.",
+    "sendMessageFeedback returns 204 when feedback is removed.",
     "openapi.yaml sendMessageFeedback 200 (F-feedback)",
     _status("sendMessageFeedback", 204, lambda exchange: exchange.json["feedback"] is None),
-    _taken_back,
+    probes.unrated,
     rare=True,
 )
 _add(
     "first-page-206",
-    "getConversations answers 206 where there is more than the page holds.",
+    "getConversations returns 206 if there are further pages.",
     "openapi.yaml getConversations responses",
     _status(
         "getConversations",
         206,
         lambda exchange: exchange.json["total"] > len(exchange.json["data"]),
     ),
-    _listed_many,
+    _three_listed,
     rare=True,
 )
 _add(
     "no-messages-204",
-    "getMessages answers 204 for a conversation without messages.",
+    "getMessages returns 204 for a conversation without messages.",
     "openapi.yaml getMessages 200",
     _status("getMessages", 204, lambda exchange: not exchange.json["data"]),
-    _nobody_spoke,
+    _no_messages,
     rare=True,
 )
 _add(
     "nothing-found-204",
-    "search answers 204 where it finds nothing.",
+    "search returns 204 if there are no results.",
     "openapi.yaml search responses",
     _status("search", 204, lambda exchange: not exchange.json["results"]),
     probes.found_nothing,
@@ -202,9 +196,9 @@ _add(
 
 @FAULTS.fault(
     "messages-in-utf-16",
-    "getMessages sends its JSON in UTF-16, and says so.",
+    "getMessages sends its JSON in UTF-16, and declares it.",
     "openapi.yaml getMessages 200 content: JSON is UTF-8 (RFC 8259, 8.1)",
-    _said_in_words,
+    _emoji_stored,
 )
 def _messages_in_utf_16(server: Server) -> None:
     def how(exchange: Exchange) -> None:
@@ -216,7 +210,7 @@ def _messages_in_utf_16(server: Server) -> None:
 
 @FAULTS.fault(
     "conversation-in-latin-1",
-    "getConversation sends Latin-1 where a message has such characters.",
+    "getConversation sends its JSON in Latin-1.",
     "openapi.yaml getConversation 200 content: JSON is UTF-8 (RFC 8259, 8.1)",
     lambda api: _read_in_latin_1(api),
     rare=True,
@@ -236,7 +230,7 @@ def _read_in_latin_1(api: Api) -> None:
 
 @FAULTS.fault(
     "media-type-missing",
-    "getMessages does not say of what media type its answer is.",
+    "getMessages sends its JSON without a media type.",
     "openapi.yaml getMessages 200 content",
     probes.messages,
 )
@@ -249,7 +243,7 @@ def _media_type_missing(server: Server) -> None:
 
 @FAULTS.fault(
     "qna-redirected",
-    "getQna redirects to an address with a slash at its end.",
+    "getQna redirects to a URL with a trailing slash.",
     "openapi.yaml getQna responses",
     probes.qna,
 )
@@ -263,7 +257,7 @@ def _qna_redirected(server: Server) -> None:
 
 @FAULTS.fault(
     "json-with-byte-order-mark",
-    "getQnas puts a byte order mark before its JSON.",
+    "getQnas sends a byte order mark before its JSON.",
     "openapi.yaml getQnas 200 content: no byte order mark (RFC 8259, 8.1)",
     probes.qnas,
 )
@@ -276,7 +270,7 @@ def _byte_order_mark(server: Server) -> None:
 
 @FAULTS.fault(
     "json-not-a-number",
-    "search writes NaN for scores that are not whole, as Python does.",
+    "search writes NaN, which is not JSON, for fractional scores.",
     "openapi.yaml search 200 content: JSON has no NaN (RFC 8259, 6)",
     lambda api: _scores(api),
 )

@@ -1,4 +1,4 @@
-"""Event streams that are cut, mixed up or never come."""
+"""Faults of event streams."""
 
 from __future__ import annotations
 
@@ -36,29 +36,23 @@ _TERMINATOR = "C-12; R-12; StreamTerminator"
 
 
 def _each(operations: str, step: Step) -> Build:
-    """Return a fault that needs no memory."""
+    """Return a fault that replaces each event, independently of the others."""
     return lambda server: server.stream(operations, lambda _: step)
 
 
-def _with_memory(operations: str, begin: Callable[[Exchange], Step]) -> Build:
-    """Return a fault that remembers what came before in its stream."""
-    return lambda server: server.stream(operations, begin)
-
-
 def _without(operations: str, kind: str) -> Build:
-    """Return a fault: events of one type are left out."""
+    """Return a fault that drops events of one type."""
     return _each(operations, lambda event: [] if event.type == kind else [event])
 
 
 def _moved(operations: str, kind: str, before: str) -> Build:
-    """Return a fault: events of one type come with those of another, before them."""
+    """Return a fault that moves an event of one type before the first of another."""
 
     def begin(_exchange: Exchange) -> Step:
-        waiting: list[Event] = []
         done: list[str] = []
 
         def step(event: Event) -> Iterable[Event]:
-            if event.type == before and not waiting and before not in done:
+            if event.type == before and before not in done:
                 done.append(before)
                 moved = Event.of({"type": kind, **_id_of(event)})
                 return [moved, event]
@@ -73,26 +67,9 @@ def _id_of(event: Event) -> dict[str, Any]:
     return {"id": event.payload["id"]} if "id" in event.payload else {}
 
 
-def _late(kind: str, after: str) -> Step:
-    """Return what sends events of one type after those of another."""
-    waiting: list[Event] = []
-
-    def step(event: Event) -> Iterable[Event]:
-        if event.type == kind:
-            waiting.append(event)
-            return []
-        if event.type == after:
-            late = [event, *waiting]
-            waiting.clear()
-            return late
-        return [event]
-
-    return step
-
-
 _DELTA = "text-delta"
 
-for _name, _says, _context, _build, _probe in (
+for _name, _description, _evidence, _build, _probe in (
     (
         "no-start",
         "The stream of sendMessage has no start.",
@@ -102,28 +79,28 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "no-start-step",
-        "The stream of createChatCompletion begins no step, but finishes one.",
+        "The stream of createChatCompletion has no start-step.",
         _PAYLOAD,
         _without(_CHAT, "start-step"),
         probes.chat_streamed,
     ),
     (
         "no-text-start",
-        "The stream of sendMessage has deltas of a text that never begins.",
+        "The stream of sendMessage has no text-start.",
         "TextDeltaPayload.description (P2)",
         _without(_SEND, "text-start"),
         probes.streamed,
     ),
     (
         "no-text-end",
-        "The stream of createChatCompletion never ends its text.",
+        "The stream of createChatCompletion has no text-end.",
         _PAYLOAD,
         _without(_CHAT, "text-end"),
         probes.chat_streamed,
     ),
     (
         "no-finish-step",
-        "The stream of sendMessage never finishes its step.",
+        "The stream of sendMessage has no finish-step.",
         _PAYLOAD,
         _without(_SEND, "finish-step"),
         probes.streamed,
@@ -151,7 +128,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "done-twice",
-        "The stream of sendMessage ends with [DONE] twice.",
+        "The stream of sendMessage ends with two [DONE].",
         _TERMINATOR,
         _each(_SEND, lambda event: [event, event] if event.type == "[DONE]" else [event]),
         probes.streamed,
@@ -165,7 +142,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "event-after-done",
-        "The stream of sendMessage goes on after [DONE].",
+        "The stream of sendMessage has an event after [DONE].",
         _TERMINATOR,
         _each(
             _SEND,
@@ -177,28 +154,28 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "finish-before-step",
-        "The stream of sendMessage finishes the answer before its step.",
+        "The stream of sendMessage has finish before finish-step.",
         _PAYLOAD,
         _moved(_SEND, "finish", "finish-step"),
         probes.streamed,
     ),
     (
         "text-end-too-early",
-        "The stream of createChatCompletion ends its text at once, and then sends it.",
+        "The stream of createChatCompletion has text-end before the deltas.",
         "TextEndPayload.description (P2)",
         _moved(_CHAT, "text-end", _DELTA),
         probes.chat_streamed,
     ),
     (
         "text-start-too-late",
-        "The stream of sendMessage begins its text after all of its deltas.",
+        "The stream of sendMessage has text-start after the deltas.",
         "TextDeltaPayload.description (P2)",
         _moved(_SEND, "text-start", "text-end"),
         probes.streamed,
     ),
     (
         "ids-differ",
-        "Each delta of sendMessage has an id of its own.",
+        "Each delta of sendMessage has a different id.",
         "TextStartPayload.description; R-13",
         _each(
             _SEND,
@@ -210,14 +187,14 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "text-end-of-another",
-        "The end of a text in createChatCompletion has another id than its start.",
+        "The text-end of createChatCompletion has another id than its text-start.",
         "TextEndPayload.properties.id; R-13",
         _each(_CHAT, lambda event: [event.but(id="text-2") if event.type == "text-end" else event]),
         probes.chat_streamed,
     ),
     (
         "delta-named-text",
-        "A delta of sendMessage says its piece as text.",
+        "Deltas of sendMessage have text instead of delta.",
         "TextDeltaPayload.required (P2)",
         _each(
             _SEND,
@@ -231,7 +208,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "delta-without-id",
-        "A delta of createChatCompletion has no id.",
+        "Deltas of createChatCompletion have no id.",
         "TextDeltaPayload.required (P2)",
         _each(
             _CHAT,
@@ -252,7 +229,7 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "payloads-of-another-vendor",
-        "createChatCompletion streams choices with deltas, as other services do.",
+        "createChatCompletion streams choices with deltas, like another service.",
         "StreamEvent.properties.data (C-10, F-chat)",
         _each(
             _CHAT,
@@ -266,37 +243,37 @@ for _name, _says, _context, _build, _probe in (
     ),
     (
         "no-blank-line",
-        "sendMessage puts no blank line between its events.",
+        "sendMessage sends no blank lines between its events.",
         "StreamEvent.description: server-sent events end with a blank line",
         _each(_SEND, lambda event: [event.frame()[:-1]]),
         probes.streamed,
     ),
     (
         "json-lines",
-        "createChatCompletion streams lines of JSON, without `data:`.",
+        "createChatCompletion streams lines of JSON without `data:`.",
         "StreamEvent.description: server-sent events have fields",
         _each(_CHAT, lambda event: [f"{event.data}\n".encode()]),
         probes.chat_streamed,
     ),
     (
         "payload-over-two-lines",
-        "sendMessage breaks its JSON after the first comma, and the second line has no `data:`.",
+        "sendMessage writes its JSON in two lines, the second without `data:`.",
         "StreamEvent.properties.data",
         _each(_SEND, lambda event: [event.frame().replace(b",", b",\n", 1)]),
         probes.streamed,
     ),
     (
         "payload-in-python",
-        "createChatCompletion writes payloads as Python does, with single quotes.",
+        "createChatCompletion writes payloads as Python literals, with single quotes.",
         "StreamEvent.properties.data (C-10)",
         _each(_CHAT, lambda event: [Event(event.data.replace('"', "'"))]),
         probes.chat_streamed,
     ),
 ):
-    _add(_name, _says, _context, _build, _probe)
+    _add(_name, _description, _evidence, _build, _probe)
 
 
-# Text that does not arrive as it was.
+# Changed texts.
 
 
 def _last_lost(_exchange: Exchange) -> Step:
@@ -353,22 +330,25 @@ def _swapping(_exchange: Exchange) -> Step:
     return step
 
 
+def _each_stream(begin: Callable[[Exchange], Step]) -> Build:
+    return lambda server: server.stream(_SEND, begin)
+
+
 _TEXT = "TextDeltaPayload.properties.delta; openapi.yaml sendMessage link getMessages"
-for _name, _says, _begin, _operation in (
-    ("last-delta-lost", "The last delta of sendMessage never comes.", _last_lost, _SEND),
-    ("delta-doubled", "The second delta of sendMessage comes twice.", _doubled, _SEND),
+for _name, _description, _begin in (
+    ("last-delta-lost", "sendMessage omits the last delta.", _last_lost),
+    ("delta-doubled", "sendMessage repeats the second delta.", _doubled),
     (
         "deltas-accumulate",
         "Each delta of sendMessage repeats the text so far.",
         _so_far,
-        _SEND,
     ),
-    ("deltas-out-of-order", "Deltas of sendMessage come in pairs, swapped.", _swapping, _SEND),
+    ("deltas-out-of-order", "sendMessage swaps each pair of deltas.", _swapping),
 ):
-    _add(_name, _says, _TEXT, _with_memory(_operation, _begin), probes.streamed)
+    _add(_name, _description, _TEXT, _each_stream(_begin), probes.streamed)
 _add(
     "spaces-between-words-lost",
-    "The deltas of sendMessage lack the spaces at their ends.",
+    "sendMessage strips the spaces around each delta.",
     _TEXT,
     _each(
         _SEND,
@@ -380,7 +360,7 @@ _add(
 )
 _add(
     "no-deltas",
-    "The stream of sendMessage has no deltas, though the answer that is stored has a text.",
+    "The stream of sendMessage has no deltas, though the stored answer has a text.",
     _TEXT,
     _without(_SEND, _DELTA),
     probes.streamed,
@@ -389,7 +369,7 @@ _add(
 
 @_fault(
     "second-stream-repeats-first",
-    "The second stream of a conversation begins with the answer of the first.",
+    "The second stream of a conversation repeats the answer of the first.",
     _TEXT,
     lambda api: probes.streams(api, "How long does shipping take?", "Hi"),
     rare=True,
@@ -416,7 +396,7 @@ def _repeats_first(server: Server) -> None:
 
 
 def _speaking(words: str) -> Build:
-    """Return what lets the assistant end every answer with ``words``."""
+    """Return a build that appends ``words`` to every answer of the assistant."""
 
     def patch(services: Services) -> None:
         assistant = services.assistant
@@ -426,13 +406,13 @@ def _speaking(words: str) -> Build:
             found = original(*asked)
             return replace(found, text=f"{found.text} {words}")
 
-        assistant.answer = answer  # type: ignore[assignment] # its own is on the class
+        assistant.answer = answer  # type: ignore[assignment] # replaces the method of the class
 
     return lambda server: server.services(patch)
 
 
 def _broken_character(event: Event) -> Iterable[Event | bytes]:
-    # The first byte of a character goes, and so it is no character any more.
+    # Without its first byte, the character is invalid UTF-8.
     return [event.frame().replace("ü".encode(), "ü".encode()[1:])]
 
 
@@ -442,21 +422,21 @@ def _replaced_character(event: Event) -> Iterable[Event]:
 
 _add(
     "character-cut",
-    "sendMessage cuts characters of several bytes: the stream is not UTF-8.",
+    "sendMessage splits multibyte characters, so that the stream is not UTF-8.",
     "openapi.yaml sendMessage text/event-stream: server-sent events are UTF-8",
     together(_speaking("Grüße!"), _each(_SEND, _broken_character)),
     probes.streamed,
 )
 _add(
     "character-replaced",
-    "sendMessage cuts characters of several bytes, and sends replacement characters.",
+    "sendMessage sends replacement characters in place of multibyte characters.",
     _TEXT,
     together(_speaking("Grüße!"), _each(_SEND, _replaced_character)),
     probes.streamed,
 )
 
 
-# What is stored of a stream.
+# Stored messages of streams.
 
 
 def _ending(store: Callable[..., Any]) -> Build:
@@ -466,28 +446,28 @@ def _ending(store: Callable[..., Any]) -> Build:
 _STORED = "openapi.yaml sendMessage link getMessages; MessageStatus.description"
 _add(
     "streamed-answer-not-stored",
-    "An answer that was streamed is stored without its text.",
+    "A streamed answer is stored without its text.",
     _STORED,
     _ending(lambda _records, original, message, _text, **more: original(message, "", **more)),
     probes.streamed,
 )
 _add(
     "streamed-answer-never-complete",
-    "An answer that was streamed keeps the status streaming.",
+    "A streamed answer keeps the status streaming.",
     _STORED,
     _ending(lambda *words, **more: _still_streaming(*words, **more)),
     probes.streamed,
 )
 _add(
     "streamed-answer-is-error",
-    "An answer that was streamed is stored as broken off.",
+    "A streamed answer is stored with the status error.",
     _STORED,
     _ending(lambda _records, original, message, text, **_: original(message, text, error="gone")),
     probes.streamed,
 )
 _add(
     "streamed-answer-stored-in-part",
-    "Of an answer that was streamed only the first 20 characters are stored.",
+    "Only the first 20 characters of a streamed answer are stored.",
     _STORED,
     _ending(lambda _records, original, message, text, **more: original(message, text[:20], **more)),
     probes.streamed,
@@ -503,7 +483,7 @@ def _still_streaming(
     )
 
 
-# The form of the answer.
+# Status, media type and choice between stream and JSON.
 
 
 def _head(media_type: str) -> Callable[[Exchange], None]:
@@ -541,7 +521,7 @@ _add(
 )
 _add(
     "stream-201",
-    "sendMessage answers 201 where it streams.",
+    "sendMessage returns 201 for a stream.",
     "R-2",
     lambda server: server.head(_SEND, _stream_status),
     probes.streamed,
@@ -549,7 +529,7 @@ _add(
 
 
 def _asking(stream: bool) -> Build:
-    """Return a fault: sendMessage takes the other value of ``stream`` for this one."""
+    """Return a fault that sendMessage treats every explicit ``stream`` as this value."""
 
     def answer(call: Call, handler: Handler) -> ASGIApp:
         if call.body.get("stream") in {True, False}:
@@ -560,7 +540,7 @@ def _asking(stream: bool) -> Build:
 
 
 def _chat_as(stream: bool) -> Build:
-    """Return a fault: createChatCompletion has one form of answer only."""
+    """Return a fault that createChatCompletion always streams, or never."""
 
     def answer(call: Call, handler: Handler) -> ASGIApp:
         del handler
@@ -575,14 +555,14 @@ def _chat_as(stream: bool) -> Build:
 
 _add(
     "stream-though-refused",
-    "sendMessage streams though stream is false.",
+    "sendMessage streams if stream is false.",
     _FORM,
     _asking(stream=True),
     probes.sent,
 )
 _add(
     "json-though-stream",
-    "sendMessage answers JSON though stream is true.",
+    "sendMessage returns JSON if stream is true.",
     _FORM,
     _asking(stream=False),
     probes.streamed,
@@ -605,32 +585,32 @@ _add(
 
 @_fault(
     "chat-streams-by-default",
-    "createChatCompletion without stream streams.",
+    "createChatCompletion streams by default.",
     "C-27; ChatCompletionRequest.properties.stream.default",
     probes.chatted,
     rare=True,
 )
 def _streams_by_default(server: Server) -> None:
     def ask(exchange: Exchange) -> None:
-        sent = exchange.sent
+        sent = exchange.request_json
         if isinstance(sent, dict):
-            exchange.sent = {"stream": True, **sent}
+            exchange.request_json = {"stream": True, **sent}
 
     server.before(_CHAT, ask)
 
 
 @_fault(
     "stream-sent-at-the-end",
-    "sendMessage keeps its stream back, and after seconds sends it in one piece.",
+    "sendMessage holds its stream back for seconds, and sends it in one piece.",
     "openapi.yaml sendMessage.description: while it is being written",
-    lambda api: _piece_by_piece(api),
+    lambda api: _incremental(api),
 )
 def _sent_at_the_end(server: Server) -> None:
     server.settings["stream_delay"] = 0.06
-    server.whole.add(_SEND)
+    server.buffered.add(_SEND)
 
 
-def _piece_by_piece(api: Api) -> None:
+def _incremental(api: Api) -> None:
     visitor = api.visitor()
     conversation = visitor.start()
     url = f"/conversations/{conversation}/messages"
@@ -638,19 +618,18 @@ def _piece_by_piece(api: Api) -> None:
     begun = time.monotonic()
     with api.http.stream("POST", url, json=body, headers=visitor.bearer()) as response:
         arrived = [time.monotonic() - begun for _ in response.iter_raw()]
-    # The mock needs some milliseconds, and may send it in one piece then.
+    # The mock streams within milliseconds, so that its chunks may arrive together.
     assert arrived[-1] < 1 or arrived[0] < arrived[-1] / 2, arrived
 
 
-# In rare branches only.
+# Faults in rare branches.
 
 
-def _for(when: Callable[[str], bool], step: Step, rest: Step = lambda event: [event]) -> Build:
-    """Return a fault of the streams of messages of a kind."""
+def _for(when: Callable[[str], bool], step: Step) -> Build:
+    """Return a fault in the streams that answer messages selected by ``when``."""
 
     def begin(exchange: Exchange) -> Step:
-        sent = exchange.sent
-        return step if when(sent["content"]) else rest
+        return step if when(exchange.request_json["content"]) else lambda event: [event]
 
     return lambda server: server.stream(_SEND, begin)
 
@@ -667,7 +646,7 @@ def _nameless_error(event: Event) -> Iterable[Event]:
 
 _add(
     "stream-cut-off-for-long-messages",
-    "A stream ends in the middle where the message has more than 2,000 characters.",
+    "sendMessage cuts off the stream for messages of more than 2,000 characters.",
     "R-12",
     _for(lambda content: len(content) > 2_000, _cut_off),
     lambda api: probes.streams(api, "word " * 500),
@@ -675,7 +654,7 @@ _add(
 )
 _add(
     "error-without-text-for-emoji",
-    "A message with emoji breaks the stream off with an error that has no errorText.",
+    "sendMessage reports an error without errorText for messages with emoji.",
     "R-11; ErrorPayload.required",
     _for(lambda content: max(content) > "\uffff", _nameless_error),
     lambda api: probes.streams(api, EMOJI),
@@ -685,7 +664,7 @@ _add(
 
 @_fault(
     "third-stream-not-stored",
-    "From the third stream of a conversation on, answers are not stored.",
+    "Streamed answers are not stored from the third of a conversation on.",
     _STORED,
     lambda api: probes.streams(api, "Hi", "Hello", "How long does shipping take?"),
     rare=True,
@@ -704,14 +683,14 @@ def _third_not_stored(server: Server) -> None:
 
 @_fault(
     "chat-stream-unfinished-with-system",
-    "createChatCompletion with a message of the role system sends no finish.",
+    "createChatCompletion sends no finish if there is a message of the role system.",
     _PAYLOAD,
     lambda api: _chat_with_system(api),
     rare=True,
 )
 def _no_finish_with_system(server: Server) -> None:
     def begin(exchange: Exchange) -> Step:
-        roles = {said["role"] for said in exchange.sent["messages"]}
+        roles = {said["role"] for said in exchange.request_json["messages"]}
         return lambda event: [] if event.type == "finish" and "system" in roles else [event]
 
     server.stream(_CHAT, begin)

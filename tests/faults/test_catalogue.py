@@ -1,4 +1,4 @@
-"""Each mutant is a fault, and the mock without it is not."""
+"""Each mutant has its fault, is described in full, and rests on the documents."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import auth, errors, lists, shape, state, status, stream, validation
-from tests.faults.catalogue import MUTANTS, chosen
+from tests.faults.catalogue import MODULES, MUTANTS, chosen
 from tests.faults.faulty import Server, operations, spec
 from tests.faults.in_process import in_process
 from tests.faults.mutant import CLASSES, Mutant, Probe
@@ -22,12 +21,11 @@ from tests.values import ROOT
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"\b(?:[CRO]-\d+|F-[a-z]+|P[1-5])\b")
 FIELDS = re.compile(r'"([a-z]\w+)":')
-MODULES = (shape, status, validation, auth, state, lists, stream, errors)
 
 
 @pytest.fixture(scope="module")
 def passes() -> Iterator[Callable[[Probe], None]]:
-    """Probe a mock without a fault, but with all that a fault is put into; each probe once."""
+    """Run a probe on a mock without a fault but with all hooks, once per probe."""
     passed: set[Probe] = set()
     with in_process(Server().app()) as http:
 
@@ -40,15 +38,17 @@ def passes() -> Iterator[Callable[[Probe], None]]:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
-def test_mutant_is_told_from_the_mock(mutant: Mutant, passes: Callable[[Probe], None]) -> None:
-    """Plain requests find the fault, and find none in the mock."""
+def test_probe_distinguishes_mutant_from_mock(
+    mutant: Mutant, passes: Callable[[Probe], None]
+) -> None:
+    """The probe passes on the mock, and fails on the mutant."""
     passes(mutant.probe)
     with in_process(mutant.app()) as http, pytest.raises(AssertionError):
         mutant.probe(Api(http))
 
 
 def test_catalogue_is_large_enough() -> None:
-    """A rate of kills says something: there are many of each class, and rare ones."""
+    """There are enough mutants of each class, and enough rare ones, for a meaningful kill rate."""
     by_class = Counter(mutant.kind for mutant in MUTANTS.values())
     assert set(CLASSES) == set(by_class)
     assert min(by_class.values()) >= 12
@@ -56,38 +56,38 @@ def test_catalogue_is_large_enough() -> None:
     assert sum(mutant.rare for mutant in MUTANTS.values()) >= 20
 
 
-def test_no_id_is_there_twice() -> None:
-    """None hides another, and all can be typed."""
+def test_ids_are_unique_and_plain() -> None:
+    """No id is duplicated, and each consists of lower-case words and hyphens."""
     names = [mutant.id for module in MODULES for mutant in module.FAULTS.mutants]
     assert {} == {name: number for name, number in Counter(names).items() if number > 1}
     every = [*names, *VARIANTS]
     assert [] == [name for name in every if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)]
 
 
-def test_every_sentence_is_one() -> None:
-    """The lists say in a sentence each what a server does, and no two say the same."""
-    said = [mutant.says for mutant in MUTANTS.values()] + [it.says for it in VARIANTS.values()]
-    assert [] == [says for says in said if not says.endswith(".")]
-    # The names of operations and of fields are written as they are.
+def test_descriptions_are_distinct_sentences() -> None:
+    """Each mutant and variant is described by one sentence, and no two sentences are equal."""
+    sentences = [one.description for one in (*MUTANTS.values(), *VARIANTS.values())]
+    assert [] == [sentence for sentence in sentences if not sentence.endswith(".")]
+    # A sentence may begin with the name of an operation or of a field.
     named = {*operations()} | set(FIELDS.findall(json.dumps(spec()["components"]["schemas"])))
-    assert {says.split()[0] for says in said if not says[0].isupper()} <= named
-    assert len(set(said)) == len(said)
+    assert {text.split()[0] for text in sentences if not text[0].isupper()} <= named
+    assert len(set(sentences)) == len(sentences)
 
 
 @pytest.mark.parametrize("evidence", sorted({it.evidence for it in MUTANTS.values()}))
-def test_evidence_of_a_mutant_is_in_the_documents(evidence: str) -> None:
-    """What a fault breaks is an entry of docs/evidence.md, or a place in openapi.yaml."""
+def test_evidence_of_mutant_exists(evidence: str) -> None:
+    """Each mutant names an existing entry of docs/evidence.md or place in openapi.yaml."""
     assert named_in(evidence)
 
 
 @pytest.mark.parametrize("evidence", sorted({it.evidence for it in VARIANTS.values()}))
-def test_evidence_of_a_variant_is_in_the_documents(evidence: str) -> None:
-    """What leaves a difference open can be looked up, there or in a standard."""
+def test_evidence_of_variant_exists(evidence: str) -> None:
+    """Each variant names an existing entry or place, a standard, or openapi.yaml as a whole."""
     assert named_in(evidence) or "RFC" in evidence or "openapi.yaml" in evidence
 
 
 def named_in(evidence: str) -> list[str]:
-    """Return the entries and the places that ``evidence`` names, all of which must be there."""
+    """Return the entries and places that ``evidence`` names; all of them must exist."""
     entries = ENTRY.findall(evidence)
     assert [] == [name for name in entries if not is_entry(name)]
     places = [place for place in re.findall(r"\w+(?:\.\w+)*", evidence) if is_component(place)]
@@ -97,7 +97,7 @@ def named_in(evidence: str) -> list[str]:
 
 
 def is_entry(name: str) -> bool:
-    """Return whether docs/evidence.md has an entry of this name."""
+    """Return whether docs/evidence.md has an entry ``name``."""
     return f"| {name} |" in EVIDENCE or f"### {name} " in EVIDENCE
 
 
@@ -107,9 +107,9 @@ def is_component(place: str) -> bool:
 
 
 def look_up(place: str) -> None:
-    """Find ``place`` in openapi.yaml; raises `KeyError` if it is not there."""
+    """Look up ``place`` in openapi.yaml. Raises `KeyError` if it does not exist."""
     name, *steps = place.split(".")
-    # Some schemas and parameters have the same name.
+    # A schema and a parameter can have the same name.
     nodes = [kind[name] for kind in spec()["components"].values() if name in kind]
     for step in steps:
         nodes = [inner[step] for node in nodes for inner in insides(node) if step in inner]
@@ -118,18 +118,18 @@ def look_up(place: str) -> None:
 
 
 def insides(node: Any) -> list[Any]:
-    """Return ``node``, and if it is a parameter its schema."""
+    """Return ``node`` and, if it is a parameter, its schema."""
     return [node, node["schema"]] if "schema" in node else [node]
 
 
-def test_choosing_by_name_and_class() -> None:
-    """Patterns and classes narrow the choice down together."""
+def test_patterns_and_classes_are_combined() -> None:
+    """Patterns and classes each restrict the selection; an unmatched pattern is an error."""
     assert ["done-twice"] == [mutant.id for mutant in chosen(["done-twice"], [])]
     both = chosen(["*-foreign", "no-*"], ["auth"])
     assert {"auth"} == {mutant.kind for mutant in both}
     assert {"read-foreign", "no-token-me"} <= {mutant.id for mutant in both}
     assert list(MUTANTS.values()) == chosen([], [])
-    with pytest.raises(LookupError, match="no mutant is called zzz-"):
+    with pytest.raises(LookupError, match="no mutant matches 'zzz-"):
         chosen(["done-twice", "zzz-*"], [])
 
 
@@ -144,8 +144,8 @@ def test_choosing_by_name_and_class() -> None:
     ],
     ids=["schema", "parameter", "operation", "handler", "records"],
 )
-def test_place_that_is_not_there(place: object) -> None:
-    """A fault that does not apply any more is an error, not a mock without a fault."""
+def test_missing_place_is_an_error(place: object) -> None:
+    """A fault at a place that no longer exists raises, instead of leaving the mock intact."""
     assert callable(place)
     with pytest.raises((KeyError, AttributeError)):
         place(Server())

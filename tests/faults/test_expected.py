@@ -1,4 +1,4 @@
-"""The fixed checks find each expected violation, and nothing on a server that has no fault."""
+"""The fixed checks find each expected violation, and none on a server without a fault."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, PRIVATE_KEY
 
 ELSEWHERE = {
-    "answered": "tests/contract/test_run.py, since a run decides what silence means",
+    "answered": "tests/contract/test_run.py, since only a run judges missing responses",
     "fits-request": "test_made_up_requests.py",
     "made-up-requests": "tests/contract/checks/generated/test_layer.py",
     "queued": "tests/contract/checks/behaviour/test_human_agent.py",
-    "stream-incremental": "tests/contract/checks/test_streams.py, since it needs time",
+    "stream-incremental": "tests/contract/checks/test_streams.py, since it measures time",
 }
-"""Rules that the fixed checks cannot judge here, and the tests that show them."""
+"""Rules that the fixed checks cannot judge here, with the tests that cover them."""
 
 
-def test_every_rule_is_shown_by_a_fault() -> None:
-    """Each rule has an expectation, or is named with the test that shows it."""
-    shown = {expected.violation.split(" ")[1] for expected in EXPECTED}
-    assert set(RULES) == shown | set(ELSEWHERE)
-    assert set() == shown & set(ELSEWHERE)
+def test_every_rule_has_a_fault() -> None:
+    """Each rule either has an expectation, or is listed with the test that covers it."""
+    covered = {expected.violation.split(" ")[1] for expected in EXPECTED}
+    assert set(RULES) == covered | set(ELSEWHERE)
+    assert set() == covered & set(ELSEWHERE)
 
 
 @pytest.mark.parametrize(
     "expected", EXPECTED, ids=lambda expected: f"{expected.mutant}-{expected.check.__name__}"
 )
 def test_violation_is_found(expected: Expectation) -> None:
-    """The check finds it, reports what came, and finds nothing that does not follow from it."""
+    """The check reports the violation with its actual value, and no unrelated violation."""
     found = findings(MUTANTS[expected.mutant].app(), expected.check).violations
     actual = {key: each.actual for key, each in found.items()}
     assert expected.violation in found, actual
     allowed = (expected.violation, *expected.also)
-    more = [key for key in found if not any(fnmatchcase(key, pattern) for pattern in allowed)]
-    assert [] == more, actual
+    unrelated = [key for key in found if not any(fnmatchcase(key, pattern) for pattern in allowed)]
+    assert [] == unrelated, actual
     violation = found[expected.violation]
     assert re.fullmatch(expected.actual, violation.actual, re.DOTALL), violation.actual
     assert violation.expected
@@ -61,19 +61,19 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("credentials", CREDENTIALS)
-def test_nothing_is_found_in_the_mock(credentials: str) -> None:
-    """All rules but those of `ELSEWHERE` are tested, whatever the credentials."""
+def test_mock_has_no_violation(credentials: str) -> None:
+    """The mock has no violation, and all rules that the credentials allow are tested."""
     result = findings(Server().app(), *CHECKS.values(), **CREDENTIALS[credentials])
     assert {} == {key: found.actual for key, found in result.violations.items()}
     tested = {rule for rule, _ in result.tested}
     untested = set(ELSEWHERE) - {"answered"}
     if credentials == "token":
         untested |= {rule for rule, known in RULES.items() if known.needs}
-        # Others may use the same token, so its data are not known as a whole.
+        # Other clients may use the same token, so that its data is not known in full.
         untested |= {"key-checked", "list-own"}
     assert untested == set(RULES) - tested
     if credentials != "token":
-        # A rule that an operation has by its description and that nothing tests is a mistake.
+        # Each tested rule must be tested on all operations that it applies to.
         due = {(rule, name) for rule in tested for name in RULES[rule].operations}
         assert set() == due - set(result.tested)
 
@@ -92,7 +92,7 @@ def test_nothing_is_found_in_the_mock(credentials: str) -> None:
         "times-in-words",
     ],
 )
-def test_nothing_is_found_in_a_tolerated_variant(name: str) -> None:
-    """What the documents leave open breaks no rule."""
+def test_tolerated_variant_has_no_violation(name: str) -> None:
+    """Behaviour that the documents leave open breaks no rule."""
     found = findings(VARIANTS[name].app(), *CHECKS.values()).violations
     assert {} == {key: each.actual for key, each in found.items()}

@@ -1,7 +1,7 @@
-"""The made-up requests alone find the faults that a single exchange shows.
+"""The made-up requests alone find the faults that show in a single exchange.
 
-With the suite's own checks, schemathesis finds each fault of a server that has
-several, as long as the faults do not hide each other.
+Each server has several faults that do not mask one another. Schemathesis, with the checks
+of the suite, must find all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TOGETHER: dict[str, tuple[int, dict[str, str]]] = {
             "read-foreign": "getConversation isolation",
         },
     ),
-    "answers that do not fit": (
+    "inconsistent responses": (
         60,
         {
             "null-page-context-refused": "sendMessage accepted",
@@ -64,18 +64,20 @@ TOGETHER: dict[str, tuple[int, dict[str, str]]] = {
         },
     ),
 }
-"""Faults on one server, and the number of examples that shows all of them."""
+"""Groups of faults on one server, each with the number of examples that finds all of them."""
 
 
-def found(monkeypatch: pytest.MonkeyPatch, names: Iterable[str], examples: int) -> Findings:
-    """Run the made-up requests, and nothing else, on the mock with these faults."""
+def run_made_up_requests(
+    monkeypatch: pytest.MonkeyPatch, names: Iterable[str], examples: int
+) -> Findings:
+    """Run only the made-up requests on the mock with these faults."""
     server = Server()
     for name in names:
         MUTANTS[name].build(server)
     with serving(server.app()) as url:
         profile = Profile("shapes", "", examples, 0, 0, 0, limit=300)
         run = Run(Target(url, API_KEY), Options(profile, seed=1))
-        # One layer of a run, which has no option for that.
+        # A run has no option to select one layer.
         monkeypatch.setattr(run, "_layers", lambda: run._layer(SHAPES, lambda: run._shapes(0)))
         outcome = run.run()
     assert not outcome.problem
@@ -85,9 +87,9 @@ def found(monkeypatch: pytest.MonkeyPatch, names: Iterable[str], examples: int) 
 @pytest.mark.suite
 @pytest.mark.parametrize("group", TOGETHER)
 def test_made_up_requests_find_faults(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each fault is reported with what came, and with the commands that show it."""
+    """Each fault is reported with the actual response and the commands that reproduce it."""
     examples, expected = TOGETHER[group]
-    violations = found(monkeypatch, expected, examples).violations
+    violations = run_made_up_requests(monkeypatch, expected, examples).violations
     assert set() == set(expected.values()) - set(violations), violations.keys()
     for key in expected.values():
         assert SHAPES == violations[key].layer
@@ -97,9 +99,9 @@ def test_made_up_requests_find_faults(group: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.suite
-def test_nothing_is_found_in_the_mock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every operation is tried, and none breaks a rule."""
-    findings = found(monkeypatch, (), 5)
+def test_mock_has_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made-up requests try every operation, and none breaks a rule."""
+    findings = run_made_up_requests(monkeypatch, (), 5)
     assert {} == {key: each.actual for key, each in findings.violations.items()}
     tried = {name for layer, name in findings.requests if layer == SHAPES}
     assert set(operations()) == tried

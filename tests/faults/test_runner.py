@@ -1,4 +1,7 @@
-"""The commands: servers with a fault, and runs of a command that acts as the contract tests."""
+"""The commands that serve mutants and run the contract tests on them.
+
+A fake of the contract tests, which knows one fault, replaces the real command.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from tests.faults.results import enough, summary, table
 from tests.faults.trial import Trial, Violation, running
 from tests.values import API_KEY, ROOT
 
-# Finds one fault: that getMe answers without a token.
+# Finds one fault: getMe without a token.
 FAKE = """
 import json, pathlib, sys, urllib.error, urllib.request
 arguments = sys.argv[1:]
@@ -44,32 +47,32 @@ sys.exit(int(broken))
 
 
 def fake(folder: Path, text: str = FAKE) -> str:
-    """Return a command that acts as the contract tests; its arguments are in a log."""
+    """Write a fake of the contract tests, which logs its arguments, and return its command."""
     program = folder / "fake.py"
     program.write_text(text.format(log=str(folder / "log")) if text == FAKE else text)
     return shlex.join([sys.executable, str(program)])
 
 
 def invoke(folder: Path, *arguments: str, text: str = FAKE) -> Result:
-    """Call the command with a fake of the contract tests."""
+    """Invoke the command with a fake of the contract tests."""
     more = ["--contract", fake(folder, text), "--report", str(folder / "new" / "mutants.json")]
     return CliRunner().invoke(main, [*arguments, *more])
 
 
 def report(folder: Path) -> Any:
-    """Return what was written."""
+    """Return the content of the report."""
     return json.loads((folder / "new" / "mutants.json").read_text(encoding="utf-8"))
 
 
-def test_killed_and_survived(tmp_path: Path) -> None:
-    """Each mutant has a server of its own; what is not found is told in a sentence."""
+def test_output_and_report_list_killed_and_surviving_mutants(tmp_path: Path) -> None:
+    """The output and the report have the result of each mutant, and describe the survivors."""
     done = invoke(tmp_path, "no-token-me", "done-twice")
     assert 1 == done.exit_code, done.output
     assert "auth        no-token-me: killed by token_needed in getMe (model)" in done.output
     assert "stream      done-twice: SURVIVED: found nothing" in done.output
     assert "total         1 of   2 killed   50.0%" in done.output
-    assert "first break: median 0.2 s, 90th percentile 0.2 s" in done.output
-    assert MUTANTS["done-twice"].says in done.output.partition("survivors:")[2]
+    assert "first violation: median 0.2 s, 90th percentile 0.2 s" in done.output
+    assert MUTANTS["done-twice"].description in done.output.partition("survivors:")[2]
     written = report(tmp_path)
     assert {"auth": 1.0, "stream": 0.0} == written["kill_rates"]
     killed, survived = written["mutants"]
@@ -88,16 +91,18 @@ def test_killed_and_survived(tmp_path: Path) -> None:
     )
 
 
-def test_enough_is_enough(tmp_path: Path) -> None:
-    """Where all are found, or as many as are asked for, the exit status is 0."""
-    assert 0 == invoke(tmp_path, "no-token-me").exit_code
+def test_thresholds_are_options(tmp_path: Path) -> None:
+    """The exit status is 0 if the kill rates reach ``--total`` and ``--each``."""
     done = invoke(tmp_path, "no-token-me", "done-twice", "--total", "50", "--each", "0")
     assert 0 == done.exit_code, done.output
 
 
-def test_contract_tests_are_called_as_agreed(tmp_path: Path) -> None:
-    """They get the server's address, its key, the seed and a folder for their reports."""
-    invoke(tmp_path, "no-token-me", "--seed", "7")
+def test_contract_tests_get_their_arguments(tmp_path: Path) -> None:
+    """The contract tests get the URL of the server, its key, the seed and a report folder.
+
+    The exit status is 0, since they find the only fault.
+    """
+    assert 0 == invoke(tmp_path, "no-token-me", "--seed", "7").exit_code
     (line,) = (tmp_path / "log").read_text().splitlines()
     url, *options = json.loads(line)
     assert url.startswith("http://127.0.0.1:")
@@ -110,8 +115,8 @@ def test_contract_tests_are_called_as_agreed(tmp_path: Path) -> None:
     )
 
 
-def test_tests_that_do_not_run(tmp_path: Path) -> None:
-    """Not to run is not to find, and it says why."""
+def test_failed_run_counts_as_survivor(tmp_path: Path) -> None:
+    """A run with another exit status does not kill the mutant, and its last line is reported."""
     text = "import sys; print('out of order', file=sys.stderr); sys.exit(2)"
     done = invoke(tmp_path, "no-token-me", text=text)
     assert 1 == done.exit_code
@@ -119,8 +124,8 @@ def test_tests_that_do_not_run(tmp_path: Path) -> None:
     assert "not run: exit status 2, out of order" == report(tmp_path)["mutants"][0]["reason"]
 
 
-def test_tests_that_hang(tmp_path: Path) -> None:
-    """They are stopped, with what they have started."""
+def test_hanging_run_is_stopped(tmp_path: Path) -> None:
+    """A run beyond the time limit is stopped with its children, and kills no mutant."""
     text = (
         "import signal, subprocess, sys\n"
         "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
@@ -131,8 +136,8 @@ def test_tests_that_hang(tmp_path: Path) -> None:
     assert "SURVIVED: hangs: no end after" in done.output
 
 
-def test_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C ends the runs, too, and not only those that have not begun."""
+def test_interrupt_stops_running_and_waiting_runs(tmp_path: Path) -> None:
+    """Ctrl-C stops the current runs and cancels the waiting ones."""
     begun = tmp_path / "begun"
     os.mkfifo(begun)
     text = f"import signal; open({str(begun)!r}, 'w').close(); signal.pause()"
@@ -145,8 +150,8 @@ def test_interrupted(tmp_path: Path) -> None:
     assert (1, "Aborted!") == (process.returncode, said.strip())
 
 
-def test_broken_without_a_summary(tmp_path: Path) -> None:
-    """The exit status alone counts; what half a file says does not."""
+def test_incomplete_summary_is_ignored(tmp_path: Path) -> None:
+    """The exit status alone decides if the summary cannot be read."""
     text = (
         "import pathlib, sys\n"
         "(pathlib.Path(sys.argv[-1]) / 'summary.json').write_text('{')\n"
@@ -158,7 +163,7 @@ def test_broken_without_a_summary(tmp_path: Path) -> None:
 
 
 def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
-    """Without the first break as their end, and no alarm is exit status 0."""
+    """Variants are run in full with each seed; without an alarm the exit status is 0."""
     done = invoke(tmp_path, "--variants", "charset", "refuse-422", "--runs", "2", "--seed", "4")
     assert 0 == done.exit_code, done.output
     assert "0 of 4 runs on tolerated variants raised an alarm" in done.output
@@ -167,8 +172,8 @@ def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
     assert not any("--stop-at-first" in call for call in calls)
 
 
-def test_alarm_on_a_variant(tmp_path: Path) -> None:
-    """A break, with a summary or without, or no result at all is an alarm."""
+def test_violation_on_variant_is_an_alarm(tmp_path: Path) -> None:
+    """A violation, and a failed run, are alarms; an unknown variant is a usage error."""
     for status, words in ((1, "ALARM: broken, without a summary"), (3, "ALARM: not run")):
         done = invoke(tmp_path, "--variants", "charset", text=f"raise SystemExit({status})")
         assert 1 == done.exit_code
@@ -177,7 +182,7 @@ def test_alarm_on_a_variant(tmp_path: Path) -> None:
 
 
 def test_sample_depends_on_the_seed(tmp_path: Path) -> None:
-    """The same seed chooses the same mutants."""
+    """The same seed selects the same mutants."""
 
     def sampled(seed: str) -> list[str]:
         invoke(tmp_path, "--class", "status", "--sample", "1", "--seed", seed)
@@ -189,21 +194,21 @@ def test_sample_depends_on_the_seed(tmp_path: Path) -> None:
     assert first == sampled("1")
 
 
-def test_unknown_mutant(tmp_path: Path) -> None:
-    """A name that is none is a mistake of whoever typed it."""
+def test_unknown_mutant_is_a_usage_error(tmp_path: Path) -> None:
+    """An id without a match is reported as a usage error."""
     done = invoke(tmp_path, "nothing")
     assert 2 == done.exit_code
-    assert "no mutant is called nothing" in done.output
+    assert "no mutant matches 'nothing'" in done.output
 
 
 def judged(name: str, status: int | None, first: float | None = None) -> Judged:
-    """Return a result."""
+    """Return the result of a run on the mutant ``name``."""
     violations = [Violation("rule", "getMe", "model")] if status == 1 else []
     return Judged(MUTANTS[name], Trial(status, 9.0, first, violations))
 
 
-def test_shares_by_class() -> None:
-    """One class that is found badly is not made up for by the others."""
+def test_kill_rate_is_required_of_each_class() -> None:
+    """A high total does not compensate for a class with a low kill rate."""
     names = [name for name, mutant in MUTANTS.items() if mutant.kind == "shape"][:19]
     results = [judged(name, 1, float(at)) for at, name in enumerate(names)]
     results.append(judged("done-twice", 0))
@@ -219,10 +224,10 @@ def test_shares_by_class() -> None:
     )
 
 
-def test_nothing_killed() -> None:
-    """Without a break there are no times."""
+def test_times_are_omitted_without_kills() -> None:
+    """Without a killed mutant there are no times; the reasons are listed."""
     results = [judged("done-twice", None), judged("no-done", 130)]
-    assert "first break" not in table(results)
+    assert "first violation" not in table(results)
     assert "hangs: no end after 9 s" in table(results)
     assert "not run: exit status 130" in table(results)
     assert summary(results, seed=1)["median_seconds"] is None
@@ -232,8 +237,8 @@ def test_nothing_killed() -> None:
     ("name", "variant", "expected"),
     [("no-token-me", False, 200), ("errors-terse", True, 401)],
 )
-def test_server_has_the_difference(name: str, variant: bool, expected: int) -> None:
-    """A process of its own serves the fault, or the difference, by HTTP."""
+def test_server_serves_mutant_or_variant(name: str, variant: bool, expected: int) -> None:
+    """A separate process serves the mutant, or the variant, over HTTP."""
     with running(name, variant=variant) as url:
         response = httpx.get(f"{url}/identity/me", trust_env=False)
     assert expected == response.status_code
@@ -241,7 +246,7 @@ def test_server_has_the_difference(name: str, variant: bool, expected: int) -> N
 
 
 def test_server_stops_cleanly() -> None:
-    """It says where it is, as the mock does, and a signal ends it with exit status 0."""
+    """The server prints its URL like the mock, and a signal stops it with exit status 0."""
     command = [sys.executable, "-m", "tests.faults.server", "done-twice", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -252,19 +257,19 @@ def test_server_stops_cleanly() -> None:
     assert 0 == process.returncode
 
 
-def test_server_that_does_not_start() -> None:
-    """Whoever waits for its address is told."""
+def test_server_that_does_not_start_is_an_error() -> None:
+    """A server that prints no URL raises an error with its name."""
     with pytest.raises(RuntimeError, match="the server nothing did not start"), running("nothing"):
         pass
 
 
 def test_server_lists_all() -> None:
-    """The tables have a line for each, with its sentence and its ground."""
+    """``--list`` prints one line for each mutant, or variant, with its description."""
     mutants = CliRunner().invoke(server.main, ["--list"]).output.splitlines()
     assert len(MUTANTS) == len(mutants)
     (line,) = [line for line in mutants if " done-twice " in line]
     assert line.startswith("stream ")
-    assert MUTANTS["done-twice"].says in line
+    assert MUTANTS["done-twice"].description in line
     variants = CliRunner().invoke(server.main, ["--list", "--variant"]).output
     assert "charset " in variants
     assert "done-twice" not in variants

@@ -22,10 +22,10 @@ CONTRACT = (sys.executable, "-m", "siteassist_contract")
 """The command of the contract tests."""
 
 LIMIT_SECONDS = 240.0
-"""How long a run may take; the contract tests hang if it takes longer."""
+"""Time limit of a run; the contract tests count as hanging after it."""
 
 KEPT, BROKEN = 0, 1
-"""Exit statuses; any other means that the tests could not run."""
+"""Exit statuses; any other status means that the tests could not run."""
 
 _START = "SiteAssist mock on "
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
@@ -35,38 +35,38 @@ _live: set[int] = set()
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What the contract tests say that a server breaks, as their summary has it."""
+    """A violation, as listed in the summary of the contract tests."""
 
     rule: str
     operation: str
     layer: str
 
     def __str__(self) -> str:
-        """Return it in a few words."""
+        """Return a short description."""
         return f"{self.rule} in {self.operation} ({self.layer})"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How one run of the contract tests ended."""
+    """The outcome of one run of the contract tests."""
 
     status: int | None
-    """The exit status; None if they had to be stopped."""
+    """The exit status; None if the run had to be stopped."""
 
     seconds: float
-    """How long the run took."""
+    """Duration of the run."""
 
     first_break_seconds: float | None = None
-    """How long it took to the first break, as they say."""
+    """Time to the first violation, as reported by the contract tests."""
 
     violations: Sequence[Violation] = field(default=())
 
     note: str = ""
-    """The last words of a run that came to no result."""
+    """The last line of the output, cut to a few hundred characters."""
 
     @property
     def reason(self) -> str:
-        """Why there is no result; empty if there is one."""
+        """The reason why there is no result; empty if there is one."""
         if self.status is None:
             return f"hangs: no end after {self.seconds:.0f} s"
         if self.status in {KEPT, BROKEN}:
@@ -76,7 +76,7 @@ class Trial:
 
 @contextmanager
 def running(name: str, *, variant: bool = False) -> Iterator[str]:
-    """Run the server ``name`` in a process of its own, and yield its base URL.
+    """Run the server ``name`` in its own process, and yield its base URL.
 
     Raises `RuntimeError` if it does not start.
     """
@@ -104,8 +104,8 @@ def run(
 ) -> Trial:
     """Run the contract tests on the server ``name``, with their reports in ``reports``.
 
-    Up to the first break, unless it is a tolerated ``variant``. After ``limit``
-    seconds they are stopped.
+    The run ends at the first violation, unless the server is a tolerated ``variant``.
+    It is stopped after ``limit`` seconds.
     """
     with running(name, variant=variant) as url:
         command = [*contract, url, "--api-key", API_KEY, "--profile", "default"]
@@ -131,19 +131,19 @@ def run(
 
 
 def _status(command: Sequence[str], output: Path, limit: float) -> int | None:
-    """Return the exit status of a command, run in the folder of its ``output``.
+    """Run a command in the folder of its ``output`` and return its exit status.
 
-    None if it was stopped after ``limit`` seconds.
+    Returns None if the command was stopped after ``limit`` seconds.
     """
     with (
         output.open("wb") as said,
-        # A session of its own, so that its children can be stopped with it. To a
-        # file, since whoever holds the end of a pipe is waited for.
+        # The new session allows its children to be stopped with it. The output goes to
+        # a file, since a surviving child would keep a pipe open.
         subprocess.Popen(
             command,
-            # What one run leaves behind is not to help another.
+            # Files that one run leaves behind must not affect another.
             cwd=output.parent,
-            # What somebody tests besides is no part of this.
+            # Settings for another server under test must not affect the run.
             env={name: value for name, value in os.environ.items() if name not in _OTHERS},
             stdin=subprocess.DEVNULL,
             stdout=said,
@@ -162,15 +162,15 @@ def _status(command: Sequence[str], output: Path, limit: float) -> int | None:
 
 
 def stop() -> None:
-    """Stop all runs, whatever threads wait for them."""
+    """Stop all runs, including those that other threads wait for."""
     for group in tuple(_live):
-        # One may have ended by itself just now.
+        # The process may have ended in the meantime.
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 
 
 def _summary(path: Path) -> dict[str, Any]:
-    # A run that ended early may have written nothing, or half of it.
+    # A run that ended early may have written no summary, or an incomplete one.
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Requests that are judged otherwise than openapi.yaml has it."""
+"""Faults of validation: invalid requests that are accepted, and valid ones that are refused."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _add = FAULTS.add
 
 
 def _schema(path: str, name: str, value: Any) -> Build:
-    """Return a fault: a word of a schema has another value; None for none at all."""
+    """Return a fault that changes a keyword of a schema, or removes it if ``value`` is None."""
     return lambda server: _put(server.schema(path), name, value)
 
 
 def _parameter(operation: str, parameter: str, name: str, value: Any) -> Build:
-    """Return a fault of the schema of a query parameter."""
+    """Return a fault that changes a keyword of the schema of a query parameter."""
     return lambda server: _put(server.parameter(operation, parameter), name, value)
 
 
@@ -40,20 +40,20 @@ def _put(schema: dict[str, Any], name: str, value: Any) -> None:
         schema[name] = value
 
 
-def _mend(operation: str, mend: Callable[[dict[str, Any]], None]) -> Build:
-    """Return a fault: what is wrong with a body is put right instead of refused."""
+def _mend(operation: str, mend: Callable[[dict[str, Any]], object]) -> Build:
+    """Return a fault that corrects an invalid body instead of refusing it."""
 
     def ask(exchange: Exchange) -> None:
-        sent = exchange.sent
+        sent = exchange.request_json
         if isinstance(sent, dict):
             mend(sent)
-            exchange.sent = sent
+            exchange.request_json = sent
 
     return lambda server: server.before(operation, ask)
 
 
 def _ignore(operation: str, parameter: str, known: set[str] | Callable[[str], bool]) -> Build:
-    """Return a fault: an unknown value of a query parameter is ignored."""
+    """Return a fault that ignores unknown values of a query parameter."""
 
     def ask(exchange: Exchange) -> None:
         value = exchange.query.get(parameter)
@@ -66,7 +66,7 @@ def _ignore(operation: str, parameter: str, known: set[str] | Callable[[str], bo
 def _refuse(
     operations: str, when: Callable[[Exchange], bool], status: int = 400, code: str | None = None
 ) -> Build:
-    """Return a fault: valid requests of a kind get an error."""
+    """Return a fault that refuses the requests selected by ``when``."""
 
     def ask(exchange: Exchange) -> ASGIApp | None:
         if when(exchange):
@@ -77,7 +77,7 @@ def _refuse(
 
 
 def _talking(answer: Callable[[Api, str], object]) -> Probe:
-    """Return a probe of one request of a visitor who has a conversation."""
+    """Return a probe of one request by a visitor with a conversation."""
 
     def probe(api: Api) -> None:
         visitor = api.visitor()
@@ -87,7 +87,7 @@ def _talking(answer: Callable[[Api, str], object]) -> Probe:
 
 
 def _bad_body(operation: str, body: Any, *path: str) -> Probe:
-    """Return a probe: a body is refused."""
+    """Return a probe that a body is refused."""
 
     def probe(api: Api) -> None:
         who = probes.caller(api, operation)
@@ -104,7 +104,7 @@ def _bad_body(operation: str, body: Any, *path: str) -> Probe:
 
 
 def _good_body(operation: str, body: Any, status: int = 200) -> Probe:
-    """Return a probe: a body is taken."""
+    """Return a probe that a body is accepted."""
 
     def probe(api: Api) -> None:
         visitor = api.visitor()
@@ -117,7 +117,7 @@ def _good_body(operation: str, body: Any, status: int = 200) -> Probe:
 
 
 def _dictionary(exchange: Exchange) -> dict[str, Any]:
-    sent = exchange.sent
+    sent = exchange.request_json
     return sent if isinstance(sent, dict) else {}
 
 
@@ -128,31 +128,31 @@ def _content(exchange: Exchange) -> str:
 
 def _accepting_bodies() -> None:
     chat = {"messages": [{"role": "user", "content": "Hi"}]}
-    for name, says, evidence, build, probe in (
+    for name, description, evidence, build, probe in (
         (
             "empty-content-taken",
-            "sendMessage takes an empty content.",
+            "sendMessage accepts an empty content.",
             "SendMessageRequest.properties.content.minLength",
             _schema("SendMessageRequest.properties.content", "minLength", None),
             _bad_body("sendMessage", {"content": ""}),
         ),
         (
             "content-one-too-long-taken",
-            "sendMessage takes a content of 10,001 characters.",
+            "sendMessage accepts a content of 10,001 characters.",
             "SendMessageRequest.properties.content.maxLength (P2)",
             _schema("SendMessageRequest.properties.content", "maxLength", 10_001),
             _bad_body("sendMessage", {"content": "x" * 10_001}),
         ),
         (
             "content-unbounded",
-            "sendMessage takes a content of any length.",
+            "sendMessage accepts a content of any length.",
             "SendMessageRequest.properties.content.maxLength (P2)",
             _schema("SendMessageRequest.properties.content", "maxLength", None),
             _bad_body("sendMessage", {"content": "x" * 12_000}),
         ),
         (
             "number-as-content-taken",
-            "sendMessage makes a text of a content that is a number.",
+            "sendMessage converts a numeric content to a string.",
             "SendMessageRequest.properties.content.type",
             _mend(
                 "sendMessage",
@@ -166,35 +166,35 @@ def _accepting_bodies() -> None:
         ),
         (
             "missing-content-taken",
-            "sendMessage answers a message without a content.",
+            "sendMessage accepts a message without a content.",
             "SendMessageRequest.required",
-            _mend("sendMessage", lambda sent: _default(sent, "content", "Hello")),
+            _mend("sendMessage", lambda sent: sent.setdefault("content", "Hello")),
             _bad_body("sendMessage", {"stream": False}),
         ),
         (
             "stream-as-text-taken",
-            "sendMessage takes a stream that is no boolean for false.",
+            "sendMessage ignores a stream that is not a boolean.",
             "SendMessageRequest.properties.stream.type",
             _mend("sendMessage", lambda sent: _only(sent, "stream", bool)),
             _bad_body("sendMessage", {"content": "Hi", "stream": "yes"}),
         ),
         (
             "page-context-as-text-taken",
-            "sendMessage ignores a pageContext that is a text.",
+            "sendMessage ignores a pageContext that is a string.",
             "SendMessageRequest.properties.pageContext",
             _mend("sendMessage", lambda sent: _only(sent, "pageContext", dict, type(None))),
             _bad_body("sendMessage", {"content": "Hi", "pageContext": "/help"}),
         ),
         (
             "page-title-as-number-taken",
-            "sendMessage takes a number as the title of the page.",
+            "sendMessage accepts a number as the title of the page.",
             "PageContext.properties.title.type",
             _mend("sendMessage", _title_as_text),
             _bad_body("sendMessage", {"content": "Hi", "pageContext": {"title": 5}}),
         ),
         (
             "unknown-feedback-taken",
-            "sendMessageFeedback takes any word for a like.",
+            "sendMessageFeedback treats any word as a like.",
             "Feedback.enum (F-feedback)",
             _mend(
                 "sendMessageFeedback",
@@ -208,14 +208,14 @@ def _accepting_bodies() -> None:
         ),
         (
             "missing-feedback-taken",
-            "sendMessageFeedback takes an empty object for null.",
+            "sendMessageFeedback treats an empty object as null.",
             "MessageFeedbackRequest.required (F-feedback)",
-            _mend("sendMessageFeedback", lambda sent: _default(sent, "feedback", None)),
+            _mend("sendMessageFeedback", lambda sent: sent.setdefault("feedback", None)),
             _bad_body("sendMessageFeedback", {}),
         ),
         (
             "close-reason-one-too-long-taken",
-            "closeConversation takes a reason of 257 characters.",
+            "closeConversation accepts a reason of 257 characters.",
             "R-16",
             _schema("CloseConversationRequest.properties.closeReason", "maxLength", 257),
             _bad_body("closeConversation", {"closeReason": "x" * 257}),
@@ -229,80 +229,82 @@ def _accepting_bodies() -> None:
         ),
         (
             "device-one-too-long-taken",
-            "init takes a saVid of 101 characters.",
+            "init accepts a saVid of 101 characters.",
             "InitRequest.properties.saVid.maxLength (F-init)",
             _schema("InitRequest.properties.saVid", "maxLength", 101),
             _bad_body("init", {"apiKey": API_KEY, "saVid": "x" * 101}),
         ),
         (
             "empty-device-taken",
-            "init takes an empty saVid.",
+            "init accepts an empty saVid.",
             "InitRequest.properties.saVid.minLength (F-init)",
             _schema("InitRequest.properties.saVid", "minLength", None),
             _bad_body("init", {"apiKey": API_KEY, "saVid": ""}),
         ),
         (
             "missing-device-taken",
-            "init takes a body without saVid for a device of its own.",
+            "init accepts a body without saVid, and uses a default device.",
             "InitRequest.required (F-init)",
-            _mend("init", lambda sent: _default(sent, "saVid", "nobody")),
+            _mend("init", lambda sent: sent.setdefault("saVid", "default")),
             _bad_body("init", {"apiKey": API_KEY}),
         ),
         (
             "unknown-chat-role-taken",
-            "createChatCompletion takes a message of any role.",
+            "createChatCompletion accepts a message of any role.",
             "ChatRole.enum (F-chat)",
             _schema("ChatRole", "enum", None),
             _bad_body("createChatCompletion", {"messages": [{"role": "bot", "content": "Hi"}]}),
         ),
         (
             "missing-messages-taken",
-            "createChatCompletion answers a body without messages.",
+            "createChatCompletion accepts a body without messages.",
             "ChatCompletionRequest.required (F-chat)",
-            _mend("createChatCompletion", lambda sent: _default(sent, "messages", [])),
+            _mend("createChatCompletion", lambda sent: sent.setdefault("messages", [])),
             _bad_body("createChatCompletion", {"stream": False}),
         ),
         (
             "chat-content-missing-taken",
-            "createChatCompletion takes messages without a content.",
+            "createChatCompletion accepts messages without a content.",
             "ChatMessage.required (F-chat)",
             _mend("createChatCompletion", _fill_contents),
             _bad_body("createChatCompletion", {"messages": [{"role": "user"}]}),
         ),
         (
             "malformed-assistant-taken",
-            "createChatCompletion ignores an assistantId that is no UUID.",
+            "createChatCompletion ignores an assistantId that is not a UUID.",
             "AssistantId.format (F-chat)",
             _mend(
                 "createChatCompletion",
                 lambda sent: (
-                    None if len(str(sent.get("assistantId"))) == 36 else _drop(sent, "assistantId")
+                    None
+                    if len(str(sent.get("assistantId"))) == 36
+                    else sent.pop("assistantId", None)
                 ),
             ),
             _bad_body("createChatCompletion", {**chat, "assistantId": "default"}),
         ),
         (
             "page-url-that-is-none-taken",
-            "startConversation takes a pageUrl that is no URI.",
+            "startConversation accepts a pageUrl that is not a URI.",
             "ConversationContext.properties.pageUrl.format (R-18)",
             _schema("ConversationContext.properties.pageUrl", "format", None),
             _bad_body("startConversation", {"context": {"pageUrl": "not a uri"}}),
         ),
     ):
-        _add(name, says, evidence, build, probe)
+        _add(name, description, evidence, build, probe)
 
 
 def _accepting_anything() -> None:
     _add(
         "no-json-taken",
-        "sendMessage takes a body that is not JSON for a greeting.",
+        "sendMessage treats a body that is not JSON as a greeting.",
         "openapi.yaml BadRequest",
         lambda server: server.before("sendMessage", _as_message),
         _talking(lambda visitor, it: visitor.invalid("sendMessage", it, raw=b"{content: Hi}")),
     )
     _add(
         "malformed-id-shows-the-latest",
-        "getConversation shows the latest conversation for an id that is no UUID.",
+        "getConversation returns the latest conversation for an id that is not a UUID.",
         "ConversationId.format; openapi.yaml BadRequest",
         _show_the_latest,
         _malformed_after_start,
@@ -313,114 +315,114 @@ def _accepting_queries() -> None:
     listing = "getConversations"
     fields = {"id", "createdAt", "updatedAt", "lastInteractionAt", "status", "closedAt"}
     fields |= {"isHumanHandled", "title"}
-    for name, says, evidence, build, probe in (
+    for name, description, evidence, build, probe in (
         (
             "limit-101-taken",
-            "getConversations takes a limit of 101.",
+            "getConversations accepts a limit of 101.",
             "Parameter Limit.maximum (P3)",
             _parameter(listing, "limit", "maximum", 101),
             probes.refused(listing, limit="101"),
         ),
         (
             "limit-0-taken",
-            "getQnas takes a limit of 0.",
+            "getQnas accepts a limit of 0.",
             "Parameter Limit.minimum (F-qnas)",
             _parameter("getQnas", "limit", "minimum", 0),
             probes.refused("getQnas", PROJECT_ID, limit="0"),
         ),
         (
             "messages-limit-1001-taken",
-            "getMessages takes a limit of 1,001.",
+            "getMessages accepts a limit of 1,001.",
             "openapi.yaml getMessages limit.maximum (F-messages)",
             _parameter("getMessages", "limit", "maximum", None),
             _talking(lambda visitor, it: visitor.invalid("getMessages", it, limit="1001")),
         ),
         (
             "negative-offset-taken",
-            "getConversations takes an offset below 0.",
+            "getConversations accepts a negative offset.",
             "Parameter Offset.minimum (P3)",
             _parameter(listing, "offset", "minimum", None),
             probes.refused(listing, offset="-1"),
         ),
         (
             "unknown-order-taken",
-            "getConversations ignores an orderBy that it does not know.",
+            "getConversations ignores an unknown orderBy.",
             "ConversationOrderBy.enum",
             _ignore(listing, "orderBy", fields),
             probes.refused(listing, orderBy="visitorId"),
         ),
         (
             "unknown-direction-taken",
-            "getConversations ignores an orderDir that is neither asc nor desc.",
+            "getConversations ignores an unknown orderDir.",
             "OrderDirection.enum",
             _ignore(listing, "orderDir", {"asc", "desc"}),
             probes.refused(listing, orderDir="up"),
         ),
         (
             "unknown-status-taken",
-            "getConversations ignores a status that it does not know.",
+            "getConversations ignores an unknown status.",
             "ConversationStatus.enum",
             _ignore(listing, "status", {"open", "closed"}),
             probes.refused(listing, status="archived"),
         ),
         (
             "unknown-role-taken",
-            "getMessages takes any role, and finds nothing.",
+            "getMessages returns an empty list for an unknown role.",
             "MessageRole.enum",
             _parameter("getMessages", "role", "enum", None),
             _talking(lambda visitor, it: visitor.invalid("getMessages", it, role="system")),
         ),
         (
             "limit-in-words-taken",
-            "getConversations ignores a limit that is no number.",
+            "getConversations ignores a limit that is not a number.",
             "Parameter Limit.type (P3)",
             _ignore(listing, "limit", _is_number),
             probes.refused(listing, limit="ten"),
         ),
         (
             "empty-search-taken",
-            "search takes an empty query.",
+            "search accepts an empty query.",
             "openapi.yaml search q.minLength (F-search)",
             _parameter("search", "q", "minLength", None),
             probes.refused("search", q="", apiKey=API_KEY),
         ),
         (
             "long-search-taken",
-            "search takes a query of 501 characters.",
+            "search accepts a query of 501 characters.",
             "openapi.yaml search q.maxLength (F-search)",
             _parameter("search", "q", "maxLength", 501),
             probes.refused("search", q="x" * 501, apiKey=API_KEY),
         ),
         (
             "missing-search-taken",
-            "search without a query finds nothing.",
+            "search returns no results if the query is missing.",
             "openapi.yaml search q.required (F-search)",
             assuming("search", q="-"),
             probes.refused("search", apiKey=API_KEY),
         ),
         (
             "size-51-taken",
-            "search takes a size of 51.",
+            "search accepts a size of 51.",
             "openapi.yaml search size.maximum (F-search)",
             _parameter("search", "size", "maximum", 51),
             probes.refused("search", q="desk", size="51", apiKey=API_KEY),
         ),
         (
             "long-question-taken",
-            "getQnas takes a query of 301 characters.",
+            "getQnas accepts a query of 301 characters.",
             "openapi.yaml getQnas query.maxLength (F-qnas)",
             _parameter("getQnas", "query", "maxLength", None),
             probes.refused("getQnas", PROJECT_ID, query="x" * 301),
         ),
     ):
-        _add(name, says, evidence, build, probe)
+        _add(name, description, evidence, build, probe)
 
 
 def _failing() -> None:
     crash = 500
     _add(
         "malformed-id-500",
-        "getConversation fails with 500 at an id that is no UUID.",
+        "getConversation returns 500 for an id that is not a UUID.",
         "ConversationId.format; openapi.yaml BadRequest",
         _refuse(
             "getConversation", lambda exchange: not _is_uuid(exchange.path["conversationId"]), crash
@@ -429,45 +431,47 @@ def _failing() -> None:
     )
     _add(
         "huge-offset-500",
-        "getConversations fails with 500 at an offset beyond 32 bits.",
+        "getConversations returns 500 for an offset beyond 32 bits.",
         "Parameter Offset: no maximum (P3)",
         _refuse(
             "getConversations", lambda exchange: _is_above(exchange, "offset", 2**31 - 1), crash
         ),
-        probes.taken("getConversations", offset="4294967296"),
+        probes.accepted("getConversations", offset="4294967296"),
         rare=True,
     )
     _add(
         "no-json-500",
-        "sendMessage fails with 500 at a body that is not JSON.",
+        "sendMessage returns 500 for a body that is not JSON.",
         "openapi.yaml BadRequest",
-        _refuse("sendMessage", lambda exchange: exchange.sent is None, crash),
+        _refuse("sendMessage", lambda exchange: exchange.request_json is None, crash),
         _talking(lambda visitor, it: visitor.invalid("sendMessage", it, raw=b"{content: Hi}")),
     )
     _add(
         "array-500",
-        "createChatCompletion fails with 500 at a body that is an array.",
+        "createChatCompletion returns 500 for a body that is an array.",
         "ChatCompletionRequest.type; openapi.yaml BadRequest",
-        _refuse("createChatCompletion", lambda exchange: isinstance(exchange.sent, list), crash),
+        _refuse(
+            "createChatCompletion", lambda exchange: isinstance(exchange.request_json, list), crash
+        ),
         _bad_body("createChatCompletion", []),
     )
     _add(
         "emoji-500",
-        "sendMessage fails with 500 at characters beyond the basic plane.",
+        "sendMessage returns 500 for characters beyond the basic plane.",
         "SendMessageRequest.properties.content.type",
         _refuse("sendMessage", _has_emoji, crash),
         probes.stored(EMOJI),
     )
     _add(
         "null-in-body-500",
-        "init fails with 500 where saVid is null.",
+        "init returns 500 if saVid is null.",
         "InitRequest.properties.saVid.type; openapi.yaml BadRequest",
         _refuse("init", lambda exchange: _dictionary(exchange).get("saVid", 0) is None, crash),
         _bad_body("init", {"apiKey": API_KEY, "saVid": None}),
     )
     _add(
         "nul-500",
-        "sendMessage fails with 500 where the content has the character NUL.",
+        "sendMessage returns 500 for a content with the character NUL.",
         "SendMessageRequest.properties.content.type",
         _refuse("sendMessage", lambda exchange: "\0" in _content(exchange), crash),
         probes.stored("a\0b"),
@@ -475,7 +479,7 @@ def _failing() -> None:
     )
     _add(
         "percent-in-search-500",
-        "search fails with 500 where the query has a quote or a percent sign.",
+        "search returns 500 for a query with a quote or a percent sign.",
         "openapi.yaml search q.type",
         _refuse(
             "search", lambda exchange: not {"'", "%"}.isdisjoint(exchange.query.get("q", "")), crash
@@ -506,7 +510,7 @@ def _refusing() -> None:
     )
     _add(
         "content-counted-in-bytes",
-        "sendMessage counts bytes, and so refuses 5,001 umlauts.",
+        "sendMessage limits bytes instead of characters, and refuses 5,001 umlauts.",
         "SendMessageRequest.properties.content.maxLength (P2)",
         _refuse("sendMessage", lambda exchange: len(_content(exchange).encode()) > 10_000, 422),
         probes.stored("ä" * 10_000),
@@ -523,7 +527,7 @@ def _refusing() -> None:
     )
     _add(
         "null-in-page-context-refused",
-        "sendMessage refuses a page without a title, that is with null for it.",
+        "sendMessage refuses a page whose title is null.",
         "PageContext.properties.title.type (P2)",
         _schema("PageContext.properties.title", "type", "string"),
         _good_body("sendMessage", {"content": "Hi", "pageContext": {"url": "/", "title": None}}),
@@ -533,28 +537,28 @@ def _refusing() -> None:
         "start-without-body-refused",
         "startConversation refuses a request without a body.",
         "C-07",
-        _refuse("startConversation", lambda exchange: not exchange.request),
+        _refuse("startConversation", lambda exchange: not exchange.request_body),
         lambda api: api.visitor().expect("startConversation", wanted=201),
     )
     _add(
         "start-with-empty-body-refused",
         "startConversation refuses an empty object.",
         "C-07",
-        _refuse("startConversation", lambda exchange: exchange.request == b"{}", 422),
+        _refuse("startConversation", lambda exchange: exchange.request_body == b"{}", 422),
         lambda api: api.visitor().expect("startConversation", wanted=201, body={}),
     )
     _add(
         "close-without-body-refused",
         "closeConversation refuses a request without a body.",
         "C-06",
-        _refuse("closeConversation", lambda exchange: not exchange.request),
+        _refuse("closeConversation", lambda exchange: not exchange.request_body),
         _talking(lambda visitor, it: visitor.expect("closeConversation", it)),
     )
     _add(
         "close-without-reason-refused",
         "closeConversation refuses a body without a reason.",
         "C-06",
-        _refuse("closeConversation", lambda exchange: exchange.sent == {}),
+        _refuse("closeConversation", lambda exchange: exchange.request_json == {}),
         _good_body("closeConversation", {}),
     )
     _add(
@@ -581,14 +585,14 @@ def _refusing() -> None:
         "getConversations refuses a limit of 100.",
         "Parameter Limit.maximum (P3)",
         _parameter("getConversations", "limit", "maximum", 99),
-        probes.taken("getConversations", limit="100"),
+        probes.accepted("getConversations", limit="100"),
     )
     _add(
         "limit-1-refused",
         "getQnas refuses a limit of 1.",
         "Parameter Limit.minimum (F-qnas)",
         _parameter("getQnas", "limit", "minimum", 2),
-        probes.taken("getQnas", PROJECT_ID, limit="1"),
+        probes.accepted("getQnas", PROJECT_ID, limit="1"),
     )
     _add(
         "messages-limit-1000-refused",
@@ -599,10 +603,10 @@ def _refusing() -> None:
     )
     _add(
         "order-by-closed-at-refused",
-        "getConversations does not know the orderBy closedAt.",
+        "getConversations refuses orderBy=closedAt.",
         "ConversationOrderBy.enum",
         _refuse("getConversations", lambda exchange: exchange.query.get("orderBy") == "closedAt"),
-        probes.taken("getConversations", orderBy="closedAt"),
+        probes.accepted("getConversations", orderBy="closedAt"),
         rare=True,
     )
     _add(
@@ -610,14 +614,14 @@ def _refusing() -> None:
         "search refuses a query of 500 characters.",
         "openapi.yaml search q.maxLength (F-search)",
         _parameter("search", "q", "maxLength", 499),
-        probes.taken("search", q="x" * 500, apiKey=API_KEY),
+        probes.accepted("search", q="x" * 500, apiKey=API_KEY),
     )
     _add(
         "size-50-refused",
         "search refuses a size of 50.",
         "openapi.yaml search size.maximum (F-search)",
         _parameter("search", "size", "maximum", 49),
-        probes.taken("search", q="desk", size="50", apiKey=API_KEY),
+        probes.accepted("search", q="desk", size="50", apiKey=API_KEY),
     )
     _add(
         "longest-device-refused",
@@ -633,7 +637,7 @@ def _refusing() -> None:
         _refuse(
             "sendMessageFeedback", lambda exchange: _dictionary(exchange).get("feedback", 0) is None
         ),
-        lambda api: _take_back(api),
+        probes.unrated,
     )
     _add(
         "system-message-refused",
@@ -660,22 +664,9 @@ def _refusing() -> None:
     )
 
 
-def _take_back(api: Api) -> None:
-    visitor = api.visitor()
-    visitor.rate(visitor.messages(visitor.talk())[-1]["id"], None)
-
-
-def _default(sent: dict[str, Any], name: str, value: Any) -> None:
-    sent.setdefault(name, value)
-
-
 def _only(sent: dict[str, Any], name: str, *types: type) -> None:
     if name in sent and not isinstance(sent[name], types):
         del sent[name]
-
-
-def _drop(sent: dict[str, Any], name: str) -> None:
-    sent.pop(name, None)
 
 
 def _fill_contents(sent: dict[str, Any]) -> None:
@@ -697,9 +688,9 @@ def _has_emoji(exchange: Exchange) -> bool:
 
 def _as_message(exchange: Exchange) -> None:
     try:
-        json.loads(exchange.request)
+        json.loads(exchange.request_body)
     except ValueError:
-        exchange.sent = {"content": "Hello"}
+        exchange.request_json = {"content": "Hello"}
 
 
 def _show_the_latest(server: Server) -> None:

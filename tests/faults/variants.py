@@ -1,6 +1,6 @@
-"""Servers that differ from the mock only where the documents leave them free.
+"""Servers that differ from the mock only in ways that the documents allow.
 
-The contract tests must raise no alarm on any of them.
+The contract tests must not report a violation on any of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
 __all__ = ["VARIANTS", "Variant"]
 
 Shows: TypeAlias = Callable[[Api], object]
-"""Raises `AssertionError` unless the server differs in this."""
+"""A check that raises `AssertionError` unless the server has the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class Variant:
     """The mock with one difference that the documents allow."""
 
     id: str
-    says: str
-    """What the server does otherwise, in one sentence."""
+    description: str
+    """The difference from the mock, in one sentence."""
     evidence: str
-    """Where the documents leave it open."""
+    """The place where the documents leave the behaviour open."""
     build: Build
     shows: Shows
 
     def app(self) -> Starlette:
-        """Return the server with the difference."""
+        """Build the server with the difference."""
         server = Server()
         self.build(server)
         return server.app()
@@ -64,25 +64,25 @@ _EVERY = " ".join(operations())
 _STREAMING = "sendMessage createChatCompletion"
 
 
-def _variant(name: str, says: str, evidence: str, shows: Shows) -> Callable[[Build], Build]:
-    """Return what adds the function below it."""
+def _variant(name: str, description: str, evidence: str, shows: Shows) -> Callable[[Build], Build]:
+    """Return a decorator that adds the decorated function as a variant."""
 
     def add(build: Build) -> Build:
-        _variants.append(Variant(name, says, evidence, build, shows))
+        _variants.append(Variant(name, description, evidence, build, shows))
         return build
 
     return add
 
 
-def _add(name: str, says: str, evidence: str, build: Build, shows: Shows) -> None:
-    _variants.append(Variant(name, says, evidence, build, shows))
+def _add(name: str, description: str, evidence: str, build: Build, shows: Shows) -> None:
+    _variants.append(Variant(name, description, evidence, build, shows))
 
 
-# How a request is refused.
+# Refusals.
 
 
 def _statuses(api: Api) -> list[int]:
-    """Return what malformed JSON, a wrong type, a length and a bound are answered with."""
+    """Return the statuses for malformed JSON, a wrong type, a length, a bound and a missing key."""
     visitor = api.visitor()
     it = visitor.start()
     return [
@@ -111,21 +111,21 @@ def _by_kind(exchange: Exchange) -> int:
 
 _add(
     "refuse-400",
-    "Every invalid request gets 400.",
+    "Every invalid request is refused with 400.",
     "O-2",
     _refusing(lambda _: 400),
     lambda api: _equal([400] * 5, _statuses(api)),
 )
 _add(
     "refuse-422",
-    "Every invalid request gets 422.",
+    "Every invalid request is refused with 422.",
     "O-2",
     _refusing(lambda _: 422),
     lambda api: _equal([422] * 4 + [400], _statuses(api)),
 )
 _add(
     "refuse-split",
-    "Malformed JSON and wrong types get 400, values out of bounds 422.",
+    "Malformed JSON and wrong types are refused with 400, values out of bounds with 422.",
     "O-2",
     _refusing(_by_kind),
     lambda api: _equal([400, 400, 422, 422, 400], _statuses(api)),
@@ -144,7 +144,9 @@ def _foreign(status: int) -> Shows:
 _OWNED = "getConversation getMessages sendMessage closeConversation sendMessageFeedback"
 
 
-@_variant("foreign-403", "What is somebody else's gets 403.", "O-1", _foreign(403))
+@_variant(
+    "foreign-403", "Access to objects of other visitors is refused with 403.", "O-1", _foreign(403)
+)
 def _foreign_403(server: Server) -> None:
     def answer(call: Call, handler: Handler) -> ASGIApp:
         if owner_of(call) not in {None, call.visitor.id}:
@@ -156,14 +158,14 @@ def _foreign_403(server: Server) -> None:
 
 _add(
     "foreign-404",
-    "What is somebody else's gets 404, as the mock has it.",
+    "Access to objects of other visitors is refused with 404, as in the mock.",
     "O-1",
     lambda _: None,
     _foreign(404),
 )
 _add(
     "errors-terse",
-    "Errors have a message and nothing else.",
+    "Errors have only a message.",
     "ErrorBody.required",
     lambda server: server.after(_EVERY, _terse),
     lambda api: _equal(["message"], list(api.refused("getMe", by=(401,)))),
@@ -177,7 +179,7 @@ def _terse(exchange: Exchange) -> None:
 
 _add(
     "errors-in-other-words",
-    "Errors have other codes, and details with null in them.",
+    "Errors have other codes, and details that contain null.",
     "C-14; C-20",
     lambda server: server.after(_EVERY, _other_words),
     lambda api: _equal("x_401", api.refused("getMe", by=(401,))["code"]),
@@ -220,21 +222,21 @@ def _qnas(api: Api) -> Any:
 
 _add(
     "retry-after-header",
-    "Each 40th request gets 429, with the header Retry-After.",
+    "Each 40th request gets a 429 with the header Retry-After.",
     "O-4",
     lambda server: _sometimes_429(server, header=True),
     _some_429(header=True),
 )
 _add(
     "retry-after-body",
-    "Each 40th request gets 429, with the seconds in the body alone.",
+    "Each 40th request gets a 429 with the seconds only in the body.",
     "O-4",
     lambda server: _sometimes_429(server, header=False),
     _some_429(header=False),
 )
 
 
-# What objects look like.
+# Objects.
 
 
 def _misspelled(server: Server) -> None:
@@ -264,7 +266,7 @@ def _shows_misspelled(api: Api) -> None:
 
 _add(
     "misspelled",
-    "Everywhere lastInterationAt stands for lastInteractionAt.",
+    "The property lastInteractionAt is misspelled lastInterationAt everywhere.",
     "C-01",
     _misspelled,
     _shows_misspelled,
@@ -272,7 +274,7 @@ _add(
 
 
 def _deep(value: Any, make: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return ``value`` with each object in it made anew."""
+    """Return ``value`` with ``make`` applied to each object in it."""
     if isinstance(value, dict):
         return make({key: _deep(item, make) for key, item in value.items()})
     return [_deep(item, make) for item in value] if isinstance(value, list) else value
@@ -308,7 +310,7 @@ def _extra_events(_exchange: Exchange) -> Step:
 
 @_variant(
     "extra-fields",
-    "Unknown fields in every object, unknown parts and events, and further headers.",
+    "Responses have unknown fields, parts, events and headers.",
     "R-10; R-19",
     lambda api: _contains(api.visitor().expect("getMe"), "x_new"),
 )
@@ -351,7 +353,7 @@ def _terse_object(value: dict[str, Any]) -> dict[str, Any]:
         name: item
         for name, item in value.items()
         if name not in _optional
-        # What is there is told; what is not there is left out.
+        # These fields are omitted only if they are empty.
         or (name == "object" and required)
         or (name in {"humanAgent", "messages", "lastMessage", "isHumanHandled"} and item)
     }
@@ -359,7 +361,7 @@ def _terse_object(value: dict[str, Any]) -> dict[str, Any]:
 
 @_variant(
     "optional-left-out",
-    "Optional fields are left out: all that say nothing, and object.",
+    "Optional fields are omitted if they are empty, and object always.",
     "C-03; C-04; C-13; R-4; R-9",
     lambda api: _lacks(api.visitor().expect("getMe"), "object"),
 )
@@ -398,14 +400,14 @@ _add(
 )
 _add(
     "times-in-words",
-    "Times are written as in the headers of HTTP.",
+    "Times have the format of HTTP headers.",
     "O-7",
     _times(lambda time: format_datetime(time, usegmt=True)),
     lambda api: _contains(_created(api), "GMT"),
 )
 _add(
     "metadata",
-    "Messages have metadata of several types.",
+    "The metadata of messages have several types.",
     "C-19",
     together(
         edit("getMessages", "data.0.metadata", put({"model": "m", "tags": [1]})),
@@ -423,7 +425,7 @@ def _messages(api: Api) -> list[dict[str, Any]]:
 
 @_variant(
     "status-null",
-    "What the visitor says has no status.",
+    "Messages of the visitor have the status null.",
     "Message.properties.status",
     lambda api: _equal(None, _messages(api)[0]["status"]),
 )
@@ -447,7 +449,7 @@ def _status_null(server: Server) -> None:
 
 _add(
     "title-never",
-    "No conversation ever gets a title.",
+    "The title of every conversation is null.",
     "Conversation.properties.title",
     together(
         edit("getConversation", "title", put(None)),
@@ -487,7 +489,7 @@ def _capitals(value: dict[str, Any]) -> dict[str, Any]:
 
 _add(
     "ids-in-capitals",
-    "Identifiers have capital letters.",
+    "Identifiers are in upper case.",
     "ConversationId.format: a UUID is read in either case (RFC 9562)",
     lambda server: server.after(
         "startConversation getConversations getConversation getMessages init getMe",
@@ -507,7 +509,7 @@ def _written(write: Callable[[Any], str]) -> Build:
 
 _add(
     "json-spread-out",
-    "JSON is indented, and written in ASCII.",
+    "JSON is indented, and escapes characters beyond ASCII.",
     "openapi.yaml: any JSON",
     _written(lambda value: f"\n{json.dumps(value, indent=2, sort_keys=True)}\n"),
     lambda api: _contains(api.visitor().send("getMe").text, "\n"),
@@ -548,12 +550,12 @@ def _charset(server: Server) -> None:
     server.head(_STREAMING, hook)
 
 
-# What is done with conversations and messages.
+# Conversations and messages.
 
 
 @_variant(
     "closed-accepts",
-    "A message to a closed conversation is stored and answered; it stays closed.",
+    "A message to a closed conversation is stored and answered without opening it.",
     "O-3",
     lambda api: _said_after_closing(api, 200),
 )
@@ -605,7 +607,7 @@ def _conflict_as_422(exchange: Exchange) -> None:
 
 @_variant(
     "own-feedback-refused",
-    "Visitors may not rate their own messages: 403.",
+    "A visitor who rates an own message is refused with 403.",
     "O-18",
     lambda api: _rated_own(api, 403),
 )
@@ -630,7 +632,7 @@ def _rated_own(api: Api, status: int) -> None:
 
 @_variant(
     "close-again-replaces",
-    "Closing again replaces the reason, and says success: false.",
+    "Closing a closed conversation replaces the reason, and returns success: false.",
     "O-16; O-17",
     lambda api: _closed_twice(api),
 )
@@ -663,7 +665,7 @@ def _closed_twice(api: Api) -> None:
 
 @_variant(
     "human",
-    "A human agent takes over each third conversation as it starts: messages give 202.",
+    "A human agent takes over each third conversation, so that messages get 202.",
     "openapi.yaml sendMessage 202 (P2)",
     lambda api: _taken_over(api),
 )
@@ -698,7 +700,7 @@ def _taken_over(api: Api) -> None:
 
 @_variant(
     "whole-paging",
-    "Neither fractions nor null are taken for limit, offset and size.",
+    "Fractions and null are refused for limit, offset and size.",
     "O-5; O-6",
     lambda api: _paging(api, (400, 422)),
 )
@@ -712,7 +714,7 @@ def _whole_paging(server: Server) -> None:
 
 @_variant(
     "fractions-taken",
-    "Fractions of limit, offset and size are rounded down; null is taken.",
+    "Fractions of limit, offset and size are rounded down, and null is accepted.",
     "O-5; O-6",
     lambda api: _paging(api, (200,)),
 )
@@ -745,20 +747,20 @@ def _empty_messages_refused(server: Server) -> None:
     server.schema("ChatCompletionRequest.properties.messages")["minItems"] = 1
 
 
-# Answers and streams.
+# Answers of the assistant, and streams.
 
 
 @_variant(
     "stream-default",
-    "sendMessage without stream streams.",
+    "sendMessage streams by default.",
     "O-10",
     lambda api: _asked_nothing(api),
 )
 def _stream_default(server: Server) -> None:
     def ask(exchange: Exchange) -> None:
-        sent = exchange.sent
+        sent = exchange.request_json
         if isinstance(sent, dict):
-            exchange.sent = {"stream": True, **sent}
+            exchange.request_json = {"stream": True, **sent}
 
     server.before("sendMessage", ask)
 
@@ -794,7 +796,7 @@ def _failing(server: Server, *, done: bool) -> None:
 
 
 class _Failing(Assistant):
-    """Breaks off each answer of another assistant."""
+    """An assistant that breaks off each answer of another assistant."""
 
     def __init__(self, assistant: Assistant) -> None:
         super().__init__()
@@ -819,14 +821,14 @@ def _breaks_off(*, done: bool) -> Shows:
 
 _add(
     "done-after-error",
-    "Each third stream breaks off with an error, and [DONE] after it.",
+    "Each third stream breaks off with an error followed by [DONE].",
     "O-15",
     lambda server: _failing(server, done=True),
     _breaks_off(done=True),
 )
 _add(
     "no-done-after-error",
-    "Each third stream breaks off with an error, and nothing after it.",
+    "Each third stream breaks off with an error and without [DONE].",
     "O-15",
     lambda server: _failing(server, done=False),
     _breaks_off(done=False),
@@ -834,7 +836,7 @@ _add(
 
 
 def _lines(event: Event) -> Iterable[bytes]:
-    """Return an event in another of the ways that server-sent events can be written."""
+    """Encode an event in another valid form of server-sent events."""
     kind = event.type
     if kind == "start":
         yield b": hello\r\n\r\nretry: 3000\r\n\r\n"
@@ -849,7 +851,7 @@ def _lines(event: Event) -> Iterable[bytes]:
 
 _add(
     "event-stream-in-other-style",
-    "Streams have comments, ids, CR LF and payloads over several lines of data.",
+    "Streams have comments, ids, CR LF, and payloads over several lines of data.",
     "C-10: what server-sent events allow",
     lambda server: server.stream(_STREAMING, lambda _: _lines),
     lambda api: _contains(_streamed(api), "data:[DONE]\r\n"),
@@ -879,7 +881,7 @@ def _pieces(_exchange: Exchange) -> Step:
 
 _add(
     "one-delta",
-    "The whole text comes in one delta, after an empty one.",
+    "The text of a stream is sent in one delta, after an empty one.",
     "TextDeltaPayload.properties.delta",
     lambda server: server.stream(_STREAMING, _pieces),
     lambda api: _equal(2, _streamed(api).count('"text-delta"')),
@@ -908,7 +910,7 @@ def _tools(_exchange: Exchange) -> Step:
 
 @_variant(
     "two-steps",
-    "The assistant uses a tool first, and answers in a second step.",
+    "The assistant uses a tool in a first step, and answers in a second one.",
     "Completion.properties.steps; R-10",
     lambda api: _contains(_streamed(api), "tool-input-start"),
 )
@@ -926,7 +928,7 @@ def _two_steps(server: Server) -> None:
 
 @_variant(
     "answers-vary",
-    "The assistant never says the same twice, at length, and with emoji.",
+    "The assistant gives a different answer each time, long and with emoji.",
     "openapi.yaml sendMessage.description: an assistant's words are its own",
     lambda api: _different(api),
 )
@@ -942,7 +944,7 @@ def _answers_vary(server: Server) -> None:
             text = f"{found.text}\n\n{next(numbers)}. Grüße 👋🏽 {'und so weiter ' * 30}…"
             return replace(found, text=text)
 
-        assistant.answer = answer  # type: ignore[method-assign] # its own is on the class
+        assistant.answer = answer  # type: ignore[method-assign] # replaces the method of the class
 
     server.services(patch)
 
@@ -955,7 +957,7 @@ def _different(api: Api) -> None:
 
 @_variant(
     "qnas-slow",
-    "Each answer takes 50 ms more.",
+    "Each response is delayed by 50 ms.",
     "openapi.yaml states no times",
     lambda api: api.visitor(),
 )
@@ -975,12 +977,12 @@ def _slow(server: Server) -> None:
         application.middleware_stack = later
         return application
 
-    server.app = app  # type: ignore[method-assign] # this one is made slower
+    server.app = app  # type: ignore[method-assign] # replaces the method of this server
 
 
 _add(
     "stream-slow",
-    "The pieces of a stream come 20 ms after one another.",
+    "The events of a stream are sent 20 ms apart.",
     "openapi.yaml sendMessage.description: while it is being written",
     lambda server: server.settings.update(stream_delay=0.02),
     lambda api: _streamed(api),
