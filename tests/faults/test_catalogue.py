@@ -66,7 +66,8 @@ def test_ids_are_unique_and_plain() -> None:
 
 def test_descriptions_are_distinct_sentences() -> None:
     """Each mutant and variant is described by one sentence, and no two sentences are equal."""
-    sentences = [one.description for one in (*MUTANTS.values(), *VARIANTS.values())]
+    sentences = [mutant.description for mutant in MUTANTS.values()]
+    sentences += [variant.description for variant in VARIANTS.values()]
     assert [] == [sentence for sentence in sentences if not sentence.endswith(".")]
     # A sentence may begin with the name of an operation or of a field.
     named = {*operations()} | set(FIELDS.findall(json.dumps(spec()["components"]["schemas"])))

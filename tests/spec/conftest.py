@@ -1,4 +1,4 @@
-"""What the tests of ``openapi.yaml`` share: lookups, validation, the evidence."""
+"""Fixtures for the tests of ``openapi.yaml``: lookups, validation and the evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from siteassist_spec import Document, load_spec, read_operations
+from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
 from tests.values import ROOT
 
 if TYPE_CHECKING:
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def spec() -> dict[str, Any]:
-    """``openapi.yaml``; a test that changes it works on a copy."""
-    return load_spec()
+    """Return ``openapi.yaml``; a test that changes it works on a copy."""
+    return SPEC
 
 
 @pytest.fixture(scope="session")
-def resolve(spec: dict[str, Any]) -> Callable[[Any], Any]:
-    """Follow the ``$ref`` of a node, if it is one."""
-    return Document(spec).resolve
+def resolve() -> Callable[[Any], Any]:
+    """Return a function that follows the ``$ref`` of a node, if it has one."""
+    return DOCUMENT.resolve
 
 
 @pytest.fixture(scope="session")
-def operations(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every operation by its id, as it is written, with its ``method`` and ``path``."""
+def operations() -> dict[str, dict[str, Any]]:
+    """Return the raw operations by their ids, with their ``method`` and ``path``."""
     return {
         name: {"method": operation.method.lower(), "path": operation.path, **operation.raw}
-        for name, operation in read_operations(Document(spec)).items()
+        for name, operation in OPERATIONS.items()
     }
 
 
 @pytest.fixture(scope="session")
 def errors_of(spec: dict[str, Any]) -> Callable[[Any, Any], list[str]]:
-    """Say what is wrong with a value under a schema; formats count."""
+    """Return a function that lists the errors of a value under a schema, formats included."""
 
     def errors_of(schema: Any, value: Any) -> list[str]:
         whole = {"components": spec["components"], "allOf": [schema]}
@@ -51,10 +51,10 @@ def errors_of(spec: dict[str, Any]) -> Callable[[Any, Any], list[str]]:
 
 @pytest.fixture(scope="session")
 def event_errors(errors_of: Callable[[Any, Any], list[str]]) -> Callable[[Any, Any], list[str]]:
-    """Say what is wrong with an event under a schema, its payload included.
+    """Return a function that lists the errors of an event, its payload included.
 
-    JSON Schema treats the content of a string as an annotation, so the payload
-    needs a validation of its own.
+    JSON Schema treats the content of a string as an annotation, so that the payload must
+    be validated separately.
     """
 
     def event_errors(schema: Any, event: Any) -> list[str]:
@@ -66,7 +66,7 @@ def event_errors(errors_of: Callable[[Any, Any], list[str]]) -> Callable[[Any, A
         try:
             payload = json.loads(event["data"])
         except ValueError as error:
-            return [f"the payload is no JSON: {error}"]
+            return [f"the payload is not JSON: {error}"]
         return errors_of({"$ref": "#/components/schemas/StreamPayload"}, payload)
 
     return event_errors
@@ -80,15 +80,17 @@ def evidence() -> str:
 
 @pytest.fixture(scope="session")
 def evidence_table(evidence: str) -> Callable[[str], list[list[str]]]:
-    """Read the rows of the table under a heading, without its head."""
+    """Return a function that reads the rows of the table under a heading, without its header."""
 
     def evidence_table(heading: str) -> list[list[str]]:
         sections = re.split(r"^#+ (.+)$", evidence, flags=re.MULTILINE)
-        assert sections.count(heading) == 1, f"one heading {heading!r}"
+        assert sections.count(heading) == 1, f"expected one heading {heading!r}"
         lines = sections[sections.index(heading) + 1].splitlines()
         rows = [line for line in lines if line.startswith("|")]
         cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-        assert {len(row) for row in cells} == {len(cells[0])}, f"ragged table under {heading!r}"
+        assert {len(row) for row in cells} == {len(cells[0])}, (
+            f"rows of different lengths under {heading!r}"
+        )
         return cells[2:]
 
     return evidence_table

@@ -1,4 +1,4 @@
-"""`siteassist_spec` reads the description, and says clearly why if it cannot."""
+"""`siteassist_spec` reads the description, or reports why it cannot."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from siteassist_spec.__main__ import main
 from tests.values import ROOT
 
 
-def test_description_is_read() -> None:
-    """Without a path, it is the description of this repository."""
+def test_default_path_is_the_description_of_the_repository() -> None:
+    """Without a path, `load_spec` reads ``openapi.yaml`` of this repository."""
     assert ROOT / "openapi.yaml" == SPEC_PATH
     assert "SiteAssist API" == load_spec()["info"]["title"]
 
 
-def test_yaml_is_read_by_the_rules_of_version_1_2(tmp_path: Path) -> None:
-    """Words such as `no` and `on` are text, not truth values."""
+def test_yaml_1_2_rules_apply(tmp_path: Path) -> None:
+    """Words such as `no` and `on` are strings, not booleans."""
     path = tmp_path / "openapi.yaml"
     path.write_text("country: no\non: true\n")
     assert {"country": "no", "on": True} == load_spec(path)
@@ -41,7 +41,7 @@ def test_yaml_is_read_by_the_rules_of_version_1_2(tmp_path: Path) -> None:
 def test_bad_description_names_place_and_problem(
     content: bytes, place: str, problem: str, tmp_path: Path
 ) -> None:
-    """The message has the file, the line where there is one, and the problem."""
+    """The message names the file, the line if it is known, and the problem."""
     path = tmp_path / "openapi.yaml"
     path.write_bytes(content)
     with pytest.raises(SpecError) as caught:
@@ -51,23 +51,23 @@ def test_bad_description_names_place_and_problem(
 
 
 def test_missing_description_is_named(tmp_path: Path) -> None:
-    """A file that is not there is named, with the system's reason."""
+    """The message for a missing file has its path and the reason of the system."""
     path = tmp_path / "none.yaml"
     with pytest.raises(SpecError) as caught:
         load_spec(path)
     assert f"{path}: No such file or directory" == str(caught.value)
 
 
-def test_command_says_that_the_description_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line, exit status 0."""
+def test_command_reports_a_readable_description(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints one line and exits with status 0."""
     assert 0 == main()
     assert ("openapi.yaml can be read.\n", "") == capsys.readouterr()
 
 
-def test_command_says_why_the_description_cannot_be_read(
+def test_command_reports_an_unreadable_description(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One line on standard error, exit status 2."""
+    """The command prints one line to standard error and exits with status 2."""
     monkeypatch.setattr("siteassist_spec.document.SPEC_PATH", tmp_path)
     assert 2 == main()
     assert ("", f"{tmp_path}: Is a directory\n") == capsys.readouterr()

@@ -1,7 +1,7 @@
 """``openapi.yaml`` states exactly the documented constraints.
 
-The tables in ``data/`` are a second reading of the documents, written by hand.
-The tests put ``openapi.yaml`` into the tables' notation and compare.
+The tables in ``data/`` are written by hand from the documents, independently of
+``openapi.yaml``. The tests convert ``openapi.yaml`` to the notation of the tables and compare.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ DATA = Path(__file__).with_name("data")
 OPERATIONS = YAML(typ="safe", pure=True).load(DATA / "documented_operations.yaml")
 SCHEMAS = YAML(typ="safe", pure=True).load(DATA / "documented_schemas.yaml")
 
-# A keyword that is missing here states something that the notation cannot say.
-SPOKEN = {
+# The keywords that the notation can express; any other keyword is an error.
+EXPRESSIBLE = {
     "$ref",
     "anyOf",
     "const",
@@ -39,26 +39,26 @@ SPOKEN = {
     "oneOf",
     "pattern",
     "type",
-    # No document has it: it names what the value is for, docs/extensions.md.
+    # An extension of this description, which no document states: docs/extensions.md.
     "x-credential",
 }
 
 
 def name_of(node: dict[str, Any]) -> str:
-    """Take the component's name from a reference."""
+    """Return the name of the component that a reference names."""
     assert set(node) == {"$ref"}
     return str(node["$ref"]).rpartition("/")[2]
 
 
 def bounds(schema: dict[str, Any], least: str, most: str, unit: str) -> list[str]:
-    """Say ``1..10`` if the schema has either bound."""
+    """Return bounds such as ``1..10``, or nothing if the schema has neither."""
     if least not in schema and most not in schema:
         return []
     return [f"{schema.get(least, '')}..{schema.get(most, '')}{unit}"]
 
 
-def what(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> list[str]:
-    """Say which types or values a schema allows, one by one."""
+def types_or_values(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> list[str]:
+    """List the types or values that a schema allows."""
     if "enum" in schema:
         assert schema["type"] == "string"
         return [str(value) for value in schema["enum"]]
@@ -70,43 +70,43 @@ def what(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> list[str]:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     first = types[0]
     if first == "array":
-        return [f"array of {say(schema['items'], resolve)}", *types[1:]]
+        return [f"array of {notation(schema['items'], resolve)}", *types[1:]]
     if "format" in schema:
         first = f"{first} ({schema['format']})"
     return [first, *types[1:]]
 
 
-def say(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> str:
-    """Put a schema into the notation of the tables."""
+def notation(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> str:
+    """Convert a schema to the notation of the tables."""
     if "$ref" in schema:
         named = resolve(schema)
         if named.get("type") == "object" or "oneOf" in named:
             return name_of(schema)
-        return say(named, resolve)
-    assert set(schema) - SPOKEN == set()
+        return notation(named, resolve)
+    assert set(schema) - EXPRESSIBLE == set()
     if "oneOf" in schema:
         assert set(schema) == {"description", "oneOf"}
         return "one of " + ", ".join(name_of(branch) for branch in schema["oneOf"])
     if "anyOf" in schema:
         assert set(schema) == {"description", "anyOf"}
-        return " | ".join(say(branch, resolve) for branch in schema["anyOf"])
-    said = [" | ".join(what(schema, resolve))]
-    said += bounds(schema, "minimum", "maximum", "")
-    said += bounds(schema, "minLength", "maxLength", " characters")
+        return " | ".join(notation(branch, resolve) for branch in schema["anyOf"])
+    parts = [" | ".join(types_or_values(schema, resolve))]
+    parts += bounds(schema, "minimum", "maximum", "")
+    parts += bounds(schema, "minLength", "maxLength", " characters")
     if "pattern" in schema:
-        said.append(f"matching {schema['pattern']}")
+        parts.append(f"matching {schema['pattern']}")
     if "not" in schema:
-        said.append(f"none of {' | '.join(excluded(schema['not']))}")
+        parts.append(f"none of {' | '.join(excluded(schema['not']))}")
     if "contentMediaType" in schema:
-        said.append(f"{schema['contentMediaType']} of {name_of(schema['contentSchema'])}")
+        parts.append(f"{schema['contentMediaType']} of {name_of(schema['contentSchema'])}")
     if "default" in schema:
         default = schema["default"]
-        said.append(f"default {str(default).lower() if default is False else default}")
-    return ", ".join(said)
+        parts.append(f"default {str(default).lower() if default is False else default}")
+    return ", ".join(parts)
 
 
 def excluded(schema: dict[str, Any]) -> list[str]:
-    """Say which values a ``not`` excludes."""
+    """List the values that a ``not`` excludes."""
     if "anyOf" in schema:
         return [value for branch in schema["anyOf"] for value in excluded(branch)]
     (value,) = schema.values()
@@ -114,9 +114,9 @@ def excluded(schema: dict[str, Any]) -> list[str]:
 
 
 def stated_schema(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> Any:
-    """Put a component schema into the notation of the tables."""
+    """Convert a component schema to the notation of the tables."""
     if schema.get("type") != "object":
-        return say(schema, resolve)
+        return notation(schema, resolve)
     keywords = {"type", "description", "required", "properties", "additionalProperties"}
     assert set(schema) - keywords == set()
     properties = schema.get("properties", {})
@@ -124,10 +124,12 @@ def stated_schema(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> Any:
     assert set(required) <= set(properties)
     stated: dict[str, Any] = {
         "required": {
-            name: say(value, resolve) for name, value in properties.items() if name in required
+            name: notation(value, resolve) for name, value in properties.items() if name in required
         },
         "optional": {
-            name: say(value, resolve) for name, value in properties.items() if name not in required
+            name: notation(value, resolve)
+            for name, value in properties.items()
+            if name not in required
         },
     }
     if "additionalProperties" in schema:
@@ -137,15 +139,15 @@ def stated_schema(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> Any:
 
 
 def stated_parameter(parameter: dict[str, Any], resolve: Callable[[Any], Any]) -> str:
-    """Put a parameter into the notation of the tables."""
+    """Convert a parameter to the notation of the tables."""
     known = {"name", "in", "required", "description", "schema", "examples"}
     assert set(parameter) - known == set()
     need = "required" if parameter.get("required", False) else "optional"
-    return f"{parameter['in']}, {need}, {say(parameter['schema'], resolve)}"
+    return f"{parameter['in']}, {need}, {notation(parameter['schema'], resolve)}"
 
 
 def stated_operation(operation: dict[str, Any], resolve: Callable[[Any], Any]) -> dict[str, Any]:
-    """Put an operation into the notation of the tables."""
+    """Convert an operation to the notation of the tables."""
     parameters = [resolve(parameter) for parameter in operation.get("parameters", [])]
     body = None
     if "requestBody" in operation:
@@ -172,7 +174,7 @@ def stated_operation(operation: dict[str, Any], resolve: Callable[[Any], Any]) -
 
 
 def test_every_operation_is_documented(operations: dict[str, dict[str, Any]]) -> None:
-    """The documents and ``openapi.yaml`` have the same operations."""
+    """The table and ``openapi.yaml`` have the same operations."""
     assert sorted(operations) == sorted(OPERATIONS["operations"])
 
 
@@ -182,12 +184,12 @@ def test_every_schema_is_documented(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS["operations"])
-def test_an_operation_is_as_documented(
+def test_operation_is_as_documented(
     name: str,
     operations: dict[str, dict[str, Any]],
     resolve: Callable[[Any], Any],
 ) -> None:
-    """Request, credential, parameters, body, answers and errors are the documented ones."""
+    """The request, credential, parameters, body, responses and errors are as documented."""
     documented = dict(OPERATIONS["operations"][name])
     if documented["errors"] == "all":
         documented["errors"] = OPERATIONS["all"]
@@ -195,24 +197,24 @@ def test_an_operation_is_as_documented(
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_a_schema_is_as_documented(
+def test_schema_is_as_documented(
     name: str,
     spec: dict[str, Any],
     resolve: Callable[[Any], Any],
 ) -> None:
-    """Required fields, types, nullability, bounds, values and defaults are the documented ones."""
+    """Required fields, types, nullability, bounds, values and defaults are as documented."""
     assert stated_schema(spec["components"]["schemas"][name], resolve) == SCHEMAS[name]
 
 
-def test_every_error_is_the_same_error(spec: dict[str, Any]) -> None:
-    """The shared responses are the errors, as JSON, with the one error schema."""
+def test_shared_responses_use_the_error_schema(spec: dict[str, Any]) -> None:
+    """Each shared response is JSON with the schema ``Error``."""
     for response in spec["components"]["responses"].values():
         assert list(response["content"]) == ["application/json"]
         assert name_of(response["content"]["application/json"]["schema"]) == "Error"
 
 
-def test_the_server_is_as_documented(spec: dict[str, Any]) -> None:
-    """The base URL is the documented one, and the bearer token goes where it says."""
+def test_server_and_credential_are_as_documented(spec: dict[str, Any]) -> None:
+    """The base URL is the documented one, and the credential is a bearer token."""
     scheme = spec["components"]["securitySchemes"]["bearerAuth"]
     assert [server["url"] for server in spec["servers"]] == ["https://api.siteassist.io/v2"]
     assert {key: scheme[key] for key in scheme if key != "description"} == {

@@ -1,4 +1,4 @@
-"""Every example that the documents print, held against ``openapi.yaml``."""
+"""``openapi.yaml`` agrees with every example that the documents print."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ VALID = [example for example in EXAMPLES if not example.contradicts]
 INVALID = [example for example in EXAMPLES if example.contradicts]
 REPAIRABLE = [example for example in INVALID if example.repair]
 
-# The examples in openapi.yaml that are taken over, and where they are from.
-TAKEN_OVER = {
+# Examples in openapi.yaml that are copied from the documents, with their source.
+COPIED = {
     "InitDevice": "init body",
     "StartOnContactPage": "start body",
     "NewConversation": "started conversation",
@@ -68,12 +68,12 @@ TAKEN_OVER = {
 
 
 def label(example: Example) -> str:
-    """Name an example in a test's id."""
+    """Return the test id of an example."""
     return f"{example.page}-{example.operation_id}-{example.name}"
 
 
 def patched(value: Any, operations: list[dict[str, Any]]) -> Any:
-    """Apply ``add``, ``replace`` and ``move`` of JSON Patch to a copy."""
+    """Apply the JSON Patch operations ``add``, ``replace`` and ``move`` to a copy."""
     root = {"": copy.deepcopy(value)}
 
     def parent(path: str) -> tuple[Any, Any]:
@@ -100,7 +100,7 @@ def problems(
     errors_of: Callable[[Any, Any], list[str]],
     event_errors: Callable[[Any, Any], list[str]],
 ) -> Callable[[Example, Any], list[str]]:
-    """Say what is wrong with a value at the place of an example."""
+    """Return a function that lists the errors of a value at the place of an example."""
 
     def schema_at(operation: dict[str, Any], at: str) -> Any:
         match at.split():
@@ -134,29 +134,29 @@ def problems(
 
 
 @pytest.mark.parametrize("example", VALID, ids=label)
-def test_a_printed_example_is_valid(
+def test_printed_example_is_valid(
     example: Example,
     problems: Callable[[Example, Any], list[str]],
 ) -> None:
-    """``openapi.yaml`` admits the example at the place it is printed for."""
+    """The example is valid at its place in ``openapi.yaml``."""
     assert problems(example, example.value) == []
 
 
 @pytest.mark.parametrize("example", INVALID, ids=label)
-def test_a_contradicting_example_is_invalid(
+def test_contradicting_example_is_invalid(
     example: Example,
     problems: Callable[[Example, Any], list[str]],
 ) -> None:
-    """The list of contradicting examples is not out of date."""
+    """Each example that is listed as contradicting is still invalid."""
     assert problems(example, example.value) != []
 
 
 @pytest.mark.parametrize("example", REPAIRABLE, ids=label)
-def test_the_contradictions_are_all_that_is_wrong(
+def test_contradictions_are_the_only_errors(
     example: Example,
     problems: Callable[[Example, Any], list[str]],
 ) -> None:
-    """With every contradiction undone the example is valid, with one left it is not."""
+    """The example is valid if all contradictions are repaired, and invalid if one is left."""
     assert len(example.repair) == len(example.contradicts)
     assert problems(example, patched(example.value, example.repair)) == []
     for left in range(len(example.repair)):
@@ -165,23 +165,23 @@ def test_the_contradictions_are_all_that_is_wrong(
 
 
 @pytest.mark.parametrize("example", INVALID, ids=label)
-def test_a_contradiction_is_explained(example: Example, evidence: str) -> None:
-    """Each contradiction that is named has an entry in ``docs/evidence.md``."""
+def test_contradiction_is_explained(example: Example, evidence: str) -> None:
+    """Each listed contradiction has an entry in ``docs/evidence.md``."""
     for contradiction in example.contradicts:
         assert f"\n### {contradiction} " in evidence
 
 
-def test_the_evidence_lists_the_invalid_examples(
+def test_evidence_lists_the_invalid_examples(
     evidence_table: Callable[[str], list[list[str]]],
 ) -> None:
-    """``docs/evidence.md`` lists exactly the examples that are known to be invalid."""
+    """``docs/evidence.md`` lists exactly the invalid examples."""
     assert evidence_table("Printed examples that are not valid") == [
         [example.name, example.page, ", ".join(example.contradicts)] for example in INVALID
     ]
 
 
-def test_the_examples_are_complete() -> None:
-    """As many examples are kept as the five primary pages print."""
+def test_examples_are_complete() -> None:
+    """The data file has as many examples as the five primary pages print."""
     counted = Counter(example.page for example in EXAMPLES if example.page.startswith("P"))
     assert counted == {
         "P1": 4 + 11,  # two bodies, a URL, an answer; the errors
@@ -192,26 +192,26 @@ def test_the_examples_are_complete() -> None:
     }
 
 
-def test_the_events_make_up_the_stream() -> None:
-    """The events that are kept one by one are the lines of the stream as printed."""
+def test_events_make_up_the_stream() -> None:
+    """The separate events are the lines of the printed stream."""
     values = {example.name: example.value for example in EXAMPLES}
     events = [example.value for example in EXAMPLES if example.at == "event"]
     assert [f"data: {event}" for event in events] == values["stream as one string"].splitlines()
 
 
 def test_names_are_unique() -> None:
-    """A name means one example."""
+    """No two examples have the same name."""
     names = Counter(entry["name"] for entry in DATA["examples"])
     assert [name for name, times in names.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("status", DATA["errors"]["examples"])
-def test_the_printed_errors_are_taken_over(
+def test_printed_errors_are_copied(
     status: str,
     operations: dict[str, dict[str, Any]],
     resolve: Callable[[Any], Any],
 ) -> None:
-    """Wherever the status is listed, ``openapi.yaml`` shows the printed error."""
+    """Each response with the status has exactly the printed error as its example."""
     responses = [operation["responses"].get(status) for operation in operations.values()]
     listed = [resolve(response) for response in responses if response is not None]
     assert len(listed) >= len(DATA["errors"]["printed"])
@@ -222,9 +222,9 @@ def test_the_printed_errors_are_taken_over(
         ]
 
 
-@pytest.mark.parametrize("name", TAKEN_OVER)
-def test_a_printed_example_is_taken_over(name: str, spec: dict[str, Any]) -> None:
-    """The example in ``openapi.yaml`` is the printed one, its contradictions undone."""
-    printed = next(example for example in EXAMPLES if example.name == TAKEN_OVER[name])
+@pytest.mark.parametrize("name", COPIED)
+def test_example_is_copied(name: str, spec: dict[str, Any]) -> None:
+    """The example in ``openapi.yaml`` is the printed one, with its contradictions repaired."""
+    printed = next(example for example in EXAMPLES if example.name == COPIED[name])
     expected = patched(printed.value, printed.repair)
     assert spec["components"]["examples"][name]["value"] == expected

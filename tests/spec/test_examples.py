@@ -1,4 +1,4 @@
-"""The examples in ``openapi.yaml`` are valid where they stand, and tell one story."""
+"""The examples in ``openapi.yaml`` are valid at their places, and consistent with one another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from siteassist_spec import load_spec
+from siteassist_spec.document import walk
+from tests.spec.description import SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ class Use(NamedTuple):
 
 
 def uses(node: Any, path: tuple[str, ...] = ()) -> Iterator[Use]:
-    """Find every example that stands beside a schema."""
+    """Yield every use of an example beside a schema."""
     if isinstance(node, dict):
         if "schema" in node and "examples" in node:
             for name, example in node["examples"].items():
@@ -38,19 +39,19 @@ def uses(node: Any, path: tuple[str, ...] = ()) -> Iterator[Use]:
             )
 
 
-USES = list(uses(load_spec()))
+USES = list(uses(SPEC))
 EVENTS = [use for use in USES if use.media_type == "text/event-stream"]
 
 
 @pytest.fixture
 def value_of(spec: dict[str, Any]) -> Callable[[str], Any]:
-    """Look up the value of a named example, as a copy."""
+    """Return a function that copies the value of a named example."""
     return lambda name: copy.deepcopy(spec["components"]["examples"][name]["value"])
 
 
 @pytest.fixture
 def parameter_value(spec: dict[str, Any]) -> Callable[[str], Any]:
-    """Look up the one example of a shared parameter."""
+    """Return a function that looks up the only example of a shared parameter."""
 
     def parameter_value(name: str) -> Any:
         (example,) = spec["components"]["parameters"][name]["examples"].values()
@@ -61,12 +62,12 @@ def parameter_value(spec: dict[str, Any]) -> Callable[[str], Any]:
 
 @pytest.fixture
 def conversation_id(value_of: Callable[[str], Any]) -> str:
-    """Take the id of the conversation that the story is about."""
+    """Return the id of the conversation that the examples share."""
     return str(value_of("NewConversation")["id"])
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
-def test_an_example_is_valid(
+def test_example_is_valid(
     use: Use,
     resolve: Callable[[Any], Any],
     errors_of: Callable[[Any, Any], list[str]],
@@ -80,11 +81,11 @@ def test_an_example_is_valid(
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
-def test_an_example_could_be_invalid(
+def test_example_could_be_invalid(
     use: Use,
     errors_of: Callable[[Any, Any], list[str]],
 ) -> None:
-    """The schema at this place refuses something, so that being valid means something."""
+    """The schema at this place refuses some value, so that the test above can fail."""
     assert errors_of(use.schema, [None]) != []
 
 
@@ -92,11 +93,11 @@ def test_an_example_could_be_invalid(
     "data",
     ["Hello", "[]", "{}", '{"type":"text-delta","id":"1"}', '{"type":"error"}', '{"type":1}'],
 )
-def test_a_wrong_payload_is_noticed(
+def test_wrong_payload_is_invalid(
     data: str,
     event_errors: Callable[[Any, Any], list[str]],
 ) -> None:
-    """The payload of an event is validated, not only the event around it."""
+    """The payload of an event is validated in addition to the event itself."""
     for use in EVENTS:
         assert event_errors(use.schema, {"data": data}) != []
 
@@ -108,7 +109,7 @@ def test_a_wrong_payload_is_noticed(
         ("ConversationContext", {"pageUrl": "no uri"}),
     ],
 )
-def test_formats_count(
+def test_formats_are_checked(
     schema: str,
     value: Any,
     errors_of: Callable[[Any, Any], list[str]],
@@ -119,34 +120,27 @@ def test_formats_count(
 
 def test_everything_has_an_example(spec: dict[str, Any]) -> None:
     """Each parameter and each body has at least one example."""
-
-    def bare(node: Any, path: str) -> Iterator[str]:
-        if isinstance(node, dict):
-            if "schema" in node and not node.get("examples"):
-                yield path
-            for key, value in node.items():
-                yield from bare(value, f"{path}/{key}")
-        elif isinstance(node, list):
-            for index, value in enumerate(node):
-                yield from bare(value, f"{path}/{index}")
-
-    assert list(bare(spec, "")) == []
+    assert [] == [
+        pointer
+        for pointer, node in walk(spec)
+        if isinstance(node, dict) and "schema" in node and not node.get("examples")
+    ]
 
 
-def test_the_conversation_is_the_same_everywhere(
+def test_conversation_is_the_same_everywhere(
     conversation_id: str,
     value_of: Callable[[str], Any],
     parameter_value: Callable[[str], Any],
 ) -> None:
-    """The conversation that is started is the one that is addressed, read and listed."""
+    """The conversation that is created is also addressed, read and listed."""
     assert parameter_value("ConversationId") == conversation_id
     assert value_of("AnsweredConversation")["id"] == conversation_id
     assert [entry["id"] for entry in value_of("OneConversation")["data"]] == [conversation_id]
     assert value_of("NotFound")["error"]["details"] == {"conversationId": conversation_id}
 
 
-def test_the_listed_conversation_is_the_started_one(value_of: Callable[[str], Any]) -> None:
-    """The list shows the started conversation, with a last message for its messages."""
+def test_listed_conversation_is_the_created_one(value_of: Callable[[str], Any]) -> None:
+    """The list has the created conversation, with a last message in place of its messages."""
     started = value_of("NewConversation")
     (listed,) = value_of("OneConversation")["data"]
     assert started.pop("messages") == []
@@ -154,11 +148,11 @@ def test_the_listed_conversation_is_the_started_one(value_of: Callable[[str], An
     assert listed == started
 
 
-def test_the_messages_belong_to_the_conversation(
+def test_messages_belong_to_the_conversation(
     conversation_id: str,
     value_of: Callable[[str], Any],
 ) -> None:
-    """Every message carries the conversation's id, and the conversation carries them all."""
+    """Every message has the id of the conversation, which contains all of them."""
     read = value_of("AnsweredConversation")["messages"]
     listed = value_of("QuestionAndAnswer")["data"]
     assert {message["chatId"] for message in read + listed} == {conversation_id}
@@ -169,8 +163,8 @@ def test_the_messages_belong_to_the_conversation(
     assert listed == read
 
 
-def test_the_question_is_the_one_that_was_sent(value_of: Callable[[str], Any]) -> None:
-    """The visitor's message is the one that the request sends, with its page."""
+def test_question_is_the_one_that_was_sent(value_of: Callable[[str], Any]) -> None:
+    """The message of the visitor equals the request, including the page."""
     question, _ = value_of("QuestionAndAnswer")["data"]
     sent = value_of("AskQuestion")
     assert question["role"] == "user"
@@ -180,8 +174,8 @@ def test_the_question_is_the_one_that_was_sent(value_of: Callable[[str], Any]) -
     assert value_of("AskQuestionStreamed")["content"] == sent["content"]
 
 
-def test_the_answer_is_the_one_that_was_given(value_of: Callable[[str], Any]) -> None:
-    """The assistant's message is the JSON answer, and the stream begins it."""
+def test_answer_is_the_one_that_was_returned(value_of: Callable[[str], Any]) -> None:
+    """The message of the assistant equals the JSON answer, and begins like the stream."""
     _, answer = value_of("QuestionAndAnswer")["data"]
     (step,) = value_of("Answer")["steps"]
     assert answer["role"] == "assistant"
@@ -190,11 +184,11 @@ def test_the_answer_is_the_one_that_was_given(value_of: Callable[[str], Any]) ->
     assert answer["parts"][0]["text"].startswith("Hello! ")
 
 
-def test_the_feedback_is_the_one_that_was_submitted(
+def test_feedback_is_the_one_that_was_submitted(
     value_of: Callable[[str], Any],
     parameter_value: Callable[[str], Any],
 ) -> None:
-    """The answer is rated, and the history shows the rating with its time."""
+    """The answer is rated, and the list of messages has the rating with its time."""
     _, answer = value_of("QuestionAndAnswer")["data"]
     assert parameter_value("MessageId") == answer["id"]
     assert value_of("LikeMessage") == value_of("LikedMessage") == {"feedback": answer["feedback"]}
@@ -202,8 +196,8 @@ def test_the_feedback_is_the_one_that_was_submitted(
     assert answer["feedbackAt"] > answer["createdAt"]
 
 
-def test_the_conversation_goes_forward(value_of: Callable[[str], Any]) -> None:
-    """The times of the story are in order, oldest message first."""
+def test_times_are_in_order(value_of: Callable[[str], Any]) -> None:
+    """The times of the conversation and its messages are in order, oldest message first."""
     conversation = value_of("AnsweredConversation")
     times = [message["createdAt"] for message in conversation["messages"]]
     assert value_of("NewConversation")["createdAt"] == conversation["createdAt"]
@@ -212,17 +206,17 @@ def test_the_conversation_goes_forward(value_of: Callable[[str], Any]) -> None:
     assert conversation["lastInteractionAt"] == times[-1]
 
 
-def test_the_visitor_is_the_same_everywhere(value_of: Callable[[str], Any]) -> None:
-    """The session is that of the visitor who is read afterwards."""
+def test_visitor_is_the_same_everywhere(value_of: Callable[[str], Any]) -> None:
+    """The visitor of the session is the one that is read."""
     assert value_of("AnonymousSession")["visitor"] == value_of("AnonymousVisitor")
     assert value_of("IdentifiedVisitor")["id"] != value_of("AnonymousVisitor")["id"]
 
 
-def test_the_project_is_the_same_everywhere(
+def test_project_is_the_same_everywhere(
     value_of: Callable[[str], Any],
     parameter_value: Callable[[str], Any],
 ) -> None:
-    """One key opens one project, whose Q&A is listed and read."""
+    """The key belongs to the project, whose Q&A is listed and read."""
     assert parameter_value("ApiKey") == value_of("InitDevice")["apiKey"]
     assert parameter_value("ProjectId") == value_of("DemoProject")["id"]
     assert parameter_value("QnaId") == value_of("ShippingQna")["id"]
@@ -230,12 +224,12 @@ def test_the_project_is_the_same_everywhere(
 
 
 @pytest.mark.parametrize("name", ["OneConversation", "OneQna"])
-def test_a_page_fits_its_query(
+def test_page_fits_its_query(
     name: str,
     value_of: Callable[[str], Any],
     parameter_value: Callable[[str], Any],
 ) -> None:
-    """A page repeats the limit and the offset that its query has."""
+    """A page repeats the limit and the offset of its query, and counts its items."""
     page = value_of(name)
     assert page["limit"] == parameter_value("Limit")
     assert page["offset"] == parameter_value("Offset")

@@ -1,4 +1,4 @@
-"""`siteassist_spec` derives the facts of each operation, and says where it cannot."""
+"""`siteassist_spec` derives the facts of each operation, or reports the place of the problem."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from siteassist_spec import Document, SpecError, read_operations
+from tests.spec.description import OPERATIONS
 
 MINIMAL = """\
 openapi: 3.1.0
@@ -49,14 +50,14 @@ components:
 
 
 def written(folder: Path, text: str = MINIMAL) -> Document:
-    """Load a description from a file."""
+    """Write a description to a file and load it."""
     path = folder / "openapi.yaml"
     path.write_text(text)
     return Document.load(path)
 
 
 def test_facts_of_an_operation_are_derived(tmp_path: Path) -> None:
-    """Method, parameters of the path and of the method, an answer without a body, ownership."""
+    """Methods, shared and own parameters, a response without a body and ownership are derived."""
     made, removed = read_operations(written(tmp_path)).values()
     assert ("POST", True, set()) == (made.method, made.needs_token, set(made.owned))
     assert made.body is not None
@@ -74,12 +75,11 @@ def test_facts_of_an_operation_are_derived(tmp_path: Path) -> None:
     assert {"thingId"} == removed.owned
 
 
-def test_objects_of_a_visitor_are_those_that_links_lead_to() -> None:
-    """What a visitor is given the id of is theirs; what anybody may read is not."""
-    found = read_operations(Document.load())
-    names = {name for operation in found.values() for name in operation.owned}
+def test_owned_parameters_follow_from_links() -> None:
+    """A visitor owns the objects whose ids link to operations with a token, and no others."""
+    names = {name for operation in OPERATIONS.values() for name in operation.owned}
     assert {"conversationId", "messageId"} == names
-    assert all(operation.needs_token for operation in found.values() if operation.owned)
+    assert all(operation.needs_token for operation in OPERATIONS.values() if operation.owned)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_objects_of_a_visitor_are_those_that_links_lead_to() -> None:
         ),
     ],
 )
-def test_what_is_not_supported_is_told_with_its_place(
+def test_unsupported_construct_is_reported_with_its_place(
     old: str, new: str, place: str, problem: str, tmp_path: Path
 ) -> None:
-    """File, line, column and problem, in one line."""
+    """The message has file, line, column and problem in one line."""
     assert old in MINIMAL
     with pytest.raises(SpecError) as raised:
         read_operations(written(tmp_path, MINIMAL.replace(old, new)))
@@ -129,7 +129,7 @@ def test_what_is_not_supported_is_told_with_its_place(
 
 
 def paged(change: Callable[[dict[str, Any]], object]) -> Document:
-    """Return a description with a paged list, changed."""
+    """Return a description with a paged list, whose ``x-page`` is changed by ``change``."""
     raw = copy.deepcopy(YAML(typ="safe", pure=True).load(MINIMAL))
     operation = raw["paths"]["/things"]["get"] = copy.deepcopy(raw["paths"]["/things"]["post"])
     del operation["requestBody"]
@@ -148,7 +148,7 @@ def paged(change: Callable[[dict[str, Any]], object]) -> Document:
 
 
 def test_paging_is_declared() -> None:
-    """Whatever its parameters and properties are called."""
+    """The names of paging parameters and properties are read from ``x-page``."""
     paging = read_operations(paged(lambda _: None))["getThings"].paging
     assert paging is not None
     assert ("rows", "count", "skip", "size") == (
@@ -161,7 +161,7 @@ def test_paging_is_declared() -> None:
 
 @pytest.mark.parametrize("key", ["items", "total", "offset", "limit"])
 def test_dangling_paging_is_an_error(key: str) -> None:
-    """A renamed parameter must not turn a paged method into a plain one in silence."""
+    """A renamed parameter or property is an error; it does not silently disable paging."""
     place = f"#/paths/~1things/get/responses/200/x-page/{key}: x-page: `{key}` is `gone`"
     with pytest.raises(SpecError, match=place):
         read_operations(paged(lambda page: page.update({key: "gone"})))

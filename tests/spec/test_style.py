@@ -1,8 +1,7 @@
-"""``openapi.yaml`` keeps its own style, rule by rule.
+"""``openapi.yaml`` follows the rules of its style.
 
-A rule lists the places that break it. For every rule there is a change to
-``openapi.yaml`` that the rule has to notice, so that no rule passes by never
-looking.
+A rule is a function that lists the places that break it. For every rule there is a change to
+``openapi.yaml`` that the rule must detect, so that no rule passes vacuously.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
+from siteassist_spec import SPEC_PATH, Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 Spec = dict[str, Any]
 
@@ -47,8 +45,8 @@ ERRORS = {
     "502": "BadGateway",
     "503": "ServiceUnavailable",
 }
-# A visitor's whole visit, and the other walks that links have to allow.
-WALKS = [
+# Sequences of operations that the links must allow: a complete visit, and shorter ones.
+SEQUENCES = [
     [
         "init",
         "startConversation",
@@ -71,7 +69,7 @@ def resolved(spec: Spec, node: Any) -> Any:
 
 
 def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Visit every mapping with its path, the values of examples left out."""
+    """Yield every mapping with its path, except the values of examples."""
     if isinstance(node, dict):
         yield path, node
         for key, value in node.items():
@@ -83,7 +81,7 @@ def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...
 
 
 def operations_of(spec: Spec) -> dict[str, dict[str, Any]]:
-    """Find every operation by its id."""
+    """Return the operations by their ids, also of a description that breaks rules."""
     return {
         operation["operationId"]: operation
         for item in spec["paths"].values()
@@ -92,13 +90,13 @@ def operations_of(spec: Spec) -> dict[str, dict[str, Any]]:
 
 
 def parameters_of(spec: Spec, operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Find every parameter of an operation by its name."""
+    """Return the parameters of an operation by their names."""
     parameters = [resolved(spec, parameter) for parameter in operation.get("parameters", [])]
     return {parameter["name"]: parameter for parameter in parameters}
 
 
 def links_of(spec: Spec) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Visit every link with the id of its operation and its response."""
+    """Yield the id of the operation, the response and the link of every link."""
     for name, operation in operations_of(spec).items():
         for response in operation["responses"].values():
             for link in resolved(spec, response).get("links", {}).values():
@@ -111,12 +109,12 @@ def is_valid(spec: Spec) -> list[str]:
 
 
 def top_is_in_order(spec: Spec) -> list[str]:
-    """Require the top-level keys, in their order."""
+    """Require the top-level keys in their fixed order."""
     return [] if list(spec) == TOP else [str(list(spec))]
 
 
 def operations_are_in_order(spec: Spec) -> list[str]:
-    """Require the order of an operation's keys, extensions last."""
+    """Require the fixed order of keys in operations, with extensions last."""
     order = {key: place for place, key in enumerate(OPERATION)}
     broken = []
     for name, operation in operations_of(spec).items():
@@ -127,7 +125,7 @@ def operations_are_in_order(spec: Spec) -> list[str]:
 
 
 def security_is_repeated(spec: Spec) -> list[str]:
-    """Require each operation to say which credential it takes."""
+    """Require each operation to state its credential."""
     allowed: list[list[dict[str, list[str]]]] = [[], [{"bearerAuth": []}]]
     operations = operations_of(spec).items()
     return [name for name, operation in operations if operation.get("security") not in allowed]
@@ -137,7 +135,7 @@ def nothing_is_anonymous(spec: Spec) -> list[str]:
     """Require every object and every enum to be a component of its own."""
     broken = []
     for path, node in walk(spec):
-        if path and path[-1] in ("properties", "not"):  # names, and what is excluded
+        if path and path[-1] in ("properties", "not"):  # a mapping of names, or an exclusion
             continue
         named = len(path) == 3 and path[:2] == ("components", "schemas")
         needs_name = {"properties", "enum"} & set(node) or "object" in node.get("type", "")
@@ -147,7 +145,7 @@ def nothing_is_anonymous(spec: Spec) -> list[str]:
 
 
 def nullable_is_a_union(spec: Spec) -> list[str]:
-    """Require a nullable component to be ``anyOf`` of its name and null, in this order."""
+    """Require a nullable component to be ``anyOf`` of a reference and null, in this order."""
     broken = []
     for path, node in walk(spec):
         if "enum" in node and path[-1] != "properties" and None in node["enum"]:
@@ -174,7 +172,7 @@ def components_are_in_pascal_case(spec: Spec) -> list[str]:
 
 
 def objects_are_open(spec: Spec) -> list[str]:
-    """Require objects to take fields that are not described yet."""
+    """Require objects to allow unknown fields."""
     keywords = ("additionalProperties", "unevaluatedProperties")
     return [
         "/".join(path)
@@ -231,7 +229,7 @@ def json_comes_first(spec: Spec) -> list[str]:
 
 
 def tags_are_declared(spec: Spec) -> list[str]:
-    """Require one declared tag for each operation, and no idle tag."""
+    """Require one declared tag for each operation, and no unused tag."""
     declared = [tag["name"] for tag in spec["tags"]]
     operations = operations_of(spec).items()
     broken = [name for name, operation in operations if len(operation["tags"]) != 1]
@@ -240,7 +238,7 @@ def tags_are_declared(spec: Spec) -> list[str]:
 
 
 def reading_is_not_writing(spec: Spec) -> list[str]:
-    """Require the objects of requests and of answers to be different components."""
+    """Require different components for the objects of requests and of responses."""
 
     def reached(node: Any, names: set[str]) -> set[str]:
         for _, inner in walk(node):
@@ -264,7 +262,7 @@ def reading_is_not_writing(spec: Spec) -> list[str]:
 
 
 def links_lead_somewhere(spec: Spec) -> list[str]:
-    """Require a link's target and parameters to exist, and its values to fit them."""
+    """Require the target and parameters of links to exist, and their values to fit."""
     operations = operations_of(spec)
     broken = []
     for source, response, link in links_of(spec):
@@ -291,7 +289,7 @@ def expressed(
     response: dict[str, Any],
     expression: str,
 ) -> Any:
-    """Find the schema of what a runtime expression yields, or None."""
+    """Return the schema of the value of a runtime expression, or None."""
     if match := re.fullmatch(r"\$request\.path\.(\w+)", expression):
         return parameters_of(spec, operation).get(match[1], {}).get("schema")
     if not (match := re.fullmatch(r"\$response\.body#/(.+)", expression)):
@@ -305,13 +303,13 @@ def expressed(
     return node
 
 
-def links_allow_the_walks(spec: Spec) -> list[str]:
-    """Require the walks that the stateful tests take."""
+def links_allow_the_sequences(spec: Spec) -> list[str]:
+    """Require links for the sequences of operations in the stateful tests."""
     steps = {(source, link["operationId"]) for source, _, link in links_of(spec)}
     return [
         f"{source} to {target}"
-        for stations in WALKS
-        for source, target in pairwise(stations)
+        for sequence in SEQUENCES
+        for source, target in pairwise(sequence)
         if (source, target) not in steps
     ]
 
@@ -343,13 +341,13 @@ def components_are_used(spec: Spec) -> list[str]:
 
 
 def sending(spec: Spec) -> dict[str, Any]:
-    """Find the operation that most of the changes below are made to."""
+    """Return the operation that most of the changes below apply to."""
     operation: dict[str, Any] = operations_of(spec)["sendMessage"]
     return operation
 
 
 def set_at(*path: str) -> Callable[[Spec, Any], None]:
-    """Make a change that puts a value at a path."""
+    """Return a change that sets the value at a path."""
 
     def change(spec: Spec, value: Any) -> None:
         node = spec
@@ -361,7 +359,7 @@ def set_at(*path: str) -> Callable[[Spec, Any], None]:
 
 
 def reverse(mapping: dict[str, Any]) -> None:
-    """Turn the order of a mapping around."""
+    """Reverse the order of a mapping in place."""
     items = list(mapping.items())[::-1]
     mapping.clear()
     mapping.update(items)
@@ -370,7 +368,7 @@ def reverse(mapping: dict[str, Any]) -> None:
 SCHEMAS = ("components", "schemas")
 STARTED = ("paths", "/conversations", "post", "responses", "201", "links")
 
-# Each rule with a change that it has to notice.
+# Rules, each with a change that it must detect.
 RULES: list[tuple[Callable[[Spec], list[str]], Callable[[Spec], object]]] = [
     (is_valid, lambda spec: spec["info"].pop("title")),
     (is_valid, lambda spec: sending(spec).update(operationId="getMessages")),
@@ -489,7 +487,7 @@ RULES: list[tuple[Callable[[Spec], list[str]], Callable[[Spec], object]]] = [
         ),
     ),
     (
-        links_allow_the_walks,
+        links_allow_the_sequences,
         lambda spec: set_at("components", "links", "ReadVisitor", "operationId")(spec, "search"),
     ),
     (components_are_used, lambda spec: set_at(*SCHEMAS, "Idle")(spec, {"type": "string"})),
@@ -502,7 +500,7 @@ RULES: list[tuple[Callable[[Spec], list[str]], Callable[[Spec], object]]] = [
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, _ in RULES), ids=lambda r: r.__name__)
-def test_the_rule_is_kept(rule: Callable[[Spec], list[str]], spec: Spec) -> None:
+def test_rule_is_kept(rule: Callable[[Spec], list[str]], spec: Spec) -> None:
     """No place in ``openapi.yaml`` breaks the rule."""
     assert rule(spec) == []
 
@@ -512,31 +510,19 @@ def test_the_rule_is_kept(rule: Callable[[Spec], list[str]], spec: Spec) -> None
     RULES,
     ids=[f"{rule.__name__}-{number}" for number, (rule, _) in enumerate(RULES)],
 )
-def test_the_rule_notices(
+def test_rule_detects_violation(
     rule: Callable[[Spec], list[str]],
     change: Callable[[Spec], object],
     spec: Spec,
 ) -> None:
-    """A change that breaks the rule is found."""
+    """The rule reports a change that breaks it."""
     changed = copy.deepcopy(spec)
     change(changed)
     assert rule(changed) != []
 
 
-def test_no_key_occurs_twice(tmp_path: Path) -> None:
-    """Reading ``openapi.yaml`` refuses a key that occurs twice, and finds none."""
-    text = SPEC_PATH.read_text(encoding="utf-8")
-    assert load_spec(SPEC_PATH)["openapi"].startswith("3.1.")
-    copied = tmp_path / "openapi.yaml"
-    copied.write_text(
-        text.replace("  title: SiteAssist API\n", "  title: A\n  title: B\n"), "utf-8"
-    )
-    with pytest.raises(SpecError, match="duplicate key"):
-        load_spec(copied)
-
-
-def test_the_file_is_self_contained(spec: Spec) -> None:
-    """Every reference stays within the file and finds something."""
+def test_file_is_self_contained(spec: Spec) -> None:
+    """Every reference is to an existing component of the same file."""
     references = [node["$ref"] for _, node in walk(spec) if isinstance(node.get("$ref"), str)]
     assert references
     for reference in references:
@@ -544,8 +530,8 @@ def test_the_file_is_self_contained(spec: Spec) -> None:
         assert resolved(spec, {"$ref": reference}) is not None
 
 
-def test_the_text_is_plain() -> None:
-    """``openapi.yaml`` has no tab, no trailing space, and ends with one line break."""
+def test_file_has_clean_whitespace() -> None:
+    """``openapi.yaml`` has no tabs or trailing spaces, and ends with one line break."""
     text = SPEC_PATH.read_text(encoding="utf-8")
     assert re.findall(r"\t|[ \r]+$", text, flags=re.MULTILINE) == []
     assert re.search(r"[^\n]\n\Z", text)

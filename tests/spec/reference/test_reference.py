@@ -1,4 +1,4 @@
-"""The reference is complete in itself, and says all that the description says."""
+"""The reference is self-contained and shows the whole description."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import siteassist_spec
-from siteassist_spec import Document, load_spec, read_operations
 from siteassist_spec.reference import ORIGIN, PAGE, StandIn, build_reference
+from tests.spec.description import OPERATIONS, SPEC
 
 if TYPE_CHECKING:
     from tests.conftest import Browser
 
-SPEC = load_spec()
 VENDOR = Path(siteassist_spec.__file__).parent / "reference" / "vendor"
 STAND_IN = StandIn(path="/v9", name="A & B", notice="**Not the service.**", token="sk_x")
 
 
 def shown(page: bytes) -> dict[str, Any]:
-    """Return the description that is in a page, as a browser finds it."""
+    """Return the description that is embedded in a page."""
     found = re.search(r'<script id="openapi"[^>]*>(.*?)</script>', page.decode(), re.DOTALL)
     assert found is not None
     description: dict[str, Any] = json.loads(found[1])
@@ -35,7 +34,7 @@ def shown(page: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("assets", ["", "docs/"])
 def test_page_finds_its_files(assets: str) -> None:
-    """All that it loads is among the files, where it was told that they are."""
+    """The page loads exactly the scripts and styles of the reference, below ``assets``."""
     files = build_reference(SPEC, assets=assets)
     page = files[PAGE].content.decode()
     loaded = re.findall(r'(?:src|href)="([^"]*)"', page)
@@ -46,8 +45,8 @@ def test_page_finds_its_files(assets: str) -> None:
     assert "{{" not in page.partition('<script id="openapi"')[0]
 
 
-def test_files_say_what_they_are() -> None:
-    """Only the one whose name follows from its content may be kept for ever."""
+def test_files_have_media_types_and_caching() -> None:
+    """Each file has its media type; only the bundle, named by its digest, is immutable."""
     files = build_reference(SPEC)
     assert {
         "index.html": "text/html; charset=utf-8",
@@ -61,8 +60,8 @@ def test_files_say_what_they_are() -> None:
     assert b"The MIT License (MIT)" in files["redoc-LICENSE.txt"].content
 
 
-def test_vendored_files_are_those_that_are_pinned() -> None:
-    """Nobody has edited them, and the bundle names neither source map nor picture elsewhere."""
+def test_vendored_files_match_their_digests() -> None:
+    """The vendored files are unmodified, and the bundle refers to no external files."""
     pin = json.loads((VENDOR / "redoc.json").read_text())
     names = {path.name for path in VENDOR.iterdir()} - {"redoc.json"}
     actual = {name: hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() for name in names}
@@ -72,8 +71,8 @@ def test_vendored_files_are_those_that_are_pinned() -> None:
     assert [] == re.findall(rb"sourceMappingURL=[\w.]+\.map|cdn\.redoc\.ly|fonts\.g\w+", bundle)
 
 
-def test_page_is_about_the_service() -> None:
-    """Without a stand-in: its title and its server, and nothing for the browser to put in."""
+def test_page_describes_the_service_by_default() -> None:
+    """Without a stand-in, the page has the server of the description and no placeholder."""
     page = build_reference(SPEC)[PAGE].content
     assert b"<title>SiteAssist API: reference</title>" in page
     description = shown(page)
@@ -82,8 +81,8 @@ def test_page_is_about_the_service() -> None:
     assert ORIGIN not in json.dumps(description)
 
 
-def test_page_is_about_a_stand_in() -> None:
-    """Its notice comes first, and so does its server; the samples are for it."""
+def test_page_describes_a_stand_in() -> None:
+    """The notice and the server of the stand-in come first, and the samples use it."""
     page = build_reference(SPEC, stand_in=STAND_IN)[PAGE].content
     assert b"<title>A &amp; B: reference</title>" in page
     description = shown(page)
@@ -96,19 +95,19 @@ def test_page_is_about_a_stand_in() -> None:
 
 
 def test_every_operation_has_samples() -> None:
-    """At least one for each language."""
+    """Each operation has three samples, or six if its answer can be streamed."""
     description = shown(build_reference(SPEC)[PAGE].content)
     counts = [
         len(operation["x-codeSamples"])
         for item in description["paths"].values()
         for operation in item.values()
     ]
-    assert len(read_operations(Document(SPEC))) == len(counts)
+    assert len(OPERATIONS) == len(counts)
     assert {3, 6} == set(counts)
 
 
 def test_every_schema_has_a_section() -> None:
-    """With its description, which Redoc leaves out of objects and unions."""
+    """The section of each schema has its description, which Redoc omits for some types."""
     *tags, chapter = shown(build_reference(SPEC)[PAGE].content)["tags"]
     assert SPEC["tags"] == tags
     _, *sections = re.split(r"^# (\w+)$", chapter["description"], flags=re.MULTILINE)
@@ -122,8 +121,8 @@ def test_every_schema_has_a_section() -> None:
     assert texts["Feedback"].startswith("\n\n<")
 
 
-def test_stream_is_shown_as_it_is_sent() -> None:
-    """Events, not the objects that stand for them; and what their text contains is named."""
+def test_stream_examples_are_encoded_events() -> None:
+    """The examples of streams are encoded events, and the schema of their payload is named."""
     description = shown(build_reference(SPEC)[PAGE].content)
     answer = description["paths"]["/chat/completions"]["post"]["responses"]["200"]
     examples = answer["content"]["text/event-stream"]["examples"]
@@ -138,8 +137,8 @@ def test_stream_is_shown_as_it_is_sent() -> None:
     )
 
 
-def test_nothing_in_the_description_ends_its_element() -> None:
-    """A text such as `</script>` stays a text, and comes back as it was."""
+def test_description_is_escaped_in_the_page() -> None:
+    """A text such as `</script>` does not end the element, and is read back unchanged."""
     spec = copy.deepcopy(SPEC)
     spec["info"]["description"] = hostile = "</script><script>alert(1)</script>{{ assets }}"
     page = build_reference(spec)[PAGE].content
@@ -147,27 +146,27 @@ def test_nothing_in_the_description_ends_its_element() -> None:
     assert hostile == shown(page)["info"]["description"]
 
 
-def test_description_stays_as_it_was() -> None:
-    """What the page shows besides is in a copy."""
+def test_description_is_not_modified() -> None:
+    """Additions for the page are made to a copy of the description."""
     spec = copy.deepcopy(SPEC)
     build_reference(spec, stand_in=STAND_IN)
     assert SPEC == spec
 
 
-def test_other_keys_of_a_path_are_no_operations() -> None:
-    """They stay as they are."""
+def test_other_keys_of_a_path_are_unchanged() -> None:
+    """A key of a path that is not an operation is left as it is."""
     spec = copy.deepcopy(SPEC)
     spec["paths"]["/search"]["summary"] = "Search"
     paths = shown(build_reference(spec)[PAGE].content)["paths"]
     assert "Search" == paths["/search"]["summary"]
 
 
-def test_folder_can_be_opened_as_it_is(browser: Browser, tmp_path: Path) -> None:
-    """Without any server: the page is drawn, and its search finds a schema."""
+def test_reference_works_without_a_server(browser: Browser, tmp_path: Path) -> None:
+    """The page is rendered from files, its search works, and it loads nothing else."""
     for name, file in build_reference(SPEC).items():
         (tmp_path / name).write_bytes(file.content)
     with browser.opened((tmp_path / PAGE).as_uri()) as page:
-        count = len(read_operations(Document(SPEC)))
+        count = len(OPERATIONS)
         page.wait(f"document.querySelectorAll('[id^=\"operation/\"]').length === {count}")
         page.evaluate("document.querySelector('input[type=text]').focus()")
         page.type("terminator")
@@ -178,8 +177,8 @@ def test_folder_can_be_opened_as_it_is(browser: Browser, tmp_path: Path) -> None
         assert [] == [address for address in loaded if not address.startswith((folder, "data:"))]
 
 
-def test_reference_is_loaded_by_nobody_else() -> None:
-    """Neither the description nor the mock's start pays for it."""
+def test_reference_is_imported_on_demand() -> None:
+    """Importing the description and starting the mock do not import the reference."""
     program = (
         "import sys, siteassist_spec, siteassist_mock.app, siteassist_mock.http.server\n"
         "siteassist_mock.app.create_app()\n"

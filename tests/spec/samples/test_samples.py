@@ -1,4 +1,4 @@
-"""The code samples are made from the examples, and do what they say."""
+"""The code samples are built from the examples and can be run."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_mock.content.seed import PRIVATE_KEY
 from siteassist_mock.testing import mock_server
-from siteassist_spec import Document, load_spec, read_operations
+from siteassist_spec import Document
 from siteassist_spec.samples import Sample, code_samples
+from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
+from tests.values import BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SPEC = load_spec()
-DOCUMENT = Document(SPEC)
-OPERATIONS = read_operations(DOCUMENT)
-STREAMING = ["createChatCompletion", "sendMessage"]
 SAMPLES = code_samples(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Run a mock that has to keep the contract."""
+    """Run a mock that checks its requests and responses."""
     with mock_server(strict=True) as base_url:
         yield base_url
 
 
+@pytest.fixture(scope="module")
+def samples(url: str) -> dict[str, list[Sample]]:
+    """Return the samples for the mock."""
+    return code_samples(DOCUMENT, base_url=url, token=PRIVATE_KEY)
+
+
 @pytest.fixture
-def ready(url: str) -> dict[str, str]:
-    """Make a conversation with an answer; return their ids by those of the examples."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {PRIVATE_KEY}"}) as client:
+def ids(url: str) -> dict[str, str]:
+    """Create a conversation with an answer; map the ids in the examples to the real ones."""
+    with httpx.Client(base_url=url, headers=BEARER) as client:
         conversation = client.post("/conversations").json()["id"]
         path = f"/conversations/{conversation}/messages"
         client.post(path, json={"content": "How long does shipping take?"}).raise_for_status()
@@ -50,10 +53,10 @@ def ready(url: str) -> dict[str, str]:
     }
 
 
-def source(name: str, label: str, url: str, ids: dict[str, str]) -> str:
-    """Return one sample, for the server at ``url`` and what is there."""
-    samples = code_samples(DOCUMENT, base_url=url, token=PRIVATE_KEY)[name]
-    (text,) = [sample.source for sample in samples if sample.label == label]
+@pytest.fixture
+def source(name: str, label: str, samples: dict[str, list[Sample]], ids: dict[str, str]) -> str:
+    """Return the sample ``label`` of the operation ``name``, with real ids."""
+    (text,) = [sample.source for sample in samples[name] if sample.label == label]
     for example, actual in ids.items():
         text = text.replace(example, actual)
     return text
@@ -70,27 +73,26 @@ def labelled(language: str) -> list[Any]:
 
 
 def answers_with_body(name: str) -> bool:
-    """Return whether a success of the operation has a body to print."""
-    return any(response.media for response in read_operations(Document.load())[name].successes)
+    """Return whether a success of the operation has a body."""
+    return any(response.media for response in OPERATIONS[name].successes)
 
 
 @pytest.mark.parametrize(("name", "label"), labelled("Python"))
-def test_python_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
-    """It runs as it is and prints what came."""
-    program = source(name, label, url, ready)
+def test_python_sample_runs(name: str, label: str, source: str) -> None:
+    """The Python sample runs unchanged and prints the result, if there is one."""
     with redirect_stdout(StringIO()) as printed:
-        exec(compile(program, label, "exec"), {})
+        exec(compile(source, label, "exec"), {})
     assert bool(printed.getvalue().strip()) == answers_with_body(name)
 
 
 @pytest.mark.parametrize(("name", "label"), labelled("curl"))
-def test_curl_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
-    """A shell takes it as it is, and the server answers with a success."""
+def test_curl_sample_runs(name: str, label: str, source: str) -> None:
+    """The curl sample runs unchanged in a shell and gets a success."""
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
     strict = 'curl() { command curl --silent --show-error --fail "$@"; }\n'
     done = subprocess.run(
-        ["sh", "-c", strict + source(name, label, url, ready)],
+        ["sh", "-c", strict + source],
         capture_output=True,
         text=True,
         check=False,
@@ -101,35 +103,35 @@ def test_curl_sample_works(url: str, ready: dict[str, str], name: str, label: st
 
 
 @pytest.mark.parametrize(("name", "label"), labelled("TypeScript"))
-def test_typescript_sample_works(url: str, ready: dict[str, str], name: str, label: str) -> None:
-    """It has no types to be taken away, so that Node.js runs it as it is."""
+def test_typescript_sample_runs(name: str, label: str, source: str) -> None:
+    """The TypeScript sample has no type annotations, so that Node.js runs it unchanged."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no Node.js on this machine")
     done = subprocess.run(
-        [node, "--input-type=module", "--eval", source(name, label, url, ready)],
+        [node, "--input-type=module", "--eval", source],
         capture_output=True,
         text=True,
         check=False,
-        # Without what this machine may have Node.js do besides.
+        # Exclude settings for Node.js from the environment of the tests.
         env={"PATH": os.environ["PATH"]},
     )
     assert (0, "") == (done.returncode, done.stderr)
-    # Without a body it prints the status.
-    assert done.stdout.strip()
+    # Without a body, the sample prints the status.
+    assert done.stdout.strip(), (name, label)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_has_all_languages(name: str) -> None:
-    """Once, and where an answer can be streamed once more."""
+    """Each operation has one sample per language, and one more if it can stream."""
     labels = [sample.label for sample in SAMPLES[name]]
     languages = ["Python", "curl", "TypeScript"]
     streamed = [f"{language} stream" for language in languages]
-    assert languages + (streamed if name in STREAMING else []) == labels
+    assert languages + (streamed if OPERATIONS[name].stream else []) == labels
 
 
-def test_samples_read_well() -> None:
-    """The service's own address is the client's default; the token is that of the examples."""
+def test_samples_omit_defaults() -> None:
+    """The Python sample omits the default URL; the token is that of the examples."""
     samples = SAMPLES["closeConversation"]
     assert [
         """\
@@ -168,8 +170,8 @@ console.log(await response.json());
     ] == [sample.source for sample in samples]
 
 
-def test_a_list_is_read_to_its_end() -> None:
-    """What is read by page is iterated over; what equals a default is left out."""
+def test_paged_list_is_iterated_in_python() -> None:
+    """The Python sample iterates over all pages, and arguments equal to a default are omitted."""
     python, curl, _ = SAMPLES["getConversations"]
     assert (
         """\
@@ -185,19 +187,19 @@ def test_a_list_is_read_to_its_end() -> None:
 
 
 def samples_of(spec: dict[str, Any], name: str) -> list[Sample]:
-    """Return the samples of one operation of another description."""
+    """Return the samples of one operation of ``spec``."""
     return code_samples(Document(spec))[name]
 
 
 def changed(path: str, method: str, **keys: Any) -> dict[str, Any]:
-    """Return a copy of the description in which an operation is another one."""
+    """Return a copy of the description with changed keys of one operation."""
     spec = copy.deepcopy(SPEC)
     spec["paths"][path][method] |= keys
     return spec
 
 
-def test_a_method_that_is_not_implied_is_named() -> None:
-    """A POST without a body would be a GET otherwise."""
+def test_method_is_explicit_unless_implied() -> None:
+    """A POST without a body names its method, since the default would be GET."""
     spec = changed("/identity/init", "post")
     del spec["paths"]["/identity/init"]["post"]["requestBody"]
     _, curl, script = samples_of(spec, "init")
@@ -206,7 +208,7 @@ def test_a_method_that_is_not_implied_is_named() -> None:
 
 
 def test_values_of_all_kinds_are_written() -> None:
-    """In the words of each language."""
+    """Null, booleans, numbers and empty containers are literals of each language."""
     value: dict[str, Any] = {"a": None, "b": [True, False, 1.5], "c": {}, "d": [], "e-f": "x"}
     body = {"content": {"application/json": {"schema": {}, "examples": {"x": {"value": value}}}}}
     spec = changed("/identity/init", "post", requestBody=body)
@@ -217,8 +219,8 @@ def test_values_of_all_kinds_are_written() -> None:
         assert f"    {row},\n" in script.source
 
 
-def test_an_example_that_is_missing_is_named() -> None:
-    """Of a parameter that is required, of a body, of a session."""
+def test_missing_example_is_an_error() -> None:
+    """The error names the required parameter, the body or the session token."""
     parameter = {"name": "x", "in": "query", "required": True, "schema": {}}
     with pytest.raises(LookupError, match="the parameter x of search has no example"):
         code_samples(Document(changed("/search", "get", parameters=[parameter])))
@@ -232,8 +234,8 @@ def test_an_example_that_is_missing_is_named() -> None:
         samples_of(spec, "getMe")
 
 
-def test_an_optional_parameter_needs_no_example() -> None:
-    """It is left out."""
+def test_optional_parameter_without_example_is_omitted() -> None:
+    """An optional parameter without an example does not appear in the sample."""
     parameter = {"name": "x", "in": "query", "schema": {}}
     spec = changed("/search", "get", parameters=[parameter])
     _, curl, _ = samples_of(spec, "search")

@@ -1,4 +1,4 @@
-"""The writers express any request, with variables where a report needs them."""
+"""The writers express any request, with variables in place of identifiers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PUT = HttpRequest("PUT", "https://host/v2/x/id-1", JSON_TYPE, '{"id": "id-1", "a
 
 
 def in_python(text: str) -> str:
-    """Write a text as Python, with a variable in place of an identifier."""
+    """Return a Python literal, with a variable in place of the identifier."""
     return f"f{text.replace('id-1', '{id1}')!r}" if "id-1" in text else repr(text)
 
 
-def test_curl_takes_a_function_that_quotes() -> None:
-    """A report puts variables of the shell in place of identifiers, and uses one line."""
+def test_curl_uses_the_given_quoting() -> None:
+    """A custom quoting function can insert shell variables, and the command can be one line."""
 
     def quote(text: str) -> str:
         return f'"{text}"'.replace("id-1", "$id1").replace('"{', "'{").replace('}"', "}'")
@@ -32,13 +32,13 @@ def test_curl_takes_a_function_that_quotes() -> None:
 
 
 def test_curl_sends_no_file() -> None:
-    """A body that begins with @ is a body, not the name of a file."""
+    """A body that begins with @ is sent as it is, not read from a file."""
     command = curl.command(HttpRequest("POST", "https://host", {}, "@x"), separator=" ")
     assert "curl https://host --data-raw @x" == command
 
 
 def test_python_call_sends_the_request() -> None:
-    """With the values of the variables, httpx sends what was to be written."""
+    """The written call sends the request through HTTPX, with the values of its variables."""
     style = dataclasses.replace(PYTHON, text=in_python)
     written = python.call("client", PUT, style=style)
     assert "f'https://host/v2/x/{id1}'" in written
@@ -56,8 +56,8 @@ def test_python_call_sends_the_request() -> None:
     assert "application/json" == request.headers["Content-Type"]
 
 
-def test_bodies_that_are_not_json_stay_texts() -> None:
-    """They are malformed on purpose, and must be sent as they are."""
+def test_malformed_json_is_sent_as_text() -> None:
+    """A body that is not valid JSON is sent unchanged, since it is malformed on purpose."""
     broken = HttpRequest("POST", "https://host", JSON_TYPE, "{")
     assert 'content="{"' in python.call("client", broken)
     assert '"Content-Type": "application/json"' in python.call("client", broken)
@@ -66,8 +66,8 @@ def test_bodies_that_are_not_json_stay_texts() -> None:
         assert not HttpRequest("POST", "https://host", JSON_TYPE, text).is_json
 
 
-def test_python_names_are_those_of_the_generator() -> None:
-    """Of operations, of parameters and of headers; keywords get an underscore."""
+def test_python_names_match_the_generator() -> None:
+    """Names of operations, parameters and headers are in snake case; keywords get an underscore."""
     names = ("sendMessage", "saVid", "If-Match", "X-Request-Id", "from")
     expected = ["send_message", "sa_vid", "if_match", "x_request_id", "from_"]
     assert expected == [python.python_name(name) for name in names]

@@ -1,4 +1,4 @@
-"""The other versions of the description accept and refuse what the original does."""
+"""The transformed descriptions accept and refuse the same payloads as the original."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from openapi_spec_validator import (
     OpenAPIV31SpecValidator,
     OpenAPIV32SpecValidator,
 )
-from ruamel.yaml import YAML
 
-from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
+from siteassist_spec import Document, SpecError
 from siteassist_spec.transform import (
     UnknownConstructError,
     dereference,
@@ -28,9 +27,8 @@ from siteassist_spec.transform import (
     to_openapi_3_0,
     to_openapi_3_2,
 )
+from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
 
-SPEC = load_spec()
-DOCUMENT = Document(SPEC)
 FLAT = dereference(DOCUMENT)
 OLDER = to_openapi_3_0(DOCUMENT)
 NEWER = to_openapi_3_2(DOCUMENT)
@@ -39,20 +37,19 @@ STREAM = "text/event-stream"
 
 
 def in_draft_4(schema: Any) -> Any:
-    """Say in JSON Schema what a schema of OpenAPI 3.0.3 means by ``nullable``.
+    """Convert a schema of OpenAPI 3.0.3 to JSON Schema by replacing ``nullable``.
 
-    The only other differences, `$ref` beside other keys and boolean bounds, do
-    not occur.
+    The other differences, keywords beside `$ref` and boolean bounds, do not occur.
     """
     if isinstance(schema, list):
         return [in_draft_4(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    said = {key: in_draft_4(value) for key, value in schema.items()}
-    if said.get("nullable") is True:
-        del said["nullable"]
-        said["type"] = [said["type"], "null"]
-    return said
+    converted = {key: in_draft_4(value) for key, value in schema.items()}
+    if converted.get("nullable") is True:
+        del converted["nullable"]
+        converted["type"] = [converted["type"], "null"]
+    return converted
 
 
 def of_json_schema(description: Mapping[str, Any], name: str) -> jsonschema_rs.Draft202012Validator:
@@ -68,7 +65,7 @@ def of_openapi_3_0(name: str) -> jsonschema_rs.Draft4Validator:
     components = {"schemas": in_draft_4(OLDER["components"]["schemas"])}
     return jsonschema_rs.Draft4Validator(
         {"$ref": f"#/components/schemas/{name}", "components": components},
-        # By itself, Draft 4 looks at formats and Draft 2020-12 does not.
+        # By default, Draft 4 checks formats and Draft 2020-12 does not.
         validate_formats=False,
     )
 
@@ -83,12 +80,12 @@ OTHERS: dict[str, dict[str, Callable[[Any], bool]]] = {
     for name in NAMES
 }
 
-# What is in no schema, and what is easily taken for something else.
+# Arbitrary values, and values that are easily confused.
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-5, 1001)
-    # To 3.0, 1.0 is no integer, since it is written with a point.
+    # In 3.0, 1.0 is not an integer, since it has a decimal point.
     | st.floats(-9, 9, width=16).filter(lambda number: not number.is_integer())
     | st.sampled_from(["", "text", "tool-x", "[DONE]", "null", "like", "visitor", "a" * 101]),
     lambda inner: (
@@ -100,7 +97,7 @@ ANYTHING = st.recursive(
 
 
 def valid(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Return what mostly fits a schema without references; the rest is of use as well."""
+    """Return a strategy for payloads that mostly fit a schema without references."""
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:
@@ -114,7 +111,7 @@ def valid(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def typed(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Return what mostly fits one type of a schema."""
+    """Return a strategy for payloads that mostly fit one type of a schema."""
     match kind:
         case "null":
             return st.none()
@@ -143,7 +140,7 @@ def typed(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def spoilt(draw: st.DrawFn, payloads: st.SearchStrategy[Any]) -> Any:
-    """Return a payload in which one thing is missing, is too much, or is something else."""
+    """Draw a payload in which one value is removed, added or replaced."""
     payload = copy.deepcopy(draw(payloads))
     found = list(places(payload)) if isinstance(payload, (dict, list)) else []
     if not found:
@@ -162,14 +159,14 @@ def spoilt(draw: st.DrawFn, payloads: st.SearchStrategy[Any]) -> Any:
 
 
 def payloads(name: str) -> st.SearchStrategy[Any]:
-    """Return payloads for one component: fitting, spoilt, and made of nothing in particular."""
+    """Return a strategy for payloads of a component: fitting, spoilt and arbitrary ones."""
     fitting = valid(FLAT["components"]["schemas"][name])
     return fitting | spoilt(fitting) | ANYTHING
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_variants_judge_as_the_original(name: str) -> None:
-    """Whatever the payload is, all four accept it, or all four refuse it; both occurs."""
+    """All four descriptions accept, or all refuse, each payload; both outcomes occur."""
     verdicts = set()
 
     @settings(max_examples=80, deadline=None, database=None, derandomize=True)
@@ -185,7 +182,7 @@ def test_variants_judge_as_the_original(name: str) -> None:
 
 
 def test_formats_are_kept() -> None:
-    """Those of the schemas, which the comparison leaves out, since validators differ in them."""
+    """All descriptions have the same formats, which the comparison of payloads leaves out."""
     found: dict[str, list[tuple[str, str]]] = {}
     for version, description in (("3.1.0", SPEC), ("3.0.3", OLDER), ("3.2.0", NEWER)):
         found[version] = [
@@ -198,7 +195,7 @@ def test_formats_are_kept() -> None:
 
 
 def places(value: Any, path: tuple[str, ...] = ()) -> Any:
-    """Yield what every place is in, its key there, and the way to it."""
+    """Yield the container, the key and the path of every place in ``value``."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield value, key, (*path, str(key))
         if isinstance(item, (dict, list)):
@@ -206,7 +203,7 @@ def places(value: Any, path: tuple[str, ...] = ()) -> Any:
 
 
 def examples() -> list[tuple[str, Any]]:
-    """Return the examples of answers and bodies, each with the name of its schema."""
+    """Return the examples of bodies, each with the name of its schema."""
     found: list[tuple[str, Any]] = []
 
     def look(kind: str, node: dict[str, Any], _: Any) -> dict[str, Any]:
@@ -221,8 +218,8 @@ def examples() -> list[tuple[str, Any]]:
     return found
 
 
-def test_another_validator_reads_3_0_in_the_same_way() -> None:
-    """One that knows OpenAPI 3.0 by itself accepts all examples, and null where it may be."""
+def test_openapi_3_0_validator_agrees() -> None:
+    """A validator for OpenAPI 3.0 accepts all examples, and null exactly where it is allowed."""
     flat = dereference_any(OLDER, OLDER)
     schemas = flat["components"]["schemas"]
     pairs = examples()
@@ -250,21 +247,21 @@ def dereference_any(description: Any, node: Any) -> Any:
 
 
 def test_variants_are_valid() -> None:
-    """Each is what its version of OpenAPI allows."""
+    """Each description is valid for its version of OpenAPI."""
     OpenAPIV30SpecValidator(OLDER).validate()
     OpenAPIV31SpecValidator(FLAT).validate()
     OpenAPIV32SpecValidator(NEWER).validate()
     assert ("3.0.3", "3.1.0", "3.2.0") == (OLDER["openapi"], FLAT["openapi"], NEWER["openapi"])
 
 
-def test_nothing_refers_to_anything_any_more() -> None:
-    """The dereferenced description stands for the same, without references."""
+def test_dereferenced_description_has_no_references() -> None:
+    """The dereferenced description has the same content without references."""
     assert '"$ref"' not in json.dumps(FLAT)
     assert dereference_any(SPEC, SPEC) == FLAT
 
 
-def test_3_0_has_the_words_of_3_0_only() -> None:
-    """And loses no operation, no response, no component and no name."""
+def test_3_0_has_no_newer_keywords() -> None:
+    """The 3.0 description has no keyword of 3.1, and keeps all operations and components."""
     words = json.dumps(OLDER)
     for key in ("const", "contentSchema", "contentMediaType", "identifier"):
         assert f'"{key}"' not in words
@@ -283,10 +280,13 @@ def test_3_0_has_the_words_of_3_0_only() -> None:
     assert OLDER["info"]["description"].startswith(f"{SPEC['info']['summary']}\n\nA website")
 
 
-def test_3_2_has_items_where_there_are_streams() -> None:
-    """One event is an item; the examples are streams, as data and as they are sent."""
-    for path in ("/chat/completions", "/conversations/{conversationId}/messages"):
-        media = NEWER["paths"][path]["post"]["responses"]["200"]["content"]
+def test_3_2_describes_the_items_of_streams() -> None:
+    """The schema of an event becomes ``itemSchema``; the examples have both forms of values."""
+    streaming = [operation for operation in OPERATIONS.values() if operation.stream]
+    assert streaming
+    for operation in streaming:
+        item = NEWER["paths"][operation.path][operation.method.lower()]
+        media = item["responses"]["200"]["content"]
         assert {"$ref": "#/components/schemas/StreamEvent"} == media[STREAM]["itemSchema"]
         assert "schema" not in media[STREAM]
         assert "itemSchema" not in media["application/json"]
@@ -299,7 +299,7 @@ def test_3_2_has_items_where_there_are_streams() -> None:
 
 
 def with_schema(schema: Any) -> Document:
-    """Return the description with one more component."""
+    """Return the description with the additional component ``New``."""
     spec = copy.deepcopy(SPEC)
     spec["components"]["schemas"]["New"] = schema
     return Document(spec)
@@ -317,22 +317,22 @@ def with_schema(schema: Any) -> Document:
         ([], "New: a Schema must be a mapping"),
     ],
 )
-def test_what_3_0_cannot_say_is_an_error(schema: Any, message: str) -> None:
-    """Nothing is lost in silence: the message says what it is, and where."""
+def test_construct_without_3_0_equivalent_is_an_error(schema: Any, message: str) -> None:
+    """No construct is dropped silently; the message names it and its place."""
     with pytest.raises(UnknownConstructError) as caught:
         to_openapi_3_0(with_schema(schema))
     assert f"#/components/schemas/{message}" == str(caught.value)
 
 
 def test_booleans_are_schemas() -> None:
-    """They mean the same in all versions."""
+    """Boolean schemas are the same in all versions."""
     schema = {"type": "object", "additionalProperties": False}
     older = to_openapi_3_0(with_schema(schema))
     assert schema == older["components"]["schemas"]["New"]
 
 
-def test_null_alone_and_nullable_lists_are_said_in_3_0() -> None:
-    """Null is the one value of a nullable object; a list may have one type and null."""
+def test_null_and_lists_of_types_are_converted_to_3_0() -> None:
+    """Null becomes a nullable enum; a list with one type becomes that type."""
     older = to_openapi_3_0(
         with_schema({"anyOf": [{"type": "null"}, {"type": ["string"]}, {"type": ["null"]}]})
     )
@@ -348,16 +348,16 @@ def test_null_alone_and_nullable_lists_are_said_in_3_0() -> None:
         ({"$ref": "other.yaml#/New"}, "cannot resolve other.yaml#/New"),
     ],
 )
-def test_what_cannot_be_dereferenced_is_an_error(schema: Any, message: str) -> None:
-    """It says where the reference is, and what it refers to."""
+def test_unresolvable_reference_is_an_error(schema: Any, message: str) -> None:
+    """The error names the place of the reference and its target."""
     with pytest.raises(SpecError) as caught:
         dereference(with_schema(schema))
     assert f"#/components/schemas/New: {message}" == str(caught.value)
 
 
 @pytest.mark.parametrize("value", [{"data": "a\nb"}, {"data": "a", "id": "1"}])
-def test_event_that_is_more_than_a_line_is_an_error(value: Any) -> None:
-    """How it would be sent is not known."""
+def test_event_with_other_fields_is_an_error(value: Any) -> None:
+    """An event with several lines or other fields has no defined encoding."""
     spec = copy.deepcopy(SPEC)
     spec["components"]["examples"]["StreamedDelta"]["value"] = value
     with pytest.raises(
@@ -366,8 +366,8 @@ def test_event_that_is_more_than_a_line_is_an_error(value: Any) -> None:
         to_openapi_3_2(Document(spec))
 
 
-def test_event_that_is_used_elsewhere_is_an_error() -> None:
-    """As an answer it would have to stay what it is."""
+def test_event_used_in_another_media_type_is_an_error() -> None:
+    """An example cannot be both an event of a stream and a JSON body."""
     spec = copy.deepcopy(SPEC)
     responses = spec["paths"]["/chat/completions"]["post"]["responses"]["200"]["content"]
     responses["application/json"]["examples"]["x"] = {"$ref": "#/components/examples/StreamedDelta"}
@@ -378,15 +378,15 @@ def test_event_that_is_used_elsewhere_is_an_error() -> None:
         to_openapi_3_2(Document(spec))
 
 
-def test_schema_that_contains_itself_cannot_be_dereferenced() -> None:
-    """The error names the reference that closes the circle, also through other schemas."""
+def test_recursive_schema_is_an_error() -> None:
+    """The error names the reference that closes the cycle."""
     schema = {"properties": {"next": {"items": {"$ref": "#/components/schemas/New"}}}}
     with pytest.raises(UnknownConstructError, match="/items: #/components/schemas/New contains"):
         dereference(with_schema(schema))
 
 
-def test_example_that_looks_like_a_reference_stays() -> None:
-    """A value is no node of the description, wherever references are followed."""
+def test_example_that_looks_like_a_reference_is_unchanged() -> None:
+    """The value of an example is data, so that a ``$ref`` in it is not followed."""
     spec = copy.deepcopy(SPEC)
     value = {"$ref": "#/nowhere", "const": 1, "type": ["string", "null"]}
     spec["components"]["examples"]["SearchAnswer"] = {"value": value}
@@ -403,19 +403,15 @@ def test_example_that_looks_like_a_reference_stays() -> None:
 
 @pytest.mark.parametrize("value", ["x", 1, 1.5, True])
 def test_constant_is_an_enum_of_one_in_3_0(value: Any) -> None:
-    """Of texts, numbers and booleans."""
+    """A constant that is a string, number or boolean becomes an enum with one value."""
     older = to_openapi_3_0(with_schema({"description": "One.", "const": value}))
     assert {"description": "One.", "enum": [value]} == older["components"]["schemas"]["New"]
 
 
-def test_errors_name_the_line() -> None:
-    """Where the description comes from a file, with line and column."""
-    text = SPEC_PATH.read_text(encoding="utf-8")
-    changed = text.replace("    identifier: MIT", "    identifier: MIT\n    other: x", 1)
-    path = Path("openapi.yaml")
-    document = Document(YAML(typ="safe", pure=True).load(changed), path=path, text=changed)
-    line = changed.splitlines().index("    other: x") + 1
-    with pytest.raises(
-        UnknownConstructError, match=f"^openapi.yaml:{line}:5: `other` is not supported"
-    ):
-        dereference(document)
+def test_errors_name_the_line(tmp_path: Path) -> None:
+    """The error of a description that comes from a file has line and column."""
+    path = tmp_path / "openapi.yaml"
+    path.write_text("openapi: 3.1.0\ninfo:\n  license:\n    name: MIT\n    other: x\n")
+    with pytest.raises(UnknownConstructError) as caught:
+        dereference(Document.load(path))
+    assert str(caught.value).startswith(f"{path}:5:5: `other` is not supported")
