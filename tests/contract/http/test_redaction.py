@@ -1,4 +1,4 @@
-"""What a server gives away stays out of reports."""
+"""Redaction of credentials and session tokens in reports."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from siteassist_contract.http.redaction import Filter
     ],
 )
 def test_secrets_are_filtered(body: bytes, expected: bytes) -> None:
-    """Session tokens and known credentials go, everything else stays."""
+    """Session tokens and known credentials are replaced, and everything else is kept."""
     assert expected == Filter(["key-1", "", None]).body(body)
 
 
-def test_text_keeps_what_is_no_secret() -> None:
-    """Any text can be filtered, lone surrogates included."""
+def test_text_is_filtered() -> None:
+    """Any text can be filtered, lone surrogates included; short tokens are kept."""
     secrets = Filter()
     secrets.add("key-1")
     secrets.add_token("made-up")
@@ -36,7 +36,7 @@ def test_text_keeps_what_is_no_secret() -> None:
 
 
 def test_files_are_filtered(tmp_path: Path) -> None:
-    """Only files with secrets in them are written again."""
+    """Only files that contain secrets are rewritten."""
     (tmp_path / "html").mkdir()
     dirty, clean = tmp_path / "html" / "index.html", tmp_path / "junit.xml"
     dirty.write_text("<b>key-1</b>")
@@ -47,7 +47,7 @@ def test_files_are_filtered(tmp_path: Path) -> None:
 
 
 def test_secret_is_recognised() -> None:
-    """Credentials of the run, and session tokens that an answer has shown before."""
+    """Credentials of the run and session tokens of earlier responses are recognised."""
     secrets = Filter(["key-1"])
     assert secrets.shows(b"<key-1>")
     assert not secrets.shows(b"<key-2>")
@@ -59,8 +59,8 @@ def test_secret_is_recognised() -> None:
     assert secrets.shows(b"x" + 16 * b"t")
 
 
-def test_nothing_is_no_secret() -> None:
-    """An empty credential would be in any text."""
+def test_empty_credential_is_not_a_secret() -> None:
+    """An empty credential would match any text."""
     secrets = Filter(["", None])
     secrets.add("")
     assert not secrets.shows(b"anything")

@@ -1,4 +1,4 @@
-"""Valid requests, made from the description, and copies with one thing changed."""
+"""Valid requests built from the description, and copies with one change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from siteassist_contract.description import API_KEY, credential_name, operations, validator
+from siteassist_contract.description import (
+    API_KEY,
+    credential_name,
+    operations,
+    takes_key,
+    validator,
+)
 from siteassist_contract.http.valid_requests import (
     RequestParts,
     valid_request,
@@ -22,7 +28,7 @@ IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
 
 
 def test_all_ids_and_a_key_allow_all_operations() -> None:
-    """Nothing of the description is without a request, and each fits it."""
+    """Each operation has a request, which is valid according to the description."""
     found = valid_requests(IDS, KEY)
     assert list(operations()) == list(found)
     for name, request in found.items():
@@ -34,8 +40,8 @@ def test_all_ids_and_a_key_allow_all_operations() -> None:
             assert validator(operation.body.schema).is_valid(request.body)
 
 
-def test_request_has_as_little_as_the_description_allows() -> None:
-    """Required parts, with the values of the examples; a device of our own."""
+def test_request_is_minimal() -> None:
+    """A request has only required parts, with the examples' values and the suite's device."""
     found = valid_requests(IDS, KEY)
     assert found["startConversation"].body is None
     assert found["getConversations"].query == {}
@@ -43,12 +49,13 @@ def test_request_has_as_little_as_the_description_allows() -> None:
     assert set(found["sendMessage"].body) == {"content"}
     assert found["init"].body == {"apiKey": KEY, "saVid": "siteassist-contract"}
     assert set(found["search"].query) == {"q", "apiKey"}
-    assert {"sendMessage", "createChatCompletion"} == {n for n, each in found.items() if each.costs}
+    streaming = {name for name, operation in operations().items() if operation.stream}
+    assert streaming == {name for name, each in found.items() if each.costs}
 
 
 @pytest.mark.parametrize("missing", IDS)
 def test_operation_without_its_id_has_no_request(missing: str) -> None:
-    """What there is no object for is left out, and nothing else."""
+    """Only operations whose object is missing have no request."""
     found = valid_requests({name: ID for name in IDS if name != missing}, KEY)
     assert {
         name
@@ -58,17 +65,17 @@ def test_operation_without_its_id_has_no_request(missing: str) -> None:
 
 
 def test_operation_that_takes_a_key_has_no_request_without_one() -> None:
-    """Whether the key is in the query or in the body."""
+    """The key may be in the query or in the body."""
     left_out = set(operations()) - set(valid_requests(IDS, None))
-    assert {"init", "getProject", "search"} == left_out
+    assert {name for name, each in operations().items() if takes_key(each)} == left_out
     assert valid_request(operations()["getMe"], {}, None) == RequestParts("getMe")
 
 
 @pytest.mark.parametrize(
     ("name", "place"), [("search", "query"), ("getProject", "query"), ("init", "body")]
 )
-def test_key_is_changed_where_it_is(name: str, place: str) -> None:
-    """Nothing else is."""
+def test_key_is_changed_in_place(name: str, place: str) -> None:
+    """Only the key changes."""
     request = valid_requests(IDS, KEY)[name]
     changed = with_key(request, "other")
     assert {**getattr(request, place), credential_name(API_KEY): "other"} == getattr(changed, place)
@@ -97,21 +104,21 @@ def test_key_is_changed_where_it_is(name: str, place: str) -> None:
         },
     ],
 )
-def test_value_fits_its_schema(schema: dict[str, Any]) -> None:
-    """A new parameter or field without an example has a value all the same."""
+def test_value_is_valid(schema: dict[str, Any]) -> None:
+    """A parameter or field without an example has a valid value."""
     value = value_of(schema)
     assert value is not None
     assert jsonschema_rs.Draft202012Validator(schema, validate_formats=True).is_valid(value)
 
 
-def test_target_has_its_parameters_filled_in() -> None:
-    """Whatever a value is, it stays one step of the path."""
+def test_target_quotes_path_parameters() -> None:
+    """Any value of a path parameter stays one segment of the path."""
     request = RequestParts("getQna", {"projectId": "a/b", "qnaId": "ü?#%"})
     assert ("GET", "/projects/a%2Fb/qnas/%C3%BC%3F%23%25") == (request.method, request.target)
 
 
-def test_copy_has_what_was_changed_and_nothing_else() -> None:
-    """The request that was changed stays as it was, deep inside too."""
+def test_copy_does_not_change_the_original() -> None:
+    """The original stays the same, nested values included."""
     request = RequestParts("search", {"p": "1"}, {"q": "a", "size": "1"}, {"h": "1"}, {"list": [1]})
     other = request.changed(path={"p": "2"}, query={"q": None, "n": "5", "x": None})
     other = other.changed(header={"h": "2"})
@@ -124,8 +131,8 @@ def test_copy_has_what_was_changed_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, [], "x", 0])
-def test_body_can_become_anything(body: object) -> None:
-    """Nothing at all as well."""
+def test_body_can_be_replaced_by_any_value(body: object) -> None:
+    """The body may also be removed."""
     request = RequestParts("init", body={"a": 1})
     assert body == request.changed(body=body).body
     assert {"a": 1} == request.changed().body

@@ -1,4 +1,4 @@
-"""A baseline is a file that people can read, and that says clearly why it cannot be used."""
+"""Baselines: readable files, and clear errors for unusable ones."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from siteassist_contract.report import baseline
 from siteassist_contract.verdict import CannotRunError
 
 
-def made(operation: str, rule: str, place: str = "") -> Violation:
-    """Make a violation for a test."""
+def violation(operation: str, rule: str, place: str = "") -> Violation:
+    """Create a violation."""
     return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, 0.5),
         place=place,
     )
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    """Sorted, so that it changes as little as the server does."""
+def test_baseline_is_written_and_read(tmp_path: Path) -> None:
+    """The keys are sorted, so that the file changes as little as possible."""
     path = tmp_path / "baseline.json"
-    baseline.write(path, [made("search", "bounds", "sizé"), made("getMe", "me")])
+    baseline.write(path, [violation("search", "bounds", "sizé"), violation("getMe", "me")])
     assert frozenset({"getMe me", "search bounds sizé"}) == baseline.read(path)
     assert ["getMe me", "search bounds sizé"] == json.loads(path.read_text("utf-8"))["violations"]
     assert path.read_text("utf-8").endswith("\n")
 
 
 def test_baseline_may_be_empty(tmp_path: Path) -> None:
-    """A server that keeps everything has nothing to accept."""
+    """The baseline of a correct server accepts nothing."""
     path = tmp_path / "baseline.json"
     baseline.write(path, [])
     assert frozenset() == baseline.read(path)
 
 
-def test_further_keys_are_left_alone(tmp_path: Path) -> None:
-    """Somebody may have noted why."""
+def test_additional_keys_are_ignored(tmp_path: Path) -> None:
+    """A baseline may contain notes."""
     path = tmp_path / "baseline.json"
     path.write_text('{"why": "mended in May", "violations": ["getMe me"]}')
     assert frozenset({"getMe me"}) == baseline.read(path)
@@ -55,8 +55,8 @@ def test_further_keys_are_left_alone(tmp_path: Path) -> None:
         (b'{"violations": ["getMe me", 1]}', "has no list of strings named `violations`"),
     ],
 )
-def test_what_is_no_baseline_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:
-    """A mistake in it must not accept anything."""
+def test_invalid_baseline_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:
+    """An invalid file raises an error instead of accepting violations."""
     path = tmp_path / "baseline.json"
     path.write_bytes(content)
     with pytest.raises(CannotRunError) as caught:
@@ -64,8 +64,8 @@ def test_what_is_no_baseline_is_refused(content: bytes, problem: str, tmp_path: 
     assert str(caught.value).startswith(f"the baseline {path} {problem}")
 
 
-def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """To read it, and to write it."""
+def test_missing_file_is_reported(tmp_path: Path) -> None:
+    """Reading and writing report a missing file or folder."""
     path = tmp_path / "nowhere" / "baseline.json"
     with pytest.raises(CannotRunError, match=r"baseline\.json: No such file or directory"):
         baseline.read(path)

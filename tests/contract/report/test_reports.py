@@ -1,4 +1,4 @@
-"""What a run leaves behind: whole, valid and free of secrets, whatever the server said."""
+"""Reports: complete, valid and without secrets, whatever the server sends."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ EVIL = "<script>alert(1)</script> \"q\" 'a' & ]]> <!-- {{ 7*7 }} {% raw %} é�
 CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"
 
 
-def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
-    """Make a violation for a test."""
+def violation(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
+    """Create a violation."""
     values = {
         "layer": BEHAVIOUR,
         "rule": rule,
@@ -50,7 +50,7 @@ def made(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
 def report(
     *violations: Violation, status: ExitStatus | None = None, problem: str = "", **rest: Any
 ) -> Report:
-    """Make the report of a run that tested one rule and found ``violations``."""
+    """Create the report of a run that tested one rule and found ``violations``."""
     findings = Findings(secrets=Filter([KEY]), render=lambda _: ("", ""))
     findings.violations = {each.key: each for each in violations}
     for each in violations:
@@ -74,16 +74,16 @@ def report(
     return Report(**{**values, **rest})
 
 
-KNOWN = made("search", "bounds", place="known", known=True, seconds=1.0)
-BROKEN = made(actual="that other thing")
-ELSEWHERE = made("getQnas", "bounds", place="limit", layer=ERRORS, seconds=1.5)
+KNOWN = violation("search", "bounds", place="known", known=True, seconds=1.0)
+BROKEN = violation(actual="that other thing")
+ELSEWHERE = violation("getQnas", "bounds", place="limit", layer=ERRORS, seconds=1.5)
 
 
 # For programs
 
 
-def test_document_has_everything() -> None:
-    """The whole run, with each violation and each row of what was tested."""
+def test_document_is_complete() -> None:
+    """The document has the run, each violation and each row of what was tested."""
     whole = report(BROKEN, KNOWN, notes=["one"], verdict="no")
     found = summary.document(whole)
     assert {
@@ -113,19 +113,19 @@ def test_document_has_everything() -> None:
 def test_first_violation_is_the_first_outside_the_baseline(
     violations: list[Violation], first: float | None
 ) -> None:
-    """Or none."""
+    """The time of the first violation ignores known violations, and may be missing."""
     assert first == report(*violations).first_violation_seconds
     assert first == summary.document(report(*violations))["first_violation_seconds"]
 
 
-def test_run_that_stopped_says_why() -> None:
-    """In its status and in its words."""
+def test_stopped_run_has_its_reason() -> None:
+    """The status and the problem of a run that stopped are in the document."""
     found = summary.document(report(status=ExitStatus.NOT_RUN, problem="the server went away"))
     assert ("not_run", "the server went away") == (found["status"], found["problem"])
 
 
-def test_matrix_counts_requests_and_breaks_by_layer() -> None:
-    """A row per operation, a cell per layer."""
+def test_matrix_counts_requests_and_violations_by_layer() -> None:
+    """The matrix has a row per operation and a cell per layer."""
     matrix = dict(report(BROKEN, KNOWN, ELSEWHERE).matrix())
     assert list(operations()) == list(matrix)
     assert dict(zip(LAYERS, matrix["getMe"], strict=True)) == {
@@ -138,9 +138,9 @@ def test_matrix_counts_requests_and_breaks_by_layer() -> None:
 
 
 def test_summary_is_written_without_secrets(tmp_path: Path) -> None:
-    """As JSON that anybody can read, in UTF-8."""
+    """The summary is valid JSON in UTF-8 and has no secrets."""
     path = tmp_path / "summary.json"
-    summary.write(report(made(actual=f"é {KEY} {EVIL}\n{CONTROLS}"), notes=[KEY]), path)
+    summary.write(report(violation(actual=f"é {KEY} {EVIL}\n{CONTROLS}"), notes=[KEY]), path)
     text = path.read_text("utf-8")
     assert KEY not in text
     found = json.loads(text)
@@ -152,14 +152,14 @@ def test_summary_is_written_without_secrets(tmp_path: Path) -> None:
 
 
 def xml(whole: Report, folder: Path) -> ET.Element:
-    """Write the report for CI, and read it with a parser of its own."""
+    """Write the JUnit report, and parse it with an independent parser."""
     path = folder / "junit.xml"
     junit.write(whole, path)
     return ET.fromstring(path.read_bytes())
 
 
 def counts(element: ET.Element) -> dict[str, int]:
-    """Return what an element says of the cases in it."""
+    """Return the counts in an element's attributes."""
     return {n: int(element.attrib[n]) for n in ("tests", "failures", "errors", "skipped")}
 
 
@@ -183,8 +183,8 @@ def counted(element: ET.Element) -> dict[str, int]:
     ],
     ids=["kept", "broken", "several", "stopped"],
 )
-def test_counts_are_right(whole: Report, tmp_path: Path) -> None:
-    """Of each operation: a case for each rule that can be seen in it."""
+def test_junit_counts_match_the_cases(whole: Report, tmp_path: Path) -> None:
+    """Each operation has a case for each of its rules, and the counts match."""
     root = xml(whole, tmp_path)
     assert "testsuites" == root.tag
     for suite in root.findall("testsuite"):
@@ -211,8 +211,8 @@ def case(root: ET.Element, operation: str, rule: str) -> ET.Element:
     return found
 
 
-def test_each_case_says_what_came_of_it(tmp_path: Path) -> None:
-    """Kept, broken with all that one needs, accepted, or not tested with the reason."""
+def test_each_case_has_its_result(tmp_path: Path) -> None:
+    """A case is passed, failed with all details, accepted, or skipped with the reason."""
     root = xml(report(BROKEN, KNOWN), tmp_path)
     assert [] == list(case(xml(report(), tmp_path), "getMe", "me"))
     (failure,) = case(root, "getMe", "me")
@@ -230,16 +230,16 @@ def test_each_case_says_what_came_of_it(tmp_path: Path) -> None:
 
 
 def test_several_places_are_in_one_case(tmp_path: Path) -> None:
-    """A rule that is broken at two places is broken once, with both told."""
-    places = [made("search", "bounds", place=place) for place in ("size", "q")]
+    """A rule that is violated at two places is one case with two failures."""
+    places = [violation("search", "bounds", place=place) for place in ("size", "q")]
     root = xml(report(*places), tmp_path)
     assert ["failure", "failure"] == [each.tag for each in case(root, "search", "bounds")]
 
 
 @pytest.mark.parametrize("nasty", [EVIL, CONTROLS, "half \ud83d of one \udc00", "\x1b[31mred"])
-def test_xml_is_valid_whatever_a_server_says(nasty: str, tmp_path: Path) -> None:
-    """Control characters and halves of characters cannot be in XML, however they are written."""
-    nasty_break = made(expected=nasty, actual=nasty, answer=nasty, commands=nasty)
+def test_xml_is_valid_for_any_text(nasty: str, tmp_path: Path) -> None:
+    """Characters that XML does not allow, however written, are replaced."""
+    nasty_break = violation(expected=nasty, actual=nasty, answer=nasty, commands=nasty)
     whole = report(nasty_break, problem=nasty)
     root = xml(whole, tmp_path)
     expected = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "\ufffd", nasty)
@@ -251,9 +251,9 @@ def test_xml_is_valid_whatever_a_server_says(nasty: str, tmp_path: Path) -> None
 
 
 def test_xml_has_no_secrets(tmp_path: Path) -> None:
-    """Wherever they are told."""
+    """Secrets are filtered from violations and from the run's problem."""
     path = tmp_path / "junit.xml"
-    junit.write(report(made(actual=KEY, commands=KEY), problem=KEY), path)
+    junit.write(report(violation(actual=KEY, commands=KEY), problem=KEY), path)
     assert KEY not in path.read_text("utf-8")
     assert "[Filtered]" in path.read_text("utf-8")
 
@@ -262,7 +262,7 @@ def test_xml_has_no_secrets(tmp_path: Path) -> None:
 
 
 class Page(HTMLParser):
-    """Reads a page: its elements, its text, and whatever it links to."""
+    """A parser that collects a page's elements, text and links."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -279,7 +279,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         self.tags.append(tag)
         values = dict(attrs)
         if tag == "meta":
@@ -295,11 +295,11 @@ class Page(HTMLParser):
             self.classes[tag] = str(values["class"])
 
     def handle_endtag(self, tag: str) -> None:
-        """Make sure that elements are closed in order."""
+        """Check that elements are closed in order."""
         assert tag == self.depth.pop()
 
     def handle_data(self, data: str) -> None:
-        """Note the text."""
+        """Record the text."""
         if "style" not in self.depth:
             self.text += data
         if "pre" in self.depth:
@@ -308,10 +308,12 @@ class Page(HTMLParser):
 
 @pytest.fixture(params=["kept", "broken", "known", "stopped", "interrupted"])
 def kind(request: pytest.FixtureRequest) -> Report:
-    """Make a report of each kind."""
+    """Create a report of each kind."""
     kinds = {
         "kept": report(notes=[f"note {EVIL} {KEY}"], verdict=f"kept {EVIL}"),
-        "broken": report(made(actual=f"{EVIL} {KEY}", answer=EVIL, place=EVIL), ELSEWHERE, KNOWN),
+        "broken": report(
+            violation(actual=f"{EVIL} {KEY}", answer=EVIL, place=EVIL), ELSEWHERE, KNOWN
+        ),
         "known": report(KNOWN),
         "stopped": report(problem=f"gone {EVIL}", status=ExitStatus.NOT_RUN),
         "interrupted": report(status=ExitStatus.INTERRUPTED, repeat=EVIL, base_url=EVIL),
@@ -319,8 +321,8 @@ def kind(request: pytest.FixtureRequest) -> Report:
     return kinds[request.param]
 
 
-def test_page_names_no_other_host_and_runs_nothing(kind: Report) -> None:
-    """Links lead to places on the page; a policy forbids the rest."""
+def test_page_is_self_contained(kind: Report) -> None:
+    """Links stay on the page, and a policy forbids scripts and other sources."""
     source = page.render(kind)
     found = Page(source)
     assert {"script", "link", "img", "iframe", "object", "form", "base"} & set(found.tags) == set()
@@ -336,8 +338,8 @@ def test_page_names_no_other_host_and_runs_nothing(kind: Report) -> None:
     assert "@import" not in source
 
 
-def test_page_is_whole(kind: Report) -> None:
-    """Every element is closed, ids are used once, and the title is the verdict."""
+def test_page_is_well_formed(kind: Report) -> None:
+    """Each element is closed, ids are unique, and the title is the verdict."""
     found = Page(page.render(kind))
     assert [] == found.depth
     assert len(found.ids) == len(set(found.ids))
@@ -345,8 +347,8 @@ def test_page_is_whole(kind: Report) -> None:
     assert kind.outcome.status.name.lower() == found.classes["h1"]
 
 
-def test_page_shows_what_a_server_says_as_text(kind: Report) -> None:
-    """HTML and template language are shown, not run."""
+def test_page_escapes_text_of_the_server(kind: Report) -> None:
+    """HTML and template syntax are shown as text."""
     source = page.render(kind)
     assert "<script" not in source
     assert "49" not in re.findall(r"\{\{.*?\}\}|alert\(1\).{0,40}", source)
@@ -357,7 +359,7 @@ def test_page_shows_what_a_server_says_as_text(kind: Report) -> None:
 
 
 def test_page_is_written_without_secrets(kind: Report, tmp_path: Path) -> None:
-    """In every kind of report."""
+    """No kind of report has secrets in its file."""
     path = tmp_path / "index.html"
     page.write(kind, path)
     text = path.read_text("utf-8")
@@ -365,10 +367,12 @@ def test_page_is_written_without_secrets(kind: Report, tmp_path: Path) -> None:
     assert (KEY in page.render(kind)) == ("[Filtered]" in text)
 
 
-def test_page_tells_each_break_with_the_way_to_it() -> None:
-    """Grouped by rule and operation, new ones before those that were accepted."""
-    other = made("search", "bounds", place="q", commands="curl other")
-    found = Page(page.render(report(KNOWN, BROKEN, made("search", "bounds", place="size"), other)))
+def test_page_has_each_finding_with_its_reproduction() -> None:
+    """Violations are grouped by rule and operation, new ones before known ones."""
+    other = violation("search", "bounds", place="q", commands="curl other")
+    found = Page(
+        page.render(report(KNOWN, BROKEN, violation("search", "bounds", place="size"), other))
+    )
     assert "3 findings" in found.text
     assert "accepted by the baseline" in found.text
     for part in (BROKEN.actual, BROKEN.words, BROKEN.document, BROKEN.key, other.key, "Also: q"):
@@ -379,9 +383,9 @@ def test_page_tells_each_break_with_the_way_to_it() -> None:
     assert found.text.index(BROKEN.key) < found.text.index(KNOWN.key)
 
 
-def test_page_with_one_break_says_one() -> None:
-    """And leaves out what a violation does not have."""
-    alone = made(answer="", commands="", snippet="")
+def test_page_with_one_finding_uses_the_singular() -> None:
+    """Missing details of a violation are omitted."""
+    alone = violation(answer="", commands="", snippet="")
     found = Page(page.render(report(alone)))
     assert "1 finding\n" in found.text
     assert [] == found.pres
@@ -389,7 +393,7 @@ def test_page_with_one_break_says_one() -> None:
 
 
 def test_page_counts_what_was_tested() -> None:
-    """Pairs of operation and rule or status, and the reasons for the rest."""
+    """The page counts tested rules and statuses, and the reasons for the rest."""
     whole = report()
     source = page.render(whole).replace("</td>", " </td>")
     text = " ".join(Page(source).text.split())
@@ -403,7 +407,7 @@ def test_page_counts_what_was_tested() -> None:
         assert operation.label in text
 
 
-def test_break_of_an_unknown_operation_can_be_told() -> None:
-    """Its name stands for itself."""
+def test_unknown_operation_is_shown_by_its_name() -> None:
+    """An operation outside the description has no label."""
     row = Row("getMe", "rule", "me", 1, "")
-    assert "somethingElse" in page.render(report(made("somethingElse"), rows=[row]))
+    assert "somethingElse" in page.render(report(violation("somethingElse"), rows=[row]))

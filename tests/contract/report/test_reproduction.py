@@ -1,4 +1,4 @@
-"""Violations are reproduced by shell commands and as a Python program, and both run."""
+"""Reproductions as shell commands and as Python programs, which are executed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHELL = pytest.mark.skipif(
 )
 
 
-def made(
+def exchange(
     operation: str,
     method: str = "GET",
     target: str = "/x",
@@ -45,7 +45,7 @@ def made(
     credential: str = "first",
     content_type: str = "application/json",
 ) -> Exchange:
-    """Make an exchange out of what matters for a test."""
+    """Create an exchange with defaults."""
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return Exchange(
         operation=operation,
@@ -64,111 +64,113 @@ def made(
 
 
 def started(name: str, **rest: Any) -> Exchange:
-    """Make the exchange that starts a conversation."""
+    """Create the exchange that starts a conversation."""
     answer = {"object": "conversation", "id": name}
-    return made("startConversation", "POST", "/conversations", answer=answer, status=201, **rest)
+    return exchange(
+        "startConversation", "POST", "/conversations", answer=answer, status=201, **rest
+    )
 
 
 def sent(name: str, **rest: Any) -> Exchange:
-    """Make the exchange that sends a message."""
+    """Create the exchange that sends a message."""
     target = f"/conversations/{name}/messages"
-    return made("sendMessage", "POST", target, body={"content": "Hi"}, answer={}, **rest)
+    return exchange("sendMessage", "POST", target, body={"content": "Hi"}, answer={}, **rest)
 
 
 def listed(name: str, message: str) -> Exchange:
-    """Make the exchange that shows a message."""
+    """Create the exchange that lists a message."""
     answer = {"data": [{"chatId": name, "id": message}]}
-    return made("getMessages", "GET", f"/conversations/{name}/messages", answer=answer)
+    return exchange("getMessages", "GET", f"/conversations/{name}/messages", answer=answer)
 
 
 # Which exchanges are kept
 
 
-def test_nothing_leads_to_nothing() -> None:
-    """Without an exchange there is nothing to say."""
+def test_reproduction_without_exchanges_is_empty() -> None:
+    """Without an exchange there are no commands and no program."""
     assert ("", "") == Renderer("http://127.0.0.1/v2")([])
 
 
-def test_last_exchange_alone_is_enough_for_itself() -> None:
-    """What names no id rests on nothing before it."""
-    last = made("getMe", target="/identity/me")
+def test_last_exchange_without_ids_stands_alone() -> None:
+    """An exchange that names no id depends on nothing before it."""
+    last = exchange("getMe", target="/identity/me")
     assert [last] == shortest([started(FIRST), sent(FIRST), last])
 
 
-def test_what_made_an_id_is_kept_and_what_read_it_is_not() -> None:
-    """A conversation has to be started, not to be looked at in between."""
-    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
-    read = made("getConversation", target=f"/conversations/{FIRST}", answer={"id": FIRST})
-    page = made("getConversations", target="/conversations", answer={"data": [{"id": FIRST}]})
+def test_creation_of_an_id_is_kept_without_its_reads() -> None:
+    """The start of a conversation is kept, and reads in between are left out."""
+    start, last = started(FIRST), exchange("getConversation", target=f"/conversations/{FIRST}")
+    read = exchange("getConversation", target=f"/conversations/{FIRST}", answer={"id": FIRST})
+    page = exchange("getConversations", target="/conversations", answer={"data": [{"id": FIRST}]})
     assert [start, last] == shortest([start, read, page, last])
 
 
-def test_what_changed_an_object_is_kept_in_order() -> None:
-    """Each message to the conversation may matter, and so may closing it."""
+def test_changes_of_an_object_are_kept_in_order() -> None:
+    """Each message to the conversation and its closing are kept."""
     start, one, two = started(FIRST), sent(FIRST), sent(FIRST)
-    close = made("closeConversation", "POST", f"/conversations/{FIRST}/close", answer={})
-    last = made("getConversation", target=f"/conversations/{FIRST}")
+    close = exchange("closeConversation", "POST", f"/conversations/{FIRST}/close", answer={})
+    last = exchange("getConversation", target=f"/conversations/{FIRST}")
     assert [start, one, two, close, last] == shortest([start, one, two, close, last])
 
 
-def test_what_concerns_other_objects_is_left_out() -> None:
-    """Another conversation with its messages leads nowhere."""
-    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
+def test_other_objects_are_left_out() -> None:
+    """Another conversation and its messages are left out."""
+    start, last = started(FIRST), exchange("getConversation", target=f"/conversations/{FIRST}")
     others = [started(SECOND), sent(SECOND), listed(SECOND, THIRD)]
     assert [start, last] == shortest([others[0], start, *others[1:], last])
 
 
-def test_what_was_refused_is_left_out() -> None:
+def test_refused_requests_are_left_out() -> None:
     """A refused message changed nothing."""
-    start, last = started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")
+    start, last = started(FIRST), exchange("getConversation", target=f"/conversations/{FIRST}")
     assert [start, last] == shortest(
         [start, sent(FIRST, status=400), sent(FIRST, status=300), last]
     )
 
 
-def test_what_shows_a_needed_id_is_kept_with_what_it_needs_itself() -> None:
-    """A message is known from the list of its conversation, which had to be started."""
+def test_source_of_an_id_is_kept_with_its_dependencies() -> None:
+    """The list that shows a message is kept, and so is the start of its conversation."""
     start, send, read = started(FIRST), sent(FIRST), listed(FIRST, SECOND)
-    rate = made(
+    rate = exchange(
         "sendMessageFeedback", "POST", f"/messages/{SECOND}/feedback", body={"feedback": "like"}
     )
     again = listed(FIRST, SECOND)
     assert [start, send, read, rate] == shortest([start, send, read, again, rate])
 
 
-def test_ids_in_bodies_and_in_capitals_count() -> None:
-    """An id is the same however it is spelled, and wherever it is."""
+def test_ids_are_found_in_bodies_and_in_capitals() -> None:
+    """Ids are compared without case, wherever they are."""
     start = started(FIRST.upper().replace("0000", "abcd", 1))
     name = FIRST.replace("0000", "ABCD", 1)
-    last = made("createChatCompletion", "POST", "/chat/completions", body={"assistantId": name})
+    last = exchange("createChatCompletion", "POST", "/chat/completions", body={"assistantId": name})
     assert [start, last] == shortest([start, last])
 
 
-def test_list_rests_on_all_that_its_visitor_did() -> None:
-    """Whatever a visitor changed may show in the list, and nothing of anybody else's."""
+def test_list_depends_on_each_change_of_its_visitor() -> None:
+    """All changes of the visitor are kept before a list, and other visitors' are left out."""
     mine = [started(FIRST), sent(FIRST), started(SECOND)]
-    session = made("init", "POST", "/identity/init", body={"saVid": "d"})
+    session = exchange("init", "POST", "/identity/init", body={"saVid": "d"})
     other = [started(THIRD, credential="second"), sent(THIRD, credential="second")]
-    last = made("getConversations", target="/conversations")
+    last = exchange("getConversations", target="/conversations")
     assert [*mine, last] == shortest([session, *mine[:2], *other, mine[2], last])
 
 
-def test_ids_that_nobody_showed_stay_as_they_are() -> None:
-    """A made-up id is part of the request."""
-    last = made("getConversation", target=f"/conversations/{FIRST}")
+def test_unknown_ids_are_kept_verbatim() -> None:
+    """A generated id is part of the request, not a variable."""
+    last = exchange("getConversation", target=f"/conversations/{FIRST}")
     shell, program = Renderer("http://127.0.0.1/v2")([started(SECOND), last])
     assert FIRST in shell
     assert FIRST in program
     assert "id1" not in shell + program
 
 
-# What is said
+# The text of a reproduction
 
 
-def test_commands_are_as_short_as_they_can_be() -> None:
-    """Ids, tokens and keys are variables; only the last answer is shown with its headers."""
+def test_commands_are_short() -> None:
+    """Ids, tokens and keys are variables; only the last response is shown with its headers."""
     render = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})
-    last = made("getMessages", target=f"/conversations/{FIRST}/m")
+    last = exchange("getMessages", target=f"/conversations/{FIRST}/m")
     steps = [started(FIRST), sent(FIRST), last]
     shell, program = render(steps)
     assert [
@@ -219,18 +221,18 @@ def test_commands_are_as_short_as_they_can_be() -> None:
     ] == program.splitlines()
 
 
-def test_lent_token_is_a_variable_of_the_environment() -> None:
-    """A visitor without a device has the token that was lent."""
-    shell, program = Renderer("http://127.0.0.1/v2")([made("getMe")])
+def test_given_token_is_read_from_the_environment() -> None:
+    """A visitor without a device uses the given token."""
+    shell, program = Renderer("http://127.0.0.1/v2")([exchange("getMe")])
     assert 'first="$SITEASSIST_TOKEN"' in shell.splitlines()
     assert 'first_token = os.environ["SITEASSIST_TOKEN"]' in program.splitlines()
     assert "SITEASSIST_API_KEY" not in shell + program
 
 
-def test_session_is_opened_for_each_visitor_that_is_needed() -> None:
-    """The one whose object it is, and the one who may not see it."""
-    steps = [started(FIRST), made("getConversation", target=f"/conversations/{FIRST}")]
-    steps[1] = made("getConversation", target=f"/conversations/{FIRST}", credential="second")
+def test_session_is_opened_for_each_needed_visitor() -> None:
+    """The owner of the object and the visitor without access get a session each."""
+    steps = [started(FIRST), exchange("getConversation", target=f"/conversations/{FIRST}")]
+    steps[1] = exchange("getConversation", target=f"/conversations/{FIRST}", credential="second")
     render = Renderer("http://127.0.0.1/v2", KEY, {"first": "d1", "second": "d2"})
     shell, program = render(steps)
     lines = shell.splitlines()
@@ -238,9 +240,9 @@ def test_session_is_opened_for_each_visitor_that_is_needed() -> None:
     assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
 
 
-def test_nobody_needs_no_session() -> None:
+def test_request_without_credential_opens_no_session() -> None:
     """Without a credential there is no header and no token."""
-    search = made("search", target=f"/search?q=a&apiKey={KEY}", credential="")
+    search = exchange("search", target=f"/search?q=a&apiKey={KEY}", credential="")
     shell, program = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})([search])
     assert "Authorization" not in shell + program
     assert DEVICE not in shell + program
@@ -248,12 +250,14 @@ def test_nobody_needs_no_session() -> None:
 
 @pytest.mark.parametrize("key", [KEY, "k+/=?& $key'"])
 def test_key_is_never_shown(key: str) -> None:
-    """In a query, in a body, percent-encoded or not: the key is a variable."""
+    """The key is a variable in queries and bodies, percent-encoded or not."""
     render = Renderer("http://127.0.0.1/v2", key, {"first": DEVICE})
     quoted = quote(key, safe="")
     for step in (
-        made("search", target=f"/search?q=a&apiKey={quoted}", credential=""),
-        made("init", "POST", "/identity/init", body={"apiKey": key, "saVid": "d"}, credential=""),
+        exchange("search", target=f"/search?q=a&apiKey={quoted}", credential=""),
+        exchange(
+            "init", "POST", "/identity/init", body={"apiKey": key, "saVid": "d"}, credential=""
+        ),
     ):
         shell, program = render([step])
         text = shell + program
@@ -263,12 +267,12 @@ def test_key_is_never_shown(key: str) -> None:
     assert KEY not in repr(Renderer("http://127.0.0.1/v2", KEY))
 
 
-# Whether it runs
+# The execution of a reproduction
 
 
 @dataclass
 class Received:
-    """A request as a server got it."""
+    """A request as the server received it."""
 
     method: str
     target: str
@@ -279,7 +283,7 @@ class Received:
 
 @dataclass
 class RecordingServer:
-    """A server that keeps every request, and answers each with a session token."""
+    """The requests of a server that responds to each with a session token."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
@@ -287,7 +291,7 @@ class RecordingServer:
 
 @contextmanager
 def recording() -> Iterator[RecordingServer]:
-    """Run a server that keeps what it gets."""
+    """Run a server that records its requests."""
     recorder = RecordingServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -330,7 +334,7 @@ def recording() -> Iterator[RecordingServer]:
 
 
 def run(command: Sequence[str], text: str, **environment: str) -> str:
-    """Give a text to a program, with credentials in its environment; return what it prints."""
+    """Run a program with ``text`` as its input and return its output."""
     names = ("PATH", "PYTHONPATH", "HOME", "LANG", "SYSTEMROOT")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     done = subprocess.run(
@@ -347,7 +351,7 @@ def run(command: Sequence[str], text: str, **environment: str) -> str:
 
 
 def in_shell(text: str, **environment: str) -> str:
-    """Run shell commands; whatever goes wrong on the way ends them."""
+    """Run shell commands, and stop at the first error."""
     return run(["bash", "-euo", "pipefail"], text, **environment)
 
 
@@ -357,31 +361,35 @@ def in_python(text: str, **environment: str) -> str:
 
 
 STRANGE = [
-    made("sendMessage", "POST", "/conversations/c/messages", body={"content": NASTY}),
-    made(
+    exchange("sendMessage", "POST", "/conversations/c/messages", body={"content": NASTY}),
+    exchange(
         "sendMessage",
         "POST",
         "/conversations/c/messages",
         body=json.dumps({"content": NASTY, "pageContext": None}, ensure_ascii=False).encode(),
         credential="",
     ),
-    made("startConversation", "POST", "/conversations"),
-    made("createChatCompletion", "POST", "/chat/completions", body=[True, None, 1.5, {"a": []}]),
-    made("startConversation", "POST", "/conversations", body={}),
-    made("startConversation", "POST", "/conversations", body=b"@/etc/hosts"),
-    made("startConversation", "POST", "/conversations", body=b'{"content": '),
-    made("startConversation", "POST", "/conversations", body=b"7"),
-    made("startConversation", "POST", "/conversations", body=b"a=b&c", content_type="text/plain"),
-    made("startConversation", "PUT", "/conversations", body={"a": "-X"}),
-    made("search", target="/search?q=it%27s+%22%24HOME%22%20%60id%60%0A%F0%9F%8E%89&size=1"),
-    made("search", target="/search?q=&size="),
-    made("getConversation", target="/conversations/not%20a%2Fuuid%27%22"),
-    made("getMe", target="/identity/me", credential=""),
-    made("getMe", target="/identity/me", credential="Bearer"),
-    made("getMe", target="/identity/me", credential="Basic {first}"),
-    made("getMe", target="/identity/me", credential="Bearer {key}"),
-    made("getMe", target="/identity/me", credential="Bearer $HOME `id` \"q\" 'z' \\ %s !"),
-    made("getMe", target="/identity/me", credential="second"),
+    exchange("startConversation", "POST", "/conversations"),
+    exchange(
+        "createChatCompletion", "POST", "/chat/completions", body=[True, None, 1.5, {"a": []}]
+    ),
+    exchange("startConversation", "POST", "/conversations", body={}),
+    exchange("startConversation", "POST", "/conversations", body=b"@/etc/hosts"),
+    exchange("startConversation", "POST", "/conversations", body=b'{"content": '),
+    exchange("startConversation", "POST", "/conversations", body=b"7"),
+    exchange(
+        "startConversation", "POST", "/conversations", body=b"a=b&c", content_type="text/plain"
+    ),
+    exchange("startConversation", "PUT", "/conversations", body={"a": "-X"}),
+    exchange("search", target="/search?q=it%27s+%22%24HOME%22%20%60id%60%0A%F0%9F%8E%89&size=1"),
+    exchange("search", target="/search?q=&size="),
+    exchange("getConversation", target="/conversations/not%20a%2Fuuid%27%22"),
+    exchange("getMe", target="/identity/me", credential=""),
+    exchange("getMe", target="/identity/me", credential="Bearer"),
+    exchange("getMe", target="/identity/me", credential="Basic {first}"),
+    exchange("getMe", target="/identity/me", credential="Bearer {key}"),
+    exchange("getMe", target="/identity/me", credential="Bearer $HOME `id` \"q\" 'z' \\ %s !"),
+    exchange("getMe", target="/identity/me", credential="second"),
 ]
 
 
@@ -406,16 +414,16 @@ DEVICES = {"first": "first", "second": "second"}
 
 
 @SHELL
-def test_commands_send_each_request_as_it_was() -> None:
-    """Method, target, credential, media type and every byte of the body survive the shell."""
+def test_commands_repeat_each_request() -> None:
+    """Method, target, credential, media type and each byte of the body are the same."""
     with recording() as recorder:
         render = Renderer(recorder.url, KEY, DEVICES)
         in_shell("\n".join(render([step])[0] for step in STRANGE), SITEASSIST_API_KEY=KEY)
     assert [expected(step) for step in STRANGE] == without_sessions(recorder.received)
 
 
-def test_program_sends_each_request_as_it_was() -> None:
-    """So do they in Python, where JSON may be spelled in another way."""
+def test_program_repeats_each_request() -> None:
+    """The program sends the same requests, though its JSON may be formatted differently."""
     with recording() as recorder:
         render = Renderer(recorder.url, KEY, DEVICES)
         in_python("\n".join(render([step])[1] for step in STRANGE), SITEASSIST_API_KEY=KEY)
@@ -423,11 +431,11 @@ def test_program_sends_each_request_as_it_was() -> None:
     found = without_sessions(recorder.received)
     assert len(wanted) == len(found)
     for one, other in zip(wanted, found, strict=True):
-        assert _loose(one) == _loose(other)
+        assert _normalized(one) == _normalized(other)
 
 
-def _loose(request: Received) -> tuple[Any, ...]:
-    """Return what has to be the same of two requests that may be spelled differently."""
+def _normalized(request: Received) -> tuple[Any, ...]:
+    """Return the parts of a request that must be the same in any spelling."""
     path, _, query = request.target.partition("?")
     try:
         body: Any = json.loads(request.body)
@@ -439,21 +447,21 @@ def _loose(request: Received) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[str]:
-    """Run a mock of our own."""
+    """Run a mock."""
     with mock_server() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def journey(mock: str) -> list[Exchange]:
-    """Go a long way over the wire: several conversations, messages and a rating."""
+    """Send the requests of several conversations, messages and a rating."""
     with contextlib.closing(Recorder()) as recorder:
         return _journey(mock, recorder)
 
 
 def _journey(mock: str, recorder: Recorder) -> list[Exchange]:
-    nobody = Session(mock, recorder, "", None)
-    token = nobody.call("init", body={"apiKey": KEY, "saVid": DEVICE}).document["sessionToken"]
+    anonymous = Session(mock, recorder, "", None)
+    token = anonymous.call("init", body={"apiKey": KEY, "saVid": DEVICE}).document["sessionToken"]
     visitor = Session(mock, recorder, "first", token)
     visitor.call("getMe")
     there = {"context": {"pageUrl": "https://example.com/?a='$x'"}}
@@ -471,42 +479,42 @@ def _journey(mock: str, recorder: Recorder) -> list[Exchange]:
 
 
 @SHELL
-def test_commands_lead_to_the_same_answer(mock: str, journey: list[Exchange]) -> None:
-    """Run anew, the commands make objects of their own and show the same message."""
+def test_commands_lead_to_the_same_response(mock: str, journey: list[Exchange]) -> None:
+    """The commands create objects of their own and return an equivalent conversation."""
     shell, _ = Renderer(mock, KEY, {"first": DEVICE})(journey)
     head, _, body = in_shell(shell, SITEASSIST_API_KEY=KEY).rpartition("\n\n")
     answer = json.loads(body.rpartition("\r\n")[2] or body)
     assert "HTTP/1.1 200 OK" in head + body
-    _is_like(answer, journey[-1].document)
+    _assert_equivalent(answer, journey[-1].document)
     assert "Elsewhere" not in shell
     assert KEY not in shell
 
 
-def test_program_leads_to_the_same_answer(mock: str, journey: list[Exchange]) -> None:
-    """So does the program."""
+def test_program_leads_to_the_same_response(mock: str, journey: list[Exchange]) -> None:
+    """The program returns an equivalent conversation."""
     _, program = Renderer(mock, KEY, {"first": DEVICE})(journey)
     status, _, body = in_python(program, SITEASSIST_API_KEY=KEY).partition(" ")
     assert "200" == status
-    _is_like(json.loads(body), journey[-1].document)
+    _assert_equivalent(json.loads(body), journey[-1].document)
     assert "Elsewhere" not in program
 
 
-def _is_like(answer: dict[str, Any], before: dict[str, Any]) -> None:
-    """Compare two conversations by what was said in them, their own ids put aside."""
+def _assert_equivalent(answer: dict[str, Any], before: dict[str, Any]) -> None:
+    """Compare the texts of two conversations with different ids."""
     assert answer["id"] != before["id"]
     question, rated = answer["messages"]
     asked = before["messages"][0]["parts"][0]["text"].replace(before["id"], answer["id"])
-    # What was in capitals is the id of the new conversation as it is spelled.
+    # The id in capitals is replaced by the new id in its own spelling.
     asked = asked.replace(before["id"].upper(), answer["id"])
     assert asked == question["parts"][0]["text"]
     assert "like" == rated["feedback"]
 
 
-def test_several_ids_can_be_read_from_one_answer() -> None:
-    """A conversation's own id comes first, then those within it."""
+def test_several_ids_are_read_from_one_response() -> None:
+    """The conversation's id comes first, then the nested ones."""
     answer = {"messages": [{"chatId": FIRST, "id": SECOND}], "id": FIRST, "x": "no id", "n": None}
-    read = made("startConversation", "POST", "/conversations", answer=answer, status=201)
-    last = made("getMe", target=f"/{FIRST}/{SECOND}")
+    read = exchange("startConversation", "POST", "/conversations", answer=answer, status=201)
+    last = exchange("getMe", target=f"/{FIRST}/{SECOND}")
     shell, program = Renderer("http://127.0.0.1/v2")([read, last])
     assert [
         (

@@ -1,4 +1,4 @@
-"""Everything that there is to test has a row, and what was not tested has its reason."""
+"""The rows of what was tested, with a reason for each that was not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONVERSATION = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def findings() -> Findings:
-    """Make findings of a run that did nothing yet."""
+    """Create the findings of a run that has done nothing yet."""
     return Findings(secrets=Filter(), render=lambda _: ("", ""))
 
 
@@ -33,8 +33,8 @@ def row(operation: str, what: str, found: Findings | None = None, **options: Any
     return one
 
 
-def test_there_is_a_row_for_everything() -> None:
-    """Each documented status of each operation, and each rule where it can be seen."""
+def test_rows_are_complete() -> None:
+    """Each documented status of each operation has a row, and so has each applicable rule."""
     every = rows(findings(), WITH_KEY, None)
     statuses = {(each.operation, each.what) for each in every if each.kind == "status"}
     rules = {(each.operation, each.what) for each in every if each.kind == "rule"}
@@ -45,15 +45,15 @@ def test_there_is_a_row_for_everything() -> None:
 
 @pytest.mark.parametrize("target", [WITH_KEY, WITH_TOKEN])
 @pytest.mark.parametrize("human", [None, CONVERSATION])
-def test_nothing_untested_is_without_a_reason(target: Target, human: str | None) -> None:
-    """Whatever a run was given."""
+def test_each_untested_row_has_a_reason(target: Target, human: str | None) -> None:
+    """Every combination of credentials and conversation gives each row a reason."""
     every = rows(findings(), target, human)
     assert [] == [each for each in every if not each.reason]
     assert {0} == {each.count for each in every}
 
 
-def test_what_was_tested_needs_no_reason() -> None:
-    """Its count says it, even if something was prevented or left out as well."""
+def test_tested_row_has_no_reason() -> None:
+    """A count replaces the reason, even if a test was prevented or left out."""
     found = findings()
     found.answered["getMe", 200] = 3
     found.tested["me", "getMe"] = 2
@@ -63,45 +63,41 @@ def test_what_was_tested_needs_no_reason() -> None:
 
 
 @pytest.mark.parametrize("status", sorted({s for o in operations().values() for s in o.responses}))
-def test_status_that_was_not_seen_has_a_reason_of_its_own(status: int) -> None:
-    """Except 200, which every run is to see."""
+def test_unseen_status_has_a_specific_reason(status: int) -> None:
+    """Each status but 200, which every run should see, has a reason of its own."""
     operation = next(name for name, each in operations().items() if status in each.responses)
     reason = row(operation, str(status)).reason
     assert (status == 200) == (reason == UNREACHED)
 
 
 @pytest.mark.parametrize(
-    ("operation", "status", "reason"),
+    ("operation", "status", "target", "reason"),
     [
-        ("init", "200", GAPS[TWO_VISITORS]),
-        ("init", "201", GAPS[TWO_VISITORS]),
-        ("sendMessage", "202", GAPS[HUMAN]),
+        ("init", "200", WITH_TOKEN, GAPS[TWO_VISITORS]),
+        ("init", "201", WITH_TOKEN, GAPS[TWO_VISITORS]),
+        ("sendMessage", "202", WITH_TOKEN, GAPS[HUMAN]),
+        ("sendMessage", "202", WITH_KEY, GAPS[HUMAN]),
     ],
 )
-def test_success_that_a_token_cannot_have_needs_a_key(
-    operation: str, status: str, reason: str
+def test_unreachable_success_has_a_reason(
+    operation: str, status: str, target: Target, reason: str
 ) -> None:
-    """Without a publishable key some operations cannot succeed."""
-    assert reason == row(operation, status, target=WITH_TOKEN).reason
-
-
-def test_queue_needs_a_human_agent() -> None:
-    """With a key as well."""
-    assert GAPS[HUMAN] == row("sendMessage", "202").reason
+    """Some operations cannot succeed without a publishable key or a human agent."""
+    assert reason == row(operation, status, target=target).reason
 
 
 @pytest.mark.parametrize(
     ("rule", "operation"), [("isolation", "getMessages"), ("own-list", "getConversations")]
 )
 def test_rule_on_two_visitors_needs_a_key(rule: str, operation: str) -> None:
-    """With one, it was simply not reached."""
+    """Without a key the reason is the second visitor, with one it is the run's end."""
     assert GAPS[TWO_VISITORS] == row(operation, rule, target=WITH_TOKEN).reason
     assert UNREACHED == row(operation, rule).reason
 
 
 @pytest.mark.parametrize("target", [WITH_KEY, WITH_TOKEN])
 def test_rule_on_human_agents_needs_a_conversation(target: Target) -> None:
-    """One that an agent handles, lent for the run."""
+    """The rule needs the id of a conversation that a human agent handles."""
     assert GAPS[HUMAN] == row("sendMessage", "queued", target=target).reason
     assert UNREACHED == row("sendMessage", "queued", target=target, human=CONVERSATION).reason
 
@@ -109,8 +105,8 @@ def test_rule_on_human_agents_needs_a_conversation(target: Target) -> None:
 @pytest.mark.parametrize(
     "operation", [name for name, each in operations().items() if not each.needs_token]
 )
-def test_open_operations_need_a_key(operation: str) -> None:
-    """Whatever the rule, nothing but a key opens them."""
+def test_operations_without_a_token_need_a_key(operation: str) -> None:
+    """An operation without a token is untested without a key."""
     assert GAPS[TWO_VISITORS] == row(operation, "described", target=WITH_TOKEN).reason
     assert UNREACHED == row(operation, "described").reason
     assert UNREACHED == row("getMe", "described", target=WITH_TOKEN).reason
@@ -124,22 +120,22 @@ def test_open_operations_need_a_key(operation: str) -> None:
         ("the server has no Q&A", "the server has no Q&A"),
     ],
 )
-def test_what_prevented_a_test_is_told_first(told: str, reason: str) -> None:
-    """In the words of a known gap, or in its own."""
+def test_recorded_reason_takes_precedence(told: str, reason: str) -> None:
+    """The reason that a check recorded precedes others, as a known gap or verbatim."""
     found = findings()
     found.prevent("stream-incremental", "sendMessage", told)
     assert reason == row("sendMessage", "stream-incremental", found, left_out="time").reason
 
 
-def test_run_that_was_cut_short_says_so() -> None:
-    """For rules that have no better reason; statuses have reasons of their own."""
+def test_run_that_ended_early_gives_the_reason() -> None:
+    """The run's reason applies to rules without a more specific one."""
     assert "the time was up" == row("getMe", "me", left_out="the time was up").reason
     queued = row("sendMessage", "queued", left_out="the time was up")
     assert GAPS[HUMAN] == queued.reason
 
 
-def test_gaps_are_counted_by_their_reason() -> None:
-    """What was tested is no gap."""
+def test_gaps_are_counted_by_reason() -> None:
+    """Tested rows are not gaps."""
     every = [
         Row("a", "rule", "x", 0, "why"),
         Row("b", "rule", "x", 0, "why"),
