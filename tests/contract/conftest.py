@@ -1,8 +1,8 @@
-"""What the tests of the contract suite share: servers that are wrong in one place.
+"""Fixtures of the contract-test suite's tests: mock servers with a fault in one place.
 
-A fault is a function that stands in front of a mock that keeps the contract. It
-gets a request and a way to the mock, and returns the answer. The same fault can be
-met without a network, which is quick, and on the loopback interface.
+A fault is a function in front of a mock that keeps the contract. It gets a request and
+a function that forwards the request to the mock, and returns the response. The same fault
+runs in process, which is fast, and on the loopback interface.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from siteassist_contract import run
+from siteassist_contract import cli, run
 from siteassist_contract.checks.behaviour import visitor
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.cli import main
 from siteassist_contract.findings import Findings
 from siteassist_contract.http import recorder
 from siteassist_contract.http.preflight import Target
@@ -37,6 +36,7 @@ from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from tests.values import API_KEY as KEY
+from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -45,15 +45,15 @@ BASE = "http://mock.test/v2"
 
 Forward = Callable[[httpx.Request], httpx.Response]
 Fault = Callable[[httpx.Request, Forward], httpx.Response]
-Answerer = Callable[[httpx.Request], Any]
-"""Returns a response, or bytes that are written as they are, or pieces of them."""
+Responder = Callable[[httpx.Request], Any]
+"""Returns a response, or raw bytes to write, whole or in pieces."""
 
 
 class InProcess(httpx.BaseTransport):
-    """A mock without a network, behind what is wrong with it; threads take turns."""
+    """A transport to a mock in this process, behind a fault; threads take turns."""
 
     def __init__(self, fault: Fault | None = None, **settings: Any) -> None:
-        """Make a mock of its own; ``settings`` are its."""
+        """Create a separate mock; ``settings`` are passed to it."""
         self.app = create_app(MockSettings(**settings))
         self.fault = fault
         self.requests: list[httpx.Request] = []
@@ -61,7 +61,7 @@ class InProcess(httpx.BaseTransport):
         self._turn = threading.RLock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, rightly or wrongly."""
+        """Respond to a request through the fault, if there is one."""
         with self._turn:
             request.read()
             self.requests.append(request)
@@ -70,7 +70,7 @@ class InProcess(httpx.BaseTransport):
             return self.fault(request, self.forward)
 
     def forward(self, request: httpx.Request) -> httpx.Response:
-        """Let the mock answer."""
+        """Return the mock's response."""
         return self._loop.run_until_complete(self._call(request))
 
     def close(self) -> None:
@@ -99,29 +99,29 @@ class InProcess(httpx.BaseTransport):
         sent: list[Message] = []
 
         async def receive() -> Message:
-            if not bodies:  # nobody leaves before the end
+            if not bodies:  # no client disconnects early
                 await asyncio.Event().wait()
             return bodies.pop()
 
-        async def send(message: Message) -> None:  # the protocol's form
+        async def send(message: Message) -> None:  # ASGI requires a coroutine
             sent.append(message)
 
         await self.app(scope, receive, send)
-        # What was cancelled with the answer gets its turn to end.
+        # Let the tasks that were cancelled with the response finish.
         await asyncio.sleep(0)
         content = b"".join(message.get("body", b"") for message in sent[1:])
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
 
 
 class Loopback:
-    """Serves answers on a free port, until it is stopped or dies."""
+    """A server on a free port of the loopback interface, until it is stopped or dies."""
 
-    def __init__(self, answer: Answerer) -> None:
-        """Answer every request with what ``answer`` returns for it."""
+    def __init__(self, answer: Responder) -> None:
+        """Respond to each request with the value that ``answer`` returns for it."""
         outer = self
         self.answer = answer
         self.headers: dict[str, str] = {}
-        """Added to every answer."""
+        """Headers added to each response."""
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -131,16 +131,16 @@ class Loopback:
                 outer._serve(self)
 
             do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = handle_one  # noqa: N815
-            do_OPTIONS = do_TRACE = do_QUERY = handle_one  # noqa: N815  # the base class's form
+            do_OPTIONS = do_TRACE = do_QUERY = handle_one  # noqa: N815  # named by the base class
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # likewise
-                """Say nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Say nothing of clients that left."""
+                """Ignore clients that have disconnected."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._handlers: set[BaseHTTPRequestHandler] = set()
@@ -152,7 +152,7 @@ class Loopback:
         self._thread.start()
 
     def die(self) -> bytes:
-        """Be gone: nobody listens any more, and the request has no answer."""
+        """Close the port and leave the current request without a response."""
         if not self._over.is_set():
             self._over.set()
             self._server.shutdown()
@@ -160,12 +160,12 @@ class Loopback:
         return b""
 
     def hang(self, seconds: float = 60.0) -> bytes:
-        """Do not answer before the server ends."""
+        """Block until the server ends."""
         self._over.wait(seconds)
         return b""
 
     def stop(self) -> None:
-        """End, without waiting for what is going on."""
+        """Stop the server without waiting for the requests in progress."""
         self.die()
         self._thread.join()
 
@@ -184,7 +184,7 @@ class Loopback:
             handler.wfile.write(_written(answer, self.headers, handler.command))
             return
         handler.close_connection = True
-        with contextlib.suppress(OSError):  # whoever asked may have left
+        with contextlib.suppress(OSError):  # the client may have disconnected
             for piece in [answer] if isinstance(answer, bytes) else answer:
                 if self._over.is_set():
                     break
@@ -192,7 +192,7 @@ class Loopback:
 
 
 def _written(answer: httpx.Response, added: dict[str, str], method: str) -> bytes:
-    """Return an answer as bytes, in one piece."""
+    """Serialize a response to bytes."""
     kept = {n: v for n, v in answer.headers.items() if n not in ("content-length", "connection")}
     content = answer.content
     lines = [f"{name}: {value}" for name, value in {**kept, **added}.items()]
@@ -203,28 +203,34 @@ def _written(answer: httpx.Response, added: dict[str, str], method: str) -> byte
 
 
 class Clock:
-    """Time that passes only when somebody sleeps, or when a test says so; in seconds."""
+    """A clock in seconds that advances only when a test sleeps or sets it."""
 
     def __init__(self) -> None:
-        """Begin somewhere."""
+        """Start at an arbitrary time."""
         self.now = 1_700_000_000.0
-        self.slept = 0.0
+        self.slept: list[float] = []
 
     def time(self) -> float:
-        """Return the time."""
+        """Return the current time."""
         return self.now
 
     monotonic = time
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass."""
+        """Advance the clock."""
+        self.slept.append(round(seconds, 6))
         self.now += seconds
-        self.slept += seconds
+
+
+Command = Callable[..., Result]
+Serve = Callable[[Responder], Loopback]
+MakeMock = Callable[..., InProcess]
+MakeContext = Callable[..., CheckContext]
 
 
 @pytest.fixture
-def make_mock() -> Iterator[Callable[..., InProcess]]:
-    """Make mocks without a network."""
+def make_mock() -> Iterator[MakeMock]:
+    """Return a function that creates mocks in process."""
     made: list[InProcess] = []
 
     def make(fault: Fault | None = None, **settings: Any) -> InProcess:
@@ -238,7 +244,7 @@ def make_mock() -> Iterator[Callable[..., InProcess]]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[InProcess]:
-    """Make one mock without a network for many tests, each with a visitor of its own."""
+    """Create one mock in process for a module's tests; each uses a visitor of its own."""
     mock = InProcess()
     yield mock
     mock.shut()
@@ -246,7 +252,7 @@ def shared() -> Iterator[InProcess]:
 
 @pytest.fixture(scope="module")
 def served(shared: InProcess) -> Iterator[Loopback]:
-    """Serve that mock on the loopback interface."""
+    """Serve the shared mock on the loopback interface."""
     server = Loopback(shared.handle_request)
     yield server
     server.stop()
@@ -254,7 +260,7 @@ def served(shared: InProcess) -> Iterator[Loopback]:
 
 @pytest.fixture
 def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    """Let runs speak to the shared mock without a network; only the preflight needs one."""
+    """Connect runs to the shared mock in process; only the preflight uses the network."""
     shared.fault = None
     shared.requests.clear()
     monkeypatch.setattr(run, "Recorder", partial(Recorder, transport=shared))
@@ -262,11 +268,11 @@ def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
 
 
 @pytest.fixture
-def loopback() -> Iterator[Callable[[Answerer], Loopback]]:
-    """Make servers on the loopback interface."""
+def loopback() -> Iterator[Serve]:
+    """Return a function that creates servers on the loopback interface."""
     made: list[Loopback] = []
 
-    def make(answer: Answerer) -> Loopback:
+    def make(answer: Responder) -> Loopback:
         made.append(Loopback(answer))
         return made[-1]
 
@@ -276,8 +282,30 @@ def loopback() -> Iterator[Callable[[Answerer], Loopback]]:
 
 
 @pytest.fixture
+def hand_over(shared: InProcess) -> Callable[..., str]:
+    """Return a function that starts a conversation and hands it to a human agent."""
+
+    def start(token: str = PRIVATE_KEY) -> str:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = "http://localhost/v2/conversations"
+        started = shared.forward(httpx.Request("POST", url, headers=headers)).json()
+        path = f"http://localhost/_mock/conversations/{started['id']}/handover"
+        assert shared.forward(httpx.Request("POST", path, json={"name": "Ada"})).is_success
+        return str(started["id"])
+
+    return start
+
+
+@pytest.fixture(params=["key", "token", "both"])
+def credentials(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Return the options of each combination of credentials."""
+    key, token = ("--api-key", KEY), ("--token", PRIVATE_KEY)
+    return {"key": key, "token": token, "both": (*key, *token)}[request.param]
+
+
+@pytest.fixture
 def interrupt() -> Callable[[], None]:
-    """Press Ctrl-C, from any thread."""
+    """Return a function that sends Ctrl-C from any thread."""
 
     def press() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -287,7 +315,7 @@ def interrupt() -> Callable[[], None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Let no real time pass between requests."""
+    """Replace real time, so that no request waits."""
     clock = Clock()
     fake = SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)
     monkeypatch.setattr(recorder, "time", fake)
@@ -304,27 +332,27 @@ TINY = Profile("tiny", "for tests", 1, 0, 8, 4)
 
 
 class NoShapes:
-    """Makes up no requests, which takes seconds."""
+    """A replacement for the layer of generated requests, which takes seconds."""
 
     out_of_time = False
 
     def __init__(self, *_: object) -> None:
-        """Take what the layer takes."""
+        """Accept the arguments of the real layer."""
 
     def run(self) -> Iterator[str]:
-        """Do nothing."""
+        """Yield nothing."""
         yield from ()
 
 
 @pytest.fixture
 def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the made-up requests out."""
+    """Leave the generated requests out of each run."""
     monkeypatch.setattr(run, "Shapes", NoShapes)
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
-    """Return a function that calls the command in this process, with small profiles."""
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Command]:
+    """Return a function that invokes the command in this process, with small profiles."""
     monkeypatch.chdir(tmp_path)
     for name in ("API_KEY", "TOKEN", "BASE_URL"):
         monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)
@@ -336,16 +364,29 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
     def call(
         *arguments: str, env: dict[str, str] | None = None, typed: str | None = None
     ) -> Result:
-        # What the command prints is kept apart, as a shell does.
-        return CliRunner().invoke(main, arguments, env=env, input=typed)
+        # Standard output and standard error are captured separately.
+        return CliRunner().invoke(cli.main, arguments, env=env, input=typed)
 
     yield call
     signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
-def make_context() -> Callable[..., CheckContext]:
-    """Make the context of a run on a transport."""
+def prevented_runs(monkeypatch: pytest.MonkeyPatch) -> list[run.Options]:
+    """Return the options of each run that the command starts, all of which end at once."""
+    seen: list[run.Options] = []
+
+    def start(_: object, options: run.Options, *__: object) -> None:
+        seen.append(options)
+        raise SystemExit
+
+    monkeypatch.setattr(cli, "Run", start)
+    return seen
+
+
+@pytest.fixture
+def make_context() -> MakeContext:
+    """Return a function that creates the context of a run on a transport."""
 
     def make(
         transport: httpx.BaseTransport,
@@ -367,4 +408,4 @@ def make_context() -> Callable[..., CheckContext]:
 
 
 def _no_sleep(_: float) -> None:
-    raise AssertionError("nobody said to wait")
+    raise AssertionError("a wait was not expected")

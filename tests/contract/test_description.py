@@ -1,4 +1,4 @@
-"""What the description says of each operation, and where an answer breaks it."""
+"""The description's operations, and the faults of a response according to it."""
 
 from __future__ import annotations
 
@@ -42,28 +42,35 @@ EXAMPLES = [
 ]
 
 
-def test_description_is_the_one_that_is_published() -> None:
-    """Every operation of it, and nothing else."""
+def test_description_is_complete() -> None:
+    """The suite reads each operation of ``openapi.yaml``, in order."""
     written = [each["operationId"] for item in SPEC["paths"].values() for each in item.values()]
     assert written == list(operations())
     assert SPEC == document().raw
 
 
-def test_publishable_key_is_known_by_its_name() -> None:
-    """In a query, or in a body."""
-    assert {"init", "getProject", "search"} == {n for n, o in operations().items() if takes_key(o)}
+def test_publishable_key_is_found() -> None:
+    """An operation takes the key as a query parameter or in its body."""
+    keyed = {n for n, o in operations().items() if takes_key(o)}
+    named = {
+        n
+        for n, o in operations().items()
+        if "apiKey" in {*properties(o), *(parameter.name for parameter in o.parameters)}
+    }
+    assert keyed
+    assert named == keyed
     assert {"apiKey", "saVid"} <= set(properties(operations()["init"]))
     assert {} == properties(operations()["getMe"])
 
 
-def test_only_closing_leaves_an_object_useless() -> None:
-    """Any DELETE would, too."""
+def test_only_closing_ends_an_object() -> None:
+    """Closing a conversation ends it, as would any DELETE."""
     assert ["closeConversation"] == [n for n, o in operations().items() if ends_object(o)]
     assert ends_object(replace(operations()["getMe"], method="DELETE"))
 
 
-def test_page_is_asked_for_by_the_names_of_the_description() -> None:
-    """What an answer says of its page has the same names, if it says it."""
+def test_paging_parameters_have_their_documented_names() -> None:
+    """Query and response use the names of the description; other operations have no pages."""
     assert {"limit": 2, "offset": None} == page_query("getQnas", limit=2)
     assert {"limit": 2, "offset": 0} == page_due("getQnas", limit=2, offset=0)
     assert {} == page_due("getMessages", limit=2, offset=0)
@@ -72,14 +79,14 @@ def test_page_is_asked_for_by_the_names_of_the_description() -> None:
 
 
 def test_forms_of_a_schema_are_resolved() -> None:
-    """A schema without alternatives is its own form."""
+    """References are resolved; a schema without alternatives is its only form."""
     visitor = {"$ref": "#/components/schemas/Visitor"}
     (form,) = forms(visitor)
     assert [form, {"type": "null"}] == list(forms({"anyOf": [visitor, {"type": "null"}]}))
 
 
 def encoded(media_type: str, value: Any) -> bytes:
-    """Write an example as a server sends it."""
+    """Encode an example as a server sends it."""
     return json.dumps(value).encode() if media_type == JSON else str(value).encode()
 
 
@@ -88,8 +95,8 @@ def encoded(media_type: str, value: Any) -> bytes:
     EXAMPLES,
     ids=[f"{n}-{s}-{m}-{i}" for i, (n, s, m, _) in enumerate(EXAMPLES)],
 )
-def test_every_example_is_as_described(name: str, status: int, media_type: str, value: Any) -> None:
-    """With and without parameters of the media type, in capitals too."""
+def test_every_example_is_valid(name: str, status: int, media_type: str, value: Any) -> None:
+    """Each example is valid; the media type may have parameters and capitals."""
     content = encoded(media_type, value)
     for header in (media_type, f"{media_type.title()} ; charset=utf-8"):
         assert [] == faults(name, status, header, content)
@@ -114,8 +121,10 @@ def test_every_example_is_as_described(name: str, status: int, media_type: str, 
         (404, JSON, b"{}", '"error" is a required property'),
     ],
 )
-def test_fault_of_an_answer_is_told(status: int, header: str, content: bytes, fault: str) -> None:
-    """The first thing that is wrong is said in words, and nothing that follows from it."""
+def test_fault_of_a_response_is_reported(
+    status: int, header: str, content: bytes, fault: str
+) -> None:
+    """Only the first fault is reported, without its consequences."""
     (found,) = faults("getMe", status, header, content)
     assert found.startswith(fault)
 
@@ -129,14 +138,14 @@ def test_fault_of_an_answer_is_told(status: int, header: str, content: bytes, fa
         ({"name": 1}, "`name`: 1 is not of types"),
     ],
 )
-def test_fault_of_a_field_is_told_with_its_place(changed: dict[str, Any], fault: str) -> None:
-    """Formats and enums are part of the description."""
+def test_fault_of_a_field_is_reported_with_its_place(changed: dict[str, Any], fault: str) -> None:
+    """Types, formats and enums are validated, and the message names the field."""
     (found,) = faults("getMe", 200, JSON, json.dumps({**VISITOR, **changed}).encode())
     assert found.startswith(fault)
 
 
-def test_every_fault_of_a_body_is_told() -> None:
-    """One sentence per place, also of those in a reference's reference."""
+def test_every_fault_of_a_body_is_reported() -> None:
+    """Each field has a message of its own, nested references included."""
     body = {"sessionToken": 1, "visitor": {**VISITOR, "id": "x", "name": []}}
     found = faults("init", 200, JSON, json.dumps(body).encode())
     assert ["`sessionToken`", "`visitor/id`", "`visitor/name`"] == sorted(
@@ -144,25 +153,25 @@ def test_every_fault_of_a_body_is_told() -> None:
     )
 
 
-def test_further_fields_are_no_fault() -> None:
-    """The service may add to its answers at any time."""
+def test_additional_fields_are_valid() -> None:
+    """The service may add fields to its responses at any time."""
     assert [] == faults("getMe", 200, JSON, json.dumps({**VISITOR, "x": [1]}).encode())
 
 
-def test_plain_text_is_read_as_it_is() -> None:
-    """It is no JSON, but it is UTF-8."""
+def test_plain_text_must_be_utf_8() -> None:
+    """A plain-text body may be any UTF-8 text."""
     assert [] == faults("sendMessage", 202, "text/plain; charset=utf-8", b"Message sent")
     assert [] == faults("sendMessage", 202, "text/plain", b"")
     assert ["the body is not UTF-8 at byte 0"] == faults("sendMessage", 202, "text/plain", b"\xff")
 
 
-def test_stream_is_not_judged_here() -> None:
-    """Whatever it says."""
+def test_stream_is_not_validated() -> None:
+    """The body of an event stream is left to the grammar's check."""
     assert [] == faults("sendMessage", 200, "text/event-stream; charset=utf-8", b"\xff")
 
 
-def test_older_spelling_is_read() -> None:
-    """C-01: one of the two spellings is enough."""
+def test_older_spelling_is_valid() -> None:
+    """C-01: one of the two spellings is required."""
     summary = next(v for n, s, _, v in EXAMPLES if (n, s) == ("startConversation", 201))
     older = json.dumps(summary).replace("lastInteractionAt", "lastInterationAt")
     assert older != json.dumps(summary)
@@ -174,7 +183,7 @@ def test_older_spelling_is_read() -> None:
 
 
 def test_schema_with_references_is_compiled() -> None:
-    """Those beside other keywords too."""
+    """A reference may have other keywords beside it."""
     schema = {"$ref": "#/components/schemas/VisitorId", "maxLength": 5}
     assert not validator(schema).is_valid(ID)
     assert validator({"$ref": "#/components/schemas/Visitor"}).is_valid(VISITOR)
@@ -189,10 +198,10 @@ def test_schema_with_references_is_compiled() -> None:
         ("", b"\n", ["204 must have no body, got '\\n'"]),
     ],
 )
-def test_response_without_a_body_has_none(
+def test_response_without_content_must_have_no_body(
     header: str, content: bytes, found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A media type is not asked for, a body is a violation."""
+    """A response without content needs no media type, and a body is a fault."""
     known = operations()
     empty = replace(known["getMe"].responses[200], status=204, media={})
     changed = replace(known["getMe"], responses={204: empty})

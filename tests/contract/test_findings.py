@@ -1,4 +1,4 @@
-"""Findings: what was tested, what was broken, and the shortest way to see it."""
+"""Findings: the rules that were tested, the violations and their shortest reproductions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VISITOR = {
 
 
 def exchange(status: int = 200, body: Any = VISITOR, media: str = "application/json") -> Exchange:
-    """Make an answer to `getMe`."""
+    """Create a response to `getMe`."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"content-type": media} if media else {}
     return Exchange(
@@ -46,17 +46,17 @@ def exchange(status: int = 200, body: Any = VISITOR, media: str = "application/j
 
 
 def error(message: str = "No") -> dict[str, Any]:
-    """Make the body of an error."""
+    """Create the body of an error."""
     return {"error": {"message": message, "code": "CODE"}}
 
 
 def render(exchanges: Sequence[Exchange]) -> tuple[str, str]:
-    """Tell how many requests lead somewhere, and the key."""
+    """Render the number of requests and the key."""
     return f"shell {len(exchanges)} {KEY}", f"python {len(exchanges)} {KEY}"
 
 
 def findings(**options: Any) -> Findings:
-    """Make findings that know the key of the run."""
+    """Create findings that filter the run's key."""
     return Findings(secrets=Filter([KEY]), render=render, **options)
 
 
@@ -75,11 +75,11 @@ def judge(
     )
 
 
-# Judging
+# Judging rules
 
 
-def test_kept_rule_is_counted_and_nothing_else() -> None:
-    """How often it was put to the test, and no violation."""
+def test_kept_rule_is_counted() -> None:
+    """A kept rule increments its count and adds no violation."""
     found = findings()
     assert judge(found, kept="anything that is true")
     assert judge(found, kept=True)
@@ -87,8 +87,8 @@ def test_kept_rule_is_counted_and_nothing_else() -> None:
     assert ({}, []) == (found.violations, found.unknown)
 
 
-def test_break_has_all_that_a_reader_needs() -> None:
-    """The rule, its document, what was expected and came, the way to it and when."""
+def test_violation_is_complete() -> None:
+    """A violation has its rule, source, expectation, response, reproduction and time."""
     found = findings(layer=BEHAVIOUR)
     assert not judge(found, place="id")
     (broken,) = found.violations.values()
@@ -115,15 +115,15 @@ def test_break_has_all_that_a_reader_needs() -> None:
     assert {"getMe me id": broken} == found.violations
 
 
-def test_break_without_an_answer_can_be_told() -> None:
-    """A request that never got one."""
+def test_violation_may_have_no_response() -> None:
+    """A violation without an exchange shows no response."""
     found = findings()
     judge(found, requests=0)
     assert "" == found.violations["getMe me"].answer
 
 
-def test_secrets_are_in_no_part_of_a_break() -> None:
-    """Whatever a server repeats."""
+def test_secrets_are_filtered_from_each_part_of_a_violation() -> None:
+    """Neither the key nor a session token appears in a violation."""
     found = findings()
     found.judge(
         *(False, "me", "getMe", f"no {KEY}", f"came {KEY}"),
@@ -135,22 +135,22 @@ def test_secrets_are_in_no_part_of_a_break() -> None:
     assert broken.answer.count("[Filtered]") == 2
 
 
-def test_same_break_is_told_once() -> None:
-    """By operation, rule and place; each of them makes another one."""
-    told: list[str] = []
-    found = findings(on_violation=lambda each: told.append(each.key))
+def test_violation_is_reported_once() -> None:
+    """Operation, rule and place identify a violation, which is reported once."""
+    reported: list[str] = []
+    found = findings(on_violation=lambda each: reported.append(each.key))
     for _ in range(3):
         judge(found)
         judge(found, place="a")
         judge(found, operation="getConversation")
         judge(found, rule="read-back")
-    assert ["getMe me", "getMe me a", "getConversation me", "getMe read-back"] == told
-    assert told == list(found.violations)
+    assert ["getMe me", "getMe me a", "getConversation me", "getMe read-back"] == reported
+    assert reported == list(found.violations)
     assert 6 == found.tested["me", "getMe"]
 
 
-def test_shorter_way_replaces_a_longer_one() -> None:
-    """With its own words; when it was found first, and in which layer, stays."""
+def test_shorter_reproduction_replaces_a_longer_one() -> None:
+    """A shorter reproduction keeps the time and the layer of the first one."""
     found = findings(layer=STREAMS)
     judge(found, requests=5, actual="long")
     first = found.violations["getMe me"]
@@ -166,8 +166,8 @@ def test_shorter_way_replaces_a_longer_one() -> None:
     assert shorter is found.violations["getMe me"]
 
 
-def test_settled_way_stays() -> None:
-    """Nobody looks for a shorter one any more."""
+def test_settled_violation_is_not_shortened() -> None:
+    """A settled violation keeps its reproduction, and does not raise again."""
     found = findings(shorten=True)
     with pytest.raises(ViolationError, match="getMe me"):
         judge(found, requests=5)
@@ -180,38 +180,38 @@ def test_settled_way_stays() -> None:
         judge(found, place="a")
 
 
-def test_breaks_are_found_by_hypothesis() -> None:
-    """It looks for a shorter way to an assertion that fails, and to nothing else."""
+def test_hypothesis_shrinks_violations_only() -> None:
+    """Hypothesis shrinks an assertion error, but does not catch the end of the run."""
     assert issubclass(ViolationError, AssertionError)
     assert not issubclass(StopRun, Exception)
 
 
 def test_first_violation_may_end_the_run() -> None:
-    """It is noted and told before."""
-    told: list[Violation] = []
-    found = findings(stop_at_first=True, on_violation=told.append)
+    """The violation is recorded and reported before the run ends."""
+    reported: list[Violation] = []
+    found = findings(stop_at_first=True, on_violation=reported.append)
     judge(found, kept=True)
     with pytest.raises(StopRun):
         judge(found)
-    assert list(found.violations.values()) == told
+    assert list(found.violations.values()) == reported
 
 
-def test_known_break_does_not_end_the_run() -> None:
-    """The baseline has it; it is told all the same."""
-    told: list[bool] = []
+def test_known_violation_does_not_end_the_run() -> None:
+    """A violation in the baseline is reported as known, and the run continues."""
+    reported: list[bool] = []
     known = frozenset({"getMe me"})
     found = findings(
-        stop_at_first=True, known=known, on_violation=lambda each: told.append(each.known)
+        stop_at_first=True, known=known, on_violation=lambda each: reported.append(each.known)
     )
     judge(found)
-    assert ([True], []) == (told, found.unknown)
+    assert ([True], []) == (reported, found.unknown)
     with pytest.raises(StopRun):
         judge(found, place="elsewhere")
     assert ["getMe me elsewhere"] == [each.key for each in found.unknown]
 
 
-def test_shorter_way_to_the_first_violation_does_not_end_the_run_again() -> None:
-    """Only a new violation does."""
+def test_shorter_reproduction_does_not_end_the_run_again() -> None:
+    """Only a new violation ends the run."""
     found = findings(stop_at_first=True)
     with pytest.raises(StopRun):
         judge(found, requests=5)
@@ -220,7 +220,7 @@ def test_shorter_way_to_the_first_violation_does_not_end_the_run_again() -> None
 
 
 def test_reason_for_not_testing_is_kept() -> None:
-    """The last one that was told."""
+    """The last reason for not testing a rule replaces earlier ones."""
     found = findings()
     found.prevent("me", "getMe", "one")
     found.prevent("me", "getMe", "other")
@@ -228,23 +228,23 @@ def test_reason_for_not_testing_is_kept() -> None:
     assert {} == found.tested
 
 
-def test_keys_have_no_more_than_they_need() -> None:
-    """A violation without a place has no space at its end."""
+def test_key_has_no_trailing_space() -> None:
+    """The key of a violation without a place does not end with a space."""
     assert ("a b", "a b c") == (key_of("a", "b"), key_of("a", "b", "c"))
 
 
-# Seeing
+# Judging responses
 
 
 def see(answer: Exchange, **options: Any) -> Findings:
-    """Look at one answer."""
+    """Return findings that have judged one response."""
     found = findings(layer=ERRORS, **options)
     found.see(answer, [answer])
     return found
 
 
-def test_answer_as_described_is_counted() -> None:
-    """By status, by layer, and by the rules on all answers."""
+def test_valid_response_is_counted() -> None:
+    """A response is counted by status, by layer and by the rules on all responses."""
     found = see(exchange())
     assert {} == found.violations
     assert {("getMe", 200): 1} == found.answered
@@ -253,28 +253,28 @@ def test_answer_as_described_is_counted() -> None:
     assert {"answered", "no-server-error", "described"} == rules
 
 
-def test_error_is_searched_for_leaks() -> None:
-    """Errors are, other answers are not."""
+def test_only_errors_are_searched_for_leaks() -> None:
+    """An error is searched for leaks, any other response is not."""
     assert 1 == see(exchange(404, error())).tested["nothing-leaks", "getMe"]
-    told = see(exchange(404, error("no /etc/passwd"))).violations
-    assert ["getMe nothing-leaks"] == [key.partition(" 404")[0] for key in told]
+    violations = see(exchange(404, error("no /etc/passwd"))).violations
+    assert ["getMe nothing-leaks"] == [key.partition(" 404")[0] for key in violations]
     assert {} == see(exchange(body={**VISITOR, "name": "/etc/passwd"})).violations
 
 
 @pytest.mark.parametrize(
     ("status", "broken"), [(499, False), (500, True), (501, True), (502, False), (503, False)]
 )
-def test_failing_server_is_a_break_unless_another_service_fails(
+def test_server_error_is_a_violation_unless_upstream_fails(
     status: int,
     broken: bool,
 ) -> None:
-    """502 and 503 lie outside of the request."""
+    """502 and 503 may have causes outside the request, other 5xx may not."""
     keys = {key.split()[1] for key in see(exchange(status, error())).violations}
     assert broken == ("no-server-error" in keys)
 
 
-def test_answer_that_is_not_described_is_a_break() -> None:
-    """Three of its faults are enough."""
+def test_undescribed_response_is_a_violation() -> None:
+    """The violation lists at most three faults of the response."""
     found = see(exchange(body={"id": 1, "type": 2, "externalId": 3, "name": 4, "avatarUrl": 5}))
     (broken,) = found.violations.values()
     assert "described" == broken.rule
@@ -285,22 +285,22 @@ def test_answer_that_is_not_described_is_a_break() -> None:
 # Grouping and showing
 
 
-def made(operation: str, rule: str, seconds: float, **rest: Any) -> Violation:
-    """Make a violation for a test."""
+def violation(operation: str, rule: str, seconds: float, **rest: Any) -> Violation:
+    """Create a violation."""
     return Violation(
         *(SHAPES, rule, operation, "words", "document", "this", "that", "", "", "", 1, seconds),
         **rest,
     )
 
 
-def test_places_of_one_break_are_put_together() -> None:
-    """New ones first, each group where its first one was found; known ones apart."""
+def test_violations_are_grouped() -> None:
+    """Places of one rule and operation form a group, new before known, in order of time."""
     violations = [
-        made("getMe", "bounds", 5, place="late"),
-        made("init", "bounds", 1, known=True),
-        made("getMe", "me", 3),
-        made("getMe", "bounds", 2, place="early"),
-        made("getMe", "bounds", 0, place="known", known=True),
+        violation("getMe", "bounds", 5, place="late"),
+        violation("init", "bounds", 1, known=True),
+        violation("getMe", "me", 3),
+        violation("getMe", "bounds", 2, place="early"),
+        violation("getMe", "bounds", 0, place="known", known=True),
     ]
     assert [
         [violations[3], violations[0]],
@@ -321,11 +321,11 @@ def test_places_of_one_break_are_put_together() -> None:
         (exchange(200, 601 * b"x", "a/b"), "200 a/b\n" + 600 * "x" + "… (601 characters)"),
     ],
 )
-def test_answer_is_shown_by_its_beginning(answer: Exchange, expected: str) -> None:
-    """Status, media type, and as much of the body as one can look at."""
+def test_response_is_shown_shortened(answer: Exchange, expected: str) -> None:
+    """A response is shown with status, media type and up to 600 characters of its body."""
     assert expected == shown(answer)
 
 
 def test_layers_run_in_order() -> None:
-    """What is quick comes first."""
+    """The faster layers run first."""
     assert (ERRORS, STREAMS, BEHAVIOUR, SHAPES) == LAYERS

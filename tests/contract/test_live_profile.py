@@ -1,72 +1,76 @@
-"""The profile ``live`` is kind: it says what it sends, keeps to it, and leaves nothing open."""
+"""The profile ``live``: it announces its requests, stays within them and closes conversations."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 import httpx
 import pytest
-from click.testing import Result
 
 from siteassist_contract import cli, plan
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
+from siteassist_contract.run import Options
 from tests.values import API_KEY as KEY
-from tests.values import PRIVATE_KEY
+from tests.values import BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Answerer, Clock, Forward, InProcess, Loopback
+    from tests.contract.conftest import (
+        Clock,
+        Command,
+        Fault,
+        Forward,
+        InProcess,
+        Loopback,
+        MakeMock,
+        Serve,
+    )
 
 pytestmark = pytest.mark.usefixtures("without_shapes")
 
-OWNER = {"Authorization": f"Bearer {PRIVATE_KEY}"}
-Command = Callable[..., Result]
-Serve = Callable[["Answerer"], "Loopback"]
-MakeMock = Callable[..., "InProcess"]
-CREDENTIALS = {
-    "key": ("--api-key", KEY),
-    "token": ("--token", PRIVATE_KEY),
-    "both": ("--api-key", KEY, "--token", PRIVATE_KEY),
-}
-
 
 def state(mock: InProcess) -> dict[str, Any]:
-    """Return what the mock has stored."""
+    """Return the mock's stored state."""
     request = httpx.Request("GET", "http://localhost/_mock/state?limit=1000")
     found: dict[str, Any] = mock.forward(request).json()
     return found
 
 
 def open_conversations(mock: InProcess) -> list[str]:
-    """Return the conversations that nobody has closed."""
+    """Return the ids of the open conversations."""
     return [c["id"] for c in state(mock)["conversations"] if c["status"] == "open"]
 
 
 def answered(mock: InProcess) -> int:
-    """Return how many messages the assistant has answered, completions included."""
+    """Return the number of generated answers, completions included."""
     paid = [r for r in mock.requests if re.search("/messages$|/completions$", r.url.path)]
     return sum(r.method == "POST" and r.extensions.get("answered") == 200 for r in paid)
 
 
 def note_status(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Keep the status with the request."""
+    """Store the status with the request."""
     answer = forward(request)
     request.extensions["answered"] = answer.status_code
     return answer
 
 
-@pytest.mark.parametrize("credentials", CREDENTIALS)
-def test_run_keeps_to_what_it_announces(
-    credentials: str, make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
+def test_run_stays_within_its_announced_limits(
+    credentials: tuple[str, ...],
+    make_mock: MakeMock,
+    loopback: Serve,
+    clock: Clock,
+    command: Command,
 ) -> None:
-    """It sends no more than it said, two requests a second, and closes all that it started."""
+    """A run keeps its limits on requests, conversations, messages and rate, and closes all."""
     mock = make_mock(note_status, now=clock.time)
     times: list[float] = []
 
@@ -74,10 +78,9 @@ def test_run_keeps_to_what_it_announces(
         times.append(clock.now)
         return mock.handle_request(request)
 
-    arguments = CREDENTIALS[credentials]
-    result = command(loopback(timed).url, *arguments, "--profile", "live")
+    result = command(loopback(timed).url, *credentials, "--profile", "live")
     assert (0, "") == (result.exit_code, result.stderr), result.output
-    key, token = (a if a in arguments else None for a in (KEY, PRIVATE_KEY))
+    key, token = (each if each in credentials else None for each in (KEY, PRIVATE_KEY))
     target = Target("", key, token)
     sends = plan.of(PROFILES["live"], target)
     assert result.stdout.startswith(
@@ -85,7 +88,7 @@ def test_run_keeps_to_what_it_announces(
         f"starts {sends.conversations} conversations and closes them again, sends\n"
         f"{sends.messages} messages that the assistant answers, and changes nothing else.\n"
     )
-    preflight = 2 if credentials == "both" else 1
+    preflight = len(credentials) // 2
     assert len(mock.requests) - preflight <= sends.requests
     conversations = state(mock)["conversations"]
     assert 0 < len(conversations) <= sends.conversations
@@ -97,23 +100,23 @@ def test_run_keeps_to_what_it_announces(
     assert (token is not None) == any(PRIVATE_KEY in header for header in sent)
 
 
-def test_what_was_there_before_is_not_touched(
+def test_existing_conversations_are_not_changed(
     make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
 ) -> None:
-    """Nothing is written to a conversation of the lent visitor, whatever the run does."""
+    """The run writes to no earlier conversation of the token's visitor."""
     mock = make_mock(now=clock.time)
     base = "http://localhost/v2/conversations"
     before = []
     for number in range(3):
-        name = mock.forward(httpx.Request("POST", base, headers=OWNER)).json()["id"]
+        name = mock.forward(httpx.Request("POST", base, headers=BEARER)).json()["id"]
         body = {"content": f"Question {number}", "stream": False}
-        mock.forward(httpx.Request("POST", f"{base}/{name}/messages", headers=OWNER, json=body))
-        shown = mock.forward(httpx.Request("GET", f"{base}/{name}", headers=OWNER)).json()
+        mock.forward(httpx.Request("POST", f"{base}/{name}/messages", headers=BEARER, json=body))
+        shown = mock.forward(httpx.Request("GET", f"{base}/{name}", headers=BEARER)).json()
         before.append(shown)
     arguments = ("--token", PRIVATE_KEY, "--profile", "live")
     assert 0 == command(loopback(mock.handle_request).url, *arguments).exit_code
     after = [
-        mock.forward(httpx.Request("GET", f"{base}/{shown['id']}", headers=OWNER)).json()
+        mock.forward(httpx.Request("GET", f"{base}/{shown['id']}", headers=BEARER)).json()
         for shown in before
     ]
     assert before == after
@@ -121,10 +124,10 @@ def test_what_was_there_before_is_not_touched(
     assert [] == [url for url in written for shown in before if shown["id"] in url]
 
 
-def test_run_waits_when_it_is_told_to(
+def test_run_waits_after_429(
     make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
 ) -> None:
-    """A server that says 429 is waited for as long as it says, and the run goes on to its end."""
+    """The run waits as long as a 429 asks for, and then completes."""
     mock = make_mock(note_status, now=clock.time, rate_limits=("30/m",))
     server = loopback(mock.handle_request)
     result = command(server.url, "--api-key", KEY, "--profile", "live")
@@ -134,28 +137,8 @@ def test_run_waits_when_it_is_told_to(
     assert [] == open_conversations(mock)
 
 
-def breaks_late(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Break the contract once there are conversations."""
-    answer = forward(request)
-    if request.method == "GET" and request.url.path.endswith("/messages"):
-        return httpx.Response(answer.status_code, headers=answer.headers, content=b"{}")
-    return answer
-
-
-def test_break_leaves_nothing_open(
-    make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
-) -> None:
-    """A run that stops at its first violation closes what it has started."""
-    mock = make_mock(breaks_late, now=clock.time)
-    arguments = ("--api-key", KEY, "--profile", "live", "--stop-at-first")
-    result = command(loopback(mock.handle_request).url, *arguments)
-    assert 1 == result.exit_code, result.output
-    assert 0 < len(state(mock)["conversations"])
-    assert [] == open_conversations(mock)
-
-
 @pytest.mark.parametrize("path", ["/messages", "/completions", "/projects/current", "/feedback"])
-def test_interruption_leaves_nothing_open(
+def test_interruption_leaves_no_conversation_open(
     path: str,
     make_mock: MakeMock,
     loopback: Serve,
@@ -163,7 +146,7 @@ def test_interruption_leaves_nothing_open(
     command: Command,
     interrupt: Callable[[], None],
 ) -> None:
-    """Ctrl-C ends the run wherever it is, and closes what it has started."""
+    """Ctrl-C at any point ends the run, which closes its conversations first."""
     pressed: list[str] = []
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
@@ -182,10 +165,10 @@ def test_interruption_leaves_nothing_open(
     assert "interrupted" == json.loads(Path("reports/summary.json").read_text())["status"]
 
 
-def test_conversation_that_cannot_be_closed_is_told(
+def test_open_conversations_are_reported(
     make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
 ) -> None:
-    """A server that goes away leaves conversations open, and the text says that."""
+    """The output counts the conversations that a lost server left open."""
     server: Loopback
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
@@ -200,70 +183,49 @@ def test_conversation_that_cannot_be_closed_is_told(
     assert re.search(r"^Note: \d+ conversations? could not be closed$", result.stdout, re.MULTILINE)
 
 
-class Asked:
-    """Sits at a terminal, and answers the question."""
-
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-        self.questions: list[str] = []
-
-    def __call__(self, question: str) -> bool:
-        """Answer."""
-        self.questions.append(question)
-        return self.answer == "y"
-
-
 @pytest.mark.parametrize(
-    ("options", "answer", "asked", "status"),
+    ("options", "answer", "asked", "starts"),
     [
-        ((), "n", False, 0),
-        (("--max-messages", "3"), "y", True, 0),
-        (("--max-messages", "3"), "n", True, 2),
-        (("--max-messages", "3", "--yes"), "n", False, 0),
+        ((), False, False, True),
+        (("--max-messages", "3"), True, True, True),
+        (("--max-messages", "3"), False, True, False),
+        (("--max-messages", "3", "--yes"), False, False, True),
     ],
 )
-def test_question(
+def test_many_messages_are_confirmed_first(
     options: tuple[str, ...],
-    answer: str,
+    answer: bool,
     asked: bool,
-    status: int,
+    starts: bool,
     make_mock: MakeMock,
     loopback: Serve,
     clock: Clock,
     command: Command,
+    prevented_runs: list[Options],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A run of many messages asks first, unless it was told not to."""
-    terminal = Asked(answer)
-    monkeypatch.setattr(click, "confirm", terminal)
+    """A run above the limit of messages asks for confirmation, unless `--yes` is given."""
+    questions: list[str] = []
+
+    def confirm(question: str) -> bool:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", confirm)
     mock = make_mock(now=clock.time)
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "sys", _with_terminal())
+        terminal = SimpleNamespace(isatty=lambda: True)
+        patch.setattr(cli, "sys", SimpleNamespace(stdin=terminal, exit=sys.exit))
         arguments = ("--api-key", KEY, "--profile", "live", *options)
         result = command(loopback(mock.handle_request).url, *arguments)
-    assert (["Continue?"] if asked else []) == terminal.questions
-    assert status == result.exit_code, result.output
-    assert (status == 0) == bool(mock.requests)
-    if status:
-        assert "The tests cannot run: cancelled\n" == result.stderr
+    assert (["Continue?"] if asked else []) == questions
+    assert starts == bool(prevented_runs) == bool(mock.requests)
+    if not starts:
+        assert (2, "The tests cannot run: cancelled\n") == (result.exit_code, result.stderr)
 
 
-def _with_terminal() -> Any:
-    """Return a `sys` whose standard input is a terminal."""
-
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
-    class Sys:
-        stdin = Terminal()
-        exit = staticmethod(sys.exit)
-
-    return Sys
-
-
-def test_nobody_to_ask(url: str, command: Command) -> None:
-    """Without a terminal, a run of many messages does not begin."""
+def test_many_messages_need_a_terminal_or_yes(url: str, command: Command) -> None:
+    """Without a terminal, a run above the limit of messages does not start."""
     arguments = ("--api-key", KEY, "--profile", "live", "--max-messages", "3")
     result = command(url, *arguments)
     assert 2 == result.exit_code
@@ -278,8 +240,16 @@ def url(served: Loopback, shared: InProcess) -> str:
     return served.url
 
 
+def breaks_late(request: httpx.Request, forward: Forward) -> httpx.Response:
+    """Violate the contract once there are conversations."""
+    answer = forward(request)
+    if request.method == "GET" and request.url.path.endswith("/messages"):
+        return httpx.Response(answer.status_code, headers=answer.headers, content=b"{}")
+    return answer
+
+
 def starts_with_200(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Answer 200 where 201 is due."""
+    """Return 200 instead of 201."""
     answer = forward(request)
     if request.method == "POST" and request.url.path == "/v2/conversations":
         answer.status_code = min(answer.status_code, 200) if answer.is_success else 422
@@ -287,26 +257,34 @@ def starts_with_200(request: httpx.Request, forward: Forward) -> httpx.Response:
 
 
 def takes_any_start(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Start a conversation for whoever asks, in whatever words."""
+    """Start a conversation for any request, valid or not."""
     if request.method == "POST" and request.url.path == "/v2/conversations":
-        request = httpx.Request("POST", request.url, headers=OWNER)
+        request = httpx.Request("POST", request.url, headers=BEARER)
     return forward(request)
 
 
-@pytest.mark.parametrize("options", [(), ("--stop-at-first",)])
-@pytest.mark.parametrize("fault", [starts_with_200, takes_any_start])
-def test_break_at_the_start_leaves_nothing_open(
-    fault: Any,
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        (breaks_late, ("--api-key", KEY, "--stop-at-first")),
+        *itertools.product(
+            (starts_with_200, takes_any_start),
+            (("--token", PRIVATE_KEY), ("--token", PRIVATE_KEY, "--stop-at-first")),
+        ),
+    ],
+)
+def test_violation_leaves_no_conversation_open(
+    fault: Fault,
     options: tuple[str, ...],
     make_mock: MakeMock,
     loopback: Serve,
     clock: Clock,
     command: Command,
 ) -> None:
-    """Whatever was wrong with the answer that started a conversation, it is closed in the end."""
+    """A run closes its conversations after a violation, also one in the start of a conversation."""
     mock = make_mock(fault, now=clock.time)
     server = loopback(mock.handle_request)
-    result = command(server.url, "--token", PRIVATE_KEY, "--profile", "live", *options)
+    result = command(server.url, "--profile", "live", *options)
     assert 1 == result.exit_code, result.output
     assert [] == open_conversations(mock)
     assert 0 < len(state(mock)["conversations"])

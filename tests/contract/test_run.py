@@ -1,4 +1,4 @@
-"""Servers that are worse than wrong end a run soon, with the right status and no traceback."""
+"""Runs against servers that fail: each ends soon, with the right status and no traceback."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Answerer, Forward, InProcess, Loopback
+    from tests.contract.conftest import Command, Forward, InProcess, Loopback, Serve
 
-Command = Callable[..., Result]
-Serve = Callable[["Answerer"], "Loopback"]
 Reached = Callable[[httpx.Request], bool]
 
 KEPT = "The server keeps the contract ("
@@ -31,18 +29,13 @@ BROKEN = "The server breaks the contract in "
 NOT_RUN = "The tests did not finish: "
 
 
-def by_engine(request: httpx.Request) -> bool:
-    """Whether schemathesis asks."""
-    return "schemathesis" in request.headers.get("User-Agent", "")
-
-
 LAYERS: dict[str, Reached] = {
     "errors": lambda r: r.url.params.get("limit") == "101",
     "streams": lambda r: r.url.path.endswith("/chat/completions") and b"Two" in r.content,
     "behaviour": lambda r: b"closeReason" in r.content and b"Again" in r.content,
-    "shapes": by_engine,
+    "shapes": lambda r: "schemathesis" in r.headers.get("User-Agent", ""),
 }
-"""By layer, a request that only this one makes."""
+"""For each layer, a condition that only its requests fulfil."""
 
 
 ALL_LAYERS = [
@@ -51,7 +44,7 @@ ALL_LAYERS = [
 
 
 def ended(result: Result, status: int, words: str) -> dict[str, Any]:
-    """Check how a run has ended, and return its summary."""
+    """Check how a run ended, and return its summary."""
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert status == result.exit_code, result.output
     assert "Traceback" not in result.output
@@ -68,17 +61,17 @@ def ended(result: Result, status: int, words: str) -> dict[str, Any]:
 def in_the_middle(
     loopback: Serve, shared: InProcess
 ) -> Callable[[Reached, Callable[[Loopback, httpx.Request], Any]], Loopback]:
-    """Serve a mock until a request comes, and from then on something else."""
+    """Return a function that serves a mock until a request matches, and then a fault."""
 
     def make(reached: Reached, then: Callable[[Loopback, httpx.Request], Any]) -> Loopback:
         shared.fault = None
         begun: list[httpx.Request] = []
 
-        def answer(asked: httpx.Request) -> Any:
-            if begun or reached(asked):
-                begun.append(asked)
-                return then(server, asked)
-            return shared.handle_request(asked)
+        def answer(request: httpx.Request) -> Any:
+            if begun or reached(request):
+                begun.append(request)
+                return then(server, request)
+            return shared.handle_request(request)
 
         server = loopback(answer)
         return server
@@ -88,14 +81,14 @@ def in_the_middle(
 
 @pytest.fixture
 def chosen_layers(request: pytest.FixtureRequest, layer: str) -> str:
-    """Leave the made-up requests out unless they are what a test is about."""
+    """Leave the generated requests out unless the test is about them."""
     if layer != "shapes":
         request.getfixturevalue("without_shapes")
     return layer
 
 
 def engines() -> list[str]:
-    """Return the processes that this one has started and that run."""
+    """Return the command lines of this process's children from this project."""
     listed = subprocess.run(
         ["ps", "-o", "args=", "--ppid", str(os.getpid())],
         capture_output=True,
@@ -106,8 +99,8 @@ def engines() -> list[str]:
 
 
 @pytest.mark.parametrize("layer", ALL_LAYERS)
-def test_server_that_dies(chosen_layers: str, in_the_middle: Any, command: Command) -> None:
-    """What was not asked is not kept: exit status 2, the reason, the reports, and no process."""
+def test_lost_server_ends_the_run(chosen_layers: str, in_the_middle: Any, command: Command) -> None:
+    """A lost server ends each layer with status 2, reports and the reason; no process is left."""
     server = in_the_middle(LAYERS[chosen_layers], lambda server, _: server.die())
     result = command(server.url, "--api-key", KEY)
     summary = ended(result, 2, NOT_RUN)
@@ -117,23 +110,23 @@ def test_server_that_dies(chosen_layers: str, in_the_middle: Any, command: Comma
 
 
 def hangs(*_: object) -> httpx.Response:
-    """Do not answer, for as long as anybody waits."""
+    """Time out without a response."""
     raise httpx.ReadTimeout("timed out")
 
 
 @pytest.mark.parametrize("layer", ["errors", "streams", "behaviour"])
 @pytest.mark.usefixtures("without_shapes")
-def test_server_that_hangs(
+def test_hanging_server_ends_the_run(
     layer: str, served: Loopback, direct: InProcess, command: Command
 ) -> None:
-    """A server that answers nothing any more is given up."""
+    """A server that stops responding ends the run."""
     begun: list[bool] = []
 
-    def fault(asked: httpx.Request, forward: Forward) -> httpx.Response:
-        if begun or LAYERS[layer](asked):
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if begun or LAYERS[layer](request):
             begun.append(True)
             return hangs()
-        return forward(asked)
+        return forward(request)
 
     direct.fault = fault
     summary = ended(command(served.url, "--api-key", KEY), 2, NOT_RUN)
@@ -142,31 +135,31 @@ def test_server_that_hangs(
 
 @pytest.mark.parametrize("layer", ["errors", "streams", "behaviour"])
 @pytest.mark.usefixtures("without_shapes")
-def test_one_request_that_hangs(
+def test_hanging_request_is_a_violation(
     layer: str, served: Loopback, direct: InProcess, command: Command
 ) -> None:
-    """A request without an answer is a violation if others are answered, and the run goes on."""
-    direct.fault = lambda asked, forward: hangs() if LAYERS[layer](asked) else forward(asked)
+    """A single request without a response is a violation, and the run continues."""
+    direct.fault = lambda request, forward: hangs() if LAYERS[layer](request) else forward(request)
     summary = ended(command(served.url, "--api-key", KEY), 1, BROKEN)
     assert ["answered"] == [found["rule"] for found in summary["violations"]]
     assert [layer] == [found["layer"] for found in summary["violations"]]
-    # A journey that is cut short is one of several; of the other layers the rest is left out.
+    # Other journeys continue after an interrupted one; the other layers end.
     left_out = [] if layer == "behaviour" else [layer]
     assert left_out == [note.partition(":")[0] for note in summary["notes"]]
 
 
 @pytest.mark.parametrize("layer", ALL_LAYERS)
-def test_interruption(
+def test_interruption_ends_the_run(
     chosen_layers: str, in_the_middle: Any, shared: InProcess, command: Command, interrupt: Any
 ) -> None:
-    """Ctrl-C ends a run in every layer: exit status 130, the reports, no traceback, no process."""
+    """Ctrl-C ends each layer with status 130 and reports, without a traceback or a process left."""
     pressed: list[bool] = []
 
-    def then(_: Loopback, asked: httpx.Request) -> httpx.Response:
+    def then(_: Loopback, request: httpx.Request) -> httpx.Response:
         if not pressed:
             pressed.append(True)
             interrupt()
-        return shared.handle_request(asked)
+        return shared.handle_request(request)
 
     server = in_the_middle(LAYERS[chosen_layers], then)
     result = command(server.url, "--api-key", KEY)
@@ -177,16 +170,16 @@ def test_interruption(
 
 
 def fails(*_: object) -> httpx.Response:
-    """Fail."""
+    """Return a server error."""
     return httpx.Response(500, json={"error": {"message": "Oh"}})
 
 
 @pytest.mark.parametrize("after", [3, 40, 150, 300, 10**6])
 @pytest.mark.usefixtures("without_shapes")
-def test_break_that_begins_midway(
+def test_fault_that_begins_midway_is_found(
     after: int, served: Loopback, direct: InProcess, command: Command
 ) -> None:
-    """A server that breaks while it is tested is found out, unless that comes too late."""
+    """A server that starts to fail during the run is found, unless the run has ended."""
     direct.fault = lambda r, forward: fails() if len(direct.requests) > after else forward(r)
     result = command(served.url, "--api-key", KEY)
     if after < 1000:
@@ -197,14 +190,14 @@ def test_break_that_begins_midway(
 
 
 def endless(_: Loopback, __: httpx.Request) -> Iterator[bytes]:
-    """Send a body that has no end."""
+    """Send a response with an endless body."""
     yield b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"
     while True:
         yield b" " * 65536
 
 
-def json_of(status: int, **headers: str) -> Callable[..., httpx.Response]:
-    """Return an answerer that always says the same."""
+def error_response(status: int, **headers: str) -> Callable[..., httpx.Response]:
+    """Return a responder that always sends the same error."""
     body = {"error": {"code": "X", "message": "Later"}}
     return lambda *_: httpx.Response(status, json=body, headers=headers)
 
@@ -221,30 +214,30 @@ HARD: dict[str, tuple[Callable[[Loopback, httpx.Request], Any], int, str]] = {
     "redirects": (lambda *_: httpx.Response(302, headers={"location": "/elsewhere"}), 1, BROKEN),
     "an endless body": (endless, 2, NOT_RUN),
     "hangs up": (lambda *_: b"", 2, NOT_RUN),
-    "429 without a time": (json_of(429), 2, NOT_RUN),
-    "429 for a long time": (json_of(429, **{"retry-after": "3600"}), 2, NOT_RUN),
-    "429 for ever": (json_of(429, **{"retry-after": "1"}), 2, NOT_RUN),
-    "503 for ever": (json_of(503), 2, NOT_RUN),
+    "429 without a time": (error_response(429), 2, NOT_RUN),
+    "429 for a long time": (error_response(429, **{"retry-after": "3600"}), 2, NOT_RUN),
+    "429 for ever": (error_response(429, **{"retry-after": "1"}), 2, NOT_RUN),
+    "503 for ever": (error_response(503), 2, NOT_RUN),
 }
 
 
 @pytest.mark.parametrize("credential", ["key", "token"])
 @pytest.mark.parametrize("kind", HARD)
 @pytest.mark.usefixtures("without_shapes", "clock")
-def test_hard_server(
+def test_failing_server_ends_the_run(
     kind: str,
     credential: str,
     in_the_middle: Any,
     command: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """From the first request after the preflight on, it does nothing else any more."""
+    """A run ends with the expected status if each request after the first one fails."""
     monkeypatch.setattr(recorder, "LARGEST_ANSWER", 2**20)
     then, status, words = HARD[kind]
     counted: list[httpx.Request] = []
 
-    def reached(asked: httpx.Request) -> bool:
-        counted.append(asked)
+    def reached(request: httpx.Request) -> bool:
+        counted.append(request)
         return len(counted) > 1
 
     server = in_the_middle(reached, then)
@@ -253,10 +246,10 @@ def test_hard_server(
 
 
 @pytest.mark.usefixtures("without_shapes")
-def test_server_that_closes_every_connection(
+def test_closed_connections_are_no_violation(
     loopback: Serve, shared: InProcess, command: Command
 ) -> None:
-    """A connection for each request is slow, and no violation."""
+    """A server that closes each connection after its response keeps the contract."""
     shared.fault = None
     server = loopback(shared.handle_request)
     server.headers["connection"] = "close"
@@ -264,17 +257,17 @@ def test_server_that_closes_every_connection(
 
 
 @pytest.mark.usefixtures("without_shapes")
-def test_server_that_slows_down(
+def test_slow_server_ends_the_run_in_time(
     loopback: Serve, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the time is up, the run ends, says that it did, and counts nothing as tested."""
+    """At its time limit the run ends, reports that, and does not count the rest as tested."""
     now = [1000.0]
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: now[0]))
     shared.fault = None
 
-    def slow(asked: httpx.Request) -> httpx.Response:
+    def slow(request: httpx.Request) -> httpx.Response:
         now[0] += 2.0
-        return shared.handle_request(asked)
+        return shared.handle_request(request)
 
     server = loopback(slow)
     result = command(server.url, "--api-key", KEY, "--time", "60")
@@ -284,39 +277,51 @@ def test_server_that_slows_down(
     assert "the time was up" in {row["reason"] for row in summary["coverage"]}
 
 
-@pytest.mark.parametrize("credential", ["key", "token"])
+def always_empty(_: httpx.Request) -> httpx.Response:
+    """Return 200 with `{}`."""
+    return httpx.Response(200, json={})
+
+
+def ways(summary: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the operation and the rule of each violation."""
+    return {(found["operation"], found["rule"]) for found in summary["violations"]}
+
+
 @pytest.mark.usefixtures("without_shapes")
-def test_server_that_says_yes_to_everything(
-    credential: str, loopback: Serve, command: Command
-) -> None:
-    """`{}` with 200: with a key the run ends at once, with a token it finds a lot, in groups."""
-    server = loopback(lambda _: httpx.Response(200, json={}))
-    given = ("--api-key", KEY) if credential == "key" else ("--token", PRIVATE_KEY)
-    result = command(server.url, *given)
+def test_missing_session_token_ends_the_run(loopback: Serve, command: Command) -> None:
+    """With a key, a run needs a session token and ends at once without one."""
+    summary = ended(command(loopback(always_empty).url, "--api-key", KEY), 1, BROKEN)
+    assert 1 == summary["requests"]
+    assert {("init", "described")} == ways(summary)
+    assert "init returned no session token" in summary["problem"]
+
+
+@pytest.mark.usefixtures("without_shapes")
+def test_many_findings_are_grouped_and_shortened(loopback: Serve, command: Command) -> None:
+    """The terminal groups many violations, and shows ten findings in full."""
+    result = command(loopback(always_empty).url, "--token", PRIVATE_KEY)
     summary = ended(result, 1, BROKEN)
-    ways = {(found["operation"], found["rule"]) for found in summary["violations"]}
-    if credential == "key":
-        assert 1 == summary["requests"]
-        assert {("init", "described")} == ways
-        assert "init returned no session token" in summary["problem"]
-        return
-    assert len(ways) < len(summary["violations"])
-    assert f"{BROKEN}{len(ways)} ways (" in result.stdout
-    assert ("getMe", "token-required") in ways
+    found = ways(summary)
+    assert len(found) < len(summary["violations"])
+    assert f"{BROKEN}{len(found)} ways (" in result.stdout
+    assert ("getMe", "token-required") in found
+    assert "  The HTML report has all of them in full.\n" in result.stdout
+    assert 10 == result.stdout.count("\n  expected: ")
+    assert "  also at:  " in result.stdout
 
 
-def test_preflight_does_not_read_without_end(loopback: Serve, command: Command) -> None:
-    """A server that begins with an endless body is given up."""
+def test_preflight_limits_the_size_of_a_body(loopback: Serve, command: Command) -> None:
+    """An endless body in the first response ends the run."""
     server = loopback(lambda request: endless(server, request))
     result = command(server.url, "--token", PRIVATE_KEY)
     assert 2 == result.exit_code, result.output
     assert "is too long" in result.stderr
 
 
-def test_ctrl_c_before_the_first_test(
+def test_interruption_of_the_preflight_ends_the_run(
     loopback: Serve, command: Command, interrupt: Callable[[], None]
 ) -> None:
-    """Ctrl-C while the credentials are tried is an interruption like others."""
+    """Ctrl-C while the credentials are tested ends the run like any other interruption."""
 
     def answer(_: httpx.Request) -> httpx.Response:
         interrupt()

@@ -1,4 +1,4 @@
-"""What the documents leave open is tolerated, and nothing else."""
+"""The tolerance for behaviour that the documents leave open, and for nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ID = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def exchange(operation: str = "getConversations", query: str = "", **rest: Any) -> GeneratedCall:
-    """Make an exchange out of what matters for a test."""
+    """Create a generated call with defaults."""
     defaults: dict[str, Any] = {
         "path": {},
         "body": None,
@@ -41,16 +41,16 @@ def exchange(operation: str = "getConversations", query: str = "", **rest: Any) 
 def test_open_value_may_be_refused(query: str, status: int, tolerated: bool) -> None:
     """O-5, O-6: a null or fractional paging value may get 400 or 422, nothing else."""
     operation = "search" if query.startswith("size") else "getConversations"
-    asked = exchange(operation, query=query, status=status)
-    assert tolerated == Memory().may_be_refused(asked)
+    call = exchange(operation, query=query, status=status)
+    assert tolerated == Memory().may_be_refused(call)
 
 
 @pytest.mark.parametrize(
     "query",
     ["", "limit=5", "offset=0", "limit=null", "q=1.5", "limit=x", "limit=inf", "orderBy=id"],
 )
-def test_plain_value_may_not_be_refused(query: str) -> None:
-    """A value that the documents allow is to be taken."""
+def test_documented_value_may_not_be_refused(query: str) -> None:
+    """A value that the documents allow must be accepted."""
     assert not Memory().may_be_refused(exchange(query=query))
 
 
@@ -69,19 +69,19 @@ def test_plain_value_may_not_be_refused(query: str) -> None:
         ("limit=1.5&limit=2.5", {"limit"}, False),
     ],
 )
-def test_only_open_values_may_be_taken(
+def test_only_open_values_may_be_accepted(
     query: str,
     altered: set[str] | None,
     tolerated: bool,
 ) -> None:
-    """A wrong request may be accepted only if all that is wrong with it is open."""
+    """An invalid request may be accepted only if each of its faults is left open."""
     names = None if altered is None else frozenset(altered)
     accepted = exchange(query=query, altered=names, status=200)
     assert tolerated == may_be_accepted(accepted)
 
 
 def test_closed_conversation_may_refuse_messages() -> None:
-    """O-3: only a conversation that was closed may refuse a valid message."""
+    """O-3: only a closed conversation may refuse a valid message."""
     memory = Memory()
     message = exchange("sendMessage", path={"conversationId": ID})
     assert not memory.may_be_refused(message)
@@ -94,7 +94,7 @@ def test_closed_conversation_may_refuse_messages() -> None:
 @pytest.mark.parametrize("name", ["data", "messages"])
 @pytest.mark.parametrize(("role", "tolerated"), [("user", True), ("assistant", False)])
 def test_own_message_may_refuse_feedback(name: str, role: str, tolerated: bool) -> None:
-    """O-18: feedback on an answer is to be taken, on a visitor's own message it need not be."""
+    """O-18: feedback may be refused on a visitor's own message, but not on an answer."""
     memory = Memory()
     answer = {name: [{"id": ID, "role": role}, "no message"], "other": 1}
     memory.observe(exchange("getMessages", status=200, answer=answer))
@@ -112,7 +112,7 @@ def test_empty_chat_may_be_refused(body: object, tolerated: bool) -> None:
 
 
 def place(location: str | None, parameter: str | None, *mutations: Any) -> SimpleNamespace:
-    """Make what schemathesis tells of a request's origin."""
+    """Create the part of schemathesis's metadata that names the altered parameters."""
     return SimpleNamespace(parameter_location=location, parameter=parameter, mutations=mutations)
 
 
@@ -128,19 +128,19 @@ def place(location: str | None, parameter: str | None, *mutations: Any) -> Simpl
         (None, set[str]()),
     ],
 )
-def test_wrong_parameters_are_known(data: Any, expected: set[str] | None) -> None:
-    """Coverage names one place, fuzzing several; anything but a query is not judged here."""
+def test_altered_parameters_are_read(data: Any, expected: set[str] | None) -> None:
+    """The coverage phase names one parameter and fuzzing several; only query parameters count."""
     case = SimpleNamespace(meta=SimpleNamespace(phase=SimpleNamespace(data=data)))
     assert expected == altered_query(case)
 
 
-def test_handmade_request_has_nothing_wrong() -> None:
-    """A request without a known origin has no parameter that is wrong on purpose."""
+def test_request_without_metadata_has_no_altered_parameter() -> None:
+    """A request that schemathesis did not generate has no altered parameter."""
     assert frozenset() == altered_query(SimpleNamespace(meta=None))
 
 
-def test_open_conversation_takes_the_place_of_a_closed_one() -> None:
-    """Only a closed conversation is replaced, and only by one that is open."""
+def test_open_conversation_replaces_a_closed_one() -> None:
+    """Only a closed conversation is replaced, and only by an open one."""
     memory = Memory()
     for number in (1, 2):
         memory.observe(exchange("startConversation", status=201, answer={"id": f"ID-{number}"}))
@@ -151,8 +151,8 @@ def test_open_conversation_takes_the_place_of_a_closed_one() -> None:
     assert memory.open_instead_of("id-2") is None
 
 
-def test_made_up_conversation_is_never_drawn_twice() -> None:
-    """Only what was answered with 201 is known to be open, and only 200 closes."""
+def test_refused_calls_do_not_change_the_memory() -> None:
+    """Only a 201 opens a conversation, and only a 200 closes one."""
     memory = Memory()
     memory.observe(exchange("startConversation", status=400, answer={"id": "id-1"}))
     memory.observe(exchange("startConversation", status=201, answer="no object"))
@@ -192,8 +192,8 @@ def test_made_up_conversation_is_never_drawn_twice() -> None:
         (None, None),
     ],
 )
-def test_older_spelling_stands_for_the_documented_one(value: Any, expected: Any) -> None:
-    """C-01: anywhere in an answer, and never in place of what is there."""
+def test_older_spelling_is_read_as_the_documented_one(value: Any, expected: Any) -> None:
+    """C-01: the documented name is added at any depth, and never overwritten."""
     assert expected == spelled(value)
 
 
@@ -206,12 +206,12 @@ def test_older_spelling_stands_for_the_documented_one(value: Any, expected: Any)
         (b'{"lastInterationAt":1}', b'{"lastInterationAt": 1, "lastInteractionAt": 1}'),
     ],
 )
-def test_only_bodies_with_the_older_spelling_are_written_anew(body: bytes, expected: bytes) -> None:
-    """All others stay as they came, byte for byte."""
+def test_only_bodies_with_the_older_spelling_are_rewritten(body: bytes, expected: bytes) -> None:
+    """Every other body stays the same, byte for byte."""
     assert expected == respelled(body)
 
 
-def test_query_is_read_with_all_that_was_sent() -> None:
-    """Repeated and empty values too."""
+def test_query_keeps_repeated_and_empty_values() -> None:
+    """The query is read with repeated, empty and percent-encoded values."""
     url = "http://h/v2/x?a=1&a=2&b=&c=%20+%C3%BC"
     assert {"a": ["1", "2"], "b": [""], "c": ["  ü"]} == sent_query(url)

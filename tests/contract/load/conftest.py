@@ -1,4 +1,4 @@
-"""Servers to put load on: a mock that keeps the contract, and one that breaks it now and then."""
+"""Servers to put load on: a correct mock, and one that fails now and then."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
 
 EVERY = 3
-"""In which streams of the broken server the last delta is missing: every third."""
+"""The broken server omits the last delta of every third stream."""
 _DELTA = re.compile(rb'data: \{[^\n]*"text-delta"[^\n]*\n\n')
 
 
 class DropsLastDelta:
-    """Leaves out the last delta of some streams, as a server might that loses a race."""
+    """Middleware that omits the last delta of some streams, like a race in a server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._streams = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on but that delta."""
+        """Forward each message, without the last delta of every third stream."""
         held: list[bytes] = []
         spoils = False
 

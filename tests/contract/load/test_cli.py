@@ -1,4 +1,4 @@
-"""The command, run by Locust in the environment that it has of its own."""
+"""The load command, run by Locust in its separate environment."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ needs_locust = pytest.mark.skipif(
 def running(
     folder: Path, *words: str, key: str = KEY, measured: bool = True
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run the command in ``folder``, its key in the environment.
+    """Run the command in ``folder`` with the key in its environment.
 
-    ``measured`` is whether its coverage counts, if any does: that takes several times as long.
+    ``measured`` includes the process in coverage, which takes several times as long.
     """
-    # This tree's modules, wherever the environment was made, and none of the folder's.
+    # Import this repository's modules, wherever the environment was created.
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
     environment = {**os.environ, "SITEASSIST_API_KEY": key, "PYTHONPATH": path}
     if environment.pop("COVERAGE_PROCESS_CONFIG", None) and measured:
@@ -60,31 +60,31 @@ def running(
 
 
 def run(folder: Path, *words: str, key: str = KEY, measured: bool = True) -> tuple[int, str]:
-    """Run the command to its end; return its exit status and what it printed."""
+    """Run the command to its end, and return its exit status and output."""
     with running(folder, *words, key=key, measured=measured) as process:
         printed, _ = process.communicate()
     return process.returncode, printed
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> None:
-    """Read what the command prints, until it says this."""
+    """Read the command's output up to a line with ``words``."""
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
             return
-    pytest.fail(f"it never said {words!r}")
+    pytest.fail(f"the output does not contain {words!r}")
 
 
 def free_port() -> str:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return str(found.getsockname()[1])
 
 
 @needs_locust
-def test_a_clean_server_passes(url: str, tmp_path: Path) -> None:
-    """Exit status 0, Locust's figures by operation, and the key nowhere."""
+def test_correct_server_passes(url: str, tmp_path: Path) -> None:
+    """The status is 0, the figures are listed by operation, and the key is not printed."""
     status, printed = run(tmp_path, url, *SHORT)
     assert 0 == status, printed
     assert printed.endswith("visits).\n")
@@ -96,8 +96,8 @@ def test_a_clean_server_passes(url: str, tmp_path: Path) -> None:
 
 
 @needs_locust
-def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
-    """What the visitors of two processes find is told once, with exit status 1."""
+def test_violation_in_several_processes_is_reported_once(broken_url: str, tmp_path: Path) -> None:
+    """The violations of two processes are merged, and the status is 1."""
     status, printed = run(tmp_path, broken_url, *SHORT, "--processes", "2")
     assert 1 == status, printed
     assert 1 == printed.count("✗ sendMessage: The stored answer is the one that was sent")
@@ -109,8 +109,8 @@ def test_a_break_of_a_process_is_told(broken_url: str, tmp_path: Path) -> None:
 
 
 @needs_locust
-def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path) -> None:
-    """One master and two workers that were started by hand."""
+def test_violation_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path) -> None:
+    """A master reports the violations of two workers that are started separately."""
     where = ("--master-port", free_port())
     worker = (broken_url, "--worker", "--think", "0", "0", *where)
     master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
@@ -126,8 +126,8 @@ def test_a_break_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Path)
 
 
 @needs_locust
-def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
-    """Exit status 2 and a sentence, without a traceback and without findings."""
+def test_lost_server_ends_the_load(tmp_path: Path) -> None:
+    """A lost server gives exit status 2 and the reason, without a traceback."""
     with mock_server() as url:
         context = running(tmp_path, url, *FAST)
         process = context.__enter__()
@@ -142,8 +142,8 @@ def test_a_server_that_goes_away_ends_the_load(tmp_path: Path) -> None:
 
 
 @needs_locust
-def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
-    """Whoever interrupts the load hears what came until then."""
+def test_interruption_ends_with_a_report(url: str, tmp_path: Path) -> None:
+    """Ctrl-C ends the load with a report of the visits so far."""
     with running(tmp_path, url, *FAST) as process:
         read_until(process, "Load on")
         process.send_signal(signal.SIGINT)
@@ -154,10 +154,10 @@ def test_ctrl_c_ends_with_a_report(url: str, tmp_path: Path) -> None:
 
 
 @needs_locust
-def test_what_cannot_run_says_why(url: str, tmp_path: Path) -> None:
-    """No server, and a key that is refused."""
-    nobody = f"http://127.0.0.1:{free_port()}/v2"
-    status, printed = run(tmp_path, nobody, measured=False)
+def test_load_that_cannot_start_is_reported(url: str, tmp_path: Path) -> None:
+    """A missing server and a refused key are reported in one line."""
+    unused = f"http://127.0.0.1:{free_port()}/v2"
+    status, printed = run(tmp_path, unused, measured=False)
     assert (2, 1) == (status, printed.count("\n"))
     assert printed.startswith("The load cannot run: no server at")
     status, printed = run(tmp_path, url, key="pk_wrong_0123456789", measured=False)
@@ -166,16 +166,16 @@ def test_what_cannot_run_says_why(url: str, tmp_path: Path) -> None:
 
 
 @needs_locust
-def test_help_teaches(tmp_path: Path) -> None:
-    """It says what happens, what the exit status means, and how several machines do it."""
+def test_help_is_complete(tmp_path: Path) -> None:
+    """The help has exit statuses, distributed runs and the environment variable of the key."""
     status, printed = run(tmp_path, "--help", measured=False)
     assert 0 == status
     for words in ("Exit status:", "--expect-workers", "--processes", "SITEASSIST_API_KEY"):
         assert words in printed
 
 
-def test_without_locust_it_says_what_to_install() -> None:
-    """Whoever installed another part of the package gets one line instead of a traceback."""
+def test_missing_locust_is_reported() -> None:
+    """Without Locust, the command prints the package to install instead of a traceback."""
     program = (
         "import runpy, sys; sys.modules['locust'] = None\n"
         "runpy.run_module('siteassist_contract.load', run_name='__main__')\n"
@@ -197,8 +197,8 @@ def test_without_locust_it_says_what_to_install() -> None:
         (("--api-key", KEY, "--reports", "."), "The load cannot run: no server at"),
     ],
 )
-def test_wrong_options_are_told(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    """In a line, with exit status 2."""
+def test_invalid_options_are_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """Invalid options give exit status 2 and a message."""
     with contextlib.chdir(tmp_path):
         answer = CliRunner(env={"SITEASSIST_API_KEY": None}).invoke(
             main, [f"http://127.0.0.1:{free_port()}/v2", *words], standalone_mode=True

@@ -1,4 +1,4 @@
-"""Visits judge a server, each by itself; Locust has no part in these tests."""
+"""Visits, judged one by one and without Locust."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from siteassist_mock.testing import mock_server
 from tests.values import API_KEY as KEY
 
 ROUND = 8
-"""So many visits go every way that a visit can go."""
+"""The number of visits that covers each variant of a visit."""
 
 
-def no_time(*_: object) -> None:
-    """Wait for nothing."""
+def no_wait(*_: object) -> None:
+    """Do not wait."""
 
 
-def visited(url: str, visits: int = ROUND) -> tuple[VisitorPool, Counter[str]]:
-    """Let one visitor come so often; return what was found, and how often each was answered."""
+def visit_repeatedly(url: str, visits: int = ROUND) -> tuple[VisitorPool, Counter[str]]:
+    """Run the visits of one visitor; return the pool, and the responses by operation."""
     answers: Counter[str] = Counter()
 
     def count(operation: str, _: Timing) -> None:
         answers[operation] += 1
 
-    pool = VisitorPool(Target(url, KEY), on_answer=count, sleep=no_time)
-    simulated = pool.join(no_time)
+    pool = VisitorPool(Target(url, KEY), on_answer=count, sleep=no_wait)
+    simulated = pool.join(no_wait)
     for _ in range(visits):
         simulated.visit()
     simulated.close()
@@ -49,7 +49,7 @@ def visited(url: str, visits: int = ROUND) -> tuple[VisitorPool, Counter[str]]:
 
 
 def exchange(status: int, content: bytes = b"{}") -> Exchange:
-    """Return an answer to a search."""
+    """Create a response to a search."""
     return Exchange(
         operation="search",
         credential="",
@@ -67,12 +67,12 @@ def exchange(status: int, content: bytes = b"{}") -> Exchange:
 
 
 def findings() -> LoadFindings:
-    """Return what has found nothing yet."""
+    """Create empty findings."""
     return LoadFindings(secrets=Filter(), render=lambda _: ("", ""))
 
 
 def unanswered(found: Findings, rule: str) -> bool:
-    """Break ``rule``; return whether that counts as having kept it."""
+    """Report a violation of ``rule``; return whether the rule counts as kept."""
     return found.judge(
         kept=False,
         rule=rule,
@@ -83,8 +83,8 @@ def unanswered(found: Findings, rule: str) -> bool:
     )
 
 
-def with_break(visits: int = 1) -> LoadResults:
-    """Return results with one violation that a number of visits have seen."""
+def with_violation(visits: int = 1) -> LoadResults:
+    """Create results with one violation, seen by ``visits`` visits."""
     results = LoadResults()
     for _ in range(visits):
         found = findings()
@@ -93,16 +93,16 @@ def with_break(visits: int = 1) -> LoadResults:
     return results
 
 
-def test_a_server_that_keeps_the_contract_passes(url: str) -> None:
-    """No violation in any way that a visit can go, and every operation takes part."""
-    pool, answers = visited(url)
+def test_correct_server_passes(url: str) -> None:
+    """A correct server has no violation, and the visits call every operation."""
+    pool, answers = visit_repeatedly(url)
     assert ({}, ROUND) == (pool.results.violations, pool.results.visits)
     assert set(operations()) == set(answers)
 
 
-def test_a_missing_delta_is_found(broken_url: str) -> None:
-    """A stream that says less than what was stored is a violation, counted but kept once."""
-    pool, _ = visited(broken_url, 10)
+def test_missing_delta_is_found(broken_url: str) -> None:
+    """A stream that lacks part of the stored answer is one violation with a count."""
+    pool, _ = visit_repeatedly(broken_url, 10)
     (found,) = pool.results.violations.values()
     assert ("sendMessage", "stored-answer", "load") == (found.operation, found.rule, found.layer)
     assert pool.results.counts[found.key] >= 2
@@ -110,31 +110,31 @@ def test_a_missing_delta_is_found(broken_url: str) -> None:
     assert KEY not in json.dumps(pool.results.document())
 
 
-def test_many_requests_are_waited_for_and_no_break() -> None:
-    """429 is counted by operation, and the visitor waits as long as it is told."""
+def test_rate_limit_is_waited_for() -> None:
+    """A 429 is counted and waited for as long as it asks; it is not a violation."""
     waits: list[float] = []
     with mock_server(rate_limits=("5/m",)) as url:
         pool = VisitorPool(Target(url, KEY), sleep=waits.append)
-        simulated = pool.join(no_time)
+        simulated = pool.join(no_wait)
         simulated.visit()
         simulated.close()
     assert {} == pool.results.violations
     assert 0 == pool.results.visits
     assert 5 == pool.results.throttled.total()
-    # Four waits that the server asked for, one for twelve seconds, and the visitor's own.
+    # Four waits of about twelve seconds for the server, and one shorter wait of the visitor.
     assert [True] * 4 + [False] == [10 <= wait <= 13 for wait in waits]
 
 
-def test_a_spent_quota_is_no_break() -> None:
-    """A server that takes no more messages ends the visit; nothing of it is called a violation."""
+def test_exhausted_quota_is_not_a_violation() -> None:
+    """A server whose quota of messages is exhausted ends the visit without a violation."""
     with mock_server(quota=1) as url:
-        pool, _ = visited(url, 1)
+        pool, _ = visit_repeatedly(url, 1)
     assert ({}, 0) == (pool.results.violations, pool.results.visits)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_server_error_is_a_break_and_ends_the_visit(status: int) -> None:
-    """Under load, 502 and 503 are no excuse."""
+def test_server_error_is_a_violation(status: int) -> None:
+    """Under load, every 5xx is a violation and ends the visit, 502 and 503 included."""
     found = findings()
     with pytest.raises(CutShortError):
         found.see(exchange(status), [])
@@ -142,8 +142,8 @@ def test_a_server_error_is_a_break_and_ends_the_visit(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [402, 429])
-def test_a_refusal_for_a_reason_is_none(status: int) -> None:
-    """402 and 429 end a visit, too."""
+def test_refusal_for_load_is_not_a_violation(status: int) -> None:
+    """A 402 or 429 ends the visit without a violation."""
     body = b'{"error": {"code": "X", "message": "Later", "details": {}}}'
     found = findings()
     with pytest.raises(CutShortError, match=str(status)):
@@ -152,22 +152,22 @@ def test_a_refusal_for_a_reason_is_none(status: int) -> None:
 
 
 def test_pace_is_not_judged_under_load() -> None:
-    """A busy server may keep a visitor waiting before it streams."""
+    """A busy server may delay the start of a stream."""
     assert unanswered(findings(), "stream-incremental")
 
 
-def test_a_server_that_is_not_there_is_lost() -> None:
-    """Refused connections are the server's end, not its violations."""
-    pool, _ = visited("http://127.0.0.1:9/v2", 1)
+def test_refused_connection_is_a_lost_server() -> None:
+    """A refused connection is a problem of the run, not a violation."""
+    pool, _ = visit_repeatedly("http://127.0.0.1:9/v2", 1)
     pool.settle()
     assert {} == pool.results.violations
     assert pool.results.problem.startswith("getProject: the server stopped answering")
 
 
-def test_a_request_without_answer_is_a_break_if_the_server_lives() -> None:
-    """A connection that is cut off counts once another request is answered."""
+def test_missing_response_is_a_violation_if_the_server_responds_later() -> None:
+    """A reset connection becomes a violation after a later response."""
     with mock_server(faults=("reset:1",)) as url:
-        pool, _ = visited(url, 1)
+        pool, _ = visit_repeatedly(url, 1)
         assert {} == pool.results.violations
         pool.target = replace(pool.target, base_url=url.removesuffix("/v2"))
         pool.settle()
@@ -175,8 +175,8 @@ def test_a_request_without_answer_is_a_break_if_the_server_lives() -> None:
     assert "" == pool.results.problem
 
 
-def test_a_failure_is_confirmed_by_what_begins_later_only() -> None:
-    """An answer that was on its way already says nothing of a server that died since."""
+def test_failure_is_confirmed_by_later_requests_only() -> None:
+    """A response whose request began before the failure does not confirm it."""
     now = [10.0]
     confirmed: list[str] = []
     reachability = Reachability(lambda: now[0])
@@ -188,24 +188,24 @@ def test_a_failure_is_confirmed_by_what_begins_later_only() -> None:
     assert (["cut off"], None) == (confirmed, reachability.lost())
 
 
-def test_a_server_is_not_lost_at_once() -> None:
-    """It has some seconds to come back."""
+def test_server_has_time_to_recover() -> None:
+    """A server counts as lost only after some seconds without a response."""
     reachability = Reachability(lambda: 10.0)
-    reachability.failed("cut off", no_time)
+    reachability.failed("cut off", no_wait)
     assert (None, "cut off") == (reachability.lost(), reachability.lost(patience=0))
 
 
-def test_a_meter_times_deltas() -> None:
-    """Each delta has its moment, those of one piece the same; other events have none."""
+def test_meter_times_deltas() -> None:
+    """Each delta has a time, the same for deltas of one chunk; other events have none."""
     events = [b'data: {"type":"start"}\n\n', b'"text-delta" "text-delta"', b'"text-delta"']
-    told: list[Timing] = []
+    timings: list[Timing] = []
     answer = httpx.Response(
         200, headers={"Content-Type": "text/event-stream"}, content=iter(events)
     )
-    meter = Meter(httpx.MockTransport(lambda _: answer), told.append)
+    meter = Meter(httpx.MockTransport(lambda _: answer), timings.append)
     with httpx.Client(transport=meter) as client:
         body = client.get("http://x").content
-    (timing,) = told
+    (timing,) = timings
     assert (b"".join(events), len(body)) == (body, timing.size)
     assert 3 == len(timing.deltas)
     assert timing.gaps[0] == 0.0 <= timing.gaps[1]
@@ -213,9 +213,9 @@ def test_a_meter_times_deltas() -> None:
     assert timing.first_delta <= timing.seconds
 
 
-def test_results_survive_the_way_to_the_master() -> None:
-    """What is read is what was sent, and several of them add up."""
-    results = with_break(2)
+def test_results_can_be_serialized_and_merged() -> None:
+    """Results survive serialization, and merging adds them up."""
+    results = with_violation(2)
     results.throttled["search"] = 3
     results.problem = "gone"
     copy = LoadResults.of(json.loads(json.dumps(results.document())))
@@ -225,9 +225,9 @@ def test_results_survive_the_way_to_the_master() -> None:
     assert (6, 4, "gone") == (whole.throttled.total(), whole.visits, whole.problem)
 
 
-def test_a_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """With its rule in words, what was expected, what came, and how often."""
-    results = with_break(7)
+def test_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The report has the rule, the expectation, the response and the count."""
+    results = with_violation(7)
     results.throttled["init"] = 2
     show(results)
     printed = capsys.readouterr().out
@@ -242,19 +242,19 @@ def test_a_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> N
         (LoadResults(), False, ExitStatus.KEPT, "keeps the contract under load"),
         (LoadResults(), True, ExitStatus.INTERRUPTED, "interrupted"),
         (LoadResults(problem="no server"), False, ExitStatus.NOT_RUN, "no server"),
-        (with_break(), False, ExitStatus.BROKEN, "in 1 way"),
-        (with_break(), True, ExitStatus.BROKEN, "interrupted"),
+        (with_violation(), False, ExitStatus.BROKEN, "in 1 way"),
+        (with_violation(), True, ExitStatus.BROKEN, "interrupted"),
     ],
 )
 def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, words: str) -> None:
-    """Violations take precedence; other problems are reported, too."""
+    """Violations take precedence; other problems are reported as well."""
     assert status == status_of(results, interrupted=interrupted)
     assert words in verdict(results, 10, interrupted=interrupted)
 
 
-def test_the_written_report_has_breaks_and_figures(tmp_path: Path) -> None:
-    """`load.json` is for programs."""
-    write(with_break(), "Broken.", [{"name": "search"}], tmp_path)
+def test_written_report_has_violations_and_figures(tmp_path: Path) -> None:
+    """The file `load.json` has the verdict, the counts and Locust's figures."""
+    write(with_violation(), "Broken.", [{"name": "search"}], tmp_path)
     document = json.loads((tmp_path / "load.json").read_text())
     assert ("Broken.", [{"name": "search"}]) == (document["verdict"], document["stats"])
     assert {"search answered": 1} == document["counts"]
