@@ -1,4 +1,4 @@
-"""Every bound, type and enum of ``openapi.yaml`` has probes on both sides, which are right."""
+"""Probes on both sides of each bound, type and enum of ``openapi.yaml``."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ STRANGE = [(name, probe) for name, probe in PROBES if probe.valid is None]
 BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "enum"}
 
 
-def followed(node: Any) -> Any:
-    """Write a part of the description out, with nothing but what it refers to."""
+def resolved(node: Any) -> Any:
+    """Replace the references in a part of the description."""
     if isinstance(node, list):
-        return [followed(each) for each in node]
+        return [resolved(each) for each in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
         _, _, kind, name = node["$ref"].split("/")
-        return followed(SPEC["components"][kind][name])
-    return {name: followed(each) for name, each in node.items()}
+        return resolved(SPEC["components"][kind][name])
+    return {name: resolved(each) for name, each in node.items()}
 
 
 def parameters(name: str) -> dict[str, Any]:
     """Return the query parameters of an operation, by name."""
-    found = followed(WRITTEN[name].get("parameters", []))
+    found = resolved(WRITTEN[name].get("parameters", []))
     return {each["name"]: each for each in found if each["in"] == "query"}
 
 
 def body_schema(name: str) -> dict[str, Any] | None:
-    """Return the schema of an operation's body, written out."""
+    """Return the resolved schema of an operation's body."""
     body = WRITTEN[name].get("requestBody")
-    return followed(body["content"]["application/json"]["schema"]) if body else None
+    return resolved(body["content"]["application/json"]["schema"]) if body else None
 
 
-def spoken(value: str, schema: dict[str, Any]) -> Any:
-    """Read a query value as its schema types it, if it can be."""
+def typed(value: str, schema: dict[str, Any]) -> Any:
+    """Convert a query value to its schema's type, if possible."""
     if types(schema) & {"number", "integer"}:
         with contextlib.suppress(ValueError):
             return int(value)
@@ -70,13 +70,13 @@ def spoken(value: str, schema: dict[str, Any]) -> Any:
 
 
 def fits(name: str, request: RequestParts) -> bool:
-    """Whether a request fits the description, as a JSON Schema validator sees it."""
+    """Return whether a JSON Schema validator accepts the request."""
     for each, written in parameters(name).items():
         if each not in request.query:
             if written.get("required"):
                 return False
             continue
-        value = spoken(request.query[each], written["schema"])
+        value = typed(request.query[each], written["schema"])
         if not jsonschema_rs.is_valid(written["schema"], value, validate_formats=True):
             return False
     schema = body_schema(name)
@@ -88,28 +88,28 @@ def fits(name: str, request: RequestParts) -> bool:
 
 
 def identify(pair: tuple[str, Probe]) -> str:
-    """Name a probe in a test's id."""
+    """Return a readable name of a probe."""
     name, probe = pair
     return f"{name}-{probe.place}-{probe.words}"
 
 
-def test_every_probe_is_as_valid_as_it_says() -> None:
-    """A validator that knows nothing of probes agrees with each of them that says so."""
+def test_every_probe_declares_its_validity() -> None:
+    """A JSON Schema validator agrees with each probe that is declared valid or invalid."""
     said = [(name, probe) for name, probe in PROBES if probe.valid is not None]
     wrong = [identify((n, p)) for n, p in said if p.valid is not fits(n, p.request)]
     assert [] == wrong
 
 
-def test_what_nobody_says_is_tried_all_the_same() -> None:
-    """Texts with NUL, and lists that nobody can page through: a server must not fail."""
+def test_undocumented_limits_are_probed() -> None:
+    """A text with NUL and a huge offset may be refused, but must not fail."""
     words = {probe.words for _, probe in STRANGE}
     assert {"a text with NUL", "beyond 32 bits", "beyond 64 bits"} == words
     for name, probe in STRANGE:
         assert probe.words != "a text with NUL" or fits(name, probe.request)
 
 
-def test_every_free_text_gets_odd_ones() -> None:
-    """Quotes, umlauts, emoji: wherever anything may be said, and not where it may not."""
+def test_free_text_is_probed_with_unusual_characters() -> None:
+    """Quotes, umlauts and emoji are sent as free text, and never as an id or an enum."""
     odd = {(name, probe.place) for name, probe in PROBES if probe.words.startswith("the text ")}
     assert ("sendMessage", "body/content") in odd
     assert {("search", "q"), ("getQnas", "query"), ("closeConversation", "body/closeReason")} <= odd
@@ -119,14 +119,14 @@ def test_every_free_text_gets_odd_ones() -> None:
         )
 
 
-def test_plain_requests_fit_the_description() -> None:
-    """What is changed one by one is valid to begin with."""
+def test_plain_requests_are_valid() -> None:
+    """Each operation has a plain request, which is valid before a probe changes it."""
     assert sorted(WRITTEN) == sorted(PLAIN)
     assert [] == [name for name, plain in PLAIN.items() if not fits(name, plain)]
 
 
 def test_each_probe_changes_one_place() -> None:
-    """Nothing beside the place that it names is other than in the plain request."""
+    """A probe differs from its plain request only at the place that it names."""
     for name, probe in PROBES:
         plain, top = PLAIN[name], probe.place.partition("/")[2].partition("/")[0]
         if probe.place.startswith("body"):
@@ -141,20 +141,20 @@ def test_each_probe_changes_one_place() -> None:
         assert (plain.operation, plain.path) == (probe.request.operation, probe.request.path)
 
 
-def test_no_probe_comes_twice() -> None:
-    """Each request is sent once."""
+def test_probes_are_unique() -> None:
+    """No request is sent twice."""
     seen = [(n, p.place, p.words, repr((p.request.query, p.request.body))) for n, p in PROBES]
     assert len(seen) == len(set(seen))
 
 
 def forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the ways to fit a schema."""
+    """Return the alternatives of a schema."""
     found: list[dict[str, Any]] = schema.get("anyOf", [schema])
     return found
 
 
 def types(schema: dict[str, Any]) -> set[str]:
-    """Return the types that a schema takes."""
+    """Return the types that a schema allows."""
     found: set[str] = set()
     for form in forms(schema):
         found |= {form["type"]} if isinstance(form["type"], str) else set(form["type"])
@@ -165,7 +165,7 @@ Field = tuple[str, dict[str, Any], bool]
 
 
 def fields(schema: dict[str, Any], place: str = "body") -> Iterator[Field]:
-    """Yield each field of a body with its place, and whether it is required."""
+    """Yield each field of a body with its place, schema and whether it is required."""
     for form in forms(schema):
         for name, inner in form.get("properties", {}).items():
             where = f"{place}/{name}"
@@ -176,7 +176,7 @@ def fields(schema: dict[str, Any], place: str = "body") -> Iterator[Field]:
 
 
 def places() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
-    """Yield each place of each operation that a value can be at."""
+    """Yield the place of each query parameter and body field of each operation."""
     for name in WRITTEN:
         for each, written in parameters(name).items():
             yield name, each, written["schema"], bool(written.get("required"))
@@ -191,7 +191,7 @@ for _name, _probe in PROBES:
 
 
 def value_at(probe: Probe) -> Any:
-    """Return the value that a probe has at its place; `KeyError` if it is left out."""
+    """Return a probe's value at its place; raise `KeyError` if it is left out."""
     if not probe.place.startswith("body/"):
         return probe.request.query[probe.place]
     value = probe.request.body
@@ -201,7 +201,7 @@ def value_at(probe: Probe) -> Any:
 
 
 def values(name: str, place: str) -> list[Any]:
-    """Return the values that are tried at a place."""
+    """Return the values that are probed at a place."""
     found = []
     for probe in BY_PLACE[name, place]:
         with contextlib.suppress(KeyError):
@@ -223,7 +223,7 @@ def test_each_place_is_probed_on_both_sides(
     schema: dict[str, Any],
     required: bool,
 ) -> None:
-    """Bounds, enums, types, null and absence: each that the description states is tried."""
+    """Each documented bound, enum, type, null and absence is probed."""
     tried = values(name, place)
     in_body = place.startswith("body/")
     left_out = [p.valid for p in BY_PLACE[name, place] if p.words == "left out"]
@@ -254,7 +254,7 @@ def _around(bound: str, value: Any, *, key: bool) -> list[Any]:
         case "maximum":
             return [value, value + 1]
         case "minLength":
-            # No made-up key opens anything, however long it is.
+            # A generated key is invalid whatever its length.
             return ["x" * (value - 1)] if key else ["x" * value, "x" * (value - 1)]
         case _:
             return ["x" * value, "x" * (value + 1)]
@@ -262,7 +262,7 @@ def _around(bound: str, value: Any, *, key: bool) -> list[Any]:
 
 @pytest.mark.parametrize("name", [name for name in WRITTEN if "requestBody" in WRITTEN[name]])
 def test_whole_body_is_probed(name: str) -> None:
-    """What is no object, and no body at all, is tried with every operation that takes one."""
+    """Each body is probed with values that are not objects, and left out."""
     found = {probe.words: probe.valid for probe in BY_PLACE[name, "body"]}
     required = WRITTEN[name]["requestBody"].get("required", False)
     expected = dict.fromkeys((f"{text} instead of an object" for text in ("[]", "'x'", "7")), False)
@@ -270,29 +270,29 @@ def test_whole_body_is_probed(name: str) -> None:
     assert expected == found
 
 
-def test_what_takes_no_value_has_no_probe() -> None:
-    """Operations without a query and a body are left alone."""
+def test_operation_without_values_has_no_probe() -> None:
+    """An operation without query parameters and body has no probe."""
     without = {name for name in WRITTEN if not parameters(name) and not body_schema(name)}
-    assert {"getMe", "getConversation", "getQna"} == without
+    assert without
     assert without == set(PLAIN) - {name for name, _ in PROBES}
 
 
 EXPECTED = {True: {200, 201}, False: {400, 422}, None: {200, 201, 400, 422}}
 
 
-def test_mock_takes_each_valid_probe_and_refuses_each_other() -> None:
-    """A server that keeps the description answers each probe as it should."""
+def test_mock_agrees_with_each_probe() -> None:
+    """The mock accepts each valid probe and refuses each invalid one."""
     wrong = []
     with mock_server() as url, contextlib.closing(Recorder()) as recorder:
-        nobody = Session(url, recorder, "", None)
+        anonymous = Session(url, recorder, "", None)
         body = {"apiKey": KEY, "saVid": "bounds"}
-        token = nobody.call("init", body=body).document["sessionToken"]
+        token = anonymous.call("init", body=body).document["sessionToken"]
         visitor = Session(url, recorder, "first", token)
         maker = ObjectMaker(visitor.send, KEY)
         ids: dict[str, str] = {}
         for operation in description.operations().values():
             ids = maker.make(operation, ids)
-        # What closes the conversation comes last.
+        # The request that closes the conversation comes last.
         found = sorted(
             valid_requests(ids, KEY).items(), key=lambda item: ends_object(item[1].described)
         )
@@ -304,7 +304,7 @@ def test_mock_takes_each_valid_probe_and_refuses_each_other() -> None:
     assert [] == wrong
 
 
-# What ``openapi.yaml`` does not have yet
+# Features that ``openapi.yaml`` does not use yet
 
 
 def probed(
@@ -321,14 +321,14 @@ def probed(
 
 
 def parameter(name: str, place: Literal["path", "query", "header"], schema: Json) -> Parameter:
-    """Make an optional parameter."""
+    """Create an optional parameter."""
     return Parameter(
         name, place, required=False, description="", schema=schema, resolved=schema, examples={}
     )
 
 
-def test_new_header_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is sent as a header, which must not have a value that no header can carry."""
+def test_new_header_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that is added to the description is probed, with printable values only."""
     level = replace(parameter("X-Level", "header", {"enum": ["a", "b"]}), required=True)
     request = RequestParts("getConversations", header={"X-Level": "a"})
     operation = replace(description.operations()["getConversations"], parameters=(level,))
@@ -341,8 +341,8 @@ def test_new_header_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     ] == [(probe.words, probe.valid, probe.request.header) for probe in probes(request)]
 
 
-def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounds that are fractions are sent as they are; no made-up key is taken for a valid one."""
+def test_new_parameter_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fractional bounds are sent as they are, and a generated key is never declared valid."""
     number = {"type": "number", "minimum": 0.5, "maximum": 2.0}
     added = parameter("n", "query", number)
     path = parameter("p", "path", {"type": "string", "minLength": 9})
@@ -359,8 +359,8 @@ def test_new_parameter_has_its_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
     ] == probed(monkeypatch, RequestParts("getConversations"), parameters=(added, path, key))
 
 
-def test_new_fields_have_their_probes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fields within fields are tried within an object of their own, whatever was there."""
+def test_new_fields_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nested field is probed within an object of its own, not within an existing value."""
     inner = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
     schema = {
         "type": "object",
@@ -386,8 +386,8 @@ def test_new_fields_have_their_probes_at_once(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
-def test_body_need_not_be_an_object_to_be_changed() -> None:
-    """A plain request without the object that a field is in has it made, or is left as it is."""
+def test_missing_body_is_created_for_a_field() -> None:
+    """A probe of a field creates the missing body; a probe without the field leaves it out."""
     plain = RequestParts("sendMessage", {"conversationId": ID})
     found = {(p.place, p.words): p.request.body for p in bounds.probes(plain)}
     assert {"content": 7} == found["body/content", "int instead of string"]

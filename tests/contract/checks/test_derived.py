@@ -1,7 +1,7 @@
-"""A new operation is tested as soon as it is described: the suite has no line about it.
+"""Checks that follow from the description, so that a new operation is tested at once.
 
 `DELETE /conversations/{conversationId}` is added to a copy of the description and, as a
-handler, to a mock. Its right handler passes; each wrong one is found.
+handler, to a mock. A correct handler passes, and each wrong one is found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from siteassist_spec import document
 from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import InProcess
+    from tests.contract.conftest import Forward, InProcess, MakeContext
 
 NAME = "deleteConversation"
 PATH = "/conversations/{conversationId}"
@@ -34,7 +34,7 @@ PATH = "/conversations/{conversationId}"
 
 @pytest.fixture
 def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
-    """Return a function that has the suite read another description."""
+    """Return a function that makes the suite read another description."""
     caches = (
         description.document,
         description.operations,
@@ -56,7 +56,7 @@ def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callab
 
 @pytest.fixture
 def described(describe: Callable[[Any], None]) -> None:
-    """Let the suite read a description that has one operation more."""
+    """Make the suite read a description with the additional operation."""
     changed = json.loads(json.dumps(description.document().raw))
     read = changed["paths"][PATH]["get"]
     errors = {s: r for s, r in read["responses"].items() if s[0] != "2"}
@@ -77,13 +77,13 @@ def described(describe: Callable[[Any], None]) -> None:
 
 
 class Deleting:
-    """Stands in front of a mock, and handles the operation that the mock does not have."""
+    """A fault that handles the additional operation in front of a mock."""
 
     def __init__(self, *, anybody: bool = False, body: bool = False, open_: bool = False) -> None:
-        """Be wrong in one of these ways, or in none.
+        """Choose what is wrong, if anything.
 
-        ``anybody`` is whether a stranger may delete, ``body`` whether 200 with a body is the
-        answer, ``open_`` whether no token is needed.
+        ``anybody`` lets strangers delete, ``body`` responds with 200 and a body, and ``open_``
+        requires no token.
         """
         self._anybody = anybody
         self._body = body
@@ -91,10 +91,8 @@ class Deleting:
         self._there: set[str] = set()
         self._gone: set[str] = set()
 
-    def __call__(
-        self, request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
-    ) -> httpx.Response:
-        """Answer a request."""
+    def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
+        """Return a response."""
         path = request.url.path.removeprefix("/v2/").lower().split("/")
         if request.method == "DELETE" and path[0] == "conversations":
             return self._delete(request, forward, path[1])
@@ -105,12 +103,7 @@ class Deleting:
             return refusal(404)
         return answer
 
-    def _delete(
-        self,
-        request: httpx.Request,
-        forward: Callable[[httpx.Request], httpx.Response],
-        name: str,
-    ) -> httpx.Response:
+    def _delete(self, request: httpx.Request, forward: Forward, name: str) -> httpx.Response:
         # The mock checks the token, the id and the owner of a read in the same way.
         read = httpx.Request("GET", request.url, headers=request.headers)
         status = forward(read).status_code
@@ -129,10 +122,8 @@ def refusal(status: int) -> httpx.Response:
     return httpx.Response(status, json={"error": {"code": "NO", "message": "No"}})
 
 
-def found(
-    handler: Deleting, mock: InProcess, make_context: Callable[..., CheckContext]
-) -> CheckContext:
-    """Return what the fixed ways have found, with the operation handled by ``handler``."""
+def found(handler: Deleting, mock: InProcess, make_context: MakeContext) -> CheckContext:
+    """Return the context after the fixed checks, with the operation handled by ``handler``."""
     mock.fault = handler
     context = make_context(mock)
     list(Refusals(context).run())
@@ -144,8 +135,8 @@ def found(
 
 
 @pytest.mark.usefixtures("described")
-def test_right_handler_passes(shared: InProcess, make_context: Callable[..., CheckContext]) -> None:
-    """Nothing is found, and every rule that the description gives it was tested."""
+def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) -> None:
+    """There is no violation, and each rule of the new operation was tested."""
     context = found(Deleting(), shared, make_context)
     assert {} == {key: each.actual for key, each in context.findings.violations.items()}
     rules = {rule for rule, each in RULES.items() if NAME in each.operations}
@@ -185,9 +176,9 @@ def test_wrong_handler_is_found(
     wrong: str,
     expected: dict[str, str],
     shared: InProcess,
-    make_context: Callable[..., CheckContext],
+    make_context: MakeContext,
 ) -> None:
-    """With what came, and without anything else being found at other operations."""
+    """Each wrong handler is found, without a violation at another operation."""
     context = found(Deleting(**{wrong: True}), shared, make_context)
     shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert {key.partition(" ")[0] for key in shown} == {NAME}, shown
@@ -196,15 +187,11 @@ def test_wrong_handler_is_found(
 
 
 @pytest.mark.usefixtures("described")
-def test_refusal_that_deletes_all_the_same_is_found(
-    shared: InProcess, make_context: Callable[..., CheckContext]
-) -> None:
-    """The object is read again: a refusal alone proves nothing."""
+def test_refusal_that_deletes_is_found(shared: InProcess, make_context: MakeContext) -> None:
+    """The object is read after a refusal, because the refusal alone proves nothing."""
     deleting = Deleting(anybody=True)
 
-    def fault(
-        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
-    ) -> httpx.Response:
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         read = httpx.Request("GET", request.url, headers=request.headers)
         stranger = request.method == "DELETE" and forward(read).status_code in (403, 404)
         answer = deleting(request, forward)
@@ -222,16 +209,14 @@ def test_renamed_page_parameter_is_followed(
     wrong: bool,
     describe: Callable[[Any], None],
     shared: InProcess,
-    make_context: Callable[..., CheckContext],
+    make_context: MakeContext,
 ) -> None:
-    """`offset` is `skip`, everywhere; a server that ignores it is found."""
+    """After `offset` is renamed to `skip`, a server that ignores it is found."""
     text = json.dumps(description.document().raw)
     text = text.replace('"name": "offset"', '"name": "skip"')
     describe(json.loads(text.replace('"offset": "offset"', '"offset": "skip"')))
 
-    def fault(
-        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
-    ) -> httpx.Response:
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         assert "offset" not in request.url.params
         if "skip" not in request.url.params:
             return forward(request)
@@ -255,7 +240,7 @@ def test_renamed_page_parameter_is_followed(
 def test_renamed_credentials_are_followed(
     describe: Callable[[Any], None],
     shared: InProcess,
-    make_context: Callable[..., CheckContext],
+    make_context: MakeContext,
 ) -> None:
     """`x-credential` marks the key, the device and the token, whatever their names."""
     keyed = {name for name, each in description.operations().items() if description.takes_key(each)}
@@ -265,9 +250,7 @@ def test_renamed_credentials_are_followed(
         text = text.replace(f'"{old}"', f'"{new}"')
     describe(json.loads(text.replace('"x-credential": "bearer"', '"x-credential": "sessionToken"')))
 
-    def fault(
-        request: httpx.Request, forward: Callable[[httpx.Request], httpx.Response]
-    ) -> httpx.Response:
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         url, content = str(request.url), request.content.decode("latin-1")
         assert not any(f"{old}=" in url or f'"{old}"' in content for old in renamed)
         for old, new in renamed.items():
@@ -299,8 +282,8 @@ def test_renamed_credentials_are_followed(
         assert "apiKey" not in text
 
 
-def test_rules_name_operations_that_are_there() -> None:
-    """Where words promise what no schema says, a rule has names: none may dangle."""
+def test_rules_name_existing_operations() -> None:
+    """Each operation that a rule names is in the description."""
     named = {name for rule in RULES.values() for name in names_of(rule.applies)}
     assert named
     assert named <= set(description.operations())
@@ -312,8 +295,8 @@ def names_of(applies: object) -> frozenset[str]:
     return names
 
 
-def test_every_operation_has_what_the_description_gives_it() -> None:
-    """No operation is without the rules on every answer, nor an owned one without isolation."""
+def test_every_operation_has_its_rules() -> None:
+    """The rules of an operation follow from its token, owner, path and stream."""
     for name, operation in description.operations().items():
         rules = {rule for rule, each in RULES.items() if name in each.operations}
         assert {"answered", "no-server-error", "described", "accepted", "nothing-leaks"} <= rules

@@ -1,4 +1,4 @@
-"""An error tells nothing of the server's inside, and ordinary words are no alarm."""
+"""Leaks in errors: internals of the server are found, ordinary words are not."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TRACE, PATH, SQL, ERROR = (
 
 
 def error(content: str | bytes, target: str = "/x", body: bytes = b"") -> Exchange:
-    """Make the answer of a request that was refused."""
+    """Create the response to a refused request."""
     sent = content if isinstance(content, bytes) else content.encode()
     return Exchange("getMe", "", "POST", target, body, "", 500, {}, sent, 0.1, 0.1, 1)
 
 
 def kinds(content: str | bytes, target: str = "/x", body: bytes = b"") -> set[str]:
-    """Return what kinds of things an error tells."""
+    """Return the kinds of leaks in an error."""
     return {found.partition(":")[0] for found in find(error(content, target, body), Filter())}
 
 
@@ -73,26 +73,26 @@ def kinds(content: str | bytes, target: str = "/x", body: bytes = b"") -> set[st
     ],
 )
 def test_each_kind_is_found(text: str, kind: str) -> None:
-    """Alone, and in the message of an error as it is documented."""
+    """A leak is found in plain text and in the message of a documented error."""
     document = json.dumps({"error": {"code": "INTERNAL", "message": text}}, ensure_ascii=False)
     assert kind in kinds(text)
     assert kind in kinds(document)
 
 
-def test_what_was_found_is_quoted_short() -> None:
-    """Enough of it to know what it is."""
-    (told,) = find(error("no /srv/" + 200 * "a"), Filter())
-    assert f"{PATH}: /srv/{75 * 'a'}" == told
+def test_quotation_is_shortened() -> None:
+    """A long leak is quoted by its beginning."""
+    (leak,) = find(error("no /srv/" + 200 * "a"), Filter())
+    assert f"{PATH}: /srv/{75 * 'a'}" == leak
 
 
-def test_all_kinds_are_told_at_once() -> None:
-    """An error that tells everything."""
+def test_all_kinds_are_found_at_once() -> None:
+    """All kinds of leaks in one error are found."""
     text = 'Traceback (most recent call last):\n File "/srv/a", line 1\nKeyError: SELECT a FROM b'
     assert {TRACE, PATH, SQL, ERROR} == kinds(text)
 
 
-def test_words_of_the_description_are_no_alarm() -> None:
-    """No example in ``openapi.yaml`` tells anything, errors and others."""
+def test_examples_of_the_description_have_no_leak() -> None:
+    """No example in ``openapi.yaml`` counts as a leak."""
     examples = load_spec()["components"]["examples"]
     alarms = {
         name: found
@@ -119,11 +119,15 @@ def test_words_of_the_description_are_no_alarm() -> None:
         "tmp/x and ../app/x are relative",
         "orange, ora-1, PG and a panic",
         "\ufffd \x00",
+        "Please select a plan from the list.",
+        "See /app/settings in your dashboard, or /home.",
+        "The conversation at /v2/conversations/1 is closed.",
     ],
 )
-def test_ordinary_words_are_no_alarm(text: str) -> None:
-    """What a server tells its users may have words that programs know too."""
+def test_ordinary_words_are_not_leaks(text: str) -> None:
+    """Text for users may contain words that resemble SQL, paths or exceptions."""
     assert set() == kinds(text)
+    assert set() == kinds(json.dumps({"error": {"message": text}}))
 
 
 @pytest.mark.parametrize(
@@ -134,41 +138,28 @@ def test_ordinary_words_are_no_alarm(text: str) -> None:
         ("/etc/passwd", b"\xff"),
     ],
 )
-def test_what_the_request_said_itself_may_come_back(target: str, body: bytes) -> None:
-    """A refusal may repeat the value that it refuses, and tells nothing by it."""
+def test_text_of_the_request_is_not_a_leak(target: str, body: bytes) -> None:
+    """A refusal may repeat the value that it refuses."""
     assert set() == kinds("There is no /etc/passwd here", target, body)
     assert {PATH} == kinds("There is no /etc/shadow here", target, body)
 
 
-def test_bytes_that_are_no_text_are_searched_too() -> None:
-    """A path is a path, whatever is around it."""
+def test_invalid_utf_8_is_searched() -> None:
+    """A path is found among bytes that are not UTF-8."""
     assert {PATH} == kinds(b"\xff\xfe /etc/passwd \xff")
 
 
 def test_credential_is_found_and_not_shown() -> None:
-    """Not if the request had it in its own body or address."""
+    """A credential is a leak unless the request had it in its URL or body; it is not quoted."""
     secrets = Filter(["sa_pk_1234567890abcdef"])
-    told = b'{"error": {"message": "sa_pk_1234567890abcdef"}}'
-    assert ["a credential"] == find(error(told), secrets)
-    assert [] == find(error(told, "/search?apiKey=sa_pk_1234567890abcdef"), secrets)
-    assert [] == find(error(told, body=b'{"apiKey":"sa_pk_1234567890abcdef"}'), secrets)
+    content = b'{"error": {"message": "sa_pk_1234567890abcdef"}}'
+    assert ["a credential"] == find(error(content), secrets)
+    assert [] == find(error(content, "/search?apiKey=sa_pk_1234567890abcdef"), secrets)
+    assert [] == find(error(content, body=b'{"apiKey":"sa_pk_1234567890abcdef"}'), secrets)
     assert [] == find(error(b"pk_made_up"), secrets)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Please select a plan from the list.",
-        "See /app/settings in your dashboard, or /home.",
-        "The conversation at /v2/conversations/1 is closed.",
-    ],
-)
-def test_words_for_people_are_no_alarm(text: str) -> None:
-    """What looks like SQL or a path, and is neither."""
-    assert set() == kinds(json.dumps({"error": {"message": text}}))
-
-
-def test_a_second_match_is_found() -> None:
-    """Where the first one only repeats what the request said."""
+def test_later_match_is_found() -> None:
+    """A leak is found after a match that only repeats the request."""
     content = "no /etc/hosts in /usr/lib/x.so"
     assert {PATH} == kinds(content, target="/search?q=/etc/hosts")

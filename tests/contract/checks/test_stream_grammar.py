@@ -1,4 +1,4 @@
-"""The grammar of event streams: what is legal passes, and each fault breaks its own rule."""
+"""The grammar of event streams: legal streams pass, and each fault breaks its own rule."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from siteassist_contract.checks.stream_grammar import (
     held_back,
     read,
 )
+from siteassist_contract.description import operations
 from siteassist_contract.rules import RULES
 
 Payload = dict[str, Any]
@@ -34,17 +35,17 @@ OTHER: Payload = {"type": "data-weather", "id": "0", "data": {"sun": True}}
 
 
 def opened(name: str = "0") -> Payload:
-    """Open a text."""
+    """Create the payload that opens a text."""
     return {"type": "text-start", "id": name}
 
 
 def delta(text: str, name: str = "0") -> Payload:
-    """Write to a text."""
+    """Create a piece of a text."""
     return {"type": "text-delta", "id": name, "delta": text}
 
 
 def ended(name: str = "0") -> Payload:
-    """Close a text."""
+    """Create the payload that closes a text."""
     return {"type": "text-end", "id": name}
 
 
@@ -53,23 +54,23 @@ ANSWER: tuple[Payload | str, ...] = (START, STEP, *TEXT, STEP_END, FINISH, DONE)
 
 
 def frames(*payloads: Payload | str) -> str:
-    """Write payloads as events; a text stands as it is."""
+    """Write payloads as events; strings are written verbatim."""
     texts = (each if isinstance(each, str) else json.dumps(each) for each in payloads)
     return "".join(f"data: {text}\n\n" for text in texts)
 
 
 def parsed(stream: str | bytes, operation: str = "sendMessage") -> ParsedStream:
-    """Read a stream."""
+    """Parse a stream."""
     return read(operation, stream.encode() if isinstance(stream, str) else stream)
 
 
 def broken(stream: str | bytes) -> list[str]:
-    """Return the rules that a stream breaks, in the order that they are told."""
+    """Return the rules that a stream breaks, in order."""
     return [fault.rule for fault in parsed(stream).faults]
 
 
-def said(stream: str | bytes) -> str:
-    """Return the one fault of a stream in words."""
+def only_fault(stream: str | bytes) -> str:
+    """Return the message of a stream's only fault."""
     (fault,) = parsed(stream).faults
     return fault.sentence
 
@@ -129,19 +130,19 @@ LEGAL = {
 @pytest.mark.parametrize("name", LEGAL)
 @pytest.mark.parametrize("operation", RULES[END].operations)
 def test_legal_stream_has_no_fault(name: str, operation: str) -> None:
-    """Whatever the documents or the standard of event streams allow passes."""
+    """Each variant that the documents or the standard of event streams allow passes."""
     assert [] == parsed(LEGAL[name], operation).faults
 
 
 @pytest.mark.parametrize("ending", [ERROR, ABORT])
-def test_failure_is_told_apart_from_success(ending: Payload) -> None:
-    """Who reads a stream knows whether it reports a failure itself."""
+def test_reported_failure_is_recognised(ending: Payload) -> None:
+    """A stream that ends with an error or an abort counts as broken off."""
     whole, off = parsed(WHOLE), parsed(frames(START, ending))
     assert (False, True) == (whole.broken_off, off.broken_off)
 
 
-def test_texts_are_put_together_in_the_order_that_they_came_in() -> None:
-    """All pieces count, those of overlapping texts and empty ones too."""
+def test_texts_are_joined_in_order_of_arrival() -> None:
+    """Each piece counts, those of overlapping texts and empty ones included."""
     stream = frames(
         *(START, STEP, opened("a"), opened("b"), delta("1", "a"), delta("", "b"), delta("2", "b")),
         *(ended("a"), ended("b"), STEP_END, STEP, *TEXT, STEP_END, FINISH, DONE),
@@ -150,15 +151,13 @@ def test_texts_are_put_together_in_the_order_that_they_came_in() -> None:
     assert ("12Hello there", 5) == (found.text, found.deltas)
 
 
-def test_text_survives_every_kind_of_character() -> None:
-    """Ends of lines, emoji and half of one are part of a text."""
+def test_text_keeps_each_character() -> None:
+    """Line endings, emoji and lone surrogates are kept in a text."""
     text = 'é🎉\r\n\u2028"\\\ud83d'
     assert text == parsed(frames(START, STEP, opened(), delta(text), ABORT)).text
 
 
 FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("", "the stream has no event"),
-    "only a comment": (": nothing\n\n", "the stream has no event"),
     "no JSON": (frames(START, "{type", FINISH, DONE), "not JSON: {type"),
     "no text": (frames(START, "", FINISH, DONE), "not JSON: "),
     "a field without a colon": (
@@ -211,31 +210,25 @@ FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", FRAME_FAULTS)
-def test_fault_of_the_frames_is_told(name: str) -> None:
-    """What is no event of JSON with a type is told first, in words that say where."""
+def test_fault_of_the_frames_is_reported(name: str) -> None:
+    """An invalid event is reported with its text or position, and causes no other fault."""
     stream, words = FRAME_FAULTS[name]
-    first = parsed(stream).faults[0]
-    assert FRAMES == first.rule
-    assert words in first.sentence
+    faults = parsed(stream).faults
+    assert {FRAMES} == {fault.rule for fault in faults}
+    assert words in faults[0].sentence
 
 
-@pytest.mark.parametrize("name", [n for n in FRAME_FAULTS if n not in ("empty", "only a comment")])
-def test_fault_of_a_frame_hides_nothing_and_adds_nothing(name: str) -> None:
-    """The rest of such a stream is judged as if nothing had been."""
-    assert {FRAMES} == set(broken(FRAME_FAULTS[name][0]))
-
-
-def test_event_without_its_end_is_judged_all_the_same() -> None:
-    """A piece that is missing its empty line still belongs to the text."""
+def test_incomplete_event_is_judged() -> None:
+    """A piece without its final empty line still belongs to the text."""
     cut = frames(START, STEP, opened()) + f"data: {json.dumps(delta('Hi'))}\n"
     found = parsed(cut)
     assert "Hi" == found.text
     assert [FRAMES, ORDER, END] == [fault.rule for fault in found.faults]
 
 
-def test_long_data_is_shown_short() -> None:
-    """The start of it is enough."""
-    sentence = said(frames(START, 100 * "x", FINISH, DONE))
+def test_long_data_is_shortened() -> None:
+    """Long data is quoted by its beginning."""
+    sentence = only_fault(frames(START, 100 * "x", FINISH, DONE))
     assert sentence.endswith(f": {80 * 'x'}…")
 
 
@@ -296,8 +289,8 @@ ORDER_FAULTS = {
 
 
 @pytest.mark.parametrize("name", ORDER_FAULTS)
-def test_fault_of_the_order_is_told_once(name: str) -> None:
-    """One payload in a wrong place is one fault, whatever follows."""
+def test_fault_of_the_order_is_reported_once(name: str) -> None:
+    """A misplaced payload is one fault, whatever follows."""
     payloads, words = ORDER_FAULTS[name]
     (fault,) = parsed(frames(*payloads)).faults
     assert ORDER == fault.rule
@@ -305,15 +298,15 @@ def test_fault_of_the_order_is_told_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("late", [START, STEP, STEP_END, opened(), delta("x"), ended(), FINISH])
-def test_nothing_known_comes_after_finish(late: Payload) -> None:
-    """An answer that has finished goes on with nothing but unknown payloads."""
+def test_known_payload_after_finish_is_a_fault(late: Payload) -> None:
+    """Only unknown payloads may follow the `finish` of an answer."""
     faults = parsed(frames(START, *STEP_OF, FINISH, late, DONE)).faults
     assert (ORDER, f"`{late['type']}` comes after `finish`") == (faults[0].rule, faults[0].sentence)
     assert {ORDER} == {fault.rule for fault in faults}
 
 
-def test_finish_within_a_text_is_told_of_both() -> None:
-    """Neither the text nor its step was closed."""
+def test_finish_within_a_text_is_two_faults() -> None:
+    """Both the open step and the open text are reported."""
     assert [
         "`finish` comes before `finish-step`",
         "`finish` comes while the text '0' is open",
@@ -328,8 +321,8 @@ ID_FAULTS = {
 
 
 @pytest.mark.parametrize("name", ID_FAULTS)
-def test_fault_of_the_ids_is_told(name: str) -> None:
-    """A piece belongs to a text that is open, and a text is opened once."""
+def test_fault_of_the_ids_is_reported(name: str) -> None:
+    """A piece belongs to an open text, and a text is opened once."""
     payload, words = ID_FAULTS[name]
     stream = frames(START, STEP, opened(), payload, ended(), STEP_END, FINISH, DONE)
     (fault,) = parsed(stream).faults
@@ -347,7 +340,7 @@ END_FAULTS = {
 
 
 @pytest.mark.parametrize("name", END_FAULTS)
-def test_fault_of_the_end_is_told(name: str) -> None:
+def test_fault_of_the_end_is_reported(name: str) -> None:
     """The terminator comes once and is the last event, even after an error."""
     stream, words = END_FAULTS[name]
     (fault,) = parsed(stream).faults
@@ -355,19 +348,22 @@ def test_fault_of_the_end_is_told(name: str) -> None:
     assert words in fault.sentence
 
 
-def test_stream_that_never_began_breaks_three_rules() -> None:
-    """Nothing at all lacks events, an order and an end."""
-    assert [FRAMES, ORDER, END] == broken("")
+@pytest.mark.parametrize("stream", ["", ": nothing\n\n"])
+def test_empty_stream_breaks_three_rules(stream: str) -> None:
+    """A stream without events lacks events, an order and an end."""
+    faults = parsed(stream).faults
+    assert [FRAMES, ORDER, END] == [fault.rule for fault in faults]
+    assert "the stream has no event" in faults[0].sentence
 
 
-def test_rules_are_those_of_the_report() -> None:
-    """Each rule that a fault can break is known by its id, for both operations."""
-    assert {("sendMessage", "createChatCompletion")} == {
-        RULES[rule].operations for rule in (FRAMES, ORDER, IDS, END)
-    }
+def test_rules_apply_to_each_stream() -> None:
+    """Each rule of the grammar applies to the operations with a stream."""
+    streaming = tuple(name for name, operation in operations().items() if operation.stream)
+    assert streaming
+    assert {streaming} == {RULES[rule].operations for rule in (FRAMES, ORDER, IDS, END)}
 
 
-# Legal streams, made up
+# Generated streams
 
 REPEATABLE = settings(derandomize=True, deadline=None)
 
@@ -401,14 +397,14 @@ def steps(draw: st.DrawFn) -> list[Payload]:
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[Payload]:
-    """Draw the payloads of a legal answer, without those of unknown types."""
+    """Draw the known payloads of a legal answer."""
     inner = draw(st.lists(steps(), max_size=3))
     return [START, *(payload for step in inner for payload in step), FINISH]
 
 
 @st.composite
 def framed(draw: st.DrawFn, payloads: list[Payload]) -> str:
-    """Draw a way to write payloads as events, with whatever may stand between them."""
+    """Draw an encoding of payloads as events, with legal noise between them."""
     text = draw(st.sampled_from(["", "\ufeff"]))
     for each in [*map(json.dumps, payloads), DONE]:
         for _ in range(draw(st.integers(0, 1))):
@@ -422,7 +418,7 @@ def framed(draw: st.DrawFn, payloads: list[Payload]) -> str:
 @settings(REPEATABLE, max_examples=100)
 @given(st.data())
 def test_any_legal_stream_has_no_fault(data: st.DataObject) -> None:
-    """However it is written and whatever stands between, and its text is read whole."""
+    """A generated legal stream has no fault in any encoding, and its text is complete."""
     payloads = data.draw(answers())
     found = parsed(data.draw(framed(payloads)))
     deltas = [each["delta"] for each in payloads if each["type"] == "text-delta"]
@@ -442,8 +438,8 @@ def test_any_legal_stream_may_break_off_anywhere(data: st.DataObject) -> None:
 
 @settings(REPEATABLE, max_examples=100)
 @given(st.data())
-def test_any_stream_that_is_cut_has_a_fault(data: st.DataObject) -> None:
-    """No stream that lacks bytes at its end is taken for a whole one."""
+def test_truncated_stream_has_a_fault(data: st.DataObject) -> None:
+    """A stream that lacks bytes at its end is never complete."""
     stream = frames(*data.draw(answers()), DONE).encode()
     found = parsed(stream[: data.draw(st.integers(0, len(stream) - 1))])
     assert found.faults
@@ -452,55 +448,49 @@ def test_any_stream_that_is_cut_has_a_fault(data: st.DataObject) -> None:
 
 @settings(REPEATABLE, max_examples=100)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_bytes_can_be_read(content: bytes) -> None:
-    """Whatever a server sends is judged, not a reason to fail."""
+def test_any_bytes_can_be_parsed(content: bytes) -> None:
+    """Arbitrary bytes are judged and never raise an exception."""
     assert parsed(content).faults
 
 
 Mutation = Callable[[st.DataObject, list[Payload]], list[Payload | str]]
 
 
-def drop(kind: str) -> Mutation:
-    """Leave out one payload of a kind."""
+def substitute(kind: str, change: Callable[[Payload], list[Payload]]) -> Mutation:
+    """Return a mutation that substitutes other payloads for one of a kind."""
 
     def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
         places = [n for n, each in enumerate(payloads) if each["type"] == kind]
         place = data.draw(st.sampled_from(places))
-        return [*payloads[:place], *payloads[place + 1 :], DONE]
+        return [*payloads[:place], *change(payloads[place]), *payloads[place + 1 :], DONE]
 
     return mutate
+
+
+def drop(kind: str) -> Mutation:
+    """Return a mutation that omits one payload of a kind."""
+    return substitute(kind, lambda _: [])
 
 
 def double(kind: str) -> Mutation:
-    """Send one payload of a kind twice."""
-
-    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
-        places = [n for n, each in enumerate(payloads) if each["type"] == kind]
-        place = data.draw(st.sampled_from(places))
-        return [*payloads[:place], payloads[place], *payloads[place:], DONE]
-
-    return mutate
+    """Return a mutation that sends one payload of a kind twice."""
+    return substitute(kind, lambda payload: [payload, payload])
 
 
 def replace(kind: str, **fields: Any) -> Mutation:
-    """Change fields of one payload of a kind; ``...`` leaves one out."""
-
-    def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
-        places = [n for n, each in enumerate(payloads) if each["type"] == kind]
-        place = data.draw(st.sampled_from(places))
-        other = {n: v for n, v in (payloads[place] | fields).items() if v is not ...}
-        return [*payloads[:place], other, *payloads[place + 1 :], DONE]
-
-    return mutate
+    """Return a mutation that changes fields of one payload; ``...`` removes a field."""
+    return substitute(
+        kind, lambda payload: [{n: v for n, v in (payload | fields).items() if v is not ...}]
+    )
 
 
 def append(*late: Payload | str) -> Mutation:
-    """Send something after the end of the answer."""
+    """Return a mutation that appends events to the answer."""
     return lambda _, payloads: [*payloads, *late]
 
 
 def insert(text: str) -> Mutation:
-    """Send something that is no payload, anywhere."""
+    """Return a mutation that inserts an invalid payload anywhere."""
 
     def mutate(data: st.DataObject, payloads: list[Payload]) -> list[Payload | str]:
         place = data.draw(st.integers(0, len(payloads)))
@@ -512,7 +502,7 @@ def insert(text: str) -> Mutation:
 MUTATIONS: dict[str, tuple[Mutation, set[str]]] = {
     "no start": (drop("start"), {ORDER}),
     "no start-step": (drop("start-step"), {ORDER}),
-    # Where another text is open, a piece of an unopened one has a wrong id.
+    # While another text is open, a piece of an unopened text has a wrong id.
     "no text-start": (drop("text-start"), {ORDER, IDS}),
     "no text-end": (drop("text-end"), {ORDER, IDS}),
     "no finish-step": (drop("finish-step"), {ORDER}),
@@ -542,9 +532,9 @@ MUTATIONS: dict[str, tuple[Mutation, set[str]]] = {
 @settings(REPEATABLE, max_examples=25)
 @given(data=st.data())
 def test_one_fault_anywhere_breaks_its_own_rule(name: str, data: st.DataObject) -> None:
-    """Whatever the stream, one thing wrong with it breaks the rule that is about that."""
+    """A single fault in a generated stream breaks only the rules about that fault."""
     mutate, rules = MUTATIONS[name]
-    # One step at least has a text with a piece, so that there is something to get wrong.
+    # At least one step has a text with a piece, so that each mutation has a target.
     before, after = data.draw(steps()), data.draw(steps())
     payloads = [START, *before, STEP, *TEXT, STEP_END, *after, FINISH]
     found = broken(frames(*mutate(data, payloads)))
@@ -554,8 +544,8 @@ def test_one_fault_anywhere_breaks_its_own_rule(name: str, data: st.DataObject) 
 
 @settings(REPEATABLE, max_examples=50)
 @given(st.data())
-def test_two_events_run_together_are_a_fault_of_the_frames(data: st.DataObject) -> None:
-    """Without an empty line between them, two events are one that is no JSON."""
+def test_merged_events_are_a_fault_of_the_frames(data: st.DataObject) -> None:
+    """Without the empty line between them, two events are one event with invalid JSON."""
     payloads = [*map(json.dumps, data.draw(answers())), DONE]
     place = data.draw(st.integers(1, len(payloads) - 1))
     stream = frames(*payloads[:place])[:-1] + frames(*payloads[place:])
@@ -576,11 +566,11 @@ def test_two_events_run_together_are_a_fault_of_the_frames(data: st.DataObject) 
         (10.0, 0.0, 5, False),
     ],
 )
-def test_stream_that_was_held_back_is_noticed(
+def test_buffered_stream_is_recognised(
     seconds: float,
     first: float,
     deltas: int,
     expected: bool | None,
 ) -> None:
-    """Only a slow stream of several pieces tells: its body came at once, or bit by bit."""
+    """Only a slow stream of several pieces shows whether it was sent at once or gradually."""
     assert expected is held_back(seconds, first, deltas)

@@ -1,8 +1,8 @@
-"""A stream has to come piece by piece, which only time shows."""
+"""Streams must arrive in chunks, which only timing shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,12 +11,11 @@ import pytest
 from siteassist_contract.checks import streams
 
 if TYPE_CHECKING:
-    from siteassist_contract.checks.context import CheckContext
-    from tests.contract.conftest import Clock, Forward, InProcess
+    from tests.contract.conftest import Clock, Forward, MakeContext, MakeMock
 
 
 class Slow(httpx.SyncByteStream):
-    """A body that takes a second, either before its beginning or between its pieces."""
+    """A body that takes a second, either before its start or between its chunks."""
 
     def __init__(self, clock: Clock, content: bytes, *, held_back: bool) -> None:
         self._clock = clock
@@ -24,7 +23,7 @@ class Slow(httpx.SyncByteStream):
         self._held_back = held_back
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield it in ten pieces."""
+        """Yield the body in ten chunks."""
         size = len(self._content) // 10 + 1
         for begin in range(0, len(self._content), size):
             if begin == 0 or not self._held_back:
@@ -33,13 +32,13 @@ class Slow(httpx.SyncByteStream):
 
 
 @pytest.mark.parametrize("held_back", [False, True])
-def test_stream_that_is_held_back(
+def test_buffered_stream_is_a_violation(
     held_back: bool,
-    make_mock: Callable[..., InProcess],
+    make_mock: MakeMock,
     clock: Clock,
-    make_context: Callable[..., CheckContext],
+    make_context: MakeContext,
 ) -> None:
-    """A stream that comes at once at its end is a break, one that comes slowly is not."""
+    """A stream that arrives all at once at its end is a violation, a slow one is not."""
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
@@ -54,5 +53,5 @@ def test_stream_that_is_held_back(
     assert (broken if held_back else set()) == set(context.findings.violations)
     assert 0 < context.findings.tested["stream-incremental", "sendMessage"]
     if held_back:
-        told = context.findings.violations["sendMessage stream-incremental"].actual
-        assert "no byte before the end, after 1.0 s, three times in a row" == told
+        actual = context.findings.violations["sendMessage stream-incremental"].actual
+        assert "no byte before the end, after 1.0 s, three times in a row" == actual

@@ -1,10 +1,10 @@
-"""What goes over the wire is paced, waited for, and kept as it came."""
+"""The recorder's pacing, waiting and history."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -20,29 +20,15 @@ from siteassist_contract.http.recorder import (
     proxy_for,
 )
 
+if TYPE_CHECKING:
+    from tests.contract.conftest import Clock
+
 URL = "http://127.0.0.1/v2"
 Step = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
-class Clock:
-    """A clock that stands still until somebody sleeps or a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        """Return the time."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Move the time on."""
-        self.slept.append(round(seconds, 6))
-        self.now += seconds
-
-
 class Server(httpx.BaseTransport):
-    """Answers with one step of a script after the other; the last one stays."""
+    """A transport that responds with the steps of a script, and repeats the last one."""
 
     def __init__(self, *script: Step) -> None:
         self.script = list(script)
@@ -51,7 +37,7 @@ class Server(httpx.BaseTransport):
         self.closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Give the next answer, or fail as the script says."""
+        """Return the next response, or raise the next exception."""
         self.requests.append((request.method, str(request.url), request.read()))
         self.encodings.append(request.headers["Accept-Encoding"])
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -60,12 +46,12 @@ class Server(httpx.BaseTransport):
         return step(request) if callable(step) else step
 
     def close(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.closed = True
 
 
 class Pieces(httpx.SyncByteStream):
-    """A body that comes piece by piece, each after some seconds."""
+    """A body that arrives in chunks, each after some seconds."""
 
     def __init__(
         self, clock: Clock, *pieces: tuple[float, bytes], error: Exception | None = None
@@ -76,7 +62,7 @@ class Pieces(httpx.SyncByteStream):
         self.closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the pieces."""
+        """Yield the chunks."""
         for seconds, piece in self._pieces:
             self._clock.now += seconds
             yield piece
@@ -84,34 +70,26 @@ class Pieces(httpx.SyncByteStream):
             raise self._error
 
     def close(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.closed = True
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Put a clock of ours in the place of the real one."""
-    clock = Clock()
-    monkeypatch.setattr(recorder_module, "time", clock)
-    return clock
-
-
-def wire_to(server: Server, clock: Clock, **options: Any) -> Recorder:
-    """Make a wire that leads to a server of ours."""
+def recorder_for(server: Server, clock: Clock, **options: Any) -> Recorder:
+    """Create a recorder for a scripted server."""
     return Recorder(transport=server, sleep=clock.sleep, **options)
 
 
-def ask(
+def send(
     recorder: Recorder, method: str = "GET", path: str = "/identity/me", **rest: Any
 ) -> httpx.Response:
     """Send one request as a client does."""
-    with httpx.Client(transport=_Kept(recorder), timeout=20) as client:
+    with httpx.Client(transport=_Unclosed(recorder), timeout=20) as client:
         facts = CallFacts("getMe", "first", base_path="/v2")
         return client.request(method, URL + path, extensions={CALL: facts}, **rest)
 
 
-class _Kept(httpx.BaseTransport):
-    """Leads to a wire that several clients use, one after the other."""
+class _Unclosed(httpx.BaseTransport):
+    """A transport that several clients use in turn, without closing the recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -121,7 +99,7 @@ class _Kept(httpx.BaseTransport):
 
 
 def refusal(**headers: str) -> Callable[..., httpx.Response]:
-    """Make an answer that says later."""
+    """Return a function that creates 429 responses."""
 
     def answer(details: Any = None, body: bytes | None = None) -> httpx.Response:
         error = {"message": "Later", "code": "TOO_MANY_REQUESTS", "details": details}
@@ -134,20 +112,20 @@ def refusal(**headers: str) -> Callable[..., httpx.Response]:
 def exchange(
     content: bytes = b"", body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Exchange:
-    """Make an exchange out of what matters for a test."""
+    """Create an exchange with defaults."""
     return Exchange("getMe", "", "GET", "/x", body, "", 200, headers or {}, content, 0.0, 0.0, 0)
 
 
-# What is kept
+# The history
 
 
-def test_exchange_is_kept_as_it_came(clock: Clock) -> None:
-    """Request and answer, when its body began and ended, and in how many pieces it came."""
+def test_exchange_is_recorded(clock: Clock) -> None:
+    """Request and response are recorded, with the times and the number of the body's chunks."""
     body = Pieces(clock, (1, b""), (2, b'{"a":'), (0, b""), (3, b"1}"))
     headers = [("Content-Type", "Application/JSON; charset=utf-8"), ("X-A", "1"), ("X-A", "2")]
     server = Server(httpx.Response(201, headers=headers, stream=body))
-    recorder = wire_to(server, clock)
-    answer = ask(recorder, "POST", "/search?q=%C3%BC+b&c=%20", json={"x": 1}, headers={"X-Y": "z"})
+    recorder = recorder_for(server, clock)
+    answer = send(recorder, "POST", "/search?q=%C3%BC+b&c=%20", json={"x": 1}, headers={"X-Y": "z"})
     assert (201, {"a": 1}) == (answer.status_code, answer.json())
     assert [
         Exchange(
@@ -169,17 +147,17 @@ def test_exchange_is_kept_as_it_came(clock: Clock) -> None:
     assert body.closed
 
 
-def test_answer_is_asked_for_as_it_is(clock: Clock) -> None:
-    """Nothing compresses what is to be looked at, whatever the client would like."""
+def test_response_is_requested_without_compression(clock: Clock) -> None:
+    """The recorder overrides the client's `Accept-Encoding`."""
     server = Server(httpx.Response(200))
-    ask(wire_to(server, clock), headers={"Accept-Encoding": "gzip"})
+    send(recorder_for(server, clock), headers={"Accept-Encoding": "gzip"})
     assert ["identity"] == server.encodings
 
 
-def test_answer_without_a_body_never_began(clock: Clock) -> None:
-    """No byte, no time; a request without a body has no media type either."""
-    recorder = wire_to(Server(httpx.Response(204)), clock)
-    ask(recorder, headers={"Content-Type": "text/plain"})
+def test_response_without_body_has_no_timing(clock: Clock) -> None:
+    """There is no time of a first byte; a request without a body has no media type."""
+    recorder = recorder_for(Server(httpx.Response(204)), clock)
+    send(recorder, headers={"Content-Type": "text/plain"})
     (kept,) = recorder.history
     assert (0.0, 0, b"", "", "") == (
         *(kept.first, kept.pieces, kept.content, kept.content_type, kept.media_type),
@@ -202,53 +180,55 @@ def test_answer_without_a_body_never_began(clock: Clock) -> None:
         ),
     ],
 )
-def test_body_is_read_if_it_can_be(content: bytes, json_value: object, document: object) -> None:
-    """JSON in the documented spelling; anything else is nothing, never an error."""
+def test_response_body_is_parsed_if_possible(
+    content: bytes, json_value: object, document: object
+) -> None:
+    """JSON is read in the documented spelling; anything else is None, not an error."""
     kept = exchange(content, content)
     assert (json_value, document) == (kept.json, kept.document)
 
 
 @pytest.mark.parametrize(("body", "sent"), [(b"[1]", [1]), (b"", None), (b"\xff{", None)])
-def test_sent_body_is_read_if_it_can_be(body: bytes, sent: object) -> None:
-    """What was sent may be no JSON on purpose."""
+def test_request_body_is_parsed_if_possible(body: bytes, sent: object) -> None:
+    """A request may have invalid JSON on purpose."""
     assert sent == exchange(body=body).sent
 
 
-def test_bytes_are_not_shown_by_accident() -> None:
-    """A body may hold a token, so that no assertion or log prints an exchange's answer."""
+def test_representation_has_no_body_or_headers() -> None:
+    """No assertion or log prints a token of an exchange."""
     assert "secret" not in repr(exchange(b"secret", headers={"x-token": "secret"}))
 
 
 # Pacing
 
 
-def test_requests_keep_their_distance(clock: Clock) -> None:
-    """Two a second: the second waits for half of one, a late one for nothing."""
-    recorder = wire_to(Server(httpx.Response(200)), clock, per_second=2)
+def test_requests_are_paced(clock: Clock) -> None:
+    """At two a second, a request waits half a second, and a late one does not wait."""
+    recorder = recorder_for(Server(httpx.Response(200)), clock, per_second=2)
     for _ in range(3):
-        ask(recorder)
+        send(recorder)
     clock.now += 10
-    ask(recorder)
-    ask(recorder)
+    send(recorder)
+    send(recorder)
     assert [0.5, 0.5, 0.5] == clock.slept
     assert (5, 0.0) == (recorder.requests, recorder.waited)
 
 
-def test_nobody_waits_without_a_pace(clock: Clock) -> None:
-    """As fast as the server answers."""
-    recorder = wire_to(Server(httpx.Response(200)), clock)
+def test_requests_without_a_pace_do_not_wait(clock: Clock) -> None:
+    """Without a limit, requests follow each other immediately."""
+    recorder = recorder_for(Server(httpx.Response(200)), clock)
     for _ in range(3):
-        ask(recorder)
+        send(recorder)
     assert ([], 3) == (clock.slept, recorder.requests)
 
 
-def test_somebody_watches_each_request(clock: Clock) -> None:
-    """Before it is sent, so that a run can end there."""
+def test_watch_is_called_before_each_request(clock: Clock) -> None:
+    """The callback runs before a request is sent, so that it can end the run."""
     seen: list[int] = []
     server = Server(httpx.Response(200))
-    recorder = wire_to(server, clock, watch=lambda: seen.append(len(server.requests)))
-    ask(recorder)
-    ask(recorder)
+    recorder = recorder_for(server, clock, watch=lambda: seen.append(len(server.requests)))
+    send(recorder)
+    send(recorder)
     assert [0, 1] == seen
 
 
@@ -271,12 +251,12 @@ def test_somebody_watches_each_request(clock: Clock) -> None:
         (refusal(**{"Retry-After": "7"})(body=b"\xff"), 7.0),
     ],
 )
-def test_server_may_say_when_to_come_back(
+def test_retry_time_is_read_from_details_or_header(
     answer: httpx.Response, waited: float, clock: Clock
 ) -> None:
-    """In the error's details, which are documented, or else in the header."""
-    recorder = wire_to(Server(answer, httpx.Response(200)), clock)
-    assert 200 == ask(recorder).status_code
+    """The documented `retryAfter` in the error's details precedes the `Retry-After` header."""
+    recorder = recorder_for(Server(answer, httpx.Response(200)), clock)
+    assert 200 == send(recorder).status_code
     assert ([waited], waited, 2) == (clock.slept, recorder.waited, recorder.requests)
     assert [200] == [kept.status for kept in recorder.history]
 
@@ -293,18 +273,18 @@ def test_server_may_say_when_to_come_back(
         httpx.Response(200, headers={"Retry-After": "3"}),
     ],
 )
-def test_without_a_time_nobody_waits(answer: httpx.Response, clock: Clock) -> None:
-    """Such an answer is an answer like any other."""
-    recorder = wire_to(Server(answer), clock)
-    assert answer.status_code == ask(recorder).status_code
+def test_refusal_without_a_time_is_returned(answer: httpx.Response, clock: Clock) -> None:
+    """Without a usable time in a 429, the response is recorded like any other."""
+    recorder = recorder_for(Server(answer), clock)
+    assert answer.status_code == send(recorder).status_code
     assert ([], 1) == (clock.slept, recorder.requests)
     assert [answer.status_code] == [kept.status for kept in recorder.history]
 
 
-def test_patience_has_an_end(clock: Clock) -> None:
-    """After four waits the refusal is the answer; each try was a request."""
-    recorder = wire_to(Server(refusal()({"retryAfter": 1})), clock, per_second=1)
-    assert 429 == ask(recorder).status_code
+def test_retries_are_limited(clock: Clock) -> None:
+    """After four waits the refusal is the response; each attempt counts as a request."""
+    recorder = recorder_for(Server(refusal()({"retryAfter": 1})), clock, per_second=1)
+    assert 429 == send(recorder).status_code
     assert (5, 4.0, [429]) == (
         recorder.requests,
         recorder.waited,
@@ -313,55 +293,52 @@ def test_patience_has_an_end(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("seconds", [61, 999_999])
-def test_too_long_a_wait_ends_the_run(seconds: float, clock: Clock) -> None:
-    """Nobody waits for more than a minute."""
-    recorder = wire_to(Server(refusal()({"retryAfter": seconds})), clock)
+def test_long_wait_ends_the_run(seconds: float, clock: Clock) -> None:
+    """A wait of more than a minute is an error."""
+    recorder = recorder_for(Server(refusal()({"retryAfter": seconds})), clock)
     with pytest.raises(GoneError, match=rf"retry after {seconds:.0f} s \(429\)"):
-        ask(recorder)
+        send(recorder)
     assert ([], []) == (clock.slept, recorder.history)
 
 
-def test_what_is_sent_again_is_the_same(clock: Clock) -> None:
-    """Its body too."""
+def test_retry_sends_the_same_request(clock: Clock) -> None:
+    """A retry has the same body, even if it came from an iterator."""
     server = Server(refusal()({"retryAfter": 1}), httpx.Response(200))
-    ask(wire_to(server, clock), "POST", "/identity/init", content=iter([b"a", b"b"]))
+    send(recorder_for(server, clock), "POST", "/identity/init", content=iter([b"a", b"b"]))
     assert 2 * [("POST", f"{URL}/identity/init", b"ab")] == server.requests
 
 
-# When nothing comes
+# Missing responses
 
 
 DROPPED = httpx.RemoteProtocolError("Server disconnected without sending a response.")
 
 
-def test_reading_is_tried_again_on_a_dropped_connection(clock: Clock) -> None:
-    """An idle connection may be closed at any time, which is nobody's fault."""
+def test_get_is_retried_after_a_dropped_connection(clock: Clock) -> None:
+    """A server may close an idle connection at any time."""
     server = Server(DROPPED, httpx.Response(200))
-    recorder = wire_to(server, clock)
-    assert 200 == ask(recorder).status_code
+    recorder = recorder_for(server, clock)
+    assert 200 == send(recorder).status_code
     assert (2, 1, 1) == (len(server.requests), recorder.requests, len(recorder.history))
 
 
-def test_writing_is_not_tried_again(clock: Clock) -> None:
-    """Nobody knows whether it was done, and doing it twice would be something else."""
+def test_post_is_not_retried(clock: Clock) -> None:
+    """The server may have processed the request before it dropped the connection."""
     server = Server(DROPPED, httpx.Response(200))
-    recorder = wire_to(server, clock)
+    recorder = recorder_for(server, clock)
     with pytest.raises(UnansweredError, match="Server disconnected") as caught:
-        ask(recorder, "POST")
+        send(recorder, "POST")
     assert ("getMe", 1, []) == (caught.value.operation, len(server.requests), recorder.history)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_server_that_is_not_there_ends_the_run(method: str, clock: Clock) -> None:
-    """Without a connection there is nothing to test."""
+@pytest.mark.parametrize(("method", "before"), [("GET", []), ("POST", []), ("GET", [DROPPED])])
+def test_refused_connection_ends_the_run(
+    method: str, before: list[Exception], clock: Clock
+) -> None:
+    """A refused connection is an error for any method, also on a retry."""
+    server = Server(*before, httpx.ConnectError("refused"))
     with pytest.raises(GoneError, match="the server stopped answering: refused"):
-        ask(wire_to(Server(httpx.ConnectError("refused")), clock), method)
-
-
-def test_server_may_go_between_two_tries(clock: Clock) -> None:
-    """The second try is judged like a first one."""
-    with pytest.raises(GoneError, match="the server stopped answering: refused"):
-        ask(wire_to(Server(DROPPED, httpx.ConnectError("refused")), clock))
+        send(recorder_for(server, clock), method)
 
 
 @pytest.mark.parametrize(
@@ -374,82 +351,83 @@ def test_server_may_go_between_two_tries(clock: Clock) -> None:
     ],
 )
 @pytest.mark.parametrize("before", [[], [DROPPED]])
-def test_request_without_an_answer_is_told(
+def test_missing_response_is_reported(
     error: Exception, words: str, before: list[Exception], clock: Clock
 ) -> None:
-    """How it ended, with the first try and with the second."""
-    recorder = wire_to(Server(*before, error), clock)
+    """The message has the cause, on a first attempt and on a retry."""
+    recorder = recorder_for(Server(*before, error), clock)
     with pytest.raises(UnansweredError, match=words):
-        ask(recorder)
+        send(recorder)
     assert (1 + len(before), []) == (len(_server(recorder).requests), recorder.history)
 
 
 def _server(recorder: Recorder) -> Server:
-    """Return the server that a wire leads to."""
+    """Return a recorder's server."""
     server = recorder._inner
     assert isinstance(server, Server)
     return server
 
 
-def test_answer_that_drops_twice_is_told(clock: Clock) -> None:
-    """A connection that drops again was not idle."""
+def test_second_dropped_connection_is_reported(clock: Clock) -> None:
+    """A connection that drops on a retry was not idle."""
     with pytest.raises(UnansweredError, match=r"cut off \(RemoteProtocolError\)"):
-        ask(wire_to(Server(DROPPED), clock))
+        send(recorder_for(Server(DROPPED), clock))
 
 
-def test_timeout_without_a_limit_is_told(clock: Clock) -> None:
-    """Whoever sets no limit still gets an answer in words."""
+def test_timeout_without_a_limit_is_reported(clock: Clock) -> None:
+    """The message needs no limit."""
     facts = CallFacts("getMe")
     request = httpx.Request("GET", URL, extensions={CALL: facts})
     with pytest.raises(UnansweredError, match="no answer in time"):
-        wire_to(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
+        recorder_for(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
 
 
-def test_body_that_breaks_off_is_no_answer(clock: Clock) -> None:
-    """Part of an answer is not judged, and its connection is given back."""
+def test_truncated_body_is_not_recorded(clock: Clock) -> None:
+    """Part of a response is not judged, and its connection is released."""
     body = Pieces(clock, (1, b"{"), error=httpx.ReadError("cut"))
-    recorder = wire_to(Server(httpx.Response(200, stream=body)), clock)
+    recorder = recorder_for(Server(httpx.Response(200, stream=body)), clock)
     with pytest.raises(UnansweredError, match="cut off"):
-        ask(recorder)
+        send(recorder)
     assert ([], True) == (recorder.history, body.closed)
 
 
-def test_answer_that_goes_on_too_long_is_ended(clock: Clock) -> None:
-    """A stream that never ends, however alive, is no answer."""
+def test_response_time_is_limited(clock: Clock) -> None:
+    """A stream that never ends is aborted, even if data still arrives."""
+    start = clock.now
     body = Pieces(clock, *1000 * [(1.0, b": ping\n\n")])
-    recorder = wire_to(Server(httpx.Response(200, stream=body)), clock)
+    recorder = recorder_for(Server(httpx.Response(200, stream=body)), clock)
     with pytest.raises(UnansweredError, match="the answer does not end"):
-        ask(recorder)
-    assert (1121.0, True) == (clock.now, body.closed)
+        send(recorder)
+    assert (121.0, True) == (clock.now - start, body.closed)
 
 
-def test_answer_that_is_too_large_is_ended(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it fills the memory; what is just as large as it may be is read."""
+def test_response_size_is_limited(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response of the maximum size is read, and a larger one is aborted."""
     monkeypatch.setattr(recorder_module, "LARGEST_ANSWER", 10)
-    recorder = wire_to(Server(httpx.Response(200, content=10 * b"x")), clock)
-    assert 10 == len(ask(recorder).content)
+    recorder = recorder_for(Server(httpx.Response(200, content=10 * b"x")), clock)
+    assert 10 == len(send(recorder).content)
     body = Pieces(clock, *1000 * [(0.0, b"xxxx")])
     with pytest.raises(UnansweredError, match="the answer does not end"):
-        ask(wire_to(Server(httpx.Response(200, stream=body)), clock))
+        send(recorder_for(Server(httpx.Response(200, stream=body)), clock))
     assert body.closed
 
 
 @pytest.mark.parametrize("error", [UnansweredError("getMe", "no"), GoneError("no")])
-def test_no_search_for_examples_swallows_silence(error: BaseException) -> None:
-    """Hypothesis tries every `Exception` again, which a silent server would not survive."""
+def test_errors_are_not_retried_by_hypothesis(error: BaseException) -> None:
+    """Hypothesis retries after an `Exception`, and must not retry a silent server."""
     assert not isinstance(error, Exception)
 
 
-def test_wire_closes_its_connections(clock: Clock) -> None:
-    """And makes real ones if nobody gives it others."""
+def test_recorder_closes_its_transport(clock: Clock) -> None:
+    """Closing closes the given transport, or the default one."""
     server = Server(httpx.Response(200))
-    wire_to(server, clock).close()
+    recorder_for(server, clock).close()
     assert server.closed
     Recorder().close()
 
 
-def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that other programs use, unless the address is to be reached without it."""
+def test_proxy_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's proxy is used unless `no_proxy` excludes the host."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -461,10 +439,10 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy_for("http://api.example/v2") is None
 
 
-def test_a_server_that_refuses_everything_is_given_up(clock: Clock) -> None:
-    """Nothing can be learned from a server that is overloaded all the time."""
-    recorder = wire_to(Server(lambda _: httpx.Response(503)), clock)
+def test_overloaded_server_ends_the_run(clock: Clock) -> None:
+    """The 25th refusal in a row ends the run."""
+    recorder = recorder_for(Server(lambda _: httpx.Response(503)), clock)
     for _ in range(24):
-        ask(recorder)
+        send(recorder)
     with pytest.raises(GoneError, match="refuses all requests, the last one with 503"):
-        ask(recorder)
+        send(recorder)

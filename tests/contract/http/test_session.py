@@ -113,11 +113,11 @@ def test_undescribed_parameter_is_refused(place: str) -> None:
 
 def test_token_is_sent_as_bearer() -> None:
     """A session without a token sends no `Authorization` header."""
-    lent, none = Server(), Server()
-    session(lent).call("getMe")
-    session(none, token=None).call("getMe")
-    assert "Bearer t0ken" == lent.requests[0].headers["Authorization"]
-    assert "Authorization" not in none.requests[0].headers
+    with_token, without = Server(), Server()
+    session(with_token).call("getMe")
+    session(without, token=None).call("getMe")
+    assert "Bearer t0ken" == with_token.requests[0].headers["Authorization"]
+    assert "Authorization" not in without.requests[0].headers
 
 
 def test_request_parts_are_sent() -> None:

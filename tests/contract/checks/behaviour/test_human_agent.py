@@ -14,29 +14,13 @@ from siteassist_contract.checks.behaviour import journeys
 from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from siteassist_contract.checks.context import CheckContext
-    from tests.contract.conftest import Forward, InProcess
+    from tests.contract.conftest import Forward, InProcess, MakeContext
 
 
-def _is(request: httpx.Request, method: str) -> bool:
-    """Return whether a request is one to the messages of a conversation."""
+def _is_for_messages(request: httpx.Request, method: str) -> bool:
+    """Return whether a request is for the messages of a conversation."""
     path = re.fullmatch("/v2/conversations/[^/]+/messages", request.url.path)
     return request.method == method and path is not None
-
-
-@pytest.fixture
-def handled(shared: InProcess) -> str:
-    """Return a conversation of the private key's visitor that a human agent handles."""
-    shared.fault = None
-    started = httpx.Request(
-        "POST",
-        "http://localhost/v2/conversations",
-        headers={"Authorization": f"Bearer {PRIVATE_KEY}"},
-    )
-    name = str(shared.forward(started).json()["id"])
-    path = f"http://localhost/_mock/conversations/{name}/handover"
-    assert 200 == shared.forward(httpx.Request("POST", path, json={"name": "Ada"})).status_code
-    return name
 
 
 @pytest.mark.parametrize(
@@ -47,26 +31,26 @@ def handled(shared: InProcess) -> str:
         ("forgets", {"getConversation one-history"}, "no message"),
     ],
 )
-def test_message_to_a_human_agent(
+def test_message_to_a_human_agent_is_queued(
     wrong: str | None,
     also: set[str],
     actual: str,
-    handled: str,
+    hand_over: Callable[..., str],
     shared: InProcess,
-    make_context: Callable[..., CheckContext],
+    make_context: MakeContext,
 ) -> None:
-    """It is queued, 202 as text, and stored; whatever else comes is a break."""
+    """The message is stored and the response is 202 as text; anything else is a violation."""
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
-        if wrong == "answers" and _is(request, "POST"):
+        if wrong == "answers" and _is_for_messages(request, "POST"):
             return httpx.Response(202, headers={"content-type": "text/plain"}, text="Queued")
-        if wrong == "forgets" and _is(request, "GET"):
+        if wrong == "forgets" and _is_for_messages(request, "GET"):
             return httpx.Response(200, json={**answer.json(), "data": []})
         return answer
 
     shared.fault = fault
-    context = make_context(shared, token=PRIVATE_KEY, human=handled)
+    context = make_context(shared, token=PRIVATE_KEY, human=hand_over())
     journeys.human(context)
     found = context.findings.violations
     assert ({"sendMessage queued"} if wrong else set()) | also == set(found)
@@ -75,17 +59,17 @@ def test_message_to_a_human_agent(
         assert actual == found["sendMessage queued"].actual
 
 
-@pytest.mark.parametrize("whose", ["nobody's", "somebody else's"])
-def test_lent_conversation_that_is_none_of_the_visitors(
-    whose: str, shared: InProcess, make_context: Callable[..., CheckContext]
+@pytest.mark.parametrize("exists", [False, True])
+def test_conversation_of_another_visitor_is_not_used(
+    exists: bool, shared: InProcess, make_context: MakeContext
 ) -> None:
-    """Nothing is sent to it, and the report says why the rule was not tested."""
+    """No message is sent, and the report gives the reason."""
     shared.fault = None
     name = str(uuid.uuid4())
-    if whose != "nobody's":
-        known = make_context(shared).visitor().start()
-        assert known is not None
-        name = known.id
+    if exists:
+        started = make_context(shared).visitor().start()
+        assert started is not None
+        name = started.id
     context = make_context(shared, token=PRIVATE_KEY, human=name)
     shared.requests.clear()
     journeys.human(context)

@@ -1,12 +1,10 @@
-"""The random walk finds what no journey reaches, by a short way, and ends in time."""
+"""The random walk: it finds faults that no journey finds, shortens them and ends in time."""
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,56 +13,36 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 from siteassist_contract.checks.behaviour import journeys, random_steps
 from siteassist_contract.checks.behaviour.random_steps import run_random_steps
-from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.findings import Violation
-from siteassist_contract.http.recorder import Recorder
 from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Fault, Forward, InProcess
+    from tests.contract.conftest import Clock, Fault, Forward, InProcess, MakeContext
 
 PER_REQUEST = 0.005
-"""How long, in seconds, a request takes by the clock of these tests."""
+"""The seconds that a request takes on the tests' clock."""
 
 
 def loses_one_reason(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Forget a reason that is no ASCII."""
+    """Lose a closing reason that ends with an emoji."""
     answer = forward(request)
     text = re.sub('"closeReason":"[^"]*🎉"', '"closeReason":null', answer.text)
     return httpx.Response(answer.status_code, headers=answer.headers, text=text)
 
 
 def fails_on_a_new_line(request: httpx.Request, forward: Forward) -> httpx.Response:
-    """Fail on a message that is only a new line."""
+    """Fail on a message that is only a line feed."""
     if b'"content":"\\n"' in request.content.replace(b" ", b""):
         return httpx.Response(500, json={"error": {"message": "Oh"}})
     return forward(request)
 
 
-FAULTS: dict[str, Fault] = {
-    "getConversation read-back": loses_one_reason,
-    "sendMessage no-server-error": fails_on_a_new_line,
-}
-
-
-class Clock:
-    """The time that a walk takes, in seconds."""
-
-    now = 0.0
+Walking = Callable[["Fault | None"], None]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Begin somewhere."""
-    return Clock()
-
-
-@pytest.fixture
-def walking(
-    shared: InProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Fault | None], None]:
-    """Return a function that chooses the fault; time passes with requests only."""
-    monkeypatch.setattr(random_steps, "time", SimpleNamespace(monotonic=lambda: clock.now))
+def walking(shared: InProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Walking:
+    """Return a function that sets the fault; only requests advance the clock."""
+    monkeypatch.setattr(random_steps, "time", clock)
 
     def choose(fault: Fault | None) -> None:
         def timed(request: httpx.Request, forward: Forward) -> httpx.Response:
@@ -76,56 +54,64 @@ def walking(
     return choose
 
 
-@pytest.mark.parametrize("broken", FAULTS)
-def test_walk_finds_what_no_journey_reaches(
-    broken: str,
+@pytest.mark.parametrize(
+    ("fault", "seconds", "key"),
+    [
+        (loses_one_reason, 9, "getConversation read-back"),
+        (fails_on_a_new_line, 4, "sendMessage no-server-error"),
+    ],
+)
+def test_walk_finds_faults_that_no_journey_finds(
+    fault: Fault,
+    seconds: float,
+    key: str,
     shared: InProcess,
     clock: Clock,
-    walking: Callable[[Fault | None], None],
-    make_context: Callable[..., CheckContext],
+    walking: Walking,
+    make_context: MakeContext,
 ) -> None:
-    """A violation that depends on one odd value is found, and takes a few requests to see."""
-    walking(FAULTS[broken])
+    """A violation that depends on one unusual value is found and shortened to a few requests."""
+    walking(fault)
     context = make_context(shared)
     for _, journey in journeys.JOURNEYS:
         journey(context)
     assert {} == context.findings.violations
-    run_random_steps(context, seed_=1, until=clock.now + 9, database=None)
+    run_random_steps(context, seed_=1, until=clock.now + seconds, database=None)
     found = context.findings.violations
-    assert broken in found
-    assert 8 >= found[broken].requests
-    assert found[broken].commands.count("curl") <= 8
+    assert key in found
+    assert 8 >= found[key].requests
+    assert found[key].commands.count("curl") <= 8
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("credentials", ["key", "token"])
-def test_walk_is_quiet_on_a_clean_server(
+@pytest.mark.parametrize("with_key", [True, False])
+def test_walk_finds_nothing_on_a_correct_server(
     seed: int,
-    credentials: str,
+    with_key: bool,
     shared: InProcess,
     clock: Clock,
-    walking: Callable[[Fault | None], None],
-    make_context: Callable[..., CheckContext],
+    walking: Walking,
+    make_context: MakeContext,
 ) -> None:
-    """Nothing is found where nothing is wrong, by two visitors or by one; and it ends in time."""
+    """A walk of one or two visitors finds no violation and ends in time."""
     walking(None)
-    lent = {"api_key": None, "token": PRIVATE_KEY} if credentials == "token" else {}
-    context = make_context(shared, **lent)
+    given = {} if with_key else {"api_key": None, "token": PRIVATE_KEY}
+    context = make_context(shared, **given)
     until = clock.now + 2
     run_random_steps(context, seed_=seed, until=until, database=None)
     assert {} == {key: found.actual for key, found in context.findings.violations.items()}
     assert 300 < context.recorder.requests
-    # The step that was going on comes to its end, and every conversation is read once more.
+    # The current step is completed, and each conversation is read once more.
     assert until <= clock.now < until + 1
 
 
-def test_walk_without_time(
+def test_walk_without_time_sends_nothing(
     shared: InProcess,
     clock: Clock,
-    walking: Callable[[Fault | None], None],
-    make_context: Callable[..., CheckContext],
+    walking: Walking,
+    make_context: MakeContext,
 ) -> None:
-    """A walk whose time is up before it begins sends nothing."""
+    """A walk whose time has expired sends no request."""
     walking(None)
     context = make_context(shared)
     run_random_steps(context, seed_=1, until=clock.now, database=None)
@@ -137,25 +123,22 @@ def test_example_database_is_tried_first(
     monkeypatch: pytest.MonkeyPatch,
     shared: InProcess,
     clock: Clock,
-    walking: Callable[[Fault | None], None],
-    make_context: Callable[..., CheckContext],
+    walking: Walking,
+    make_context: MakeContext,
 ) -> None:
-    """What one run has found, the next one tries first, whatever its seed: it takes less."""
+    """A later run with another seed finds a stored violation in fewer requests."""
     walking(loses_one_reason)
     at_first: list[int] = []
     for seed in (1, 50):
         context = make_context(shared)
         noted: list[int] = []
         monkeypatch.setattr(
-            context.findings, "on_violation", functools.partial(_note, noted, context.recorder)
+            context.findings,
+            "on_violation",
+            lambda _, noted=noted, recorder=context.recorder: noted.append(recorder.requests),
         )
         database = DirectoryBasedExampleDatabase(tmp_path)
-        run_random_steps(context, seed_=seed, until=clock.now + 4, database=database)
+        run_random_steps(context, seed_=seed, until=clock.now + 2, database=database)
         at_first.append(noted[0])
         assert "getConversation read-back" in context.findings.violations
     assert at_first[1] < at_first[0]
-
-
-def _note(noted: list[int], recorder: Recorder, _: Violation) -> None:
-    """Note how many requests it took to find a violation."""
-    noted.append(recorder.requests)

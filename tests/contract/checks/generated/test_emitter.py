@@ -1,9 +1,10 @@
-"""What the engine tells of its events: one JSON object a line, and nothing twice."""
+"""The engine's events as lines of JSON, each fact once."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,26 +28,29 @@ SCHEMA = openapi.from_dict(load_spec())
 ME, START = SCHEMA["/identity/me"]["GET"], SCHEMA["/conversations"]["POST"]
 
 
+Emit = Callable[[events.EngineEvent], list[dict[str, Any]]]
+
+
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that hands an event over, and returns the lines that come of it."""
+def emit(capsys: pytest.CaptureFixture[str]) -> Emit:
+    """Return a function that handles an event, and returns the lines that it emits."""
     emitter = Emitter()
     context = ExecutionContext(config=ProjectConfig())
 
-    def tell(event: events.EngineEvent) -> list[dict[str, Any]]:
+    def handle(event: events.EngineEvent) -> list[dict[str, Any]]:
         emitter.handle_event(context, event)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    return tell
+    return handle
 
 
 def phase(name: PhaseName) -> Phase:
-    """Make a phase."""
+    """Create a phase."""
     return Phase(name=name)
 
 
 def response(case: schemathesis.Case[Any], status: int = 200, **rest: Any) -> Response:
-    """Make an answer to a case, as the engine keeps it."""
+    """Create a response to a case, as the engine stores it."""
     prepared = requests.Request(
         case.method,
         f"{BASE}{case.path}?a=1",
@@ -66,7 +70,7 @@ def response(case: schemathesis.Case[Any], status: int = 200, **rest: Any) -> Re
 def finished(
     recorder: ScenarioRecorder, name: PhaseName = PhaseName.FUZZING
 ) -> events.ScenarioFinished:
-    """Make the event that a scenario is over."""
+    """Create the event for the end of a scenario."""
     return events.ScenarioFinished(
         id=uuid.uuid4(),
         phase=name,
@@ -81,12 +85,12 @@ def finished(
 
 
 def fail(recorder: ScenarioRecorder, case: Any, failure: Failure, check: str = "c") -> None:
-    """Let a check of a case fail."""
+    """Record a failed check of a case."""
     recorder.record_check_failure(name=check, case_id=case.id, code_sample="", failure=failure)
 
 
-def answered(recorder: ScenarioRecorder, case: Any, **rest: Any) -> None:
-    """Record a case with its answer."""
+def record(recorder: ScenarioRecorder, case: Any, **rest: Any) -> None:
+    """Record a case with its response."""
     recorder.record_case(case=case, parent_id=rest.pop("parent", None))
     recorder.record_response(case_id=case.id, response=response(case, **rest))
 
@@ -95,52 +99,52 @@ def answered(recorder: ScenarioRecorder, case: Any, **rest: Any) -> None:
 
 
 @pytest.mark.parametrize("name", PHASES)
-def test_phases_are_told_in_plain_words(name: PhaseName, told: Any) -> None:
-    """When they begin and when they end."""
+def test_phases_are_emitted(name: PhaseName, emit: Emit) -> None:
+    """The start and the end of each phase of tests are emitted with a readable name."""
     begun = events.PhaseStarted(phase=phase(name), payload=None)
     over = events.PhaseFinished(phase=phase(name), status=Status.FAILURE, payload=None)
     cut = events.PhaseFinished(phase=phase(name), status=Status.INTERRUPTED, payload=None)
-    assert [{"phase": PHASES[name]}] == told(begun)
-    assert [{"done": PHASES[name], "interrupted": False}] == told(over)
-    assert [{"done": PHASES[name], "interrupted": True}] == told(cut)
+    assert [{"phase": PHASES[name]}] == emit(begun)
+    assert [{"done": PHASES[name], "interrupted": False}] == emit(over)
+    assert [{"done": PHASES[name], "interrupted": True}] == emit(cut)
 
 
 @pytest.mark.parametrize("name", [name for name in PhaseName if name not in PHASES])
-def test_what_the_engine_does_for_itself_is_not_told(name: PhaseName, told: Any) -> None:
-    """Every other phase is its own affair."""
-    assert [] == told(events.PhaseStarted(phase=phase(name), payload=None))
-    assert [] == told(events.PhaseFinished(phase=phase(name), status=Status.SUCCESS, payload=None))
+def test_internal_phases_are_not_emitted(name: PhaseName, emit: Emit) -> None:
+    """The engine's own phases emit nothing."""
+    assert [] == emit(events.PhaseStarted(phase=phase(name), payload=None))
+    assert [] == emit(events.PhaseFinished(phase=phase(name), status=Status.SUCCESS, payload=None))
 
 
-def test_problems_are_told(told: Any) -> None:
-    """Those of one operation, and those that end the run."""
+def test_problems_are_emitted(emit: Emit) -> None:
+    """The problems of one operation and those that end the run are emitted."""
     error = events.NonFatalError(
         error=ValueError("odd"), phase=PhaseName.FUZZING, label="GET /x", related_to_operation=True
     )
-    (line,) = told(error)
+    (line,) = emit(error)
     assert line["error"].startswith("GET /x: ")
     assert "odd" in line["error"]
-    assert [{"error": "ValueError: bad"}] == told(events.FatalError(exception=ValueError("bad")))
+    assert [{"error": "ValueError: bad"}] == emit(events.FatalError(exception=ValueError("bad")))
 
 
-def test_other_events_bring_nothing(told: Any) -> None:
-    """What schemathesis tells people who know it."""
-    assert [] == told(events.SuiteStarted(phase=PhaseName.FUZZING))
+def test_other_events_are_not_emitted(emit: Emit) -> None:
+    """Events for schemathesis's own output emit nothing."""
+    assert [] == emit(events.SuiteStarted(phase=PhaseName.FUZZING))
 
 
 # Scenarios
 
 
-def test_statuses_and_rules_are_counted(told: Any) -> None:
-    """By operation; a case without an answer is left out, with its checks."""
+def test_statuses_and_rules_are_counted(emit: Emit) -> None:
+    """Counts are by operation, without cases that have no response."""
     recorder = ScenarioRecorder(label="x")
     for status in (200, 200, 404):
         case = ME.Case()
-        answered(recorder, case, status=status)
+        record(recorder, case, status=status)
         recorder.record_check_success(name="accepted_query", case_id=case.id)
         recorder.record_check_success(name="ignored_auth", case_id=case.id)
     other = START.Case()
-    answered(recorder, other, status=201)
+    record(recorder, other, status=201)
     recorder.record_check_success(name="a_new_one", case_id=other.id)
     silent, unsent = ME.Case(), ME.Case()
     for case in (silent, unsent):
@@ -156,32 +160,32 @@ def test_statuses_and_rules_are_counted(told: Any) -> None:
                 ["made-up-requests", "startConversation", 1],
             ],
         }
-    ] == told(finished(recorder))
+    ] == emit(finished(recorder))
 
 
-def test_scenario_that_is_no_test_is_left_out(told: Any) -> None:
-    """The engine opens sessions before it begins."""
+def test_scenario_outside_the_tests_is_not_counted(emit: Emit) -> None:
+    """The session that the engine opens first is not counted."""
     recorder = ScenarioRecorder(label="x")
-    answered(recorder, ME.Case())
-    assert [] == told(finished(recorder, PhaseName.AUTH_BOOTSTRAP))
+    record(recorder, ME.Case())
+    assert [] == emit(finished(recorder, PhaseName.AUTH_BOOTSTRAP))
 
 
-def only_break(lines: list[dict[str, Any]]) -> dict[str, Any]:
+def only_violation(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the only violation among the lines."""
     (found,) = [line for line in lines if "rule" in line]
     return found
 
 
-def test_finding_is_printed_with_the_way_to_it(told: Any) -> None:
-    """The chain of cases that leads to it, each with its bytes."""
+def test_violation_has_its_exchanges(emit: Emit) -> None:
+    """The chain of cases that leads to a violation is emitted, each with its bytes."""
     recorder = ScenarioRecorder(label="x")
     first, second, aside = START.Case(), ME.Case(), ME.Case()
-    answered(recorder, first, status=201, body=b"\xff\x00", content=b"caf\xe9")
-    answered(recorder, aside)
-    answered(recorder, second, status=500, parent=first.id)
+    record(recorder, first, status=201, body=b"\xff\x00", content=b"caf\xe9")
+    record(recorder, aside)
+    record(recorder, second, status=500, parent=first.id)
     failure = ServerError(operation="x", status_code=500, case_id=second.id)
     fail(recorder, second, failure, "not_a_server_error")
-    found = only_break(told(finished(recorder)))
+    found = only_violation(emit(finished(recorder)))
     assert ("no-server-error", "getMe", "", 500, "Server error") == (
         *(found["rule"], found["operation"], found["place"], found["status"], found["message"]),
     )
@@ -202,43 +206,43 @@ def test_finding_is_printed_with_the_way_to_it(told: Any) -> None:
     assert ("getMe", "GET", 500, "") == tuple(two[name] for name in names)
 
 
-def test_place_of_an_undescribed_answer_is_its_status(told: Any) -> None:
-    """So that each status of an operation is a violation of its own; schemas are left out."""
+def test_place_of_an_undescribed_response_is_its_status(emit: Emit) -> None:
+    """Each status of an operation is a separate violation; the message has no schema."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
-    answered(recorder, case, status=418)
+    record(recorder, case, status=418)
     message = "no\n\nSchema:\n\n    {}\n"
     failure = Failure(operation="x", message=message, case_id=case.id)
     fail(recorder, case, failure, "status_code_conformance")
-    found = only_break(told(finished(recorder)))
+    found = only_violation(emit(finished(recorder)))
     assert ("described", "418", "no") == (found["rule"], found["place"], found["message"])
 
 
-def test_failure_without_words_has_its_title(told: Any) -> None:
-    """Our own checks say what is wrong themselves."""
+def test_failure_without_message_has_its_title(emit: Emit) -> None:
+    """The title replaces a missing message."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
-    answered(recorder, case)
+    record(recorder, case)
     failure = CustomFailure(
         operation="x", title="Odd", message="", exception=AssertionError(), case_id=case.id
     )
     fail(recorder, case, failure, "fitting_answer")
-    found = only_break(told(finished(recorder)))
+    found = only_violation(emit(finished(recorder)))
     assert ("fits-request", "Odd") == (found["rule"], found["message"])
 
 
 @pytest.mark.parametrize("sent", [None, "Bearer made-up"])
-def test_bad_credential_of_a_check_is_told_as_it_was(sent: str | None, told: Any) -> None:
-    """The check made a request of its own, which is the one that failed."""
+def test_invalid_credential_of_a_check_is_emitted(sent: str | None, emit: Emit) -> None:
+    """The failed request is the check's own, with its invalid credential or none."""
     recorder = ScenarioRecorder(label="x")
     case, own = ME.Case(), ME.Case()
-    answered(recorder, case)
-    answered(recorder, own, headers={} if sent is None else {"Authorization": sent})
+    record(recorder, case)
+    record(recorder, own, headers={} if sent is None else {"Authorization": sent})
     failure = IgnoredAuth(
         operation="x", message="no", scenario=AuthScenario.INVALID_AUTH, case_id=own.id
     )
     fail(recorder, case, failure, "ignored_auth")
-    found = only_break(told(finished(recorder)))
+    found = only_violation(emit(finished(recorder)))
     assert "token-required" == found["rule"]
     assert [sent or ""] == [each["credential"] for each in found["exchanges"]]
 
@@ -246,33 +250,33 @@ def test_bad_credential_of_a_check_is_told_as_it_was(sent: str | None, told: Any
 @pytest.mark.parametrize(
     ("identity", "visitor"), [("visitor", "first"), ("stranger", "second"), (None, "first")]
 )
-def test_good_credential_is_told_by_its_visitor(
-    identity: str | None, visitor: str, told: Any
+def test_valid_credential_is_emitted_by_its_visitor(
+    identity: str | None, visitor: str, emit: Emit
 ) -> None:
-    """Never by its token."""
+    """A valid token is replaced by the name of its visitor."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
     case._auth_identity = identity
-    answered(recorder, case, headers={"Authorization": "Bearer secret"})
+    record(recorder, case, headers={"Authorization": "Bearer secret"})
     fail(recorder, case, ServerError(operation="x", status_code=500, case_id=case.id))
-    lines = told(finished(recorder))
-    assert visitor == only_break(lines)["exchanges"][0]["credential"]
+    lines = emit(finished(recorder))
+    assert visitor == only_violation(lines)["exchanges"][0]["credential"]
     assert "secret" not in json.dumps(lines)
 
 
-def test_request_without_a_credential_has_none(told: Any) -> None:
-    """Nobody asked."""
+def test_request_without_credential_has_none(emit: Emit) -> None:
+    """The credential is empty, and a long body is cut."""
     recorder = ScenarioRecorder(label="x")
     case = ME.Case()
-    answered(recorder, case, headers={"Content-Type": "a/b"}, content=30_000 * b"x")
+    record(recorder, case, headers={"Content-Type": "a/b"}, content=30_000 * b"x")
     fail(recorder, case, ServerError(operation="x", status_code=500, case_id=case.id))
-    (exchange,) = only_break(told(finished(recorder)))["exchanges"]
+    (exchange,) = only_violation(emit(finished(recorder)))["exchanges"]
     assert ("", "a/b") == (exchange["credential"], exchange["content_type"])
     assert 20_000 == len(exchange["content"])
 
 
-def test_break_without_an_answer_can_be_told(told: Any) -> None:
-    """The connection was lost; or the request was never sent at all."""
+def test_violation_may_have_no_response(emit: Emit) -> None:
+    """A lost connection and a request that was never sent are violations with status 0."""
     recorder = ScenarioRecorder(label="x")
     lost, unsent = ME.Case(), ME.Case()
     for case in (lost, unsent):
@@ -280,7 +284,7 @@ def test_break_without_an_answer_can_be_told(told: Any) -> None:
     recorder.record_request(case_id=lost.id, request=requests.Request("GET", BASE).prepare())
     fail(recorder, lost, Failure(operation="x", message="gone", case_id=lost.id))
     fail(recorder, unsent, Failure(operation="x", message="never", case_id=unsent.id))
-    one, other = [line for line in told(finished(recorder)) if "rule" in line]
+    one, other = [line for line in emit(finished(recorder)) if "rule" in line]
     assert (0, "gone", 0, {}, "") == (
         *(one["status"], one["message"], one["exchanges"][0]["status"]),
         *(one["exchanges"][0]["headers"], one["exchanges"][0]["content"]),

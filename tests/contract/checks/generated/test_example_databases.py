@@ -1,4 +1,4 @@
-"""What hypothesis has found is kept in a folder or in Redis, and no password is told."""
+"""Hypothesis's example database in a folder or in Redis; no message contains its password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAY = b"the way to a violation"
 
 
 def opened(place: str) -> ExampleDatabase:
-    """Open a database that is there."""
+    """Open an existing database."""
     database = open_database(place)
     assert database is not None
     return database
@@ -27,7 +27,7 @@ def opened(place: str) -> ExampleDatabase:
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[str]:
-    """Run a server that speaks Redis, and return its address without a scheme."""
+    """Run a fake Redis server, and return its address without a scheme."""
     server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -37,38 +37,30 @@ def redis() -> Iterator[str]:
     server.server_close()
 
 
-def test_no_database_is_none() -> None:
-    """Nothing is kept unless somebody asks for it."""
+def test_database_is_optional() -> None:
+    """Without a place there is no database."""
     assert open_database(None) is None
 
 
-def test_folder_is_made_and_kept(tmp_path: Path) -> None:
-    """What one run saves the next one finds."""
+def test_folder_is_created_and_kept(tmp_path: Path) -> None:
+    """An example that one run saves is found by the next one."""
     place = tmp_path / "a" / "b"
     opened(str(place)).save(b"key", WAY)
     assert {WAY} == set(opened(str(place)).fetch(b"key"))
     assert place.is_dir()
 
 
-def test_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
-    """A file is in its place."""
-    (tmp_path / "file").write_text("")
-    place = str(tmp_path / "file")
-    with pytest.raises(CannotRunError, match=r"the example database .*file: File exists"):
-        open_database(place)
-
-
 def test_redis_is_shared(redis: str) -> None:
-    """Two that open it see the same."""
+    """Two connections see the same examples."""
     one, other = opened(f"redis://{redis}/0"), opened(f"redis://{redis}/0")
     one.save(b"key", WAY)
     assert {WAY} == set(other.fetch(b"key"))
     for database in (one, other):
-        database.redis.close()  # type: ignore[attr-defined]  # of the one in Redis
+        database.redis.close()  # type: ignore[attr-defined]  # specific to Redis
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -83,16 +75,16 @@ def _free_port() -> int:
         "unix://p4ssw0rd@/nowhere/redis.sock",
     ],
 )
-def test_redis_that_cannot_be_reached_is_told_without_its_address(address: str) -> None:
-    """The address may hold a password, also in the error's own text and in its causes."""
+def test_unreachable_redis_is_reported_without_its_address(address: str) -> None:
+    """Neither the message nor its causes contain the address, which may have a password."""
     with pytest.raises(CannotRunError, match=r"Redis cannot be reached \(\w+\)$") as caught:
         open_database(address.replace("{port}", str(_free_port())))
     assert "p4ssw0rd" not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
-def test_redis_without_its_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In words that say what to install."""
+def test_missing_redis_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the package to install."""
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(CannotRunError, match="pip install redis"):
         open_database("redis://127.0.0.1/0")

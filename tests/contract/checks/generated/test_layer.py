@@ -1,4 +1,4 @@
-"""Made-up requests come from a process of its own, which is followed line by line."""
+"""The layer of generated requests, which reads the lines of a separate process."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 class Engine:
-    """Stands in for schemathesis: a program that prints what a test wants."""
+    """A program in place of schemathesis that prints the lines a test needs."""
 
     def __init__(self, folder: Path) -> None:
         self.program = folder / "engine"
         self.note = folder / "note.json"
 
-    def says(self, *lines: Any, then: str = "", first: str = "") -> None:
-        """Let it print lines; what is no text becomes JSON. It notes what it was given."""
+    def prints(self, *lines: Any, then: str = "", first: str = "") -> None:
+        """Print lines, anything but a string as JSON, and note the arguments and environment."""
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         self.program.write_text(
             f"#!{sys.executable} -IS\n"
@@ -62,25 +62,25 @@ class Engine:
 
     @property
     def noted(self) -> dict[str, Any]:
-        """What it was given."""
+        """The noted arguments, environment, files and process id."""
         found: dict[str, Any] = json.loads(self.note.read_text())
         return found
 
     def is_over(self) -> bool:
-        """Whether its process has ended, and nobody has to wait for it."""
+        """Return whether the process has ended and was waited for."""
         return not Path(f"/proc/{self.noted['pid']}").exists()
 
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """Put an engine of ours in the place of schemathesis."""
+    """Replace schemathesis by another program."""
     made = Engine(tmp_path)
     monkeypatch.setattr(layer, "sys", SimpleNamespace(executable=str(made.program)))
     return made
 
 
 def context(target: Target = WITH_KEY, **options: Any) -> CheckContext:
-    """Make the ground of a run."""
+    """Create the context of a run."""
     devices: dict[str, str] = {}
     findings = Findings(
         secrets=Filter([target.api_key, target.token]),
@@ -93,17 +93,17 @@ def context(target: Target = WITH_KEY, **options: Any) -> CheckContext:
 
 
 def shapes(on: CheckContext, seconds: float = 600, **options: Any) -> Shapes:
-    """Make a layer that has time."""
+    """Create a layer with time left."""
     return Shapes(on, examples=3, seed=7, until=time.monotonic() + seconds, **options)
 
 
 def done(words: str = "phase", *, interrupted: bool = False) -> dict[str, Any]:
-    """Make the line that ends a phase."""
+    """Create the line that ends a phase."""
     return {"done": words, "interrupted": interrupted}
 
 
 def exchange(**changed: Any) -> dict[str, Any]:
-    """Make an exchange as the engine tells it."""
+    """Create an exchange as the engine emits it."""
     return {
         "operation": "getMe",
         "credential": "first",
@@ -119,8 +119,8 @@ def exchange(**changed: Any) -> dict[str, Any]:
     }
 
 
-def broken(**changed: Any) -> dict[str, Any]:
-    """Make the line that reports a violation."""
+def violation(**changed: Any) -> dict[str, Any]:
+    """Create the line that reports a violation."""
     return {
         "rule": "described",
         "operation": "getMe",
@@ -132,12 +132,12 @@ def broken(**changed: Any) -> dict[str, Any]:
     }
 
 
-# What is told
+# Reading the engine's lines
 
 
-def test_phases_and_counts_are_taken_over(engine: Engine) -> None:
-    """Words for each phase that is done; statuses, rules and requests are counted."""
-    engine.says(
+def test_phases_and_counts_are_read(engine: Engine) -> None:
+    """Each finished phase is yielded; statuses, rules and requests are counted."""
+    engine.prints(
         {"phase": "one"},
         {"answered": [["getMe", 200, 2], ["init", 201, 1]], "tested": [["bounds", "init", 4]]},
         done("one"),
@@ -152,15 +152,15 @@ def test_phases_and_counts_are_taken_over(engine: Engine) -> None:
     assert 6 == on.recorder.requests
 
 
-def test_words_that_are_no_lines_of_ours_are_left_out(engine: Engine) -> None:
-    """A library may print what it likes."""
-    engine.says("Warning: {", "", "[1]", "7", '{"unknown": 1}', done())
+def test_unknown_lines_are_ignored(engine: Engine) -> None:
+    """Libraries in the process may print anything."""
+    engine.prints("Warning: {", "", "[1]", "7", '{"unknown": 1}', done())
     assert ["phase"] == list(shapes(context()).run())
 
 
-def test_break_is_judged_like_any_other(engine: Engine) -> None:
-    """With its exchanges as they went over the wire; it was counted by the engine already."""
-    engine.says({"answered": [], "tested": [["described", "getMe", 1]]}, broken(), done())
+def test_violation_is_recorded(engine: Engine) -> None:
+    """A violation has its exchanges byte for byte, and is not counted again."""
+    engine.prints({"answered": [], "tested": [["described", "getMe", 1]]}, violation(), done())
     seen: list[Exchange] = []
     on = context()
 
@@ -193,12 +193,12 @@ def test_break_is_judged_like_any_other(engine: Engine) -> None:
     ] == seen
 
 
-def test_break_without_an_answer_has_no_status(engine: Engine) -> None:
-    """And a rule without words of this layer has its own; an address may have no query."""
-    line = broken(
+def test_violation_may_have_no_status(engine: Engine) -> None:
+    """The expectation falls back to the rule's words, and a URL may have no query."""
+    line = violation(
         rule="made-up-requests", place="", status=0, message="no", exchanges=[exchange(url=BASE)]
     )
-    engine.says(line, done())
+    engine.prints(line, done())
     on = context()
     list(shapes(on).run())
     (found,) = on.findings.violations.values()
@@ -206,25 +206,25 @@ def test_break_without_an_answer_has_no_status(engine: Engine) -> None:
     assert "?" not in found.commands
 
 
-def test_words_of_this_layer_are_about_known_rules() -> None:
-    """No rule is misspelled."""
+def test_expectations_are_for_known_rules() -> None:
+    """Each expectation of the layer belongs to an existing rule."""
     assert set() == set(EXPECTED) - set(RULES)
 
 
 def test_first_violation_may_end_the_run_and_the_engine(engine: Engine) -> None:
-    """Without waiting for what it had left."""
-    engine.says(broken(), then=ENDLESS)
+    """The engine is stopped without waiting for its remaining work."""
+    engine.prints(violation(), then=ENDLESS)
     with pytest.raises(StopRun):
         list(shapes(context(stop_at_first=True)).run())
     assert engine.is_over()
 
 
-# What the engine is given
+# Starting the engine
 
 
-def test_credentials_are_in_files_and_variables_not_in_arguments(engine: Engine) -> None:
-    """Which every user of a machine can see; the folder is gone in the end."""
-    engine.says(done())
+def test_credentials_are_not_in_arguments(engine: Engine) -> None:
+    """Credentials are in files and variables, because all users can see arguments."""
+    engine.prints(done())
     list(shapes(context(), database="redis://:p4ss@h/0").run())
     noted = engine.noted
     *options, folder = noted["arguments"]
@@ -247,33 +247,33 @@ def test_credentials_are_in_files_and_variables_not_in_arguments(engine: Engine)
         (WITH_TOKEN, {SECOND: WITH_TOKEN.devices[1]}),
     ],
 )
-def test_commands_name_the_devices_of_the_engine(
+def test_commands_use_the_devices_of_the_engine(
     target: Target, devices: dict[str, str], engine: Engine
 ) -> None:
-    """A token that was lent has no device."""
-    engine.says(done())
+    """The reproduction uses the engine's devices; a given token has none."""
+    engine.prints(done())
     on = context(target)
     list(shapes(on).run())
     assert devices == on.devices
     assert (target.token or "") == engine.noted["environment"]["SITEASSIST_TOKEN"]
 
 
-# How it ends
+# Ending the engine
 
 
 @pytest.mark.parametrize(
     "lines", [[], [{"phase": "x"}], [done("a"), done("b", interrupted=True)]], ids=str
 )
-def test_engine_that_does_not_get_to_its_end_is_told(lines: list[Any], engine: Engine) -> None:
-    """Nobody may take half a run for a whole one."""
-    engine.says(*lines)
+def test_incomplete_engine_is_reported(lines: list[Any], engine: Engine) -> None:
+    """A run of the engine without its final line is never taken for a complete one."""
+    engine.prints(*lines)
     with pytest.raises(CannotRunError, match="schemathesis ended early"):
         list(shapes(context()).run())
 
 
-def test_problem_of_the_engine_is_told_on_one_line(engine: Engine) -> None:
-    """The first one, without secrets, once it is over."""
-    engine.says(
+def test_problem_of_the_engine_is_reported_on_one_line(engine: Engine) -> None:
+    """The first problem is reported at the end, without secrets and with the number of others."""
+    engine.prints(
         {"error": f"a:\n  no {KEY}"},
         {"error": f"a:\n  no {KEY}"},
         done("still"),
@@ -286,17 +286,17 @@ def test_problem_of_the_engine_is_told_on_one_line(engine: Engine) -> None:
     assert "a: no [Filtered] (and 1 more)" == str(caught.value)
 
 
-def test_long_problem_is_cut(engine: Engine) -> None:
-    """One line is enough."""
-    engine.says({"error": 1000 * "x"}, done())
+def test_long_problem_is_shortened(engine: Engine) -> None:
+    """A problem is cut after 300 characters."""
+    engine.prints({"error": 1000 * "x"}, done())
     with pytest.raises(CannotRunError) as caught:
         list(shapes(context()).run())
     assert 300 * "x" == str(caught.value)
 
 
-def test_time_may_be_up(engine: Engine) -> None:
-    """Then the engine is stopped, and what it told before counts."""
-    engine.says({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
+def test_time_limit_stops_the_engine(engine: Engine) -> None:
+    """At the time limit the engine is stopped, and its counts so far are kept."""
+    engine.prints({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
     late = shapes(context(), seconds=-1)
     assert ["the time is up"] == list(late.run())
     assert late.out_of_time
@@ -306,16 +306,16 @@ def test_time_may_be_up(engine: Engine) -> None:
 def test_engine_that_does_not_stop_is_killed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of a run outlives it."""
+    """An engine that ignores the interruption is killed."""
     monkeypatch.setattr(layer, "PATIENCE", 0.01)
-    engine.says(done(), first=DEAF, then=ENDLESS)
+    engine.prints(done(), first=DEAF, then=ENDLESS)
     assert ["the time is up"] == list(shapes(context(), seconds=-1).run())
     assert engine.is_over()
 
 
-def test_whoever_leaves_ends_the_engine(engine: Engine) -> None:
-    """Ctrl-C, for example."""
-    engine.says(done("one"), then=ENDLESS)
+def test_closing_the_run_ends_the_engine(engine: Engine) -> None:
+    """Closing the generator, as after Ctrl-C, stops the engine."""
+    engine.prints(done("one"), then=ENDLESS)
     run: Iterator[str] = shapes(context()).run()
     assert "one" == next(run)
     run.close()  # type: ignore[attr-defined]  # it is a generator

@@ -1,4 +1,4 @@
-"""Queries are judged from outside, by what was sent."""
+"""The validation of a query as it was sent."""
 
 from __future__ import annotations
 
@@ -8,30 +8,20 @@ from siteassist_contract.checks.generated.query_parameters import faults
 
 
 @pytest.mark.parametrize(
-    ("operation", "query"),
-    [
-        ("getConversations", ""),
-        ("getConversations", "limit=1&offset=0&status=open&orderBy=title&orderDir=asc"),
-        ("getConversations", "limit=100"),
-        ("getConversations", "limit=1e2"),
-        ("getConversations", "limit=1.5"),
-        ("getConversations", "offset=null"),
-        ("getConversations", "offset="),
-        ("getConversations", "limit=5&limit=500"),
-        ("getConversations", "unknown=1"),
-        ("getMessages", "limit=1000&role=human_agent"),
-        ("search", "q=a&apiKey=k&size=50"),
-        ("getMe", "limit=0"),
-    ],
-)
-def test_valid_query_has_no_fault(operation: str, query: str) -> None:
-    """What the description allows, or leaves open, passes."""
-    assert [] == faults(operation, f"http://127.0.0.1/v2/x?{query}")
-
-
-@pytest.mark.parametrize(
     ("operation", "query", "names"),
     [
+        ("getConversations", "", []),
+        ("getConversations", "limit=1&offset=0&status=open&orderBy=title&orderDir=asc", []),
+        ("getConversations", "limit=100", []),
+        ("getConversations", "limit=1e2", []),
+        ("getConversations", "limit=1.5", []),
+        ("getConversations", "offset=null", []),
+        ("getConversations", "offset=", []),
+        ("getConversations", "limit=5&limit=500", []),
+        ("getConversations", "unknown=1", []),
+        ("getMessages", "limit=1000&role=human_agent", []),
+        ("search", "q=a&apiKey=k&size=50", []),
+        ("getMe", "limit=0", []),
         ("getConversations", "limit=101", ["limit"]),
         ("getConversations", "limit=0", ["limit"]),
         ("getConversations", "limit=ten", ["limit"]),
@@ -49,7 +39,7 @@ def test_valid_query_has_no_fault(operation: str, query: str) -> None:
         ("getProject", "", ["apiKey"]),
     ],
 )
-def test_invalid_query_is_told(operation: str, query: str, names: list[str]) -> None:
-    """Each parameter that breaks the description is named."""
+def test_invalid_parameters_are_named(operation: str, query: str, names: list[str]) -> None:
+    """A parameter is a fault unless the description allows its value or leaves it open."""
     found = faults(operation, f"http://127.0.0.1/v2/x?{query}")
     assert names == [fault.split("`")[1] for fault in found]

@@ -1,4 +1,4 @@
-"""Failures of schemathesis break rules that the other layers know, and are told in few words."""
+"""The rules that schemathesis's failures violate, and their short messages."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ UNDEFINED = UndefinedStatusCode(
         ),
     ],
 )
-def test_kind_of_failure_decides(failure: Failure, rule: str) -> None:
-    """Whatever check it comes from."""
+def test_kind_of_failure_determines_the_rule(failure: Failure, rule: str) -> None:
+    """The kind takes precedence over the check."""
     assert rule == rule_of(failure, "any")
 
 
-def test_kind_that_is_derived_counts_as_its_base() -> None:
-    """What it tells apart may be one kind to us."""
+def test_subclass_of_a_failure_has_the_rule_of_its_base() -> None:
+    """A subclass violates the rule of its base class."""
 
     class Worse(MalformedJson):
         pass
@@ -75,14 +75,14 @@ def test_kind_that_is_derived_counts_as_its_base() -> None:
         ("a_new_one", OTHER),
     ],
 )
-def test_else_its_check_decides(check: str, rule: str) -> None:
-    """Our own checks all fail in the same way."""
+def test_check_determines_the_rule_of_other_failures(check: str, rule: str) -> None:
+    """For kinds without a rule, such as those of custom checks, the check has one."""
     failure = CustomFailure(operation="x", title="", message="", exception=AssertionError())
     assert rule == rule_of(failure, check) == rule_of_check(check)
 
 
-def test_every_rule_is_one_of_the_report() -> None:
-    """So that no failure is without words, whatever check finds it."""
+def test_every_check_has_a_known_rule() -> None:
+    """Each check of schemathesis has a rule of the report."""
     load_all_checks()
     names = [check.__name__ for check in CHECKS.get_all()]
     assert len(names) > 10
@@ -104,5 +104,5 @@ def test_every_rule_is_one_of_the_report() -> None:
     ],
 )
 def test_schema_is_left_out_of_a_message(message: str, expected: str) -> None:
-    """The reason is the violation and the value, not pages of schema."""
+    """A message has the fault and the value, not the schema."""
     assert expected == tidy(message)

@@ -1,4 +1,4 @@
-"""The checks that schemathesis does not have."""
+"""The additional checks on event streams."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ DONE = "data: [DONE]\n\n"
         ("no object", "text/event-stream", False),
     ],
 )
-def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> None:
-    """The flag decides between JSON and a stream; without it, either will do."""
+def test_media_type_follows_the_flag(body: object, content_type: str, fault: bool) -> None:
+    """The flag selects JSON or a stream; without it, either is valid."""
     assert fault == (stream_checks.wrong_form(STREAM, body, content_type) is not None)
 
 
@@ -55,8 +55,8 @@ def test_form_follows_the_flag(body: object, content_type: str, fault: bool) -> 
     ],
     ids=["plain", "comment", "crlf", "cr", "no space", "no last line", "error", "error, end"],
 )
-def test_whole_stream_passes(text: str) -> None:
-    """A stream with events and its terminator is whole, however it is framed."""
+def test_complete_stream_passes(text: str) -> None:
+    """A stream with events and its terminator is complete in any encoding."""
     assert stream_checks.wrong_end(STREAM, text) is None
 
 
@@ -73,8 +73,8 @@ def test_whole_stream_passes(text: str) -> None:
     ],
     ids=["empty", "comment", "end only", "no end", "after the end", "two ends", "no object"],
 )
-def test_broken_stream_is_told(text: str, fault: str) -> None:
-    """What is missing or too much is said in words."""
+def test_incomplete_stream_is_reported(text: str, fault: str) -> None:
+    """The message has what is missing or superfluous."""
     found = stream_checks.wrong_end(STREAM, text)
     assert found is not None
     assert fault in found
