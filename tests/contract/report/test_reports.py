@@ -219,9 +219,9 @@ def test_each_case_has_its_result(tmp_path: Path) -> None:
     assert ("failure", "expected: this; actual: that other thing") == (
         *(failure.tag, failure.attrib["message"]),
     )
-    told = failure.text or ""
+    text = failure.text or ""
     for part in (BROKEN.words, BROKEN.document, BROKEN.answer, BROKEN.commands):
-        assert part in told
+        assert part in text
     (known,) = case(root, "search", "bounds")
     assert ("skipped", "accepted by the baseline: that") == (known.tag, known.attrib["message"])
     (skipped,) = case(root, "sendMessage", "queued")

@@ -113,17 +113,17 @@ def test_operations_without_a_token_need_a_key(operation: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("recorded", "reason"),
     [
         (SLOW_STREAM, GAPS[SLOW_STREAM]),
         (TWO_VISITORS, GAPS[TWO_VISITORS]),
         ("the server has no Q&A", "the server has no Q&A"),
     ],
 )
-def test_recorded_reason_takes_precedence(told: str, reason: str) -> None:
+def test_recorded_reason_takes_precedence(recorded: str, reason: str) -> None:
     """The reason that a check recorded precedes others, as a known gap or verbatim."""
     found = findings()
-    found.prevent("stream-incremental", "sendMessage", told)
+    found.prevent("stream-incremental", "sendMessage", recorded)
     assert reason == row("sendMessage", "stream-incremental", found, left_out="time").reason
 
 
