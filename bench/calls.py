@@ -66,8 +66,7 @@ def _siteassist() -> Pair:
     client = SiteAssist(token="x", base_url=URL, transport=carrier)
     found = client.send_message(CONVERSATION, content=QUESTION).text
     if found != ANSWER_TEXT:
-        msg = f"expected the answer {ANSWER_TEXT!r}, got {found!r}"
-        raise RuntimeError(msg)
+        raise RuntimeError(f"expected the answer {ANSWER_TEXT!r}, got {found!r}")
     return _times(lambda: client.send_message(CONVERSATION, content=QUESTION)), _times(_bare())
 
 

@@ -107,8 +107,9 @@ def _peer(name: str) -> list[Row]:
 def _check(name: str, least: int, *counts: int) -> None:
     """Raise `RuntimeError` if a subject has read an unexpected number of events."""
     if any(not least <= count <= least + 10 for count in counts):
-        msg = f"{name}: expected {least} to {least + 10} events, got {', '.join(map(str, counts))}"
-        raise RuntimeError(msg)
+        raise RuntimeError(
+            f"{name}: expected {least} to {least + 10} events, got {', '.join(map(str, counts))}"
+        )
 
 
 def _ours(kind: str) -> list[Row]:

@@ -123,6 +123,5 @@ def _run(program: str) -> float:
     command = [sys.executable, "-I", "-c", program]
     _, status, usage = os.wait4(os.posix_spawn(sys.executable, command, os.environ), 0)
     if status:
-        msg = f"a program failed with wait status {status}:\n{program}"
-        raise RuntimeError(msg)
+        raise RuntimeError(f"a program failed with wait status {status}:\n{program}")
     return usage.ru_utime + usage.ru_stime

@@ -190,8 +190,7 @@ def value(annotation: str, name: str) -> str:
     ):
         if part in annotation:
             return expression
-    msg = f"no example value for the argument {name} of type {annotation}"
-    raise SystemExit(msg)
+    raise SystemExit(f"no example value for the argument {name} of type {annotation}")
 
 
 def program() -> str:

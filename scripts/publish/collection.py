@@ -13,8 +13,6 @@ from typing import Any
 
 from siteassist_spec import JSON, Document, Operation, Parameter, read_operations, server_url
 
-__all__ = ["ENDING", "as_collection", "in_order"]
-
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 ENDING = frozenset({"closeConversation"})

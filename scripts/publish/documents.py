@@ -12,8 +12,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
-__all__ = ["as_json", "as_yaml"]
-
 _WIDTH = 100
 # Strings that YAML 1.1, unlike 1.2, reads as booleans or as numbers with a colon.
 _OTHER = re.compile(r"y|n|yes|no|on|off|[-+]?\d[\d_:.]*", re.IGNORECASE)

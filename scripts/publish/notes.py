@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["UNRELEASED", "release_notes", "section"]
-
 UNRELEASED = "Unreleased"
 """The heading of the changes since the last version."""
 

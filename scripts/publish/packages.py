@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["PublishError", "build_packages", "last_change"]
-
 ROOT = Path(__file__).resolve().parents[2]
 
 # The time of the last change if it is unknown: the earliest time that ZIP can represent.

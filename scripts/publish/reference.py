@@ -8,8 +8,6 @@ from typing import Any
 
 from siteassist_spec.reference import PAGE, POLICY, build_reference
 
-__all__ = ["as_folder"]
-
 _CHARSET = b'<meta charset="utf-8">\n'
 
 

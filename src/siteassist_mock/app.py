@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.content.assistant import Assistant
 from siteassist_mock.content.script import read_script
@@ -23,7 +25,7 @@ from siteassist_mock.faults.preferred_responses import OnDemand
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.access_log import AccessLog
 from siteassist_mock.http.authentication import Authenticator
-from siteassist_mock.http.call import Call, Services
+from siteassist_mock.http.call import Call, EmptyHandler, Handler, Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.limits import TOO_MANY, Limits, parse_rate
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
@@ -35,18 +37,8 @@ from siteassist_mock.operator.endpoints import control_paths, is_control
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
 from siteassist_mock.storage.store import Store
-from siteassist_spec import SPEC_PATH, Document, SpecError, base_path, read_operations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from siteassist_mock.http.call import EmptyHandler, Handler
-    from siteassist_mock.storage.tables import VisitorRow
-    from siteassist_spec import Operation
-
-__all__ = ["create_app"]
+from siteassist_mock.storage.tables import VisitorRow
+from siteassist_spec import SPEC_PATH, Document, Operation, SpecError, base_path, read_operations
 
 _SUCCESSES = range(200, 300)
 

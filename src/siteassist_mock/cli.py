@@ -5,17 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 from siteassist_mock.options import failure_options
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-__all__ = ["main"]
 
 _EPILOG = """\b
 Examples:
@@ -133,8 +129,7 @@ def main(
         reference_url,
     )
     from siteassist_mock.settings import MockSettings
-    from siteassist_mock.storage.database import shown
-    from siteassist_mock.storage.store import StoreError
+    from siteassist_mock.storage.database import StoreError, shown
     from siteassist_spec import SpecError
 
     settings = MockSettings(

@@ -11,8 +11,6 @@ import click
 from siteassist_mock.faults.plan import FAULTS, parse_planned
 from siteassist_mock.http.limits import parse_rate
 
-__all__ = ["failure_options"]
-
 
 def _each(parse: Callable[[str], object]) -> Callable[..., tuple[str, ...]]:
     """Return a callback of click that reports the `ValueError` of ``parse``."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["MockSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

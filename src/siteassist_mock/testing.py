@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.applications import Starlette
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen, make_server
 from siteassist_mock.settings import MockSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from starlette.applications import Starlette
-
-__all__ = ["mock_server", "serving"]
 
 # Long enough for a response that is being sent.
 _GRACE_SECONDS = 0.2

@@ -106,8 +106,7 @@ class Call(NamedTuple):
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: secrets do not belong in files."""
-        msg = "a call may hold secrets and cannot be pickled"
-        raise TypeError(msg)
+        raise TypeError("a call may hold secrets and cannot be pickled")
 
 
 class Wait(NamedTuple):
@@ -211,17 +210,16 @@ class BaseCaller:
         """Raise if the client is closed or has no credential for the operation."""
         self.check_open(operation)
         if self._needs_session(operation) and self.settings.api_key is None:
-            msg = (
+            raise CredentialsError(
                 "a credential is needed: pass api_key= or token= to the client, or set "
-                "SITEASSIST_API_KEY or SITEASSIST_TOKEN"
+                "SITEASSIST_API_KEY or SITEASSIST_TOKEN",
+                operation=operation.name,
             )
-            raise CredentialsError(msg, operation=operation.name)
 
     def check_open(self, operation: OperationInfo) -> None:
         """Raise if the client is closed, possibly while the call waited."""
         if self._closed:
-            msg = "the client is closed"
-            raise SiteAssistError(msg, operation=operation.name)
+            raise SiteAssistError("the client is closed", operation=operation.name)
 
     def _request(self, call: Call, token: str | None) -> httpx.Request:
         """Build the request of an attempt."""
@@ -243,8 +241,10 @@ class BaseCaller:
                 extensions={"timeout": call.deadline.httpx_timeout()},
             )
         except (httpx.InvalidURL, UnicodeError, TypeError) as error:
-            msg = f"invalid request: {redact(str(error), self.known(call))}"
-            raise SiteAssistError(msg, operation=call.operation.name) from None
+            raise SiteAssistError(
+                f"invalid request: {redact(str(error), self.known(call))}",
+                operation=call.operation.name,
+            ) from None
         if log.is_on():
             log.log_request(call.operation, request, self.known(call))
         return request
@@ -278,8 +278,10 @@ class BaseCaller:
             settings.device_id,
         ):
             if not is_credential(token):
-                msg = "the token of the new session is invalid in a header"
-                raise SiteAssistError(msg, operation=self.service.session.name)
+                raise SiteAssistError(
+                    "the token of the new session is invalid in a header",
+                    operation=self.service.session.name,
+                )
             self._use(token)
 
     def expire(self, token: str | None) -> None:
@@ -478,8 +480,7 @@ class BaseCaller:
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled."""
-        msg = "a client cannot be pickled: it has a credential and open connections"
-        raise TypeError(msg)
+        raise TypeError("a client cannot be pickled: it has a credential and open connections")
 
 
 def _own_headers(
@@ -489,8 +490,7 @@ def _own_headers(
     try:
         return merged(merged({}, texts(values)) if values else {}, headers)
     except SiteAssistError as error:
-        msg = f"invalid request: {error}"
-        raise SiteAssistError(msg, operation=operation.name) from None
+        raise SiteAssistError(f"invalid request: {error}", operation=operation.name) from None
 
 
 @contextmanager
@@ -502,8 +502,10 @@ def opening(operation: OperationInfo) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
-        msg = f"cannot open connections with the settings of the environment: {redact(str(error))}"
-        raise SiteAssistError(msg, operation=operation.name) from None
+        raise SiteAssistError(
+            f"cannot open connections with the settings of the environment: {redact(str(error))}",
+            operation=operation.name,
+        ) from None
 
 
 def no_cookies() -> CookieJar:
@@ -516,8 +518,7 @@ def _query(operation: OperationInfo, query: Mapping[str, Any]) -> str:
         values = texts(query)
         return f"?{urlencode(values)}" if values else ""
     except UnicodeError as error:
-        msg = f"invalid request: {error}"
-        raise SiteAssistError(msg, operation=operation.name) from None
+        raise SiteAssistError(f"invalid request: {error}", operation=operation.name) from None
 
 
 def _encode(operation: OperationInfo, body: Mapping[str, Any], *, required: bool) -> bytes | None:
@@ -529,8 +530,9 @@ def _encode(operation: OperationInfo, body: Mapping[str, Any], *, required: bool
             fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ).encode()
     except (ValueError, TypeError, RecursionError) as error:
-        msg = f"the body cannot be written as JSON: {error}"
-        raise SiteAssistError(msg, operation=operation.name) from None
+        raise SiteAssistError(
+            f"the body cannot be written as JSON: {error}", operation=operation.name
+        ) from None
 
 
 def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]:

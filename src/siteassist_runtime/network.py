@@ -94,8 +94,7 @@ class _Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if left == 1:
                     raise
-        msg = f"{host} has no address"
-        raise httpcore.ConnectError(msg)
+        raise httpcore.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
         self,

@@ -109,8 +109,7 @@ def total_of(page: Any, names: PageNames) -> int | None:
     try:
         return int(total)
     except (ValueError, TypeError, OverflowError):
-        msg = f"the total of the list must be a number, got {total!r}"
-        raise SiteAssistError(msg) from None
+        raise SiteAssistError(f"the total of the list must be a number, got {total!r}") from None
 
 
 class _BasePages(Generic[ItemT, PageT]):

@@ -26,8 +26,7 @@ def segment(value: object, name: str) -> str:
     """
     text = "" if value is None or value is UNSET else str(value)
     if text in {"", ".", ".."}:
-        msg = f"{name} must not be empty, '.' or '..', got {text!r}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must not be empty, '.' or '..', got {text!r}")
     return quote(text, safe="")
 
 

@@ -59,8 +59,7 @@ class ClientSettings:
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: secrets do not belong in files."""
-        msg = "settings cannot be pickled: they contain a credential"
-        raise TypeError(msg)
+        raise TypeError("settings cannot be pickled: they contain a credential")
 
     def __repr__(self) -> str:
         """Show the base URL and the kind of credential, but not the credential."""
@@ -76,14 +75,14 @@ def merged(first: Mapping[str, str], second: Mapping[str, str] | None) -> dict[s
     if second is None:
         return dict(first)
     if not isinstance(second, Mapping):
-        msg = f"headers must be a mapping, got {type(second).__name__}"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"headers must be a mapping, got {type(second).__name__}")
     for name, value in second.items():
         texts = isinstance(name, str) and isinstance(value, str)
         if not texts or not set(name + value).isdisjoint("\r\n\0"):
             # The value may be a secret.
-            msg = f"the name and the value of a header must be one line of text: {name!r}"
-            raise SiteAssistError(msg)
+            raise SiteAssistError(
+                f"the name and the value of a header must be one line of text: {name!r}"
+            )
     given = {name.lower() for name in second}
     return {name: value for name, value in first.items() if name.lower() not in given} | dict(
         second
@@ -109,22 +108,19 @@ def seconds(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{name} must be a number of seconds or None, got {value!r}"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"{name} must be a number of seconds or None, got {value!r}")
     if value > _LONGEST_TIMEOUT:
         # The operating system rejects longer timeouts.
         return None
     if value <= 0 or math.isnan(value):
-        msg = f"{name} must be more than 0 seconds, got {value!r}"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"{name} must be more than 0 seconds, got {value!r}")
     return float(value)
 
 
 def retries(value: int) -> int:
     """Validate a number of retries. Raises `SiteAssistError` if it is invalid."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        msg = f"max_retries must be an integer >= 0, got {value!r}"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"max_retries must be an integer >= 0, got {value!r}")
     return value
 
 
@@ -137,8 +133,7 @@ def _new_device_id() -> str:
 def _device(value: str) -> str:
     # The bounds of `saVid` in the description.
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_DEVICE:
-        msg = f"device_id must be a string of 1 to {_LONGEST_DEVICE} characters"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"device_id must be a string of 1 to {_LONGEST_DEVICE} characters")
     return value
 
 
@@ -147,8 +142,7 @@ def _credential(name: str, value: str | None) -> str | None:
         return None
     if not is_credential(value):
         # The value must not be shown: it may be a misspelled secret.
-        msg = f"{name} must be printable ASCII without spaces, and not empty"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(f"{name} must be printable ASCII without spaces, and not empty")
     return Secret(value)
 
 
@@ -164,8 +158,9 @@ def _base_url(value: str) -> str:
     if not _is_base(url):
         # With more than an address, the value may contain a password and is not shown.
         shown = "" if set(url) & set("@?#") else f", got {value!r}"
-        msg = f"base_url must be like https://host/path, without a user name{shown}"
-        raise SiteAssistError(msg)
+        raise SiteAssistError(
+            f"base_url must be like https://host/path, without a user name{shown}"
+        )
     return url
 
 

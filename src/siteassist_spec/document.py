@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import Node
-
-__all__ = ["SPEC_PATH", "Document", "Json", "Pointer", "SpecError", "load_spec"]
+from ruamel.yaml.nodes import Node
 
 Json: TypeAlias = Mapping[str, Any]
 """A node of the description, with its references not followed."""

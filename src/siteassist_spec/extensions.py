@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from siteassist_spec.document import Document, Pointer, walk
 
-__all__ = ["CREDENTIALS", "EXTENSIONS", "check_extensions"]
-
 EXTENSIONS = {"x-credential": "schema", "x-event-stream": "response", "x-page": "response"}
 """The kind of object that each extension belongs to."""
 

@@ -15,22 +15,6 @@ from urllib.parse import urlsplit
 from siteassist_spec.document import Document, Json, Pointer
 from siteassist_spec.extensions import check_extensions
 
-__all__ = [
-    "EVENT_STREAM",
-    "JSON",
-    "METHODS",
-    "Body",
-    "EventStream",
-    "Media",
-    "Operation",
-    "Paging",
-    "Parameter",
-    "Response",
-    "base_path",
-    "read_operations",
-    "server_url",
-]
-
 METHODS = ("get", "put", "post", "delete", "patch")
 """The supported HTTP methods, in the spelling of the description."""
 JSON = "application/json"

@@ -8,8 +8,6 @@ import jsonschema_rs
 
 from siteassist_spec.document import Document, Json
 
-__all__ = ["Validator", "compile_schema", "complaints"]
-
 Validator = jsonschema_rs.Draft202012Validator
 
 _SHOWN = 200

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from siteassist_mock.__main__ import main
-from siteassist_mock.storage.store import StoreError
+from siteassist_mock.storage.database import StoreError
 from siteassist_mock.testing import mock_server
 from tests.mock.command import MODULE, refused, started
 from tests.values import API_KEY, BEARER, PRIVATE_KEY

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from siteassist_mock.content.script import find_rule
-from siteassist_mock.content.search_index import BUILT_IN, words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from siteassist_mock.content.script import ScriptRule
-    from siteassist_mock.content.search_index import Knowledge
-
-__all__ = ["Assistant", "Reply", "title"]
+from siteassist_mock.content.script import ScriptRule, find_rule
+from siteassist_mock.content.search_index import BUILT_IN, Knowledge, words
 
 _TITLE_CHARACTERS = 60
 _TOKEN = re.compile(r"\w+|[^\w\s]")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from siteassist_mock.content.yaml_file import YamlFile
 from siteassist_mock.http.request_validation import compile_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-__all__ = ["ScriptRule", "find_rule", "read_script"]
 
 _TEXT = {"type": "string", "minLength": 1}
 _SCHEMA = {

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from siteassist_mock.content.seed import PAGES, QNAS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = ["BUILT_IN", "Knowledge", "words"]
 
 _WORD = re.compile(r"\w+")
 

@@ -6,24 +6,10 @@ that the examples can be sent unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = [
-    "API_KEY",
-    "ASSISTANT_ID",
-    "PAGES",
-    "PRIVATE_KEY",
-    "PROJECT",
-    "PROJECT_ID",
-    "QNAS",
-    "SEED",
-    "Seed",
-]
 
 API_KEY = "sa_pk_1234567890abcdef"
 """The publishable key."""

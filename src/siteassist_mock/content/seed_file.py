@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from siteassist_mock.content.seed import PROJECT, PROJECT_ID, SEED, Seed
 from siteassist_mock.content.yaml_file import YamlFile
 from siteassist_mock.http.request_validation import compile_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-__all__ = ["read_seed"]
 
 # A key is sent in headers and URLs.
 _KEY = {"type": "string", "pattern": "^[!-~]+$"}

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from siteassist_mock.faults.plan import FAULTS_KEY, HEADER, Fault, parse_fault
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from siteassist_mock.faults.plan import FAULTS_KEY, HEADER, Fault, FaultPlan, parse_fault
 from siteassist_mock.http.access_log import OPERATION
 from siteassist_mock.http.connection import TRANSPORT, reset
 from siteassist_mock.http.errors import ApiError
@@ -21,13 +23,6 @@ from siteassist_mock.http.event_stream import SentWhole, disconnected, frame
 from siteassist_mock.http.middleware import CutOff, ErrorBoundary
 from siteassist_mock.http.preferences import header_values, parse_preferences
 from siteassist_spec import EVENT_STREAM
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from siteassist_mock.faults.plan import FaultPlan
-
-__all__ = ["FaultInjection"]
 
 _TERMINATOR = frame("[DONE]")
 _ERROR = frame({"type": "error", "errorText": "The answer broke off, as was asked for"})

@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FAULTS", "FAULTS_KEY", "HEADER", "Fault", "FaultPlan", "parse_fault", "parse_planned"]
-
 HEADER = b"mock-fault"
 """The header with the requested faults, in lower case as in ASGI; ``none`` for no faults."""
 

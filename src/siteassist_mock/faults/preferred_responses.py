@@ -15,24 +15,17 @@ The response is a 400 that lists the documented statuses.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.preferences import header_values, parse_preferences
-from siteassist_spec import EVENT_STREAM, JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from siteassist_spec import Media, Operation
-
-__all__ = ["OnDemand"]
+from siteassist_spec import EVENT_STREAM, JSON, Media, Operation
 
 _SUCCESSES = range(200, 300)
 _LONGEST_NAME = 60

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from siteassist_mock.handlers import chat, conversations, identity, knowledge, messages
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from siteassist_mock.http.call import Handler
+from siteassist_mock.http.call import Handler
 
 __all__ = ["HANDLERS"]
 

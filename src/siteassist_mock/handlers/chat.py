@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from starlette.types import ASGIApp
 
 from siteassist_mock.content.seed import ASSISTANT_ID
 from siteassist_mock.handlers.replies import whole
+from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import EventStreamResponse
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from siteassist_mock.http.call import Call
-
-__all__ = ["create_chat_completion"]
 
 
 def create_chat_completion(call: Call) -> ASGIApp:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import JSONResponse
 
 from siteassist_mock.handlers import views
+from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
-
-if TYPE_CHECKING:
-    from siteassist_mock.http.call import Call
-    from siteassist_mock.storage.store import Records
-    from siteassist_mock.storage.tables import ConversationRow
-
-__all__ = [
-    "check_open",
-    "check_visitor",
-    "close_conversation",
-    "get_conversation",
-    "get_conversations",
-    "not_found",
-    "own_conversation",
-    "start_conversation",
-]
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import ConversationRow
 
 
 def own_conversation(records: Records, call: Call) -> ConversationRow:

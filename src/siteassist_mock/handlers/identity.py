@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import JSONResponse
 
 from siteassist_mock.handlers import views
-
-if TYPE_CHECKING:
-    from siteassist_mock.http.call import Call
-
-__all__ = ["get_me", "init"]
+from siteassist_mock.http.call import Call
 
 
 def init(call: Call) -> JSONResponse:

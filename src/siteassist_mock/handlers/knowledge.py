@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import JSONResponse
 
 from siteassist_mock.content.seed import PROJECT_ID
+from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
-
-if TYPE_CHECKING:
-    from siteassist_mock.http.call import Call
-
-__all__ = ["get_project", "get_qna", "get_qnas", "search"]
 
 
 def get_project(call: Call) -> JSONResponse:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp
 
 from siteassist_mock.content.assistant import title
 from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, check_visitor, own_conversation
 from siteassist_mock.handlers.replies import whole
+from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import EventStreamResponse
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from siteassist_mock.http.call import Call
-
-__all__ = ["get_messages", "send_message", "send_message_feedback"]
-
 
 CONTEXT = ("url", "title", "content", "textSelection")
 """The fields of a page context."""

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from siteassist_mock.content.assistant import Reply
 from siteassist_mock.handlers import views
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import disconnected
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from siteassist_mock.content.assistant import Reply
-
-__all__ = ["whole"]
 
 
 def whole(answer: Reply) -> ASGIApp:

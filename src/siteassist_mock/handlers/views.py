@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from siteassist_mock.content.assistant import Reply
-    from siteassist_mock.storage.tables import ConversationRow, MessageRow, VisitorRow
-
-__all__ = ["completion", "conversation", "conversation_summary", "message", "visitor"]
+from siteassist_mock.content.assistant import Reply
+from siteassist_mock.storage.tables import ConversationRow, MessageRow, VisitorRow
 
 
 def visitor(row: VisitorRow) -> dict[str, Any]:

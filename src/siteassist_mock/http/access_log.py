@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from siteassist_mock.faults.plan import FAULTS_KEY
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-__all__ = ["LOGGER", "OPERATION", "UNLOGGED", "AccessLog", "log_to_stderr", "loggable"]
 
 OPERATION = "siteassist.operation"
 """The scope's key of the ``operationId`` of a request, once it is known."""

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY, PROJECT_ID, SEED
+from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY, PROJECT_ID, SEED, Seed
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.tokens import Tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from siteassist_mock.content.seed import Seed
-    from siteassist_mock.settings import MockSettings
-    from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import VisitorRow
-
-__all__ = ["Authenticator"]
+from siteassist_mock.settings import MockSettings
+from siteassist_mock.storage.store import Store
+from siteassist_mock.storage.tables import VisitorRow
 
 # The use of a session is stored at most once per this share of its lifetime. Most
 # requests need no write, and a session ends at most that much too early.

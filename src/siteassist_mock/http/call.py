@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp
 
 from siteassist_mock.content.assistant import Assistant
 from siteassist_mock.content.search_index import BUILT_IN, Knowledge
 from siteassist_mock.content.seed import PROJECT
-
-if TYPE_CHECKING:
-    from siteassist_mock.http.authentication import Authenticator
-    from siteassist_mock.settings import MockSettings
-    from siteassist_mock.storage.events import EventBus
-    from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import VisitorRow
-
-__all__ = ["Call", "EmptyHandler", "Handler", "Services"]
+from siteassist_mock.http.authentication import Authenticator
+from siteassist_mock.settings import MockSettings
+from siteassist_mock.storage.events import EventBus
+from siteassist_mock.storage.store import Store
+from siteassist_mock.storage.tables import VisitorRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from siteassist_mock.http.errors import ApiError, error_response
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-__all__ = ["TRANSPORT", "http_protocol", "reset"]
 
 TRANSPORT = "siteassist.transport"
 """The scope's key of the `asyncio.Transport`; absent if there is no socket."""

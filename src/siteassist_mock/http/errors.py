@@ -6,15 +6,11 @@ The default messages and codes are those of the eleven error examples of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import JSONResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["DEFAULTS", "ApiError", "error_response"]
 
 DEFAULTS: Mapping[int, tuple[str, str]] = {
     400: ("INVALID_REQUEST_BODY", "Invalid request body."),

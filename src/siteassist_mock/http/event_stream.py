@@ -9,16 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from siteassist_spec import EVENT_STREAM
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from starlette.types import Receive, Scope, Send
-
-__all__ = ["EventStreamResponse", "SentWhole", "disconnected", "frame"]
 
 _HEADERS = [
     (b"content-type", EVENT_STREAM.encode()),

@@ -6,8 +6,6 @@ import json
 import math
 from typing import Any, NoReturn
 
-__all__ = ["MAX_DEPTH", "parse_json"]
-
 MAX_DEPTH = 100
 """The greatest depth of nested objects and arrays.
 

@@ -12,17 +12,12 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from starlette.types import Scope
 
 from siteassist_mock.http.errors import ApiError
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
-
-    from siteassist_mock.storage.store import Store
-    from siteassist_mock.storage.tables import VisitorRow
-
-__all__ = ["TOO_MANY", "Limits", "RateLimit", "RateLimiter", "parse_rate"]
+from siteassist_mock.storage.store import Store
+from siteassist_mock.storage.tables import VisitorRow
 
 TOO_MANY = 429
 """The status of a request beyond a limit."""

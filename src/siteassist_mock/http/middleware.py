@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siteassist_mock.http.access_log import loggable
 from siteassist_mock.http.errors import ApiError, error_response
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-__all__ = ["BODY", "MAX_BODY_BYTES", "BodyReader", "CutOff", "ErrorBoundary"]
 
 BODY = "siteassist.body"
 """The scope's key of the body: bytes, or None if it is too large."""

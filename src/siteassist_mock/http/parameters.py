@@ -8,13 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Set as AbstractSet
 from urllib.parse import parse_qsl
-
-if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
-__all__ = ["coerce", "parse_query"]
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}

@@ -7,12 +7,7 @@ preference each. Parameters of a preference (after a semicolon) are ignored.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-__all__ = ["header_values", "parse_preferences"]
+from collections.abc import Iterable, Iterator
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'

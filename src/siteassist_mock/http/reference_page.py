@@ -7,21 +7,16 @@ authentication.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 from siteassist_mock.http.errors import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-__all__ = ["REFERENCE_PATH", "reference_paths"]
 
 REFERENCE_PATH = "/docs"
 """The path of the page; its files are below this path."""

@@ -6,23 +6,16 @@ parameter, 422 for a well-formed body in which a text has an invalid length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 import jsonschema_rs
+from starlette.datastructures import Headers
 
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.json_parser import parse_json
 from siteassist_mock.http.parameters import coerce, parse_query
-from siteassist_spec import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from starlette.datastructures import Headers
-
-    from siteassist_spec import Body, Parameter
-
-__all__ = ["RequestValidator", "compile_schema", "describe"]
+from siteassist_spec import Body, Parameter, SpecError
 
 _LENGTHS = frozenset({"minLength", "maxLength"})
 

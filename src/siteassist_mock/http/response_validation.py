@@ -9,24 +9,18 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+from jsonschema_rs import Draft202012Validator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.json_parser import parse_json
 from siteassist_mock.http.request_validation import compile_schema, describe
-from siteassist_spec import EVENT_STREAM, JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jsonschema_rs import Draft202012Validator
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from siteassist_spec import Document, Operation
-
-__all__ = ["Strict", "Violations"]
+from siteassist_spec import EVENT_STREAM, JSON, Document, Operation
 
 # A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})

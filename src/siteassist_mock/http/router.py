@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.http.errors import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-__all__ = ["Router"]
 
 
 class Router:

@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from siteassist_mock.http.connection import http_protocol
 from siteassist_mock.http.reference_page import REFERENCE_PATH
 from siteassist_mock.operator.endpoints import CONTROL_PATH
-from siteassist_mock.sockets.conversation import MAX_SENT_BYTES
+from siteassist_mock.sockets.conversation import MAX_SENT_BYTES, ConversationSockets
 from siteassist_mock.sockets.protocol import SocketProtocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.applications import Starlette
-
-    from siteassist_mock.sockets.conversation import ConversationSockets
-
-__all__ = ["base_url", "is_loopback", "listen", "make_server", "operator_url", "reference_url"]
 
 # Longest wait of a stop for requests that were cut, and for the clients of sockets
 # to answer the close.

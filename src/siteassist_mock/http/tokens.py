@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import jwt
 
-if TYPE_CHECKING:
-    from siteassist_mock.clock import Clock
-
-__all__ = ["MAX_SECONDS", "Tokens"]
+from siteassist_mock.clock import Clock
 
 MAX_SECONDS = 86_400
 """Seconds after which every token expires, even if its session is in use."""

@@ -18,37 +18,28 @@ server on the loopback interface. Other websites must not read or change anythin
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, not_found
 from siteassist_mock.http.access_log import UNLOGGED
-from siteassist_mock.http.call import Call
+from siteassist_mock.http.call import Call, Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.operator.page import operator_page
 from siteassist_mock.sockets.conversation import CONVERSATION_ID
 from siteassist_mock.storage.events import ConversationEvent
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.tables import ConversationRow
 from siteassist_spec import Body, Parameter
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.datastructures import Headers
-    from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from siteassist_mock.http.call import Services
-    from siteassist_mock.storage.store import Records
-    from siteassist_mock.storage.tables import ConversationRow
-
-__all__ = ["CONTROL_PATH", "control_paths", "is_control"]
 
 CONTROL_PATH = "/_mock"
 """The prefix of all paths of this module."""

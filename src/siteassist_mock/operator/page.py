@@ -10,8 +10,6 @@ from importlib.resources import files
 
 from starlette.responses import HTMLResponse
 
-__all__ = ["operator_page"]
-
 
 def operator_page() -> HTMLResponse:
     """Return the page, with a policy that forbids everything it does not need.

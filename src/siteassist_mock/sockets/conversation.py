@@ -13,35 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import not_found
+from siteassist_mock.http.call import Services
 from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.limits import Limits
 from siteassist_mock.http.preferences import header_values
 from siteassist_mock.http.request_validation import RequestValidator
+from siteassist_mock.storage.events import ConversationEvent
 from siteassist_spec import Parameter
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.types import Receive, Scope, Send
-
-    from siteassist_mock.http.call import Services
-    from siteassist_mock.http.limits import Limits
-    from siteassist_mock.storage.events import ConversationEvent
-
-__all__ = [
-    "CONVERSATION_ID",
-    "GOING_AWAY",
-    "MAX_OPEN",
-    "MAX_PENDING",
-    "MAX_SENT_BYTES",
-    "SERVICE_RESTART",
-    "SOCKET_PATH",
-    "ConversationSockets",
-]
 
 SOCKET_PATH = "/conversations/{conversationId}/ws"
 """The path of the sockets, below the path of the API."""

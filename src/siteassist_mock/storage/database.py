@@ -12,21 +12,14 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import URL, NullPool, create_engine, event, make_url, text
+import psycopg
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from siteassist_mock.storage.events import LocalEvents
-
-if TYPE_CHECKING:
-    import psycopg
-    from sqlalchemy import Connection, Engine
-
-    from siteassist_mock.storage.events import EventBus
-    from siteassist_mock.storage.postgres_events import PostgresEvents
-
-__all__ = ["Database", "StoreError", "is_url", "open_database", "shown"]
+from siteassist_mock.storage.events import EventBus, LocalEvents
+from siteassist_mock.storage.postgres_events import PostgresEvents
 
 # Longest wait for another process that writes to the same rows or file.
 _BUSY_SECONDS = 10

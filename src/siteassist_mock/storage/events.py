@@ -7,16 +7,10 @@ only the protocol `EventBus`, which a bus between processes implements as well.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-__all__ = ["ConversationEvent", "EventBus", "EventType", "Listener", "LocalEvents"]
+from typing import Literal, Protocol, TypeAlias
 
 EventType: TypeAlias = Literal["new_message", "human_assigned", "reset"]
 """The first two are those of the documented socket.

@@ -10,22 +10,17 @@ import json
 import logging
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from siteassist_mock.storage.events import ConversationEvent, LocalEvents
+from siteassist_mock.storage.events import ConversationEvent, Listener, LocalEvents
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+Connection = psycopg.Connection[Any]
 
-    from siteassist_mock.storage.events import Listener
-
-    Connection = psycopg.Connection[Any]
-
-__all__ = ["PostgresEvents"]
 
 # Longest wait for the end of the thread.
 _CLOSE_SECONDS = 5.0

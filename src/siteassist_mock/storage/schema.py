@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import Connection, insert, inspect, select
 
-from siteassist_mock.storage.database import StoreError
+from siteassist_mock.storage.database import Database, StoreError
 from siteassist_mock.storage.tables import metadata, settings
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from siteassist_mock.storage.database import Database
-
-__all__ = ["VERSION", "prepare"]
 
 VERSION = 1
 """The version of the tables; raise it with each change of a table."""

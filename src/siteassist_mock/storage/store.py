@@ -12,15 +12,18 @@ import hashlib
 import json
 import threading
 import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
     Connection,
     Integer,
     Select,
+    Table,
     bindparam,
     func,
     insert,
@@ -31,7 +34,7 @@ from sqlalchemy import (
 )
 
 from siteassist_mock.clock import Clock
-from siteassist_mock.storage.database import StoreError, open_database
+from siteassist_mock.storage.database import Database, StoreError, open_database
 from siteassist_mock.storage.schema import prepare
 from siteassist_mock.storage.tables import (
     ConversationRow,
@@ -43,16 +46,6 @@ from siteassist_mock.storage.tables import (
     sessions,
     visitors,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from sqlalchemy import Table
-
-    from siteassist_mock.storage.database import Database
-
-__all__ = ["ABANDONED", "ORDERS", "Records", "Store", "StoreError"]
 
 ABANDONED = "The server stopped before the end of the answer"
 """The error of a message whose process ended while it streamed it."""

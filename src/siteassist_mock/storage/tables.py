@@ -8,7 +8,7 @@ fixed width and in UTC, so they sort as text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     DDL,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Integer,
@@ -27,23 +28,6 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
-
-__all__ = [
-    "ConversationRow",
-    "EscapedText",
-    "MessageRow",
-    "VisitorRow",
-    "allowances",
-    "conversations",
-    "messages",
-    "metadata",
-    "sessions",
-    "settings",
-    "visitors",
-]
 
 metadata = MetaData()
 """All tables."""

@@ -73,8 +73,7 @@ class Answer:
         Raises `TypeError` if the id is not a string.
         """
         if not isinstance(id_, str):
-            msg = f"an id must be a string, got {id_!r}"
-            raise TypeError(msg)
+            raise TypeError(f"an id must be a string, got {id_!r}")
         key = self._open.get((kind, id_))
         if key is None:
             key = self._open[kind, id_] = f"{kind}:{id_}:{len(self._parts)}"

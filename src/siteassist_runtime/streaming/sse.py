@@ -85,8 +85,9 @@ class EventDecoder:
 
     def _check(self, size: int) -> None:
         if size > LARGEST_EVENT:
-            msg = f"an event of the stream is larger than {LARGEST_EVENT:,} bytes"
-            raise StreamDecodeError(msg)
+            raise StreamDecodeError(
+                f"an event of the stream is larger than {LARGEST_EVENT:,} bytes"
+            )
 
 
 def _events(text: str) -> list[str]:

@@ -181,8 +181,7 @@ class _Reader(Generic[EventT]):
         """Read and add an event, other than a delta of a text."""
         if kind == self._form.error_type:
             reason = str(payload.get(self._form.error_text) or "no reason given")
-            msg = f"the answer failed: {redact(reason, self._secrets())}"
-            raise StreamError(msg)
+            raise StreamError(f"the answer failed: {redact(reason, self._secrets())}")
         event = self._form.events[kind](payload)
         self.answer.take(event.to_dict())
         return event
@@ -270,8 +269,12 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         found = str(response.headers.get("content-type", "nothing"))
         kind = found.partition(";")[0].strip().lower()
         if response.status_code != _QUEUED and kind != "text/event-stream":
-            msg = f"expected text/event-stream, got {redact(found, self._secrets())}"
-            raise APIResponseError(msg, operation=self._operation, response=None, text="")
+            raise APIResponseError(
+                f"expected text/event-stream, got {redact(found, self._secrets())}",
+                operation=self._operation,
+                response=None,
+                text="",
+            )
 
     def _check_idle(self, deadline: Deadline) -> None:
         # Comments do not restart the deadline.

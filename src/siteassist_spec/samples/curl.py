@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 
 from siteassist_spec.samples.request import HttpRequest, Request
 
-__all__ = ["command", "program"]
-
 
 def command(
     request: HttpRequest,

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PYTHON", "SCRIPT", "WIDTH", "Style", "literal"]
-
 WIDTH = 60
 """The number of characters in a line of a sample, on a page that is 1400 pixels wide."""
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from siteassist_spec.samples.literals import PYTHON, WIDTH, Style, literal
 from siteassist_spec.samples.request import HttpRequest, Request
 
-__all__ = ["call", "program", "python_name"]
-
 
 def call(client: str, request: HttpRequest, *, style: Style = PYTHON) -> str:
     """Return the call of httpx that sends a request.

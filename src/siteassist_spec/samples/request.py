@@ -11,8 +11,6 @@ from urllib.parse import quote, urlencode
 
 from siteassist_spec.operations import EVENT_STREAM, JSON, Operation
 
-__all__ = ["HttpRequest", "Request", "example_token", "requests"]
-
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from siteassist_spec.samples.literals import SCRIPT, Style, literal
 from siteassist_spec.samples.request import HttpRequest, Request
 
-__all__ = ["call", "program"]
-
 
 def call(request: HttpRequest, *, style: Style = SCRIPT) -> list[str]:
     """Return the lines that send a request and throw an error for an error status.

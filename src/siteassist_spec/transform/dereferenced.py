@@ -7,8 +7,6 @@ from typing import Any
 from siteassist_spec.document import Document
 from siteassist_spec.transform.rebuild import rebuild
 
-__all__ = ["dereference"]
-
 
 def dereference(document: Document) -> dict[str, Any]:
     """Return a copy of the description with each reference replaced by its target.

@@ -41,8 +41,6 @@ from siteassist_spec.document import Document, Pointer
 from siteassist_spec.operations import JSON
 from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
 
-__all__ = ["NULL_IN_3_0", "to_openapi_3_0"]
-
 NULL_IN_3_0 = {"type": "object", "nullable": True, "enum": [None]}
 """The schema that accepts only null, in OpenAPI 3.0."""
 

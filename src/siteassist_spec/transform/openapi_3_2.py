@@ -13,8 +13,6 @@ from siteassist_spec.document import Document, Pointer
 from siteassist_spec.operations import EVENT_STREAM
 from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
 
-__all__ = ["to_openapi_3_2"]
-
 
 def to_openapi_3_2(document: Document) -> dict[str, Any]:
     """Return a copy of the description in OpenAPI 3.2.0.

@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 from siteassist_spec.document import Document, Pointer, SpecError
 from siteassist_spec.operations import METHODS
 
-__all__ = ["Change", "UnknownConstructError", "rebuild"]
-
 Change: TypeAlias = Callable[[str, dict[str, Any], Pointer], Any]
 """A function of the kind of a node, the node with rebuilt children, and its pointer.
 

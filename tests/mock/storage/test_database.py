@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from siteassist_mock.storage.database import open_database, shown
-from siteassist_mock.storage.store import ABANDONED, Store, StoreError
+from siteassist_mock.storage.database import StoreError, open_database, shown
+from siteassist_mock.storage.store import ABANDONED, Store
 from siteassist_mock.storage.tables import EscapedText
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from siteassist_mock.storage.database import StoreError
 from siteassist_mock.storage.schema import VERSION
-from siteassist_mock.storage.store import Store, StoreError
+from siteassist_mock.storage.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
