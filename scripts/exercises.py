@@ -119,22 +119,25 @@ class Copy:
         """Run a command of the project in the copy and return its output.
 
         Raises `ExerciseError`, with the last lines of the output, if the exit status is
-        not ``status``.
+        not ``status`` or the command does not end within ``timeout`` seconds.
         """
         path = os.pathsep.join(str(self.folder / name) for name in ("src", "generated", "."))
-        done = subprocess.run(
-            [str(TOOLS / command[0]), *command[1:]],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        words = " ".join(command)
+        try:
+            done = subprocess.run(
+                [str(TOOLS / command[0]), *command[1:]],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": path},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ExerciseError(f"{words}: did not end within {timeout:.0f} s") from error
         if done.returncode != status:
             lines = (done.stdout + done.stderr).strip().splitlines()
             shown = "\n    ".join(lines[-30:])
-            words = " ".join(command)
             raise ExerciseError(
                 f"{words}: expected exit status {status}, got {done.returncode}\n    {shown}"
             )
@@ -475,7 +478,7 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="run the second exercise only, with one faulty server",
+        help="run only one faulty server per exercise, and without names only exercise b",
     )
     parser.add_argument("--keep", type=Path, help="keep the copies in this folder")
     options = parser.parse_args()
@@ -489,11 +492,11 @@ def main() -> int:
         print(f"({exercise.name}) {exercise.title}", flush=True)
         with tempfile.TemporaryDirectory() as temporary:
             folder = (options.keep or Path(temporary)) / exercise.name
-            folder.mkdir(parents=True)
             try:
+                folder.mkdir(parents=True)
                 for name, seconds in steps(exercise, Copy(folder), quick=options.quick):
                     print(f"    {name}: {seconds:.1f} s", flush=True)
-            except ExerciseError as error:
+            except (ExerciseError, FileExistsError) as error:
                 failed += 1
                 print(f"    FAILED: {error}", flush=True)
     if failed:

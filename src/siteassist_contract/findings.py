@@ -80,15 +80,6 @@ class StopRun(BaseException):  # not an error
     """An early end of the run. Not an `Exception`: hypothesis would treat it as a failure."""
 
 
-@dataclass(frozen=True)
-class Unreached:
-    """A part of the contract that a run did not test, and the reason."""
-
-    operation: str
-    what: str
-    reason: str
-
-
 Render = Callable[[Sequence[Exchange]], tuple[str, str]]
 
 

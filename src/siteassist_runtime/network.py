@@ -56,11 +56,13 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(
-            self._stream.start_tls(
-                ssl_context, server_hostname, _clip(timeout, httpcore.ConnectTimeout)
-            )
-        )
+        try:
+            limit = _clip(timeout, httpcore.ConnectTimeout)
+        except httpcore.ConnectTimeout:
+            # httpcore closes a stream whose handshake fails, but this one never began.
+            self.close()
+            raise
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, limit))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -305,7 +305,7 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     def _not_open(self) -> SiteAssistError:
         way = "async with" if isinstance(self, AsyncStream) else "with"
-        msg = f"a stream must be read inside a `{way}` block"
+        msg = f"a stream must be read inside its `{way}` block"
         return SiteAssistError(msg, operation=self._operation)
 
 

@@ -858,7 +858,7 @@ def test_until_done() -> None:
 def test_stream_must_be_entered() -> None:
     """Reading outside the block raises an error and sends nothing; the stream is empty."""
     read, body = sync_stream(*FOUR)
-    message = "^op: a stream must be read inside a `with` block$"
+    message = "^op: a stream must be read inside its `with` block$"
     for way in (iter, next, list, Stream.until_done, lambda read: list(read.text_deltas())):
         with pytest.raises(SiteAssistError, match=message):
             way(read)
@@ -876,7 +876,7 @@ def test_stream_must_be_entered() -> None:
 def test_async_stream_must_be_entered() -> None:
     """Reading an async stream outside its block raises an error."""
     read, body = async_stream(*FOUR)
-    message = "^op: a stream must be read inside a `async with` block$"
+    message = "^op: a stream must be read inside its `async with` block$"
 
     async def main() -> None:
         with pytest.raises(SiteAssistError, match=message):
@@ -899,7 +899,7 @@ def test_stream_cannot_be_read_after_its_block() -> None:
     with read:
         next(read)
     for rest in (iter, lambda read: list(read.text_deltas())):
-        with pytest.raises(SiteAssistError, match="inside a `with` block"):
+        with pytest.raises(SiteAssistError, match="inside its `with` block"):
             rest(read)
     assert ("a", False, 1) == (read.text, read.done, body.given)
     read.close()
@@ -912,7 +912,7 @@ def test_async_stream_cannot_be_read_after_its_block() -> None:
     async def main() -> None:
         async with read:
             await anext(read)
-        with pytest.raises(SiteAssistError, match="inside a `async with` block"):
+        with pytest.raises(SiteAssistError, match="inside its `async with` block"):
             aiter(read)
         await read.aclose()
 
