@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +14,3 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command, and return its exit status and its output."""
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-
-
-def without_coverage() -> dict[str, str]:
-    """Return the environment for a copy of the repository, which coverage must not measure."""
-    return {name: value for name, value in os.environ.items() if "COV" not in name}

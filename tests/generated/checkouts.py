@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.commands import run, without_coverage
+from tests.commands import run
 
 
 def run_generator(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +47,7 @@ def add(checkout: Path, *, paths: str = "", schemas: str = "", responses: str = 
 def python(checkout: Path, *arguments: str) -> None:
     """Run Python with the packages of ``checkout``, and require that it succeeds."""
     path = f"{checkout / 'generated'}{os.pathsep}{checkout / 'src'}"
-    environment = without_coverage() | {"PYTHONPATH": path, "MYPYPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "MYPYPATH": path}
     done = run([sys.executable, *arguments], cwd=checkout, env=environment)
     assert 0 == done.returncode, done.stdout + done.stderr
 

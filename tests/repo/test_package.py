@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run, without_coverage
+from tests.commands import run
 from tests.values import ROOT
 
 PACKAGES = {
@@ -71,7 +71,7 @@ def test_installed_packages_read_the_packaged_description(wheel: Path, tmp_path:
         "import siteassist, siteassist_mock, siteassist_contract, siteassist_spec\n"
         "print(siteassist_spec.SPEC_PATH, siteassist_spec.load_spec()['openapi'])\n"
     )
-    done = run([sys.executable, "-c", program], cwd=tmp_path, env=without_coverage())
+    done = run([sys.executable, "-c", program], cwd=tmp_path)
     assert (f"{tmp_path}/siteassist_spec/openapi.yaml 3.1.0\n", "") == (done.stdout, done.stderr)
 
 

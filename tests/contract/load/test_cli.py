@@ -32,17 +32,13 @@ needs_locust = pytest.mark.skipif(
 
 
 @contextlib.contextmanager
-def running(
-    folder: Path, *words: str, key: str = KEY, measured: bool = True
-) -> Iterator[subprocess.Popen[str]]:
-    """Run the command in ``folder`` with the key in its environment.
-
-    ``measured`` includes the process in coverage, which takes several times as long.
-    """
+def running(folder: Path, *words: str, key: str = KEY) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in ``folder`` with the key in its environment."""
     # Import this repository's modules, wherever the environment was created.
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
     environment = {**os.environ, "SITEASSIST_API_KEY": key, "PYTHONPATH": path}
-    if environment.pop("COVERAGE_PROCESS_CONFIG", None) and measured:
+    # The Python of Locust has a configuration of coverage of its own.
+    if environment.pop("COVERAGE_PROCESS_CONFIG", None):
         environment["COVERAGE_PROCESS_START"] = str(Path(__file__).with_name("coverage.toml"))
         environment["COVERAGE_FILE"] = str(ROOT / ".coverage")
     with subprocess.Popen(
@@ -59,9 +55,9 @@ def running(
             process.terminate()
 
 
-def run(folder: Path, *words: str, key: str = KEY, measured: bool = True) -> tuple[int, str]:
+def run(folder: Path, *words: str, key: str = KEY) -> tuple[int, str]:
     """Run the command to its end, and return its exit status and output."""
-    with running(folder, *words, key=key, measured=measured) as process:
+    with running(folder, *words, key=key) as process:
         printed, _ = process.communicate()
     return process.returncode, printed
 
@@ -82,6 +78,7 @@ def free_port() -> str:
         return str(found.getsockname()[1])
 
 
+@pytest.mark.usefixtures("measured_children")
 @needs_locust
 def test_correct_server_passes(url: str, tmp_path: Path) -> None:
     """The status is 0, the figures are listed by operation, and the key is not printed."""
@@ -95,6 +92,7 @@ def test_correct_server_passes(url: str, tmp_path: Path) -> None:
     assert not [text for text in (printed, *reports) if KEY in text]
 
 
+@pytest.mark.usefixtures("measured_children")
 @needs_locust
 def test_violation_in_several_processes_is_reported_once(broken_url: str, tmp_path: Path) -> None:
     """The violations of two processes are merged, and the status is 1."""
@@ -115,16 +113,17 @@ def test_violation_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Pat
     worker = (broken_url, "--worker", "--think", "0", "0", *where)
     master = (broken_url, *SHORT, "--master", "--expect-workers", "2", *where)
     with (
-        running(tmp_path, *worker, measured=False) as one,
-        running(tmp_path, *worker, measured=False) as two,
+        running(tmp_path, *worker) as one,
+        running(tmp_path, *worker) as two,
     ):
-        status, printed = run(tmp_path, *master, measured=False)
+        status, printed = run(tmp_path, *master)
         ends = [(each.communicate()[0], each.returncode) for each in (one, two)]
     assert 1 == status, printed
     assert "Finding 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
     assert [("This worker is done.\n", 0)] * 2 == ends
 
 
+@pytest.mark.usefixtures("measured_children")
 @needs_locust
 def test_lost_server_ends_the_load(tmp_path: Path) -> None:
     """A lost server gives exit status 2 and the reason, without a traceback."""
@@ -141,6 +140,7 @@ def test_lost_server_ends_the_load(tmp_path: Path) -> None:
     assert "Traceback" not in printed
 
 
+@pytest.mark.usefixtures("measured_children")
 @needs_locust
 def test_interruption_ends_with_a_report(url: str, tmp_path: Path) -> None:
     """Ctrl-C ends the load with a report of the visits so far."""
@@ -157,10 +157,10 @@ def test_interruption_ends_with_a_report(url: str, tmp_path: Path) -> None:
 def test_load_that_cannot_start_is_reported(url: str, tmp_path: Path) -> None:
     """A missing server and a refused key are reported in one line."""
     unused = f"http://127.0.0.1:{free_port()}/v2"
-    status, printed = run(tmp_path, unused, measured=False)
+    status, printed = run(tmp_path, unused)
     assert (2, 1) == (status, printed.count("\n"))
     assert printed.startswith("The load cannot run: no server at")
-    status, printed = run(tmp_path, url, key="pk_wrong_0123456789", measured=False)
+    status, printed = run(tmp_path, url, key="pk_wrong_0123456789")
     assert (2, 1) == (status, printed.count("\n"))
     assert printed.startswith("The load cannot run: the API key was refused")
 
@@ -168,7 +168,7 @@ def test_load_that_cannot_start_is_reported(url: str, tmp_path: Path) -> None:
 @needs_locust
 def test_help_is_complete(tmp_path: Path) -> None:
     """The help has exit statuses, distributed runs and the environment variable of the key."""
-    status, printed = run(tmp_path, "--help", measured=False)
+    status, printed = run(tmp_path, "--help")
     assert 0 == status
     for words in ("Exit status:", "--expect-workers", "--processes", "SITEASSIST_API_KEY"):
         assert words in printed

@@ -21,7 +21,7 @@ from scripts.publish import packages
 from scripts.publish.packages import PublishError, build_packages, last_change
 from siteassist_spec import load_spec
 from siteassist_spec.reference import build_reference
-from tests.commands import run, without_coverage
+from tests.commands import run
 from tests.values import ROOT
 
 PAGE = (ROOT / "docs" / "publishing.md").read_text()
@@ -106,7 +106,7 @@ def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
         [sys.executable, "-m", "scripts.publish", "--twice"],
         cwd=tmp_path,
         env={
-            **without_coverage(),
+            **os.environ,
             "PYTHONPATH": f"{tmp_path / 'src'}{os.pathsep}{tmp_path / 'generated'}",
             "SOURCE_DATE_EPOCH": EPOCH,
         },
