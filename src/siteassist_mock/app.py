@@ -43,8 +43,19 @@ from siteassist_spec import SPEC_PATH, Document, Operation, SpecError, base_path
 _SUCCESSES = range(200, 300)
 
 # Reading the description takes most of the start, and a process that runs tests
-# starts many servers. Nothing changes the document.
+# starts many servers. Nothing changes what these functions return.
 _load = functools.lru_cache(maxsize=1)(Document.load)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(document: Document) -> tuple[Mapping[str, Operation], Mapping[str, RequestValidator]]:
+    """Return the operations of a description, and their validators, by operationId."""
+    operations = read_operations(document)
+    validators = {
+        name: RequestValidator(name, operation.parameters, operation.body, document.raw)
+        for name, operation in operations.items()
+    }
+    return operations, validators
 
 
 def create_app(
@@ -70,13 +81,9 @@ def create_app(
     settings = settings or MockSettings()
     document = _load(SPEC_PATH) if spec is None else Document(spec)
     spec = document.raw
-    operations = read_operations(document)
+    operations, validators = _read(document)
     _match(operations, handlers)
     prefix = base_path(document)
-    validators = {
-        name: RequestValidator(name, operation.parameters, operation.body, spec)
-        for name, operation in operations.items()
-    }
     strict = Strict(document, operations) if settings.strict else None
     plan = FaultPlan(settings.faults, settings.fault_seed)
     rates = [parse_rate(text) for text in settings.rate_limits]
