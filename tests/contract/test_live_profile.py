@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Serve,
     )
 
-pytestmark = pytest.mark.usefixtures("without_shapes")
+pytestmark = [pytest.mark.usefixtures("without_shapes"), pytest.mark.one_interpreter]
 
 
 def state(mock: InProcess) -> dict[str, Any]:

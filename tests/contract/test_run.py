@@ -39,7 +39,8 @@ LAYERS: dict[str, Reached] = {
 
 
 ALL_LAYERS = [
-    pytest.param(layer, marks=pytest.mark.suite if layer == "shapes" else ()) for layer in LAYERS
+    *(layer for layer in LAYERS if layer != "shapes"),
+    pytest.param("shapes", marks=pytest.mark.one_interpreter),
 ]
 
 

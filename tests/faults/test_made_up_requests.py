@@ -84,7 +84,6 @@ def run_made_up_requests(
     return outcome.findings
 
 
-@pytest.mark.suite
 @pytest.mark.parametrize("group", TOGETHER)
 def test_made_up_requests_find_faults(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fault is reported with the actual response and the commands that reproduce it."""
@@ -98,7 +97,6 @@ def test_made_up_requests_find_faults(group: str, monkeypatch: pytest.MonkeyPatc
         assert "curl " in violations[key].commands
 
 
-@pytest.mark.suite
 def test_mock_has_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The made-up requests try every operation, and none breaks a rule."""
     findings = run_made_up_requests(monkeypatch, (), 5)

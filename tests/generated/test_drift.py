@@ -12,6 +12,8 @@ from scripts import generate
 from tests.generated.checkouts import generate_in, python, refusal, run_generator
 from tests.values import ROOT
 
+pytestmark = pytest.mark.one_interpreter
+
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,8 @@ from tests.generated.checkouts import add, check_types, edited, generate_in, pyt
 from tests.generated.description import OPERATIONS
 from tests.values import ROOT
 
+pytestmark = pytest.mark.one_interpreter
+
 PAGED = """\
 from uuid import UUID
 

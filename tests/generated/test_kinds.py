@@ -8,6 +8,8 @@ import pytest
 
 from tests.generated.checkouts import add, check_types, generate_in, python, refusal
 
+pytestmark = pytest.mark.one_interpreter
+
 THINGS = """\
   /things/{thingId}:
     parameters:

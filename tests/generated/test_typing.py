@@ -18,6 +18,8 @@ from siteassist_mock.testing import mock_server
 from tests.commands import run
 from tests.values import API_KEY
 
+pytestmark = pytest.mark.one_interpreter
+
 PROGRAM = Path(__file__).with_name("data") / "user_code.py"
 
 

@@ -129,7 +129,6 @@ HARMLESS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @needs_go
-@pytest.mark.suite
 @pytest.mark.parametrize("name", BREAKING)
 def test_breaking_change_is_found(name: str) -> None:
     """A breaking change is reported for its operation."""
@@ -139,7 +138,6 @@ def test_breaking_change_is_found(name: str) -> None:
 
 
 @needs_go
-@pytest.mark.suite
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_change_is_not_breaking(name: str) -> None:
     """A harmless change is listed as not breaking."""

@@ -28,6 +28,8 @@ from tests.values import API_KEY as KEY
 if TYPE_CHECKING:
     from tests.contract.conftest import Forward, InProcess, MakeContext
 
+pytestmark = pytest.mark.one_interpreter
+
 NAME = "deleteConversation"
 PATH = "/conversations/{conversationId}"
 

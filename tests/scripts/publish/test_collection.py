@@ -108,7 +108,6 @@ def test_body_without_an_example_is_an_error() -> None:
         as_collection(Document(spec))
 
 
-@pytest.mark.suite
 def test_collection_runs_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
     """Newman, Postman's own runner, runs every request without a failure."""
     collection, report = tmp_path / "collection.json", tmp_path / "report.json"

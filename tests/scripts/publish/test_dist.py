@@ -88,7 +88,6 @@ def test_packages_have_the_time_of_the_last_change(dist: Path) -> None:
         assert any(row.name.endswith("/openapi.yaml") for row in archive.getmembers())
 
 
-@pytest.mark.suite
 def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
     """A copy in another folder, without the history, builds the same files twice."""
     listing = subprocess.run(
@@ -116,7 +115,6 @@ def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
     assert publish.digests(dist) == publish.digests(tmp_path / "dist")
 
 
-@pytest.mark.suite
 def test_redocly_finds_no_problem(node_bin: Path, dist: Path) -> None:
     """The variants and the journeys pass Redocly's lint."""
     assert node_bin

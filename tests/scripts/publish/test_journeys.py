@@ -175,7 +175,6 @@ def test_wrong_pointer_is_found() -> None:
     assert not reaches(schema, "/data/0/id/x")
 
 
-@pytest.mark.suite
 def test_journeys_run_on_the_mock(node_bin: Path, tmp_path: Path) -> None:
     """Redocly's runner, which validates each response, passes all journeys."""
     (tmp_path / PATH.name).write_bytes(PATH.read_bytes())

@@ -18,6 +18,8 @@ from tests.values import PRIVATE_KEY
 if TYPE_CHECKING:
     from tests.contract.conftest import Clock, Fault, Forward, InProcess, MakeContext
 
+pytestmark = pytest.mark.one_interpreter
+
 PER_REQUEST = 0.005
 """The seconds that a request takes on the tests' clock."""
 
