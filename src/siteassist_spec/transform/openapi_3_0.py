@@ -14,20 +14,10 @@ which no payload can violate, becomes a sentence in the description:
 ``license.identifier``         the URL of the licence in the SPDX list
 =============================  ==================================================
 
-`make languages` used to have its own converter, with 30 differences to this one:
-
-- 27 differences came from nine unions of a reference and null, which it wrote as
-  ``nullable`` beside an ``allOf`` of the reference. 3.0.3 defines ``nullable`` only beside a
-  ``type`` in the same schema, and every member of an ``allOf`` must accept the value. Such a
-  schema therefore rejects null, which the description allows. Here, these unions remain an
-  ``anyOf``. For generators that accept no other form, a separate step in
-  ``scripts/languages`` converts them.
-- Three differences were texts that it dropped without need: the summary, the licence and
-  the sentence about the data of an event. They are kept here.
-
-That converter also changed any mapping with certain keys, such as a property named
-``const``, and skipped everything below a property named ``value``, ``example`` or
-``default``.
+A union of a reference and null remains an ``anyOf``. 3.0.3 defines ``nullable`` only beside
+a ``type`` in the same schema, and every member of an ``allOf`` must accept the value:
+``nullable`` beside an ``allOf`` of the reference would therefore reject null. A separate step
+in ``scripts/languages`` converts these unions for generators that accept no other form.
 
 One difference to 3.1 remains: in 3.0, ``1.0`` is not an integer, because it is written with
 a decimal point. In 3.1, it equals ``1``.
