@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+from typing import NoReturn
 
-try:
-    import click
-except ModuleNotFoundError:
-    print(
-        "siteassist-contract needs more packages: pip install 'siteassist[contract]'",
-        file=sys.stderr,
-    )
-    sys.exit(2)
+from siteassist_contract.entry import start
 
-from siteassist_contract.cli import main
+
+def main() -> NoReturn:
+    """Run the command."""
+    start("siteassist-contract", "contract", "siteassist_contract.cli")
+
 
 if __name__ == "__main__":
-    main(prog_name="siteassist-contract")
-
-__all__ = ["click", "main"]
+    main()

@@ -5,26 +5,26 @@ from __future__ import annotations
 import random
 import re
 import shlex
-import signal
 import sys
-import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
 
-from siteassist_contract import plan
+from siteassist_contract import interrupts, plan
 from siteassist_contract.checks.generated import example_databases
+from siteassist_contract.command import Command
 from siteassist_contract.findings import grouped
 from siteassist_contract.http import preflight, redaction
 from siteassist_contract.profiles import PROFILES, Profile
-from siteassist_contract.report import baseline, junit, page, summary, tested_rules
+from siteassist_contract.report import baseline, files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import CannotRunError, ExitStatus
-from siteassist_spec import SpecError, load_spec
+from siteassist_spec import SpecError, load_spec, output
 
 HELP = """Test whether the server at URL keeps the SiteAssist v2 contract.
 
@@ -58,6 +58,7 @@ Examples:
   SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
 """
 INTERRUPTED = "The tests were interrupted; there is no verdict."
+_REPORTS = ("html/index.html", "junit.xml", "summary.json")
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -77,7 +78,12 @@ class Duration(click.ParamType[float]):
         return float(int(match[1]) * _SECONDS[match[2]])
 
 
-@click.command(help=HELP, context_settings={"max_content_width": 80})
+@click.command(
+    cls=Command,
+    interrupted=INTERRUPTED,
+    help=HELP,
+    context_settings={"max_content_width": 80},
+)
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(
     "--api-key",
@@ -176,23 +182,19 @@ def main(
     yes: bool,
 ) -> None:
     """Run the command."""
-    # `kill` must end a run like Ctrl-C, so that it cleans up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = PROFILES[profile]
     try:
+        files.prepare(reports, _REPORTS)
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
         target = preflight.Target(_base_url(url), api_key or None, token or None)
         load_spec()
-        _prepare(reports)
         human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)
         seen = preflight.check(target)
     except (CannotRunError, SpecError) as error:
         _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
-    except (KeyboardInterrupt, click.Abort):
-        _stop(ExitStatus.INTERRUPTED, INTERRUPTED)
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # not a secret
     terminal = Terminal()
     terminal.begin(target, chosen)
@@ -210,25 +212,26 @@ def main(
         workers=workers,
     )
     begun = time.monotonic()
-    outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
-    report = summary.Report(
-        base_url=target.base_url,
-        profile=chosen.name,
-        seed=seed,
-        repeat=_repeat(target, options),
-        outcome=outcome,
-        verdict=verdict(outcome),
-        rows=tested_rules.rows(
-            outcome.findings,
-            target,
-            options.human_conversation,
-            _cut_short(outcome, stop_at_first=stop_at_first),
-        ),
-        seconds=time.monotonic() - begun,
-    )
-    _write(report, reports)
+    with interrupts.ignored():
+        outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
+        report = summary.Report(
+            base_url=target.base_url,
+            profile=chosen.name,
+            seed=seed,
+            repeat=_repeat(target, options),
+            outcome=outcome,
+            verdict=verdict(outcome),
+            rows=tested_rules.rows(
+                outcome.findings,
+                target,
+                options.human_conversation,
+                _cut_short(outcome, stop_at_first=stop_at_first),
+            ),
+            seconds=time.monotonic() - begun,
+        )
+        places = _write(report, reports)
     terminal.end(report)
-    click.echo(f"Reports: {reports / 'html' / 'index.html'}, {reports / 'junit.xml'}")
+    files.tell(places)
     click.echo(f"Repeat with: {report.repeat}")
     if update_baseline and accepted is not None:
         _update(accepted, outcome)
@@ -322,14 +325,9 @@ def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: boo
             raise CannotRunError("cancelled")
 
 
-def _write(report: summary.Report, folder: Path) -> None:
-    try:
-        (folder / "html").mkdir(exist_ok=True)
-        page.write(report, folder / "html" / "index.html")
-        junit.write(report, folder / "junit.xml")
-        summary.write(report, folder / "summary.json")
-    except OSError as error:
-        click.echo(f"The reports could not be written: {error.strerror}", err=True)
+def _write(report: summary.Report, folder: Path) -> dict[Path, str]:
+    writers = zip(_REPORTS, (page.write, junit.write, summary.write), strict=True)
+    return files.write_all({folder / name: partial(write, report) for name, write in writers})
 
 
 def _base_url(url: str) -> str:
@@ -345,18 +343,6 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _prepare(reports: Path) -> None:
-    try:
-        reports.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=reports):
-            pass
-        # Stale reports must not be mistaken for the reports of this run.
-        for name in ("html/index.html", "junit.xml", "summary.json"):
-            (reports / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise CannotRunError(f"reports cannot be written to {reports}: {error.strerror}") from None
-
-
 def _stop(status: ExitStatus, text: str) -> NoReturn:
-    click.echo(text, err=status is ExitStatus.NOT_RUN)
+    output.last_line(text, error=status is ExitStatus.NOT_RUN)
     sys.exit(status)

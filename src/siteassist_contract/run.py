@@ -10,6 +10,7 @@ from functools import partial
 
 from hypothesis.database import ExampleDatabase
 
+from siteassist_contract import interrupts
 from siteassist_contract.checks import streams
 from siteassist_contract.checks.behaviour import random_steps
 from siteassist_contract.checks.behaviour.journeys import JOURNEYS
@@ -140,10 +141,11 @@ class Run:
         """Run all layers; stop at the first violation if `Options.stop_at_first` is set."""
         problem = ""
         try:
-            try:
-                self._layers()
-            finally:
-                self._tidy_up()
+            with interrupts.raised():
+                try:
+                    self._layers()
+                finally:
+                    self._tidy_up()
         except (StopRun, TimeUpError):
             pass
         except UnansweredError as error:
@@ -185,6 +187,8 @@ class Run:
 
     def _watch(self) -> None:
         """Raise `TimeUpError` before a request if the time is up."""
+        if self._watching:
+            interrupts.check()
         if self._watching and time.monotonic() > self._until + _GRACE:
             raise TimeUpError
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import sys
 
-try:
-    import click
-except ModuleNotFoundError:
-    print("siteassist-mock needs more packages: pip install 'siteassist[mock]'", file=sys.stderr)
-    sys.exit(2)
 
-from siteassist_mock.cli import main
+def main() -> None:
+    """Run the command; without its packages, name the extra and exit with 2."""
+    try:
+        from siteassist_mock.cli import main as command
+        from siteassist_spec import output
+
+        output.install()
+        command(prog_name="siteassist-mock")
+    except ModuleNotFoundError as error:
+        if (error.name or "siteassist").startswith("siteassist"):
+            raise
+        print(
+            "siteassist-mock needs more packages: pip install 'siteassist[mock]'", file=sys.stderr
+        )
+        sys.exit(2)
+
 
 if __name__ == "__main__":
-    main(prog_name="siteassist-mock")
-
-__all__ = ["click", "main"]
+    main()

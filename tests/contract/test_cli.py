@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import __main__ as entry
+from siteassist_contract import cli
 from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.run import Options
@@ -166,17 +167,39 @@ def test_unwritable_reports_are_refused(reports: str, url: str, command: Command
 def test_reports_that_become_unwritable_are_reported(
     url: str, shared: InProcess, command: Command, tmp_path: Path
 ) -> None:
-    """The verdict is printed even if the reports can no longer be written at the end."""
+    """A report that cannot be written at the end loses neither the others nor the verdict."""
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
-        (tmp_path / "reports" / "html").touch()
+        shutil.rmtree(tmp_path / "reports" / "html", ignore_errors=True)
         return forward(request)
 
     shared.fault = fault
     result = command(url, "--api-key", KEY)
-    assert "The reports could not be written: File exists" in result.stderr
-    assert "Traceback" not in result.output
+    written = [path.name for path in sorted((tmp_path / "reports").iterdir())]
+    assert ["junit.xml", "summary.json"] == written
+    assert "\nReports: reports/junit.xml, reports/summary.json\n" in result.stdout
+    assert "Reports that could not be written: reports/html/index.html (" in result.stderr
+    assert 1 == result.stderr.count("\n")
     assert last(result).startswith("The server keeps the contract (")
+
+
+@pytest.mark.parametrize("problem", ["url", "baseline", "credential"])
+def test_run_that_cannot_start_leaves_no_earlier_reports(
+    problem: str, url: str, command: Command
+) -> None:
+    """Whatever prevents a run, no report of an earlier run remains as if it were this one's."""
+    for name in ("html/index.html", "junit.xml", "summary.json"):
+        path = Path("reports", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of an earlier run")
+    Path("reports", "other.txt").write_text("not a report")
+    arguments = {
+        "url": ("nowhere", "--api-key", KEY),
+        "baseline": (url, "--api-key", KEY, "--baseline", "missing"),
+        "credential": (url, "--api-key", "wrong"),
+    }[problem]
+    fails_to_run(command(*arguments))
+    assert ["other.txt"] == [p.name for p in Path("reports").rglob("*") if p.is_file()]
 
 
 def test_syntax_error_in_the_description_is_reported(
@@ -544,7 +567,7 @@ def test_devices_differ_between_runs() -> None:
 def test_help_is_complete(command: Command) -> None:
     """The help has exit statuses, profiles, examples and every option."""
     shown = command("--help").stdout
-    options = [option for p in entry.main.params for option in p.opts if option.startswith("--")]
+    options = [option for p in cli.main.params for option in p.opts if option.startswith("--")]
     assert 15 <= len(options)
     for words in ("Exit status", "Profiles", "Examples", "SITEASSIST_API_KEY", *options):
         assert words in shown

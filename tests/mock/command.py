@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from siteassist_mock.__main__ import main
+from siteassist_mock.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from siteassist_mock.__main__ import main
+from siteassist_mock.cli import main
 from siteassist_mock.storage.database import StoreError
 from siteassist_mock.testing import mock_server
 from tests.mock.command import MODULE, refused, started

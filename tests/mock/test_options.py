@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REACHABLE = (
     "import siteassist_mock.http.server as serving\n"
     "serving.is_loopback = lambda listening: False\n"
-    "from siteassist_mock.__main__ import main\n"
+    "from siteassist_mock.cli import main\n"
     "main(['--port', '0'])"
 )
 

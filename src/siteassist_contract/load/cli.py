@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
+from siteassist_contract.command import Command
 from siteassist_contract.description import operations
 from siteassist_contract.http import preflight, redaction
+from siteassist_contract.load import report
 from siteassist_contract.load.options import LoadOptions, Role
+from siteassist_contract.report import files
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
-from siteassist_spec import SpecError
+from siteassist_spec import SpecError, output
 
 HELP = """Test whether the server at URL keeps the contract under load.
 
@@ -71,7 +74,12 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return seconds
 
 
-@click.command(help=HELP, context_settings={"max_content_width": 80})
+@click.command(
+    cls=Command,
+    interrupted="The load was interrupted; there is no verdict.",
+    help=HELP,
+    context_settings={"max_content_width": 80},
+)
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(
     "--api-key",
@@ -177,23 +185,19 @@ def main(
     try:
         sys.exit(_run(preflight.Target(url.rstrip("/"), api_key or None), settings))
     except (CannotRunError, SpecError) as error:
-        click.echo(f"The load cannot run: {error}", err=True)
+        output.last_line(f"The load cannot run: {error}", error=True)
         sys.exit(ExitStatus.NOT_RUN)
     except ContractBrokenError as error:
         click.echo(error)
-        click.echo("The server breaks the contract before the load can begin.")
+        output.last_line("The server breaks the contract before the load can begin.")
         sys.exit(ExitStatus.BROKEN)
 
 
 def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
+    if settings.role is not Role.WORKER:
+        files.prepare(settings.reports, (report.HTML, report.JSON))
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
-    if settings.role is not Role.WORKER:
-        try:
-            settings.reports.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = f"reports cannot be written to {settings.reports}: {error.strerror}"
-            raise CannotRunError(reason) from None
     preflight.check(target)
     # Slow, so it is done now: later, it would delay a worker's heartbeat to its master.
     operations()

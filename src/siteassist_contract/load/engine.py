@@ -39,7 +39,9 @@ from siteassist_contract.load.meter import Timing
 from siteassist_contract.load.options import LoadOptions, Role
 from siteassist_contract.load.results import LoadResults
 from siteassist_contract.load.visitors import VisitorPool
+from siteassist_contract.report import files
 from siteassist_contract.verdict import CannotRunError, ExitStatus
+from siteassist_spec import output
 
 DATA = "siteassist"
 """The key of the results in a worker's report."""
@@ -196,7 +198,10 @@ class Engine:
         click.echo(f"Waiting for {wanted} workers at {where} ...")
         until = time.monotonic() + _ARRIVAL
         while len(runner.clients.ready) < wanted:
-            if time.monotonic() > until or self._end.ready():
+            if self._end.ready():
+                self._quit_workers()
+                raise KeyboardInterrupt
+            if time.monotonic() > until:
                 connected = len(runner.clients.ready)
                 self._quit_workers()
                 raise CannotRunError(f"{connected} of {wanted} workers connected")
@@ -312,21 +317,18 @@ class Engine:
         verdict = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
         self._write(whole, verdict, self.settings.reports)
         status = report.status_of(whole, interrupted=interrupted)
-        click.echo(verdict, err=status is ExitStatus.NOT_RUN)
+        output.last_line(verdict, error=status is ExitStatus.NOT_RUN)
         return status
 
     def _write(self, whole: LoadResults, verdict: str, folder: Path) -> None:
         figures = self.environment.runner.stats
-        try:
-            (folder / "load.html").write_text(
-                get_html_report(self.environment, show_download_link=False), encoding="utf-8"
-            )
-            entries = [*figures.entries.values(), figures.total]
-            report.write(whole, verdict, [entry.to_dict() for entry in entries], folder)
-        except OSError as error:
-            click.echo(f"The reports could not be written: {error.strerror}", err=True)
-        else:
-            click.echo(f"Reports: {folder / 'load.html'}, {folder / 'load.json'}")
+        html = get_html_report(self.environment, show_download_link=False)
+        entries = [entry.to_dict() for entry in (*figures.entries.values(), figures.total)]
+        writers = {
+            folder / report.HTML: lambda path: files.write(path, output.printable(html)),
+            folder / report.JSON: lambda path: report.write(whole, verdict, entries, path),
+        }
+        files.tell(files.write_all(writers))
 
 
 def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:

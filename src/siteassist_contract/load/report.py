@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,12 @@ import click
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Violation
 from siteassist_contract.load.results import LoadResults
+from siteassist_contract.report import files
 from siteassist_contract.verdict import ExitStatus
+from siteassist_spec.output import one_line, printable
+
+HTML, JSON = "load.html", "load.json"
+"""The names of the reports."""
 
 
 def status_of(results: LoadResults, *, interrupted: bool) -> ExitStatus:
@@ -59,12 +63,11 @@ def show(results: LoadResults) -> None:
     click.echo()
 
 
-def write(results: LoadResults, line: str, stats: list[dict[str, Any]], folder: Path) -> None:
-    """Write ``load.json``: the verdict ``line``, violations, counts and Locust's ``stats``."""
+def write(results: LoadResults, line: str, stats: list[dict[str, Any]], path: Path) -> None:
+    """Write the JSON report: the verdict ``line``, violations, counts and Locust's ``stats``."""
     document = {"verdict": line, **results.document(), "stats": stats}
     del document["final"]
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    (folder / "load.json").write_text(text, encoding="utf-8")
+    files.write(path, files.json_text(document))
 
 
 def _full(number: int, found: Violation, count: int) -> str:
@@ -72,11 +75,11 @@ def _full(number: int, found: Violation, count: int) -> str:
         f"\nFinding {number}: {operations()[found.operation].label}",
         f"  rule:     {found.words}",
         f"  source:   {found.document}",
-        f"  expected: {found.expected}",
-        f"  actual:   {found.actual}",
+        f"  expected: {one_line(found.expected)}",
+        f"  actual:   {one_line(found.actual)}",
         f"  seen in:  {count} {'visit' if count == 1 else 'visits'}",
     ]
     if found.commands:
         # These requests may not be enough to reproduce a fault that needs load.
-        lines += ["  seen with:", textwrap.indent(found.commands, "    ")]
+        lines += ["  seen with:", textwrap.indent(printable(found.commands), "    ")]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from siteassist_contract.findings import Violation
+from siteassist_contract.report import files
 from siteassist_contract.verdict import CannotRunError
 
 
@@ -34,6 +35,7 @@ def write(path: Path, violations: Iterable[Violation]) -> None:
     """
     document = {"violations": sorted(each.key for each in violations)}
     try:
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        # People share this file, and may have put a link in its place.
+        files.write(path.resolve(), json.dumps(document, indent=2) + "\n", private=False)
     except OSError as error:
         raise CannotRunError(f"the baseline {path}: {error.strerror}") from None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
 from siteassist_contract.findings import Violation
+from siteassist_contract.report import files
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
-
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML cannot contain, even escaped."""
+from siteassist_contract.verdict import ExitStatus
+from siteassist_spec.output import printable
 
 
 def write(report: Report, path: Path) -> None:
@@ -26,16 +25,17 @@ def write(report: Report, path: Path) -> None:
             if (row.operation, row.kind) == (operation, "rule"):
                 suite.add_testcase(_case(report, row))
         document.add_testsuite(suite)
-    if report.outcome.problem:
+    interrupted = report.outcome.status is ExitStatus.INTERRUPTED
+    if problem := report.outcome.problem or (report.verdict if interrupted else ""):
         case = TestCase("the run finishes", "contract.run")
-        case.result = [Error(_clean(report.outcome.problem))]
+        case.result = [Error(printable(problem))]
         suite = TestSuite("run")
         suite.add_testcase(case)
         document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # untyped in junitparser
     document.time = report.seconds
     text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # untyped in junitparser
-    path.write_text(report.outcome.findings.secrets.text(text), encoding="utf-8")
+    files.write(path, report.outcome.findings.secrets.text(text))
 
 
 def _case(report: Report, row: Row) -> TestCase:
@@ -46,18 +46,16 @@ def _case(report: Report, row: Row) -> TestCase:
         if (found.operation, found.rule) == (row.operation, row.what)
     ]
     if not results and not row.count:
-        results.append(Skipped(_clean(row.reason)))
+        results.append(Skipped(printable(row.reason)))
     case.result = results
     return case
 
 
 def _result(found: Violation) -> Failure | Skipped:
     if found.known:
-        return Skipped(_clean(f"accepted by the baseline: {found.actual}"))
-    failure = Failure(_clean(f"expected: {found.expected}; actual: {found.actual}"))
-    failure.text = _clean(f"{found.words} ({found.document})\n\n{found.answer}\n\n{found.commands}")
+        return Skipped(printable(f"accepted by the baseline: {found.actual}"))
+    failure = Failure(printable(f"expected: {found.expected}; actual: {found.actual}"))
+    failure.text = printable(
+        f"{found.words} ({found.document})\n\n{found.answer}\n\n{found.commands}"
+    )
     return failure
-
-
-def _clean(text: str) -> str:
-    return _NO_XML.sub("�", text)

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 import jinja2
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import LAYERS, grouped
+from siteassist_contract.report import files
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import gaps
 from siteassist_contract.rules import RULES
+from siteassist_spec.output import printable
 
 
 def write(report: Report, path: Path) -> None:
     """Write the page to ``path``."""
-    text = report.outcome.findings.secrets.text(render(report))
-    # A server may send lone surrogates.
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    files.write(path, printable(report.outcome.findings.secrets.text(render(report))))
 
 
 def render(report: Report) -> str:
     """Return the page."""
     # Answers of the server must never become HTML.
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
+    source = (
+        resources.files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
+    )
     tested = Counter(row.kind for row in report.rows if row.count)
     whole = Counter(row.kind for row in report.rows)
     return environment.from_string(source).render(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from siteassist_contract.findings import LAYERS
+from siteassist_contract.report import files
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.run import Outcome
 
@@ -78,7 +78,5 @@ def document(report: Report) -> dict[str, Any]:
 
 def write(report: Report, path: Path) -> None:
     """Write ``summary.json`` to ``path``."""
-    text = json.dumps(document(report), indent=1, ensure_ascii=False)
-    text = report.outcome.findings.secrets.text(text) + "\n"
-    # A server may send lone surrogates; in JSON they are escapes.
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    text = files.json_text(document(report))
+    files.write(path, report.outcome.findings.secrets.text(text))

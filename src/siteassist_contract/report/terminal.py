@@ -13,6 +13,7 @@ from siteassist_contract.profiles import Profile
 from siteassist_contract.report import tested_rules
 from siteassist_contract.report.summary import Report
 from siteassist_contract.verdict import ExitStatus
+from siteassist_spec.output import one_line, printable
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
@@ -27,7 +28,7 @@ class Terminal:
 
     def begin(self, target: Target, profile: Profile) -> None:
         """Print the target, and the limits of a run without a key."""
-        click.echo(f"Testing {target.base_url} ({profile.name}: {profile.words})")
+        click.echo(f"Testing {one_line(target.base_url)} ({profile.name}: {profile.words})")
         if target.api_key is None:
             click.echo("Without --api-key, requests that take an API key cannot succeed, and there")
             click.echo("is only one visitor: isolation between visitors is not tested.")
@@ -45,7 +46,7 @@ class Terminal:
             return
         self._announced.add(finding)
         known = " (known)" if found.known else ""
-        place = f" ({found.place})" if found.place else ""
+        place = f" ({one_line(found.place)})" if found.place else ""
         click.echo(f"  ✗ {found.operation}: {found.words}{place}{known}")
 
     def end(self, report: Report) -> None:
@@ -68,12 +69,14 @@ class Terminal:
         for reason, count in tested_rules.gaps(report.rows).most_common():
             lead = f"  {count:4}  "
             click.echo(
-                textwrap.fill(reason, _WIDTH, initial_indent=lead, subsequent_indent=" " * 8)
+                textwrap.fill(
+                    one_line(reason), _WIDTH, initial_indent=lead, subsequent_indent=" " * 8
+                )
             )
         if report.outcome.problem and report.outcome.status is ExitStatus.BROKEN:
-            click.echo(f"The run did not finish: {report.outcome.problem}")
+            click.echo(f"The run did not finish: {one_line(report.outcome.problem)}")
         for note in report.outcome.notes:
-            click.echo(f"Note: {note}")
+            click.echo(f"Note: {one_line(note)}")
         click.echo()
 
 
@@ -84,15 +87,16 @@ def full(number: int, finding: list[Violation]) -> str:
         f"\nFinding {number}: {_label(found.operation)}{' (known)' if found.known else ''}",
         f"  rule:     {found.words}",
         f"  source:   {found.document}",
-        f"  expected: {found.expected}",
-        f"  actual:   {found.actual}",
+        f"  expected: {one_line(found.expected)}",
+        f"  actual:   {one_line(found.actual)}",
     ]
     if len(finding) > 1:
-        lines.append(f"  also at:  {_clipped(', '.join(other.place for other in finding[1:]))}")
+        places = one_line(", ".join(other.place for other in finding[1:]))
+        lines.append(f"  also at:  {_clipped(places)}")
     if found.answer:
-        lines += ["  answer:", textwrap.indent(found.answer, "    ")]
+        lines += ["  answer:", textwrap.indent(printable(found.answer), "    ")]
     if found.commands:
-        lines += ["  reproduce:", textwrap.indent(_clipped(found.commands), "    ")]
+        lines += ["  reproduce:", textwrap.indent(_clipped(printable(found.commands)), "    ")]
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from siteassist_contract.report.tested_rules import Row, gaps, rows
 from siteassist_contract.rules import RULES
 from siteassist_contract.run import Outcome
 from siteassist_contract.verdict import ExitStatus
+from siteassist_spec.output import printable
 from tests.values import API_KEY as KEY
 
 BASE = "http://127.0.0.1:8787/v2"
@@ -238,11 +239,11 @@ def test_several_places_are_in_one_case(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nasty", [EVIL, CONTROLS, "half \ud83d of one \udc00", "\x1b[31mred"])
 def test_xml_is_valid_for_any_text(nasty: str, tmp_path: Path) -> None:
-    """Characters that XML does not allow, however written, are replaced."""
+    """Characters that XML does not allow, however written, are visible escapes."""
     nasty_break = violation(expected=nasty, actual=nasty, answer=nasty, commands=nasty)
     whole = report(nasty_break, problem=nasty)
     root = xml(whole, tmp_path)
-    expected = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "\ufffd", nasty)
+    expected = printable(nasty)
     (failure,) = case(root, "getMe", "me")
     assert f"expected: {expected}; actual: {expected}" == failure.attrib["message"]
     assert expected in (failure.text or "")
@@ -365,6 +366,28 @@ def test_page_is_written_without_secrets(kind: Report, tmp_path: Path) -> None:
     text = path.read_text("utf-8")
     assert KEY not in text
     assert (KEY in page.render(kind)) == ("[Filtered]" in text)
+
+
+@pytest.mark.parametrize("name", ["index.html", "junit.xml", "summary.json"])
+def test_no_report_has_control_characters(name: str, tmp_path: Path) -> None:
+    """Each report is private, and is text on a terminal, whatever the server sent."""
+    nasty = f"{CONTROLS}\x9b2J\u202e\u2028\ud83d\U000e0041"
+    found = violation(expected=nasty, actual=nasty, answer=nasty, commands=nasty, snippet=nasty)
+    path = tmp_path / name
+    writers = {"index.html": page.write, "junit.xml": junit.write, "summary.json": summary.write}
+    writers[name](report(found, problem=nasty, notes=[nasty], verdict=nasty), path)
+    text = path.read_bytes().decode("utf-8")
+    assert printable(text) == text
+    assert 0o600 == path.stat().st_mode & 0o777
+    if name == "summary.json":
+        assert [nasty] == json.loads(text)["notes"]
+
+
+def test_interrupted_run_is_an_error_in_junit(tmp_path: Path) -> None:
+    """An interrupted run has a case with an error, so that CI does not show it as passed."""
+    whole = report(status=ExitStatus.INTERRUPTED, verdict="interrupted")
+    (error,) = xml(whole, tmp_path).iter("error")
+    assert "interrupted" == error.attrib["message"]
 
 
 def test_page_has_each_finding_with_its_reproduction() -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from siteassist_contract import interrupts
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
 from siteassist_contract.http import redaction
@@ -163,23 +164,53 @@ def _running(
 
     It is killed at ``until``, a time of `time.monotonic`, if it still runs.
     """
-    with subprocess.Popen(  # noqa: S603  # the command is ours
-        command, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None  # noqa: S101  # because of PIPE
-        alarm = threading.Timer(max(0.0, until - time.monotonic()), process.kill)
+    with contextlib.ExitStack() as stack:
+        # An interrupt must not leave an engine behind that nothing will stop.
+        with interrupts.deferred():
+            engine = _Engine(
+                # In a session of its own, so that Ctrl-C reaches only this process.
+                subprocess.Popen(  # noqa: S603  # the command is ours
+                    command,
+                    env={**environment, "PYTHONIOENCODING": "utf-8"},
+                    stdout=subprocess.PIPE,
+                    encoding="utf-8",
+                    start_new_session=True,
+                )
+            )
+            stack.callback(engine.stop)
+        alarm = threading.Timer(max(0.0, until - time.monotonic()), engine.process.kill)
         alarm.daemon = True
+        stack.callback(alarm.cancel)
         alarm.start()
-        try:
-            yield _parsed(process.stdout.readline)
-        finally:
-            alarm.cancel()
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        yield _parsed(engine.readline)
+
+
+@dataclass
+class _Engine:
+    """The process of the engine."""
+
+    process: subprocess.Popen[str]
+    _has_begun: bool = False
+
+    def readline(self) -> str:
+        """Return the next line of its output."""
+        assert self.process.stdout is not None  # noqa: S101  # because of PIPE
+        line = self.process.stdout.readline()
+        self._has_begun = True
+        return line
+
+    def stop(self) -> None:
+        """Stop the engine, and wait for its end."""
+        with self.process:
+            try:
+                # Before its first line it has nothing to end in order, and would print a traceback.
+                if self._has_begun and self.process.poll() is None:
+                    self.process.send_signal(signal.SIGINT)
+                    self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                self.process.kill()
 
 
 def _parsed(readline: Callable[[], str]) -> Iterator[dict[str, Any]]:

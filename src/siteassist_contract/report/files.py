@@ -1,0 +1,92 @@
+"""The files of reports: private, whole or missing, never written through a link."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from siteassist_contract.verdict import CannotRunError
+from siteassist_spec import output
+
+
+def prepare(folder: Path, names: Iterable[str]) -> None:
+    """Create the folders of reports, and remove the reports of an earlier run.
+
+    Raises `CannotRunError` if reports cannot be written.
+    """
+    # Stale reports must not be mistaken for the reports of this run.
+    paths = [folder / name for name in names]
+    try:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent != folder and path.parent.is_symlink():
+                raise CannotRunError(f"the folder for reports {path.parent} is a symbolic link")
+            path.unlink(missing_ok=True)
+        for parent in dict.fromkeys(path.parent for path in paths):
+            with tempfile.TemporaryFile(dir=parent):
+                pass
+    except OSError as error:
+        raise CannotRunError(f"reports cannot be written to {folder}: {error.strerror}") from None
+
+
+def write(path: Path, text: str, *, private: bool = True) -> None:
+    """Write a file, or nothing if it cannot be written whole. A link at ``path`` is replaced.
+
+    Only its owner can read a private file; another one keeps its permissions.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        if not private:
+            Path(name).chmod(_permissions(path))
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _permissions(path: Path) -> int:
+    """Return the permissions of a file, or those of a new one."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> dict[Path, str]:
+    """Call the writer of each path; return the reason why it failed, or an empty text."""
+    problems = {}
+    for path, writer in writers.items():
+        problems[path] = ""
+        try:
+            writer(path)
+        except OSError as error:
+            problems[path] = error.strerror or str(error)
+    return problems
+
+
+def tell(problems: Mapping[Path, str]) -> None:
+    """Print which reports were written, and in another line which were not, and why."""
+    failed = [f"{path} ({reason})" for path, reason in problems.items() if reason]
+    written = [str(path) for path, reason in problems.items() if not reason]
+    if failed:
+        click.echo(f"Reports that could not be written: {', '.join(failed)}", err=True)
+    if written:
+        click.echo(f"Reports: {', '.join(written)}")
+
+
+def json_text(document: Any) -> str:
+    """Return ``document`` as JSON that is text on any terminal."""
+    return output.printable_json(json.dumps(document, indent=1, ensure_ascii=False)) + "\n"

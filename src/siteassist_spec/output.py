@@ -1,0 +1,157 @@
+"""The output of the commands: text that cannot control a terminal, on streams that may fail.
+
+`install` puts a `SafeStream` in place of standard output and standard error, so that each
+text of a server, a file or the environment passes through `printable`, whoever prints it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import TextIO, cast
+
+_UNUSUAL = re.compile("[^\x20-\x7e\n\t]")
+_UNSAFE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
+"""The categories of control characters, of invisible ones such as those that change the direction
+of text, of characters that do not exist, of surrogates and of separators of lines."""
+_SUBSTITUTES = str.maketrans({"✗": "x", "…": "..."})
+"""Replacements for our own marks in encodings that lack them."""
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with escapes such as ``\x1b`` for characters that control a terminal.
+
+    Line breaks and tabs are kept. The result is valid in HTML and in XML as well.
+    """
+    return _escaped(text, _python_escape)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` like `printable`, with escapes for line breaks and tabs as well."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def printable_json(text: str) -> str:
+    """Return the JSON ``text`` with the escapes of JSON, which do not change its values."""
+    return _escaped(text, _json_escape)
+
+
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        char = match[0]
+        return escape(char) if unicodedata.category(char) in _UNSAFE else char
+
+    return _UNUSUAL.sub(replaced, text)
+
+
+def _python_escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+class SafeStream(io.TextIOBase):
+    """A text stream that prints what it gets as text, in any encoding.
+
+    Once a write fails, because the reader is gone or a disk is full, the stream discards
+    everything: the end of its output must not end the command.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to ``stream``, without closing it."""
+        self._stream = stream
+        self.failure: Exception | None = None
+        """The first failure of a write."""
+
+    # The base class declares these two as variables; click asks for them.
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return self._stream.encoding or "ascii"
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """The treatment of characters that the encoding lacks."""
+        return self._stream.errors
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the file descriptor of the stream."""
+        return self._stream.fileno()
+
+    def write(self, text: str, /) -> int:
+        """Write ``text`` as text."""
+        shown = self._encodable(printable(text))
+        self._attempt(lambda: self._stream.write(shown))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._attempt(self._stream.flush)
+
+    def _encodable(self, text: str) -> str:
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            simpler = text.translate(_SUBSTITUTES)
+            return simpler.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return text
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            action()
+        except (OSError, ValueError) as error:
+            self.failure = error
+            # The interpreter flushes the stream again at its end.
+            with contextlib.suppress(OSError, ValueError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+
+
+def install() -> None:
+    """Put safe streams in place of standard output and standard error, unless they are closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, SafeStream):
+            setattr(sys, name, SafeStream(cast("TextIO", stream)))
+
+
+def last_line(text: str, *, error: bool = False) -> None:
+    """Print the last line of a command.
+
+    It goes to standard output, and to standard error if ``error`` is set or standard output
+    has ended early.
+    """
+    line = one_line(text)
+    if not error:
+        _print(sys.stdout, line)
+        if sys.stdout is not None and getattr(sys.stdout, "failure", None) is None:
+            return
+        failure = getattr(sys.stdout, "failure", None)
+        reason = getattr(failure, "strerror", None) or failure or "closed"
+        line = f"{line} (standard output: {reason})"
+    _print(sys.stderr, line)
+
+
+def _print(stream: TextIO | None, line: str) -> None:
+    if stream is not None:
+        stream.write(f"{line}\n")
+        stream.flush()
