@@ -23,17 +23,25 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self._interrupted = interrupted
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the body of the command."""
+        try:
+            with interrupts.raised():
+                return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            output.last_line(self._interrupted)
+            ctx.exit(ExitStatus.INTERRUPTED)
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command, and exit."""
         output.install()
         interrupts.install()
         status: object
         try:
-            status = super().main(*args, **{**kwargs, "standalone_mode": False})
+            # click prints an empty line of its own for an interrupt outside the body.
+            with interrupts.ignored():
+                status = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             error.show()
             status = error.exit_code
-        except (KeyboardInterrupt, click.Abort):
-            output.last_line(self._interrupted)
-            status = ExitStatus.INTERRUPTED
         sys.exit(status if isinstance(status, int) else ExitStatus.KEPT)

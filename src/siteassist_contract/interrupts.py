@@ -66,6 +66,7 @@ def deferred() -> Iterator[None]:
 def check() -> None:
     """Raise `KeyboardInterrupt` for a signal that was noted, or was lost in a callback."""
     if _STATE.pending:
+        _STATE.pending = False
         raise KeyboardInterrupt
 
 

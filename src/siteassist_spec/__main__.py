@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from siteassist_spec import SPEC_PATH, SpecError, load_spec
+from siteassist_spec import SPEC_PATH, SpecError, load_spec, output
 
 
 def main() -> int:
     """Read the description and return 0, or print the problem and return 2."""
+    output.install()
     try:
         load_spec()
     except SpecError as error:

@@ -23,6 +23,7 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.http.recorder import Exchange
 from siteassist_spec import JSON
+from siteassist_spec.output import printable
 from siteassist_spec.samples import HttpRequest, curl, python
 from siteassist_spec.samples.literals import PYTHON
 
@@ -202,7 +203,7 @@ class Renderer:
         )
 
     def _request(self, step: Exchange) -> HttpRequest:
-        """Return the request of an exchange; `_BINARY` stands for a body that is not text."""
+        """Return the request of an exchange; `_BINARY` stands for a body that cannot be shown."""
         headers = {}
         if step.credential:
             headers["Authorization"] = _header(step.credential)
@@ -211,6 +212,9 @@ class Renderer:
         try:
             content = step.body.decode()
         except UnicodeDecodeError:
+            content = _BINARY
+        if content != printable(content):
+            # Would be shown as an escape, with which the commands send something else.
             content = _BINARY
         url = f"{self.base_url}{step.target}"
         return HttpRequest(step.method, url, headers, content or None)

@@ -65,14 +65,20 @@ class Shapes:
     def run(self) -> Iterator[str]:
         """Run all phases; yield the description of each when it is done.
 
-        Raises `CannotRunError` if schemathesis fails or ends early.
+        Raises `CannotRunError` if schemathesis fails, ends early or cannot start.
         """
         target = self.context.target
         self.context.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
         if target.token is not None:
             self.context.devices.pop(FIRST, None)
-        with tempfile.TemporaryDirectory(prefix="siteassist-contract-") as name:
-            write(Path(name), target, self._choices())
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = tempfile.TemporaryDirectory(prefix="siteassist-contract-")
+                name = stack.enter_context(folder)
+                write(Path(name), target, self._choices())
+            except OSError as error:
+                problem = f"temporary files cannot be written: {error.strerror}"
+                raise CannotRunError(problem) from None
             command = [sys.executable, "-m", "siteassist_contract.checks.generated.engine", name]
             environment = {
                 **os.environ,

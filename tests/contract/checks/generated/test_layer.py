@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from siteassist_contract import interrupts
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated import layer
 from siteassist_contract.checks.generated.configuration import DATABASE
@@ -77,6 +82,53 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(tmp_path)
     monkeypatch.setattr(layer, "sys", SimpleNamespace(executable=str(made.program)))
     return made
+
+
+def test_interrupt_at_the_start_leaves_no_engine(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A signal while the engine starts ends it at once, without a traceback of its own."""
+    engine.prints(then=ENDLESS)
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def interrupted(*args: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(popen(*args, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    interrupts.install()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(shapes(context()).run())
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert (-signal.SIGKILL, "") == (started[0].returncode, capfd.readouterr().err)
+
+
+def test_engine_has_a_session_of_its_own(engine: Engine) -> None:
+    """Ctrl-C, which a terminal sends to a whole group of processes, does not reach the engine."""
+    engine.prints(done("one"), then=ENDLESS)
+    run: Iterator[str] = shapes(context()).run()
+    next(run)
+    assert engine.noted["pid"] == os.getsid(engine.noted["pid"])
+    run.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_full_disk_prevents_the_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room for the engine's files, the reason is one sentence."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(layer, "write", fail)
+    with pytest.raises(
+        CannotRunError, match=r"^temporary files cannot be written: No space left on device$"
+    ):
+        list(shapes(context()).run())
 
 
 def context(target: Target = WITH_KEY, **options: Any) -> CheckContext:
