@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.commands import run
 from tests.values import ROOT
@@ -99,13 +102,63 @@ def test_client_imports_its_dependencies_only() -> None:
     assert set() == loaded & (others | PACKAGES - {"siteassist", "siteassist_runtime"})
 
 
-@pytest.mark.parametrize("name", ["mock", "contract"])
-def test_command_without_its_extra_names_it(name: str) -> None:
-    """Without the extra, a command prints one line instead of a traceback."""
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def needed(extra: str) -> set[str]:
+    """Return the names of the distributions that an installation with ``extra`` has.
+
+    Those that are not installed here, such as Locust's, are left out.
+    """
+    waiting = [*PROJECT["dependencies"], *EXTRAS.get(extra, ())]
+    found: set[str] = set()
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        markers = [{"extra": each} for each in ("", *requirement.extras)]
+        if name in found:
+            continue
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [
+            line
+            for line in requires
+            for marker in [Requirement(line).marker]
+            if marker is None or any(marker.evaluate(each) for each in markers)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRAS])
+@pytest.mark.parametrize("script", PROJECT["scripts"])
+def test_command_with_another_extra_names_its_own(script: str, extra: str) -> None:
+    """With any extra but its own, each command prints one line instead of a traceback."""
+    own = script.removeprefix("siteassist-")
+    if own == extra:
+        pytest.skip("the extra of the command")
+    present = needed(extra)
+    hidden = [
+        module
+        for module, names in metadata.packages_distributions().items()
+        if not {canonicalize_name(name) for name in names} & {*present, "siteassist"}
+    ]
+    arguments = ["--port", "0"] if own == "mock" else ["http://127.0.0.1:1/v2", "--token", "x"]
+    module, _, function = PROJECT["scripts"][script].partition(":")
     program = (
-        "import runpy, sys; sys.modules['click'] = None\n"
-        f"runpy.run_module('siteassist_{name}', run_name='__main__')\n"
+        "import importlib, sys\n"
+        f"hidden = {hidden!r}\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in hidden:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+        f"sys.argv = {[script, *arguments]!r}\n"
+        f"importlib.import_module({module!r}).{function}()\n"
     )
     done = run([sys.executable, "-c", program])
-    expected = f"siteassist-{name} needs more packages: pip install 'siteassist[{name}]'\n"
+    expected = f"{script} needs more packages: pip install 'siteassist[{own}]'\n"
     assert (2, "", expected) == (done.returncode, done.stdout, done.stderr)
