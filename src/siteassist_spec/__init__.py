@@ -1,7 +1,8 @@
 """The only reader of ``openapi.yaml``, which all other packages use.
 
 `Document` loads the description and follows references, `read_operations` derives the
-facts of each operation, and `siteassist_spec.schemas` compiles validators.
+facts of each operation, and `siteassist_spec.schemas` compiles validators. All commands
+print through `siteassist_spec.output`, which is here because every package may import this one.
 """
 
 from __future__ import annotations

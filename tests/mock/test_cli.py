@@ -153,3 +153,29 @@ def test_delay_and_session_options_reach_the_server(monkeypatch: pytest.MonkeyPa
     options = ("--stream-delay", "0.5", "--session-seconds", "60")
     assert 2 == CliRunner().invoke(main, options).exit_code
     assert [(0.5, 60.0)] == [(given.stream_delay, given.session_seconds) for given in seen]
+
+
+def test_texts_of_files_and_arguments_are_printed_as_text(tmp_path: Path) -> None:
+    """No control character of a file, its name or an argument reaches the terminal."""
+    seed = tmp_path / "seed\x9b2J.yaml"
+    seed.write_text('"\\e]52;c;cm0=\\a": 1\n')
+    for arguments, shown in (
+        (("--seed", str(seed)), r"seed\x9b2J.yaml:1: \x1b]52;c;cm0=\x07 is an unknown key"),
+        (("--host", "\x1bc\u202e"), r"cannot listen on \x1bc\u202e, port 0: "),
+        (("--\x1bc",), r"\x1bc"),
+    ):
+        command = [*MODULE, "--port", "0", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (2, "") == (done.returncode, done.stdout)
+        assert shown in done.stderr
+        assert set() == {char for char in done.stderr if not char.isprintable()} - {"\n"}
+
+
+def test_closed_output_does_not_stop_the_server() -> None:
+    """A reader of the first line only, like `head -1`, leaves the server running."""
+    with started(count=1) as (process, url, _):
+        assert process.stdout is not None
+        process.stdout.close()
+        assert 200 == httpx.get(f"{url}/identity/me", headers=BEARER).status_code
+        process.terminate()
+        assert 0 == process.wait(timeout=30)

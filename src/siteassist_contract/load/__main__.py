@@ -10,7 +10,8 @@ from siteassist_contract.entry import start
 def main() -> NoReturn:
     """Run the command."""
     # Locust replaces sockets and locks by those of gevent, so it must precede their first use.
-    start("siteassist-load", "load", "locust", "siteassist_contract.load.cli")
+    package = "siteassist_contract.load"
+    start("siteassist-load", "load", "locust", f"{package}.hub", f"{package}.cli")
 
 
 if __name__ == "__main__":

@@ -330,7 +330,7 @@ def _jq(path: Path) -> str:
 
 def _double_quoted(text: str) -> str:
     """Return ``text`` as a Python literal; single quotes are not escaped."""
-    return json.dumps(text, ensure_ascii=False)
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def _value(name: str) -> str:

@@ -154,6 +154,66 @@ def test_interruption_ends_with_a_report(url: str, tmp_path: Path) -> None:
 
 
 @needs_locust
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["preflight", "workers"])
+def test_signal_before_the_load_is_one_line(
+    moment: str, number: signal.Signals, url: str, tmp_path: Path
+) -> None:
+    """A signal before the load gives status 130 and one line, without a traceback."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        contextlib.ExitStack() as connections,
+    ):
+        words = {
+            "preflight": (f"http://127.0.0.1:{silent.getsockname()[1]}/v2",),
+            "workers": (url, "--master", "--master-port", free_port()),
+        }[moment]
+        with running(tmp_path, *words) as process:
+            if moment == "preflight":
+                connections.enter_context(silent.accept()[0]).recv(1)
+            else:
+                read_until(process, "Waiting for 1 workers")
+            process.send_signal(number)
+            printed, _ = process.communicate()
+    expected = "The load was interrupted; there is no verdict.\n"
+    assert (130, expected) == (process.returncode, printed)
+
+
+@needs_locust
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_keeps_verdict_and_reports(url: str, tmp_path: Path) -> None:
+    """Without room for its output, the load ends with its verdict, and private reports."""
+    program = [str(PYTHON), "-P", "-m", "siteassist_contract.load", url, *SHORT]
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "generated")))
+    environment = {**os.environ, "SITEASSIST_API_KEY": KEY, "PYTHONPATH": path}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program,
+            cwd=tmp_path,
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (0, 1) == (done.returncode, done.stderr.count("\n")), done.stderr
+    assert done.stderr.startswith("The server keeps the contract under load (")
+    assert done.stderr.endswith("(standard output: No space left on device)\n")
+    modes = {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / "reports").iterdir()}
+    assert {"load.html": 0o600, "load.json": 0o600} == modes
+
+
+def test_load_that_cannot_start_leaves_no_earlier_reports(tmp_path: Path) -> None:
+    """No report of an earlier load remains as if it were this one's."""
+    (tmp_path / "load.json").write_text("of an earlier load")
+    (tmp_path / "summary.json").write_text("of the contract tests")
+    options = ("--api-key", KEY, "--reports", str(tmp_path))
+    answer = CliRunner().invoke(main, [f"http://127.0.0.1:{free_port()}/v2", *options])
+    assert 2 == answer.exit_code
+    assert ["summary.json"] == [path.name for path in tmp_path.iterdir()]
+
+
+@needs_locust
 def test_load_that_cannot_start_is_reported(url: str, tmp_path: Path) -> None:
     """A missing server and a refused key are reported in one line."""
     unused = f"http://127.0.0.1:{free_port()}/v2"

@@ -18,7 +18,7 @@ from siteassist_contract.http.redaction import Filter
 from siteassist_contract.load.judge import CutShortError, LoadFindings
 from siteassist_contract.load.meter import Meter, Timing
 from siteassist_contract.load.reachability import PATIENCE, Reachability
-from siteassist_contract.load.report import show, status_of, verdict, write
+from siteassist_contract.load.report import JSON, show, status_of, verdict, write
 from siteassist_contract.load.results import LoadResults
 from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.verdict import ExitStatus
@@ -254,7 +254,7 @@ def test_verdict(results: LoadResults, interrupted: bool, status: ExitStatus, wo
 
 def test_written_report_has_violations_and_figures(tmp_path: Path) -> None:
     """The file `load.json` has the verdict, the counts and Locust's figures."""
-    write(with_violation(), "Broken.", [{"name": "search"}], tmp_path)
+    write(with_violation(), "Broken.", [{"name": "search"}], tmp_path / JSON)
     document = json.loads((tmp_path / "load.json").read_text())
     assert ("Broken.", [{"name": "search"}]) == (document["verdict"], document["stats"])
     assert {"search answered": 1} == document["counts"]

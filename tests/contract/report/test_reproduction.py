@@ -22,6 +22,7 @@ from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
+from siteassist_spec.output import printable
 from tests.values import API_KEY as KEY
 
 DEVICE = "siteassist-contract-rendering-1"
@@ -380,6 +381,8 @@ STRANGE = [
     exchange(
         "startConversation", "POST", "/conversations", body=b"a=b&c", content_type="text/plain"
     ),
+    exchange("startConversation", "POST", "/conversations", body=b'{"a": "\x1b[2J\x7f\0\\"}'),
+    exchange("startConversation", "POST", "/conversations", body="\u202e\x85\ufeff".encode()),
     exchange("startConversation", "PUT", "/conversations", body={"a": "-X"}),
     exchange("search", target="/search?q=it%27s+%22%24HOME%22%20%60id%60%0A%F0%9F%8E%89&size=1"),
     exchange("search", target="/search?q=&size="),
@@ -411,6 +414,12 @@ def without_sessions(received: Sequence[Received]) -> list[Received]:
 
 
 DEVICES = {"first": "first", "second": "second"}
+
+
+def test_reproductions_are_text() -> None:
+    """No command and no program has a character that a terminal would obey."""
+    texts = [text for step in STRANGE for text in Renderer("http://h/v2", KEY, DEVICES)([step])]
+    assert [printable(text) for text in texts] == texts
 
 
 @SHELL
