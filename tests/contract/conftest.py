@@ -359,7 +359,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Command
     for name in ("quick", "default", "deep"):
         small = replace(PROFILES[name], examples=1, seconds=0, conversations=3, messages=1)
         monkeypatch.setitem(PROFILES, name, small)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def call(
         *arguments: str, env: dict[str, str] | None = None, typed: str | None = None
@@ -368,7 +368,8 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Command
         return CliRunner().invoke(cli.main, arguments, env=env, input=typed)
 
     yield call
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
