@@ -10,7 +10,6 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import click
 
@@ -187,7 +186,7 @@ def main(
         files.prepare(reports, _REPORTS)
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
-        target = preflight.Target(_base_url(url), api_key or None, token or None)
+        target = preflight.Target(preflight.base_url(url), api_key or None, token or None)
         load_spec()
         human = _human(human_conversation, token)
         if chosen.gentle:
@@ -328,19 +327,6 @@ def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: boo
 def _write(report: summary.Report, folder: Path) -> dict[Path, str]:
     writers = zip(_REPORTS, (page.write, junit.write, summary.write), strict=True)
     return files.write_all({folder / name: partial(write, report) for name, write in writers})
-
-
-def _base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise CannotRunError(f"invalid base URL {url!r}: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise CannotRunError(f"invalid base URL {url!r}: expected something like https://host/v2")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise CannotRunError("a base URL must not have a query, a fragment, a user or a password")
-    return url.rstrip("/")
 
 
 def _stop(status: ExitStatus, text: str) -> NoReturn:

@@ -34,9 +34,7 @@ from siteassist_contract.http.recorder import (
     GoneError,
     Recorder,
     UnansweredError,
-    proxy_for,
 )
-from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
@@ -109,7 +107,7 @@ class Run:
         self._progress = progress or Progress()
         devices: dict[str, str] = {}
         self.findings = Findings(
-            secrets=Filter([target.api_key, target.token, *options.secrets]),
+            secrets=target.secrets(*options.secrets),
             render=Renderer(target.base_url, target.api_key, devices),
             known=options.known,
             stop_at_first=options.stop_at_first,
@@ -118,7 +116,8 @@ class Run:
         limit = options.seconds if options.seconds is not None else options.profile.limit
         self._until = time.monotonic() + limit
         self._recorder = Recorder(
-            proxy=proxy_for(target.base_url),
+            base_url=target.base_url,
+            network=target.network,
             per_second=options.profile.per_second,
             watch=self._watch,
             on_exchange=self._on_exchange,

@@ -176,7 +176,9 @@ class Loopback:
             for name, value in handler.headers.items()
             if name.lower() not in ("host", "connection", "content-length")
         ]
-        url = f"{self.url.removesuffix('/v2')}{handler.path}"
+        # A proxy gets whole URLs.
+        base = "" if "://" in handler.path else self.url.removesuffix("/v2")
+        url = f"{base}{handler.path}"
         answer = self.answer(httpx.Request(handler.command, url, headers=headers, content=body))
         if self._over.is_set():
             answer = b""

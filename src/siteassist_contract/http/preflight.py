@@ -5,10 +5,12 @@ Without it, a typing mistake would cause hundreds of findings.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -18,19 +20,26 @@ from siteassist_contract.description import (
     session_arguments,
     session_token,
 )
+from siteassist_contract.http.json_reader import read_json
+from siteassist_contract.http.network import LARGEST_ANSWER, Network, proxy_for, shown_proxy
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.verdict import CannotRunError
 
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
-_MOST = 2**20
-"""Maximum size, in bytes, of an answer to one of these requests."""
+_NOT_THERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.NOT_IMPLEMENTED)
+"""Statuses of a server that does not have an operation."""
+_EXPECTED = "expected something like https://host/v2"
+_LONGEST_EXCERPT = 120
+_KEPT = frozenset({b"content-type", b"location", b"www-authenticate"})
+"""The headers of an answer that the check reads."""
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 TIMEOUT = 8.0
 """Timeout, in seconds, of one of these requests."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server and the credentials for it."""
+    """A server, the credentials for it, and the way to it."""
 
     base_url: str
     """The base URL of the API, with its version and without a slash at the end."""
@@ -40,15 +49,37 @@ class Target:
     """A session token or a private key, which is that of one visitor."""
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     """A part of the names of devices, different in every run."""
+    network: Network = field(default_factory=Network)
 
     @property
     def devices(self) -> tuple[str, str]:
         """The devices of the two visitors of generated requests."""
         return f"siteassist-contract-{self.run}-1", f"siteassist-contract-{self.run}-2"
 
+    def secrets(self, *tokens: str) -> Filter:
+        """Return a filter of all credentials, the values of headers, and more ``tokens``."""
+        return Filter([self.api_key, self.token, *tokens], hidden=self.network.secrets)
+
+
+def base_url(url: str) -> str:
+    """Return a base URL without a slash at its end.
+
+    Raises `CannotRunError` if it is invalid.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise CannotRunError(f"invalid base URL {url!r}: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise CannotRunError(f"invalid base URL {url!r}: {_EXPECTED}")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise CannotRunError("a base URL must not have a query, a fragment, a user or a password")
+    return url.rstrip("/")
+
 
 def check(target: Target) -> tuple[str, ...]:
-    """Send one request per credential, and return the session tokens in the answers.
+    """Send a few requests with each credential, and return the session tokens in the answers.
 
     Raises `CannotRunError` if the server or the API does not exist, or a credential is refused.
     """
@@ -56,100 +87,237 @@ def check(target: Target) -> tuple[str, ...]:
         raise CannotRunError(
             "no credentials: give --api-key or --token (or SITEASSIST_API_KEY or SITEASSIST_TOKEN)"
         )
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+    with _Preflight(target) as preflight:
         token = None
         if target.api_key is not None:
-            token = _start_session(client, target, target.api_key)
+            token = preflight.start_session(target.api_key)
         if target.token is not None:
-            _read_visitor(client, target, target.token)
+            preflight.read_visitor(target.token, "the token")
     return () if token is None else (token,)
 
 
-def _start_session(client: httpx.Client, target: Target, api_key: str) -> str | None:
-    body = session_arguments(api_key, target.devices[0])
-    response = _send(client, target, "init", json=body)
-    if response.status_code in _REFUSED and _is_known(client, target, api_key):
-        return None  # The key is valid: the tests will report that `init` refuses it.
-    _must_be_admitted(response, "init", "the API key", api_key)
+class _Preflight:
+    """The requests of the check of one server."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._secrets = target.secrets()
+        self._proxy = proxy_for(target.base_url)
+        self._client = httpx.Client(
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            transport=target.network.transport(target.base_url),
+            headers=target.network.headers,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> _Preflight:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def start_session(self, api_key: str) -> str | None:
+        """Start a session, and return its token, or None if the tests will report why not."""
+        body = session_arguments(api_key, self._target.devices[0])
+        response = self._call("init", json=body)
+        if response.status_code in _REFUSED and self._is_known(api_key):
+            return None  # The key is valid: the tests will report that `init` refuses it.
+        self._require_admission(response, "the API key")
+        token = session_token(_json(response))
+        if token is None:
+            self._require_api(response)
+        return token
+
+    def read_visitor(self, token: str, name: str) -> str | None:
+        """Read the visitor of a token, and return its id, or None if the tests will report it."""
+        try:
+            headers = httpx.Headers({"Authorization": f"Bearer {token}"}, encoding="ascii")
+        except UnicodeEncodeError:
+            raise CannotRunError(
+                f"{name} has characters that an HTTP header cannot contain"
+            ) from None
+        response = self._call("getMe", headers=headers)
+        self._require_admission(response, name)
+        document = _json(response)
+        shown = document.get("id") if isinstance(document, dict) else None
+        if shown is None:
+            self._require_api(response)
+        return None if shown is None else str(shown)
+
+    def _is_known(self, api_key: str) -> bool:
+        """Whether another operation accepts the key."""
+        response = self._call("getProject", params=key_argument(api_key))
+        return response.status_code == httpx.codes.OK and not _is_page(response)
+
+    # The address
+
+    def _require_admission(self, response: httpx.Response, name: str) -> None:
+        """Raise `CannotRunError` if the API does not exist, or refuses the credential ``name``."""
+        status, answered = response.status_code, self._answered(response)
+        if status in _REFUSED:
+            _refuse_basic_authentication(response, answered)
+            raise CannotRunError(f"{name} was refused: {answered} {self._excerpt(response)}")
+        if status in _NOT_THERE:
+            raise CannotRunError(f"no SiteAssist API at this URL: {answered}; {_EXPECTED}")
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
+            raise CannotRunError(
+                f"the server is not ready: {answered} {self._excerpt(response)}{self._through()}"
+            )
+        if status >= httpx.codes.BAD_REQUEST and _is_page(response):
+            self._refuse_page(response)
+
+    def _require_api(self, response: httpx.Response) -> None:
+        """Raise `CannotRunError` if an address that does not exist gets a similar answer.
+
+        Wrong JSON is left to the tests: only an API would send it.
+        """
+        if not response.is_success or _json(response) is not None:
+            return
+        unknown = f"/siteassist-contract-{uuid.uuid4().hex[:8]}"
+        other = self._send("GET", unknown)
+        if _is_page(response) and (other.is_success or _is_page(other)):
+            self._refuse_page(response)
+        if other.is_success:
+            raise CannotRunError(
+                f"no SiteAssist API at this URL: it answers {other.status_code} to every request,"
+                f" such as GET {unknown}; {_EXPECTED}"
+            )
+
+    def _refuse_page(self, response: httpx.Response) -> None:
+        raise CannotRunError(
+            f"no SiteAssist API at this URL: {self._answered(response)} with a web page"
+            f" {self._excerpt(response)}; {_EXPECTED}"
+        )
+
+    def _refuse_redirect(self, response: httpx.Response, path: str) -> None:
+        """Raise `CannotRunError` with the address that the redirect points to."""
+        location = response.headers.get("Location", "")
+        if not location:
+            raise CannotRunError(
+                f"the server redirects without an address: {self._answered(response)}; {_EXPECTED}"
+            )
+        to = urljoin(str(response.request.url), location)
+        base, found, rest = to.partition("?")[0].partition("#")[0].rpartition(path)
+        if found and rest in ("", "/") and base != self._target.base_url:
+            advice = f"give {self._shown(base)} as the base URL"
+        else:
+            advice = "this is not the URL of the API, or a gateway in front of it requires a login"
+        raise CannotRunError(
+            f"the server redirects to {self._shown(to)} ({self._answered(response)}): {advice}"
+        )
+
+    # Requests
+
+    def _call(self, operation_id: str, **content: Any) -> httpx.Response:
+        operation = operations()[operation_id]
+        response = self._send(operation.method, operation.path, **content)
+        if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
+            self._refuse_redirect(response, operation.path)
+        if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            raise CannotRunError(
+                f"a proxy requires a user and a password: {self._answered(response)}"
+                f"{self._through()}"
+            )
+        return response
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        url = f"{self._target.base_url}{path}"
+        started = time.monotonic()
+        # The limit of size must hold before anything is decompressed.
+        headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
+        try:
+            with self._client.stream(method, url, headers=headers, **content) as response:
+                body = b""
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > LARGEST_ANSWER or time.monotonic() - started > 2 * TIMEOUT:
+                        raise CannotRunError(f"the answer of {url} is too long")
+                return httpx.Response(
+                    response.status_code,
+                    headers=[pair for pair in response.headers.raw if pair[0].lower() in _KEPT],
+                    content=body,
+                    request=response.request,
+                )
+        except httpx.TimeoutException:
+            raise CannotRunError(
+                f"{url} did not answer within {TIMEOUT:.0f} s{self._through()}"
+            ) from None
+        except httpx.InvalidURL as error:
+            raise CannotRunError(f"invalid URL {url}: {error}") from None
+        except httpx.ProxyError as error:
+            # The message has the status of the proxy's answer.
+            reason = self._shown(str(error))
+            raise CannotRunError(f"{url} cannot be reached{self._through()}: {reason}") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise CannotRunError(self._unreachable(url, error)) from None
+
+    def _unreachable(self, url: str, error: Exception) -> str:
+        """Return why there was no answer, in one sentence."""
+        # The messages of other transport errors may contain headers.
+        reason = str(error) if isinstance(error, httpx.ConnectError) else type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            why = reason.partition("failed: ")[2].partition(" (_ssl")[0]
+            return (
+                f"the certificate of {urlsplit(url).netloc} is not trusted ({why}): give the"
+                " certificate of its authority with --ca, or --insecure"
+            )
+        if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
+            return f"the server at {url} does not speak HTTPS: try http://"
+        return f"no server at {url}{self._through()}: {reason}"
+
+    # Words
+
+    def _through(self) -> str:
+        """Return the words that name the proxy, if there is one."""
+        if self._proxy is None:
+            return ""
+        return f" through the proxy {shown_proxy(self._proxy)}, which the environment names"
+
+    def _answered(self, response: httpx.Response) -> str:
+        request = response.request
+        path = urlsplit(str(request.url)).path
+        path = path.removeprefix(urlsplit(self._target.base_url).path)
+        return f"{request.method} {path} answered {response.status_code}"
+
+    def _excerpt(self, response: httpx.Response) -> str:
+        """Return the message of an error, or the start of the answer, on one line."""
+        try:
+            text = str(_json(response)["error"]["message"])
+        except (KeyError, TypeError):
+            title = _TITLE.search(response.text) if _is_page(response) else None
+            text = response.text if title is None else title[1]
+        text = self._shown(text)
+        return f"({text})" if text else "(empty)"
+
+    def _shown(self, text: str) -> str:
+        """Return text of the server on one line, without secrets and control characters."""
+        safe = "".join(letter if letter.isprintable() else " " for letter in text)
+        line = " ".join(self._secrets.text(safe).split())
+        return f"{line[:_LONGEST_EXCERPT]}{'…' if len(line) > _LONGEST_EXCERPT else ''}"
+
+
+def _refuse_basic_authentication(response: httpx.Response, answered: str) -> None:
+    schemes = ", ".join(response.headers.get_list("WWW-Authenticate")).lower()
+    if "basic" in schemes and "bearer" not in schemes:
+        raise CannotRunError(
+            f"the server requires basic authentication ({answered}), which is not supported: it"
+            " needs the Authorization header, in which the API expects the visitor's token"
+        )
+
+
+def _json(response: httpx.Response) -> Any:
+    """Return the JSON of an answer, or None if it is not JSON."""
     try:
-        return session_token(response.json())
-    except (ValueError, RecursionError):
+        return read_json(response.content)
+    except ValueError:
         return None
 
 
-def _is_known(client: httpx.Client, target: Target, api_key: str) -> bool:
-    """Whether another operation accepts the key."""
-    response = _send(client, target, "getProject", params=key_argument(api_key))
-    return response.status_code == httpx.codes.OK
-
-
-def _read_visitor(client: httpx.Client, target: Target, token: str) -> None:
-    try:
-        headers = httpx.Headers({"Authorization": f"Bearer {token}"}, encoding="ascii")
-    except UnicodeEncodeError:
-        raise CannotRunError(
-            "the token has characters that an HTTP header cannot contain"
-        ) from None
-    response = _send(client, target, "getMe", headers=headers)
-    _must_be_admitted(response, "getMe", "the token", token)
-
-
-def _send(
-    client: httpx.Client, target: Target, operation_id: str, **content: Any
-) -> httpx.Response:
-    operation = operations()[operation_id]
-    url = f"{target.base_url}{operation.path}"
-    started = time.monotonic()
-    # The limit of size must hold before anything is decompressed.
-    headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
-    try:
-        with client.stream(operation.method, url, headers=headers, **content) as response:
-            body = b""
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > _MOST or time.monotonic() - started > 2 * TIMEOUT:
-                    raise CannotRunError(f"the answer of {url} is too long")
-            kind = response.headers.get("content-type", "application/json")
-            return httpx.Response(
-                response.status_code,
-                headers={"Content-Type": kind},
-                content=body,
-                request=response.request,
-            )
-    except httpx.TimeoutException:
-        raise CannotRunError(f"{url} did not answer within {TIMEOUT:.0f} s") from None
-    except httpx.InvalidURL as error:
-        raise CannotRunError(f"invalid URL {url}: {error}") from None
-    except (httpx.HTTPError, OSError) as error:
-        # The messages of other transport errors may contain headers.
-        reason = str(error) if isinstance(error, httpx.ConnectError) else type(error).__name__
-        raise CannotRunError(f"no server at {url}: {reason}") from None
-
-
-def _must_be_admitted(
-    response: httpx.Response, operation_id: str, name: str, credential: str
-) -> None:
-    status = response.status_code
-    operation = operations()[operation_id]
-    answered = f"{operation.method} {operation.path} answered {status}"
-    if status in _REFUSED:
-        raise CannotRunError(f"{name} was refused: {answered} {_excerpt(response, credential)}")
-    if status == httpx.codes.NOT_FOUND:
-        raise CannotRunError(
-            f"no SiteAssist API at this URL: {answered}; expected something like https://host/v2"
-        )
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
-        raise CannotRunError(
-            f"the server is not ready: {answered} {_excerpt(response, credential)}"
-        )
-
-
-def _excerpt(response: httpx.Response, credential: str) -> str:
-    """Return the message of an error, or the start of the answer, on one line."""
-    try:
-        text = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        text = response.text
-    text = " ".join(Filter([credential]).text(text).split())
-    limit = 120
-    return f"({text[:limit]}{'…' if len(text) > limit else ''})" if text else "(empty)"
+def _is_page(response: httpx.Response) -> bool:
+    """Whether an answer is a web page."""
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type in ("text/html", "application/xhtml+xml"):
+        return _json(response) is None
+    start = response.content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html"))

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from siteassist_contract.http.json_reader import read_json
+from siteassist_contract.http.network import LARGEST_ANSWER, Network
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -22,8 +21,6 @@ _MOST_REFUSED = 25
 """Maximum number of consecutive refusals with a status of `CIRCUMSTANCES`."""
 LONGEST_ANSWER = 120.0
 """Maximum duration of an answer, in seconds."""
-LARGEST_ANSWER = 64 * 2**20
-"""Maximum size of an answer, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +124,19 @@ class Recorder(httpx.BaseTransport):
         per_second: float | None = None,
         watch: Callable[[], None] = lambda: None,
         on_exchange: Callable[[Exchange, CallFacts], None] = lambda *_: None,
-        proxy: str | None = None,
+        base_url: str = "",
+        network: Network | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Send at most ``per_second`` requests per second.
 
         ``watch`` is called before each request, ``on_exchange`` after each answer.
+        ``network`` is the way to the server at ``base_url``, unless there is a ``transport``.
         """
-        self._inner = transport or httpx.HTTPTransport(proxy=proxy)
+        network = network or Network()
+        self._inner = transport or network.transport(base_url)
+        self._headers = network.headers
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._watch = watch
@@ -207,6 +208,8 @@ class Recorder(httpx.BaseTransport):
     def _send(self, request: httpx.Request, body: bytes) -> Exchange:
         # Answers are judged as bytes, so they must not be compressed.
         request.headers["Accept-Encoding"] = "identity"
+        for name, value in self._headers:
+            request.headers[name] = value
         started = time.monotonic()
         response = self._inner.handle_request(request)
         first, pieces, size, chunks = 0.0, 0, 0, []
@@ -242,15 +245,6 @@ class Recorder(httpx.BaseTransport):
 def _facts(request: httpx.Request) -> CallFacts:
     facts: CallFacts = request.extensions[CALL]
     return facts
-
-
-def proxy_for(base_url: str) -> str | None:
-    """Return the proxy for a URL from the environment, or None."""
-    parts = urlsplit(base_url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _wait_requested(exchange: Exchange) -> float | None:

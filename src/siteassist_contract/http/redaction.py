@@ -6,6 +6,7 @@ tokens, and a faulty server may repeat the credentials that it received.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +26,12 @@ may occur in any text."""
 class Filter:
     """The secrets of a run, and their redaction."""
 
-    def __init__(self, secrets: Iterable[str | None] = ()) -> None:
+    def __init__(self, secrets: Iterable[str | None] = (), hidden: Iterable[str] = ()) -> None:
+        """Redact ``secrets`` everywhere, and ``hidden`` in text for people.
+
+        Unlike a secret, a hidden text may be a common word, which an answer may contain.
+        """
+        self._hidden = {form for text in hidden for form in (text, json.dumps(text)[1:-1])}
         self._secrets: set[bytes] = set()
         for secret in secrets:
             self.add(secret)
@@ -50,7 +56,10 @@ class Filter:
         return self._known(_session_tokens().sub(rb'\1"' + FILTERED.encode() + b'"', body))
 
     def text(self, text: str) -> str:
-        """Return ``text`` without secrets and session tokens."""
+        """Return ``text`` without secrets, hidden texts and session tokens."""
+        # The longest first: one may be a part of another.
+        for hidden in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(hidden, FILTERED)
         return self.body(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def shows(self, body: bytes, *, besides: bytes = b"") -> bool:

@@ -33,7 +33,11 @@ class Session:
         self._credential = credential
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(
-            base_url=base_url, headers=headers, timeout=PATIENCE, transport=recorder
+            base_url=base_url,
+            headers=headers,
+            timeout=PATIENCE,
+            transport=recorder,
+            trust_env=False,
         )
 
     def call(

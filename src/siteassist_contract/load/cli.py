@@ -183,7 +183,7 @@ def main(
         reports=reports,
     )
     try:
-        sys.exit(_run(preflight.Target(url.rstrip("/"), api_key or None), settings))
+        sys.exit(_run(preflight.Target(preflight.base_url(url), api_key or None), settings))
     except (CannotRunError, SpecError) as error:
         output.last_line(f"The load cannot run: {error}", error=True)
         sys.exit(ExitStatus.NOT_RUN)

@@ -22,7 +22,6 @@ from siteassist_contract.description import (
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
-from siteassist_contract.http.redaction import Filter
 from siteassist_contract.http.session import Session
 from siteassist_contract.load.judge import LoadFindings
 from siteassist_contract.report.reproduction import VISITORS, Renderer
@@ -56,7 +55,7 @@ class Visit:
         recorder.history.clear()
         devices: dict[str, str] = {}
         findings = LoadFindings(
-            secrets=Filter([target.api_key]),
+            secrets=target.secrets(),
             render=Renderer(target.base_url, target.api_key, devices) if render else _no_commands,
         )
         return cls(target, recorder, findings, devices, think)

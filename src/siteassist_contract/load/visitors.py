@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,8 +36,6 @@ class VisitorPool:
     results: LoadResults = field(default_factory=LoadResults)
     reachability: Reachability = field(default_factory=Reachability)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    # Shared: its creation takes longer than a request.
-    _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
 
     def join(self, think: Callable[[], None]) -> SimulatedVisitor:
         """Return a new visitor, who calls ``think`` between two steps."""
@@ -50,7 +47,7 @@ class VisitorPool:
 
     def transport(self) -> httpx.BaseTransport:
         """Return a transport with the connections of one visitor."""
-        return httpx.HTTPTransport(verify=self._tls, limits=httpx.Limits(max_connections=2))
+        return self.target.network.transport(self.target.base_url, connections=2)
 
     @property
     def renders(self) -> bool:
@@ -71,7 +68,13 @@ class VisitorPool:
             return
         began = time.monotonic()
         try:
-            httpx.get(self.target.base_url, timeout=PAUSE, verify=self._tls)
+            with httpx.Client(
+                transport=self.transport(),
+                headers=self.target.network.headers,
+                timeout=PAUSE,
+                trust_env=False,
+            ) as client:
+                client.get(self.target.base_url)
         except httpx.HTTPError:
             self.results.problem = self.results.problem or reason
         else:
@@ -85,7 +88,9 @@ class SimulatedVisitor:
         self._pool = pool
         self._think = think
         self._recorder = Recorder(
-            transport=Meter(pool.transport(), self._measure), sleep=pool.sleep
+            network=pool.target.network,
+            transport=Meter(pool.transport(), self._measure),
+            sleep=pool.sleep,
         )
 
     def visit(self) -> None:

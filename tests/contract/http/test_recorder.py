@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from siteassist_contract.http import recorder as recorder_module
+from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import (
     CALL,
     CallFacts,
@@ -17,7 +18,6 @@ from siteassist_contract.http.recorder import (
     GoneError,
     Recorder,
     UnansweredError,
-    proxy_for,
 )
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ class Server(httpx.BaseTransport):
         self.script = list(script)
         self.requests: list[tuple[str, str, bytes]] = []
         self.encodings: list[str] = []
+        self.headers: list[httpx.Headers] = []
         self.closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the next response, or raise the next exception."""
         self.requests.append((request.method, str(request.url), request.read()))
         self.encodings.append(request.headers["Accept-Encoding"])
+        self.headers.append(request.headers)
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(step, Exception):
             raise step
@@ -382,6 +384,14 @@ def test_timeout_without_a_limit_is_reported(clock: Clock) -> None:
         recorder_for(Server(httpx.ReadTimeout("slow")), clock).handle_request(request)
 
 
+def test_headers_of_the_network_are_sent(clock: Clock) -> None:
+    """Each request has the headers of a gateway, also when it is repeated."""
+    server = Server(refusal()({"retryAfter": 1}), httpx.Response(200))
+    recorder = recorder_for(server, clock, network=Network(headers=(("X-Gateway", "pass"),)))
+    send(recorder, headers={"X-Gateway": "other"})
+    assert 2 * ["pass"] == [headers["X-Gateway"] for headers in server.headers]
+
+
 def test_truncated_body_is_not_recorded(clock: Clock) -> None:
     """Part of a response is not judged, and its connection is released."""
     body = Pieces(clock, (1, b"{"), error=httpx.ReadError("cut"))
@@ -424,19 +434,6 @@ def test_recorder_closes_its_transport(clock: Clock) -> None:
     recorder_for(server, clock).close()
     assert server.closed
     Recorder().close()
-
-
-def test_proxy_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's proxy is used unless `no_proxy` excludes the host."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    assert proxy_for("http://api.example/v2") is None
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
-    assert "http://127.0.0.1:3128" == proxy_for("http://api.example/v2")
-    assert proxy_for("https://api.example/v2") is None
-    monkeypatch.setenv("no_proxy", "api.example")
-    assert proxy_for("http://api.example/v2") is None
 
 
 def test_overloaded_server_ends_the_run(clock: Clock) -> None:

@@ -1,0 +1,170 @@
+"""The way to a server: additional headers, trusted certificates, a proxy, a limit of size.
+
+All layers use it, those on httpx and the one on requests. It reads the environment once, so
+that both libraries trust the same certificates and use the same proxy. Neither reads
+``~/.netrc``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from siteassist_contract.verdict import CannotRunError
+
+LARGEST_ANSWER = 16 * 2**20
+"""Maximum size of an answer, in bytes."""
+HEADERS = "SITEASSIST_HEADERS"
+"""The environment variable that contains additional headers, one a line."""
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""The environment variables that name trusted certificates, in the order in which they count."""
+_OF_REQUESTS = frozenset(
+    {"no_proxy", "request_method", "curl_ca_bundle", *(name.lower() for name in _TRUST)}
+)
+"""The environment variables, besides those of proxies, that requests would read."""
+_OF_THE_SUITE = frozenset(
+    {"authorization", "accept-encoding", "content-type", "content-length", "transfer-encoding"}
+)
+"""The headers that the tests themselves set or leave out."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
+_LEAST_SECRET = 6
+"""Minimum length of a value that is redacted. Shorter ones may occur in any text."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The way to a server."""
+
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Headers of every request, such as those of a gateway. Their values are secret."""
+    ca: str | None = None
+    """A file or folder of certificates to trust, in place of those of the environment."""
+    insecure: bool = False
+    """Whether any certificate is trusted."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of headers, and their words, that must not be shown."""
+        words = (word for _, value in self.headers for word in (value, *value.split()))
+        return frozenset(word for word in words if len(word) >= _LEAST_SECRET)
+
+    @cached_property
+    def trusted(self) -> str | None:
+        """The file or folder of trusted certificates, or None for those of certifi.
+
+        Raises `CannotRunError` if it cannot be read.
+        """
+        found = {"--ca": self.ca, **{name: os.environ.get(name) for name in _TRUST}}
+        for source, place in found.items():
+            if place:
+                _require_readable(source, place)
+                return place
+        return None
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """The settings of TLS connections.
+
+        Raises `CannotRunError` as `trusted` does.
+        """
+        if self.insecure:
+            return httpx.create_ssl_context(verify=False, trust_env=False)
+        if self.trusted is None:
+            return httpx.create_ssl_context(trust_env=False)
+        return _context(self.trusted)
+
+    def transport(self, base_url: str, *, connections: int | None = None) -> httpx.HTTPTransport:
+        """Return a transport to a server, with at most so many ``connections``.
+
+        Raises `CannotRunError` for an invalid proxy, or as `trusted` does.
+        """
+        return httpx.HTTPTransport(
+            verify=self.tls,
+            proxy=proxy_for(base_url),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=connections),
+        )
+
+    def environment(self, base_url: str) -> dict[str, str]:
+        """Return the environment of a process whose requests to a server go the same way.
+
+        The process uses requests, which reads a proxy and ``~/.netrc`` from its environment.
+        """
+        kept = {name: value for name, value in os.environ.items() if not _is_read(name.lower())}
+        proxy = proxy_for(base_url)
+        way = {"no_proxy": "*"} if proxy is None else {"http_proxy": proxy, "https_proxy": proxy}
+        return {**kept, **way, "NETRC": os.devnull}
+
+
+def read_header(text: str) -> tuple[str, str]:
+    """Return the name and the value of a header ``NAME:VALUE``.
+
+    Raises `ValueError` with a message that does not repeat the value.
+    """
+    name, colon, value = (part.strip(" \t") for part in text.partition(":"))
+    if not colon or not _NAME.fullmatch(name):
+        raise ValueError("invalid header: expected NAME:VALUE")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"invalid value of the header {name}: expected printable ASCII characters")
+    if name.lower() in _OF_THE_SUITE:
+        raise ValueError(f"the header {name} cannot be given: the tests set it themselves")
+    return name, value
+
+
+def proxy_for(base_url: str) -> str | None:
+    """Return the proxy for a URL from the environment, or None.
+
+    Raises `CannotRunError` if its address is invalid.
+    """
+    parts = urlsplit(base_url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        valid = urlsplit(url).scheme in ("http", "https") and httpx.URL(url).host != ""
+    except httpx.InvalidURL:
+        valid = False
+    if not valid:
+        raise CannotRunError(
+            "the proxy in the environment is not supported: expected something like"
+            " http://host:3128"
+        )
+    return url
+
+
+def shown_proxy(proxy: str) -> str:
+    """Return the address of a proxy without its user and password."""
+    url = httpx.URL(proxy)
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _is_read(name: str) -> bool:
+    return name in _OF_REQUESTS or name.endswith("_proxy")
+
+
+def _require_readable(source: str, place: str) -> None:
+    try:
+        _context(place)
+    except ssl.SSLError:
+        raise CannotRunError(f"{source}: {place} contains no certificate in PEM format") from None
+    except OSError as error:
+        raise CannotRunError(f"{source}: {place} cannot be read: {error.strerror}") from None
+
+
+def _context(place: str) -> ssl.SSLContext:
+    if Path(place).is_dir():
+        return ssl.create_default_context(capath=place)
+    return ssl.create_default_context(cafile=place)
