@@ -18,6 +18,8 @@ from siteassist_contract.checks.generated import example_databases
 from siteassist_contract.command import Command
 from siteassist_contract.findings import grouped
 from siteassist_contract.http import preflight, redaction
+from siteassist_contract.http.network import Network
+from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import baseline, files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
@@ -98,6 +100,7 @@ class Duration(click.ParamType[float]):
     metavar="TOKEN",
     help="A session token, or a private key (sk_...).",
 )
+@network_options
 @click.option(
     "--human-conversation",
     type=click.UUID,
@@ -166,6 +169,9 @@ def main(
     url: str,
     api_key: str | None,
     token: str | None,
+    headers: tuple[tuple[str, str], ...],
+    ca: str | None,
+    insecure: bool,
     human_conversation: object,
     profile: str,
     limit: float | None,
@@ -186,7 +192,12 @@ def main(
         files.prepare(reports, _REPORTS)
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
-        target = preflight.Target(preflight.base_url(url), api_key or None, token or None)
+        target = preflight.Target(
+            preflight.base_url(url),
+            api_key or None,
+            token or None,
+            network=Network(headers, ca, insecure),
+        )
         load_spec()
         human = _human(human_conversation, token)
         if chosen.gentle:
@@ -306,6 +317,10 @@ def _repeat(target: preflight.Target, options: Options) -> str:
         words += ["--examples", str(options.examples)]
     if options.human_conversation is not None:
         words += ["--human-conversation", options.human_conversation]
+    if target.network.ca is not None:
+        words += ["--ca", target.network.ca]
+    if target.network.insecure:
+        words.append("--insecure")
     return shlex.join(words)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import pytest
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
 BASE = "http://mock.test/v2"
+CERTIFICATE = Path(__file__).with_name("data") / "server.pem"
 
 Forward = Callable[[httpx.Request], httpx.Response]
 Fault = Callable[[httpx.Request, Forward], httpx.Response]
@@ -116,8 +118,11 @@ class InProcess(httpx.BaseTransport):
 class Loopback:
     """A server on a free port of the loopback interface, until it is stopped or dies."""
 
-    def __init__(self, answer: Responder) -> None:
-        """Respond to each request with the value that ``answer`` returns for it."""
+    def __init__(self, answer: Responder, *, tls: bool = False) -> None:
+        """Respond to each request with the value that ``answer`` returns for it.
+
+        With ``tls``, the server has the certificate in `CERTIFICATE`, which signs itself.
+        """
         outer = self
         self.answer = answer
         self.headers: dict[str, str] = {}
@@ -143,9 +148,16 @@ class Loopback:
                 """Ignore clients that have disconnected."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE)
+            # The handshake is left to the thread of the connection.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._handlers: set[BaseHTTPRequestHandler] = set()
         self._over = threading.Event()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v2"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}/v2"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
         )
@@ -224,8 +236,14 @@ class Clock:
         self.now += seconds
 
 
+class Serve(Protocol):
+    """A function that creates servers on the loopback interface."""
+
+    def __call__(self, answer: Responder, *, tls: bool = False) -> Loopback:
+        """Create a server; see `Loopback`."""
+
+
 Command = Callable[..., Result]
-Serve = Callable[[Responder], Loopback]
 MakeMock = Callable[..., InProcess]
 MakeContext = Callable[..., CheckContext]
 
@@ -274,8 +292,8 @@ def loopback() -> Iterator[Serve]:
     """Return a function that creates servers on the loopback interface."""
     made: list[Loopback] = []
 
-    def make(answer: Responder) -> Loopback:
-        made.append(Loopback(answer))
+    def make(answer: Responder, *, tls: bool = False) -> Loopback:
+        made.append(Loopback(answer, tls=tls))
         return made[-1]
 
     yield make

@@ -26,10 +26,6 @@ HEADERS = "SITEASSIST_HEADERS"
 """The environment variable that contains additional headers, one a line."""
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """The environment variables that name trusted certificates, in the order in which they count."""
-_OF_REQUESTS = frozenset(
-    {"no_proxy", "request_method", "curl_ca_bundle", *(name.lower() for name in _TRUST)}
-)
-"""The environment variables, besides those of proxies, that requests would read."""
 _OF_THE_SUITE = frozenset(
     {"authorization", "accept-encoding", "content-type", "content-length", "transfer-encoding"}
 )
@@ -94,16 +90,6 @@ class Network:
             limits=httpx.Limits(max_connections=connections),
         )
 
-    def environment(self, base_url: str) -> dict[str, str]:
-        """Return the environment of a process whose requests to a server go the same way.
-
-        The process uses requests, which reads a proxy and ``~/.netrc`` from its environment.
-        """
-        kept = {name: value for name, value in os.environ.items() if not _is_read(name.lower())}
-        proxy = proxy_for(base_url)
-        way = {"no_proxy": "*"} if proxy is None else {"http_proxy": proxy, "https_proxy": proxy}
-        return {**kept, **way, "NETRC": os.devnull}
-
 
 def read_header(text: str) -> tuple[str, str]:
     """Return the name and the value of a header ``NAME:VALUE``.
@@ -149,10 +135,6 @@ def shown_proxy(proxy: str) -> str:
     """Return the address of a proxy without its user and password."""
     url = httpx.URL(proxy)
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
-
-
-def _is_read(name: str) -> bool:
-    return name in _OF_REQUESTS or name.endswith("_proxy")
 
 
 def _require_readable(source: str, place: str) -> None:

@@ -11,6 +11,8 @@ import click
 from siteassist_contract.command import Command
 from siteassist_contract.description import operations
 from siteassist_contract.http import preflight, redaction
+from siteassist_contract.http.network import Network
+from siteassist_contract.http.network_options import network_options
 from siteassist_contract.load import report
 from siteassist_contract.load.options import LoadOptions, Role
 from siteassist_contract.report import files
@@ -88,6 +90,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     metavar="KEY",
     help="A publishable key (pk_...).",
 )
+@network_options
 @click.option(
     "--users", type=click.IntRange(1), default=10, show_default=True, help="Number of visitors."
 )
@@ -149,6 +152,9 @@ def main(
     *,
     url: str,
     api_key: str | None,
+    headers: tuple[tuple[str, str], ...],
+    ca: str | None,
+    insecure: bool,
     users: int,
     spawn_rate: float | None,
     seconds: int,
@@ -183,7 +189,9 @@ def main(
         reports=reports,
     )
     try:
-        sys.exit(_run(preflight.Target(preflight.base_url(url), api_key or None), settings))
+        network = Network(headers, ca, insecure)
+        target = preflight.Target(preflight.base_url(url), api_key or None, network=network)
+        sys.exit(_run(target, settings))
     except (CannotRunError, SpecError) as error:
         output.last_line(f"The load cannot run: {error}", error=True)
         sys.exit(ExitStatus.NOT_RUN)

@@ -32,6 +32,7 @@ from locust import (  # pyright: ignore[reportMissingImports]  # as above
 from locust.env import Environment  # pyright: ignore[reportMissingImports]  # as above
 from locust.html import get_html_report  # pyright: ignore[reportMissingImports]  # as above
 
+from siteassist_contract.http.network import HEADERS
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import API_KEY
 from siteassist_contract.load import report
@@ -175,13 +176,20 @@ class Engine:
         settings = self.settings
         shortest, longest = settings.think
         port = self.environment.runner.server.port
-        # The key is not on the command line, which every user of the machine can read.
-        environment = {**os.environ, API_KEY: str(self.target.api_key)}
+        # Secrets are not on the command line, which every user of the machine can read.
+        network = self.target.network
+        environment = {
+            **os.environ,
+            API_KEY: str(self.target.api_key),
+            HEADERS: "\n".join(f"{name}:{value}" for name, value in network.headers),
+        }
         command = [
             # `-P` prevents imports of modules in the current folder.
             *(sys.executable, "-P", "-m", "siteassist_contract.load", self.target.base_url),
             *("--worker", "--master-host", settings.master_host, "--master-port", str(port)),
             *("--think", str(shortest), str(longest)),
+            *(() if network.ca is None else ("--ca", network.ca)),
+            *(("--insecure",) if network.insecure else ()),
         ]
         # In a session of its own, so that Ctrl-C reaches only the master.
         return subprocess.Popen(  # noqa: S603  # the command is ours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from pathlib import Path
 
@@ -148,30 +147,3 @@ def test_unreadable_certificates_are_reported(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
     with pytest.raises(CannotRunError, match=f"REQUESTS_CA_BUNDLE: .*{words}"):
         Network().transport(URL)
-
-
-# The environment of another process
-
-
-def test_environment_has_the_same_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process on requests gets the one proxy that the other layers use."""
-    monkeypatch.setenv("ALL_PROXY", "127.0.0.1:3128")
-    monkeypatch.setenv("NO_PROXY", "other.example")
-    shown = Network().environment(URL)
-    proxies = {name: value for name, value in shown.items() if "proxy" in name.lower()}
-    assert dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:3128") == proxies
-
-
-def test_environment_has_nothing_else_that_requests_reads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Without a proxy, none is used; certificates and `~/.netrc` are not read."""
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "api.example")
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
-        monkeypatch.setenv(name, "/missing")
-    monkeypatch.setenv("UNRELATED", "kept")
-    shown = Network(insecure=True).environment(URL)
-    names = {"http_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
-    assert set() == names & set(shown)
-    assert ("*", os.devnull, "kept") == (shown["no_proxy"], shown["NETRC"], shown["UNRELATED"])

@@ -27,6 +27,7 @@ from siteassist_contract.description import (
     session_arguments,
     takes_key,
 )
+from siteassist_contract.http.network import proxy_for
 from siteassist_contract.http.preflight import Target
 from siteassist_spec import Operation, load_spec
 
@@ -35,6 +36,7 @@ Json = dict[str, Any]
 CONFIG = "schemathesis.toml"
 DESCRIPTION = "openapi.json"
 IDENTITIES = "identities.json"
+NETWORK = "network.json"
 DATABASE = "SITEASSIST_EXAMPLE_DATABASE"
 """The environment variable with the address of the example database, perhaps with a password."""
 EXAMPLE_KEY = "sa_pk_1234567890abcdef"
@@ -92,6 +94,7 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
         }
         for name, operation in operations().items()
     ]
+    _write_private(folder / NETWORK, json.dumps(way(target)))
     _write_private(folder / IDENTITIES, json.dumps({"auth": entries}))
     _write_private(folder / CONFIG, tomli_w.dumps(config))
     _write_private(folder / DESCRIPTION, json.dumps(description(target.api_key)))
@@ -127,6 +130,16 @@ def description(api_key: str | None) -> Json:
         text = text.replace(json.dumps(EXAMPLE_KEY), json.dumps(api_key))
     document: Json = json.loads(text)
     return document
+
+
+def way(target: Target) -> Json:
+    """Return the way to the server, in the terms of requests, for `adapter.install`."""
+    network, proxy = target.network, proxy_for(target.base_url)
+    return {
+        "headers": dict(network.headers),
+        "verify": False if network.insecure else network.trusted or True,
+        "proxies": {} if proxy is None else dict.fromkeys(("http", "https"), proxy),
+    }
 
 
 def identities(target: Target) -> list[Json]:

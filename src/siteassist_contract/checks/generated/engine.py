@@ -24,7 +24,13 @@ from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.run import PhaseName
 from schemathesis.schemas import BaseSchema
 
-from siteassist_contract.checks.generated.configuration import CONFIG, DATABASE, DESCRIPTION
+from siteassist_contract.checks.generated import adapter
+from siteassist_contract.checks.generated.configuration import (
+    CONFIG,
+    DATABASE,
+    DESCRIPTION,
+    NETWORK,
+)
 from siteassist_contract.checks.generated.emitter import Emitter
 from siteassist_contract.checks.generated.example_databases import open_database
 
@@ -33,6 +39,7 @@ STATEFUL = PhaseName.STATEFUL_TESTING
 
 def main(folder: str) -> None:
     """Run all phases, and exit with the status of schemathesis."""
+    adapter.install(json.loads(Path(folder, NETWORK).read_text(encoding="utf-8")))
     load_all_checks()
     _use_database(os.environ.get(DATABASE) or None)
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))

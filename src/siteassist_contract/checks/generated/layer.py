@@ -88,6 +88,8 @@ class Shapes:
                 DATABASE: self.database or "",
                 # Hypothesis writes a cache, by default to the current folder.
                 "HYPOTHESIS_STORAGE_DIRECTORY": name,
+                # Otherwise requests sends a password from ~/.netrc in place of the token.
+                "NETRC": os.devnull,
             }
             with _running(command, environment, self.until + _KILL_DELAY) as lines:
                 yield from self._follow(lines)
