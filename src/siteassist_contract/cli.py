@@ -41,9 +41,9 @@ Exit status:
   130  the tests were interrupted
 
 An API key is enough: it starts sessions for any number of visitors, which the
-tests of isolation between visitors need. A token is enough, too, but then there
-is only one visitor, and operations that take an API key are tested with wrong
-keys only.
+tests of isolation between visitors need. A token is enough, too, but then
+isolation needs a second one, of another visitor, and operations that take an
+API key are tested with wrong keys only.
 
 \b
 Profiles:
@@ -99,6 +99,13 @@ class Duration(click.ParamType[float]):
     show_envvar=True,
     metavar="TOKEN",
     help="A session token, or a private key (sk_...).",
+)
+@click.option(
+    "--second-token",
+    envvar=redaction.SECOND_TOKEN,
+    show_envvar=True,
+    metavar="TOKEN",
+    help="The token of another visitor, to test isolation without an API key.",
 )
 @network_options
 @click.option(
@@ -169,6 +176,7 @@ def main(
     url: str,
     api_key: str | None,
     token: str | None,
+    second_token: str | None,
     headers: tuple[tuple[str, str], ...],
     ca: str | None,
     insecure: bool,
@@ -197,6 +205,7 @@ def main(
             api_key or None,
             token or None,
             network=Network(headers, ca, insecure),
+            second_token=second_token or None,
         )
         load_spec()
         human = _human(human_conversation, token)

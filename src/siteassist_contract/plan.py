@@ -22,10 +22,10 @@ class Plan:
 
 def of(profile: Profile, target: Target) -> Plan:
     """Return the upper bounds for a gentle profile."""
-    visitors = 2 if target.api_key else 1
+    visitors = 2 if target.has_two_visitors else 1
     # A second visitor tries to change one object with each of these operations.
     isolated = [operations()[name] for name in RULES["isolation"].operations]
-    changes = sum(operation.method != "GET" for operation in isolated) if target.api_key else 0
+    changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
     return Plan(
         requests=700,
         conversations=20 + profile.conversations + 3 * visitors + changes,

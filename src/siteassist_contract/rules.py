@@ -28,7 +28,7 @@ class Rule:
     applies: Applies = field(repr=False)
     """Whether the rule applies to an operation; derived from the description if possible."""
     needs: str = ""
-    """A requirement for testing the rule besides a publishable key: see `GAPS`."""
+    """A requirement for testing the rule, besides a token: see `GAPS`."""
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -94,12 +94,14 @@ def _either(*conditions: Applies) -> Applies:
     return lambda operation: any(applies(operation) for applies in conditions)
 
 
+KEY = "a publishable key"
 TWO_VISITORS = "two visitors"
 HUMAN = "a human agent"
 SLOW_STREAM = "a slow stream"
 
 GAPS = {
-    TWO_VISITORS: "needs a publishable key: --api-key",
+    KEY: "needs a publishable key: --api-key",
+    TWO_VISITORS: "needs a second visitor: --api-key, or --second-token beside --token",
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
     SLOW_STREAM: "the streams were too fast to measure",
 }
@@ -142,7 +144,7 @@ RULES: dict[str, Rule] = {
         "Operations that need no token work without one.",
         "F-project, F-qnas, F-search, O-14",
         _needs_no_token,
-        TWO_VISITORS,
+        KEY,
     ),
     # Refusals
     "bounds": Rule(
@@ -169,13 +171,13 @@ RULES: dict[str, Rule] = {
         "A device gets 201 the first time, and 200 afterwards.",
         "F-init",
         _Named("init"),
-        TWO_VISITORS,
+        KEY,
     ),
     "device-visitor": Rule(
         "A device always gets the same visitor, and another device gets another one.",
         "F-init, R-26",
         _Named("init"),
-        TWO_VISITORS,
+        KEY,
     ),
     "me": Rule("The token of a session identifies its visitor.", "F-init, F-me", _Named("getMe")),
     # Conversations
@@ -318,18 +320,18 @@ RULES: dict[str, Rule] = {
     ),
     # Knowledge
     "project-stable": Rule(
-        "A key always belongs to the same project.", "F-project", _Named("getProject"), TWO_VISITORS
+        "A key always belongs to the same project.", "F-project", _Named("getProject"), KEY
     ),
     "qnas-search": Rule(
         "A search for the words of a question finds it; a search for unused words finds nothing.",
         "F-qnas",
         _Named("getQnas"),
-        TWO_VISITORS,
+        KEY,
     ),
     "qnas-all": Rule(
         "The pages of a list contain every entry once.",
         "F-qnas, R-17",
         _Named("getQnas"),
-        TWO_VISITORS,
+        KEY,
     ),
 }

@@ -374,7 +374,7 @@ def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Command]:
     """Return a function that invokes the command in this process, with small profiles."""
     monkeypatch.chdir(tmp_path)
-    for name in ("API_KEY", "TOKEN", "BASE_URL"):
+    for name in ("API_KEY", "TOKEN", "SECOND_TOKEN", "HEADERS", "BASE_URL"):
         monkeypatch.delenv(f"SITEASSIST_{name}", raising=False)
     for name in ("quick", "default", "deep"):
         small = replace(PROFILES[name], examples=1, seconds=0, conversations=3, messages=1)

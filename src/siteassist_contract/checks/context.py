@@ -20,7 +20,7 @@ from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import VISITORS
-from siteassist_contract.rules import TWO_VISITORS
+from siteassist_contract.rules import KEY, TWO_VISITORS
 from siteassist_contract.verdict import ContractBrokenError
 
 FIRST, SECOND = VISITORS
@@ -54,7 +54,7 @@ class CheckContext:
         return self.target.api_key is not None
 
     def visitor(self, name: str = FIRST) -> Visitor:
-        """Return a new visitor, or the visitor of the given token if no key was given.
+        """Return a new visitor, or the visitor of a given token if no key was given.
 
         The history of the recorder is cleared for the first visitor.
         Raises `ContractBrokenError` if `init` returns no session token.
@@ -62,7 +62,7 @@ class CheckContext:
         if name == FIRST:
             self.recorder.history.clear()
         if self.target.api_key is None:
-            return self.token_visitor()
+            return self.token_visitor(name)
         device = f"siteassist-contract-{self.target.run}-{uuid.uuid4().hex[:8]}"
         exchange = self.session_of(device)
         self.findings.judge(
@@ -98,11 +98,11 @@ class CheckContext:
         self.findings.see(exchange, self.recorder.history)
         return exchange
 
-    def token_visitor(self) -> Visitor:
-        """Return the visitor of the given token, in the role of the first visitor."""
-        self.devices.pop(FIRST, None)
-        self._token = self.target.token
-        session = Session(self.target.base_url, self.recorder, FIRST, self.target.token)
+    def token_visitor(self, name: str = FIRST) -> Visitor:
+        """Return the visitor of the given token, or of the second one, in the role ``name``."""
+        self.devices.pop(name, None)
+        self._token = self.target.token if name == FIRST else self.target.second_token
+        session = Session(self.target.base_url, self.recorder, name, self._token)
         visitor = Visitor(session, self.findings, self.recorder.history, exclusive=False)
         visitor.visitor_id = str(session.call("getMe").document.get("id"))
         return visitor
@@ -119,6 +119,11 @@ class CheckContext:
 
     def without_key(self, *pairs: tuple[str, str]) -> None:
         """Record that pairs of rule and operation could not be tested without a key."""
+        for rule, operation in pairs:
+            self.findings.prevent(rule, operation, KEY)
+
+    def without_second_visitor(self, *pairs: tuple[str, str]) -> None:
+        """Record that pairs of rule and operation could not be tested with one visitor."""
         for rule, operation in pairs:
             self.findings.prevent(rule, operation, TWO_VISITORS)
 

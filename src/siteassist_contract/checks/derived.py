@@ -35,8 +35,8 @@ def check_operations(context: CheckContext) -> None:
 def check_isolation(context: CheckContext) -> None:
     """Try each operation as a second visitor on an object of the first one."""
     isolated = RULES["isolation"].operations
-    if not context.has_key:
-        context.without_key(*(("isolation", name) for name in isolated))
+    if not context.target.has_two_visitors:
+        context.without_second_visitor(*(("isolation", name) for name in isolated))
         return
     checks = _Checks(context)
     stranger = context.visitor(SECOND)

@@ -50,6 +50,13 @@ class Target:
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     """A part of the names of devices, different in every run."""
     network: Network = field(default_factory=Network)
+    second_token: str | None = field(default=None, repr=False)
+    """The token of another visitor, who must not access the data of the first one."""
+
+    @property
+    def has_two_visitors(self) -> bool:
+        """Whether the tests can act as a second visitor."""
+        return self.api_key is not None or self.second_token is not None
 
     @property
     def devices(self) -> tuple[str, str]:
@@ -58,7 +65,8 @@ class Target:
 
     def secrets(self, *tokens: str) -> Filter:
         """Return a filter of all credentials, the values of headers, and more ``tokens``."""
-        return Filter([self.api_key, self.token, *tokens], hidden=self.network.secrets)
+        credentials = (self.api_key, self.token, self.second_token)
+        return Filter([*credentials, *tokens], hidden=self.network.secrets)
 
 
 def base_url(url: str) -> str:
@@ -87,12 +95,18 @@ def check(target: Target) -> tuple[str, ...]:
         raise CannotRunError(
             "no credentials: give --api-key or --token (or SITEASSIST_API_KEY or SITEASSIST_TOKEN)"
         )
+    if target.second_token is not None and target.token is None:
+        raise CannotRunError("--second-token needs the --token of the first visitor")
     with _Preflight(target) as preflight:
         token = None
         if target.api_key is not None:
             token = preflight.start_session(target.api_key)
         if target.token is not None:
-            preflight.read_visitor(target.token, "the token")
+            first = preflight.read_visitor(target.token, "the token")
+            if target.second_token is not None:
+                second = preflight.read_visitor(target.second_token, "the second token")
+                if first == second and first is not None:
+                    raise CannotRunError("--token and --second-token are of the same visitor")
     return () if token is None else (token,)
 
 

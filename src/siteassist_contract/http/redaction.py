@@ -16,6 +16,7 @@ from siteassist_contract.description import SESSION_TOKEN, credential_name
 FILTERED = "[Filtered]"
 API_KEY = "SITEASSIST_API_KEY"
 TOKEN = "SITEASSIST_TOKEN"  # noqa: S105  # the name of a variable
+SECOND_TOKEN = "SITEASSIST_SECOND_TOKEN"  # noqa: S105  # as above
 """The environment variables that contain credentials."""
 
 _LEAST = 16

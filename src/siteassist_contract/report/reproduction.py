@@ -33,12 +33,13 @@ _PLACE = re.compile(r"\{(\w+)\}")
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
 """The placeholder for the publishable key in an invalid credential."""
-TOKEN_VARIABLE = "SITEASSIST_TOKEN"  # noqa: S105  # the name of a variable
 _BINARY = "\0"
 """Placeholder for a body that is not text; no other body consists of this character alone."""
 _SUCCESS_ENDS = 300
 VISITORS = ("first", "second")
 """The names of a run's visitors, in reports, as variables and as placeholders for their tokens."""
+TOKEN_VARIABLES = {"first": "SITEASSIST_TOKEN", "second": "SITEASSIST_SECOND_TOKEN"}
+"""The environment variables with the tokens of visitors that were given."""
 Path = tuple[str | int, ...]
 
 
@@ -71,7 +72,7 @@ class Renderer:
         for visitor in self._visitors(steps):
             device = self.devices.get(visitor)
             if device is None:
-                yield f'{visitor}="${TOKEN_VARIABLE}"'
+                yield f'{visitor}="${TOKEN_VARIABLES[visitor]}"'
             else:
                 command = self._curl(self._session_request(device), names)
                 yield f"{visitor}=$({command} | jq -r {_jq((credential_name(SESSION_TOKEN),))})"
@@ -133,7 +134,7 @@ class Renderer:
         for visitor in visitors:
             device = self.devices.get(visitor)
             if device is None:
-                yield f'{visitor}_token = os.environ["{TOKEN_VARIABLE}"]'
+                yield f'{visitor}_token = os.environ["{TOKEN_VARIABLES[visitor]}"]'
             else:
                 call = self._call(self._session_request(device), names)
                 yield f'{visitor}_token = {call}.json()["{credential_name(SESSION_TOKEN)}"]'

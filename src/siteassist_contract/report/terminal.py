@@ -30,8 +30,9 @@ class Terminal:
         """Print the target, and the limits of a run without a key."""
         click.echo(f"Testing {one_line(target.base_url)} ({profile.name}: {profile.words})")
         if target.api_key is None:
-            click.echo("Without --api-key, requests that take an API key cannot succeed, and there")
-            click.echo("is only one visitor: isolation between visitors is not tested.")
+            click.echo("Without --api-key, requests that take an API key cannot succeed.")
+        if not target.has_two_visitors:
+            click.echo("There is only one visitor: isolation between visitors is not tested.")
 
     def step(self, layer: str, words: str, requests: int, violations: int, seconds: float) -> None:
         """Print the result of a step."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.rules import GAPS, HUMAN, RULES, TWO_VISITORS
+from siteassist_contract.rules import GAPS, HUMAN, KEY, RULES, TWO_VISITORS
 
 _SUCCESS_ENDS = 300
 _STATUS_REASONS = {
@@ -76,7 +76,7 @@ def _values(row: Row) -> tuple[str, str, str, int]:
 
 def _status_reason(status: int, target: Target) -> str:
     if status < _SUCCESS_ENDS and target.api_key is None:
-        return GAPS[TWO_VISITORS] if status != 202 else GAPS[HUMAN]
+        return GAPS[KEY] if status != 202 else GAPS[HUMAN]
     return _STATUS_REASONS.get(status, "")
 
 
@@ -87,10 +87,12 @@ def _rule_reason(
     if reason is not None:
         return GAPS.get(reason, reason)
     needs = RULES[rule].needs
-    if needs == TWO_VISITORS and target.api_key is None:
+    if needs == KEY and target.api_key is None:
+        return GAPS[KEY]
+    if needs == TWO_VISITORS and not target.has_two_visitors:
         return GAPS[TWO_VISITORS]
     if needs == HUMAN and human is None:
         return GAPS[HUMAN]
     if not operations()[operation].needs_token and not target.api_key:
-        return GAPS[TWO_VISITORS]
+        return GAPS[KEY]
     return ""

@@ -11,10 +11,11 @@ from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.report.tested_rules import Row, gaps, rows
-from siteassist_contract.rules import GAPS, HUMAN, RULES, SLOW_STREAM, TWO_VISITORS
+from siteassist_contract.rules import GAPS, HUMAN, KEY, RULES, SLOW_STREAM, TWO_VISITORS
 
 WITH_KEY = Target("http://127.0.0.1/v2", api_key="pk_1")
 WITH_TOKEN = Target("http://127.0.0.1/v2", token="t")
+WITH_TOKENS = Target("http://127.0.0.1/v2", token="t", second_token="u")
 UNREACHED = "was not reached in this run"
 CONVERSATION = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -73,8 +74,8 @@ def test_unseen_status_has_a_specific_reason(status: int) -> None:
 @pytest.mark.parametrize(
     ("operation", "status", "target", "reason"),
     [
-        ("init", "200", WITH_TOKEN, GAPS[TWO_VISITORS]),
-        ("init", "201", WITH_TOKEN, GAPS[TWO_VISITORS]),
+        ("init", "200", WITH_TOKEN, GAPS[KEY]),
+        ("init", "201", WITH_TOKEN, GAPS[KEY]),
         ("sendMessage", "202", WITH_TOKEN, GAPS[HUMAN]),
         ("sendMessage", "202", WITH_KEY, GAPS[HUMAN]),
     ],
@@ -89,10 +90,11 @@ def test_unreachable_success_has_a_reason(
 @pytest.mark.parametrize(
     ("rule", "operation"), [("isolation", "getMessages"), ("own-list", "getConversations")]
 )
-def test_rule_on_two_visitors_needs_a_key(rule: str, operation: str) -> None:
-    """Without a key the reason is the second visitor, with one it is the run's end."""
+def test_rule_on_two_visitors_needs_a_second_one(rule: str, operation: str) -> None:
+    """With one token the reason is the second visitor, with a key or two it is the run's end."""
     assert GAPS[TWO_VISITORS] == row(operation, rule, target=WITH_TOKEN).reason
     assert UNREACHED == row(operation, rule).reason
+    assert UNREACHED == row(operation, rule, target=WITH_TOKENS).reason
 
 
 @pytest.mark.parametrize("target", [WITH_KEY, WITH_TOKEN])
@@ -107,7 +109,7 @@ def test_rule_on_human_agents_needs_a_conversation(target: Target) -> None:
 )
 def test_operations_without_a_token_need_a_key(operation: str) -> None:
     """An operation without a token is untested without a key."""
-    assert GAPS[TWO_VISITORS] == row(operation, "described", target=WITH_TOKEN).reason
+    assert GAPS[KEY] == row(operation, "described", target=WITH_TOKEN).reason
     assert UNREACHED == row(operation, "described").reason
     assert UNREACHED == row("getMe", "described", target=WITH_TOKEN).reason
 

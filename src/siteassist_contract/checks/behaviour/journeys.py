@@ -24,7 +24,7 @@ from siteassist_contract.description import (
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import valid_request
-from siteassist_contract.rules import RULES, TWO_VISITORS
+from siteassist_contract.rules import RULES
 
 Journey = Callable[[CheckContext], None]
 
@@ -166,7 +166,7 @@ def lists(context: CheckContext) -> None:
     if visitor.exclusive:
         _pages(visitor)
     else:
-        context.findings.prevent("list-own", "getConversations", TWO_VISITORS)
+        context.without_key(("list-own", "getConversations"))
         visitor.page(limit=MOST)
         for status in ("open", "closed"):
             visitor.page(status=status, limit=MOST)
@@ -216,8 +216,8 @@ def _pages(visitor: Visitor) -> None:
 
 def isolation(context: CheckContext) -> None:
     """Try every operation on a visitor's objects as a second visitor."""
-    if not context.has_key:
-        _record_without_key(context)
+    if not context.target.has_two_visitors:
+        _record_without_second_visitor(context)
         return
     first = context.visitor()
     second = context.visitor(SECOND)
@@ -396,6 +396,6 @@ def _record_existing(visitor: Visitor) -> None:
             return
 
 
-def _record_without_key(context: CheckContext) -> None:
-    context.without_key(*(("isolation", name) for name in RULES["isolation"].operations))
-    context.findings.prevent("own-list", "getConversations", TWO_VISITORS)
+def _record_without_second_visitor(context: CheckContext) -> None:
+    pairs = (("isolation", name) for name in RULES["isolation"].operations)
+    context.without_second_visitor(*pairs, ("own-list", "getConversations"))

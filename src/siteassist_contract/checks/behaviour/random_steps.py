@@ -75,10 +75,11 @@ class RandomSteps(RuleBasedStateMachine):
 
     @initialize()
     def arrive(self) -> None:
-        """Create two visitors; without a key, use only the visitor of the token."""
+        """Create two visitors; without a key, use the visitors of the tokens."""
         self.watch()
         self.first = self.context.visitor()
-        self.second = self.context.visitor(SECOND) if self.context.has_key else None
+        two = self.context.target.has_two_visitors
+        self.second = self.context.visitor(SECOND) if two else None
         self.secret = f"secret {uuid.uuid4().hex}"
 
     def visitors(self) -> list[Visitor]:
@@ -209,7 +210,8 @@ class RandomSteps(RuleBasedStateMachine):
         visitor.read(known)
         visitor.history(known)
         request_unknown_object(self.context, visitor, str(uuid.uuid4()), pick)
-        renew(self.context, self.first)
+        if self.context.has_key:
+            renew(self.context, self.first)
 
     def teardown(self) -> None:
         """Read all objects once more at the end of the sequence."""

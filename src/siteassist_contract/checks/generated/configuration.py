@@ -145,14 +145,20 @@ def way(target: Target) -> Json:
 def identities(target: Target) -> list[Json]:
     """Describe the visitors of a run as Web Fuzzing Commons authentication entries.
 
-    A second visitor, who must not access the data of the first one, requires an API key.
+    A second visitor, who must not access the data of the first one, requires an API key or a
+    second token.
     """
     sessions = [] if target.api_key is None else [_session(target, d) for d in target.devices]
     if target.token is not None:
-        header = {"name": "Authorization", "value": f"Bearer {target.token}"}
-        sessions = [{"fixedHeaders": [header]}, *sessions[1:]]
+        sessions = [_token(target.token), *sessions[1:]]
+    if target.second_token is not None:
+        sessions = [*sessions[:1], _token(target.second_token)]
     names = (VISITOR, STRANGER)
     return [{"name": name, **entry} for name, entry in zip(names, sessions, strict=False)]
+
+
+def _token(token: str) -> Json:
+    return {"fixedHeaders": [{"name": "Authorization", "value": f"Bearer {token}"}]}
 
 
 def _session(target: Target, device: str) -> Json:

@@ -18,7 +18,9 @@ from siteassist_contract.http import redaction
 from siteassist_spec import EVENT_STREAM
 
 _memory = tolerance.Memory()
-secrets_of_run = redaction.Filter(map(os.environ.get, (redaction.API_KEY, redaction.TOKEN)))
+secrets_of_run = redaction.Filter(
+    map(os.environ.get, (redaction.API_KEY, redaction.TOKEN, redaction.SECOND_TOKEN))
+)
 """The secrets to redact in all output. Each new session adds its token."""
 
 
