@@ -65,3 +65,11 @@ def test_empty_credential_is_not_a_secret() -> None:
     secrets.add("")
     assert not secrets.shows(b"anything")
     assert "anything" == secrets.text("anything")
+
+
+def test_hidden_text_is_not_a_secret_of_answers() -> None:
+    """A header's value may be a common word: it is hidden in text, and judged in no answer."""
+    secrets = Filter(hidden=["gateway", "gateway-word", 'a"b'])
+    assert not secrets.shows(b"gateway")
+    assert b"gateway" == secrets.body(b"gateway")
+    assert '[Filtered] [Filtered] "[Filtered]"' == secrets.text('gateway gateway-word "a\\"b"')

@@ -55,6 +55,31 @@ def url() -> Iterator[str]:
         yield base_url
 
 
+class Gateway:
+    """Middleware that refuses each request without the gateway's header."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request with the header, and answer 403 to others."""
+        if scope["type"] == "http" and (b"x-gateway", b"pass") not in scope["headers"]:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def guarded_url() -> Iterator[str]:
+    """Run a mock behind a gateway."""
+    app = create_app(MockSettings())
+    assert app.middleware_stack is not None
+    app.middleware_stack = Gateway(app.middleware_stack)
+    with serving(app) as base_url:
+        yield base_url
+
+
 @pytest.fixture(scope="module")
 def broken_url() -> Iterator[str]:
     """Run a mock that drops deltas."""

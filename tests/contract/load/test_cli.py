@@ -265,3 +265,15 @@ def test_invalid_options_are_refused(words: tuple[str, ...], said: str, tmp_path
         )
     assert 2 == answer.exit_code
     assert said in answer.output
+
+
+@needs_locust
+@pytest.mark.parametrize("processes", [(), ("--processes", "1")])
+def test_visitors_send_the_headers(
+    processes: tuple[str, ...], guarded_url: str, tmp_path: Path
+) -> None:
+    """Each visitor passes a gateway, in this process and in another one."""
+    options = ("--header", "X-Gateway: pass", "--insecure", "--time", "10", *processes)
+    status, output = run(tmp_path, guarded_url, *SHORT, *options)
+    assert 0 == status, output
+    assert 2 == run(tmp_path, guarded_url, *SHORT)[0]
