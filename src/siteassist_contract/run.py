@@ -108,7 +108,7 @@ class Run:
         devices: dict[str, str] = {}
         self.findings = Findings(
             secrets=target.secrets(*options.secrets),
-            render=Renderer(target.base_url, target.api_key, devices),
+            render=Renderer(target.base_url, target.api_key, devices, target.network),
             known=options.known,
             stop_at_first=options.stop_at_first,
             on_violation=self._progress.found,

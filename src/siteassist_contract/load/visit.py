@@ -56,7 +56,9 @@ class Visit:
         devices: dict[str, str] = {}
         findings = LoadFindings(
             secrets=target.secrets(),
-            render=Renderer(target.base_url, target.api_key, devices) if render else _no_commands,
+            render=Renderer(target.base_url, target.api_key, devices, target.network)
+            if render
+            else _no_commands,
         )
         return cls(target, recorder, findings, devices, think)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from siteassist_contract.description import (
     operations,
     session_arguments,
 )
+from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import Exchange
 from siteassist_spec import JSON
 from siteassist_spec.output import printable
@@ -51,6 +53,8 @@ class Renderer:
     api_key: str | None = field(default=None, repr=False)
     devices: Mapping[str, str] = field(default_factory=dict)
     """The device of each visitor; a visitor without one has the token of the command line."""
+    network: Network = field(default_factory=Network)
+    """The way to the server, in which variables replace the values of headers."""
 
     def __call__(self, exchanges: Sequence[Exchange]) -> tuple[str, str]:
         """Return shell commands and a Python program that repeat the last of ``exchanges``."""
@@ -103,7 +107,7 @@ class Renderer:
 
         # Without these, curl interprets brackets, braces and dots in a URL.
         as_is = re.search(r"[\[\]{}]|/\.", step.target)
-        options = [option, *(("-g", "--path-as-is") if as_is else ())]
+        options = [option, *(("-g", "--path-as-is") if as_is else ()), *self._curl_options()]
         text = request.content
         if text != _BINARY:
             return curl.command(request, options=options, quote=quoted, separator=" ")
@@ -111,6 +115,15 @@ class Renderer:
         command = curl.command(without_body, options=options, quote=quoted, separator=" ")
         octal = "".join(f"\\{byte:03o}" for byte in step.body)
         return f"printf {shlex.quote(octal)} | {command} --data-binary @-"
+
+    def _curl_options(self) -> Iterator[str]:
+        for name, _ in self.network.headers:
+            yield f'--header {shlex.quote(f"{name}: ")}"${_header_variable(name)}"'
+        if self.network.insecure:
+            yield "--insecure"
+        elif self._own_ca is not None:
+            option = "--capath" if pathlib.Path(self._own_ca).is_dir() else "--cacert"
+            yield f"{option} {shlex.quote(self._own_ca)}"
 
     def _in_shell(self, text: str, names: _Names) -> str:
         """Quote ``text`` for the shell, with variables in place of ids and of the key."""
@@ -126,11 +139,14 @@ class Renderer:
         visitors = self._visitors(steps)
         reads_json = any(names.read_from(number) for number in range(len(steps)))
         yield "import os"
+        if self._own_ca is not None:
+            yield "import ssl"
         yield ""
         yield "from siteassist import AuthenticatedClient, Client"
         yield ""
         yield f"BASE = {self.base_url!r}"
-        yield "anonymous = Client(BASE).get_httpx_client()"
+        way = "".join(f", {argument}" for argument in self._client_arguments())
+        yield f"anonymous = Client(BASE{way}).get_httpx_client()"
         for visitor in visitors:
             device = self.devices.get(visitor)
             if device is None:
@@ -138,7 +154,7 @@ class Renderer:
             else:
                 call = self._call(self._session_request(device), names)
                 yield f'{visitor}_token = {call}.json()["{credential_name(SESSION_TOKEN)}"]'
-            yield f"{visitor} = AuthenticatedClient(BASE, {visitor}_token).get_httpx_client()"
+            yield f"{visitor} = AuthenticatedClient(BASE, {visitor}_token{way}).get_httpx_client()"
         if reads_json:
             yield ""
         for number, step in enumerate(steps):
@@ -148,6 +164,23 @@ class Renderer:
             for name, path in [] if last else reads:
                 yield f"{name} = answer.json(){''.join(f'[{part!r}]' for part in path)}"
         yield "print(answer.status_code, answer.text)"
+
+    @property
+    def _own_ca(self) -> str | None:
+        return None if self.network.insecure else self.network.ca
+
+    def _client_arguments(self) -> Iterator[str]:
+        if self.network.headers:
+            values = (
+                f'{_double_quoted(name)}: os.environ["{_header_variable(name)}"]'
+                for name, _ in self.network.headers
+            )
+            yield f"headers={{{', '.join(values)}}}"
+        if self.network.insecure:
+            yield "verify_ssl=False"
+        elif self._own_ca is not None:
+            kind = "capath" if pathlib.Path(self._own_ca).is_dir() else "cafile"
+            yield f"verify_ssl=ssl.create_default_context({kind}={_double_quoted(self._own_ca)})"
 
     def _call(self, step: Exchange, names: _Names) -> str:
         request = self._request(step)
@@ -337,6 +370,11 @@ def _double_quoted(text: str) -> str:
 def _value(name: str) -> str:
     """Return the expression for a variable in an f-string with double quotes."""
     return f"os.environ['{KEY_VARIABLE}']" if name == KEY_VARIABLE else name
+
+
+def _header_variable(name: str) -> str:
+    """Return the environment variable for the value of a header, which is secret."""
+    return f"HEADER_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}"
 
 
 def _variable(match: re.Match[str]) -> str:

@@ -8,22 +8,29 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
+from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
 from siteassist_spec.output import printable
+from tests.contract.conftest import CERTIFICATE
 from tests.values import API_KEY as KEY
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import Serve
 
 DEVICE = "siteassist-contract-rendering-1"
 FIRST, SECOND, THIRD = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(1, 4))
@@ -535,3 +542,45 @@ def test_several_ids_are_read_from_one_response() -> None:
         'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
     ] == shell.splitlines()[2:]
     assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()
+
+
+@pytest.fixture(params=["file", "folder", "insecure"])
+def network(request: pytest.FixtureRequest, tmp_path: Path) -> Network:
+    """Return a way to a server with a gateway and a certificate of its own."""
+    headers = (("X-Gateway", "pass 1"), ("Path$`'", "pass 2"))
+    if request.param == "insecure":
+        return Network(headers, insecure=True)
+    if request.param == "file":
+        return Network(headers, str(CERTIFICATE))
+    # OpenSSL finds certificates in a folder by their hashes.
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(CERTIFICATE)]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (tmp_path / f"{name}.0").write_text(CERTIFICATE.read_text())
+    return Network(headers, str(tmp_path))
+
+
+@SHELL
+@pytest.mark.parametrize("how", [in_shell, in_python])
+def test_reproduction_goes_the_same_way(
+    how: Callable[..., str], network: Network, loopback: Serve
+) -> None:
+    """Each request has the headers, whose values are variables, and trusts the certificate."""
+    seen: list[list[str]] = []
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        seen.append([request.headers.get(name, "") for name, _ in network.headers])
+        return httpx.Response(200, json={"sessionToken": "t"})
+
+    url = loopback(gateway, tls=True).url
+    texts = Renderer(url, KEY, {"first": DEVICE}, network)([exchange("getMe", target="/x")])
+    text = texts[0] if how is in_shell else texts[1]
+    assert "pass" not in text
+    how(text, SITEASSIST_API_KEY=KEY, HEADER_X_GATEWAY="pass 1", HEADER_PATH___="pass 2")
+    assert 2 * [["pass 1", "pass 2"]] == seen
+
+
+def test_second_token_is_read_from_the_environment() -> None:
+    """A visitor of a second token has a variable of its own."""
+    shell, program = Renderer("http://127.0.0.1/v2")([exchange("getMe", credential="second")])
+    assert 'second="$SITEASSIST_SECOND_TOKEN"' in shell.splitlines()
+    assert 'second_token = os.environ["SITEASSIST_SECOND_TOKEN"]' in program.splitlines()
