@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import pytest
+import trustme
 from click.testing import CliRunner, Result
 
 from siteassist_contract import cli, run
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
 BASE = "http://mock.test/v2"
-CERTIFICATE = Path(__file__).with_name("data") / "server.pem"
 
 Forward = Callable[[httpx.Request], httpx.Response]
 Fault = Callable[[httpx.Request, Forward], httpx.Response]
@@ -118,10 +118,10 @@ class InProcess(httpx.BaseTransport):
 class Loopback:
     """A server on a free port of the loopback interface, until it is stopped or dies."""
 
-    def __init__(self, answer: Responder, *, tls: bool = False) -> None:
+    def __init__(self, answer: Responder, certificate: trustme.LeafCert | None = None) -> None:
         """Respond to each request with the value that ``answer`` returns for it.
 
-        With ``tls``, the server has the certificate in `CERTIFICATE`, which signs itself.
+        With a certificate, the server speaks HTTPS.
         """
         outer = self
         self.answer = answer
@@ -148,16 +148,16 @@ class Loopback:
                 """Ignore clients that have disconnected."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        if tls:
+        if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATE)
+            certificate.configure_cert(context)
             # The handshake is left to the thread of the connection.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self._handlers: set[BaseHTTPRequestHandler] = set()
         self._over = threading.Event()
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}/v2"
+        self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{self._server.server_port}/v2"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
         )
@@ -287,13 +287,30 @@ def direct(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> InProcess:
     return shared
 
 
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Return a certificate authority that no client trusts by default."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file with the certificate of the authority."""
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
 @pytest.fixture
-def loopback() -> Iterator[Serve]:
-    """Return a function that creates servers on the loopback interface."""
+def loopback(authority: trustme.CA) -> Iterator[Serve]:
+    """Return a function that creates servers on the loopback interface.
+
+    With ``tls``, a server has a certificate of the authority.
+    """
     made: list[Loopback] = []
 
     def make(answer: Responder, *, tls: bool = False) -> Loopback:
-        made.append(Loopback(answer, tls=tls))
+        made.append(Loopback(answer, authority.issue_cert("127.0.0.1") if tls else None))
         return made[-1]
 
     yield make

@@ -26,7 +26,6 @@ from siteassist_contract.http.session import Session
 from siteassist_contract.report.reproduction import Renderer, shortest
 from siteassist_mock.testing import mock_server
 from siteassist_spec.output import printable
-from tests.contract.conftest import CERTIFICATE
 from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
@@ -545,17 +544,17 @@ def test_several_ids_are_read_from_one_response() -> None:
 
 
 @pytest.fixture(params=["file", "folder", "insecure"])
-def network(request: pytest.FixtureRequest, tmp_path: Path) -> Network:
+def network(request: pytest.FixtureRequest, ca_file: Path, tmp_path: Path) -> Network:
     """Return a way to a server with a gateway and a certificate of its own."""
     headers = (("X-Gateway", "pass 1"), ("Path$`'", "pass 2"))
     if request.param == "insecure":
         return Network(headers, insecure=True)
     if request.param == "file":
-        return Network(headers, str(CERTIFICATE))
+        return Network(headers, str(ca_file))
     # OpenSSL finds certificates in a folder by their hashes.
-    command = ["openssl", "x509", "-noout", "-hash", "-in", str(CERTIFICATE)]
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(ca_file)]
     name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    (tmp_path / f"{name}.0").write_text(CERTIFICATE.read_text())
+    (tmp_path / f"{name}.0").write_text(ca_file.read_text())
     return Network(headers, str(tmp_path))
 
 

@@ -52,7 +52,7 @@ NESTED = base64.urlsafe_b64encode(b"[" * 40_000).decode().rstrip("=")
         "a.b.c",
         "é.é.é",
         f"{NESTED}.e30.x",
-        jwt.encode({"jti": "session-1", "exp": 2**40}, None, algorithm="none"),
+        jwt.encode({"jti": "session-1", "exp": 2**40}, "", algorithm="none"),
         jwt.encode({"jti": "session-1"}, SECRET, algorithm="HS256"),
         jwt.encode({"exp": 2**40}, SECRET, algorithm="HS256"),
         jwt.encode({"jti": 5, "exp": 2**40}, SECRET, algorithm="HS256"),

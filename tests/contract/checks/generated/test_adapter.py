@@ -18,9 +18,10 @@ from siteassist_contract.checks.generated import adapter
 from siteassist_contract.checks.generated.configuration import way
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.preflight import Target
-from tests.contract.conftest import CERTIFICATE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.contract.conftest import Serve
 
 HEADERS = (("X-Gateway", "pass-${word}"),)
@@ -67,16 +68,16 @@ def test_each_session_sends_the_headers(make: Sessions, loopback: Serve) -> None
 
 @SESSIONS
 def test_certificates_are_those_of_the_run(
-    make: Sessions, loopback: Serve, monkeypatch: pytest.MonkeyPatch
+    make: Sessions, loopback: Serve, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`--ca` and `--insecure` count, and not what requests reads from the environment."""
     server = loopback(lambda _: httpx.Response(204), tls=True)
     install(server.url)
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(CERTIFICATE))
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(ca_file))
     with make() as session, pytest.raises(requests.exceptions.SSLError):
         session.get(server.url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/missing")
-    install(server.url, ca=str(CERTIFICATE))
+    install(server.url, ca=str(ca_file))
     with make() as session:
         assert 204 == session.get(server.url).status_code
     install(server.url, insecure=True)
