@@ -22,7 +22,7 @@ export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BA
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants exercises clean
+.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile exercises clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -96,6 +96,9 @@ bench-mock: $(READY) ## compare the mock server with Prism and a minimal app, in
 
 mutants: $(READY) ## run the contract tests on over 100 mutants of the mock, and show which are detected
 	@$(RUN) python -m tests.faults
+
+hostile: $(READY) ## run the contract tests on servers that misbehave, and check how they end
+	@$(RUN) python -m tests.hostile
 
 exercises: $(READY) ## change the API in a copy of the repository, and check that everything derived follows
 	@$(RUN) python -m scripts.exercises
