@@ -92,6 +92,7 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+    reason: bytes = b"Hostile"
 
     @property
     def media_type(self) -> str:
@@ -105,7 +106,7 @@ class Answer:
 
     def head(self, *lines: str) -> bytes:
         """Return the status line and the headers, with more lines in place of the framing."""
-        said = [f"HTTP/1.1 {self.status} Hostile".encode()]
+        said = [f"HTTP/1.1 {self.status} ".encode() + self.reason]
         said += [name + b": " + value for name, value in _without_framing(self.headers)]
         return b"\r\n".join([*said, *(line.encode() for line in lines), b"", b""])
 
@@ -186,7 +187,9 @@ class Exchange:
         """Send an answer with a correct frame."""
         length = str(len(answer.body)).encode()
         headers = [*_without_framing(answer.headers), (b"content-length", length)]
-        await self._send(h11.Response(status_code=answer.status, headers=headers))
+        await self._send(
+            h11.Response(status_code=answer.status, headers=headers, reason=answer.reason)
+        )
         if self.request.method != "HEAD" and answer.status != 204:
             await self._send(h11.Data(data=answer.body))
         await self._send(h11.EndOfMessage())

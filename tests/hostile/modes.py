@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from siteassist_spec import EVENT_STREAM, JSON
@@ -19,6 +20,8 @@ LOGIN_PAGE = b"<!doctype html><title>Sign in</title><form method=post><input nam
 DEPTH = 100_000
 DIGITS = 5_000
 """More digits than Python converts to an integer."""
+C1 = b"\x9b31m"
+"""A control sequence that is allowed in headers."""
 _MEBIBYTE = 1 << 20
 
 HOSTILE = Modes()
@@ -148,12 +151,16 @@ async def long_numbers(exchange: Exchange) -> None:
 
 @HOSTILE.add
 async def escapes(exchange: Exchange) -> None:
-    """Add control sequences of terminals to each text."""
+    """Add control sequences of terminals to each text and around it."""
     answer = await exchange.forward()
-    changed = _rewritten(answer, lambda value: _text_with(value, ESCAPES))
+    changed = _rewritten(answer, lambda value: _text_with(value, ESCAPES), name=f"name{ESCAPES}")
     if changed is answer:
         changed = answer.with_body(answer.body + ESCAPES.encode())
-    await exchange.send(changed)
+    headers = [
+        (name, value + b"; x=" + C1 if name == b"content-type" else value)
+        for name, value in changed.headers
+    ]
+    await exchange.send(replace(changed, headers=[*headers, (b"x-text", C1)], reason=b"OK" + C1))
 
 
 @HOSTILE.add
@@ -218,25 +225,28 @@ def _replaced(answer: Answer, text: bytes) -> Answer:
     return Answer(answer.status, [(b"content-type", JSON.encode())], text)
 
 
-def _rewritten(answer: Answer, change: Callable[[Any], Any]) -> Answer:
-    """Return the answer with each value in its JSON changed, or the answer itself without JSON."""
+def _rewritten(answer: Answer, change: Callable[[Any], Any], name: str = "hostileText") -> Answer:
+    """Return the answer with each value in its JSON changed, or the answer itself without JSON.
+
+    Each object at the top gets two more properties, one of them called ``name``.
+    """
     if answer.media_type == JSON:
-        return answer.with_body(_changed_json(answer.body, change))
+        return answer.with_body(_changed_json(answer.body, change, name))
     if answer.media_type == EVENT_STREAM:
         lines = re.sub(
             rb"(?m)^data: (\{.*\})\r?$",
-            lambda match: b"data: " + _changed_json(match[1], change),
+            lambda match: b"data: " + _changed_json(match[1], change, name),
             answer.body,
         )
         return answer.with_body(lines)
     return answer
 
 
-def _changed_json(text: bytes, change: Callable[[Any], Any]) -> bytes:
+def _changed_json(text: bytes, change: Callable[[Any], Any], name: str) -> bytes:
     value = json.loads(text)
     if isinstance(value, dict):
         # No answer is without a text or a number to change.
-        value |= {"hostileText": "text", "hostileNumber": 1}
+        value |= {name: "text", "hostileNumber": 1}
     return json.dumps(_each(value, change)).encode()
 
 

@@ -20,7 +20,7 @@ from siteassist_spec import JSON, SPEC_PATH, Document, Operation
 from siteassist_spec.schemas import compile_schema, complaints
 from tests.hostile.correct import CORRECT
 from tests.hostile.exchange import GIB, Request, operations
-from tests.hostile.modes import DEPTH, DIGITS, ESCAPES, HOSTILE, bomb
+from tests.hostile.modes import C1, DEPTH, DIGITS, ESCAPES, HOSTILE, bomb
 from tests.hostile.places import AFTER, PLACES
 from tests.hostile.server import MODES, hostile_server
 from tests.values import API_KEY, BEARER, PRIVATE_KEY, UNKNOWN_ID
@@ -262,6 +262,17 @@ def test_every_text_ends_with_an_addition(name: str, addition: str) -> None:
         found = list(texts(value))
         assert found
         assert found == [one for one in found if one.endswith(addition)]
+
+
+def test_escapes_around_the_body() -> None:
+    """The reason, two headers and the name of a property have sequences as well."""
+    with client_of("escapes") as client:
+        answer = client.get(PROJECT)
+    assert b"OK" + C1 == answer.extensions["reason_phrase"]
+    # The clients of HTTP read headers as Latin-1.
+    raw = dict(answer.headers.raw)
+    assert (C1, b"application/json; x=" + C1) == (raw[b"x-text"], raw[b"content-type"])
+    assert f"name{ESCAPES}" in answer.json()
 
 
 def test_escapes_in_plain_text() -> None:
