@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from siteassist_mock.settings import MockSettings
     from tests.mock.conftest import WriteYaml
 
+pytestmark = pytest.mark.usefixtures("measured_children")
+
 
 def test_start_prints_addresses_and_keys() -> None:
     """The command prints its addresses and keys as soon as it accepts connections."""

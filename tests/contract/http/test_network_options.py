@@ -51,6 +51,7 @@ def layers(output: str) -> set[str]:
 ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
+@pytest.mark.usefixtures("measured_children")
 @pytest.mark.parametrize(
     ("credential", "given"),
     [(CREDENTIALS["key"], "option"), (CREDENTIALS["token"], "environment")],
