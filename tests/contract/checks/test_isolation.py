@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.contract.conftest import Command, Fault, Forward, InProcess, Loopback
 
 Options = dict[str, tuple[str, ...]]
-TWO = pytest.mark.parametrize("kind", ["key", "tokens", "key and tokens"])
+# Two visitors of a key are those of the tests in tests/faults.
+LENT = pytest.mark.parametrize("kind", ["tokens", "key and tokens"])
 UNTESTED = {("isolation", name) for name in RULES["isolation"].operations} | {
     ("own-list", "getConversations")
 }
@@ -38,7 +39,7 @@ def options(shared: InProcess) -> Options:
     """Return the options of each way to have two visitors, and of one with a single visitor."""
     key, token = ("--api-key", API_KEY), ("--token", session(shared))
     tokens = (*token, "--second-token", session(shared))
-    return {"key": key, "token": token, "tokens": tokens, "key and tokens": (*key, *tokens)}
+    return {"token": token, "tokens": tokens, "key and tokens": (*key, *tokens)}
 
 
 def rows_of_isolation() -> dict[tuple[str, str], dict[str, Any]]:
@@ -95,11 +96,11 @@ def run(command: Command, server: Loopback, given: tuple[str, ...]) -> Result:
     return result
 
 
-@TWO
+@LENT
 def test_isolation_is_tested_with_two_visitors(
     kind: str, options: Options, shared: InProcess, served: Loopback, command: Command
 ) -> None:
-    """Isolation is tested on each operation, by two visitors of a key or of two tokens."""
+    """The visitors of two tokens test isolation on each operation, with a key and without."""
     shared.fault = None
     result = run(command, served, options[kind])
     assert 0 == result.exit_code, result.output
@@ -119,9 +120,12 @@ def test_isolation_is_not_tested_with_one_visitor(
     assert "There is only one visitor" in result.output
 
 
-@TWO
 @pytest.mark.parametrize(
-    ("parts", "operation"), [(("/messages",), "getMessages"), (("/close",), "closeConversation")]
+    ("kind", "parts", "operation"),
+    [
+        ("tokens", ("/messages",), "getMessages"),
+        ("key and tokens", ("/close",), "closeConversation"),
+    ],
 )
 @pytest.mark.usefixtures("without_shapes")
 def test_open_conversations_are_found(
@@ -142,14 +146,13 @@ def test_open_conversations_are_found(
         assert 'second="$SITEASSIST_SECOND_TOKEN"' in result.output
 
 
-@TWO
 @pytest.mark.usefixtures("without_shapes")
 def test_shared_lists_are_found(
-    kind: str, options: Options, shared: InProcess, served: Loopback, command: Command
+    options: Options, shared: InProcess, served: Loopback, command: Command
 ) -> None:
     """A list with conversations of another visitor is found."""
     shared.fault = lists_everything()
-    assert 1 == run(command, served, options[kind]).exit_code
+    assert 1 == run(command, served, options["tokens"]).exit_code
     assert ("own-list", "getConversations") in violated()
 
 

@@ -51,10 +51,10 @@ def layers(output: str) -> set[str]:
 ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
-@pytest.mark.usefixtures("measured_children")
 @pytest.mark.parametrize(
     ("credential", "given"),
     [(CREDENTIALS["key"], "option"), (CREDENTIALS["token"], "environment")],
+    ids=["option", "environment"],
 )
 def test_each_request_has_the_headers(
     credential: tuple[str, ...], given: str, shared: InProcess, loopback: Serve, command: Command
@@ -82,7 +82,6 @@ def test_each_request_has_the_headers(
         (("--ca", CA), {"SSL_CERT_FILE": "/missing"}),
         (("--insecure",), {"SSL_CERT_FILE": "/missing"}),
         ((), {"SSL_CERT_FILE": CA, "REQUESTS_CA_BUNDLE": "/missing"}),
-        ((), {"REQUESTS_CA_BUNDLE": CA, "CURL_CA_BUNDLE": "/missing"}),
     ],
 )
 def test_all_layers_trust_the_same_certificates(
