@@ -22,6 +22,8 @@ from tests.values import PRIVATE_KEY
 if TYPE_CHECKING:
     from tests.contract.conftest import Command, Forward, InProcess, Loopback, Serve
 
+pytestmark = pytest.mark.one_interpreter
+
 Reached = Callable[[httpx.Request], bool]
 
 KEPT = "The server keeps the contract ("
@@ -36,12 +38,6 @@ LAYERS: dict[str, Reached] = {
     "shapes": lambda r: "schemathesis" in r.headers.get("User-Agent", ""),
 }
 """For each layer, a condition that only its requests fulfil."""
-
-
-ALL_LAYERS = [
-    *(layer for layer in LAYERS if layer != "shapes"),
-    pytest.param("shapes", marks=pytest.mark.one_interpreter),
-]
 
 
 def ended(result: Result, status: int, words: str) -> dict[str, Any]:
@@ -99,7 +95,7 @@ def engines() -> list[str]:
     return [line for line in listed.stdout.splitlines() if "siteassist" in line]
 
 
-@pytest.mark.parametrize("layer", ALL_LAYERS)
+@pytest.mark.parametrize("layer", LAYERS)
 def test_lost_server_ends_the_run(chosen_layers: str, in_the_middle: Any, command: Command) -> None:
     """A lost server ends each layer with status 2, reports and the reason; no process is left."""
     server = in_the_middle(LAYERS[chosen_layers], lambda server, _: server.die())
@@ -149,7 +145,7 @@ def test_hanging_request_is_a_violation(
     assert left_out == [note.partition(":")[0] for note in summary["notes"]]
 
 
-@pytest.mark.parametrize("layer", ALL_LAYERS)
+@pytest.mark.parametrize("layer", LAYERS)
 def test_interruption_ends_the_run(
     chosen_layers: str, in_the_middle: Any, shared: InProcess, command: Command, interrupt: Any
 ) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.contract.conftest import Command, Fault, Forward, InProcess, Loopback
 
+pytestmark = pytest.mark.one_interpreter
+
 Options = dict[str, tuple[str, ...]]
 # Two visitors of a key are those of the tests in tests/faults.
 LENT = pytest.mark.parametrize("kind", ["tokens", "key and tokens"])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.contract.conftest import Command, InProcess, Loopback, Serve
 
+pytestmark = pytest.mark.one_interpreter
+
 WORD = "word-${HOME}-of-the-gateway"
 CA = "{ca}"
 """A placeholder for the file of the authority."""
