@@ -38,17 +38,22 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _coverage_of_children() -> str | None:
+_configurations: list[str] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
     """Exclude the processes that tests start from coverage, which slows them down twofold."""
-    return os.environ.pop(COVERAGE, None)
+    # Coverage sets the variable whenever it starts, also after a test with `no_cover`.
+    if (configuration := os.environ.pop(COVERAGE, None)) is not None:
+        _configurations[:] = [configuration]
 
 
 @pytest.fixture
-def measured_children(monkeypatch: pytest.MonkeyPatch, _coverage_of_children: str | None) -> None:
+def measured_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Include the processes that a test starts in coverage, if it measures at all."""
-    if _coverage_of_children is not None:
-        monkeypatch.setenv(COVERAGE, _coverage_of_children)
+    for configuration in _configurations:
+        monkeypatch.setenv(COVERAGE, configuration)
 
 
 class Page:
