@@ -33,6 +33,7 @@ from siteassist_contract.http.recorder import (
     Exchange,
     GoneError,
     Recorder,
+    TimeUpError,
     UnansweredError,
 )
 from siteassist_contract.profiles import Profile
@@ -44,10 +45,6 @@ _GRACE = 3.0
 """Seconds that a run has to finish its current step after its time is up."""
 _LEAST_SHAPES = 8.0
 """Minimum duration of generated requests, in seconds."""
-
-
-class TimeUpError(BaseException):
-    """The expiry of the time of a run. Not an `Exception`: see `UnansweredError`."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from siteassist_contract.http.deadline import Deadline, LimitedBackend
 from siteassist_contract.verdict import CannotRunError
 
 LARGEST_ANSWER = 16 * 2**20
@@ -78,17 +79,24 @@ class Network:
             return httpx.create_ssl_context(trust_env=False)
         return _context(self.trusted)
 
-    def transport(self, base_url: str, *, connections: int | None = None) -> httpx.HTTPTransport:
+    def transport(
+        self, base_url: str, *, connections: int | None = None, deadline: Deadline | None = None
+    ) -> httpx.HTTPTransport:
         """Return a transport to a server, with at most so many ``connections``.
 
+        Its exchanges end at ``deadline``.
         Raises `CannotRunError` for an invalid proxy, or as `trusted` does.
         """
-        return httpx.HTTPTransport(
+        transport = httpx.HTTPTransport(
             verify=self.tls,
             proxy=proxy_for(base_url),
             trust_env=False,
             limits=httpx.Limits(max_connections=connections),
         )
+        if deadline is not None:
+            # httpx builds the pool, with or without a proxy, and passes no backend on to it.
+            transport._pool._network_backend = LimitedBackend(deadline)
+        return transport
 
 
 def read_header(text: str) -> tuple[str, str]:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
+from siteassist_contract.http.deadline import Deadline
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import LARGEST_ANSWER, Network
+from siteassist_contract.http.patience import (
+    LONGEST_ANSWER,
+    PASSING,
+    TRIES,
+    UNCERTAIN,
+    Patience,
+    Refusal,
+    Waits,
+)
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_LONGEST_WAIT = 60.0
-_RETRIES = 4
-_MOST_REFUSED = 25
-"""Maximum number of consecutive refusals with a status of `CIRCUMSTANCES`."""
-LONGEST_ANSWER = 120.0
-"""Maximum duration of an answer, in seconds."""
+_RESTART = (0.5, 1.0, 2.0)
+"""Waits, in seconds, before new attempts to connect to a server that may be restarting."""
+_CLOSED = ("Server disconnected", "peer closed connection")
+"""The beginnings of the messages about a connection that was closed before the answer's end."""
+ENDLESS = "the answer does not end"
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,25 @@ class Exchange:
     """Time until the first byte of the answer's body; 0 if it is empty."""
     pieces: int
     """Number of chunks of the answer's body."""
+    lost: int = 0
+    """Number of times that the request was lost with its connection before."""
+    refusals: tuple[Exchange, ...] = field(default=(), repr=False)
+    """The answers that refused the request for passing reasons before it was sent again."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server refused the request for reasons outside the request."""
+        return self.status in CIRCUMSTANCES
+
+    @property
+    def repeats(self) -> int:
+        """Number of times that the server may have carried out the request unanswered.
+
+        An answer to a request that is not refused counts for one more.
+        """
+        answers = (*self.refusals, self)
+        lost = sum(each.lost for each in answers)
+        return lost + sum(each.status in UNCERTAIN for each in answers)
 
     @property
     def media_type(self) -> str:
@@ -107,7 +136,7 @@ class UnansweredError(BaseException):
 
 
 class GoneError(BaseException):
-    """A server that stopped answering, or asks for a long wait; see `UnansweredError`."""
+    """A server that stopped answering; see `UnansweredError`."""
 
     def __init__(self, reason: str, operation: str = "") -> None:
         super().__init__(reason)
@@ -115,8 +144,12 @@ class GoneError(BaseException):
         """The ``operationId`` of the request without an answer; empty if it was answered."""
 
 
+class TimeUpError(BaseException):
+    """The expiry of the time of a run; see `UnansweredError`."""
+
+
 class Recorder(httpx.BaseTransport):
-    """A transport that limits the rate of requests, retries after 429, and records exchanges."""
+    """A transport that limits the rate of requests, sends some again, and records exchanges."""
 
     def __init__(
         self,
@@ -128,46 +161,57 @@ class Recorder(httpx.BaseTransport):
         network: Network | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        waits_for: tuple[int, ...] = PASSING,
     ) -> None:
         """Send at most ``per_second`` requests per second.
+
+        Refusals with a status in ``waits_for`` are waited for.
 
         ``watch`` is called before each request, ``on_exchange`` after each answer.
         ``network`` is the way to the server at ``base_url``, unless there is a ``transport``.
         """
         network = network or Network()
-        self._inner = transport or network.transport(base_url)
+        self._deadline = Deadline()
+        self._inner = transport or network.transport(base_url, deadline=self._deadline)
         self._headers = network.headers
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._watch = watch
         self._on_exchange = on_exchange
-        self._refused = 0
+        self._patience = Patience(waits_for)
         self._sleep = sleep
+        self.until = math.inf
+        """The time of `time.monotonic` after which no request, wait or answer goes on."""
         self.history: list[Exchange] = []
         """The exchanges since the list was last cleared."""
         self.requests = 0
         self.answers = 0
+        self.lost = 0
+        """Number of requests that were lost with their connection, and sent again."""
         self.waited = 0.0
-        """Total time of waits after 429, in seconds."""
+        """Total time of waits after refusals, in seconds."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, retry it after 429, and record the exchange."""
-        exchange = self._exchange(request)
-        for _ in range(_RETRIES):
-            wait = _wait_requested(exchange)
+        """Send a request, again if it is lost or refused by circumstances; record the exchange.
+
+        Raises `TimeUpError` at `until`, `UnansweredError` for a request without an answer, and
+        `GoneError` for a server that accepts no connection.
+        """
+        facts, waits = _facts(request), Waits()
+        refusals: list[Exchange] = []
+        while True:
+            exchange = self._exchange(request)
+            refusal = Refusal(exchange.status, exchange.headers, exchange.content)
+            wait = self._patience.wait(facts.operation, waits, refusal)
             if wait is None:
                 break
-            if wait > _LONGEST_WAIT:
-                raise GoneError(f"the server asks to retry after {wait:.0f} s (429)")
+            refusals.append(exchange)
+            self._pause(wait)
             self.waited += wait
-            self._sleep(wait)
-            exchange = self._exchange(request)
-        self._refused = self._refused + 1 if exchange.status in CIRCUMSTANCES else 0
-        if self._refused >= _MOST_REFUSED:
-            raise GoneError(f"the server refuses all requests, the last one with {exchange.status}")
+        exchange = replace(exchange, refusals=tuple(refusals))
         self.answers += 1
         self.history.append(exchange)
-        self._on_exchange(exchange, _facts(request))
+        self._on_exchange(exchange, facts)
         # The body is already decoded, so these headers no longer describe it.
         headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
@@ -177,33 +221,43 @@ class Recorder(httpx.BaseTransport):
         self._inner.close()
 
     def _exchange(self, request: httpx.Request) -> Exchange:
+        """Send a request until it is answered, or until it was lost `TRIES` times in a row."""
+        operation, body = _facts(request).operation, request.read()
+        lost, waits = 0, list(_RESTART)
+        while True:
+            self._begin()
+            try:
+                return replace(self._send(request, body), lost=lost)
+            except httpx.ConnectError as error:
+                if not waits:
+                    reason = f"the server stopped answering: {error}"
+                    raise GoneError(reason, operation) from None
+                self._pause(waits.pop(0))
+            except (httpx.HTTPError, OSError) as error:
+                if time.monotonic() >= self.until:
+                    raise TimeUpError from None
+                if not is_lost(error):
+                    raise UnansweredError(operation, _reason(error, request)) from None
+                lost += 1
+                if lost == TRIES:
+                    reason = f"{_reason(error, request)}, {TRIES} times in a row"
+                    raise UnansweredError(operation, reason) from None
+                self.lost += 1
+
+    def _begin(self) -> None:
+        """Wait for the turn of the next request."""
         self._watch()
         now = time.monotonic()
-        if self._next > now:
-            self._sleep(self._next - now)
+        self._pause(max(0.0, self._next - now))
         self._next = max(now, self._next) + self._gap
         self.requests += 1
-        body = request.read()
-        try:
-            return self._send(request, body)
-        except httpx.ConnectError as error:
-            raise GoneError(
-                f"the server stopped answering: {error}", _facts(request).operation
-            ) from None
-        except httpx.RemoteProtocolError as error:
-            if request.method != "GET":
-                raise UnansweredError(_facts(request).operation, str(error)) from None
-        except (httpx.HTTPError, OSError) as error:
-            raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
-        # The server may have closed an idle connection; a GET can be repeated safely.
-        try:
-            return self._send(request, body)
-        except httpx.ConnectError as error:
-            raise GoneError(
-                f"the server stopped answering: {error}", _facts(request).operation
-            ) from None
-        except (httpx.HTTPError, OSError) as error:
-            raise UnansweredError(_facts(request).operation, _reason(error, request)) from None
+
+    def _pause(self, seconds: float) -> None:
+        """Wait some seconds; raise `TimeUpError` if `until` comes first."""
+        if time.monotonic() + seconds >= self.until:
+            raise TimeUpError
+        if seconds:
+            self._sleep(seconds)
 
     def _send(self, request: httpx.Request, body: bytes) -> Exchange:
         # Answers are judged as bytes, so they must not be compressed.
@@ -211,7 +265,13 @@ class Recorder(httpx.BaseTransport):
         for name, value in self._headers:
             request.headers[name] = value
         started = time.monotonic()
-        response = self._inner.handle_request(request)
+        ends = min(started + LONGEST_ANSWER, self.until)
+        self._deadline.start(ends - started)
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.TimeoutException:
+            self._require_time(request, ends)
+            raise
         first, pieces, size, chunks = 0.0, 0, 0, []
         try:
             for chunk in response.stream:  # type: ignore[union-attr]  # blocking, since the transport is
@@ -220,8 +280,12 @@ class Recorder(httpx.BaseTransport):
                     pieces += 1
                     size += len(chunk)
                     chunks.append(chunk)
-                if time.monotonic() - started > LONGEST_ANSWER or size > LARGEST_ANSWER:
-                    raise UnansweredError(_facts(request).operation, "the answer does not end")
+                self._require_time(request, ends)
+                if size > LARGEST_ANSWER:
+                    raise UnansweredError(_facts(request).operation, ENDLESS)
+        except httpx.TimeoutException:
+            self._require_time(request, ends)
+            raise
         finally:
             response.close()
         target = request.url.raw_path.decode("ascii")
@@ -241,30 +305,35 @@ class Recorder(httpx.BaseTransport):
             pieces=pieces,
         )
 
+    def _require_time(self, request: httpx.Request, ends: float) -> None:
+        """Raise the error of an exchange that is not over at ``ends``."""
+        if time.monotonic() < ends:
+            return
+        if ends == self.until:
+            raise TimeUpError
+        raise UnansweredError(_facts(request).operation, ENDLESS)
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether a request failed because its connection was closed or reset.
+
+    A timeout and an answer that is not HTTP are no such reasons.
+    """
+    if isinstance(error, httpx.RemoteProtocolError):
+        # The same class reports invalid HTTP; only the words of httpcore and h11 differ.
+        return str(error).startswith(_CLOSED)
+    return isinstance(error, httpx.NetworkError | ConnectionError)
+
 
 def _facts(request: httpx.Request) -> CallFacts:
     facts: CallFacts = request.extensions[CALL]
     return facts
 
 
-def _wait_requested(exchange: Exchange) -> float | None:
-    """Return the seconds that the server asks to wait, or None."""
-    if exchange.status != httpx.codes.TOO_MANY_REQUESTS:
-        return None
-    error = exchange.document.get("error")
-    details = error.get("details") if isinstance(error, dict) else None
-    wait = details.get("retryAfter") if isinstance(details, dict) else None
-    header = exchange.headers.get("retry-after", "")
-    if not isinstance(wait, int | float) and header.isascii() and header.isdigit():
-        wait = int(header)
-    if not isinstance(wait, int | float):
-        return None
-    # Avoid overflow: the caller gives up on far shorter waits.
-    return float(min(max(wait, 0), 10**6))
-
-
 def _reason(error: Exception, request: httpx.Request) -> str:
     if isinstance(error, httpx.TimeoutException):
         limit = request.extensions.get("timeout", {}).get("read")
         return f"no answer within {limit:.0f} s" if limit else "no answer in time"
+    if isinstance(error, httpx.RemoteProtocolError) and not is_lost(error):
+        return f"the answer is not valid HTTP: {error}"
     return f"the answer was cut off ({type(error).__name__})"

@@ -91,6 +91,8 @@ class SimulatedVisitor:
             network=pool.target.network,
             transport=Meter(pool.transport(), self._measure),
             sleep=pool.sleep,
+            # Under load, 502 and 503 are violations.
+            waits_for=(TOO_MANY_REQUESTS,),
         )
 
     def visit(self) -> None:

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
 from siteassist_contract.http.network import LARGEST_ANSWER
-from siteassist_contract.http.recorder import LONGEST_ANSWER
+from siteassist_contract.http.patience import LONGEST_ANSWER
 
 _PIECE = 64 * 1024
 
