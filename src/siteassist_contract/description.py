@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from siteassist_contract.http.json_reader import read_json
+from siteassist_contract.http.json_reader import read_json, shown_value
 from siteassist_spec import EVENT_STREAM, JSON, Document, Json, Operation, read_operations
 from siteassist_spec.schemas import Validator, compile_schema, complaints
 
@@ -152,7 +152,7 @@ def page_due(operation_id: str, *, limit: int, offset: int) -> dict[str, int]:
 
 def page_words(values: Mapping[str, object]) -> str:
     """Return paging properties as text."""
-    return ", ".join(f"`{name}` {value}" for name, value in values.items())
+    return ", ".join(f"`{name}` {shown_value(value)}" for name, value in values.items())
 
 
 def answer_properties(operation: Operation) -> Json:

@@ -17,6 +17,35 @@ SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
 STREAMS = "streams"
 ERRORS = "errors"
+_OF_EVERY_ANSWER = frozenset({"answered", "described", "nothing-leaks"})
+"""Rules that hold for refusals by circumstances as well."""
+_OF_THE_FIRST = frozenset({"device-status"})
+"""Rules about the status of the first of several equal requests."""
+_OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
+    "accepted",
+    "answer-form",
+    "bounds",
+    "closes-again",
+    "created",
+    "device-status",
+    "isolation",
+    "key-checked",
+    "made-up-requests",
+    "malformed-refused",
+    "no-server-error",
+    "no-such-path",
+    "no-token-needed",
+    "queued",
+    "stream-end",
+    "stream-frames",
+    "stream-ids",
+    "stream-incremental",
+    "stream-order",
+    "token-checked",
+    "token-required",
+    "unknown-not-found",
+}
+"""Rules that do not compare the properties of an answer, so that they hold for invalid answers."""
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
 """The layers in the order in which they run: fast layers with many findings come first."""
 
@@ -101,6 +130,8 @@ class Findings:
     """Number of tests by rule and operation."""
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Number of answers by operation and status."""
+    circumstances: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Number of refusals for reasons outside the request, by operation and status."""
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Number of requests by layer and operation."""
     prevented: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -110,29 +141,44 @@ class Findings:
     settled: set[str] = field(default_factory=set)
     """The keys of violations that are minimised."""
 
-    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
-        """Count an exchange, and apply the rules that every answer must keep."""
+    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
+        """Count an exchange, and apply the rules that every answer must keep.
+
+        The refusals before the answer are held to the description as well. Returns whether the
+        answer matches the description.
+        """
+        before = list(history[:-1])
+        for refusal in exchange.refusals:
+            self._see_one(refusal, [*before, refusal])
+        return self._see_one(exchange, history)
+
+    def _see_one(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
         operation = exchange.operation
         self.answered[operation, exchange.status] += 1
         self.requests[self.layer, operation] += 1
         self.tested["answered", operation] += 1
+        if exchange.refused:
+            self.circumstances[operation, exchange.status] += 1
+            for rule in RULES.keys() - _OF_EVERY_ANSWER:
+                if operation in RULES[rule].operations:
+                    self.prevented.setdefault((rule, operation), refused_reason(exchange))
         if operation == "init":
             self.secrets.add_token(description.session_token(exchange.document) or "")
-        header = exchange.headers.get("content-type", "")
-        self.judge(
-            exchange.status < 500 or exchange.status in (502, 503),
-            "no-server-error",
-            operation,
-            "an answer, or a refusal with a status below 500",
-            f"{exchange.status}",
-            history,
-        )
+        if not exchange.refused:
+            self.judge(
+                exchange.status < 500,
+                "no-server-error",
+                operation,
+                "an answer, or a refusal with a status below 500",
+                f"{exchange.status}",
+                history,
+            )
         if exchange.status >= 400:
             found = leaks.find(exchange, self.secrets)
             words = "an error that reveals no internals of the server"
             self.judge(not found, "nothing-leaks", operation, words, "; ".join(found), history)
-        faults = description.faults(operation, exchange.status, header, exchange.content)
-        self.judge(
+        faults = faults_of(exchange)
+        return self.judge(
             not faults,
             "described",
             operation,
@@ -154,19 +200,40 @@ class Findings:
     ) -> bool:
         """Record whether ``rule`` was kept, and return the result.
 
+        The last of ``exchanges`` shows the result. If it was refused by circumstances, or shows
+        properties although it does not match the description, it proves nothing about other
+        rules, and the reason is recorded instead.
         Raises `ViolationError` if it was violated and `shorten` is set, and `StopRun` if the
         first violation ends the run.
         """
+        reason = _no_proof(bool(kept), rule, operation, exchanges)
+        if reason:
+            self.prevent(rule, operation, reason)
+            return bool(kept)
         self.tested[rule, operation] += 1
-        if kept:
-            return True
+        if not kept:
+            self.violate(rule, operation, expected, actual, exchanges, place)
+        return bool(kept)
+
+    def violate(
+        self,
+        rule: str,
+        operation: str,
+        expected: str,
+        actual: str,
+        exchanges: Sequence[Exchange],
+        place: str = "",
+    ) -> None:
+        """Record a violation of a rule that is already counted as tested.
+
+        Raises an error as `judge` does.
+        """
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
         if before is None or (key not in self.settled and len(exchanges) < before.requests):
             self._note(rule, operation, expected, actual, exchanges, place)
         if self.shorten and key not in self.settled:
             raise ViolationError(key)
-        return False
 
     def prevent(self, rule: str, operation: str, reason: str) -> None:
         """Record the reason why ``rule`` could not be tested."""
@@ -229,6 +296,33 @@ class Findings:
                 known=key in self.known,
             )
         )
+
+
+def faults_of(exchange: Exchange) -> list[str]:
+    """Return the differences between an answer and its description."""
+    media = exchange.headers.get("content-type", "")
+    return description.faults(exchange.operation, exchange.status, media, exchange.content)
+
+
+def refused_reason(exchange: Exchange) -> str:
+    """Return the reason why a refusal by circumstances proves nothing."""
+    return f"the server refused with {exchange.status}"
+
+
+def _no_proof(kept: bool, rule: str, operation: str, exchanges: Sequence[Exchange]) -> str:
+    """Return the reason why exchanges prove nothing about ``rule``, or an empty string."""
+    if rule in _OF_EVERY_ANSWER or not exchanges:
+        return ""
+    if exchanges[-1].refused:
+        return refused_reason(exchanges[-1])
+    if kept:
+        return ""
+    if rule not in _OF_STATUS_OR_STREAM and faults_of(exchanges[-1]):
+        return "the answer does not match the description"
+    repeated = any(each.repeats for each in exchanges if each.operation == operation)
+    if rule in _OF_THE_FIRST and repeated:
+        return "a request was lost and sent again"
+    return ""
 
 
 def shown(exchange: Exchange, limit: int = 600) -> str:

@@ -24,3 +24,12 @@ class CannotRunError(Exception):
 
 class ContractBrokenError(Exception):
     """A violation of the contract that ends the tests; the message is one line."""
+
+
+class InternalError(Exception):
+    """An unexpected error in the code of the tests, for which the server is not to blame."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+        """The traceback, as text; empty if there is none."""

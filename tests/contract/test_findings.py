@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,7 +128,7 @@ def test_secrets_are_filtered_from_each_part_of_a_violation() -> None:
     """Neither the key nor a session token appears in a violation."""
     found = findings()
     found.judge(
-        *(False, "me", "getMe", f"no {KEY}", f"came {KEY}"),
+        *(False, "isolation", "getMe", f"no {KEY}", f"came {KEY}"),
         [exchange(body={"sessionToken": "whatever it is", "key": KEY})],
     )
     (broken,) = found.violations.values()
@@ -329,3 +331,59 @@ def test_response_is_shown_shortened(answer: Exchange, expected: str) -> None:
 def test_layers_run_in_order() -> None:
     """The faster layers run first."""
     assert (ERRORS, STREAMS, BEHAVIOUR, SHAPES) == LAYERS
+
+
+# Answers that prove nothing
+
+
+def refused(status: int = 429, **changed: Any) -> Exchange:
+    """Create a refusal by circumstances."""
+    return replace(exchange(status, error()), **changed)
+
+
+@pytest.mark.parametrize("status", [402, 429, 502, 503])
+@pytest.mark.parametrize("kept", [True, False])
+def test_refusal_by_circumstances_proves_nothing(status: int, kept: bool) -> None:
+    """A rule is neither violated nor tested by it; the reason is recorded."""
+    found = findings()
+    exchanges = [exchange(), refused(status)]
+    assert kept == found.judge(kept, "isolation", "getMe", "this", "that", exchanges)
+    assert ({}, Counter()) == (found.violations, found.tested)
+    reason = f"the server refused with {status}"
+    assert {("isolation", "getMe"): reason} == found.prevented
+
+
+@pytest.mark.parametrize("rule", ["answered", "described", "nothing-leaks"])
+def test_refusal_by_circumstances_is_held_to_the_rules_of_every_answer(rule: str) -> None:
+    """Its body and its existence are judged like those of every other answer."""
+    found = findings()
+    assert not found.judge(False, rule, "getMe", "this", "that", [refused()])
+    assert {("getMe", rule)} == {(each.operation, each.rule) for each in found.violations.values()}
+
+
+def test_circumstances_are_counted_with_those_that_were_waited_for() -> None:
+    """Each refusal is an answer, and the rules of its operation have a reason."""
+    found = findings()
+    last = refused(503, refusals=(refused(), refused()))
+    assert found.see(last, [last])
+    assert {("getMe", 429): 2, ("getMe", 503): 1} == found.circumstances == found.answered
+    assert {"answered", "described", "nothing-leaks"} == {rule for rule, _ in found.tested}
+    assert "the server refused with 429" == found.prevented["no-server-error", "getMe"]
+
+
+@pytest.mark.parametrize(("rule", "judged"), [("me", False), ("accepted", True)])
+def test_invalid_answer_shows_only_its_status(rule: str, judged: bool) -> None:
+    """Properties of an answer that does not match the description are not compared."""
+    found = findings()
+    assert not found.judge(False, rule, "getMe", "this", "that", [exchange(body={"idX": 1})])
+    assert judged == bool(found.violations)
+    assert judged == bool(found.tested[rule, "getMe"])
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_status_of_a_repeated_request_is_not_that_of_the_first(lost: int) -> None:
+    """A device is no longer new if a request was lost after it was carried out."""
+    found = findings()
+    exchanges = [replace(exchange(), operation="init", lost=lost), exchange()]
+    assert not found.judge(False, "device-status", "init", "201", "200", exchanges)
+    assert (lost == 0) == bool(found.violations)

@@ -55,7 +55,7 @@ EXPECTED: Sequence[Expectation] = tuple(
         ),
         conversation: (
             ("start-200", "startConversation created", "200", "startConversation described 200"),
-            ("started-with-end", "startConversation started-open", "status 'open', closedAt '20.+"),
+            ("started-with-end", "startConversation started-open", 'status "open", closedAt "20.+'),
             (
                 "start-returns-the-open-one",
                 "startConversation new-id",
@@ -66,13 +66,13 @@ EXPECTED: Sequence[Expectation] = tuple(
             (
                 "close-reason-lost",
                 "getConversation read-back",
-                "closeReason None instead of '.+'",
+                'closeReason null instead of ".+"',
                 "getConversations read-back",
             ),
             (
                 "created-at-changes",
                 "getConversation read-back",
-                "createdAt '.+' instead of '.+'",
+                'createdAt ".+" instead of ".+"',
                 "getConversations read-back",
             ),
             ("closing-turns-updates-back", "getConversation times", "updatedAt from .+ to 2020.+"),
@@ -80,16 +80,16 @@ EXPECTED: Sequence[Expectation] = tuple(
             (
                 "close-without-effect",
                 "closeConversation closes",
-                "status 'open', closedAt None",
+                'status "open", closedAt null',
                 "getConversation read-back",
                 "getConversations read-back",
             ),
             ("close-again-409", "closeConversation closes-again", "409"),
             ("whitespace-stripped", "sendMessage stored-message", ".*user: spaces around.*"),
-            ("text-selection-lost", "sendMessage stored-message", ".*'textSelection': None.*"),
+            ("text-selection-lost", "sendMessage stored-message", '.*"textSelection": null.*'),
             ("null-page-context-refused", "sendMessage accepted", "400"),
             ("answer-stored-otherwise", "sendMessage stored-answer", "1 messages, … assistant: .*"),
-            ("streamed-answer-never-complete", "sendMessage stored-answer", "streaming"),
+            ("streamed-answer-never-complete", "sendMessage stored-answer", '"streaming"'),
             ("chat-id-of-another", "getMessages history", f"{_ID}, {_ID}"),
             (
                 "tenth-message-lost",
@@ -116,8 +116,8 @@ EXPECTED: Sequence[Expectation] = tuple(
                 "getMessages list-page",
             ),
             ("messages-offset-ignored", "getMessages list-page", "[0-9]+: .*"),
-            ("feedback-answer-always-null", "sendMessageFeedback feedback", "200 with None"),
-            ("feedback-not-stored", "sendMessageFeedback feedback", "None, feedbackAt None"),
+            ("feedback-answer-always-null", "sendMessageFeedback feedback", "200 with null"),
+            ("feedback-not-stored", "sendMessageFeedback feedback", "null, feedbackAt null"),
             (
                 "feedback-on-previous-message",
                 "sendMessageFeedback feedback-alone",
@@ -159,7 +159,7 @@ EXPECTED: Sequence[Expectation] = tuple(
             (
                 "close-reason-lost",
                 "getConversations read-back",
-                "closeReason None instead of 'Reason 1?[0-9]'",
+                'closeReason null instead of "Reason 1?[0-9]"',
                 "getConversation read-back",
             ),
             ("old-times-in-lists", "getConversations times", "lastInteractionAt from .+ to 2020.+"),

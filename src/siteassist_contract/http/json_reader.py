@@ -31,5 +31,13 @@ def spelled(value: Any) -> Any:
     return [spelled(item) for item in value] if isinstance(value, list) else value
 
 
+def shown_value(value: object) -> str:
+    """Return a value as JSON, so that the number 0 and the text "0" look different."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")

@@ -33,26 +33,28 @@ class LoadFindings(Findings):
 
     layer: str = LAYER
 
-    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
+    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
         """Apply the rules that every answer must keep.
 
         Raises `CutShortError` if the visit cannot continue.
         """
-        super().see(exchange, history)
+        described = super().see(exchange, history)
         if exchange.status >= SERVER_ERRORS:
-            self.judge(
-                kept=False,
-                rule="no-server-error",
-                operation=exchange.operation,
-                expected="an answer, or a refusal with a status below 500",
-                actual=str(exchange.status),
-                exchanges=history,
+            # Not `judge`, which takes 502 and 503 for circumstances.
+            self.tested["no-server-error", exchange.operation] += 1
+            self.violate(
+                "no-server-error",
+                exchange.operation,
+                "an answer, or a refusal with a status below 500",
+                str(exchange.status),
+                history,
             )
         if exchange.status >= SERVER_ERRORS or exchange.status in (
             PAYMENT_REQUIRED,
             TOO_MANY_REQUESTS,
         ):
             raise CutShortError(exchange.status)
+        return described
 
     def judge(
         self,

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import is_uuid
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.description import key_argument, page_due, page_query, page_words
+from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 
@@ -38,28 +38,34 @@ def read_knowledge(context: CheckContext) -> None:
         )
         return
     context.recorder.history.clear()
-    with contextlib.suppress(_RefusedError):
-        _read(context, _Reader(context, context.anonymous), context.target.api_key)
+    key, reader = context.target.api_key, _Reader(context, context.anonymous)
+    project_id = vocabulary = ""
+    with contextlib.suppress(_UnusableError):
+        project_id = _project(context, reader, key)
+    if is_uuid(project_id):
+        with contextlib.suppress(_UnusableError):
+            vocabulary = _qnas(reader, project_id)
+    context.recorder.history.clear()
+    with contextlib.suppress(_UnusableError):
+        _search(reader, key, context.profile.gentle, vocabulary)
 
 
-def _read(context: CheckContext, reader: _Reader, key: str) -> None:
+def _project(context: CheckContext, reader: _Reader, key: str) -> str:
+    """Read the project twice, and return its id."""
     project = reader.read(context.anonymous.call("getProject", query=key_argument(key)))
     again = reader.read(context.anonymous.call("getProject", query=key_argument(key)))
     reader.judge(
         project.get("id") == again.get("id") and project.get("name") == again.get("name"),
         "project-stable",
         "getProject",
-        f"the project {project.get('id')}, {project.get('name')!r}",
-        f"{again.get('id')}, {again.get('name')!r}",
+        f"the project {project.get('id')}, {shown_value(project.get('name'))}",
+        f"{again.get('id')}, {shown_value(again.get('name'))}",
     )
-    project_id = str(project.get("id"))
-    vocabulary = _qnas(reader, project_id) if is_uuid(project_id) else ""
-    context.recorder.history.clear()
-    _search(reader, key, context.profile.gentle, vocabulary)
+    return str(project.get("id"))
 
 
-class _RefusedError(Exception):
-    """A refusal for reasons outside the request, which ends these checks without a violation."""
+class _UnusableError(Exception):
+    """An answer that further checks cannot use: it was refused, or does not match its schema."""
 
 
 class _Reader:
@@ -71,16 +77,16 @@ class _Reader:
         self._history = context.recorder.history
 
     def read(self, exchange: Exchange) -> dict[str, Any]:
-        """Return the JSON object of an answer, or an empty one if the request was refused.
+        """Return the JSON object of an answer.
 
-        Raises `_RefusedError` for a status in `tolerance.CIRCUMSTANCES`.
+        Raises `_UnusableError` if the request was refused, or if the answer is invalid.
         """
-        self._findings.see(exchange, self._history)
-        if exchange.status in tolerance.CIRCUMSTANCES:
-            raise _RefusedError
+        described = self._findings.see(exchange, self._history)
         kept = exchange.status == OK
         self.judge(kept, "no-token-needed", exchange.operation, "200", str(exchange.status))
-        return exchange.document if kept else {}
+        if not kept or not described:
+            raise _UnusableError
+        return exchange.document
 
     def judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> None:
         """Judge a rule; all requests so far are part of the reproduction."""
@@ -101,7 +107,11 @@ def _qnas(reader: _Reader, project: str) -> str:
             break
     if len(whole) < _MOST:
         reader.judge(
-            total == len(whole), "list-total", "getQnas", f"`total` {len(whole)}", str(total)
+            total == len(whole),
+            "list-total",
+            "getQnas",
+            f"`total` {len(whole)}",
+            shown_value(page.get("total")),
         )
     ids = [str(entry.get("id")) for entry in whole]
     size = max(1, len(ids) // 2)
@@ -122,7 +132,8 @@ def _qnas(reader: _Reader, project: str) -> str:
         _page(reader, project, len(ids), limit=10, offset=len(ids) - 1)
     _page(reader, project, len(ids), limit=10, offset=len(ids))
     for entry in (whole[:1] + whole[-1:]) if whole else []:
-        _one(reader, project, entry)
+        with contextlib.suppress(_UnusableError):
+            _one(reader, project, entry)
         _by_words(reader, project, entry)
     nothing = reader.read(_list(session, project, query="zyxwvq qwvxyz"))
     reader.judge(
@@ -130,7 +141,8 @@ def _qnas(reader: _Reader, project: str) -> str:
         "qnas-search",
         "getQnas",
         "no entries for words that no question contains",
-        f"{len(_objects(nothing.get('data')))} entries, `total` {nothing.get('total')}",
+        f"{len(_objects(nothing.get('data')))} entries,"
+        f" `total` {shown_value(nothing.get('total'))}",
     )
     return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
 
@@ -157,7 +169,8 @@ def _page(
         f"{len(entries)}, {page_words(actual)}",
     )
     total = page.get("total")
-    reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", str(total))
+    shown_total = shown_value(total)
+    reader.judge(total == count, "list-total", "getQnas", f"`total` {count}", shown_total)
     return [str(entry.get("id")) for entry in entries]
 
 
@@ -196,7 +209,8 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     if len(found) < _STEP:
         total = _count(page.get("total"))
         words = f"`total` {len(found)}, the number of matching entries"
-        reader.judge(total == len(found), "list-total", "getQnas", words, str(total))
+        shown_total = shown_value(page.get("total"))
+        reader.judge(total == len(found), "list-total", "getQnas", words, shown_total)
     reader.judge(
         str(entry.get("id")) in found,
         "qnas-search",

@@ -54,6 +54,8 @@ class KnownConversation:
     messages: list[KnownMessage] = field(default_factory=list)
     older: bool = False
     """Whether the conversation existed before the run and must not be changed."""
+    stale: bool = False
+    """Whether the server may have changed the conversation in a way that the model lacks."""
 
     @property
     def closed(self) -> bool:

@@ -1,0 +1,202 @@
+"""Refused, lost and invalid answers prove nothing, teach nothing and accuse no other operation."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_contract.checks import derived, streams
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.description import operations
+
+if TYPE_CHECKING:
+    from siteassist_contract.checks.context import CheckContext
+    from siteassist_contract.findings import Findings
+    from siteassist_spec import Operation
+    from tests.contract.conftest import Forward, InProcess, MakeContext
+
+
+def matches(request: httpx.Request, operation: Operation) -> bool:
+    """Return whether a request is one of an operation."""
+    sent = request.url.path.removeprefix("/v2").split("/")
+    described = operation.path.split("/")
+    return (
+        request.method == operation.method
+        and len(sent) == len(described)
+        and all(d in ("", s) or d[0] == "{" for s, d in zip(sent, described, strict=True))
+    )
+
+
+def check(context: CheckContext, *left_out: Callable[..., object]) -> Findings:
+    """Run the fixed checks, with waits that take no time."""
+    context.recorder._sleep = lambda _: None
+    list(streams.run(context))
+    for _, part in (*derived.DERIVED, *journeys.JOURNEYS):
+        if part not in left_out:
+            part(context)
+    return context.findings
+
+
+MISSPELLED = [
+    ("startConversation", ("id",)),
+    ("startConversation", ("status",)),
+    ("startConversation", ("createdAt",)),
+    ("getConversation", ("id",)),
+    ("getConversation", ("status",)),
+    ("getConversation", ("updatedAt",)),
+    ("getConversations", ("data",)),
+    ("getConversations", ("total",)),
+    ("getConversations", ("data", "createdAt")),
+    ("getMessages", ("data",)),
+    ("getMessages", ("data", "parts")),
+    ("getMessages", ("data", "createdAt")),
+    ("sendMessage", ("steps",)),
+    ("sendMessageFeedback", ("feedback",)),
+    ("getProject", ("id",)),
+    ("getQnas", ("data",)),
+    ("getQnas", ("data", "id")),
+    ("getQna", ("answer",)),
+    ("search", ("results",)),
+]
+
+
+@pytest.mark.parametrize(("name", "place"), MISSPELLED, ids=str)
+def test_misspelled_property_is_one_finding(
+    name: str, place: tuple[str, ...], shared: InProcess, make_context: MakeContext
+) -> None:
+    """The operation is reported once, and no other operation is accused of its fault."""
+    operation = operations()[name]
+
+    def misspell(value: Any, names: tuple[str, ...]) -> Any:
+        if isinstance(value, list):
+            return [misspell(item, names) for item in value]
+        first, *rest = names
+        if rest:
+            return {**value, first: misspell(value[first], tuple(rest))}
+        return {f"{n}X" if n == first else n: v for n, v in value.items()}
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        media = answer.headers.get("content-type", "")
+        if not matches(request, operation) or not media.startswith("application/json"):
+            return answer
+        if answer.status_code >= 300:
+            return answer
+        return httpx.Response(answer.status_code, json=misspell(answer.json(), place))
+
+    shared.fault = fault
+    found = check(make_context(shared)).violations
+    assert {("described", name)} == {(each.rule, each.operation) for each in found.values()}, {
+        key: each.actual for key, each in found.items()
+    }
+
+
+def documented(status: int, operation: Operation) -> httpx.Response | None:
+    """Return the documented refusal of an operation, or None if there is none."""
+    response = operation.responses.get(status)
+    if response is None:
+        return None
+    example = next(iter(response.media["application/json"].examples.values()))
+    return httpx.Response(status, json=example)
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect"),
+    # A server limits the rate before it carries out a request.
+    [(429, "before"), *itertools.product((502, 503, "lost"), ("before", "after"))],
+)
+@pytest.mark.parametrize("every", [3, 10])
+def test_passing_refusal_or_loss_is_no_violation(
+    effect: str, kind: int | str, every: int, shared: InProcess, make_context: MakeContext
+) -> None:
+    """Requests are sent again, and may have been carried out before, except after a 429."""
+    numbers = itertools.count(1)
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if next(numbers) % every:
+            return forward(request)
+        described = [o for o in operations().values() if matches(request, o)]
+        refusal = documented(kind, described[0]) if isinstance(kind, int) and described else None
+        if refusal is None and kind != "lost":
+            return forward(request)
+        if effect == "after":
+            forward(request).read()
+        if refusal is None:
+            raise httpx.ReadError("reset")
+        return refusal
+
+    shared.fault = fault
+    context = make_context(shared)
+    found = check(context)
+    assert {} == {key: each.actual for key, each in found.violations.items()}
+    if kind == "lost":
+        assert 0 < context.recorder.lost
+    else:
+        assert {kind} == {status for _, status in found.circumstances}
+
+
+REFUSED = [
+    ("sendMessage", 503),
+    ("sendMessage", 402),
+    ("getMessages", 429),
+    ("getConversation", 429),
+    ("getConversations", 502),
+    ("closeConversation", 503),
+    ("getQnas", 429),
+]
+
+
+@pytest.mark.parametrize(("name", "status"), REFUSED)
+def test_operation_that_is_always_refused_is_not_tested(
+    name: str, status: int, shared: InProcess, make_context: MakeContext
+) -> None:
+    """Its rules are not counted as tested, their reason is known, and nothing is accused."""
+    operation = operations()[name]
+    refusal = documented(status, operation)
+    assert refusal is not None
+    content = refusal.content
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if not matches(request, operation):
+            return forward(request)
+        headers = {"content-type": "application/json"}
+        return httpx.Response(status, headers=headers, content=content)
+
+    shared.fault = fault
+    found = check(make_context(shared))
+    assert {} == {key: each.actual for key, each in found.violations.items()}
+    tested = {rule for rule, tested in found.tested if tested == name and found.tested[rule, name]}
+    assert {"answered", "described", "nothing-leaks"} == tested
+    assert f"the server refused with {status}" == found.prevented["accepted", name]
+    assert 0 < found.circumstances[name, status]
+
+
+def test_refused_body_is_held_to_the_description(
+    shared: InProcess, make_context: MakeContext
+) -> None:
+    """A refusal that was waited for must match the documented error, and reveal nothing."""
+    pending = [httpx.Response(429, json={"no": "error", "details": {}})]
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        return pending.pop() if pending and request.method == "GET" else forward(request)
+
+    shared.fault = fault
+    context = make_context(shared)
+    context.recorder._sleep = lambda _: None
+    context.visitor().page()
+    assert {"getConversations described 429"} == set(context.findings.violations)
+    assert {("getConversations", 429): 1} == context.findings.circumstances
+
+
+def test_refused_session_ends_the_checks(shared: InProcess, make_context: MakeContext) -> None:
+    """Without a session there is no visitor; the message is about the refusal."""
+    refusal = documented(402, operations()["init"]) or httpx.Response(402)
+    shared.fault = lambda _, forward: refusal
+    with pytest.raises(Exception, match="init was refused with 402"):
+        make_context(shared).visitor()
+    with pytest.raises(Exception, match="getMe was refused with 402"):
+        make_context(shared, api_key=None, token="t").visitor()
