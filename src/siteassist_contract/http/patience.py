@@ -19,6 +19,8 @@ LONGEST_ANSWER = 90.0
 """Maximum duration of an answer, in seconds: a language model may stream for a minute."""
 TRIES = 3
 """Number of times in a row that a request may be lost before it counts as unanswered."""
+RESTART = (0.5, 1.0, 2.0)
+"""Waits, in seconds, before new attempts to connect to a server that may be restarting."""
 LONGEST_WAIT = 60.0
 """Maximum total time, in seconds, to wait for one request."""
 TOO_MANY_REQUESTS = 429

@@ -17,6 +17,7 @@ from siteassist_contract.http.network import LARGEST_ANSWER, Network
 from siteassist_contract.http.patience import (
     LONGEST_ANSWER,
     PASSING,
+    RESTART,
     TRIES,
     UNCERTAIN,
     Patience,
@@ -26,8 +27,6 @@ from siteassist_contract.http.patience import (
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_RESTART = (0.5, 1.0, 2.0)
-"""Waits, in seconds, before new attempts to connect to a server that may be restarting."""
 _CLOSED = ("Server disconnected", "peer closed connection")
 """The beginnings of the messages about a connection that was closed before the answer's end."""
 ENDLESS = "the answer does not end"
@@ -223,7 +222,7 @@ class Recorder(httpx.BaseTransport):
     def _exchange(self, request: httpx.Request) -> Exchange:
         """Send a request until it is answered, or until it was lost `TRIES` times in a row."""
         operation, body = _facts(request).operation, request.read()
-        lost, waits = 0, list(_RESTART)
+        lost, waits = 0, list(RESTART)
         while True:
             self._begin()
             try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import tomli_w
 
@@ -136,6 +137,7 @@ def way(target: Target) -> Json:
     """Return the way to the server, in the terms of requests, for `adapter.install`."""
     network, proxy = target.network, proxy_for(target.base_url)
     return {
+        "base_path": urlsplit(target.base_url).path,
         "headers": dict(network.headers),
         "verify": False if network.insecure else network.trusted or True,
         "proxies": {} if proxy is None else dict.fromkeys(("http", "https"), proxy),

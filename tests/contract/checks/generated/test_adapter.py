@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import repeat
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,6 +18,7 @@ import schemathesis.transport.requests as transport
 from siteassist_contract.checks.generated import adapter
 from siteassist_contract.checks.generated.configuration import way
 from siteassist_contract.http.network import Network
+from siteassist_contract.http.patience import Patience, Refusal, Waits
 from siteassist_contract.http.preflight import Target
 
 if TYPE_CHECKING:
@@ -151,15 +153,35 @@ def test_answer_is_limited(kind: str, loopback: Serve, monkeypatch: pytest.Monke
         events(server.url)
 
 
-def test_answer_that_drips_is_limited(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No body may last longer than the limit, although each byte comes in time."""
-    times = iter([0.0, 60.0, 121.0])
-    fake = SimpleNamespace(monotonic=lambda: next(times))
-    monkeypatch.setattr(adapter, "time", fake)
-    server = loopback(lambda _: iter([HEAD + b"text/plain\r\nContent-Length: 9\r\n\r\n", b"a"]))
+DRIPS = {
+    "status line": b"HTTP/1.1 200 OK",
+    "header": b"HTTP/1.1 200 OK\r\nX-Long: abc",
+    "chunk size": HEAD + b"text/plain\r\nTransfer-Encoding: chunked\r\n\r\n0",
+    "body": HEAD + b"text/plain\r\nContent-Length: 9999\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("place", DRIPS)
+def test_answer_that_drips_is_limited(
+    place: str, loopback: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer may last longer than the limit, although each byte comes in time."""
+    monkeypatch.setattr(adapter, "LONGEST_ANSWER", 0.3)
+    monkeypatch.setattr(adapter, "_LOOK", 0.02)
+    begun = []
+
+    def respond(_: httpx.Request) -> Iterator[bytes]:
+        begun.append(place)
+        yield DRIPS[place]
+        for _number in range(200):
+            time.sleep(0.05)
+            yield DRIPS[place][-1:]
+
+    server = loopback(respond)
     install(server.url)
-    with pytest.raises(requests.RequestException):
+    with pytest.raises(requests.RequestException, match="the answer does not end"):
         requests.get(server.url, timeout=9)
+    assert [place] == begun
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
@@ -177,12 +199,117 @@ def test_answer_within_the_limits_is_read(encoding: str, loopback: Serve) -> Non
     assert b"" == requests.delete(server.url, timeout=9).content
 
 
-@pytest.mark.parametrize(
-    "cut", [b"Content-Length: 9\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]
-)
-def test_truncated_answer_is_an_error(cut: bytes, loopback: Serve) -> None:
-    """A body that ends early is recognised, as without the limits."""
-    server = loopback(lambda _: HEAD + b"text/plain\r\n" + cut)
+def test_event_stream_is_read(loopback: Serve) -> None:
+    """The reader of event streams, which reads the raw answer, gets all of it."""
+    content = b"data: 1\n\ndata: 2\n\n"
+    server = loopback(lambda _: HEAD + b"text/event-stream\r\nContent-Length: 18\r\n\r\n" + content)
     install(server.url)
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+    assert content == events(server.url)
+
+
+LOST = {
+    "status line": b"",
+    "length": HEAD + b"text/plain\r\nContent-Length: 9\r\n\r\nabc",
+    "chunk": HEAD + b"text/plain\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
+    "chunk size": HEAD + b"text/plain\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+}
+
+
+@pytest.mark.parametrize("place", LOST)
+@pytest.mark.parametrize("times", [2, 3])
+def test_lost_request_is_sent_again(place: str, times: int, loopback: Serve) -> None:
+    """A request that is lost twice is answered, and one that is lost three times is not."""
+    script: list[bytes | httpx.Response] = [*times * [LOST[place]], httpx.Response(204)]
+    server = loopback(lambda _: script.pop(0))
+    install(server.url)
+    adapter.repeats.take()
+    if times == 2:
+        assert 204 == requests.post(server.url, timeout=9).status_code
+    else:
+        with pytest.raises(requests.RequestException) as caught:
+            requests.post(server.url, timeout=9)
+        assert caught.value.request is not None
+    assert (2, []) == adapter.repeats.take()
+    assert (times == 3) == bool(script)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"no HTTP\r\n\r\n",
+        HEAD + b"text/plain\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+)
+def test_invalid_answer_is_not_sent_again(answer: bytes, loopback: Serve) -> None:
+    """An answer that is not HTTP is a fault of the server, and no lost request."""
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> bytes:
+        seen.append(request)
+        return answer
+
+    server = loopback(respond)
+    install(server.url)
+    with pytest.raises(requests.RequestException):
         requests.get(server.url, timeout=9)
+    assert 1 == len(seen)
+
+
+def test_silent_server_is_not_asked_again(loopback: Serve) -> None:
+    """A request without an answer is not sent again, since it takes too long."""
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> Iterator[bytes]:
+        seen.append(request)
+        time.sleep(0.5)
+        yield b""
+
+    server = loopback(respond)
+    install(server.url)
+    with pytest.raises(requests.Timeout):
+        requests.get(server.url, timeout=0.1)
+    with pytest.raises(requests.Timeout):
+        requests.get(server.url, timeout=(5, 0.1))
+    assert 2 == len(seen)
+
+
+def test_refused_connection_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may restart within some seconds."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    install(f"http://127.0.0.1:{port}/v2")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/v2", timeout=9)
+    assert [0.5, 1.0, 2.0] == [wait for wait in slept if wait != adapter._LOOK]
+
+
+def test_refusal_by_circumstances_is_waited_for(
+    loopback: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusals are kept for a report; the operation is the one of the description."""
+    waited: list[tuple[str, int]] = []
+
+    class Eager(Patience):
+        def wait(self, operation: str, earlier: Waits, refusal: Refusal) -> float | None:
+            seconds = super().wait(operation, earlier, refusal)
+            waited.append((operation, refusal.status))
+            return None if seconds is None else 0.0
+
+    monkeypatch.setattr(adapter, "_patience", Eager())
+    script = [httpx.Response(429), httpx.Response(503), httpx.Response(200, text="late")]
+    server = loopback(lambda _: script.pop(0))
+    install(server.url)
+    adapter.repeats.take()
+    assert "late" == requests.get(f"{server.url}/conversations/x/messages?limit=1", timeout=9).text
+    assert [("getMessages", 429), ("getMessages", 503), ("getMessages", 200)] == waited
+    lost, refused = adapter.repeats.take()
+    assert (0, [429, 503]) == (lost, [response.status_code for response in refused])
+
+
+def test_request_of_no_operation_has_no_name() -> None:
+    """Another path or method belongs to no operation."""
+    for method, path in (("GET", "/v2/no"), ("PATCH", "/v2/identity/me")):
+        request = requests.Request(method, f"http://h{path}").prepare()
+        assert "" == adapter.operation_of(request, "/v2")
