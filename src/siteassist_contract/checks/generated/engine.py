@@ -39,7 +39,8 @@ STATEFUL = PhaseName.STATEFUL_TESTING
 
 def main(folder: str) -> None:
     """Run all phases, and exit with the status of schemathesis."""
-    adapter.install(json.loads(Path(folder, NETWORK).read_text(encoding="utf-8")))
+    way = json.loads(Path(folder, NETWORK).read_text(encoding="utf-8"))
+    adapter.install(way)
     load_all_checks()
     _use_database(os.environ.get(DATABASE) or None)
     config = SchemathesisConfig.from_path(Path(folder, CONFIG))
@@ -50,7 +51,7 @@ def main(folder: str) -> None:
         config=schema.config,
         args=[],
         params={},
-        output_handler=Emitter(),
+        output_handler=Emitter(way["base_path"]),
         context_factory=lambda project: ExecutionContext(config=project),
     )
 

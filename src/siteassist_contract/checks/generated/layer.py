@@ -14,24 +14,29 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from siteassist_contract import interrupts
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
 from siteassist_contract.http import redaction
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import Exchange, GoneError, TimeUpError, UnansweredError
 from siteassist_contract.rules import RULES
-from siteassist_contract.verdict import CannotRunError
+from siteassist_contract.tolerance import CIRCUMSTANCES
+from siteassist_contract.verdict import CannotRunError, InternalError
 
-PATIENCE = 10.0
+PATIENCE = 2.0
 """Seconds that the engine may take to stop after an interrupt."""
-_KILL_DELAY = 10.0
+_KILL_DELAY = 1.0
 """Seconds after the end of the time at which an engine without output is killed."""
+
+_LONGEST_OUTPUT = 20_000
+"""Maximum length of the engine's own output in an error, in characters; its end counts."""
 
 EXPECTED = {
     "no-server-error": "an answer, or a refusal with a status below 500",
@@ -43,6 +48,7 @@ EXPECTED = {
     "isolation": "403 or 404 for another visitor's object",
     "fits-request": "an answer that matches its request",
     "stream-end": "a complete stream if it was requested",
+    "answered": "an answer",
 }
 
 
@@ -61,11 +67,14 @@ class Shapes:
     """Location of the example database: a folder or a Redis URL; see `example_databases`."""
     out_of_time: bool = False
     """Whether the run stopped because its time was up."""
+    answered: Counter[str] = field(default_factory=Counter)
+    """Number of generated requests that were answered, by operation."""
 
     def run(self) -> Iterator[str]:
         """Run all phases; yield the description of each when it is done.
 
-        Raises `CannotRunError` if schemathesis fails, ends early or cannot start.
+        Raises `CannotRunError` if schemathesis cannot start or log in, `GoneError` if the server
+        no longer answers, and `InternalError` if schemathesis fails or ends early.
         """
         target = self.context.target
         self.context.devices.update(zip((FIRST, SECOND), target.devices, strict=True))
@@ -94,41 +103,76 @@ class Shapes:
                 # Otherwise requests sends a password from ~/.netrc in place of the token.
                 "NETRC": os.devnull,
             }
-            with _running(command, environment, self.until + _KILL_DELAY) as lines:
-                yield from self._follow(lines)
+            log = stack.enter_context(tempfile.TemporaryFile())
+            with _running(command, environment, self.until + _KILL_DELAY, log) as lines:
+                yield from self._follow(lines, log)
 
     def _choices(self) -> Choices:
         return Choices(self.examples, self.seed, self.workers, database=self.database is not None)
 
-    def _follow(self, lines: Iterator[dict[str, Any]]) -> Iterator[str]:
-        problems: list[str] = []
-        complete = False
+    def _follow(self, lines: Iterator[dict[str, Any]], log: IO[bytes]) -> Iterator[str]:
+        end = _End()
         for line in lines:
+            if "unanswered" in line:
+                end.unanswered = line["unanswered"] or "a request"
+                self._judge_unanswered(line)
             if time.monotonic() > self.until:
                 break
             self._count(line)
             if "rule" in line:
                 self._record_violation(line)
+            elif "problem" in line:
+                end.problems.append(self._tidy(line["problem"]))
             elif "error" in line:
-                problems.append(self.context.findings.secrets.text(str(line["error"])))
+                end.errors.append(self._tidy(line["error"]))
+                end.details = end.details or self._tidy(line.get("details", ""))
             elif "done" in line:
-                complete = not line["interrupted"]
+                end.complete = not line["interrupted"]
                 yield line["done"]
-        if time.monotonic() > self.until:
-            # The engine either had more output than time, or had none and was killed.
-            self.out_of_time = True
+        # The engine either had more output than time, or had none and was killed.
+        self.out_of_time = time.monotonic() > self.until
+        if self.out_of_time and not end.errors:
             yield "the time is up"
-        elif problems:
-            raise CannotRunError(_summary(problems))
-        elif not complete:
-            raise CannotRunError("schemathesis ended early")
+        else:
+            end.require_complete(self._tidy(_tail(log)))
+
+    def _tidy(self, text: str) -> str:
+        return self.context.findings.secrets.text(str(text))
+
+    def _judge_unanswered(self, line: Mapping[str, Any]) -> None:
+        """Record a violation for an unanswered request, if the server still answers others.
+
+        Without time for another request, nothing is recorded.
+        Raises `GoneError` if it does not.
+        """
+        try:
+            self.context.anonymous.call("getMe")
+        except UnansweredError as again:
+            raise GoneError(f"the server no longer answers: {again}") from None
+        except TimeUpError:
+            return
+        operation, findings = line["unanswered"], self.context.findings
+        if operation:
+            exchanges = [self._exchange(each) for each in line["exchanges"]]
+            findings.tested["answered", operation] += 1
+            expected = EXPECTED["answered"]
+            findings.violate("answered", operation, expected, line["reason"], exchanges)
 
     def _count(self, line: Mapping[str, Any]) -> None:
         findings = self.context.findings
         for name, status, count in line.get("answered", ()):
             findings.answered[name, status] += count
+            self.answered[name] += count
+            if status in CIRCUMSTANCES:
+                findings.circumstances[name, status] += count
             findings.requests[findings.layer, name] += count
             self.context.recorder.requests += count
+        for refused in line.get("refused", ()):
+            exchange = self._exchange(refused)
+            findings.see(exchange, [exchange])
+            self.context.recorder.requests += 1
+        self.context.recorder.lost += line.get("lost", 0)
+        self.context.recorder.requests += line.get("lost", 0)
         for rule, name, count in line.get("tested", ()):
             # Without a second visitor, the check returns at once.
             if rule != "isolation" or self.context.target.has_two_visitors:
@@ -139,8 +183,8 @@ class Shapes:
         exchanges = [self._exchange(each) for each in line["exchanges"]]
         actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
         findings = self.context.findings
-        findings.judge(
-            False,
+        # `_count` counted the rule as tested already.
+        findings.violate(
             rule,
             line["operation"],
             EXPECTED.get(rule, RULES[rule].words),
@@ -148,7 +192,6 @@ class Shapes:
             exchanges,
             line["place"],
         )
-        findings.tested[rule, line["operation"]] -= 1  # `_count` counted it already
 
     def _exchange(self, line: Mapping[str, Any]) -> Exchange:
         parts = urlsplit(line["url"])
@@ -169,12 +212,39 @@ class Shapes:
         )
 
 
+@dataclass
+class _End:
+    """The end of the engine, and the reasons for it."""
+
+    problems: list[str] = field(default_factory=list)
+    """Conditions that prevent the requests."""
+    errors: list[str] = field(default_factory=list)
+    """Errors in the code of the tests or of schemathesis."""
+    details: str = ""
+    """The traceback of the first error."""
+    unanswered: str = ""
+    """The operation without an answer; empty if all were answered."""
+    complete: bool = False
+
+    def require_complete(self, log: str) -> None:
+        """Raise an error unless the engine has run to its end; ``log`` is its other output."""
+        if self.errors:
+            raise InternalError(_summary(self.errors), self.details or log)
+        if self.problems:
+            raise CannotRunError(_summary(self.problems))
+        if not self.complete and self.unanswered:
+            raise CannotRunError(f"stopped because {self.unanswered} got no answer")
+        if not self.complete:
+            raise InternalError("schemathesis ended early", log)
+
+
 @contextlib.contextmanager
 def _running(
-    command: list[str], environment: Mapping[str, str], until: float
+    command: list[str], environment: Mapping[str, str], until: float, log: IO[bytes]
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """Run the engine, and yield its output. The engine is stopped at the end of the block.
 
+    Its other output, such as tracebacks, is written to ``log``.
     It is killed at ``until``, a time of `time.monotonic`, if it still runs.
     """
     with contextlib.ExitStack() as stack:
@@ -186,6 +256,7 @@ def _running(
                     command,
                     env={**environment, "PYTHONIOENCODING": "utf-8"},
                     stdout=subprocess.PIPE,
+                    stderr=log,
                     encoding="utf-8",
                     start_new_session=True,
                 )
@@ -232,6 +303,12 @@ def _parsed(readline: Callable[[], str]) -> Iterator[dict[str, Any]]:
             value = json.loads(line)
             if isinstance(value, dict):
                 yield value
+
+
+def _tail(log: IO[bytes]) -> str:
+    """Return the end of the engine's other output."""
+    log.seek(0)
+    return log.read().decode("utf-8", "replace")[-_LONGEST_OUTPUT:]
 
 
 def _summary(problems: list[str]) -> str:

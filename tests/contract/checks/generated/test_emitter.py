@@ -10,16 +10,20 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
+import urllib3
 from schemathesis import openapi
 from schemathesis.cli.commands.run.context import ExecutionContext
 from schemathesis.config import ProjectConfig
+from schemathesis.core.errors import AuthenticationError
 from schemathesis.core.failures import CustomFailure, Failure, ServerError
 from schemathesis.core.transport import Response
 from schemathesis.engine import Status, events
+from schemathesis.engine.errors import ServerUnavailable
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import Phase, PhaseName
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth
 
+from siteassist_contract.checks.generated import adapter
 from siteassist_contract.checks.generated.emitter import PHASES, Emitter
 from siteassist_spec import load_spec
 
@@ -34,7 +38,7 @@ Emit = Callable[[events.EngineEvent], list[dict[str, Any]]]
 @pytest.fixture
 def emit(capsys: pytest.CaptureFixture[str]) -> Emit:
     """Return a function that handles an event, and returns the lines that it emits."""
-    emitter = Emitter()
+    emitter = Emitter("/v2")
     context = ExecutionContext(config=ProjectConfig())
 
     def handle(event: events.EngineEvent) -> list[dict[str, Any]]:
@@ -116,15 +120,109 @@ def test_internal_phases_are_not_emitted(name: PhaseName, emit: Emit) -> None:
     assert [] == emit(events.PhaseFinished(phase=phase(name), status=Status.SUCCESS, payload=None))
 
 
-def test_problems_are_emitted(emit: Emit) -> None:
-    """The problems of one operation and those that end the run are emitted."""
-    error = events.NonFatalError(
-        error=ValueError("odd"), phase=PhaseName.FUZZING, label="GET /x", related_to_operation=True
+def non_fatal(error: Exception, label: str = "GET /identity/me") -> events.NonFatalError:
+    """Create the event for an error of one operation."""
+    return events.NonFatalError(
+        error=error, phase=PhaseName.FUZZING, label=label, related_to_operation=True
     )
-    (line,) = emit(error)
-    assert line["error"].startswith("GET /x: ")
-    assert "odd" in line["error"]
-    assert [{"error": "ValueError: bad"}] == emit(events.FatalError(exception=ValueError("bad")))
+
+
+def test_errors_of_the_tests_are_emitted(emit: Emit) -> None:
+    """They have their traceback, whether they end the run or not."""
+    (line,) = emit(non_fatal(ValueError("odd")))
+    assert line["error"].startswith("GET /identity/me: ")
+    assert ("odd" in line["error"], "ValueError: odd\n") == (True, line["details"])
+    (line,) = emit(events.FatalError(exception=KeyError("bad")))
+    assert ("KeyError: 'bad'", "KeyError: 'bad'\n") == (line["error"], line["details"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("reset"),
+        urllib3.exceptions.ProtocolError("reset"),
+        ConnectionResetError("reset"),
+        ServerUnavailable("reset"),
+        ExceptionGroup("two", [ValueError("x"), requests.Timeout("reset")]),
+    ],
+    ids=repr,
+)
+def test_failures_of_the_network_are_emitted_apart(error: Exception, emit: Emit) -> None:
+    """They are the server's, and belong to the operation of schemathesis's label."""
+    assert [{"unanswered": "getMe", "reason": "reset", "exchanges": []}] == emit(non_fatal(error))
+    (line,) = emit(non_fatal(error, "Stateful tests"))
+    assert "" == line["unanswered"]
+    (line,) = emit(events.FatalError(exception=error))
+    assert ("", "reset") == (line["unanswered"], line["reason"])
+
+
+def test_request_without_an_answer_is_emitted(emit: Emit) -> None:
+    """The request that an error carries names its operation."""
+    url = f"{BASE}/conversations?x=1"
+    sent = requests.Request("POST", url, json={"a": 1}, headers={"Authorization": "Bearer t"})
+    error = requests.ReadTimeout("late", request=sent.prepare())
+    wrapped = RuntimeError("outer")
+    wrapped.__cause__ = error
+    (line,) = emit(non_fatal(wrapped, "Stateful tests"))
+    (exchange,) = line["exchanges"]
+    assert ("startConversation", "late") == (line["unanswered"], line["reason"])
+    assert ("first", "POST", url, '{"a": 1}', "application/json", 0) == tuple(
+        exchange[name] for name in ("credential", "method", "url", "body", "content_type", "status")
+    )
+
+
+def test_failed_login_is_a_problem(emit: Emit) -> None:
+    """It is neither an error of the tests nor a request without an answer."""
+    (line,) = emit(non_fatal(AuthenticationError("provider", "get", "no token")))
+    assert "no token" in line["problem"]
+
+
+def test_repeated_requests_are_emitted(emit: Emit) -> None:
+    """Refusals that were waited for are emitted whole, if they belong to an operation."""
+    adapter.repeats.take()
+    adapter.repeats.lost = 2
+    refused = []
+    for path, content in (("identity/me", b"caf\xe9"), ("no", b""), ("identity/me", 20_000 * b"x")):
+        answer = requests.Response()
+        answer.status_code, answer._content = 429, content
+        answer.headers["Retry-After"] = "1"
+        answer.request = requests.Request("GET", f"{BASE}/{path}").prepare()
+        refused.append(answer)
+    adapter.repeats.refused = refused
+    line, _ = emit(finished(ScenarioRecorder(label="x")))
+    (only,) = line["refused"]
+    assert (2, "getMe", "", 429, "caf\xe9", {"retry-after": "1"}) == (
+        *(line["lost"], only["operation"], only["credential"]),
+        *(only["status"], only["content"], only["headers"]),
+    )
+    assert 1 == len(emit(finished(ScenarioRecorder(label="x"))))
+
+
+@pytest.mark.parametrize("status", [402, 429, 502, 503])
+def test_refusal_by_circumstances_tests_only_its_description(status: int, emit: Emit) -> None:
+    """No other rule is tested or violated by it, in an answer or in a request of a check."""
+    recorder = ScenarioRecorder(label="x")
+    case = ME.Case()
+    record(recorder, case, status=status)
+    failure = ServerError(operation="x", status_code=status, case_id=case.id)
+    fail(recorder, case, failure, "not_a_server_error")
+    recorder.record_check_success(name="response_schema_conformance", case_id=case.id)
+    (line,) = emit(finished(recorder))
+    assert [["getMe", status, 1]] == line["answered"]
+    assert [["described", "getMe", 1]] == line["tested"]
+
+
+@pytest.mark.parametrize("identity", ["visitor", "stranger", None])
+def test_isolation_is_tested_only_by_the_other_visitor(identity: str | None, emit: Emit) -> None:
+    """The check also runs, and returns at once, for every request that it does not repeat."""
+    recorder = ScenarioRecorder(label="x")
+    case, probe = ME.Case(), ME.Case()
+    record(recorder, case)
+    recorder.record_check_success(name="object_level_authorization", case_id=case.id)
+    probe._auth_identity = identity
+    record(recorder, probe, parent=case.id)
+    (line,) = emit(finished(recorder))
+    assert [["isolation", "getMe", 1]] * (identity == "stranger") == line["tested"]
 
 
 def test_other_events_are_not_emitted(emit: Emit) -> None:

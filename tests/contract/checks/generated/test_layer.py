@@ -24,12 +24,12 @@ from siteassist_contract.checks.generated.configuration import DATABASE
 from siteassist_contract.checks.generated.layer import EXPECTED, Shapes
 from siteassist_contract.findings import SHAPES, Findings, StopRun
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.recorder import Exchange, Recorder
+from siteassist_contract.http.recorder import Exchange, GoneError, Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_contract.rules import RULES
-from siteassist_contract.verdict import CannotRunError
+from siteassist_contract.verdict import CannotRunError, InternalError
 
 BASE = "http://127.0.0.1:1/v2"
 KEY, TOKEN = "sa_pk_1234567890abcdef", "t0ken-t0ken-t0ken"
@@ -319,35 +319,122 @@ def test_commands_use_the_devices_of_the_engine(
 def test_incomplete_engine_is_reported(lines: list[Any], engine: Engine) -> None:
     """A run of the engine without its final line is never taken for a complete one."""
     engine.prints(*lines)
-    with pytest.raises(CannotRunError, match="schemathesis ended early"):
+    with pytest.raises(InternalError, match="schemathesis ended early"):
         list(shapes(context()).run())
 
 
-def test_problem_of_the_engine_is_reported_on_one_line(engine: Engine) -> None:
+@pytest.mark.parametrize(("kind", "error"), [("problem", CannotRunError), ("error", InternalError)])
+def test_problem_of_the_engine_is_reported_on_one_line(
+    kind: str, error: type[Exception], engine: Engine
+) -> None:
     """The first problem is reported at the end, without secrets and with the number of others."""
     engine.prints(
-        {"error": f"a:\n  no {KEY}"},
-        {"error": f"a:\n  no {KEY}"},
+        {kind: f"a:\n  no {KEY}", "details": f"Traceback {KEY}"},
+        {kind: f"a:\n  no {KEY}", "details": "Other"},
         done("still"),
-        {"error": "b"},
+        {kind: "b"},
     )
     run = shapes(context()).run()
     assert "still" == next(run)
-    with pytest.raises(CannotRunError) as caught:
+    with pytest.raises(error) as caught:
         next(run)
     assert "a: no [Filtered] (and 1 more)" == str(caught.value)
+    if isinstance(caught.value, InternalError):
+        assert "Traceback [Filtered]" == caught.value.details
 
 
 def test_long_problem_is_shortened(engine: Engine) -> None:
     """A problem is cut after 300 characters."""
     engine.prints({"error": 1000 * "x"}, done())
-    with pytest.raises(CannotRunError) as caught:
+    with pytest.raises(InternalError) as caught:
         list(shapes(context()).run())
     assert 300 * "x" == str(caught.value)
 
 
-def test_time_limit_stops_the_engine(engine: Engine) -> None:
+def test_crash_of_the_engine_has_its_traceback(engine: Engine) -> None:
+    """The standard error of the engine is kept for the report, without secrets."""
+    engine.prints(then=f"raise SystemExit({f'Traceback: {KEY}'!r})")
+    with pytest.raises(InternalError) as caught:
+        list(shapes(context()).run())
+    assert "Traceback: [Filtered]" == caught.value.details.strip()
+
+
+def unanswered(operation: str = "startConversation") -> dict[str, Any]:
+    """Create the line for a request without an answer."""
+    exchanges = [exchange(operation=operation, method="POST", status=0, content="")]
+    return {"unanswered": operation, "reason": "reset", "exchanges": exchanges}
+
+
+@pytest.mark.parametrize("seconds", [600, -1])
+def test_unanswered_request_is_a_violation(
+    seconds: float, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts although the time is up, and the layer goes on; others are answered."""
+    monkeypatch.setattr(layer, "_KILL_DELAY", 30)
+    engine.prints(unanswered(), done())
+    on = context()
+    assert ["phase" if seconds > 0 else "the time is up"] == list(shapes(on, seconds).run())
+    (found,) = on.findings.violations.values()
+    assert ("startConversation answered", "an answer", "reset", 1) == (
+        *(found.key, found.expected, found.actual, found.requests),
+    )
+    assert 1 == on.findings.tested["answered", "startConversation"]
+    assert 1 == on.recorder.requests
+
+
+def test_unanswered_request_of_a_server_that_is_gone_ends_the_run(engine: Engine) -> None:
+    """Without an answer to another request it is no violation."""
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("silent")
+
+    engine.prints(unanswered(), done())
+    on = context()
+    on.recorder._inner = httpx.MockTransport(refuse)
+    with pytest.raises(GoneError, match="the server no longer answers: no answer within 20 s"):
+        list(shapes(on).run())
+    assert {} == on.findings.violations
+
+
+def test_unanswered_request_is_not_judged_without_time(engine: Engine) -> None:
+    """Without time for another request, nothing shows that the server answers others."""
+    engine.prints(unanswered(), done())
+    on = context()
+    on.recorder.until = 0
+    list(shapes(on).run())
+    assert {} == on.findings.violations
+
+
+@pytest.mark.parametrize(("name", "words"), [("init", "init"), ("", "a request")])
+def test_engine_that_stops_without_an_answer_is_reported(
+    name: str, words: str, engine: Engine
+) -> None:
+    """An incomplete run after an unanswered request is no error of the tests."""
+    engine.prints(unanswered(name))
+    on = context()
+    with pytest.raises(CannotRunError, match=f"stopped because {words} got no answer"):
+        list(shapes(on).run())
+    assert bool(name) == bool(on.findings.violations)
+
+
+def test_repeated_requests_are_counted(engine: Engine) -> None:
+    """Refused bodies are held to the description; final refusals count as circumstances."""
+    engine.prints(
+        {"lost": 2, "refused": [exchange(status=429, body="", content="{}")]},
+        {"answered": [["getMe", 503, 3], ["getMe", 200, 1]], "tested": []},
+        done(),
+    )
+    on = context()
+    layer_of = shapes(on)
+    list(layer_of.run())
+    assert {"getMe described 429"} == set(on.findings.violations)
+    assert {("getMe", 429): 1, ("getMe", 503): 3} == on.findings.circumstances
+    assert (2, 7, {"getMe": 4}) == (on.recorder.lost, on.recorder.requests, layer_of.answered)
+
+
+def test_time_limit_stops_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the time limit the engine is stopped, and its counts so far are kept."""
+    monkeypatch.setattr(layer, "_KILL_DELAY", 30)
     engine.prints({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
     late = shapes(context(), seconds=-1)
     assert ["the time is up"] == list(late.run())
@@ -360,6 +447,7 @@ def test_engine_that_does_not_stop_is_killed(
 ) -> None:
     """An engine that ignores the interruption is killed."""
     monkeypatch.setattr(layer, "PATIENCE", 0.01)
+    monkeypatch.setattr(layer, "_KILL_DELAY", 30)
     engine.prints(done(), first=DEAF, then=ENDLESS)
     assert ["the time is up"] == list(shapes(context(), seconds=-1).run())
     assert engine.is_over()
