@@ -14,6 +14,9 @@ class ExitStatus(IntEnum):
     """The server broke the contract at least once."""
     NOT_RUN = 2
     """The tests could not run, or did not finish."""
+    INCOMPLETE = NOT_RUN
+    INTERNAL_ERROR = 3
+    """An unexpected error in the code of the tests."""
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM ended the tests."""
 

@@ -13,8 +13,10 @@ from siteassist_contract.description import operations
 from siteassist_contract.http import preflight, redaction
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
-from siteassist_contract.load import report
+from siteassist_contract.load import report, verdict
 from siteassist_contract.load.options import LoadOptions, Role
+from siteassist_contract.load.results import Failure
+from siteassist_contract.load.time_limit import within
 from siteassist_contract.report import files
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_spec import SpecError, output
@@ -31,14 +33,17 @@ data.
 
 \b
 Exit status:
-  0  the server keeps the contract under load
+  0  the server keeps the contract under load: each kind of step came to its
+     end, each visitor completed a visit, and each rule was tested
   1  the server breaks the contract; each finding is printed once, with the
      number of visits that saw it
-  2  the load could not run: there is no server, it refused the key, or it
-     stopped answering
+  2  the load is incomplete: it could not start, or not all that was planned
+     was done; the last line has the reason and what would help
+  3  an internal error of this command; what was found so far is reported
   130  the load was interrupted before a violation was found
 
-An answer of 429 is not a violation: the visitor waits as requested.
+An answer of 429 is not a violation: the visitor waits as requested. A 502 or
+503 is one if the server completes visits at all.
 
 \b
 More than one process, on this machine:
@@ -51,6 +56,8 @@ On several machines, each with SITEASSIST_API_KEY in its environment:
 
 _SPAWNING = 5.0
 """Default time, in seconds, in which all visitors start."""
+_START = 12.0
+"""Time, in seconds, that the requests before the load may take."""
 
 
 class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
@@ -78,7 +85,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 @click.command(
     cls=Command,
-    interrupted="The load was interrupted; there is no verdict.",
+    interrupted="Incomplete: nothing was tested: the load was interrupted; run it again.",
     help=HELP,
     context_settings={"max_content_width": 80},
 )
@@ -103,7 +110,9 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     "--time", "seconds", type=_Time(), default=60, show_default="60s", help="Duration of the load."
 )
 @click.option(
-    "--visits", type=click.IntRange(1), help="Number of visits after which the load ends early."
+    "--visits",
+    type=click.IntRange(1),
+    help="Number of visits after which the load ends early, if all that was planned is done.",
 )
 @click.option(
     "--think",
@@ -148,6 +157,10 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     show_default=True,
     help="The folder for load.html and load.json.",
 )
+@click.option(
+    "--allow-incomplete", is_flag=True, help="Exit with 0 instead of 2 if the load is incomplete."
+)
+@click.option("--debug", is_flag=True, help="Print the traceback of an internal error.")
 def main(
     *,
     url: str,
@@ -167,6 +180,8 @@ def main(
     master_host: str,
     master_port: int,
     reports: Path,
+    allow_incomplete: bool,
+    debug: bool,
 ) -> None:
     """Run the command."""
     if master + worker + (processes is not None) > 1:
@@ -187,18 +202,31 @@ def main(
         # Only workers that this process starts connect to it, so any free port will do.
         master_port=0 if processes else master_port,
         reports=reports,
+        allow_incomplete=allow_incomplete,
+        debug=debug,
     )
     try:
         network = Network(headers, ca, insecure)
         target = preflight.Target(preflight.base_url(url), api_key or None, network=network)
         sys.exit(_run(target, settings))
     except (CannotRunError, SpecError) as error:
-        output.last_line(f"The load cannot run: {error}", error=True)
-        sys.exit(ExitStatus.NOT_RUN)
+        line = verdict.not_started(str(error), allow_incomplete=allow_incomplete)
+        output.last_line(line, error=True)
+        sys.exit(ExitStatus.KEPT if allow_incomplete else ExitStatus.INCOMPLETE)
     except ContractBrokenError as error:
         click.echo(error)
-        output.last_line("The server breaks the contract before the load can begin.")
+        output.last_line("The server breaks the contract in 1 way (before the load began).")
         sys.exit(ExitStatus.BROKEN)
+    except Exception as error:  # noqa: BLE001  # no error may look like a verdict
+        failure = Failure.of(error, redaction.Filter([api_key], hidden=_values(headers)))
+        if debug:
+            click.echo(failure.traceback, err=True)
+        output.last_line(verdict.internal_error(failure), error=True)
+        sys.exit(ExitStatus.INTERNAL_ERROR)
+
+
+def _values(headers: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return Network(headers).secrets
 
 
 def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
@@ -206,7 +234,10 @@ def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
         files.prepare(settings.reports, (report.HTML, report.JSON))
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
-    preflight.check(target)
+    try:
+        within(_START, lambda: preflight.check(target))
+    except TimeoutError:
+        raise CannotRunError(f"the server did not answer within {_START:.0f} s") from None
     # Slow, so it is done now: later, it would delay a worker's heartbeat to its master.
     operations()
     from siteassist_contract.load.engine import (

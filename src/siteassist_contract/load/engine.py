@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from locust import (  # pyright: ignore[reportMissingImports]  # as above
     stats,
 )
 from locust.env import Environment  # pyright: ignore[reportMissingImports]  # as above
+from locust.exception import RPCError  # pyright: ignore[reportMissingImports]  # as above
 from locust.html import get_html_report  # pyright: ignore[reportMissingImports]  # as above
 
 from siteassist_contract.http.network import HEADERS
@@ -38,10 +39,12 @@ from siteassist_contract.http.redaction import API_KEY
 from siteassist_contract.load import report
 from siteassist_contract.load.meter import Timing
 from siteassist_contract.load.options import LoadOptions, Role
-from siteassist_contract.load.results import LoadResults
+from siteassist_contract.load.plan import Plan
+from siteassist_contract.load.results import Failure, LoadResults
+from siteassist_contract.load.verdict import Conclusion, conclude, internal_error
 from siteassist_contract.load.visitors import VisitorPool
 from siteassist_contract.report import files
-from siteassist_contract.verdict import CannotRunError, ExitStatus
+from siteassist_contract.verdict import CannotRunError, ExitStatus, InternalError
 from siteassist_spec import output
 
 DATA = "siteassist"
@@ -54,12 +57,14 @@ _LOOK = 0.2
 _REPORTS = 1.0
 """Seconds between two reports of a worker."""
 _GRACE = 5.0
-"""Seconds that visitors have to finish a step at the end of the load."""
-_LAST_REPORT = 10.0
+"""Most seconds that visitors have to finish a step at the end of the load."""
+_SHARE = 0.1
+"""The grace as a part of the duration of the load, which a slow server must not prolong."""
+_LAST_REPORT = 6.0
 """Seconds after `_GRACE` that workers have to report their results."""
 _ARRIVAL = 60.0
 """Seconds that workers have to connect."""
-DONE, INTERRUPTED, LOST = "done", "interrupted", "lost"
+DONE, INTERRUPTED, LOST, FAILED = "done", "interrupted", "lost", "failed"
 
 
 @dataclass
@@ -69,6 +74,7 @@ class Engine:
     target: Target
     settings: LoadOptions
     pool: VisitorPool = field(init=False)
+    plan: Plan = field(init=False)
     environment: Any = field(init=False)
     reported: dict[str, LoadResults] = field(default_factory=dict)
     """The results of each worker, for a master."""
@@ -78,10 +84,13 @@ class Engine:
     def __post_init__(self) -> None:
         """Prepare the users without sending a request."""
         self.pool = VisitorPool(self.target, on_answer=self._measure, sleep=gevent.sleep)
+        self.plan = Plan.of(self.settings.users, self.settings.seconds, self.settings.visits)
+        # Greenlets that end with an exception, and event handlers of Locust, end silently.
+        gevent.get_hub().print_exception = lambda _context, _type, error, _tb: self.fail(error)
         self.environment = Environment(
             user_classes=[_user_class(self.pool, self.settings.think)],
             host=self.target.base_url,
-            stop_timeout=_GRACE,
+            stop_timeout=self._grace,
         )
         # `kill` ends a run in the same way as Ctrl-C.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,12 +101,25 @@ class Engine:
 
         Raises `CannotRunError` if a worker finds no master, or a master too few workers.
         """
-        _configure_logging()
+        _configure_logging(self.fail)
         # Violations are printed when they are found.
         runners.WORKER_REPORT_INTERVAL = _REPORTS
         if self.settings.role is Role.WORKER:
             return self._run_worker()
         return self._run_and_report()
+
+    def fail(self, error: BaseException) -> None:
+        """Record an internal error, and end the load."""
+        self.pool.results.fail(error, self.target.secrets())
+        if self.settings.debug:
+            click.echo(Failure.of(error, self.target.secrets()).traceback, err=True)
+        # A worker goes on until its master has read its results.
+        if self.settings.role is not Role.WORKER:
+            self._stop(FAILED)
+
+    @property
+    def _grace(self) -> float:
+        return min(_GRACE, _SHARE * self.settings.seconds)
 
     # A worker
 
@@ -113,9 +135,12 @@ class Engine:
         runner.greenlet.spawn(self._watch)
         runner.greenlet.spawn(self._quit_on_interrupt)
         runner.greenlet.join()
-        problem = self.pool.results.problem
-        click.echo(f"This worker is done{f': {problem}' if problem else ''}.")
-        return ExitStatus.NOT_RUN if problem else ExitStatus.KEPT
+        own = self.pool.results
+        if own.failure is not None:
+            output.last_line(internal_error(own.failure), error=True)
+            return ExitStatus.INTERNAL_ERROR
+        click.echo(f"This worker is done{f': {own.problem}' if own.problem else ''}.")
+        return ExitStatus.INCOMPLETE if own.problem else ExitStatus.KEPT
 
     def _quit_on_interrupt(self) -> None:
         """End this worker when it is interrupted; its master writes the report."""
@@ -135,22 +160,33 @@ class Engine:
     # A master, or a single process
 
     def _run_and_report(self) -> ExitStatus:
-        settings, environment = self.settings, self.environment
-        with self._workers():
-            if settings.role is Role.MASTER:
-                self._wait_for_workers()
-            runner = environment.runner
-            users, over = settings.users, settings.seconds
-            click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
-            begun = time.monotonic()
-            gevent.spawn_later(over, self._stop, DONE)
-            helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]
-            helpers.append(gevent.spawn(stats.stats_history, runner))
-            starting = gevent.spawn(runner.start, users, settings.spawn_rate)
-            reason = self._end.get()
-            gevent.killall([*helpers, starting])
-            self._stop_visitors()
+        reason = FAILED
+        try:
+            with self._workers():
+                reason = self._load()
+        except CannotRunError:
+            raise
+        except Exception as error:  # noqa: BLE001  # what was found so far is reported
+            self.fail(error)
         return self._conclude(interrupted=reason == INTERRUPTED)
+
+    def _load(self) -> str:
+        """Run the load to its end, and return why it ended."""
+        settings = self.settings
+        if settings.role is Role.MASTER:
+            self._wait_for_workers()
+        runner = self.environment.runner
+        users, over = settings.users, settings.seconds
+        click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
+        begun = time.monotonic()
+        gevent.spawn_later(over, self._stop, DONE)
+        helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]
+        helpers.append(gevent.spawn(stats.stats_history, runner))
+        starting = gevent.spawn(runner.start, users, settings.spawn_rate)
+        reason: str = self._end.get()
+        gevent.killall([*helpers, starting])
+        self._stop_visitors()
+        return reason
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
@@ -170,7 +206,10 @@ class Engine:
         finally:
             for child in children:
                 child.terminate()
-                child.wait()
+                # Most workers report their error themselves, in more words.
+                failed = child.wait() == ExitStatus.INTERNAL_ERROR
+                if failed and self.results.failure is None:
+                    self.fail(InternalError("a worker ended with an internal error"))
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
         settings = self.settings
@@ -188,6 +227,7 @@ class Engine:
             *(sys.executable, "-P", "-m", "siteassist_contract.load", self.target.base_url),
             *("--worker", "--master-host", settings.master_host, "--master-port", str(port)),
             *("--think", str(shortest), str(longest)),
+            *(("--debug",) if settings.debug else ()),
             *(() if network.ca is None else ("--ca", network.ca)),
             *(("--insecure",) if network.insecure else ()),
         ]
@@ -267,9 +307,6 @@ class Engine:
             lost = self.pool.lost()
             if lost is not None:
                 own.problem = f"the server stopped answering ({lost})"
-            if runner.exceptions:
-                failed = next(iter(runner.exceptions.values()))
-                own.problem = f"a simulated visitor failed: {failed['msg']}"
             if self.settings.role is Role.WORKER:
                 continue
             whole = self.results
@@ -277,10 +314,18 @@ class Engine:
                 self._shown.add(key)
                 click.echo(report.brief(whole.violations[key]))
             missing = self.settings.role is Role.MASTER and not runner.clients.all
-            if whole.problem or missing:
+            if whole.failure is not None:
+                self._stop(FAILED)
+            elif whole.problem or missing:
                 self._stop(LOST)
-            elif self.settings.visits is not None and whole.visits >= self.settings.visits:
+            elif self._ends_early(whole):
                 self._stop(DONE)
+
+    def _ends_early(self, whole: LoadResults) -> bool:
+        """Whether the number of visits is reached, and nothing of the plan is missing."""
+        if self.settings.visits is None or whole.visits < self.settings.visits:
+            return False
+        return conclude(self.plan, whole, 0).verdict is not ExitStatus.INCOMPLETE
 
     def _progress(self, begun: float) -> None:
         # The first line is printed early, to show that the load has started.
@@ -317,26 +362,78 @@ class Engine:
     # At the end
 
     def _conclude(self, *, interrupted: bool) -> ExitStatus:
-        figures, whole = self.environment.runner.stats, self.results
-        click.echo()
-        stats.print_stats(figures, current=False)
-        stats.print_percentile_stats(figures)
-        report.show(whole)
-        verdict = report.verdict(whole, figures.total.num_requests, interrupted=interrupted)
-        self._write(whole, verdict, self.settings.reports)
-        status = report.status_of(whole, interrupted=interrupted)
-        output.last_line(verdict, error=status is ExitStatus.NOT_RUN)
-        return status
-
-    def _write(self, whole: LoadResults, verdict: str, folder: Path) -> None:
-        figures = self.environment.runner.stats
-        html = get_html_report(self.environment, show_download_link=False)
-        entries = [entry.to_dict() for entry in (*figures.entries.values(), figures.total)]
+        """Print and write what was found, and the verdict; an error loses only its own part."""
+        settings = self.settings
+        for part in (self._print_times, self._print_findings):
+            self._attempt(part)
         writers = {
-            folder / report.HTML: lambda path: files.write(path, output.printable(html)),
-            folder / report.JSON: lambda path: report.write(whole, verdict, entries, path),
+            settings.reports / report.HTML: self._write_html,
+            settings.reports / report.JSON: lambda path: self._write_json(path, interrupted),
         }
-        files.tell(files.write_all(writers))
+        problems = {path: self._attempt(writer, path) for path, writer in writers.items()}
+        files.tell(problems)
+        conclusion = self._conclusion(interrupted)
+        is_error = conclusion.verdict in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR)
+        output.last_line(conclusion.line, error=is_error)
+        return conclusion.status
+
+    def _attempt(self, part: Callable[..., object], *arguments: object) -> str:
+        """Call a part of the end; return why it failed, or an empty text."""
+        try:
+            part(*arguments)
+        except OSError as error:
+            return error.strerror or str(error)
+        except Exception as error:  # noqa: BLE001  # the other parts are still wanted
+            self.fail(error)
+            return f"internal error: {type(error).__name__}"
+        return ""
+
+    def _conclusion(self, interrupted: bool) -> Conclusion:
+        return conclude(
+            self.plan,
+            self.results,
+            self.environment.stats.total.num_requests,
+            interrupted=interrupted,
+            allow_incomplete=self.settings.allow_incomplete,
+        )
+
+    def _print_times(self) -> None:
+        click.echo()
+        stats.print_stats(self.environment.stats, current=False)
+        stats.print_percentile_stats(self.environment.stats)
+
+    def _print_findings(self) -> None:
+        report.show(self.results)
+
+    def _write_html(self, path: Path) -> None:
+        html = get_html_report(self.environment, show_download_link=False)
+        files.write(path, output.printable(html))
+
+    def _write_json(self, path: Path, interrupted: bool) -> None:
+        figures = self.environment.stats
+        entries = [entry.to_dict() for entry in (*figures.entries.values(), figures.total)]
+        conclusion = self._conclusion(interrupted)
+        requests = figures.total.num_requests
+        report.write(report.document(self.plan, self.results, requests, conclusion, entries), path)
+
+
+class _Failures(logging.Handler):
+    """A handler that reports the exceptions that Locust catches and logs."""
+
+    def __init__(self, on_failure: Callable[[BaseException], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._on_failure = on_failure
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report the exception of a record, or print its message if it has none."""
+        # Most of Locust's messages contain only the text of the traceback.
+        error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        # A broken connection between a worker and its master is no error of the code.
+        if record.levelno < logging.ERROR or error is None or isinstance(error, RPCError):
+            click.echo(self.format(record), err=True)
+        else:
+            self._on_failure(error)
 
 
 def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
@@ -359,7 +456,7 @@ def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
     return Visitor
 
 
-def _configure_logging() -> None:
+def _configure_logging(on_failure: Callable[[BaseException], None]) -> None:
     """Print Locust's tables without a prefix, and only warnings besides."""
     tables = logging.getLogger("locust.stats_logger")
     tables.setLevel(logging.INFO)
@@ -367,6 +464,4 @@ def _configure_logging() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     tables.addHandler(handler)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    # No tracebacks of visitors: `_watch` reports the failure once.
-    logging.getLogger("locust.user").setLevel(logging.CRITICAL)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Failures(on_failure)])

@@ -10,6 +10,8 @@ from siteassist_contract.http.recorder import Exchange
 
 LAYER = "load"
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS, SERVER_ERRORS = 402, 429, 500
+UNAVAILABLE = frozenset({502, 503})
+"""Statuses of a server that cannot serve for the moment."""
 _UNJUDGED = frozenset({"stream-incremental"})
 """Not judged under load, where a server may delay streams; percentiles show it."""
 
@@ -17,18 +19,21 @@ _UNJUDGED = frozenset({"stream-incremental"})
 class CutShortError(BaseException):
     """A visit that cannot continue. Not an `Exception`: see `UnansweredError`."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, operation: str) -> None:
         super().__init__(f"{status}")
         self.status = status
+        self.operation = operation
 
 
 @dataclass
 class LoadFindings(Findings):
     """The findings of one visit.
 
-    Any status >= 500 is a violation, including 502 and 503: a load test examines whether a
-    server withstands the load. Such a status ends the visit, since further requests would
-    only find the same fault again. So do 402 and 429, which are not violations.
+    A status of `UNAVAILABLE` is a violation under load, since a load test examines whether a
+    server withstands the load, but only of a server that can complete a visit at all. So
+    `siteassist_contract.load.visitors` judges it. Any status >= 500 ends the visit, since
+    further requests would only find the same fault again. So do 402 and 429, which are not
+    violations.
     """
 
     layer: str = LAYER
@@ -39,22 +44,24 @@ class LoadFindings(Findings):
         Raises `CutShortError` if the visit cannot continue.
         """
         described = super().see(exchange, history)
-        if exchange.status >= SERVER_ERRORS:
-            # Not `judge`, which takes 502 and 503 for circumstances.
-            self.tested["no-server-error", exchange.operation] += 1
-            self.violate(
-                "no-server-error",
-                exchange.operation,
-                "an answer, or a refusal with a status below 500",
-                str(exchange.status),
-                history,
-            )
         if exchange.status >= SERVER_ERRORS or exchange.status in (
             PAYMENT_REQUIRED,
             TOO_MANY_REQUESTS,
         ):
-            raise CutShortError(exchange.status)
+            raise CutShortError(exchange.status, exchange.operation)
         return described
+
+    def judge_unavailable(self, operation: str, status: int, exchanges: Sequence[Exchange]) -> None:
+        """Record a status of `UNAVAILABLE` as a violation."""
+        # Not with `judge`, for which these statuses prove nothing.
+        self.tested["no-server-error", operation] += 1
+        self.violate(
+            "no-server-error",
+            operation,
+            "an answer, or a refusal with a status below 500",
+            str(status),
+            exchanges,
+        )
 
     def judge(
         self,

@@ -53,19 +53,26 @@ class Meter(httpx.BaseTransport):
     def __init__(self, inner: httpx.BaseTransport, on_answer: Callable[[Timing], None]) -> None:
         self._inner = inner
         self._on_answer = on_answer
+        self.pending: tuple[str, float] | None = None
+        """The ``operationId`` and the beginning of a request without a complete answer."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Exceptions of the wrapped transport are passed on."""
         began = time.monotonic()
-        response = self._inner.handle_request(request)
         facts = request.extensions.get(CALL, CallFacts(""))
+        self.pending = (facts.operation, began)
+        response = self._inner.handle_request(request)
         timing = Timing(request.method, response.status_code, began, facts.operation)
         is_stream = response.headers.get("content-type", "").startswith(EVENT_STREAM)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
-            stream=_Metered(response, timing, self._on_answer, is_stream=is_stream),
+            stream=_Metered(response, timing, self._answered, is_stream=is_stream),
         )
+
+    def _answered(self, timing: Timing) -> None:
+        self.pending = None
+        self._on_answer(timing)
 
     def close(self) -> None:
         """Close the wrapped transport."""

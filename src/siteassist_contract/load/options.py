@@ -42,3 +42,7 @@ class LoadOptions:
     """The port; 0 lets the system choose one, for a master that starts its workers itself."""
     reports: Path
     """The folder for reports."""
+    allow_incomplete: bool = False
+    """Whether an incomplete load ends with exit status 0."""
+    debug: bool = False
+    """Whether the traceback of an internal error is printed."""

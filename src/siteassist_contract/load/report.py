@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +12,20 @@ import click
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Violation
+from siteassist_contract.load.plan import Plan
 from siteassist_contract.load.results import LoadResults
+from siteassist_contract.load.verdict import Conclusion
 from siteassist_contract.report import files
-from siteassist_contract.verdict import ExitStatus
 from siteassist_spec.output import one_line, printable
 
 HTML, JSON = "load.html", "load.json"
 """The names of the reports."""
-
-
-def status_of(results: LoadResults, *, interrupted: bool) -> ExitStatus:
-    """Return the exit status: violations take precedence over other problems."""
-    if results.violations:
-        return ExitStatus.BROKEN
-    # Ctrl-C ends a server that was started in the same terminal, too.
-    if interrupted:
-        return ExitStatus.INTERRUPTED
-    return ExitStatus.NOT_RUN if results.problem else ExitStatus.KEPT
-
-
-def verdict(results: LoadResults, requests: int, *, interrupted: bool) -> str:
-    """Return the verdict of a load test as one line."""
-    asked = f"{requests} answers in {results.visits} visits"
-    ended = f" The load did not finish: {results.problem}." if results.problem else ""
-    if interrupted:
-        ended = " The load was interrupted."
-    if results.violations:
-        count = len(results.violations)
-        ways = "1 way" if count == 1 else f"{count} ways"
-        return f"The server breaks the contract under load in {ways} ({asked}).{ended}"
-    if ended:
-        return f"{ended.strip()} No violation was found ({asked})."
-    return f"The server keeps the contract under load ({asked})."
+VERSION = 1
+"""The version of the JSON report, which changes with the meaning of a key."""
+_FOUND = (
+    *("violations", "counts"),
+    *("throttled", "refused", "unavailable", "unanswered", "abandoned"),
+)
 
 
 def brief(found: Violation) -> str:
@@ -50,12 +34,13 @@ def brief(found: Violation) -> str:
 
 
 def show(results: LoadResults) -> None:
-    """Print the findings, and the counts of 429 and 402."""
+    """Print the findings, and the counts of refusals."""
     for number, (key, found) in enumerate(results.violations.items(), 1):
         click.echo(_full(number, found, results.counts[key]))
     for status, words, counted in (
         (429, "visitors waited as requested", results.throttled),
         (402, "not a violation", results.refused),
+        ("502 or 503", "violations of a server that completes visits", results.unavailable),
     ):
         if counted:
             each = ", ".join(f"{name} {count}" for name, count in counted.most_common())
@@ -63,10 +48,46 @@ def show(results: LoadResults) -> None:
     click.echo()
 
 
-def write(results: LoadResults, line: str, stats: list[dict[str, Any]], path: Path) -> None:
-    """Write the JSON report: the verdict ``line``, violations, counts and Locust's ``stats``."""
-    document = {"verdict": line, **results.document(), "stats": stats}
-    del document["final"]
+def document(
+    plan: Plan,
+    results: LoadResults,
+    requests: int,
+    conclusion: Conclusion,
+    stats: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the JSON report; docs/load.md describes it."""
+    found = results.document()
+    failure = results.failure
+    return {
+        "version": VERSION,
+        "verdict": conclusion.name,
+        "exit_status": int(conclusion.status),
+        "line": conclusion.line,
+        "allowed_incomplete": conclusion.allowed,
+        "problem": results.problem,
+        "internal_error": failure and {"type": failure.type, "text": failure.text},
+        "planned": {
+            "seconds": plan.seconds,
+            "visitors": plan.visitors,
+            "visits": plan.visits,
+            "steps": plan.steps,
+            "rules": {key: sample.least for key, sample in plan.samples.items()},
+        },
+        "done": {
+            "visitors": results.visitors,
+            "visits": results.visits,
+            "requests": requests,
+            "steps": found["steps"],
+            "rules": found["samples"],
+        },
+        "not_tested": [dataclasses.asdict(part) for part in conclusion.not_tested],
+        **{name: found[name] for name in _FOUND},
+        "stats": stats,
+    }
+
+
+def write(document: Mapping[str, Any], path: Path) -> None:
+    """Write the JSON report."""
     files.write(path, files.json_text(document))
 
 

@@ -7,8 +7,9 @@ data; this module decides the order of the requests.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from siteassist_contract import tolerance
@@ -19,19 +20,18 @@ from siteassist_contract.description import (
     session_arguments,
     session_token,
 )
-from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
+from siteassist_contract.load import plan
 from siteassist_contract.load.judge import LoadFindings
 from siteassist_contract.report.reproduction import VISITORS, Renderer
 
 FIRST, SECOND = VISITORS
 QUESTION = "How long does shipping take?"
+NO_QNAS = "the project has no Q&As"
 _CONTEXT = {"context": {"pageUrl": "https://shop.example/pricing"}}
 _PAGE = {"pageContext": {"url": "https://shop.example/pricing", "title": "Pricing"}}
-_OFTEN, _SELDOM = 2, 4
-"""Intervals, in visits, of steps that are not in every visit."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,15 @@ class Visit:
     target: Target
     recorder: Recorder
     """The recorder of the visitor, whose history is that of the visit."""
-    findings: Findings
+    findings: LoadFindings
     devices: dict[str, str]
     """The devices of the visit, shared with the renderer of commands."""
     think: Callable[[], None]
     """Called between two steps; may end the visit with an exception."""
+    steps: Counter[str] = field(default_factory=Counter)
+    """Number of steps, by name, that came to their end."""
+    unmet: dict[str, str] = field(default_factory=dict)
+    """The reason why a step was impossible, by its name."""
 
     @classmethod
     def prepare(
@@ -62,50 +66,67 @@ class Visit:
         )
         return cls(target, recorder, findings, devices, think)
 
-    def run(self, number: int) -> None:
-        """Make the visit; ``number`` selects its optional steps.
+    def run(self, number: int) -> bool:
+        """Make the visit, and return whether it came to its last step.
 
-        Raises `siteassist_contract.load.judge.CutShortError`,
+        ``number`` selects its optional steps. Raises
+        `siteassist_contract.load.judge.CutShortError`,
         `siteassist_contract.http.recorder.UnansweredError` or
         `siteassist_contract.http.recorder.GoneError` if the visit cannot continue.
         """
-        often, seldom = number % _OFTEN == 0, number % _SELDOM == 0
         anonymous = Session(self.target.base_url, self.recorder, "", None)
         project = self._document(anonymous.call("getProject", query=self._key))
-        visitor = self._start_session(FIRST, again=seldom)
+        self._done(plan.PROJECT)
+        again = plan.SESSION_AGAIN.is_in(number)
+        visitor = self._start_session(FIRST, again=again)
         if visitor is None:
-            return
+            return False
+        self._done(plan.SESSION, *((plan.SESSION_AGAIN,) if again else ()))
         self.think()
-        known = visitor.start(_CONTEXT if often else None)
+        with_context = plan.START_WITH_CONTEXT.is_in(number)
+        known = visitor.start(_CONTEXT if with_context else None)
         if known is None:
-            return
-        if seldom:
-            visitor.start(None if often else _CONTEXT)
+            return False
+        self._done(plan.START_WITH_CONTEXT if with_context else plan.START_WITHOUT_BODY)
+        if plan.START_SECOND.is_in(number):
+            visitor.start(None if with_context else _CONTEXT)
+            self._done(plan.START_SECOND)
         # Unique, so that data of another visit is recognised.
         secret = f"{QUESTION} {uuid.uuid4().hex}"
         visitor.send(known, secret, stream=False, extra=_PAGE)
+        self._done(plan.SEND)
         self.think()
         visitor.send(known, f"Tell me more, {uuid.uuid4().hex}.", stream=True)
+        self._done(plan.SEND_STREAM)
         self.think()
         visitor.history(known, limit=2, offset=1)
         visitor.history(known, role="assistant")
+        self._done(plan.HISTORY)
         answer = next((m for m in known.messages if m.role == "assistant"), None)
         if answer is not None:
             visitor.rate(known, answer, "like")
             visitor.rate(known, answer, None)
+            self._done(plan.RATE)
         self.think()
         self._read_knowledge(anonymous, str(project.get("id") or ""))
         self.think()
-        visitor.complete(QUESTION, stream=often)
+        as_stream = plan.COMPLETE_STREAM.is_in(number)
+        visitor.complete(QUESTION, stream=as_stream)
+        self._done(plan.COMPLETE_STREAM if as_stream else plan.COMPLETE)
         visitor.page(limit=5)
-        if seldom:
+        if plan.INTRUDE.is_in(number):
             stranger = self._start_session(SECOND)
             if stranger is not None:
                 self._intrude(stranger.session, known.id, secret)
+                self._done(plan.INTRUDE)
         self.think()
-        visitor.close(known, {"closeReason": "Issue resolved"} if often else None)
+        with_reason = plan.CLOSE_WITH_REASON.is_in(number)
+        visitor.close(known, {"closeReason": "Issue resolved"} if with_reason else None)
+        self._done(plan.CLOSE_WITH_REASON if with_reason else plan.CLOSE)
         visitor.history(known)
         visitor.page(status="closed")
+        self._done(plan.LIST, plan.LAST)
+        return True
 
     def _start_session(self, name: str, *, again: bool = False) -> Visitor | None:
         """Start the session of a new device, or two sessions in a row if ``again`` is set."""
@@ -140,6 +161,7 @@ class Visit:
         results = found.get("results")
         count = len(results) if isinstance(results, list) else 0
         self._judge(count <= 3, "list-page", "search", "at most 3 results", f"{count}")
+        self._done(plan.SEARCH)
         if not project_id:
             return
         page = self._document(
@@ -152,6 +174,9 @@ class Visit:
         total = page.get("total")
         due = min(2, int(total)) if isinstance(total, int | float) else len(items)
         self._judge(len(items) == due, "list-page", "getQnas", f"{due} of {total}", f"{len(items)}")
+        self._done(plan.QNAS)
+        if not items:
+            self.unmet[plan.QNA.name] = NO_QNAS
         for item in items[:1]:
             one = self._document(
                 anonymous.call(
@@ -162,10 +187,11 @@ class Visit:
             self._judge(
                 one.get("id") == item.get("id"), "same-object", "getQna", f"{item.get('id')}", shown
             )
+            self._done(plan.QNA)
 
     def _intrude(self, session: Session, conversation_id: str, secret: str) -> None:
         """Read a conversation as another visitor, and check that it is refused."""
-        for operation_id in ("getConversation", "getMessages"):
+        for operation_id in plan.INTRUDED:
             exchange = session.call(operation_id, path={"conversationId": conversation_id})
             self._see(exchange)
             shown = secret.encode() in exchange.content
@@ -176,6 +202,10 @@ class Visit:
                 "403 or 404 for another visitor's object",
                 f"{exchange.status}{', with data of the owner' if shown else ''}",
             )
+
+    def _done(self, *steps: plan.Step) -> None:
+        """Record that steps of the visit came to their end."""
+        self.steps.update(step.name for step in steps)
 
     @property
     def _key(self) -> dict[str, str]:

@@ -11,10 +11,17 @@ import httpx
 
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import GoneError, Recorder, UnansweredError
-from siteassist_contract.load.judge import PAYMENT_REQUIRED, TOO_MANY_REQUESTS, CutShortError
+from siteassist_contract.load.judge import (
+    PAYMENT_REQUIRED,
+    TOO_MANY_REQUESTS,
+    UNAVAILABLE,
+    CutShortError,
+    LoadFindings,
+)
 from siteassist_contract.load.meter import Meter, Timing
-from siteassist_contract.load.reachability import Reachability
+from siteassist_contract.load.reachability import PATIENCE, Reachability
 from siteassist_contract.load.results import LoadResults
+from siteassist_contract.load.time_limit import within
 from siteassist_contract.load.visit import Visit
 
 PAUSE = 1.0
@@ -35,6 +42,10 @@ class VisitorPool:
     sleep: Callable[[float], None] = time.sleep
     results: LoadResults = field(default_factory=LoadResults)
     reachability: Reachability = field(default_factory=Reachability)
+    slowest: float = 0.0
+    """Duration of the slowest answer, in seconds."""
+    _unavailable: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """Records each operation's 502 or 503 as a violation, once a visit is complete."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def join(self, think: Callable[[], None]) -> SimulatedVisitor:
@@ -58,6 +69,20 @@ class VisitorPool:
         """Return why the server counts as gone, or None."""
         return self.reachability.lost()
 
+    def completed(self) -> None:
+        """Record a complete visit; a 502 or 503 is a violation from now on."""
+        self.results.visits += 1
+        while self._unavailable:
+            self._unavailable.popitem()[1]()
+
+    def unavailable(self, operation: str, confirm: Callable[[], None]) -> None:
+        """Record a 502 or 503; ``confirm`` records a violation if a visit was or is complete."""
+        self.results.unavailable[operation] += 1
+        if self.results.visits:
+            confirm()
+        else:
+            self._unavailable.setdefault(operation, confirm)
+
     def settle(self) -> None:
         """Decide at the end whether the last failed requests were violations.
 
@@ -68,17 +93,24 @@ class VisitorPool:
             return
         began = time.monotonic()
         try:
-            with httpx.Client(
+            within(2 * PAUSE, self._knock)
+        except (httpx.HTTPError, TimeoutError):
+            self.results.problem = self.results.problem or f"the server is gone ({reason})"
+        else:
+            self.reachability.answered(began)
+
+    def _knock(self) -> None:
+        """Request any answer from the server."""
+        with (
+            httpx.Client(
                 transport=self.transport(),
                 headers=self.target.network.headers,
                 timeout=PAUSE,
                 trust_env=False,
-            ) as client:
-                client.get(self.target.base_url)
-        except httpx.HTTPError:
-            self.results.problem = self.results.problem or reason
-        else:
-            self.reachability.answered(began)
+            ) as client,
+            client.stream("GET", self.target.base_url),
+        ):
+            pass
 
 
 class SimulatedVisitor:
@@ -87,9 +119,11 @@ class SimulatedVisitor:
     def __init__(self, pool: VisitorPool, think: Callable[[], None]) -> None:
         self._pool = pool
         self._think = think
+        self._has_completed = False
+        self._meter = Meter(pool.transport(), self._measure)
         self._recorder = Recorder(
             network=pool.target.network,
-            transport=Meter(pool.transport(), self._measure),
+            transport=self._meter,
             sleep=pool.sleep,
             # Under load, 502 and 503 are violations.
             waits_for=(TOO_MANY_REQUESTS,),
@@ -101,9 +135,11 @@ class SimulatedVisitor:
         visit = Visit.prepare(pool.target, self._recorder, self._think, render=pool.renders)
         # An exception of `think` ends the visit, too; the findings up to that point count.
         try:
-            visit.run(pool.number())
-            pool.results.visits += 1
-        except CutShortError:
+            if visit.run(pool.number()):
+                self._completed()
+        except CutShortError as error:
+            if error.status in UNAVAILABLE:
+                self._unavailable(visit, error.operation, error.status)
             pool.sleep(PAUSE)
         except UnansweredError as error:
             self._unanswered(visit, error.operation, str(error))
@@ -113,20 +149,54 @@ class SimulatedVisitor:
             else:  # the server asked for a long wait
                 pool.sleep(_LONG_PAUSE)
         finally:
+            self._note_abandoned()
             pool.results.take(visit.findings)
+            pool.results.steps.update(visit.steps)
+            pool.results.unmet.update(visit.unmet)
 
     def close(self) -> None:
         """Close the connections."""
         self._recorder.close()
 
-    def _unanswered(self, visit: Visit, operation: str, reason: str) -> None:
-        pool, history = self._pool, list(self._recorder.history)
-        # New findings: those of the visit are already in the results.
-        late = Visit.prepare(pool.target, self._recorder, self._think)
+    def _completed(self) -> None:
+        self._pool.results.visitors += not self._has_completed
+        self._has_completed = True
+        self._pool.completed()
+
+    def _note_abandoned(self) -> None:
+        """Record a request that the end of the load cut off, if it was overdue."""
+        pool, pending = self._pool, self._meter.pending
+        if pending is None:
+            return
+        operation, began = pending
+        self._meter.pending = None
+        if time.monotonic() - began > max(PATIENCE, 2 * pool.slowest):
+            pool.results.abandoned[operation] += 1
+
+    def _late_findings(self, visit: Visit) -> LoadFindings:
+        """Return new findings, since those of the visit are already in the results."""
+        late = Visit.prepare(self._pool.target, self._recorder, self._think)
         late.devices.update(visit.devices)
+        return late.findings
+
+    def _unavailable(self, visit: Visit, operation: str, status: int) -> None:
+        pool, history = self._pool, list(self._recorder.history)
+        late = self._late_findings(visit)
 
         def confirm() -> None:
-            late.findings.judge(
+            late.judge_unavailable(operation, status, history)
+            pool.results.take(late)
+
+        pool.unavailable(operation, confirm)
+
+    def _unanswered(self, visit: Visit, operation: str, reason: str) -> None:
+        pool, history = self._pool, list(self._recorder.history)
+        self._meter.pending = None
+        pool.results.unanswered[operation] += 1
+        late = self._late_findings(visit)
+
+        def confirm() -> None:
+            late.judge(
                 kept=False,
                 rule="answered",
                 operation=operation,
@@ -134,7 +204,7 @@ class SimulatedVisitor:
                 actual=reason,
                 exchanges=history,
             )
-            pool.results.take(late.findings)
+            pool.results.take(late)
 
         pool.reachability.failed(f"{operation}: {reason}", confirm)
         pool.sleep(PAUSE)
@@ -142,6 +212,7 @@ class SimulatedVisitor:
     def _measure(self, timing: Timing) -> None:
         pool, operation = self._pool, timing.operation
         pool.reachability.answered(timing.began)
+        pool.slowest = max(pool.slowest, timing.seconds)
         if timing.status == TOO_MANY_REQUESTS:
             pool.results.throttled[operation] += 1
             return

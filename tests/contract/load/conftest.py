@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from siteassist_contract.description import operations
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
@@ -86,5 +88,38 @@ def broken_url() -> Iterator[str]:
     app = create_app(MockSettings())
     assert app.middleware_stack is not None
     app.middleware_stack = DropsLastDelta(app.middleware_stack)
+    with serving(app) as base_url:
+        yield base_url
+
+
+class Refuses:
+    """Middleware that refuses each request with one status after some answers."""
+
+    def __init__(self, app: ASGIApp, status: int, after: int) -> None:
+        self._app = app
+        self._status = status
+        self._left = after
+        each = operations().values()
+        self._undocumented = tuple(one.path for one in each if status not in one.responses)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward the first requests, and refuse the others where that is documented."""
+        is_http = scope["type"] == "http"
+        if not is_http or self._left > 0 or scope["path"].endswith(self._undocumented):
+            self._left -= 1
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json")]
+        body = b'{"error": {"code": "LATER", "message": "Later.", "details": {}}}'
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def refusing(status: int, after: int) -> Iterator[str]:
+    """Run a mock that refuses every request after some answers."""
+    app = create_app(MockSettings())
+    assert app.middleware_stack is not None
+    app.middleware_stack = Refuses(app.middleware_stack, status, after)
     with serving(app) as base_url:
         yield base_url

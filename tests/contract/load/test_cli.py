@@ -84,7 +84,7 @@ def test_correct_server_passes(url: str, tmp_path: Path) -> None:
     """The status is 0, the figures are listed by operation, and the key is not printed."""
     status, printed = run(tmp_path, url, *SHORT)
     assert 0 == status, printed
-    assert printed.endswith("visits).\n")
+    assert printed.endswith("requests).\n")
     for name in ("sendMessage: first delta", "createChatCompletion: between deltas", "init"):
         assert f" {name} " in printed
     reports = [path.read_text() for path in (tmp_path / "reports").iterdir()]
@@ -121,6 +121,8 @@ def test_violation_of_a_worker_reaches_its_master(broken_url: str, tmp_path: Pat
     assert 1 == status, printed
     assert "Finding 1: POST /conversations/{conversationId}/messages (sendMessage)" in printed
     assert [("This worker is done.\n", 0)] * 2 == ends
+    document = json.loads((tmp_path / "reports" / "load.json").read_text())
+    assert ("broken", 1) == (document["verdict"], document["exit_status"])
 
 
 @pytest.mark.usefixtures("measured_children")
@@ -136,7 +138,8 @@ def test_lost_server_ends_the_load(tmp_path: Path) -> None:
     printed, _ = process.communicate()
     context.__exit__(None, None, None)
     assert 2 == process.returncode, printed
-    assert "The load did not finish: the server stopped answering" in printed
+    assert "the server stopped answering" in printed.splitlines()[-1]
+    assert printed.splitlines()[-1].startswith("Incomplete: ")
     assert "Traceback" not in printed
 
 
@@ -150,7 +153,7 @@ def test_interruption_ends_with_a_report(url: str, tmp_path: Path) -> None:
         printed, _ = process.communicate()
     assert 130 == process.returncode, printed
     assert "Aggregated" in printed
-    assert "The load was interrupted. No violation was found" in printed
+    assert ": the load was interrupted (" in printed.splitlines()[-1]
 
 
 @needs_locust
@@ -175,7 +178,7 @@ def test_signal_before_the_load_is_one_line(
                 read_until(process, "Waiting for 1 workers")
             process.send_signal(number)
             printed, _ = process.communicate()
-    expected = "The load was interrupted; there is no verdict.\n"
+    expected = "Incomplete: nothing was tested: the load was interrupted; run it again.\n"
     assert (130, expected) == (process.returncode, printed)
 
 
@@ -213,16 +216,25 @@ def test_load_that_cannot_start_leaves_no_earlier_reports(tmp_path: Path) -> Non
     assert ["summary.json"] == [path.name for path in tmp_path.iterdir()]
 
 
+def test_load_that_cannot_start_may_be_allowed(tmp_path: Path) -> None:
+    """With `--allow-incomplete`, the status is 0, and the last line has the reason for it."""
+    options = ("--api-key", KEY, "--reports", str(tmp_path), "--allow-incomplete")
+    answer = CliRunner().invoke(main, [f"http://127.0.0.1:{free_port()}/v2", *options])
+    assert 0 == answer.exit_code
+    assert "Incomplete: nothing was tested: no server at" in answer.output
+    assert answer.output.endswith("(exit status 0 because of --allow-incomplete).\n")
+
+
 @needs_locust
 def test_load_that_cannot_start_is_reported(url: str, tmp_path: Path) -> None:
     """A missing server and a refused key are reported in one line."""
     unused = f"http://127.0.0.1:{free_port()}/v2"
     status, printed = run(tmp_path, unused)
     assert (2, 1) == (status, printed.count("\n"))
-    assert printed.startswith("The load cannot run: no server at")
+    assert printed.startswith("Incomplete: nothing was tested: no server at")
     status, printed = run(tmp_path, url, key="pk_wrong_0123456789")
     assert (2, 1) == (status, printed.count("\n"))
-    assert printed.startswith("The load cannot run: the API key was refused")
+    assert printed.startswith("Incomplete: nothing was tested: the API key was refused")
 
 
 @needs_locust
@@ -252,9 +264,9 @@ def test_missing_locust_is_reported() -> None:
     [
         (("--master", "--worker"), "--master, --worker and --processes are mutually exclusive"),
         (("--think", "2", "1"), "--think: MIN must not be greater than MAX"),
-        (("--api-key", ""), "The load cannot run: no credential"),
+        (("--api-key", ""), "Incomplete: nothing was tested: no credential"),
         (("--api-key", KEY, "--reports", "/dev/null/reports"), "reports cannot be written to"),
-        (("--api-key", KEY, "--reports", "."), "The load cannot run: no server at"),
+        (("--api-key", KEY, "--reports", "."), "Incomplete: nothing was tested: no server at"),
     ],
 )
 def test_invalid_options_are_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
