@@ -59,10 +59,16 @@ def fail_at(place: str, folder: Path, *words: str, kind: str = "ValueError") -> 
 @needs_locust
 @pytest.mark.parametrize(
     ("mode", "place"),
-    [("hang", "messages"), ("drip-head", "later"), ("drip-body", "messages"), ("reset", "later")],
+    [
+        ("hang", "messages"),
+        ("drip-head", "later"),
+        ("drip-body", "messages"),
+        ("endless-continue", "messages"),
+        ("reset", "later"),
+    ],
 )
 def test_hostile_server_is_never_kept(mode: str, place: str, tmp_path: Path) -> None:
-    """A server that hangs, drips or resets ends with an incomplete load, in time."""
+    """A server that hangs, drips, pours or resets ends with an incomplete load, in time."""
     with hostile_server(MODES[mode], PLACES[place]) as server:
         began = time.monotonic()
         status, printed = run(tmp_path, server.url, *SHORT)
