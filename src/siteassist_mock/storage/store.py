@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     select,
     text,
     update,
@@ -35,6 +36,7 @@ from sqlalchemy import (
 
 from siteassist_mock.clock import Clock
 from siteassist_mock.storage.database import Database, StoreError, open_database
+from siteassist_mock.storage.prepared import PreparedStatements
 from siteassist_mock.storage.schema import prepare
 from siteassist_mock.storage.tables import (
     ConversationRow,
@@ -74,7 +76,7 @@ _VISITORS = select(*_columns(visitors, VisitorRow))
 _CONVERSATIONS = select(*_columns(conversations, ConversationRow))
 _MESSAGES = select(*_columns(messages, MessageRow))
 
-# The statements of nearly every request: SQLAlchemy takes longer to build one than to run it.
+# The statements of nearly every request, which are prepared.
 _SESSION = (
     select(sessions.c.last_used, *_VISITORS.selected_columns)
     .join(visitors, sessions.c.visitor_id == visitors.c.id)
@@ -86,6 +88,11 @@ _OWN_CONVERSATION = _CONVERSATIONS.where(
     conversations.c.visitor_id == bindparam("visitor_id"),
 )
 _ANY_CONVERSATION = _CONVERSATIONS.where(conversations.c.id == bindparam("conversation_id"))
+# Writers to one conversation wait here for each other. SQLite has no such clause: there
+# all writers wait for each other.
+_LOCKING = {
+    query: query.with_for_update(key_share=True) for query in (_OWN_CONVERSATION, _ANY_CONVERSATION)
+}
 _ALL_MESSAGES = _MESSAGES.where(
     messages.c.conversation_id == bindparam("conversation_id")
 ).order_by(messages.c.seq)
@@ -94,9 +101,12 @@ _LATEST_TEXTS = (
     .where(messages.c.conversation_id == bindparam("conversation_id"))
     .order_by(messages.c.seq.desc())
     .limit(bindparam("count", type_=Integer))
+    # For SQLite, where SQLAlchemy would add an offset with a parameter without a name.
+    .offset(literal_column("0"))
 )
-_ADD_CONVERSATION = insert(conversations)
-_ADD_MESSAGE = insert(messages)
+# Inline, as the generated `seq` is not needed.
+_ADD_CONVERSATION = insert(conversations).inline()
+_ADD_MESSAGE = insert(messages).inline()
 _TOUCH_CONVERSATION = (
     update(conversations)
     .where(conversations.c.id == bindparam("conversation_id"))
@@ -210,8 +220,9 @@ class Store:
         self._driver = connection.connection.driver_connection
         self._cursor = connection.connection.cursor()
         owner = self._database.owner
-        self._reading = Records(connection, self.clock, owner, changing=False)
-        self._writing = Records(connection, self.clock, owner, changing=True)
+        prepared = PreparedStatements(connection)
+        self._reading = Records(connection, prepared, self.clock, owner, changing=False)
+        self._writing = Records(connection, prepared, self.clock, owner, changing=True)
 
     def _begin(self, statement: str) -> None:
         try:
@@ -264,18 +275,20 @@ class Records:
     def __init__(
         self,
         connection: Connection,
+        prepared: PreparedStatements,
         clock: Clock,
         owner: int,
         *,
         changing: bool,
     ) -> None:
-        """Query through ``connection``.
+        """Query through ``connection``, and run its ``prepared`` statements.
 
         New rows get their times from ``clock``, and streamed messages belong to
         ``owner``. If ``changing``, conversations that are read are locked until
         the end of the transaction.
         """
         self._connection = connection
+        self._prepared = prepared
         self._clock = clock
         self._owner = owner
         self._changing = changing
@@ -298,7 +311,7 @@ class Records:
 
     def has_visitor(self, visitor_id: str) -> bool:
         """Return whether a visitor exists; it then exists until the transaction ends."""
-        return self._connection.scalar(_HAS_VISITOR, {"visitor_id": visitor_id}) is not None
+        return bool(self._prepared.execute(_HAS_VISITOR, {"visitor_id": visitor_id}))
 
     def add_session(self, visitor_id: str, *, keep: float) -> str:
         """Add a session and return its id.
@@ -319,7 +332,7 @@ class Records:
 
     def session(self, session_id: str) -> tuple[VisitorRow, float] | None:
         """Return the visitor of a session and the time of its last use, or None."""
-        row = self._connection.execute(_SESSION, {"session_id": session_id}).first()
+        row = self._prepared.first(_SESSION, {"session_id": session_id})
         if row is None:
             return None
         last_used, *visitor = row
@@ -350,7 +363,7 @@ class Records:
             human_agent=None,
             title=None,
         )
-        self._connection.execute(_ADD_CONVERSATION, _values(conversation))
+        self._prepared.execute(_ADD_CONVERSATION, _values(conversation))
         return conversation
 
     def conversation(self, conversation_id: str, visitor_id: str) -> ConversationRow | None:
@@ -397,7 +410,7 @@ class Records:
             "now": self._clock.timestamp(),
             "new_title": title,
         }
-        self._connection.execute(_TOUCH_CONVERSATION, values)
+        self._prepared.execute(_TOUCH_CONVERSATION, values)
 
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
         """Close a conversation, unless it is closed already."""
@@ -449,7 +462,7 @@ class Records:
             human_agent=human_agent,
         )
         owner = self._owner if status == "streaming" else None
-        self._connection.execute(_ADD_MESSAGE, {**_values(message), "owner": owner})
+        self._prepared.execute(_ADD_MESSAGE, {**_values(message), "owner": owner})
         return message
 
     def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
@@ -470,20 +483,21 @@ class Records:
         offset: int = 0,
     ) -> list[MessageRow]:
         """Return the messages of a conversation that match, oldest first."""
-        query = _ALL_MESSAGES
+        if (role, status, limit, offset) == (None, None, None, 0):
+            values = {"conversation_id": conversation_id}
+            return [MessageRow(*row) for row in self._prepared.execute(_ALL_MESSAGES, values)]
+        query = _MESSAGES.where(messages.c.conversation_id == conversation_id)
         if role is not None:
             query = query.where(messages.c.role == role)
         if status is not None:
             query = query.where(messages.c.status == status)
-        if limit is not None or offset:
-            query = _page(query, limit, offset)
-        rows = self._connection.execute(query, {"conversation_id": conversation_id})
-        return [MessageRow(*row) for row in rows.all()]
+        query = _page(query.order_by(messages.c.seq), limit, offset)
+        return [MessageRow(*row) for row in self._connection.execute(query)]
 
     def latest_texts(self, conversation_id: str, count: int) -> list[str]:
         """Return the texts of the latest ``count`` messages of a conversation, newest first."""
         values = {"conversation_id": conversation_id, "count": count}
-        return list(self._connection.scalars(_LATEST_TEXTS, values))
+        return [latest for (latest,) in self._prepared.execute(_LATEST_TEXTS, values)]
 
     def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, MessageRow]:
         """Return the latest message of each conversation, by the id of the conversation."""
@@ -532,10 +546,8 @@ class Records:
 
     def _conversation(self, query: Select[Any], values: dict[str, Any]) -> ConversationRow | None:
         if self._changing:
-            # Writers to one conversation wait here for each other. SQLite has no
-            # such clause: there all writers wait for each other.
-            query = query.with_for_update(key_share=True)
-        row = self._connection.execute(query, values).first()
+            query = _LOCKING[query]
+        row = self._prepared.first(query, values)
         if row is None:
             return None
         conversation = ConversationRow(*row)
