@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.http.joined_writes import JoinedWrites
 
 TRANSPORT = "siteassist.transport"
 """The scope's key of the `asyncio.Transport`; absent if there is no socket."""
@@ -32,12 +33,13 @@ def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-            super().connection_made(transport)
+            joined: Any = JoinedWrites(transport, self.loop)
+            super().connection_made(joined)
             inner: Any = self.app
             connections = self.connections
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                scope[TRANSPORT] = transport
+                scope[TRANSPORT] = joined
                 chosen: ASGIApp = inner if len(connections) <= max_connections else _busy
                 await chosen(scope, receive, send)
 
