@@ -13,7 +13,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -172,31 +172,21 @@ class Store:
         self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
         self._use(connection)
 
-    @contextmanager
-    def read(self) -> Iterator[Records]:
+    def read(self) -> AbstractContextManager[Records]:
         """Begin a transaction that only reads."""
-        with self._lock:
-            self._begin(self._database.begin_read)
-            with self._ending():
-                yield self._reading
+        return self._transaction(self._database.begin_read, changing=False)
 
-    @contextmanager
-    def write(self) -> Iterator[Records]:
+    def write(self) -> AbstractContextManager[Records]:
         """Begin a transaction that is rolled back if the block raises."""
-        with self._lock:
-            self._begin(self._database.begin_write)
-            with self._ending():
-                yield self._writing
+        return self._transaction(self._database.begin_write, changing=True)
 
     def clear(self) -> None:
         """Remove all data of clients, including those of other processes.
 
         The secret and the visitors of the private keys stay.
         """
-        with self._lock:
-            self._begin(self._database.begin_alone)
-            with self._ending():
-                self._writing.clear()
+        with self._transaction(self._database.begin_alone, changing=True) as records:
+            records.clear()
 
     def assign_human(
         self, conversation_id: str, name: str | None = None, image: str | None = None
@@ -224,6 +214,19 @@ class Store:
         self._reading = Records(connection, prepared, self.clock, owner, changing=False)
         self._writing = Records(connection, prepared, self.clock, owner, changing=True)
 
+    @contextmanager
+    def _transaction(self, begin: str, *, changing: bool) -> Iterator[Records]:
+        with self._lock:
+            self._begin(begin)
+            try:
+                yield self._writing if changing else self._reading
+                self._cursor.execute("COMMIT")
+            except BaseException:
+                # A rollback fails if the connection is lost, which ends the transaction too.
+                with suppress(*self._database.errors):
+                    self._cursor.execute("ROLLBACK")
+                raise
+
     def _begin(self, statement: str) -> None:
         try:
             self._cursor.execute(statement)
@@ -236,17 +239,6 @@ class Store:
             self._use(self._database.connect())
             self._database.claim(self._connection)
             self._cursor.execute(statement)
-
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        try:
-            yield
-            self._cursor.execute("COMMIT")
-        except BaseException:
-            # A rollback fails if the connection is lost, which ends the transaction too.
-            with suppress(*self._database.errors):
-                self._cursor.execute("ROLLBACK")
-            raise
 
 
 @contextmanager
