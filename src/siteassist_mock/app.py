@@ -10,7 +10,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -203,8 +202,7 @@ class _OperationEndpoint:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        headers = request.headers
+        headers = Headers(scope=scope)
         signed_in = self._sign_in(scope, headers) if self._needs_token else None
         self._limits.check(self._operation_id, scope, signed_in)
         body = scope[BODY]
@@ -213,7 +211,7 @@ class _OperationEndpoint:
         call = Call(
             services=self._services,
             signed_in=signed_in,
-            path=self._validator.path(request.path_params),
+            path=self._validator.path(scope["path_params"]),
             query=self._validator.query(scope["query_string"]),
             headers=self._validator.headers(headers),
             body=self._validator.body(headers.get("content-type"), body),

@@ -51,6 +51,8 @@ class RequestValidator:
 
         Raises `ApiError` 400 if one is not valid.
         """
+        if not self._path_parameters:
+            return {}
         values = {
             parameter.name: _single(parameter, [given[parameter.name]])
             for parameter in self._path_parameters
