@@ -19,7 +19,8 @@ _Converter: TypeAlias = Callable[[Any], Any]
 class PreparedStatements:
     """The statements of one connection; each is compiled at its first execution.
 
-    All values of a statement are named by `bindparam`, or by the columns of an INSERT.
+    Statements must be constants, as the compiled ones are kept. All values of a
+    statement are named by `bindparam`, or by the columns of an INSERT.
     """
 
     def __init__(self, connection: Connection) -> None:
