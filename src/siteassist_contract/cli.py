@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import random
 import re
-import shlex
 import sys
-import time
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from siteassist_contract import interrupts, plan
+from siteassist_contract import interrupts, plan, selection
 from siteassist_contract.checks.generated import example_databases
 from siteassist_contract.command import Command
-from siteassist_contract.findings import grouped
+from siteassist_contract.ending import DEFAULT_FOLDER, REPORTS, Ending, report_early_error
+from siteassist_contract.findings import LAYERS
 from siteassist_contract.http import preflight, redaction
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
-from siteassist_contract.report import baseline, files, junit, page, summary, tested_rules
-from siteassist_contract.report.terminal import Terminal
+from siteassist_contract.report import baseline, files
 from siteassist_contract.run import Options, Outcome, Progress, Run
-from siteassist_contract.verdict import CannotRunError, ExitStatus
+from siteassist_contract.verdict import (
+    CannotRunError,
+    ExitStatus,
+    InternalError,
+)
 from siteassist_spec import SpecError, load_spec, output
 
 HELP = """Test whether the server at URL keeps the SiteAssist v2 contract.
@@ -33,11 +35,12 @@ URL is the base URL of the API, with its version: https://host/v2
 
 \b
 Exit status:
-  0  the server keeps the contract
-  1  the server breaks the contract; each finding is printed with its rule,
-     the expected and the actual behaviour, and commands that reproduce it
-  2  the tests could not run: there is no server, it refused a credential,
-     or it stopped answering
+  0  kept: every planned test came to its end, and the server passed all
+  1  broken: each finding is printed with its rule, the expected and the actual
+     behaviour, and commands that reproduce it
+  2  incomplete: the tests could not start (no server, a refused credential),
+     or were cut short; the last line says what was not tested and what helps
+  3  internal error: the tests themselves failed; please report it
   130  the tests were interrupted
 
 An API key is enough: it starts sessions for any number of visitors, which the
@@ -57,9 +60,10 @@ Profiles:
 Examples:
   siteassist-contract http://127.0.0.1:8787/v2 --api-key sa_pk_1234567890abcdef
   SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
+  siteassist-contract http://127.0.0.1:8787/v2 --only isolation --only getMessages
+  siteassist-contract http://127.0.0.1:8787/v2 --last-failed reports/summary.json
 """
 INTERRUPTED = "The tests were interrupted; there is no verdict."
-_REPORTS = ("html/index.html", "junit.xml", "summary.json")
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -82,6 +86,7 @@ class Duration(click.ParamType[float]):
 @click.command(
     cls=Command,
     interrupted=INTERRUPTED,
+    failed=report_early_error,
     help=HELP,
     context_settings={"max_content_width": 80},
 )
@@ -136,7 +141,7 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--reports",
     type=click.Path(file_okay=False, path_type=Path),
-    default="reports",
+    default=DEFAULT_FOLDER,
     show_default=True,
     help="The folder for html/index.html, junit.xml and summary.json.",
 )
@@ -157,6 +162,32 @@ class Duration(click.ParamType[float]):
     help="Number of threads for generated requests. With more than one, runs are not reproducible.",
 )
 @click.option("--stop-at-first", is_flag=True, help="Stop at the first violation.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="RULE|OPERATION",
+    help="Test only this rule or operation, such as isolation or getMessages; repeatable. Rules"
+    " and operations together select the rules on these operations.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    type=click.Choice(LAYERS),
+    help="Run only the tests of this layer; repeatable.",
+)
+@click.option(
+    "--last-failed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="SUMMARY.JSON",
+    help="Test only what an earlier run found broken, by its report summary.json.",
+)
+@click.option(
+    "--allow-incomplete",
+    is_flag=True,
+    help="Exit with 0 if the tests were cut short and found no violation.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.option(
     "--example-database",
     metavar="FOLDER|URL",
@@ -190,112 +221,75 @@ def main(
     update_baseline: bool,
     workers: int,
     stop_at_first: bool,
+    only: tuple[str, ...],
+    layers: tuple[str, ...],
+    last_failed: Path | None,
+    allow_incomplete: bool,
+    debug: bool,
     example_database: str | None,
     max_messages: int,
     yes: bool,
 ) -> None:
     """Run the command."""
     chosen = PROFILES[profile]
+    target = preflight.Target(
+        url,
+        api_key or None,
+        token or None,
+        network=Network(headers, ca, insecure),
+        second_token=second_token or None,
+    )
+    ending = Ending(target, reports, allow_incomplete=allow_incomplete, debug=debug)
     try:
-        files.prepare(reports, _REPORTS)
+        # Before the reports of the earlier run are removed.
+        selected = selection.read(only, layers, last_failed)
+        files.prepare(reports, REPORTS)
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
-        target = preflight.Target(
-            preflight.base_url(url),
-            api_key or None,
-            token or None,
-            network=Network(headers, ca, insecure),
-            second_token=second_token or None,
-        )
+        ending.target = target = replace(target, base_url=preflight.base_url(url))
         load_spec()
         human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)
         seen = preflight.check(target)
-    except (CannotRunError, SpecError) as error:
-        _stop(ExitStatus.NOT_RUN, f"The tests cannot run: {error}")
-    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # not a secret
-    terminal = Terminal()
-    terminal.begin(target, chosen)
-    options = Options(
-        profile=chosen,
-        seed=seed,
-        examples=examples,
-        seconds=limit,
-        stop_at_first=stop_at_first,
-        known=known,
-        human_conversation=human,
-        database=database,
-        database_place=example_database,
-        secrets=seen,
-        workers=workers,
-    )
-    begun = time.monotonic()
-    with interrupts.ignored():
-        outcome = Run(target, options, Progress(terminal.step, terminal.found)).run()
-        report = summary.Report(
-            base_url=target.base_url,
-            profile=chosen.name,
-            seed=seed,
-            repeat=_repeat(target, options),
-            outcome=outcome,
-            verdict=verdict(outcome),
-            rows=tested_rules.rows(
-                outcome.findings,
-                target,
-                options.human_conversation,
-                _cut_short(outcome, stop_at_first=stop_at_first),
-            ),
-            seconds=time.monotonic() - begun,
+        ending.options = options = Options(
+            profile=chosen,
+            seed=random.randrange(2**32) if seed is None else seed,  # noqa: S311  # not a secret
+            examples=examples,
+            seconds=limit,
+            stop_at_first=stop_at_first,
+            known=known,
+            human_conversation=human,
+            database=database,
+            database_place=example_database,
+            secrets=seen,
+            workers=workers,
+            selection=selected,
         )
-        places = _write(report, reports)
-    terminal.end(report)
-    files.tell(places)
-    click.echo(f"Repeat with: {report.repeat}")
+        ending.terminal.begin(target, chosen)
+        progress = Progress(ending.terminal.step, ending.terminal.found)
+        with interrupts.ignored():
+            ending.outcome = Run(target, options, progress).run()
+    except (CannotRunError, SpecError) as error:
+        _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}")
+    except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
+        ending.outcome.error = InternalError.of(error)
+    with interrupts.ignored():
+        verdict = ending.report()
     if update_baseline and accepted is not None:
-        _update(accepted, outcome)
-    _stop(outcome.status, report.verdict)
-
-
-def verdict(outcome: Outcome) -> str:
-    """Return the verdict of a run as one line."""
-    findings = grouped(outcome.findings.violations.values())
-    unknown = [finding for finding in findings if not finding[0].known]
-    asked = f"{outcome.requests} {'request' if outcome.requests == 1 else 'requests'}"
-    accepted = len(findings) - len(unknown)
-    if accepted:
-        asked += f", {accepted} known {'finding' if accepted == 1 else 'findings'} accepted"
-    if outcome.status is ExitStatus.BROKEN:
-        count = "1 way" if len(unknown) == 1 else f"{len(unknown)} ways"
-        return f"The server breaks the contract in {count} ({asked})."
-    if outcome.status is ExitStatus.INTERRUPTED:
-        return INTERRUPTED
-    if outcome.status is ExitStatus.NOT_RUN:
-        return f"The tests did not finish: {outcome.problem} ({asked})."
-    partly = ", but not all tests ran in time" if outcome.time_is_up else ""
-    return f"The server keeps the contract{partly} ({asked})."
-
-
-def _cut_short(outcome: Outcome, *, stop_at_first: bool) -> str:
-    """Return the reason why a run skipped tests, or an empty string."""
-    if outcome.status is ExitStatus.INTERRUPTED:
-        return "the run was interrupted"
-    if outcome.problem:
-        return "the run did not finish"
-    if stop_at_first and outcome.findings.unknown:
-        return "the run stopped at its first violation"
-    return "the time was up" if outcome.time_is_up else ""
+        _update(accepted, ending.outcome)
+    _stop(verdict.status, verdict.line, verdict.exit_status)
 
 
 def _update(accepted: Path, outcome: Outcome) -> None:
     """Write the baseline and exit, unless the run did not finish."""
-    if outcome.problem or outcome.status is ExitStatus.INTERRUPTED:
+    if outcome.problem or outcome.interrupted or outcome.error is not None:
         click.echo(f"The baseline {accepted} was not updated: the run did not finish.")
         return
     try:
         baseline.write(accepted, outcome.findings.violations.values())
     except CannotRunError as error:
-        _stop(ExitStatus.NOT_RUN, f"The baseline could not be updated: {error}")
+        _stop(ExitStatus.INCOMPLETE, f"The baseline could not be updated: {error}")
     count = len(outcome.findings.violations)
     noun = "violation" if count == 1 else "violations"
     _stop(ExitStatus.KEPT, f"Baseline: {accepted}, {count} {noun} accepted")
@@ -319,23 +313,9 @@ def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:
     return frozenset() if update else baseline.read(accepted)
 
 
-def _repeat(target: preflight.Target, options: Options) -> str:
-    words = ["siteassist-contract", target.base_url, "--profile", options.profile.name]
-    words += ["--seed", str(options.seed)]
-    if options.examples is not None:
-        words += ["--examples", str(options.examples)]
-    if options.human_conversation is not None:
-        words += ["--human-conversation", options.human_conversation]
-    if target.network.ca is not None:
-        words += ["--ca", target.network.ca]
-    if target.network.insecure:
-        words.append("--insecure")
-    return shlex.join(words)
-
-
 def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: bool) -> None:
     """Print the plan of a run, and ask for confirmation if it sends many messages."""
-    sends = plan.of(profile, target)
+    sends = plan.announced(profile, target)
     click.echo(
         f"This run sends at most {sends.requests} requests, {profile.per_second:g} a second,"
     )
@@ -348,11 +328,7 @@ def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: boo
             raise CannotRunError("cancelled")
 
 
-def _write(report: summary.Report, folder: Path) -> dict[Path, str]:
-    writers = zip(_REPORTS, (page.write, junit.write, summary.write), strict=True)
-    return files.write_all({folder / name: partial(write, report) for name, write in writers})
-
-
-def _stop(status: ExitStatus, text: str) -> NoReturn:
-    output.last_line(text, error=status is ExitStatus.NOT_RUN)
-    sys.exit(status)
+def _stop(status: ExitStatus, text: str, exit_status: int | None = None) -> NoReturn:
+    wrong = status in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR)
+    output.last_line(text, error=wrong)
+    sys.exit(status if exit_status is None else exit_status)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
 
 from siteassist_contract import interrupts
-from siteassist_contract.verdict import ExitStatus
+from siteassist_contract.verdict import Evidence, ExitStatus, InternalError, decide
 from siteassist_spec import output
 
 
 class Command(click.Command):
     """A command whose exit status is always one of `ExitStatus`.
 
-    click itself exits with 1, the status of a broken contract, after an interrupt.
+    click itself exits with 1, the status of a broken contract, after an interrupt, and so does
+    Python after an unexpected error.
     """
 
-    def __init__(self, *args: Any, interrupted: str, **kwargs: Any) -> None:
-        """Create a command; ``interrupted`` is its last line after an interrupt."""
+    def __init__(
+        self,
+        *args: Any,
+        interrupted: str,
+        failed: Callable[[Sequence[str], InternalError], None] = lambda *_: None,
+        **kwargs: Any,
+    ) -> None:
+        """Create a command; ``interrupted`` is its last line after an interrupt.
+
+        ``failed`` writes the reports after an unexpected error in the start of the command,
+        whose arguments and error it gets.
+        """
         super().__init__(*args, **kwargs)
         self._interrupted = interrupted
+        self._failed = failed
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the body of the command."""
@@ -34,14 +48,26 @@ class Command(click.Command):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command, and exit."""
-        output.install()
-        interrupts.install()
         status: object
         try:
+            output.install()
+            interrupts.install()
             # click prints an empty line of its own for an interrupt outside the body.
             with interrupts.ignored():
                 status = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             error.show()
             status = error.exit_code
+        except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
+            status = self._report(args, InternalError.of(error))
         sys.exit(status if isinstance(status, int) else ExitStatus.KEPT)
+
+    def _report(self, args: tuple[Any, ...], error: InternalError) -> ExitStatus:
+        arguments = args[0] if args and args[0] is not None else sys.argv[1:]
+        with contextlib.suppress(Exception):
+            self._failed(arguments, error)
+        if "--debug" in arguments:
+            click.echo(output.printable(error.details), err=True)
+        line = decide(Evidence(requests=0, error=str(error))).line
+        output.last_line(line, error=True)
+        return ExitStatus.INTERNAL_ERROR

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
-_NOT_RUN, _INTERRUPTED = 2, 130
+_INCOMPLETE, _INTERNAL_ERROR, _INTERRUPTED = 2, 3, 130
 
 
 def start(name: str, extra: str, *modules: str) -> NoReturn:
@@ -22,8 +23,10 @@ def start(name: str, extra: str, *modules: str) -> NoReturn:
         imported[-1].main(prog_name=name)
     except ModuleNotFoundError as error:
         if (error.name or "siteassist").startswith("siteassist"):
-            raise
-        _end(f"{name} needs more packages: pip install 'siteassist[{extra}]'", _NOT_RUN)
+            _fail(error)
+        _end(f"{name} needs more packages: pip install 'siteassist[{extra}]'", _INCOMPLETE)
+    except Exception as error:  # noqa: BLE001  # reported as an internal error
+        _fail(error)
     except KeyboardInterrupt:
         _end(f"{name}: interrupted", _INTERRUPTED)
     finally:
@@ -31,6 +34,14 @@ def start(name: str, extra: str, *modules: str) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit()
+
+
+def _fail(error: Exception) -> NoReturn:
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    line = f"Internal error: {text}. Please report it; --debug shows the traceback."
+    _end(line, _INTERNAL_ERROR)
 
 
 def _end(line: str, status: int) -> NoReturn:

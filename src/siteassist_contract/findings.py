@@ -136,6 +136,8 @@ class Findings:
     """Number of requests by layer and operation."""
     prevented: dict[tuple[str, str], str] = field(default_factory=dict)
     """The reason why a rule could not be tested, by rule and operation."""
+    selects: Callable[[str, str], bool] = lambda *_: True
+    """Whether the run tests a rule on an operation; other violations are ignored."""
     shorten: bool = False
     """Whether to raise `ViolationError` for a violation that is not yet minimised."""
     settled: set[str] = field(default_factory=set)
@@ -206,6 +208,8 @@ class Findings:
         Raises `ViolationError` if it was violated and `shorten` is set, and `StopRun` if the
         first violation ends the run.
         """
+        if not self.selects(rule, operation):
+            return bool(kept)
         reason = _no_proof(bool(kept), rule, operation, exchanges)
         if reason:
             self.prevent(rule, operation, reason)
@@ -228,6 +232,8 @@ class Findings:
 
         Raises an error as `judge` does.
         """
+        if not self.selects(rule, operation):
+            return
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
         if before is None or (key not in self.settled and len(exchanges) < before.requests):

@@ -1,18 +1,73 @@
-"""The requests of a run of the profile ``live``, which it prints before it begins."""
+"""The plan of a run: its steps in their order, and how far each is taken in the time there is.
+
+A run first tests every rule once, so that no rule waits for another one to be tested
+further. Only then are the steps repeated in full, if they fit in the time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
+from siteassist_contract.checks import streams
+from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.derived import DERIVED
+from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.description import operations
+from siteassist_contract.findings import BEHAVIOUR, ERRORS
+from siteassist_contract.findings import STREAMS as STREAM_LAYER
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.profiles import Profile
-from siteassist_contract.rules import RULES
+from siteassist_contract.profiles import FIRST, Profile, Size
+from siteassist_contract.rules import EVERY_ANSWER, MESSAGES, REFUSALS, RULES
+from siteassist_spec import Operation
+
+RANDOM = "random steps of two visitors"
+FIRST_PASS = 300
+"""The number of requests that test every rule once, with a key. A test compares it with a run."""
+_SMALLEST = Size(conversations=8, messages=4)
+"""The smallest size of whole journeys; a run without the time for them keeps the short ones."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Upper bounds on the requests of a run."""
+class Step:
+    """A step of a run."""
+
+    layer: str
+    words: str
+    run: Callable[[], object]
+    rules: frozenset[str] = frozenset(RULES)
+    """The rules that the step may test."""
+    operation: str = ""
+    """The only operation that the step tests; empty if it tests several."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The time that the server takes for an answer, in seconds."""
+
+    plain: float = 0.0
+    answer: float = 0.0
+    """For an answer of the assistant."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The number of requests of the steps that take a run further."""
+
+    plain: int
+    answers: int
+    """Requests that the assistant answers."""
+
+    def seconds(self, pace: Pace) -> float:
+        """Return the time that the requests take."""
+        return self.plain * pace.plain + self.answers * pace.answer
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Upper bounds on the requests of a run of the profile ``live``, printed before it begins."""
 
     requests: int
     conversations: int
@@ -20,14 +75,92 @@ class Plan:
     """Messages that an assistant answers, and completions."""
 
 
-def of(profile: Profile, target: Target) -> Plan:
+def announced(profile: Profile, target: Target) -> Announcement:
     """Return the upper bounds for a gentle profile."""
     visitors = 2 if target.has_two_visitors else 1
     # A second visitor tries to change one object with each of these operations.
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
-    return Plan(
+    return Announcement(
         requests=700,
         conversations=20 + profile.conversations + 3 * visitors + changes,
         messages=8,
     )
+
+
+def work(size: Size) -> Work:
+    """Return the number of requests of the whole steps of a size. A test compares it with a run."""
+    return Work(
+        plain=656 + 2 * size.messages + 8 * size.conversations,
+        answers=53 + size.messages + size.conversations,
+    )
+
+
+def affordable(profile: Profile, pace: Pace, seconds: float) -> Size | None:
+    """Return the largest size whose steps take at most ``seconds``, or None."""
+    size = profile.size
+    while work(size).seconds(pace) > seconds:
+        if size == _SMALLEST:
+            return None
+        size = replace(
+            size,
+            conversations=max(size.conversations // 2, _SMALLEST.conversations),
+            messages=max(size.messages // 2, _SMALLEST.messages),
+        )
+    return size
+
+
+def first(context: CheckContext) -> Iterator[Step]:
+    """Yield the steps that test every rule at least once.
+
+    On a server in production they are all steps, at the size of the profile.
+    """
+    gentle = context.profile.gentle
+    if not gentle:
+        context.size = FIRST
+    yield from _refusals(context)
+    if gentle:
+        yield from _streams(context)
+    for words, check, rules in DERIVED:
+        yield Step(BEHAVIOUR, words, partial(check, context), rules)
+    yield from _journeys(context)
+
+
+def further(context: CheckContext, size: Size) -> Iterator[Step]:
+    """Yield the steps that test more values, longer conversations and longer lists."""
+    context.size = size
+    yield from _refusals(context)
+    yield from _streams(context)
+    yield from _journeys(context, repeated=True)
+
+
+def _refusals(context: CheckContext) -> Iterator[Step]:
+    prepared: list[Refusals] = []
+
+    def check(operation: Operation | None) -> None:
+        if not prepared:
+            prepared.append(Refusals(context))
+        if operation is None:
+            prepared[0].check_unknown_path()
+        else:
+            prepared[0].check(operation)
+
+    for name, operation in operations().items():
+        yield Step(ERRORS, name, partial(check, operation), REFUSALS, operation=name)
+    yield Step(
+        ERRORS,
+        "a path that is not described",
+        partial(check, None),
+        EVERY_ANSWER | {"no-such-path"},
+    )
+
+
+def _streams(context: CheckContext) -> Iterator[Step]:
+    for words, check in streams.STREAMS:
+        yield Step(STREAM_LAYER, words, partial(check, context), MESSAGES)
+
+
+def _journeys(context: CheckContext, *, repeated: bool = False) -> Iterator[Step]:
+    for journey in journeys.JOURNEYS:
+        if journey.grows or not repeated:
+            yield Step(BEHAVIOUR, journey.words, partial(journey.run, context), journey.rules)

@@ -6,6 +6,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Size:
+    """The size of the journeys."""
+
+    conversations: int
+    """Number of conversations of a visitor whose lists are tested."""
+    messages: int
+    """Minimum number of messages in one conversation."""
+    whole: bool = True
+    """Whether a journey does all its steps, or each kind of step once."""
+
+
+FIRST = Size(conversations=4, messages=1, whole=False)
+"""The size of the journeys that test every rule once, before anything is tested further."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """The limits of a run."""
 
@@ -27,6 +43,11 @@ class Profile:
     """Default maximum duration of a run, in seconds."""
     rounds: bool = False
     """Whether to repeat with other seeds until the time is up."""
+
+    @property
+    def size(self) -> Size:
+        """The size of the journeys."""
+        return Size(self.conversations, self.messages)
 
 
 PROFILES = {

@@ -29,6 +29,8 @@ class Rule:
     """Whether the rule applies to an operation; derived from the description if possible."""
     needs: str = ""
     """A requirement for testing the rule, besides a token: see `GAPS`."""
+    samples: int = 1
+    """Minimum number of tests of the rule on an operation."""
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -98,14 +100,21 @@ KEY = "a publishable key"
 TWO_VISITORS = "two visitors"
 HUMAN = "a human agent"
 SLOW_STREAM = "a slow stream"
+OBJECT = "an object"
+GENTLE = "a server that is not in production"
 
 GAPS = {
     KEY: "needs a publishable key: --api-key",
     TWO_VISITORS: "needs a second visitor: --api-key, or --second-token beside --token",
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
     SLOW_STREAM: "the streams were too fast to measure",
+    OBJECT: "no answer contained an object to request",
+    GENTLE: "left out by the profile live",
 }
-"""The reason why a rule was not tested, by the missing requirement."""
+"""The reason why a rule was not tested, by the missing requirement.
+
+These reasons excuse a missing test: the server, the credentials or the profile do not allow it.
+"""
 
 RULES: dict[str, Rule] = {
     # Every answer
@@ -191,7 +200,9 @@ RULES: dict[str, Rule] = {
         "P1",
         _Named("startConversation"),
     ),
-    "new-id": Rule("Every conversation has its own id.", "P1", _Named("startConversation")),
+    "new-id": Rule(
+        "Every conversation has its own id.", "P1", _Named("startConversation"), samples=2
+    ),
     "same-object": Rule(
         "The answer is the object that was requested.", "P5", fitting_answers.is_one_object
     ),
@@ -335,3 +346,59 @@ RULES: dict[str, Rule] = {
         KEY,
     ),
 }
+
+EVERY_ANSWER = frozenset({"answered", "no-server-error", "described", "accepted", "nothing-leaks"})
+"""The rules that every request tests."""
+REFUSALS = EVERY_ANSWER | {
+    "token-required",
+    "token-checked",
+    "key-checked",
+    "bounds",
+    "malformed-refused",
+    "unknown-not-found",
+    "no-such-path",
+}
+"""The rules that invalid requests test."""
+STREAMS = EVERY_ANSWER | {
+    "answer",
+    "answer-form",
+    "stream-frames",
+    "stream-order",
+    "stream-ids",
+    "stream-end",
+    "stream-incremental",
+}
+"""The rules that requests for streams test."""
+MESSAGES = STREAMS | {
+    "created",
+    "started-open",
+    "new-id",
+    "same-object",
+    "read-back",
+    "times",
+    "last-interaction",
+    "closes",
+    "closes-again",
+    "stored-message",
+    "stored-answer",
+    "history",
+    "one-history",
+    "list-filter",
+    "list-page",
+    "queued",
+    "feedback",
+    "feedback-alone",
+}
+"""The rules that a conversation with messages tests."""
+LISTS = MESSAGES | {"list-own", "list-total", "list-order", "last-message", "own-list"}
+"""The rules that lists of conversations test."""
+GENERATED = EVERY_ANSWER | {
+    "bounds",
+    "fits-request",
+    "isolation",
+    "made-up-requests",
+    "read-back",
+    "stream-end",
+    "token-required",
+}
+"""The rules that generated requests test."""

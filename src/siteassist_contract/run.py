@@ -1,32 +1,21 @@
-"""A run: all layers in order, with shared findings."""
+"""A run: all steps of the plan in order, with shared findings."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
 from hypothesis.database import ExampleDatabase
 
-from siteassist_contract import interrupts
-from siteassist_contract.checks import streams
+from siteassist_contract import interrupts, plan
 from siteassist_contract.checks.behaviour import random_steps
-from siteassist_contract.checks.behaviour.journeys import JOURNEYS
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.checks.derived import DERIVED
 from siteassist_contract.checks.generated.layer import Shapes
-from siteassist_contract.checks.refusals import Refusals
-from siteassist_contract.findings import (
-    BEHAVIOUR,
-    ERRORS,
-    SHAPES,
-    STREAMS,
-    Findings,
-    StopRun,
-    Violation,
-)
+from siteassist_contract.description import operations
+from siteassist_contract.findings import BEHAVIOUR, SHAPES, Findings, StopRun, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import (
     CallFacts,
@@ -36,15 +25,22 @@ from siteassist_contract.http.recorder import (
     TimeUpError,
     UnansweredError,
 )
+from siteassist_contract.plan import Pace, Step
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
-from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
+from siteassist_contract.rules import EVERY_ANSWER, GENERATED
+from siteassist_contract.selection import Selection
+from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 
 _MOST_UNANSWERED = 3
-_GRACE = 3.0
-"""Seconds that a run has to finish its current step after its time is up."""
-_LEAST_SHAPES = 8.0
-"""Minimum duration of generated requests, in seconds."""
+_FURTHER_SHARE, _RANDOM_SHARE = 0.5, 0.65
+"""The shares of the time after which no further journey, and no random step, begins.
+
+The rest is for made-up requests, which begin slowly.
+"""
+_LONGEST_TIDYING = 30.0
+"""Maximum duration of closing conversations at the end, in seconds."""
+_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,13 @@ class Options:
     """Tokens that the server returned before the run."""
     database_place: str | None = None
     """The address of `database`, for the process that generates requests."""
+    selection: Selection = field(default_factory=Selection)
+    """The tests of a narrowed run."""
+
+    @property
+    def limit(self) -> float:
+        """Maximum duration, in seconds."""
+        return self.seconds if self.seconds is not None else self.profile.limit
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,43 @@ class Outcome:
     """The outcome of a run."""
 
     findings: Findings
-    status: ExitStatus
-    problem: str = ""
-    """Why the run did not finish; empty if it did."""
     requests: int = 0
+    planned: list[str] = field(default_factory=list)
+    """The steps that had to come to their end."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """The planned steps that did not come to their end, with the reason."""
     notes: list[str] = field(default_factory=list)
+    problem: str = ""
+    """Why the run ended early; empty if it did not."""
+    advice: str = ""
+    """How to complete the tests; may be empty."""
+    error: InternalError | None = None
+    interrupted: bool = False
+    stopped: bool = False
+    """Whether the run stopped at its first violation."""
     time_is_up: bool = False
-    """Whether the run stopped because its time was up."""
+
+    @property
+    def done(self) -> list[str]:
+        """The planned steps that came to their end."""
+        return [step for step in self.planned if step not in self.unfinished]
+
+    @property
+    def left_out(self) -> str:
+        """The reason why the run skipped tests, or an empty string."""
+        if self.error is not None:
+            return "the tests failed"
+        if self.interrupted:
+            return "the run was interrupted"
+        if self.problem:
+            return "the run did not finish"
+        if self.stopped:
+            return "the run stopped at its first violation"
+        return "the time was up" if self.time_is_up else ""
 
 
 class Run:
-    """A run of all layers on one server."""
+    """A run of all steps on one server."""
 
     def __init__(self, target: Target, options: Options, progress: Progress | None = None) -> None:
         """Prepare a run without sending a request."""
@@ -109,9 +138,10 @@ class Run:
             known=options.known,
             stop_at_first=options.stop_at_first,
             on_violation=self._progress.found,
+            selects=options.selection.selects,
         )
-        limit = options.seconds if options.seconds is not None else options.profile.limit
-        self._until = time.monotonic() + limit
+        self._begun = time.monotonic()
+        self._until = self._begun + options.limit
         self._recorder = Recorder(
             base_url=target.base_url,
             network=target.network,
@@ -119,6 +149,7 @@ class Run:
             watch=self._watch,
             on_exchange=self._on_exchange,
         )
+        self._recorder.until = self._until
         self._context = CheckContext(
             target,
             options.profile,
@@ -130,134 +161,169 @@ class Run:
         self._unanswered = 0
         self._watching = True
         self._examples = options.examples or options.profile.examples
-        self.time_is_up = False
-        self._notes: list[str] = []
+        self._outcome = Outcome(self.findings)
+        self._answers: dict[bool, list[float]] = {False: [], True: []}
+        """The durations of accepted requests, by whether the assistant answered them."""
 
     def run(self) -> Outcome:
-        """Run all layers; stop at the first violation if `Options.stop_at_first` is set."""
-        problem = ""
+        """Run all steps; stop at the first violation if `Options.stop_at_first` is set."""
+        outcome = self._outcome
         try:
             with interrupts.raised():
                 try:
-                    self._layers()
+                    self._steps()
                 finally:
                     self._tidy_up()
-        except (StopRun, TimeUpError):
-            pass
+        except StopRun:
+            outcome.stopped = True
+        except TimeUpError:
+            outcome.time_is_up = True
         except UnansweredError as error:
-            problem = f"the first request got no answer: {error}"
+            outcome.problem = f"the first request got no answer: {error}"
         except (CannotRunError, ContractBrokenError, GoneError) as error:
-            problem = self.findings.secrets.text(str(error))
+            outcome.problem = self.findings.secrets.text(str(error))
         except KeyboardInterrupt:
-            return self._outcome(ExitStatus.INTERRUPTED, "")
+            outcome.interrupted = True
+        except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
+            outcome.error = InternalError.of(error)
         finally:
             self._recorder.close()
-        status = ExitStatus.KEPT
-        if self.findings.unknown:
-            status = ExitStatus.BROKEN
-        elif problem:
-            status = ExitStatus.NOT_RUN
-        return self._outcome(status, problem)
+        outcome.requests = self._recorder.requests
+        if lost := self._recorder.lost:
+            noun = "request was" if lost == 1 else "requests were"
+            outcome.notes.append(f"{lost} {noun} lost by the server or the network, and sent again")
+        if outcome.unfinished and outcome.time_is_up:
+            outcome.advice = self._advice()
+        return outcome
 
-    def _outcome(self, status: ExitStatus, problem: str) -> Outcome:
-        return Outcome(
-            self.findings, status, problem, self._recorder.requests, self._notes, self.time_is_up
-        )
-
-    def _layers(self) -> None:
+    def _steps(self) -> None:
         self.findings.layer = BEHAVIOUR
-        self._context.visitor()
-        self._layer(ERRORS, lambda: Refusals(self._context).run())
-        self._layer(STREAMS, lambda: streams.run(self._context))
-        self._layer(BEHAVIOUR, self._journeys)
         profile = self._options.profile
-        for number in itertools.count() if not profile.gentle else ():
-            self._layer(BEHAVIOUR, partial(self._random_steps, number))
-            if self._examples:
-                self._layer(SHAPES, partial(self._shapes, number))
-            if not profile.rounds or time.monotonic() > self._until:
-                break
+        first = self._selected(plan.first(self._context))
+        made_up = bool(self._examples) and not profile.gentle and self._selects(_SHAPES_STEP)
+        self._outcome.planned += [_label(step) for step in first]
+        if made_up:
+            self._outcome.planned.append(_label(_SHAPES_STEP))
+        self._outcome.unfinished = dict.fromkeys(self._outcome.planned, "not begun")
+        self._context.visitor()
+        for step in first:
+            self._step(step)
+        if not profile.gentle:
+            self._further()
+            self._repeat(made_up=made_up)
 
-    def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
-        self._context.remember(exchange, facts.token)
+    def _selected(self, steps: Iterable[Step]) -> list[Step]:
+        return [step for step in steps if self._selects(step)]
 
-    def _watch(self) -> None:
-        """Raise `TimeUpError` before a request if the time is up."""
-        if self._watching:
-            interrupts.check()
-        if self._watching and time.monotonic() > self._until + _GRACE:
-            raise TimeUpError
+    def _selects(self, step: Step) -> bool:
+        return self._options.selection.needs(step.layer, step.rules, step.operation)
 
-    def _layer(self, layer: str, steps: Callable[[], Iterator[str]]) -> None:
-        """Run the steps of a layer, and report each one."""
-        self.findings.layer = layer
+    def _step(self, step: Step) -> None:
+        """Run a planned step, and report it."""
+        self.findings.layer = step.layer
         begun, requests = time.monotonic(), self._recorder.requests
-        iterator: Iterator[str] | None = None
-        while True:
-            try:
-                iterator = steps() if iterator is None else iterator
-                words = next(iterator)
-            except StopIteration:
-                return
-            except TimeUpError:
-                self._time_is_up(layer)
-                return
-            except UnansweredError as error:
-                self._judge_unanswered(error)
-                # A generator cannot continue after an exception: its other steps are not tested.
-                self._notes.append(f"{layer}: stopped because {error.operation} got no answer")
-                return
-            except ContractBrokenError as error:
-                self._notes.append(f"{layer}: stopped because {error}")
-                return
-            now, sent = time.monotonic(), self._recorder.requests
-            self._progress.step(
-                layer, words, sent - requests, len(self.findings.violations), now - begun
+        reason = ""
+        try:
+            step.run()
+        except UnansweredError as error:
+            self._judge_unanswered(error)
+            reason = f"{error.operation} got no answer"
+        except ContractBrokenError as error:
+            reason = self.findings.secrets.text(str(error))
+        if reason:
+            self._outcome.unfinished[_label(step)] = reason
+            self._outcome.notes.append(f"{_label(step)}: stopped because {reason}")
+        else:
+            self._outcome.unfinished.pop(_label(step), None)
+        self._report(step.layer, step.words, begun, requests)
+
+    def _report(self, layer: str, words: str, begun: float, requests: int) -> None:
+        sent, seconds = self._recorder.requests - requests, time.monotonic() - begun
+        self._progress.step(layer, words, sent, len(self.findings.violations), seconds)
+
+    def _further(self) -> None:
+        """Run the steps in full, at the largest size for which there is time."""
+        profile, pace = self._options.profile, self._pace()
+        left = self._begun + self._options.limit * _FURTHER_SHARE - time.monotonic()
+        size = plan.affordable(profile, pace, left)
+        if size is None:
+            self._outcome.notes.append(
+                "every rule was tested, but there was no time for longer journeys:"
+                f" {_shown_pace(pace)}"
             )
-            begun, requests = now, sent
+            return
+        if size != profile.size:
+            self._outcome.notes.append(
+                f"journeys with {size.conversations} conversations instead of"
+                f" {profile.conversations}: {_shown_pace(pace)}"
+            )
+        steps = self._selected(plan.further(self._context, size))
+        self._outcome.planned += [_label(step) for step in steps]
+        self._outcome.unfinished |= dict.fromkeys(map(_label, steps), "not begun")
+        for step in steps:
+            self._step(step)
 
-    def _journeys(self) -> Iterator[str]:
-        for words, journey in (*DERIVED, *JOURNEYS):
-            try:
-                journey(self._context)
-            except UnansweredError as error:
-                self._judge_unanswered(error)
-            except ContractBrokenError as error:
-                self._notes.append(f"{words}: stopped because {error}")
-            yield words
+    def _repeat(self, *, made_up: bool) -> None:
+        """Run random steps and made-up requests: once, or until the time is up."""
+        for number in itertools.count():
+            if self._options.profile.seconds and self._selects(_RANDOM_STEP):
+                self._random_steps(number)
+            if made_up:
+                self._made_up_requests(number)
+            if not self._options.profile.rounds or time.monotonic() > self._until:
+                return
 
-    def _time_is_up(self, layer: str) -> None:
-        self.time_is_up = True
-        self._notes.append(f"{layer}: stopped because the time was up")
+    def _random_steps(self, number: int) -> None:
+        options, now = self._options, time.monotonic()
+        self.findings.layer = BEHAVIOUR
+        requests = self._recorder.requests
+        try:
+            random_steps.run_random_steps(
+                self._context,
+                seed_=options.seed + 1000 * number,
+                # Made-up requests get at least as much time.
+                until=min(now + options.profile.seconds, (now + self._until) / 2),
+                database=options.database,
+            )
+        except UnansweredError as error:
+            self._judge_unanswered(error)
+        self._report(BEHAVIOUR, plan.RANDOM, now, requests)
 
-    def _random_steps(self, number: int) -> Iterator[str]:
+    def _made_up_requests(self, number: int) -> None:
+        self.findings.layer = SHAPES
         options = self._options
-        until = time.monotonic() + options.profile.seconds
-        random_steps.run_random_steps(
-            self._context,
-            seed_=options.seed + 1000 * number,
-            until=min(until, self._until - _LEAST_SHAPES),
-            database=options.database,
-        )
-        yield "random steps of two visitors"
-
-    def _shapes(self, number: int) -> Iterator[str]:
-        until = max(self._until, time.monotonic() + _LEAST_SHAPES)
         shapes = Shapes(
             self._context,
             self._examples,
-            self._options.seed + number,
-            until,
-            self._options.workers,
-            self._options.database_place,
+            options.seed + number,
+            self._until,
+            options.workers,
+            options.database_place,
         )
+        begun, requests = time.monotonic(), self._recorder.requests
         try:
-            yield from shapes.run()
+            for words in shapes.run():
+                self._report(SHAPES, words, begun, requests)
+                begun, requests = time.monotonic(), self._recorder.requests
         except CannotRunError:
             self._require_answer()
             raise
-        if shapes.out_of_time and not self._options.profile.rounds:
-            self._time_is_up(SHAPES)
+        unasked = [
+            name
+            for name in operations()
+            if not self.findings.requests[SHAPES, name]
+            and options.selection.needs(SHAPES, EVERY_ANSWER, name)
+        ]
+        label = _label(_SHAPES_STEP)
+        if not unasked:
+            self._outcome.unfinished.pop(label, None)
+        elif label in self._outcome.unfinished:
+            self._outcome.unfinished[label] = f"none was sent to {', '.join(unasked)}"
+        if shapes.out_of_time:
+            if unasked:
+                raise TimeUpError
+            if not options.profile.rounds:
+                self._outcome.notes.append(f"{SHAPES}: stopped because the time was up")
 
     def _judge_unanswered(self, error: UnansweredError) -> None:
         """Record a violation for an unanswered request, if the server still answers others."""
@@ -284,12 +350,56 @@ class Run:
 
     def _tidy_up(self) -> None:
         """Close all conversations if others may use the server or the visitor."""
-        self._watching = False
         has_token = self._context.target.token is not None
-        if self._options.profile.gentle or has_token:
-            try:
-                self._context.close_all()
-            finally:
-                if left := len(self._context.started):
-                    noun = "conversation" if left == 1 else "conversations"
-                    self._notes.append(f"{left} {noun} could not be closed")
+        if not (self._options.profile.gentle or has_token):
+            return
+        self._watching = False
+        self._recorder.until = time.monotonic() + _LONGEST_TIDYING
+        try:
+            self._context.close_all()
+        finally:
+            if left := len(self._context.started):
+                noun = "conversation" if left == 1 else "conversations"
+                self._outcome.notes.append(f"{left} {noun} could not be closed")
+
+    def _watch(self) -> None:
+        """End the run before a request if it was interrupted."""
+        if self._watching:
+            interrupts.check()
+
+    def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
+        self._context.remember(exchange, facts.token)
+        if exchange.status in _SUCCESS:
+            answered = operations()[exchange.operation].stream is not None
+            self._answers[answered].append(exchange.seconds)
+
+    def _pace(self) -> Pace:
+        """Return the mean time of a request so far, waits and our own work included."""
+        answers = self._answers[True]
+        others = max(1, self._recorder.requests - len(answers))
+        plain = (time.monotonic() - self._begun - sum(answers)) / others
+        return Pace(plain, sum(answers) / len(answers) if answers else plain)
+
+    def _advice(self) -> str:
+        """Return how to complete a run whose time was up."""
+        done = max(1, self._recorder.requests)
+        needed = (time.monotonic() - self._begun) / done * plan.FIRST_PASS / _FURTHER_SHARE
+        minutes = math.ceil(max(needed, 1.5 * self._options.limit) / 60)
+        noun = "minute is" if minutes == 1 else "minutes are"
+        sentence = (
+            f"{_shown_pace(self._pace())}: about {minutes} {noun} needed; give --time {minutes}m"
+        )
+        return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+_SHAPES_STEP = Step(SHAPES, "made-up requests", lambda: None, GENERATED)
+_RANDOM_STEP = Step(BEHAVIOUR, plan.RANDOM, lambda: None, random_steps.TESTED)
+
+
+def _label(step: Step) -> str:
+    return f"{step.layer}: {step.words}"
+
+
+def _shown_pace(pace: Pace) -> str:
+    plain = f"the server takes {pace.plain:.1f} s a request"
+    return f"{plain}, {pace.answer:.1f} s an answer of the assistant"

@@ -17,9 +17,9 @@ from siteassist_contract.findings import Findings, faults_of
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
-from siteassist_contract.profiles import Profile
+from siteassist_contract.profiles import Profile, Size
 from siteassist_contract.report.reproduction import VISITORS
-from siteassist_contract.rules import KEY, TWO_VISITORS
+from siteassist_contract.rules import GENTLE, KEY, RULES, TWO_VISITORS
 from siteassist_contract.verdict import ContractBrokenError
 
 FIRST, SECOND = VISITORS
@@ -37,10 +37,16 @@ class CheckContext:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
+    size: Size = field(init=False)
+    """The size of the journeys; by default the profile's."""
     _token: str | None = field(default=None, repr=False)
     """The token of the latest visitor, for conversations that were started without one."""
     started: dict[str, str | None] = field(default_factory=dict, repr=False)
     """The conversations that the run has started, with the tokens for closing them."""
+
+    def __post_init__(self) -> None:
+        """Use the size of the profile."""
+        self.size = self.profile.size
 
     @property
     def anonymous(self) -> Session:
@@ -116,6 +122,12 @@ class CheckContext:
         elif exchange.status < _SUCCESS_ENDS and ends_object(operations()[exchange.operation]):
             for conversation in [c for c in self.started if c in exchange.target.lower()]:
                 del self.started[conversation]
+
+    def left_out(self, operation: str) -> None:
+        """Record that the profile leaves out an operation."""
+        for rule, known in RULES.items():
+            if operation in known.operations:
+                self.findings.prevent(rule, operation, GENTLE)
 
     def without_key(self, *pairs: tuple[str, str]) -> None:
         """Record that pairs of rule and operation could not be tested without a key."""

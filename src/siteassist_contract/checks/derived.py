@@ -7,7 +7,7 @@ The journeys test the further promises of the documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from siteassist_contract import tolerance
@@ -19,7 +19,7 @@ from siteassist_contract.description import ends_object, operations
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
-from siteassist_contract.rules import RULES
+from siteassist_contract.rules import EVERY_ANSWER, RULES, STREAMS
 from siteassist_spec import Operation
 
 SUCCESS = range(200, 300)
@@ -46,9 +46,19 @@ def check_isolation(context: CheckContext) -> None:
         checks.own_list(operations()[name], stranger)
 
 
-DERIVED = (
-    ("every operation", check_operations),
-    ("every operation on another visitor's object", check_isolation),
+DERIVED: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+    (
+        "every operation",
+        check_operations,
+        STREAMS
+        | {"fits-request", "list-filter", "list-page", "list-total", "no-token-needed"}
+        | {"same-object"},
+    ),
+    (
+        "every operation on another visitor's object",
+        check_isolation,
+        EVERY_ANSWER | {"isolation", "own-list", "no-token-needed"},
+    ),
 )
 
 
@@ -71,10 +81,14 @@ class _Checks:
         if not ends_object(operation):
             self._ids = made
         if request is None or (self._context.profile.gentle and request.costs):
-            return
+            return  # `Refusals` and `streams` record why
         exchange = self._send(request)
         if not self._is_accepted(exchange):
             return
+        if fitting_answers.is_judged(operation):
+            faults = fitting_answers.faults(_generated(request, exchange))
+            expected = "an answer that matches its request"
+            self._judge(not faults, "fits-request", exchange, expected, "; ".join(faults))
         if operation.stream is not None and isinstance(request.body, Mapping):
             self._streams(request, operation.stream.request_flag)
         if fitting_answers.is_one_object(operation):
@@ -225,6 +239,18 @@ class _Checks:
         self, kept: object, rule: str, exchange: Exchange, expected: str, actual: str
     ) -> None:
         self._findings.judge(kept, rule, exchange.operation, expected, actual, self._history)
+
+
+def _generated(request: RequestParts, exchange: Exchange) -> tolerance.GeneratedCall:
+    return tolerance.GeneratedCall(
+        operation_id=exchange.operation,
+        url=exchange.target,
+        path=request.path,
+        body=request.body,
+        altered=frozenset(),
+        status=exchange.status,
+        answer=exchange.json,
+    )
 
 
 def _ids(items: Any) -> set[str]:

@@ -7,7 +7,9 @@ of a refusal is judged like that of every answer (`siteassist_contract.findings`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.bounds import Probe, probes
@@ -24,7 +26,7 @@ from siteassist_contract.http.json_reader import LAST_INTERACTION
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests, value_of, with_key
 from siteassist_contract.report.reproduction import KEY_PLACE
-from siteassist_contract.rules import RULES
+from siteassist_contract.rules import OBJECT, RULES
 from siteassist_spec import Operation, Parameter
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
@@ -40,14 +42,21 @@ _BAD_TOKENS = {
     "no scheme": f"{{{FIRST}}}",
     "a publishable key": f"Bearer {{{KEY_PLACE}}}",
 }
+_MALFORMED_BODIES = {"not JSON": b'{"content": ', "not UTF-8": b'{"content": "\xff"}'}
+_FEW_BAD_TOKENS = {words: _BAD_TOKENS[words] for words in ("no token", "a changed token")}
+_T = TypeVar("_T")
 
 
 class Refusals:
     """The checks of refusals, operation by operation."""
 
     def __init__(self, context: CheckContext) -> None:
-        """Prepare a visitor with one conversation, which has one answer."""
+        """Prepare a visitor with one conversation, which has one answer.
+
+        If ``context.size`` is not whole, each rule is tested once on each operation.
+        """
         self._context = context
+        self._whole = context.size.whole
         self._findings = context.findings
         self._visitor = context.visitor()
         self._maker = ObjectMaker(self._make, context.target.api_key)
@@ -65,31 +74,56 @@ class Refusals:
         # The requests that created the objects. Reproductions begin with them.
         self._origin = list(context.recorder.history)
 
-    def run(self) -> Iterator[str]:
-        """Test all operations; yield the name of each when it is done."""
-        for name, operation in operations().items():
-            request = self._valid.get(name)
-            if request is None:
-                self._without_request(operation)
-            else:
-                self._malformed(request)
-                self._unknown(request)
-                if operation.needs_token:
-                    self._tokens(request)
-                self._keys(request)
-                for probe in probes(request):
-                    self._probe(probe)
-            yield name
-        self._unknown_path()
+    def check(self, operation: Operation) -> None:
+        """Test the refusals of an operation."""
+        request = self._valid.get(operation.operation_id)
+        if request is None:
+            self._without_request(operation)
+            return
+        self._malformed(request)
+        self._unknown(request)
+        if operation.needs_token:
+            self._tokens(request)
+        self._keys(request)
+        for probe in self._probes(request):
+            self._probe(probe)
+
+    def check_unknown_path(self) -> None:
+        """Test a path that is not described."""
+        self._context.recorder.history.clear()
+        exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
+        kept = exchange.status in (NOT_FOUND, 405, 401)
+        # The documents do not describe the body of this answer: O-8.
+        self._judge(
+            kept,
+            "no-such-path",
+            "getMe",
+            "404 for a path that is not described",
+            str(exchange.status),
+        )
+
+    def _probes(self, request: RequestParts) -> Iterator[Probe]:
+        """Yield all probes of a request, or an invalid and a valid one."""
+        seen = set()
+        for probe in probes(request):
+            if not self._whole:
+                if probe.valid is None or probe.valid in seen:
+                    continue
+                if probe.valid and probe.request.costs:
+                    continue
+                seen.add(probe.valid)
+            yield probe
+
+    def _some(self, values: Iterable[_T]) -> Iterator[_T]:
+        """Yield all values, or the first one."""
+        return iter(values) if self._whole else islice(values, 1)
 
     def _without_request(self, operation: Operation) -> None:
         """Record why an operation is not tested, unless the reason is a missing key."""
-        ids = [parameter.name for parameter in operation.places("path")]
         if self._context.has_key or operation.needs_token:
-            reason = f"no answer contained a value for {' and '.join(ids)}"
             for rule in RULES:
                 if operation.operation_id in RULES[rule].operations:
-                    self._findings.prevent(rule, operation.operation_id, reason)
+                    self._findings.prevent(rule, operation.operation_id, OBJECT)
 
     def _renew_object(self, request: RequestParts) -> None:
         """Replace the object of a request, if it is in `_ended`."""
@@ -112,7 +146,7 @@ class Refusals:
         return exchange
 
     def _tokens(self, request: RequestParts) -> None:
-        for words, credential in _BAD_TOKENS.items():
+        for words, credential in _BAD_TOKENS.items() if self._whole else _FEW_BAD_TOKENS.items():
             if KEY_PLACE in credential and not self._context.has_key:
                 continue
             exchange = self._send(request, credential=credential)
@@ -138,7 +172,7 @@ class Refusals:
             "longer": f"{key}0",
             "in swapped case": key.swapcase(),
         }
-        for words, value in wrong.items():
+        for words, value in self._some(wrong.items()):
             exchange = self._send(with_key(request, value))
             self._judge(
                 400 <= exchange.status < 500,
@@ -152,10 +186,7 @@ class Refusals:
     def _malformed(self, request: RequestParts) -> None:
         rule = "malformed-refused"
         if request.described.body is not None:
-            for words, body in {
-                "not JSON": b'{"content": ',
-                "not UTF-8": b'{"content": "\xff"}',
-            }.items():
+            for words, body in self._some(_MALFORMED_BODIES.items()):
                 exchange = self._send(request, body)
                 self._judge(
                     exchange.status in tolerance.REFUSALS,
@@ -167,7 +198,7 @@ class Refusals:
                 )
         for parameter in request.described.places("path"):
             name = parameter.name
-            for value in _malformed_values(parameter):
+            for value in self._some(_malformed_values(parameter)):
                 exchange = self._send(request.changed(path={name: value}))
                 self._judge(
                     exchange.status in _MALFORMED,
@@ -219,19 +250,6 @@ class Refusals:
             made_up = "assistantId" in body
             return made_up or (exchange.status in tolerance.REFUSALS and not body.get("messages"))
         return False
-
-    def _unknown_path(self) -> None:
-        self._context.recorder.history.clear()
-        exchange = self._visitor.session.raw("getMe", "GET", "/no-such-path")
-        kept = exchange.status in (NOT_FOUND, 405, 401)
-        # The documents do not describe the body of this answer: O-8.
-        self._judge(
-            kept,
-            "no-such-path",
-            "getMe",
-            "404 for a path that is not described",
-            str(exchange.status),
-        )
 
     def _send(
         self, request: RequestParts, body: bytes | None = None, *, credential: str | None = None

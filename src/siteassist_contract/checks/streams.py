@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from siteassist_contract.checks.behaviour.journeys import EMOJI, LONG
 from siteassist_contract.checks.context import CheckContext
 
@@ -13,29 +11,41 @@ _BEFORE = (
     {"role": "assistant", "content": "Hello! How can I help?"},
 )
 _SHORT = "How long does shipping take?"
+_CONTENTS = (_SHORT, "x", EMOJI, LONG, "Two\nlines")
 
 
-def run(context: CheckContext) -> Iterator[str]:
-    """Test both streaming operations; yield the name of each when it is done."""
-    contents = [_SHORT] if context.profile.gentle else [_SHORT, "x", EMOJI, LONG, "Two\nlines"]
+def send_messages(context: CheckContext) -> None:
+    """Send messages of different lengths, most of which are answered with a stream."""
+    gentle = context.profile.gentle
     visitor = context.visitor()
     known = visitor.start()
-    if known is not None:
-        for content in contents:
-            visitor.send(known, content, stream=True)
-        if not context.profile.gentle:
-            visitor.send(known, _SHORT, stream=False)
-            visitor.send(known, _SHORT)
-        visitor.close(known)
-    yield "sendMessage"
-    context.recorder.history.clear()
-    if not context.profile.gentle:
-        for content in contents:
-            visitor.complete(content, stream=True)
-            context.recorder.history.clear()
-        for stream in (False, None):
-            visitor.complete(_SHORT, stream=stream)
-        for stream in (True, False):
-            context.recorder.history.clear()
-            visitor.complete(_SHORT, stream=stream, before=_BEFORE)
-    yield "createChatCompletion"
+    if known is None:
+        return
+    for content in _CONTENTS[:1] if gentle else _CONTENTS:
+        visitor.send(known, content, stream=True)
+    if not gentle:
+        visitor.send(known, _SHORT, stream=False)
+        visitor.send(known, _SHORT)
+    visitor.close(known)
+
+
+def complete_chats(context: CheckContext) -> None:
+    """Request completions, most of which are answered with a stream."""
+    if context.profile.gentle:
+        context.left_out("createChatCompletion")
+        return
+    visitor, history = context.visitor(), context.recorder.history
+    start = list(history)
+    for content in _CONTENTS:
+        history[:] = start
+        visitor.complete(content, stream=True)
+    for stream in (False, None):
+        history[:] = start
+        visitor.complete(_SHORT, stream=stream)
+    for stream in (True, False):
+        history[:] = start
+        visitor.complete(_SHORT, stream=stream, before=_BEFORE)
+
+
+STREAMS = (("sendMessage", send_messages), ("createChatCompletion", complete_chats))
+"""The operations that stream, and their checks."""

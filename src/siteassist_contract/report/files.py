@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from siteassist_contract.verdict import CannotRunError
+from siteassist_contract.verdict import CannotRunError, InternalError
 from siteassist_spec import output
 
 
@@ -65,16 +65,24 @@ def _permissions(path: Path) -> int:
         return 0o666 & ~mask
 
 
-def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> dict[Path, str]:
-    """Call the writer of each path; return the reason why it failed, or an empty text."""
-    problems = {}
+def write_all(
+    writers: Mapping[Path, Callable[[Path], object]],
+) -> tuple[dict[Path, str], InternalError | None]:
+    """Call the writer of each path, even if another one fails.
+
+    Returns the reason why each failed, or an empty text, and the first unexpected error.
+    """
+    problems, unexpected = {}, None
     for path, writer in writers.items():
         problems[path] = ""
         try:
             writer(path)
         except OSError as error:
             problems[path] = error.strerror or str(error)
-    return problems
+        except Exception as error:  # noqa: BLE001  # returned
+            unexpected = unexpected or InternalError.of(error)
+            problems[path] = "internal error"
+    return problems, unexpected
 
 
 def tell(problems: Mapping[Path, str]) -> None:

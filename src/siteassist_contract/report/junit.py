@@ -25,13 +25,16 @@ def write(report: Report, path: Path) -> None:
             if (row.operation, row.kind) == (operation, "rule"):
                 suite.add_testcase(_case(report, row))
         document.add_testsuite(suite)
-    interrupted = report.outcome.status is ExitStatus.INTERRUPTED
-    if problem := report.outcome.problem or (report.verdict if interrupted else ""):
-        case = TestCase("the run finishes", "contract.run")
-        case.result = [Error(printable(problem))]
-        suite = TestSuite("run")
-        suite.add_testcase(case)
-        document.add_testsuite(suite)
+    case = TestCase("verdict", "contract.run")
+    status = report.verdict.status
+    line = printable(report.verdict.line)
+    if status in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR, ExitStatus.INTERRUPTED):
+        case.result = [Error(line) if report.verdict.exit_status else Skipped(line)]
+    else:
+        case.system_out = line
+    suite = TestSuite("run")
+    suite.add_testcase(case)
+    document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # untyped in junitparser
     document.time = report.seconds
     text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # untyped in junitparser
@@ -45,7 +48,7 @@ def _case(report: Report, row: Row) -> TestCase:
         for found in report.outcome.findings.violations.values()
         if (found.operation, found.rule) == (row.operation, row.what)
     ]
-    if not results and not row.count:
+    if not results and row.reason:
         results.append(Skipped(printable(row.reason)))
     case.result = results
     return case

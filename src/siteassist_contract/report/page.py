@@ -29,7 +29,7 @@ def render(report: Report) -> str:
     source = (
         resources.files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
     )
-    tested = Counter(row.kind for row in report.rows if row.count)
+    tested = Counter(row.kind for row in report.rows if not row.reason)
     whole = Counter(row.kind for row in report.rows)
     return environment.from_string(source).render(
         report=report,

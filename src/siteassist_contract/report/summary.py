@@ -1,4 +1,4 @@
-"""``summary.json``: the whole run, for programs."""
+"""``summary.json``: the whole run, for programs. ``summary.schema.json`` describes it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.report import files
-from siteassist_contract.report.tested_rules import Row
+from siteassist_contract.report.tested_rules import Row, untested
 from siteassist_contract.run import Outcome
+from siteassist_contract.verdict import Verdict
+
+VERSION = 1
+"""The version of the format of ``summary.json``, which changes if a key is removed or changed."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,11 @@ class Report:
     repeat: str
     """The command that repeats the run."""
     outcome: Outcome
-    verdict: str
-    """The verdict as one line."""
+    verdict: Verdict
     rows: list[Row]
     seconds: float
+    selection: str = ""
+    """The options that narrowed the run; empty for a whole run."""
 
     @property
     def first_violation_seconds(self) -> float | None:
@@ -57,18 +62,27 @@ class Report:
 
 def document(report: Report) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
-    violations = report.outcome.findings.violations.values()
+    outcome, verdict = report.outcome, report.verdict
+    violations = outcome.findings.violations.values()
     first = report.first_violation_seconds
     return {
-        "status": report.outcome.status.name.lower(),
-        "verdict": report.verdict,
-        "problem": report.outcome.problem or None,
-        "notes": report.outcome.notes,
+        "version": VERSION,
+        "verdict": verdict.status.words,
+        "exit_status": verdict.exit_status,
+        "line": verdict.line,
+        "selection": report.selection or None,
+        "planned": outcome.planned,
+        "done": outcome.done,
+        "unfinished": outcome.unfinished,
+        "not_tested": [dataclasses.asdict(gap) for gap in untested(report.rows)],
+        "problem": outcome.problem or None,
+        "error": None if outcome.error is None else str(outcome.error),
+        "notes": outcome.notes,
         "base_url": report.base_url,
         "profile": report.profile,
         "seed": report.seed,
         "repeat": report.repeat,
-        "requests": report.outcome.requests,
+        "requests": outcome.requests,
         "seconds": round(report.seconds, 2),
         "first_violation_seconds": None if first is None else round(first, 2),
         "violations": [dataclasses.asdict(each) | {"key": each.key} for each in violations],

@@ -12,7 +12,6 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report import tested_rules
 from siteassist_contract.report.summary import Report
-from siteassist_contract.verdict import ExitStatus
 from siteassist_spec.output import one_line, printable
 
 _IN_FULL = 10
@@ -62,7 +61,7 @@ class Terminal:
         for name, cells in report.matrix():
             shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
             click.echo(f"  {name:<24}" + "".join(f"{cell:>12}" for cell in shown))
-        tested = sum(bool(row.count) for row in report.rows)
+        tested = sum(not row.reason for row in report.rows)
         click.echo(
             f"\nTested: {tested} of {len(report.rows)} pairs of operation and status or rule."
             " Not tested:"
@@ -74,8 +73,12 @@ class Terminal:
                     one_line(reason), _WIDTH, initial_indent=lead, subsequent_indent=" " * 8
                 )
             )
-        if report.outcome.problem and report.outcome.status is ExitStatus.BROKEN:
+        if report.outcome.problem:
             click.echo(f"The run did not finish: {one_line(report.outcome.problem)}")
+        if report.outcome.unfinished:
+            click.echo("Planned, but not finished:")
+            for step, reason in report.outcome.unfinished.items():
+                click.echo(f"  {step:<48} {one_line(reason)}")
         for note in report.outcome.notes:
             click.echo(f"Note: {one_line(note)}")
         click.echo()

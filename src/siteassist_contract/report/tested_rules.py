@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.rules import GAPS, HUMAN, KEY, RULES, TWO_VISITORS
+from siteassist_contract.rules import GAPS, HUMAN, KEY, RULES, TWO_VISITORS, Rule
+from siteassist_contract.verdict import Gap
 
 _SUCCESS_ENDS = 300
 _STATUS_REASONS = {
@@ -26,6 +28,7 @@ _STATUS_REASONS = {
     502: "needs a failure of the backend: cannot be provoked from outside",
     503: "needs an overloaded server: cannot be provoked from outside",
 }
+_NOT_REACHED = "was not reached in this run"
 
 
 @dataclass(frozen=True)
@@ -40,38 +43,68 @@ class Row:
     count: int
     """Number of answers with the status, or of tests of the rule."""
     reason: str
-    """The reason why it was not tested; empty if it was tested."""
+    """The reason why it was not tested, or not often enough; empty if it was."""
+    excused: bool = True
+    """Whether the reason excuses the missing tests. Statuses are always excused."""
 
 
-def rows(findings: Findings, target: Target, human: str | None, left_out: str = "") -> list[Row]:
-    """Return a row for every operation with each of its statuses and rules.
+def rows(
+    findings: Findings,
+    target: Target,
+    human: str | None,
+    left_out: str = "",
+    selects: Callable[[str, str], bool] = lambda *_: True,
+) -> list[Row]:
+    """Return a row for every operation with each of its statuses and selected rules.
 
-    ``left_out`` is the reason why the run skipped tests, or an empty string.
+    ``left_out`` is the reason why the run skipped tests, or an empty string. ``selects`` is
+    whether the run tests a rule on an operation.
     """
     found = []
     for name, operation in operations().items():
         for status in operation.responses:
             count = findings.answered[name, status]
-            reason = "" if count else _status_reason(status, target)
+            reason = "" if count else _status_reason(status, target) or left_out or _NOT_REACHED
             found.append(Row(name, "status", str(status), count, reason))
         for rule, known in RULES.items():
-            if name in known.operations:
-                count = findings.tested[rule, name]
-                reason = "" if count else _rule_reason(findings, rule, name, target, human)
-                found.append(Row(name, "rule", rule, count, reason or ("" if count else left_out)))
+            if name in known.operations and selects(rule, name):
+                found.append(_rule_row(findings, rule, known, name, target, human, left_out))
+    return found
+
+
+def gaps(found: Iterable[Row]) -> Counter[str]:
+    """Count the untested rows by their reason."""
+    return Counter(row.reason for row in found if row.reason)
+
+
+def untested(found: Iterable[Row]) -> list[Gap]:
+    """Return the rules that were not tested, or not often enough."""
     return [
-        row if row.count or row.reason else Row(*_values(row), "was not reached in this run")
+        Gap(row.what, row.operation, row.reason, row.excused)
         for row in found
+        if row.kind == "rule" and row.reason
     ]
 
 
-def gaps(found: list[Row]) -> Counter[str]:
-    """Count the untested rows by their reason."""
-    return Counter(row.reason for row in found if not row.count)
-
-
-def _values(row: Row) -> tuple[str, str, str, int]:
-    return row.operation, row.kind, row.what, row.count
+def _rule_row(
+    findings: Findings,
+    rule: str,
+    known: Rule,
+    operation: str,
+    target: Target,
+    human: str | None,
+    left_out: str,
+) -> Row:
+    count = findings.tested[rule, operation]
+    if count >= known.samples:
+        return Row(operation, "rule", rule, count, "")
+    excuse, other = _rule_reason(findings, rule, operation, target, human)
+    if excuse:
+        return Row(operation, "rule", rule, count, GAPS[excuse])
+    reason = other or left_out or _NOT_REACHED
+    if count:
+        reason = f"tested {count} of {known.samples} times: {reason}"
+    return Row(operation, "rule", rule, count, reason, excused=False)
 
 
 def _status_reason(status: int, target: Target) -> str:
@@ -82,17 +115,18 @@ def _status_reason(status: int, target: Target) -> str:
 
 def _rule_reason(
     findings: Findings, rule: str, operation: str, target: Target, human: str | None
-) -> str:
-    reason = findings.prevented.get((rule, operation))
-    if reason is not None:
-        return GAPS.get(reason, reason)
+) -> tuple[str, str]:
+    """Return the missing requirement of a rule (a key of `GAPS`), or else another reason."""
+    reason = findings.prevented.get((rule, operation), "")
+    if reason in GAPS:
+        return reason, ""
     needs = RULES[rule].needs
     if needs == KEY and target.api_key is None:
-        return GAPS[KEY]
+        return KEY, ""
     if needs == TWO_VISITORS and not target.has_two_visitors:
-        return GAPS[TWO_VISITORS]
+        return TWO_VISITORS, ""
     if needs == HUMAN and human is None:
-        return GAPS[HUMAN]
+        return HUMAN, ""
     if not operations()[operation].needs_token and not target.api_key:
-        return GAPS[KEY]
-    return ""
+        return KEY, ""
+    return "", reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.knowledge import read_knowledge
@@ -24,9 +25,20 @@ from siteassist_contract.description import (
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import valid_request
-from siteassist_contract.rules import RULES
+from siteassist_contract.rules import EVERY_ANSWER, GENTLE, LISTS, RULES
 
-Journey = Callable[[CheckContext], None]
+
+@dataclass(frozen=True)
+class Journey:
+    """A fixed sequence of requests."""
+
+    words: str
+    run: Callable[[CheckContext], None]
+    rules: frozenset[str]
+    """The rules that the journey may test."""
+    grows: bool = False
+    """Whether a larger size makes it do more."""
+
 
 PAGE = {
     "url": "https://shop.example/pricing?plan=pro",
@@ -43,6 +55,8 @@ WORDS = [chr(ord("a") + number) + " question" for number in range(26)]
 OK = 200
 TIES = 3
 """Number of conversations without a message, which tie when a list is sorted."""
+FEWER_TIES = 2
+"""The same for a short journey, which has only a few conversations."""
 
 
 def identity(context: CheckContext) -> None:
@@ -97,6 +111,12 @@ def conversation(context: CheckContext) -> None:
     visitor.send(known, "How long does shipping take?", stream=False, extra={"pageContext": PAGE})
     if context.profile.gentle:
         visitor.close(known, {"closeReason": "Contract tests"})
+        for rule in ("feedback", "feedback-alone"):
+            context.findings.prevent(rule, feedback_operation(), GENTLE)
+        context.findings.prevent("closes-again", CLOSING, GENTLE)
+        return
+    if not context.size.whole:
+        _short_conversation(visitor, known)
         return
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
     visitor.send(known, EMOJI, stream=True, extra={"pageContext": {"url": None, "title": "T"}})
@@ -106,7 +126,7 @@ def conversation(context: CheckContext) -> None:
     visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
     visitor.send(known, LONG, stream=False)
     visitor.send(known, LONG[::-1], stream=True)
-    while len(known.messages) < context.profile.messages * 2:
+    while len(known.messages) < context.size.messages * 2:
         before = len(known.messages)
         visitor.send(known, f"Question {before}", stream=before % 4 == 0)
         if len(known.messages) == before:
@@ -126,6 +146,19 @@ def conversation(context: CheckContext) -> None:
     if answered is not None:
         visitor.history(known, limit=2)
     visitor.page()
+
+
+def _short_conversation(visitor: Visitor, known: KnownConversation) -> None:
+    """Do every step of a conversation once."""
+    visitor.send(known, EMOJI, stream=True)
+    for query in ({"role": "user"}, {"status": "complete"}, {"limit": 1, "offset": 1}):
+        visitor.history(known, **query)
+    answers = [message for message in known.messages if message.role == "assistant"]
+    for feedback in ("like", None) if answers else ():
+        visitor.rate(known, answers[0], feedback)
+    visitor.close(known, {"closeReason": "Issue resolved"})
+    visitor.close(known)
+    visitor.read(known)
 
 
 def _histories(visitor: Visitor, known: KnownConversation) -> None:
@@ -163,8 +196,10 @@ def lists(context: CheckContext) -> None:
         _record_existing(visitor)
     visitor.page()
     _fill(context, visitor)
-    if visitor.exclusive:
+    if visitor.exclusive and context.size.whole:
         _pages(visitor)
+    elif visitor.exclusive:
+        _few_pages(visitor)
     else:
         context.without_key(("list-own", "getConversations"))
         visitor.page(limit=MOST)
@@ -174,14 +209,14 @@ def lists(context: CheckContext) -> None:
 
 def _fill(context: CheckContext, visitor: Visitor) -> None:
     """Start conversations; close some of them, and leave some without a message."""
-    count = context.profile.conversations
+    count, ties = context.size.conversations, TIES if context.size.whole else FEWER_TIES
     # The order of creation follows neither titles nor statuses, so that no list is sorted by
     # accident.
     for number in sorted(range(count), key=lambda n: (7 * n + 3) % 25):
         known = visitor.start()
         if known is None:
             return
-        if number >= TIES and not context.profile.gentle:
+        if number >= ties and not context.profile.gentle:
             visitor.send(known, f"{WORDS[number % len(WORDS)]} {number}", stream=False)
         if number % 3 == 1 or context.profile.gentle:
             visitor.close(known, {"closeReason": f"Reason {number}"} if number % 2 else None)
@@ -189,6 +224,15 @@ def _fill(context: CheckContext, visitor: Visitor) -> None:
     first = next(k for k in visitor.known.values() if not k.older)
     if not context.profile.gentle:
         visitor.send(first, f"{WORDS[0]} again", stream=False)
+
+
+def _few_pages(visitor: Visitor) -> None:
+    """List conversations with each kind of page, filter and order once."""
+    visitor.page()
+    visitor.page(limit=1, offset=1)
+    visitor.page(status="closed")
+    visitor.pages(2, status="open")
+    visitor.orders("createdAt")
 
 
 def _pages(visitor: Visitor) -> None:
@@ -347,13 +391,22 @@ def human(context: CheckContext) -> None:
     visitor.read(known)
 
 
-JOURNEYS: tuple[tuple[str, Journey], ...] = (
-    ("devices and visitors", identity),
-    ("another visitor's conversation", isolation),
-    ("one conversation", conversation),
-    ("lists", lists),
-    ("project, Q&As, search", knowledge),
-    ("a human agent", human),
+JOURNEYS = (
+    Journey(
+        "devices and visitors", identity, EVERY_ANSWER | {"device-status", "device-visitor", "me"}
+    ),
+    Journey("another visitor's conversation", isolation, LISTS | {"isolation"}),
+    Journey("one conversation", conversation, LISTS, grows=True),
+    Journey("lists", lists, LISTS, grows=True),
+    Journey(
+        "project, Q&As, search",
+        knowledge,
+        EVERY_ANSWER
+        | {"list-page", "list-total", "no-token-needed", "project-stable", "qnas-all"}
+        | {"qnas-search", "same-object"},
+        grows=True,
+    ),
+    Journey("a human agent", human, LISTS),
 )
 
 

@@ -47,7 +47,8 @@ def read_knowledge(context: CheckContext) -> None:
             vocabulary = _qnas(reader, project_id)
     context.recorder.history.clear()
     with contextlib.suppress(_UnusableError):
-        _search(reader, key, context.profile.gentle, vocabulary)
+        few = context.profile.gentle or not context.size.whole
+        _search(reader, key, _FEW_QUERIES if few else _QUERIES, vocabulary)
 
 
 def _project(context: CheckContext, reader: _Reader, key: str) -> str:
@@ -220,13 +221,13 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
     )
 
 
-def _search(reader: _Reader, key: str, gentle: bool, vocabulary: str) -> None:
+def _search(reader: _Reader, key: str, most: int, vocabulary: str) -> None:
     for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
             vocabulary += _find(reader, key, words, size)
     # Words in the results lead to further results, such as products among pages.
     seen: set[str] = set()
-    for _ in range(_FEW_QUERIES if gentle else _QUERIES):
+    for _ in range(most):
         new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
         if not new:
             return

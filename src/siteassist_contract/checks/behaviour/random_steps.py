@@ -7,6 +7,7 @@ the same steps.
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable
@@ -36,7 +37,8 @@ from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import ORDERS, Visitor
 from siteassist_contract.checks.context import SECOND, CheckContext
 from siteassist_contract.findings import ViolationError
-from siteassist_contract.verdict import ContractBrokenError
+from siteassist_contract.rules import LISTS
+from siteassist_contract.verdict import ContractBrokenError, InternalError
 
 _PICK = st.integers(0, 10**6)
 _STEPS = 25
@@ -51,6 +53,9 @@ _SEQUENCES = 40
 _MINIMISING = 8.0
 """Maximum time, in seconds, to minimise one violation."""
 
+TESTED = LISTS | {"isolation", "unknown-not-found", "device-status", "device-visitor"}
+"""The rules that random steps test."""
+
 CONTENT = st.one_of(
     st.sampled_from(["x", "Hello", "How long does shipping take?", EMOJI, LONG, "\n", " pad "]),
     st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60),
@@ -64,6 +69,33 @@ PAGE_CONTEXT = st.one_of(
 )
 
 
+def _guarded(step: Callable[..., None]) -> Callable[..., None]:
+    """Return a step whose unexpected errors end the run; hypothesis would minimise them."""
+
+    @functools.wraps(step)
+    def guarded(self: RandomSteps, *args: Any, **values: Any) -> None:
+        try:
+            step(self, *args, **values)
+        except (ViolationError, ContractBrokenError):
+            raise
+        except Exception as error:
+            raise InternalError.of(error) from error
+
+    return guarded
+
+
+def _step(**drawn: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for a step with values that hypothesis draws."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        decorated: Callable[..., None] = rule(**drawn)(  # type: ignore[no-untyped-call]  # untyped
+            _guarded(function)
+        )
+        return decorated
+
+    return decorate
+
+
 class RandomSteps(RuleBasedStateMachine):
     """One sequence of random steps.
 
@@ -74,6 +106,7 @@ class RandomSteps(RuleBasedStateMachine):
     watch: Callable[[], None]
 
     @initialize()
+    @_guarded
     def arrive(self) -> None:
         """Create two visitors; without a key, use the visitors of the tokens."""
         self.watch()
@@ -95,7 +128,7 @@ class RandomSteps(RuleBasedStateMachine):
         """Whether a visitor has a conversation that the run started."""
         return any(not k.older for v in self.visitors() for k in v.known.values())
 
-    @rule(pick=_PICK, body=st.sampled_from([None, {}, {"context": {}}, {"context": PAGE}]))
+    @_step(pick=_PICK, body=st.sampled_from([None, {}, {"context": {}}, {"context": PAGE}]))
     def start(self, pick: int, body: dict[str, Any] | None) -> None:
         """Start a conversation, with or without a body."""
         self.watch()
@@ -105,7 +138,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitors[pick % len(visitors)].start(body)
 
     @precondition(any_conversation)
-    @rule(
+    @_step(
         pick=_PICK,
         content=CONTENT,
         stream=st.sampled_from([None, False, True]),
@@ -127,7 +160,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitor.send(known, content, stream=stream, extra=extra)
 
     @precondition(any_conversation)
-    @rule(pick=_PICK)
+    @_step(pick=_PICK)
     def get(self, pick: int) -> None:
         """Read a conversation and all of its messages."""
         self.watch()
@@ -136,7 +169,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitor.history(known)
 
     @precondition(any_conversation)
-    @rule(
+    @_step(
         pick=_PICK,
         limit=st.one_of(st.none(), st.integers(1, 5), st.just(1000)),
         offset=st.one_of(st.none(), st.integers(0, 6)),
@@ -151,7 +184,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitor, known = self.mine(pick)
         visitor.history(known, limit=limit, offset=offset, role=role, status=status)
 
-    @rule(
+    @_step(
         pick=_PICK,
         limit=st.one_of(st.none(), st.integers(1, 4), st.just(100)),
         offset=st.one_of(st.none(), st.integers(0, 4)),
@@ -178,7 +211,7 @@ class RandomSteps(RuleBasedStateMachine):
             )
 
     @precondition(any_conversation)
-    @rule(pick=_PICK, which=_PICK, feedback=st.sampled_from(["like", "dislike", None]))
+    @_step(pick=_PICK, which=_PICK, feedback=st.sampled_from(["like", "dislike", None]))
     def rate(self, pick: int, which: int, feedback: str | None) -> None:
         """Rate a message."""
         self.watch()
@@ -187,7 +220,7 @@ class RandomSteps(RuleBasedStateMachine):
             visitor.rate(known, known.messages[which % len(known.messages)], feedback)
 
     @precondition(any_conversation)
-    @rule(
+    @_step(
         pick=_PICK,
         body=st.sampled_from([None, {}, {"closeReason": "Done 🎉"}, {"closeReason": "x" * 256}]),
     )
@@ -198,7 +231,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitor.close(known, body)
 
     @precondition(any_conversation)
-    @rule(pick=_PICK)
+    @_step(pick=_PICK)
     def intrude(self, pick: int) -> None:
         """Try all operations as the other visitor, request an unknown object, renew a session."""
         self.watch()
@@ -213,6 +246,7 @@ class RandomSteps(RuleBasedStateMachine):
         if self.context.has_key:
             renew(self.context, self.first)
 
+    @_guarded
     def teardown(self) -> None:
         """Read all objects once more at the end of the sequence."""
         if not hasattr(self, "first"):

@@ -1,0 +1,153 @@
+"""The end of a run: the verdict, the reports and the last lines, whatever has happened before."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import click
+
+from siteassist_contract.findings import Findings, grouped
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.profiles import PROFILES
+from siteassist_contract.report import files, junit, page, summary, tested_rules
+from siteassist_contract.report.terminal import Terminal
+from siteassist_contract.run import Options, Outcome
+from siteassist_contract.verdict import Evidence, InternalError, Verdict, decide
+from siteassist_spec.output import printable
+
+DEFAULT_FOLDER = "reports"
+REPORTS = ("html/index.html", "junit.xml", "summary.json")
+
+
+class Ending:
+    """The end of a run: its reports and its last lines, whatever has happened before."""
+
+    def __init__(
+        self,
+        target: Target,
+        folder: Path,
+        *,
+        allow_incomplete: bool = False,
+        debug: bool = False,
+    ) -> None:
+        """Report a run on ``target`` in ``folder``."""
+        self.target = target
+        self.options = Options(PROFILES["default"], 0)
+        self.outcome = Outcome(Findings(target.secrets(), lambda _: ("", "")))
+        self.terminal = Terminal()
+        self.folder = folder
+        self._allow_incomplete = allow_incomplete
+        self._debug = debug
+        self._begun = time.monotonic()
+
+    def report(self) -> Verdict:
+        """Write all reports, print the result, and return the verdict.
+
+        An error on the way makes the verdict an internal error, and is reported in turn.
+        """
+        for attempt in (self._report, self._report, self._report_briefly):
+            before = self.outcome.error
+            try:
+                verdict = attempt()
+            except Exception as error:  # noqa: BLE001  # reported as an internal error
+                self.outcome.error = before or InternalError.of(error)
+                continue
+            if self.outcome.error is before:
+                return verdict
+        return self._verdict([])
+
+    def _report(self) -> Verdict:
+        outcome, options = self.outcome, self.options
+        rows = tested_rules.rows(
+            outcome.findings,
+            self.target,
+            options.human_conversation,
+            outcome.left_out,
+            options.selection.selects,
+        )
+        report = summary.Report(
+            base_url=self.target.base_url,
+            profile=options.profile.name,
+            seed=options.seed,
+            repeat=_repeat(self.target, options),
+            outcome=outcome,
+            verdict=self._verdict(rows),
+            rows=rows,
+            seconds=time.monotonic() - self._begun,
+            selection=options.selection.options,
+        )
+        places, failed = self._write(report)
+        self.terminal.end(report)
+        files.tell(places)
+        click.echo(f"Repeat with: {report.repeat}")
+        if failed is not None and outcome.error is None:
+            outcome.error = failed
+        if outcome.error is not None and self._debug:
+            click.echo(printable(outcome.findings.secrets.text(outcome.error.details)), err=True)
+        return report.verdict
+
+    def _report_briefly(self) -> Verdict:
+        verdict = self._verdict([])
+        if self._debug and self.outcome.error is not None:
+            click.echo(printable(self.outcome.error.details), err=True)
+        return verdict
+
+    def _write(self, report: summary.Report) -> tuple[dict[Path, str], InternalError | None]:
+        writers = zip(REPORTS, (page.write, junit.write, summary.write), strict=True)
+        return files.write_all(
+            {self.folder / name: partial(write, report) for name, write in writers}
+        )
+
+    def _verdict(self, rows: list[tested_rules.Row]) -> Verdict:
+        outcome = self.outcome
+        findings = grouped(outcome.findings.violations.values())
+        unknown = [finding for finding in findings if not finding[0].known]
+        problem = outcome.problem
+        if not problem and outcome.time_is_up:
+            problem = "the time was up"
+        return decide(
+            Evidence(
+                requests=outcome.requests,
+                findings=len(unknown),
+                accepted=len(findings) - len(unknown),
+                gaps=tested_rules.untested(rows),
+                unfinished=list(outcome.unfinished),
+                problem=problem,
+                advice=outcome.advice,
+                error=""
+                if outcome.error is None
+                else outcome.findings.secrets.text(str(outcome.error)),
+                interrupted=outcome.interrupted,
+                selection=self.options.selection.options,
+                allow_incomplete=self._allow_incomplete,
+            )
+        )
+
+
+def report_early_error(arguments: Sequence[str], error: InternalError) -> None:
+    """Write the reports of a command that failed before its options were known."""
+    given = dict(pairwise(arguments))
+    ending = Ending(Target(""), Path(given.get("--reports", DEFAULT_FOLDER)))
+    ending.outcome.error = error
+    files.prepare(ending.folder, REPORTS)
+    ending.report()
+
+
+def _repeat(target: Target, options: Options) -> str:
+    words = ["siteassist-contract", target.base_url, "--profile", options.profile.name]
+    words += ["--seed", str(options.seed)]
+    words += shlex.split(options.selection.options)
+    if options.examples is not None:
+        words += ["--examples", str(options.examples)]
+    if options.human_conversation is not None:
+        words += ["--human-conversation", options.human_conversation]
+    if target.network.ca is not None:
+        words += ["--ca", target.network.ca]
+    if target.network.insecure:
+        words.append("--insecure")
+    return shlex.join(words)
