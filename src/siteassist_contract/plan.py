@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from siteassist_contract.checks import streams
 from siteassist_contract.checks.behaviour import journeys
@@ -129,9 +130,8 @@ def first(context: CheckContext) -> Iterator[Step]:
 def further(context: CheckContext, size: Size) -> Iterator[Step]:
     """Yield the steps that test more values, longer conversations and longer lists."""
     context.size = size
-    yield from _refusals(context)
-    yield from _streams(context)
-    yield from _journeys(context, repeated=True)
+    for step in chain(_refusals(context), _streams(context), _journeys(context, repeated=True)):
+        yield replace(step, words=f"{step.words}, in full")
 
 
 def _refusals(context: CheckContext) -> Iterator[Step]:

@@ -78,8 +78,8 @@ class Options:
 class Progress:
     """Callbacks for the progress of a run."""
 
-    step: Callable[[str, str, int, int, float], None] = lambda *_: None
-    """Called after each step: layer, description, requests, violations so far, seconds."""
+    step: Callable[[str, str, int, float], None] = lambda *_: None
+    """Called after each step: layer, description, requests, seconds."""
     found: Callable[[Violation], None] = lambda _: None
     """Called with each new violation."""
 
@@ -239,7 +239,7 @@ class Run:
 
     def _report(self, layer: str, words: str, begun: float, requests: int) -> None:
         sent, seconds = self._recorder.requests - requests, time.monotonic() - begun
-        self._progress.step(layer, words, sent, len(self.findings.violations), seconds)
+        self._progress.step(layer, words, sent, seconds)
 
     def _further(self) -> None:
         """Run the steps in full, at the largest size for which there is time."""

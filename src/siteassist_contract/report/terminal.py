@@ -16,7 +16,7 @@ from siteassist_spec.output import one_line, printable
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
-_WIDTH = 100
+_WIDTH = 80
 
 
 class Terminal:
@@ -33,11 +33,9 @@ class Terminal:
         if not target.has_two_visitors:
             click.echo("There is only one visitor: isolation between visitors is not tested.")
 
-    def step(self, layer: str, words: str, requests: int, violations: int, seconds: float) -> None:
+    def step(self, layer: str, words: str, requests: int, seconds: float) -> None:
         """Print the result of a step."""
-        noun = "violation" if violations == 1 else "violations"
-        counted = f"{requests:5} requests, {violations} {noun} so far"
-        click.echo(f"  {layer:<9} {words:<42} {counted} ({seconds:.1f} s)")
+        click.echo(f"  {layer:<9} {words:<44} {requests:5} requests {seconds:5.1f} s")
 
     def found(self, found: Violation) -> None:
         """Print a new violation, if it is the first one of its finding."""
