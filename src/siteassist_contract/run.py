@@ -33,11 +33,15 @@ from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 
 _MOST_UNANSWERED = 3
-_FURTHER_SHARE, _RANDOM_SHARE = 0.5, 0.65
-"""The shares of the time after which no further journey, and no random step, begins.
+_FURTHER_SHARE = 0.4
+"""The share of the time after which the longer journeys must be over.
 
-The rest is for made-up requests, which begin slowly.
+The rest is for random steps and for made-up requests, which begin slowly.
 """
+_RANDOM_SHARE = 1 / 3
+"""The share of the remaining time that random steps may take."""
+_NOTABLE = 0.1
+"""Minimum duration of an answer, in seconds, for which a report mentions it."""
 _LONGEST_TIDYING = 30.0
 """Maximum duration of closing conversations at the end, in seconds."""
 _SUCCESS = range(200, 300)
@@ -248,14 +252,13 @@ class Run:
         size = plan.affordable(profile, pace, left)
         if size is None:
             self._outcome.notes.append(
-                "every rule was tested, but there was no time for longer journeys:"
-                f" {_shown_pace(pace)}"
+                f"{_shown_pace(pace)}There was no time for longer conversations and lists."
             )
             return
         if size != profile.size:
             self._outcome.notes.append(
-                f"journeys with {size.conversations} conversations instead of"
-                f" {profile.conversations}: {_shown_pace(pace)}"
+                f"{_shown_pace(pace)}Lists have {size.conversations} conversations instead of"
+                f" {profile.conversations}."
             )
         steps = self._selected(plan.further(self._context, size))
         self._outcome.planned += [_label(step) for step in steps]
@@ -281,8 +284,7 @@ class Run:
             random_steps.run_random_steps(
                 self._context,
                 seed_=options.seed + 1000 * number,
-                # Made-up requests get at least as much time.
-                until=min(now + options.profile.seconds, (now + self._until) / 2),
+                until=now + min(options.profile.seconds, (self._until - now) * _RANDOM_SHARE),
                 database=options.database,
             )
         except UnansweredError as error:
@@ -386,10 +388,7 @@ class Run:
         needed = (time.monotonic() - self._begun) / done * plan.FIRST_PASS / _FURTHER_SHARE
         minutes = math.ceil(max(needed, 1.5 * self._options.limit) / 60)
         noun = "minute is" if minutes == 1 else "minutes are"
-        sentence = (
-            f"{_shown_pace(self._pace())}: about {minutes} {noun} needed; give --time {minutes}m"
-        )
-        return f"{sentence[0].upper()}{sentence[1:]}."
+        return f"{_shown_pace(self._pace())}About {minutes} {noun} needed: give --time {minutes}m."
 
 
 _SHAPES_STEP = Step(SHAPES, "made-up requests", lambda: None, GENERATED)
@@ -401,5 +400,13 @@ def _label(step: Step) -> str:
 
 
 def _shown_pace(pace: Pace) -> str:
-    plain = f"the server takes {pace.plain:.1f} s a request"
-    return f"{plain}, {pace.answer:.1f} s an answer of the assistant"
+    """Return the pace of a slow server as a sentence, or an empty string."""
+    times = [
+        f"{seconds:.1f} s for {what}"
+        for what, seconds in (
+            ("a request", pace.plain),
+            ("an answer of the assistant", pace.answer),
+        )
+        if seconds >= _NOTABLE
+    ]
+    return f"The server takes {' and '.join(times)}. " if times else ""

@@ -204,6 +204,8 @@ class Recorder(httpx.BaseTransport):
             wait = self._patience.wait(facts.operation, waits, refusal)
             if wait is None:
                 break
+            if exchange.status in UNCERTAIN and time.monotonic() + wait >= self.until:
+                break  # other requests may be answered at once
             refusals.append(exchange)
             self._pause(wait)
             self.waited += wait
