@@ -20,6 +20,7 @@ from siteassist_contract.description import (
     session_arguments,
     session_token,
 )
+from siteassist_contract.http.deadline import Deadline
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import LARGEST_ANSWER, Network, proxy_for, shown_proxy
 from siteassist_contract.http.redaction import Filter
@@ -34,7 +35,9 @@ _KEPT = frozenset({b"content-type", b"location", b"www-authenticate"})
 """The headers of an answer that the check reads."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 TIMEOUT = 8.0
-"""Timeout, in seconds, of one of these requests."""
+"""Timeout, in seconds, for the next bytes of an answer to one of these requests."""
+LONGEST = 2 * TIMEOUT
+"""Maximum duration, in seconds, of one of these requests with its answer."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,11 @@ class _Preflight:
         self._target = target
         self._secrets = target.secrets()
         self._proxy = proxy_for(target.base_url)
+        self._deadline = Deadline()
         self._client = httpx.Client(
             timeout=TIMEOUT,
             follow_redirects=False,
-            transport=target.network.transport(target.base_url),
+            transport=target.network.transport(target.base_url, deadline=self._deadline),
             headers=target.network.headers,
             trust_env=False,
         )
@@ -238,6 +242,7 @@ class _Preflight:
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         url = f"{self._target.base_url}{path}"
         started = time.monotonic()
+        self._deadline.start(LONGEST)
         # The limit of size must hold before anything is decompressed.
         headers = {**content.pop("headers", {}), "Accept-Encoding": "identity"}
         try:
@@ -245,7 +250,7 @@ class _Preflight:
                 body = b""
                 for chunk in response.iter_raw():
                     body += chunk
-                    if len(body) > LARGEST_ANSWER or time.monotonic() - started > 2 * TIMEOUT:
+                    if len(body) > LARGEST_ANSWER:
                         raise CannotRunError(f"the answer of {url} is too long")
                 return httpx.Response(
                     response.status_code,
@@ -255,7 +260,7 @@ class _Preflight:
                 )
         except httpx.TimeoutException:
             raise CannotRunError(
-                f"{url} did not answer within {TIMEOUT:.0f} s{self._through()}"
+                f"{url} did not answer within {time.monotonic() - started:.0f} s{self._through()}"
             ) from None
         except httpx.InvalidURL as error:
             raise CannotRunError(f"invalid URL {url}: {error}") from None
