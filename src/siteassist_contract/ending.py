@@ -69,6 +69,7 @@ class Ending:
             options.human_conversation,
             outcome.left_out,
             options.selection.selects,
+            sorted(options.selection.layers),
         )
         report = summary.Report(
             base_url=self.target.base_url,

@@ -28,7 +28,7 @@ from siteassist_contract.http.recorder import (
 from siteassist_contract.plan import Pace, Step
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
-from siteassist_contract.rules import EVERY_ANSWER, GENERATED
+from siteassist_contract.rules import GENERATED
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 
@@ -301,6 +301,9 @@ class Run:
             self._until,
             options.workers,
             options.database_place,
+            operations=[
+                name for name in operations() if options.selection.needs(SHAPES, GENERATED, name)
+            ],
         )
         begun, requests = time.monotonic(), self._recorder.requests
         try:
@@ -310,17 +313,12 @@ class Run:
         except CannotRunError:
             self._require_answer()
             raise
-        unasked = [
-            name
-            for name in operations()
-            if not self.findings.requests[SHAPES, name]
-            and options.selection.needs(SHAPES, EVERY_ANSWER, name)
-        ]
+        unasked = [name for name in shapes.operations if not shapes.answered[name]]
         label = _label(_SHAPES_STEP)
         if not unasked:
             self._outcome.unfinished.pop(label, None)
         elif label in self._outcome.unfinished:
-            self._outcome.unfinished[label] = f"none was sent to {', '.join(unasked)}"
+            self._outcome.unfinished[label] = f"none was answered by {', '.join(unasked)}"
         if shapes.out_of_time:
             if unasked:
                 raise TimeUpError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
@@ -54,12 +54,15 @@ def rows(
     human: str | None,
     left_out: str = "",
     selects: Callable[[str, str], bool] = lambda *_: True,
+    layers: Iterable[str] = (),
 ) -> list[Row]:
     """Return a row for every operation with each of its statuses and selected rules.
 
     ``left_out`` is the reason why the run skipped tests, or an empty string. ``selects`` is
-    whether the run tests a rule on an operation.
+    whether the run tests a rule on an operation. ``layers`` are the only ones of the run, if it
+    is narrowed to some, which excuses the rules that others test.
     """
+    excuse = f"not tested by {' and '.join(layers)}" if layers else ""
     found = []
     for name, operation in operations().items():
         for status in operation.responses:
@@ -68,7 +71,9 @@ def rows(
             found.append(Row(name, "status", str(status), count, reason))
         for rule, known in RULES.items():
             if name in known.operations and selects(rule, name):
-                found.append(_rule_row(findings, rule, known, name, target, human, left_out))
+                row = _rule_row(findings, rule, known, name, target, human, left_out or excuse)
+                excused = row.excused or (bool(excuse) and row.reason.endswith(excuse))
+                found.append(replace(row, excused=excused))
     return found
 
 

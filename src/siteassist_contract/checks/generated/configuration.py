@@ -58,6 +58,8 @@ class Choices:
     """Number of threads; with more than one, runs are not reproducible."""
     database: bool = False
     """Whether the engine opens the example database that `DATABASE` names."""
+    operations: frozenset[str] | None = None
+    """The operations to request; None for all."""
 
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
@@ -84,9 +86,13 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
         binding = {"dictionary": "keys", "probability": 0.9}
         name = credential_name(API_KEY)
         config["parameters"] = {f"query.{name}": binding, f"body.{name}": binding}
+    if choices.operations is not None and choices.operations != set(operations()):
+        # Sequences of requests need the other operations.
+        config["phases"]["stateful"]["enabled"] = False
     config["operations"] = [
         {
             "include-operation-id": [name],
+            "enabled": choices.operations is None or name in choices.operations,
             "checks": {
                 "positive_data_acceptance": {
                     "expected-statuses": list(expected_statuses(operation)),

@@ -62,6 +62,13 @@ class Emitter(EventHandler[ExecutionContext]):
         event: events.EngineEvent,
     ) -> None:
         """Write the data of ``event``, if it is relevant for the report."""
+        try:
+            self._handle(event)
+        except Exception as error:
+            report(error)
+            raise
+
+    def _handle(self, event: events.EngineEvent) -> None:
         if isinstance(event, events.PhaseStarted) and event.phase.name not in INTERNAL_PHASES:
             _write(phase=PHASES[event.phase.name])
         elif isinstance(event, events.PhaseFinished) and event.phase.name not in INTERNAL_PHASES:
@@ -121,6 +128,12 @@ class Emitter(EventHandler[ExecutionContext]):
         else:
             lines = traceback.format_exception(error)
             _write(error=shown, details="".join(lines))
+
+
+def report(error: BaseException) -> None:
+    """Write an unexpected error in the code of the tests."""
+    words = f"{type(error).__name__}: {error}"
+    _write(error=words, details="".join(traceback.format_exception(error)))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

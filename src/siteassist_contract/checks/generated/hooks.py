@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
@@ -13,6 +15,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from siteassist_contract import description, tolerance
 from siteassist_contract.checks.generated import (
+    emitter,
     fitting_answers,
     query_parameters,
     rule_names,
@@ -22,6 +25,24 @@ from siteassist_contract.description import operations
 from siteassist_contract.http import redaction
 from siteassist_spec import EVENT_STREAM
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_OF_HTTP = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""The headers that belong to the connection, not to the API."""
 _memory = tolerance.Memory()
 secrets_of_run = redaction.Filter(
     map(os.environ.get, (redaction.API_KEY, redaction.TOKEN, redaction.SECOND_TOKEN))
@@ -29,17 +50,41 @@ secrets_of_run = redaction.Filter(
 """The secrets to redact in all output. Each new session adds its token."""
 
 
+class FaultError(AssertionError):
+    """A violation that a check has found."""
+
+
+def _reported(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Report unexpected errors of a hook or check, which schemathesis may take for failures."""
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **options: _P.kwargs) -> _R:
+        try:
+            return function(*args, **options)
+        except FaultError:
+            raise
+        except Exception as error:
+            emitter.report(error)
+            raise
+
+    return call
+
+
 @schemathesis.hook
+@_reported
 def before_call(
     context: schemathesis.HookContext,
     case: schemathesis.Case[Any],
     kwargs: dict[str, Any],
 ) -> None:
-    """Send random messages to open conversations.
+    """Leave out generated headers of HTTP itself; send random messages to open conversations.
 
-    Otherwise a closed conversation could receive all of them, since schemathesis draws the
+    A server refuses an invalid ``Transfer-Encoding`` before it knows of any operation.
+    A closed conversation could otherwise receive all messages, since schemathesis draws the
     same values from earlier answers again and again.
     """
+    for name in [name for name in case.headers or {} if name.lower() in _OF_HTTP]:
+        del case.headers[name]
     fuzzing = case.meta is not None and case.meta.phase.name == TestPhase.FUZZING
     if fuzzing and _operation_id(case) == "sendMessage":
         drawn = str(case.path_parameters.get("conversationId"))
@@ -49,6 +94,7 @@ def before_call(
 
 
 @schemathesis.hook
+@_reported
 def after_call(
     context: schemathesis.HookContext,
     case: schemathesis.Case[Any],
@@ -62,6 +108,7 @@ def after_call(
 
 
 @schemathesis.hook
+@_reported
 def filter_failure(
     context: schemathesis.HookContext,
     failure: Failure,
@@ -80,6 +127,7 @@ def filter_failure(
 
 
 @schemathesis.deserializer("text/plain")
+@_reported
 def plain_text(
     ctx: schemathesis.DeserializationContext,
     response: schemathesis.Response,
@@ -89,6 +137,7 @@ def plain_text(
 
 
 @schemathesis.check
+@_reported
 def event_stream(
     ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
@@ -104,10 +153,11 @@ def event_stream(
     if fault is None and content_type.startswith(EVENT_STREAM):
         fault = stream_checks.wrong_end(stream, response.content.decode("utf-8", "replace"))
     if fault is not None:
-        raise AssertionError(fault)
+        raise FaultError(fault)
 
 
 @schemathesis.check
+@_reported
 def accepted_query(
     ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
@@ -117,10 +167,11 @@ def accepted_query(
     if _is_accepted(case, response):
         faults = query_parameters.faults(_operation_id(case), str(response.request.url))
         if faults:
-            raise AssertionError("accepted despite an invalid query: " + "; ".join(faults))
+            raise FaultError("accepted despite an invalid query: " + "; ".join(faults))
 
 
 @schemathesis.check
+@_reported
 def fitting_answer(
     ctx: schemathesis.CheckContext,
     response: schemathesis.Response,
@@ -131,7 +182,7 @@ def fitting_answer(
         faults = fitting_answers.faults(_exchange(case, response))
         # An answer that does not match the description proves nothing else.
         if faults and not _misfits(case, response):
-            raise AssertionError("; ".join(faults))
+            raise FaultError("; ".join(faults))
 
 
 def _misfits(case: schemathesis.Case[Any], response: schemathesis.Response) -> list[str]:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from siteassist_contract import interrupts
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
+from siteassist_contract.description import operations
 from siteassist_contract.http import redaction
 from siteassist_contract.http.recorder import Exchange, GoneError, TimeUpError, UnansweredError
 from siteassist_contract.rules import RULES
@@ -67,6 +68,8 @@ class Shapes:
     """Location of the example database: a folder or a Redis URL; see `example_databases`."""
     out_of_time: bool = False
     """Whether the run stopped because its time was up."""
+    operations: Sequence[str] = field(default_factory=lambda: list(operations()))
+    """The operations to request; by default all."""
     answered: Counter[str] = field(default_factory=Counter)
     """Number of generated requests that were answered, by operation."""
 
@@ -108,7 +111,13 @@ class Shapes:
                 yield from self._follow(lines, log)
 
     def _choices(self) -> Choices:
-        return Choices(self.examples, self.seed, self.workers, database=self.database is not None)
+        return Choices(
+            self.examples,
+            self.seed,
+            self.workers,
+            database=self.database is not None,
+            operations=frozenset(self.operations),
+        )
 
     def _follow(self, lines: Iterator[dict[str, Any]], log: IO[bytes]) -> Iterator[str]:
         end = _End()
