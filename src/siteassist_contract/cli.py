@@ -14,13 +14,13 @@ import click
 from siteassist_contract import interrupts, plan, selection
 from siteassist_contract.checks.generated import example_databases
 from siteassist_contract.command import Command
-from siteassist_contract.ending import DEFAULT_FOLDER, REPORTS, Ending, report_early_error
+from siteassist_contract.ending import DEFAULT_FOLDER, Ending, report_early_error
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.http import preflight, redaction
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
-from siteassist_contract.report import baseline, files
+from siteassist_contract.report import baseline
 from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import (
     CannotRunError,
@@ -243,7 +243,7 @@ def main(
     try:
         # Before the reports of the earlier run are removed.
         selected = selection.read(only, layers, last_failed)
-        files.prepare(reports, REPORTS)
+        ending.prepare()
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
         ending.target = target = replace(target, base_url=preflight.base_url(url))
@@ -274,11 +274,23 @@ def main(
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}")
     except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
         ending.outcome.error = InternalError.of(error)
+    _finish(ending, accepted if update_baseline else None)
+
+
+def _finish(ending: Ending, updated: Path | None) -> NoReturn:
+    """Report the run, update the baseline, and exit."""
     with interrupts.ignored():
         verdict = ending.report()
-    if update_baseline and accepted is not None:
-        _update(accepted, ending.outcome)
-    _stop(verdict.status, verdict.line, verdict.exit_status)
+    try:
+        if updated is not None:
+            _update(updated, ending.outcome)
+        _stop(verdict.status, verdict.line, verdict.exit_status)
+    except Exception as error:  # noqa: BLE001  # reported as an internal error
+        ending.outcome.error = ending.outcome.error or InternalError.of(error)
+        # Once more, with the error and all that the run has found.
+        with interrupts.ignored():
+            verdict = ending.report()
+        _stop(verdict.status, verdict.line, verdict.exit_status)
 
 
 def _update(accepted: Path, outcome: Outcome) -> None:

@@ -59,11 +59,12 @@ class Command(click.Command):
             error.show()
             status = error.exit_code
         except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
-            status = self._report(args, InternalError.of(error))
+            given = args[0] if args else kwargs.get("args")
+            arguments = sys.argv[1:] if given is None else given
+            status = self._report(arguments, InternalError.of(error))
         sys.exit(status if isinstance(status, int) else ExitStatus.KEPT)
 
-    def _report(self, args: tuple[Any, ...], error: InternalError) -> ExitStatus:
-        arguments = args[0] if args and args[0] is not None else sys.argv[1:]
+    def _report(self, arguments: Sequence[str], error: InternalError) -> ExitStatus:
         with contextlib.suppress(Exception):
             self._failed(arguments, error)
         if "--debug" in arguments:

@@ -17,7 +17,7 @@ from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.run import Options, Outcome
-from siteassist_contract.verdict import Evidence, InternalError, Verdict, decide
+from siteassist_contract.verdict import CannotRunError, Evidence, InternalError, Verdict, decide
 from siteassist_spec.output import printable
 
 DEFAULT_FOLDER = "reports"
@@ -44,6 +44,15 @@ class Ending:
         self._allow_incomplete = allow_incomplete
         self._debug = debug
         self._begun = time.monotonic()
+        self._is_prepared = False
+
+    def prepare(self) -> None:
+        """Remove the reports of an earlier run.
+
+        Raises `CannotRunError` if reports cannot be written.
+        """
+        files.prepare(self.folder, REPORTS)
+        self._is_prepared = True
 
     def report(self) -> Verdict:
         """Write all reports, print the result, and return the verdict.
@@ -99,6 +108,11 @@ class Ending:
         return verdict
 
     def _write(self, report: summary.Report) -> tuple[dict[Path, str], InternalError | None]:
+        if not self._is_prepared:
+            try:
+                self.prepare()
+            except CannotRunError as error:
+                return {self.folder / name: str(error) for name in REPORTS}, None
         writers = zip(REPORTS, (page.write, junit.write, summary.write), strict=True)
         return files.write_all(
             {self.folder / name: partial(write, report) for name, write in writers}
@@ -132,11 +146,19 @@ class Ending:
 
 def report_early_error(arguments: Sequence[str], error: InternalError) -> None:
     """Write the reports of a command that failed before its options were known."""
-    given = dict(pairwise(arguments))
-    ending = Ending(Target(""), Path(given.get("--reports", DEFAULT_FOLDER)))
+    ending = Ending(Target(""), _folder(arguments))
     ending.outcome.error = error
-    files.prepare(ending.folder, REPORTS)
     ending.report()
+
+
+def _folder(arguments: Sequence[str]) -> Path:
+    """Return the folder for reports, from arguments that click has not read."""
+    folder = DEFAULT_FOLDER
+    for word, following in pairwise([*arguments, DEFAULT_FOLDER]):
+        name, equals, value = word.partition("=")
+        if name == "--reports":
+            folder = value if equals else following
+    return Path(folder)
 
 
 def _repeat(target: Target, options: Options) -> str:

@@ -11,12 +11,12 @@ import functools
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, StopTest
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -39,6 +39,8 @@ from siteassist_contract.checks.context import SECOND, CheckContext
 from siteassist_contract.findings import ViolationError
 from siteassist_contract.rules import LISTS
 from siteassist_contract.verdict import ContractBrokenError, InternalError
+
+Returned = TypeVar("Returned")
 
 _PICK = st.integers(0, 10**6)
 _STEPS = 25
@@ -69,13 +71,13 @@ PAGE_CONTEXT = st.one_of(
 )
 
 
-def _guarded(step: Callable[..., None]) -> Callable[..., None]:
-    """Return a step whose unexpected errors end the run; hypothesis would minimise them."""
+def _guarded(called: Callable[..., Returned]) -> Callable[..., Returned]:
+    """Return a function whose unexpected errors end the run; hypothesis would minimise them."""
 
-    @functools.wraps(step)
-    def guarded(self: RandomSteps, *args: Any, **values: Any) -> None:
+    @functools.wraps(called)
+    def guarded(self: RandomSteps, *args: Any, **values: Any) -> Returned:
         try:
-            step(self, *args, **values)
+            return called(self, *args, **values)
         except (ViolationError, ContractBrokenError):
             raise
         except Exception as error:
@@ -124,6 +126,7 @@ class RandomSteps(RuleBasedStateMachine):
         pairs = [(v, k) for v in self.visitors() for k in v.known.values() if not k.older]
         return pairs[pick % len(pairs)]
 
+    @_guarded
     def any_conversation(self) -> bool:
         """Whether a visitor has a conversation that the run started."""
         return any(not k.older for v in self.visitors() for k in v.known.values())
@@ -313,12 +316,26 @@ def _series(
     findings.shorten = True
     try:
         run_state_machine_as_test(seed(seed_)(machine), settings=chosen)
-    except (ViolationError, ContractBrokenError, Flaky, OutOfTimeError):
+    except (ViolationError, ContractBrokenError, OutOfTimeError):
         # The violation is already recorded, with the fewest steps so far.
         pass
-    except ExceptionGroup as group:
-        rest = group.split((ViolationError, ContractBrokenError, Flaky))[1]
-        if rest is not None:
-            raise rest from None
+    except (Flaky, ExceptionGroup) as error:
+        unexpected = _unexpected(error)
+        if unexpected is not None:
+            raise InternalError.of(unexpected) from None
     finally:
         findings.shorten = False
+
+
+def _unexpected(error: BaseException) -> BaseException | None:
+    """Return the first error in a group that is not about a violation, or None.
+
+    A server with state may answer differently when hypothesis repeats the steps of a violation,
+    which is then flaky. An error of the tests that does not occur again is no less an error.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_unexpected, error.exceptions)), None)
+    if isinstance(error, ViolationError | ContractBrokenError | Flaky):
+        return None
+    # In a group, hypothesis replaces the end of a test case that it cut short by an `Exception`.
+    return None if isinstance(error.__cause__, StopTest) else error
