@@ -244,7 +244,9 @@ class _End:
         if not self.complete and self.unanswered:
             raise CannotRunError(f"stopped because {self.unanswered} got no answer")
         if not self.complete:
-            raise InternalError("schemathesis ended early", log)
+            # The last line of a traceback is the error.
+            reason = log.strip().splitlines()[-1:]
+            raise InternalError(_summary([": ".join(["schemathesis ended early", *reason])]), log)
 
 
 @contextlib.contextmanager

@@ -323,6 +323,14 @@ def test_incomplete_engine_is_reported(lines: list[Any], engine: Engine) -> None
         list(shapes(context()).run())
 
 
+def test_error_that_ends_the_engine_is_named(engine: Engine) -> None:
+    """The error of a process that ends with a traceback is in the message, the rest in details."""
+    engine.prints({"phase": "x"}, then="raise KeyError('ours')")
+    with pytest.raises(InternalError, match="ended early: KeyError: 'ours'") as found:
+        list(shapes(context()).run())
+    assert found.value.details.startswith("Traceback (most recent call last)")
+
+
 @pytest.mark.parametrize(("kind", "error"), [("problem", CannotRunError), ("error", InternalError)])
 def test_problem_of_the_engine_is_reported_on_one_line(
     kind: str, error: type[Exception], engine: Engine
