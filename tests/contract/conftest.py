@@ -7,7 +7,6 @@ runs in process, which is fast, and on the loopback interface.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import ssl
@@ -18,7 +17,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -37,11 +36,9 @@ from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
+from tests import in_process
 from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY
-
-if TYPE_CHECKING:
-    from starlette.types import Message
 
 BASE = "http://mock.test/v2"
 
@@ -59,7 +56,7 @@ class InProcess(httpx.BaseTransport):
         self.app = create_app(MockSettings(**settings))
         self.fault = fault
         self.requests: list[httpx.Request] = []
-        self._loop = asyncio.new_event_loop()
+        self._mock = in_process.InProcess(self.app)
         self._turn = threading.RLock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -72,47 +69,18 @@ class InProcess(httpx.BaseTransport):
             return self.fault(request, self.forward)
 
     def forward(self, request: httpx.Request) -> httpx.Response:
-        """Return the mock's response."""
-        return self._loop.run_until_complete(self._call(request))
+        """Return the mock's response, read to its end."""
+        with self._turn:
+            answer = self._mock.handle_request(request)
+            content = b"".join(answer.iter_raw())
+        return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
     def close(self) -> None:
         """Do nothing: a run closes its transport, and a test may have several runs."""
 
     def shut(self) -> None:
         """Close the mock."""
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-        self.app.state.store.close()
-
-    async def _call(self, request: httpx.Request) -> httpx.Response:
-        path, _, query = request.url.raw_path.partition(b"?")
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": request.method,
-            "scheme": "http",
-            "path": path.decode("ascii"),
-            "raw_path": path,
-            "query_string": query,
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "client": ("127.0.0.1", 1),
-        }
-        bodies = [{"type": "http.request", "body": request.content, "more_body": False}]
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            if not bodies:  # no client disconnects early
-                await asyncio.Event().wait()
-            return bodies.pop()
-
-        async def send(message: Message) -> None:  # ASGI requires a coroutine
-            sent.append(message)
-
-        await self.app(scope, receive, send)
-        # Let the tasks that were cancelled with the response finish.
-        await asyncio.sleep(0)
-        content = b"".join(message.get("body", b"") for message in sent[1:])
-        return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
+        self._mock.close()
 
 
 class Loopback:

@@ -15,7 +15,7 @@ from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
-from tests.faults.in_process import InProcess
+from tests.in_process import InProcess
 from tests.values import API_KEY
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 
 from tests.faults.catalogue import MODULES, MUTANTS, chosen
 from tests.faults.faulty import Server, operations, spec
-from tests.faults.in_process import in_process
 from tests.faults.mutant import CLASSES, Mutant, Probe
 from tests.faults.probing import Api
 from tests.faults.variants import VARIANTS
+from tests.in_process import in_process
 from tests.values import ROOT
 
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.faults.faulty import Server
-from tests.faults.in_process import in_process
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
 from tests.faults.variants import VARIANTS, Variant
+from tests.in_process import in_process
 from tests.values import API_KEY, PROJECT_ID, QNA_ID, UNKNOWN_ID
 
 # Variants that behave like the mock, or differ only in time.
