@@ -11,6 +11,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.faults import server
+from siteassist_mock.testing import serving
+from tests.faults import server, trial
 from tests.faults.__main__ import main
 from tests.faults.catalogue import MUTANTS
 from tests.faults.results import Result as Judged
 from tests.faults.results import enough, summary, table
 from tests.faults.trial import Trial, Violation, running
+from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, ROOT
 
 # Finds one fault: getMe without a token.
@@ -46,6 +50,24 @@ sys.exit(int(broken))
 """
 
 
+@pytest.fixture
+def _served_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve the mutants in this process: the start of a process for each takes a second.
+
+    Without this fixture, a test also covers the processes of the servers.
+    """
+
+    @contextmanager
+    def serve(name: str, *, variant: bool = False) -> Iterator[str]:
+        with serving((VARIANTS if variant else MUTANTS)[name].app()) as url:
+            yield url
+
+    monkeypatch.setattr(trial, "running", serve)
+
+
+served_here = pytest.mark.usefixtures("_served_here")
+
+
 def fake(folder: Path, text: str = FAKE) -> str:
     """Write a fake of the contract tests, which logs its arguments, and return its command."""
     program = folder / "fake.py"
@@ -64,6 +86,7 @@ def report(folder: Path) -> Any:
     return json.loads((folder / "new" / "mutants.json").read_text(encoding="utf-8"))
 
 
+@served_here
 def test_output_and_report_list_killed_and_surviving_mutants(tmp_path: Path) -> None:
     """The output and the report have the result of each mutant, and describe the survivors."""
     done = invoke(tmp_path, "no-token-me", "done-twice")
@@ -91,6 +114,7 @@ def test_output_and_report_list_killed_and_surviving_mutants(tmp_path: Path) -> 
     )
 
 
+@served_here
 def test_thresholds_are_options(tmp_path: Path) -> None:
     """The exit status is 0 if the kill rates reach ``--total`` and ``--each``."""
     done = invoke(tmp_path, "no-token-me", "done-twice", "--total", "50", "--each", "0")
@@ -115,6 +139,7 @@ def test_contract_tests_get_their_arguments(tmp_path: Path) -> None:
     )
 
 
+@served_here
 def test_failed_run_counts_as_survivor(tmp_path: Path) -> None:
     """A run with another exit status does not kill the mutant, and its last line is reported."""
     text = "import sys; print('out of order', file=sys.stderr); sys.exit(2)"
@@ -150,6 +175,7 @@ def test_interrupt_stops_running_and_waiting_runs(tmp_path: Path) -> None:
     assert (1, "Aborted!") == (process.returncode, said.strip())
 
 
+@served_here
 def test_incomplete_summary_is_ignored(tmp_path: Path) -> None:
     """The exit status alone decides if the summary cannot be read."""
     text = (
@@ -162,6 +188,7 @@ def test_incomplete_summary_is_ignored(tmp_path: Path) -> None:
     assert "no-token-me: killed without a summary" in done.output
 
 
+@served_here
 def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
     """Variants are run in full with each seed; without an alarm the exit status is 0."""
     done = invoke(tmp_path, "--variants", "charset", "refuse-422", "--runs", "2", "--seed", "4")
@@ -172,6 +199,7 @@ def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
     assert not any("--stop-at-first" in call for call in calls)
 
 
+@served_here
 def test_violation_on_variant_is_an_alarm(tmp_path: Path) -> None:
     """A violation, and a failed run, are alarms; an unknown variant is a usage error."""
     for status, words in ((1, "ALARM: broken, without a summary"), (3, "ALARM: not run")):
@@ -181,6 +209,7 @@ def test_violation_on_variant_is_an_alarm(tmp_path: Path) -> None:
     assert 2 == invoke(tmp_path, "--variants", "nothing").exit_code
 
 
+@served_here
 def test_sample_depends_on_the_seed(tmp_path: Path) -> None:
     """The same seed selects the same mutants."""
 
