@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import cli
+from siteassist_contract import cli, run
+from siteassist_contract.findings import SHAPES
 from siteassist_contract.load import cli as load_cli
 from tests.values import API_KEY, PRIVATE_KEY
 
@@ -24,6 +25,8 @@ CA = "{ca}"
 """A placeholder for the file of the authority."""
 CREDENTIALS = {"key": ("--api-key", API_KEY), "token": ("--token", PRIVATE_KEY)}
 both = pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIALS)
+# Coverage doubles the time of a run, and the other tests have that of the same lines.
+unmeasured = pytest.mark.usefixtures("no_cover")
 
 
 @pytest.fixture(autouse=True)
@@ -54,53 +57,74 @@ ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
 @pytest.mark.parametrize(
-    ("credential", "given"),
-    [(CREDENTIALS["key"], "option"), (CREDENTIALS["token"], "environment")],
-    ids=["option", "environment"],
+    ("credential", "options", "env", "repeated"),
+    [
+        (
+            CREDENTIALS["key"],
+            ("--header", f"X-Gateway: {WORD}", "--ca", CA),
+            {"SSL_CERT_FILE": "/missing"},
+            f" --ca {CA}",
+        ),
+        (
+            CREDENTIALS["token"],
+            ("--insecure",),
+            {
+                "SSL_CERT_FILE": "/missing",
+                "SITEASSIST_HEADERS": f"\nX-Gateway:{WORD}\nX-Other:1\n",
+            },
+            " --insecure",
+        ),
+        (
+            CREDENTIALS["token"],
+            ("--header", f"X-Gateway:{WORD}"),
+            {"SSL_CERT_FILE": CA, "REQUESTS_CA_BUNDLE": "/missing"},
+            "",
+        ),
+    ],
+    ids=["ca", "insecure", "environment"],
 )
-def test_each_request_has_the_headers(
-    credential: tuple[str, ...], given: str, shared: InProcess, loopback: Serve, command: Command
+def test_all_layers_pass_a_gateway(
+    credential: tuple[str, ...],
+    options: tuple[str, ...],
+    env: dict[str, str],
+    repeated: str,
+    shared: InProcess,
+    loopback: Serve,
+    command: Command,
+    ca_file: Path,
+    tmp_path: Path,
 ) -> None:
-    """A gateway that requires a header gets it from all layers, logins included."""
+    """Each layer sends the headers, trusts the certificates, and reads no passwords.
+
+    The gateway requires a header of each request, logins included, and has a certificate
+    of its own. The printed command repeats the options for certificates.
+    """
     shared.fault = None
     refused: list[httpx.Request] = []
+    sent: set[str] = set()
 
     def gateway(request: httpx.Request) -> httpx.Response:
+        sent.add(request.headers.get("Authorization", ""))
         if request.headers.get("X-Gateway") == WORD:
             return shared.handle_request(request)
         refused.append(request)
         return httpx.Response(403)
 
-    options = ("--header", f"X-Gateway: {WORD}") if given == "option" else ()
-    env = {} if options else {"SITEASSIST_HEADERS": f"\nX-Gateway:{WORD}\nX-Other:1\n"}
-    result = command(loopback(gateway).url, *credential, *options, env=env)
-    assert ALL == layers(passed(result))
-    assert [] == refused
-
-
-@pytest.mark.parametrize(
-    ("options", "env"),
-    [
-        (("--ca", CA), {"SSL_CERT_FILE": "/missing"}),
-        (("--insecure",), {"SSL_CERT_FILE": "/missing"}),
-        ((), {"SSL_CERT_FILE": CA, "REQUESTS_CA_BUNDLE": "/missing"}),
-    ],
-)
-def test_all_layers_trust_the_same_certificates(
-    options: tuple[str, ...],
-    env: dict[str, str],
-    shared: InProcess,
-    loopback: Serve,
-    command: Command,
-    ca_file: Path,
-) -> None:
-    """A server with its own certificate is tested by each layer, or by none."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
     options = tuple(word.replace(CA, str(ca_file)) for word in options)
     env = {name: value.replace(CA, str(ca_file)) for name, value in env.items()}
-    shared.fault = None
-    server = loopback(shared.handle_request, tls=True)
-    result = command(server.url, "--api-key", API_KEY, *options, env=env)
-    assert ALL == layers(passed(result))
+    server = loopback(gateway, tls=True)
+    result = command(server.url, *credential, *options, env={**env, "HOME": str(tmp_path)})
+    output = passed(result)
+    assert ALL == layers(output)
+    assert [] == refused
+    # The tests try the Basic scheme, but with credentials of their own.
+    assert "Basic bWU6c2VjcmV0" not in sent
+    repeat = next(line for line in output.splitlines() if line.startswith("Repeat"))
+    assert repeat.endswith(repeated.replace(CA, str(ca_file)))
+    assert not repeated or repeat.count(" --ca ") + repeat.count(" --insecure") == 1
 
 
 @both
@@ -119,6 +143,7 @@ def test_untrusted_certificate_ends_the_run(
     assert "--ca, or --insecure" in result.stderr
 
 
+@unmeasured
 def test_all_layers_use_the_same_proxy(
     shared: InProcess, loopback: Serve, command: Command
 ) -> None:
@@ -130,30 +155,10 @@ def test_all_layers_use_the_same_proxy(
     assert ALL == layers(passed(command("http://127.0.0.2:1/v2", "--api-key", API_KEY, env=env)))
 
 
-def test_no_layer_reads_netrc(
-    shared: InProcess,
-    loopback: Serve,
-    command: Command,
-    tmp_path: Path,
+@unmeasured
+def test_large_answers_end_the_run(
+    shared: InProcess, loopback: Serve, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password of the user for another service on the host is never sent."""
-    shared.fault = None
-    sent: list[str] = []
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        sent.append(request.headers.get("Authorization", ""))
-        return shared.handle_request(request)
-
-    netrc = tmp_path / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login me password secret\n")
-    netrc.chmod(0o600)
-    result = command(loopback(respond).url, "--token", PRIVATE_KEY, env={"HOME": str(tmp_path)})
-    assert ALL == layers(passed(result))
-    # The tests try the Basic scheme, but with credentials of their own.
-    assert "Basic bWU6c2VjcmV0" not in sent
-
-
-def test_large_answers_end_the_run(shared: InProcess, loopback: Serve, command: Command) -> None:
     """An answer of more than 16 MiB to a generated request is never a kept contract."""
     shared.fault = None
 
@@ -163,6 +168,11 @@ def test_large_answers_end_the_run(shared: InProcess, loopback: Serve, command: 
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
         return iter([head, *17 * [2**20 * b" "]])
 
+    def only_generated(started: run.Run) -> None:
+        started._layer(SHAPES, lambda: started._shapes(0))
+
+    # A run has no option to select one layer.
+    monkeypatch.setattr(run.Run, "_layers", only_generated)
     result = command(loopback(respond).url, "--api-key", API_KEY)
     assert 2 == result.exit_code, result.output
 
@@ -182,17 +192,6 @@ def test_missing_certificates_are_refused(served: Loopback, command: Command) ->
     result = command(served.url, "--api-key", API_KEY, env={"SSL_CERT_FILE": "missing.pem"})
     assert 2 == result.exit_code
     assert "SSL_CERT_FILE: missing.pem cannot be read: No such file" in result.stderr
-
-
-def test_repeat_command_has_the_options(
-    served: Loopback, shared: InProcess, command: Command, ca_file: Path
-) -> None:
-    """The printed command repeats the options, and no secret."""
-    shared.fault = None
-    options = ("--header", f"A:{WORD}", "--ca", str(ca_file), "--insecure")
-    output = passed(command(served.url, "--api-key", API_KEY, *options))
-    repeat = next(line for line in output.splitlines() if line.startswith("Repeat"))
-    assert repeat.endswith(f" --ca {ca_file} --insecure")
 
 
 def test_commands_share_the_options() -> None:
