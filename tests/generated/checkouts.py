@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from scripts import generate
+from siteassist_spec import Document, SpecError
 from tests.commands import run
+from tests.values import ROOT
 
 
 def run_generator(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -24,9 +29,12 @@ def generate_in(checkout: Path) -> None:
 
 
 def edited(checkout: Path, *edits: tuple[str, str]) -> Path:
-    """Replace texts of the description that occur once, and return its path."""
+    """Replace texts of the description that occur once, and return its path.
+
+    The description is copied into a folder that has none.
+    """
     description = checkout / "openapi.yaml"
-    text = description.read_text()
+    text = (description if description.exists() else ROOT / "openapi.yaml").read_text()
     for before, after in edits:
         assert 1 == text.count(before), before
         text = text.replace(before, after)
@@ -58,14 +66,28 @@ def check_types(checkout: Path) -> None:
     python(checkout, "-m", "mypy", "--strict", "--cache-dir", os.devnull, program)
 
 
-def refusal(checkout: Path, description: Path, *arguments: str) -> tuple[str, int, int]:
+def problem_of(description: Path) -> tuple[str, int, int]:
+    """Return the error, with its position, with which the generator refuses a description.
+
+    It is that of the function that the generator calls first. `refusal` runs the generator.
+    """
+    with pytest.raises(SpecError) as caught:
+        generate.prepare(Document.load(description))
+    return _positioned(description, str(caught.value))
+
+
+def refusal(checkout: Path, description: Path) -> tuple[str, int, int]:
     """Return the one line, with its position, with which the generator refuses a description.
 
     The exit status must be 2, and the line must name the file of the description.
     """
-    done = run_generator(checkout, *arguments)
+    done = run_generator(checkout)
     assert (2, "") == (done.returncode, done.stdout)
     (line,) = done.stderr.splitlines()
+    return _positioned(description, line)
+
+
+def _positioned(description: Path, line: str) -> tuple[str, int, int]:
     place, problem = line.split(": ", 1)
     path, row, column = place.rsplit(":", 2)
     assert str(description) == path

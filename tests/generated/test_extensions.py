@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from siteassist_spec import Document, SpecError, read_operations
-from tests.generated.checkouts import add, check_types, edited, generate_in, python, refusal
+from tests.generated.checkouts import add, check_types, edited, generate_in, problem_of, python
 from tests.generated.description import OPERATIONS
 from tests.values import ROOT
 
@@ -270,11 +270,10 @@ def test_described_event_has_one_class(checkout: Path) -> None:
     ids=["no-rest", "no-type", "anonymous", "no-session", "no-device", "optional-secret"],
 )
 def test_unusable_description_is_refused(
-    checkout: Path, before: str, after: str, problem: str
+    tmp_path: Path, before: str, after: str, problem: str
 ) -> None:
     """Unions that cannot be discriminated and incomplete credentials are refused."""
-    description = edited(checkout, (before, after))
-    assert problem == refusal(checkout, description)[0]
+    assert problem == problem_of(edited(tmp_path, (before, after)))[0]
 
 
 RENAMED = """\

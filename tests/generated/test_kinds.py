@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.generated.checkouts import add, check_types, generate_in, python, refusal
+from tests.generated.checkouts import add, check_types, generate_in, problem_of, python
 
 pytestmark = pytest.mark.one_interpreter
 
@@ -268,10 +268,10 @@ OK = "      responses:\n        '204': {description: Made.}\n"
     ],
     ids=["cookie", "media-type", "body", "argument", "response", "json"],
 )
-def test_unsupported_operation_is_refused(checkout: Path, operation: str, problem: str) -> None:
+def test_unsupported_operation_is_refused(tmp_path: Path, operation: str, problem: str) -> None:
     """The message points into the operation."""
-    description = add(checkout, paths=THING + operation)
-    found, row, column = refusal(checkout, description, "--check")
+    description = add(tmp_path, paths=THING + operation)
+    found, row, column = problem_of(description)
     assert problem == found
     assert row > description.read_text().splitlines().index("  /things:")
     assert column > 4
