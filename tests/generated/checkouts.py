@@ -1,8 +1,9 @@
-"""Functions that edit a copy of the repository and run its programs."""
+"""Functions that make and edit a copy of the repository and run its programs."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,20 @@ from scripts import generate
 from siteassist_spec import Document, SpecError
 from tests.commands import run
 from tests.values import ROOT
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy the files that generating needs into a folder, and return it."""
+    # The conftest of the copy imports the values.
+    (folder / "tests").mkdir()
+    for name in ("openapi.yaml", "generator-config.yml", "tests/values.py", "tests/commands.py"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    for name in ("siteassist_runtime", "siteassist_spec"):
+        shutil.copytree(ROOT / "src" / name, folder / "src" / name)
+    for name in ("docs", "generated", "templates", "tests/generated"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
 
 
 def run_generator(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import generate
-from tests.generated.checkouts import generate_in, python, refusal, run_generator
+from tests.generated.checkouts import copy_repository, generate_in, python, refusal, run_generator
 from tests.values import ROOT
 
 pytestmark = pytest.mark.one_interpreter
@@ -60,39 +60,44 @@ def test_check_fails_until_the_client_is_generated(checkout: Path) -> None:
     assert 0 == run_generator(checkout, "--check").returncode
 
 
-def test_renamed_operation_reaches_client_docs_and_tests(checkout: Path) -> None:
-    """Generating renames the methods, the module, the reference and the tests."""
-    description = checkout / "openapi.yaml"
-    description.write_text(re.sub(r"\bgetMe\b", "whoAmI", description.read_text()))
-    generate_in(checkout)
-    client = checkout / "generated" / "siteassist"
-    modules = {path.stem for path in (client / "api" / "identity").iterdir()}
-    assert {"__init__", "init", "who_am_i"} == modules
-    for written in (
-        client / "client.py",
-        checkout / "docs" / "client-reference.md",
-        checkout / "tests" / "generated" / "every_method.py",
-    ):
-        text = written.read_text()
-        assert "who_am_i" in text
-        assert "get_me(" not in text
-    tests = [f"tests/generated/{name}.py" for name in ("test_names", "test_client_surface")]
-    python(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "whoAmI", *tests)
-
-
-def test_new_field_reaches_the_client(checkout: Path) -> None:
-    """Generating adds a new field of a schema, with its bounds in the docstring."""
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generate the client of a description with a renamed operation and a new field."""
+    checkout = copy_repository(tmp_path_factory.mktemp("changed"))
     new = (
         "        stars:\n          type: integer\n"
         "          maximum: 5\n          description: Stars.\n"
     )
     description = checkout / "openapi.yaml"
-    head, _, tail = description.read_text().partition("\n    TokenUsage:\n")
+    text = re.sub(r"\bgetMe\b", "whoAmI", description.read_text())
+    head, _, tail = text.partition("\n    TokenUsage:\n")
     properties = "      properties:\n"
     tail = tail.replace(properties, properties + new, 1)
     description.write_text(f"{head}\n    TokenUsage:\n{tail}")
     generate_in(checkout)
-    usage = (checkout / "generated/siteassist/models/token_usage.py").read_text()
+    return checkout
+
+
+def test_renamed_operation_reaches_client_docs_and_tests(changed: Path) -> None:
+    """Generating renames the methods, the module, the reference and the tests."""
+    client = changed / "generated" / "siteassist"
+    modules = {path.stem for path in (client / "api" / "identity").iterdir()}
+    assert {"__init__", "init", "who_am_i"} == modules
+    for written in (
+        client / "client.py",
+        changed / "docs" / "client-reference.md",
+        changed / "tests" / "generated" / "every_method.py",
+    ):
+        text = written.read_text()
+        assert "who_am_i" in text
+        assert "get_me(" not in text
+    tests = [f"tests/generated/{name}.py" for name in ("test_names", "test_client_surface")]
+    python(changed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "whoAmI", *tests)
+
+
+def test_new_field_reaches_the_client(changed: Path) -> None:
+    """Generating adds a new field of a schema, with its bounds in the docstring."""
+    usage = (changed / "generated/siteassist/models/token_usage.py").read_text()
     assert "stars: int | Unset" in usage
     assert "Stars. At most 5." in usage
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from siteassist_spec import Document, SpecError, read_operations
-from tests.generated.checkouts import add, check_types, edited, generate_in, problem_of, python
+from tests.generated.checkouts import (
+    add,
+    check_types,
+    copy_repository,
+    edited,
+    generate_in,
+    problem_of,
+    python,
+)
 from tests.generated.description import OPERATIONS
 from tests.values import ROOT
 
@@ -40,16 +48,28 @@ assert [{"skip": "1", "limit": "1"}, {"skip": "2", "limit": "1"}] == asked, aske
 """
 
 
-def test_paging_follows_the_extension(checkout: Path) -> None:
-    """A method is still paged if its parameter is renamed together with ``x-page``."""
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generate the client of a description with the changes of all tests below.
+
+    They concern different operations, and each generation takes seconds.
+    """
+    checkout = copy_repository(tmp_path_factory.mktemp("changed"))
     description = checkout / "openapi.yaml"
     text = description.read_text()
     paged = [one for one in OPERATIONS if one.paging]
     assert len(paged) == text.count("            offset: offset\n")
     text = text.replace("            offset: offset\n", "            offset: skip\n")
     description.write_text(text.replace("name: offset\n", "name: skip\n"))
+    add(checkout, paths=MARK, schemas=SECRET + EVENTS)
+    edited(checkout, *DESCRIBED_EVENTS, *RENAMED_CREDENTIALS)
     generate_in(checkout)
-    python(checkout, "-c", PAGED)
+    return checkout
+
+
+def test_paging_follows_the_extension(changed: Path) -> None:
+    """A method is still paged if its parameter is renamed together with ``x-page``."""
+    python(changed, "-c", PAGED)
 
 
 @pytest.mark.parametrize(
@@ -211,23 +231,22 @@ MEMBERS = "".join(
 FIRST = "        - $ref: '#/components/schemas/StartPayload'\n"
 
 
-def test_described_event_has_one_class(checkout: Path) -> None:
-    """Streams yield the exported class, even if the runtime has a class of that type."""
-    edited(
-        checkout,
-        ("\n  schemas:\n", f"\n  schemas:\n{EVENTS}"),
-        (FIRST, FIRST + MEMBERS),
+DESCRIBED_EVENTS = (
+    (FIRST, FIRST + MEMBERS),
+    (
+        "              - error\n          description",
         (
-            "              - error\n          description",
-            (
-                "              - error\n              - abort\n              - citation\n"
-                "          description"
-            ),
+            "              - error\n              - abort\n              - citation\n"
+            "          description"
         ),
-    )
-    generate_in(checkout)
-    python(checkout, "-c", STREAMED)
-    check_types(checkout)
+    ),
+)
+
+
+def test_described_event_has_one_class(changed: Path) -> None:
+    """Streams yield the exported class, even if the runtime has a class of that type."""
+    python(changed, "-c", STREAMED)
+    check_types(changed)
 
 
 @pytest.mark.parametrize(
@@ -340,16 +359,15 @@ SECRET = """\
 """
 
 
-def test_credentials_follow_the_extension(checkout: Path) -> None:
+RENAMED_CREDENTIALS = (
+    ("required: [apiKey, saVid]", "required: [key, device]"),
+    ("        apiKey:\n          type", "        key:\n          type"),
+    ("        saVid:\n          type", "        device:\n          type"),
+    ("required: [sessionToken, visitor]", "required: [bearer, visitor]"),
+    ("        sessionToken:\n          type", "        bearer:\n          type"),
+)
+
+
+def test_credentials_follow_the_extension(changed: Path) -> None:
     """Renamed credentials still start sessions, have defaults and are hidden in reprs."""
-    add(checkout, paths=MARK, schemas=SECRET)
-    edited(
-        checkout,
-        ("required: [apiKey, saVid]", "required: [key, device]"),
-        ("        apiKey:\n          type", "        key:\n          type"),
-        ("        saVid:\n          type", "        device:\n          type"),
-        ("required: [sessionToken, visitor]", "required: [bearer, visitor]"),
-        ("        sessionToken:\n          type", "        bearer:\n          type"),
-    )
-    generate_in(checkout)
-    python(checkout, "-c", RENAMED)
+    python(changed, "-c", RENAMED)
