@@ -40,7 +40,7 @@ load: $(READY) $(LOAD)/.ready ## run the contract checks under the load of USERS
 	@$(RUN) python scripts/load.py $${USERS:+--users "$$USERS"} $${TIME:+--time "$$TIME"}
 
 test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
-	@$(RUN) pytest --numprocesses=auto --cov --cov-report=term
+	@$(RUN) pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
 
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
 	@$(RUN) siteassist-mock
