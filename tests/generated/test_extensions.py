@@ -288,6 +288,7 @@ def test_described_event_has_one_class(changed: Path) -> None:
     ],
     ids=["no-rest", "no-type", "anonymous", "no-session", "no-device", "optional-secret"],
 )
+@pytest.mark.usefixtures("no_cover")  # measures nothing that ships: the generator
 def test_unusable_description_is_refused(
     tmp_path: Path, before: str, after: str, problem: str
 ) -> None:

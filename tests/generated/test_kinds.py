@@ -268,6 +268,7 @@ OK = "      responses:\n        '204': {description: Made.}\n"
     ],
     ids=["cookie", "media-type", "body", "argument", "response", "json"],
 )
+@pytest.mark.usefixtures("no_cover")  # measures nothing that ships: the generator
 def test_unsupported_operation_is_refused(tmp_path: Path, operation: str, problem: str) -> None:
     """The message points into the operation."""
     description = add(tmp_path, paths=THING + operation)
