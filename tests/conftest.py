@@ -38,6 +38,23 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+def pytest_xdist_setupnodes() -> None:
+    """Do not let coverage start by itself in the processes of xdist."""
+    os.environ.pop(COVERAGE, None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let a process of xdist have one measurement, instead of two that pytest-cov starts.
+
+    Otherwise `no_cover` would pause one of them and resume the other.
+    """
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    if hasattr(session.config, "workerinput") and controller is not None:
+        controller.cov.stop()
+
+
 _configurations: list[str] = []
 
 
