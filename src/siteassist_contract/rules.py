@@ -102,6 +102,7 @@ HUMAN = "a human agent"
 SLOW_STREAM = "a slow stream"
 OBJECT = "an object"
 GENTLE = "a server that is not in production"
+ACCEPTED = "an operation without accepted violations"
 
 GAPS = {
     KEY: "needs a publishable key: --api-key",
@@ -110,10 +111,11 @@ GAPS = {
     SLOW_STREAM: "the streams were too fast to measure",
     OBJECT: "no answer contained an object to request",
     GENTLE: "left out by the profile live",
+    ACCEPTED: "a violation that the baseline accepts prevents the test",
 }
 """The reason why a rule was not tested, by the missing requirement.
 
-These reasons excuse a missing test: the server, the credentials or the profile do not allow it.
+These reasons excuse a missing test: the server, the credentials or the options do not allow it.
 """
 
 RULES: dict[str, Rule] = {

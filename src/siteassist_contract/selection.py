@@ -42,7 +42,8 @@ class Selection:
         return any(
             self.selects(rule, name)
             for rule in rules
-            for name in ([operation] if operation else RULES[rule].operations)
+            for name in RULES[rule].operations
+            if operation in ("", name)
         )
 
 

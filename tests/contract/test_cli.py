@@ -17,7 +17,9 @@ from click.testing import Result
 from siteassist_contract import cli
 from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
+from siteassist_contract.rules import ACCEPTED, GAPS, TWO_VISITORS
 from siteassist_contract.run import Options
+from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import ExitStatus
 from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY, UNKNOWN_ID
@@ -181,6 +183,7 @@ def test_reports_that_become_unwritable_are_reported(
     assert "Reports that could not be written: reports/html/index.html (" in result.stderr
     assert 1 == result.stderr.count("\n")
     assert last(result).startswith("The server keeps the contract (")
+    assert 0 == result.exit_code
 
 
 @pytest.mark.parametrize("problem", ["url", "baseline", "credential"])
@@ -261,8 +264,10 @@ def test_correct_server_passes(
     """A run without violations exits with 0, writes three reports and names its gaps."""
     result = command(url, *credentials, "--seed", "7", "--reports", "out")
     assert (0, "") == (result.exit_code, result.stderr), result.output
-    assert re.fullmatch(r"The server keeps the contract \(\d+ requests\)\.", last(result))
+    assert re.match(r"The server keeps the contract \(\d+ requests\)\. Not tested: ", last(result))
     without_key = "--api-key" not in credentials
+    isolation = f"; own-list, isolation ({GAPS[TWO_VISITORS]})"
+    assert without_key == (isolation in last(result))
     assert without_key == ("is only one visitor" in result.stdout)
     assert without_key == ("needs a publishable key: --api-key" in result.stdout)
     assert f"Repeat with: siteassist-contract {url} --profile default --seed 7\n" in result.stdout
@@ -270,8 +275,9 @@ def test_correct_server_passes(
     assert {"out/html/index.html", "out/junit.xml", "out/summary.json"} == written
     summary = json.loads(Path("out/summary.json").read_text())
     assert ("kept", last(result), []) == tuple(
-        summary[name] for name in ("status", "verdict", "violations")
+        summary[name] for name in ("verdict", "line", "violations")
     )
+    assert summary["planned"] == summary["done"] != []
 
 
 def test_options_are_read_from_the_environment(url: str, command: Command) -> None:
@@ -285,8 +291,9 @@ def test_options_are_read_from_the_environment(url: str, command: Command) -> No
 @pytest.mark.parametrize("profile", ["quick", "default", "deep"])
 def test_profile_is_printed(profile: str, url: str, command: Command) -> None:
     """The first line has the server and the profile; a deep run ends at its time limit."""
-    result = command(url, "--api-key", KEY, "--profile", profile, "--time", "1s")
-    assert 0 == result.exit_code
+    limit = ("--time", "10s") if profile == "deep" else ()
+    result = command(url, "--api-key", KEY, "--profile", profile, *limit)
+    assert 0 == result.exit_code, result.output
     words = f"Testing {url} ({profile}: {PROFILES[profile].words})"
     assert words == result.stdout.splitlines()[0]
 
@@ -303,6 +310,18 @@ def test_profile_is_printed(profile: str, url: str, command: Command) -> None:
         (("--seed", "9"), {"seed": 9}),
         (("--workers", "3"), {"workers": 3}),
         (("--stop-at-first",), {"stop_at_first": True}),
+        ((), {"selection": Selection()}),
+        (
+            ("--only", "me", "--only", "getMe", "--layer", "errors"),
+            {
+                "selection": Selection(
+                    rules=frozenset({"me"}),
+                    operations=frozenset({"getMe"}),
+                    layers=frozenset({"errors"}),
+                    options="--only me --only getMe --layer errors",
+                )
+            },
+        ),
     ],
 )
 def test_options_reach_the_run(
@@ -352,16 +371,17 @@ def test_human_conversation_tests_queued_messages(
 def test_human_conversation_of_another_visitor_is_not_used(
     url: str, shared: InProcess, hand_over: Callable[..., str], command: Command
 ) -> None:
-    """A conversation of another visitor gets no request, and the report gives the reason."""
+    """A conversation of another visitor gets no request, and the last line gives the reason."""
     body = {"apiKey": KEY, "saVid": "another-visitor"}
     start = httpx.Request("POST", f"{url}/identity/init", json=body)
     name = hand_over(shared.forward(start).json()["sessionToken"])
     shared.requests.clear()
     result = command(url, "--token", PRIVATE_KEY, "--human-conversation", name)
-    assert 0 == result.exit_code, result.output
+    assert 2 == result.exit_code, result.output
     row = summary_rows()["sendMessage", "queued"]
-    assert 0 == row["count"]
-    assert "--human-conversation does not belong to the token's visitor" == row["reason"]
+    reason = "--human-conversation does not belong to the token's visitor"
+    assert (0, reason, False) == (row["count"], row["reason"], row["excused"])
+    assert result.stderr.startswith(f"Incomplete: not tested: queued ({reason}) (")
     assert [] == [r for r in shared.requests if name in str(r.url)]
 
 
@@ -467,9 +487,12 @@ def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Comm
     assert 0 == result.exit_code, result.output
     assert "(known)" in result.stdout
     assert re.fullmatch(
-        r"The server keeps the contract \(\d+ requests, \d+ known findings accepted\)\.",
+        r"The server keeps the contract \(\d+ requests, \d+ known findings accepted\)\..*",
         last(result),
     )
+    untested = summary_rows()["search", "fits-request"]
+    expected = (GAPS[ACCEPTED], True)
+    assert expected == (untested["reason"], untested["excused"])
     assert 0 == command(*options, "--stop-at-first").exit_code
 
 
@@ -575,7 +598,7 @@ def test_help_is_complete(command: Command) -> None:
 
 def test_exit_statuses_are_stable() -> None:
     """The exit statuses have the documented numbers, on which scripts depend."""
-    assert [0, 1, 2, 130] == [int(status) for status in ExitStatus]
+    assert [0, 1, 2, 3, 130] == [int(status) for status in ExitStatus]
 
 
 def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: Command) -> None:

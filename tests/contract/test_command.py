@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import cli, entry, run
+from siteassist_contract import cli, ending, entry, run
 from siteassist_contract.command import Command as ContractCommand
 from siteassist_contract.http import preflight
 from siteassist_contract.report import junit
@@ -35,11 +35,17 @@ import signal, sys
 from dataclasses import replace
 from types import SimpleNamespace
 from siteassist_contract import run
+from siteassist_contract.description import operations
 from siteassist_contract.entry import start
+from siteassist_contract.findings import SHAPES
 from siteassist_contract.profiles import PROFILES
 
+def no_shapes(context, *_):
+    context.findings.requests.update((SHAPES, name) for name in operations())
+    return SimpleNamespace(run=lambda: iter(()), out_of_time=False)
+
 PROFILES["quick"] = replace(PROFILES["quick"], seconds=0, conversations=3, messages=1)
-run.Shapes = lambda *_: SimpleNamespace(run=lambda: iter(()), out_of_time=False)
+run.Shapes = no_shapes
 start("siteassist-contract", "contract", "siteassist_contract.cli")
 """
 """The command, without generated requests."""
@@ -181,17 +187,21 @@ STARTS = {
     "output": (Terminal, "begin"),
 }
 RUNS = {
-    "context": (run.Run, "_layers"),
+    "context": (run.Run, "_steps"),
     "step": (Terminal, "step"),
-    "journeys": (run.Run, "_journeys"),
+    "further": (run.Run, "_further"),
     "end": (run.Run, "_tidy_up"),
 }
-ENDS = {"verdict": (cli, "verdict"), "junit": (junit, "_case")}
+ENDS = {
+    "verdict": (ending, "decide"),
+    "junit": (junit, "_case"),
+    "findings": (Terminal, "end"),
+}
 
 
 @pytest.mark.usefixtures("without_shapes", "direct")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", [*STARTS, *RUNS, *ENDS, "findings"])
+@pytest.mark.parametrize("moment", [*STARTS, *RUNS, *ENDS])
 def test_signal_at_any_moment(
     moment: str,
     number: signal.Signals,
@@ -204,7 +214,7 @@ def test_signal_at_any_moment(
 
     A run that is over when the signal arrives still writes its reports, and has its verdict.
     """
-    owner, name = {**STARTS, **RUNS, **ENDS, "findings": (Terminal, "end")}[moment]
+    owner, name = {**STARTS, **RUNS, **ENDS}[moment]
     monkeypatch.setattr(owner, name, signalled(number, getattr(owner, name)))
     result = command(url, "--api-key", KEY, "--time", "60s")
     over = moment in ENDS
@@ -216,7 +226,7 @@ def test_signal_at_any_moment(
     assert reports == (written(tmp_path) if (tmp_path / "reports").exists() else [])
     if moment in RUNS:
         summary = json.loads((tmp_path / "reports" / "summary.json").read_text())
-        assert "interrupted" == summary["status"]
+        assert "interrupted" == summary["verdict"]
 
 
 # The start
@@ -258,10 +268,40 @@ def test_missing_package_is_one_line(starts: Starts, capsys: pytest.CaptureFixtu
     assert (2, ("", line)) == (ended.value.code, capsys.readouterr())
 
 
-def test_missing_module_of_ours_is_an_error(starts: Starts) -> None:
-    """A module of ours that is missing is no reason to install an extra."""
-    with pytest.raises(ModuleNotFoundError):
-        starts(missing("siteassist_spec.nothing"))
+def fails() -> object:
+    """Fail like an import with a mistake."""
+    raise RuntimeError("two\nlines")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            missing("siteassist_spec.nothing"),
+            "ModuleNotFoundError: No module named 'siteassist_spec.nothing'",
+        ),
+        (fails, "RuntimeError: two lines"),
+    ],
+    ids=["missing", "wrong"],
+)
+@pytest.mark.parametrize("debug", [False, True])
+def test_start_that_fails_is_an_internal_error(
+    body: Callable[[], object],
+    words: str,
+    debug: bool,
+    starts: Starts,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A missing module of ours is no reason to install an extra; any error is status 3."""
+    monkeypatch.setattr(sys, "argv", ["the-command", *["--debug"] * debug])
+    with pytest.raises(SystemExit) as ended:
+        starts(body)
+    printed = capsys.readouterr()
+    line = f"Internal error: {words}. Please report it; --debug shows the traceback."
+    assert (3, "", line) == (ended.value.code, printed.out, printed.err.splitlines()[-1])
+    assert debug == ("Traceback" in printed.err)
+    assert debug or 1 == printed.err.count("\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

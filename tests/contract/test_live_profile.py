@@ -82,7 +82,7 @@ def test_run_stays_within_its_announced_limits(
     assert (0, "") == (result.exit_code, result.stderr), result.output
     key, token = (each if each in credentials else None for each in (KEY, PRIVATE_KEY))
     target = Target("", key, token)
-    sends = plan.of(PROFILES["live"], target)
+    sends = plan.announced(PROFILES["live"], target)
     assert result.stdout.startswith(
         f"This run sends at most {sends.requests} requests, 2 a second,\n"
         f"starts {sends.conversations} conversations and closes them again, sends\n"
@@ -162,7 +162,7 @@ def test_interruption_leaves_no_conversation_open(
     assert 130 == result.exit_code, result.output
     assert 0 < len(state(mock)["conversations"])
     assert [] == open_conversations(mock)
-    assert "interrupted" == json.loads(Path("reports/summary.json").read_text())["status"]
+    assert "interrupted" == json.loads(Path("reports/summary.json").read_text())["verdict"]
 
 
 def test_open_conversations_are_reported(

@@ -51,9 +51,9 @@ def test_only_the_live_profile_is_gentle() -> None:
 
 def test_plan_counts_the_visitors_that_a_target_allows() -> None:
     """A key allows two visitors and a token one; requests and messages are the same."""
-    two, one = plan.of(PROFILES["live"], KEY), plan.of(PROFILES["live"], TOKEN)
+    two, one = plan.announced(PROFILES["live"], KEY), plan.announced(PROFILES["live"], TOKEN)
     # Three for the second visitor, and one for each operation that changes a foreign object.
     assert 3 + 3 == two.conversations - one.conversations
     assert (two.requests, two.messages) == (one.requests, one.messages)
-    more = plan.of(Profile("x", "", 0, 0, 10, 1, gentle=True), KEY)
+    more = plan.announced(Profile("x", "", 0, 0, 10, 1, gentle=True), KEY)
     assert 7 == more.conversations - two.conversations

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import run
 from siteassist_contract.http import recorder
 from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Command, Forward, InProcess, Loopback, Serve
+    from tests.contract.conftest import Clock, Command, Forward, InProcess, Loopback, Serve
 
 pytestmark = pytest.mark.one_interpreter
 
@@ -28,8 +27,10 @@ Reached = Callable[[httpx.Request], bool]
 
 KEPT = "The server keeps the contract ("
 BROKEN = "The server breaks the contract in "
-NOT_RUN = "The tests did not finish: "
+NOT_RUN = "Incomplete: "
 
+
+VERDICTS = {0: "kept", 1: "broken", 2: "incomplete", 130: "interrupted"}
 
 LAYERS: dict[str, Reached] = {
     "errors": lambda r: r.url.params.get("limit") == "101",
@@ -50,7 +51,9 @@ def ended(result: Result, status: int, words: str) -> dict[str, Any]:
     assert (Path("reports") / "html" / "index.html").exists()
     assert (Path("reports") / "junit.xml").exists()
     summary: dict[str, Any] = json.loads(Path("reports", "summary.json").read_text())
-    assert out.splitlines()[-1] == summary["verdict"]
+    assert out.splitlines()[-1] == summary["line"]
+    assert status == summary["exit_status"]
+    assert VERDICTS[status] == summary["verdict"]
     return summary
 
 
@@ -138,11 +141,15 @@ def test_hanging_request_is_a_violation(
     """A single request without a response is a violation, and the run continues."""
     direct.fault = lambda request, forward: hangs() if LAYERS[layer](request) else forward(request)
     summary = ended(command(served.url, "--api-key", KEY), 1, BROKEN)
-    assert ["answered"] == [found["rule"] for found in summary["violations"]]
-    assert [layer] == [found["layer"] for found in summary["violations"]]
-    # Other journeys continue after an interrupted one; the other layers end.
-    left_out = [] if layer == "behaviour" else [layer]
-    assert left_out == [note.partition(":")[0] for note in summary["notes"]]
+    violations, unfinished = summary["violations"], summary["unfinished"]
+    assert {("answered", layer)} == {(found["rule"], found["layer"]) for found in violations}
+    # Each step with such a request ends; the others continue.
+    reasons = [f"{found['operation']} got no answer" for found in violations]
+    assert reasons == list(unfinished.values())
+    assert {layer} == layers_of(unfinished)
+    notes = [f"{step}: stopped because {reason}" for step, reason in unfinished.items()]
+    assert notes == summary["notes"]
+    assert len(summary["planned"]) == len(summary["done"]) + len(unfinished)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -161,9 +168,15 @@ def test_interruption_ends_the_run(
     server = in_the_middle(LAYERS[chosen_layers], then)
     result = command(server.url, "--api-key", KEY)
     summary = ended(result, 130, "The tests were interrupted; there is no verdict.")
-    assert "the run was interrupted" in {row["reason"] for row in summary["coverage"]}
+    assert "errors" in layers_of(summary["done"])
+    assert chosen_layers in layers_of(summary["unfinished"])
     assert KEY not in result.output
     assert [] == engines()
+
+
+def layers_of(steps: Iterable[str]) -> set[str]:
+    """Return the layers of steps of a report."""
+    return {step.partition(":")[0] for step in steps}
 
 
 def fails(*_: object) -> httpx.Response:
@@ -255,23 +268,43 @@ def test_closed_connections_are_no_violation(
 
 @pytest.mark.usefixtures("without_shapes")
 def test_slow_server_ends_the_run_in_time(
-    loopback: Serve, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
+    loopback: Serve, shared: InProcess, command: Command, clock: Clock
 ) -> None:
-    """At its time limit the run ends, reports that, and does not count the rest as tested."""
-    now = [1000.0]
-    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    """At its time limit the run is incomplete, and names the time that it needs, which suffices."""
     shared.fault = None
 
     def slow(request: httpx.Request) -> httpx.Response:
-        now[0] += 2.0
-        return shared.handle_request(request)
+        answer = shared.handle_request(request)
+        # A slow stream that arrives at once would be a violation.
+        if not answer.headers["content-type"].startswith("text/event-stream"):
+            clock.sleep(2.0)
+        return answer
 
     server = loopback(slow)
-    result = command(server.url, "--api-key", KEY, "--time", "60")
-    summary = ended(result, 0, "The server keeps the contract, but not all tests ran in time (")
+    given = (server.url, "--api-key", KEY)
+    summary = ended(command(*given, "--time", "60"), 2, "Incomplete: the time was up; ")
     assert 25 < summary["requests"] < 40
-    assert "errors: stopped because the time was up" in summary["notes"]
+    assert "not begun" in summary["unfinished"].values()
     assert "the time was up" in {row["reason"] for row in summary["coverage"]}
+    assert summary["not_tested"]
+    advice = re.search(
+        r"\. The server takes 2\.0 s for a request.*\. About (\d+) minutes are needed:"
+        r" give --time (\d+)m\.$",
+        summary["line"],
+    )
+    assert advice is not None, summary["line"]
+    assert advice[1] == advice[2]
+    allowed = command(*given, "--time", "60", "--allow-incomplete")
+    assert 0 == allowed.exit_code
+    line = "Exit status 0 because of --allow-incomplete."
+    assert allowed.stderr.splitlines()[-1].endswith(line)
+    summary = ended(command(*given, "--time", f"{advice[1]}m"), 0, KEPT)
+    assert {} == summary["unfinished"]
+    assert [True] == list({gap["excused"] for gap in summary["not_tested"]})
+    words = "There was no time for longer conversations and lists."
+    (note,) = summary["notes"]
+    assert note.startswith("The server takes 2.0 s for a request")
+    assert note.endswith(f". {words}")
 
 
 def always_empty(_: httpx.Request) -> httpx.Response:

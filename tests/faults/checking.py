@@ -9,6 +9,7 @@ from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
+from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
@@ -51,19 +52,23 @@ knowledge: Check = journeys.knowledge
 
 def refusals(context: CheckContext) -> None:
     """Run the checks of refusals."""
-    list(Refusals(context).run())
+    checks = Refusals(context)
+    for operation in operations().values():
+        checks.check(operation)
+    checks.check_unknown_path()
 
 
 def event_streams(context: CheckContext) -> None:
     """Run the checks of event streams."""
-    list(streams.run(context))
+    for _, check in streams.STREAMS:
+        check(context)
 
 
 CHECKS: Mapping[str, Check] = {
     "refusals": refusals,
     "event streams": event_streams,
-    **dict(derived.DERIVED),
-    **dict(journeys.JOURNEYS),
+    **{words: check for words, check, _ in derived.DERIVED},
+    **{journey.words: journey.run for journey in journeys.JOURNEYS},
 }
 """The fixed checks, by name."""
 

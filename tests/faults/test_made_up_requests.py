@@ -15,6 +15,7 @@ from siteassist_contract.findings import SHAPES, Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.run import Options, Run
+from siteassist_contract.selection import Selection
 from siteassist_mock.testing import serving
 from tests.faults.catalogue import MUTANTS
 from tests.faults.faulty import Server, operations
@@ -65,32 +66,27 @@ MEASURED = "single responses"
 """The group whose run has the coverage of the engine's process."""
 
 
-def run_made_up_requests(
-    monkeypatch: pytest.MonkeyPatch, names: Iterable[str], examples: int
-) -> Findings:
+def run_made_up_requests(names: Iterable[str], examples: int) -> Findings:
     """Run only the made-up requests on the mock with these faults."""
     server = Server()
     for name in names:
         MUTANTS[name].build(server)
     with serving(server.app()) as url:
         profile = Profile("shapes", "", examples, 0, 0, 0, limit=300)
-        run = Run(Target(url, API_KEY), Options(profile, seed=1))
-        # A run has no option to select one layer.
-        monkeypatch.setattr(run, "_layers", lambda: run._layer(SHAPES, lambda: run._shapes(0)))
-        outcome = run.run()
+        selection = Selection(layers=frozenset({SHAPES}))
+        outcome = Run(Target(url, API_KEY), Options(profile, seed=1, selection=selection)).run()
     assert not outcome.problem
+    assert ["shapes: made-up requests"] == outcome.planned
     return outcome.findings
 
 
 @pytest.mark.parametrize("group", TOGETHER)
-def test_made_up_requests_find_faults(
-    group: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_made_up_requests_find_faults(group: str, request: pytest.FixtureRequest) -> None:
     """Each fault is reported with the actual response and the commands that reproduce it."""
     if group == MEASURED:
         request.getfixturevalue("measured_children")
     examples, expected = TOGETHER[group]
-    violations = run_made_up_requests(monkeypatch, expected, examples).violations
+    violations = run_made_up_requests(expected, examples).violations
     assert set() == set(expected.values()) - set(violations), violations.keys()
     for key in expected.values():
         assert SHAPES == violations[key].layer
@@ -99,9 +95,9 @@ def test_made_up_requests_find_faults(
         assert "curl " in violations[key].commands
 
 
-def test_mock_has_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mock_has_no_violation() -> None:
     """The made-up requests try every operation, and none breaks a rule."""
-    findings = run_made_up_requests(monkeypatch, (), 5)
+    findings = run_made_up_requests((), 5)
     assert {} == {key: each.actual for key, each in findings.violations.items()}
     tried = {name for layer, name in findings.requests if layer == SHAPES}
     assert set(operations()) == tried

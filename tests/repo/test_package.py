@@ -49,6 +49,7 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     assert (ROOT / "openapi.yaml").read_bytes() == archive.read("siteassist_spec/openapi.yaml")
     assert "siteassist_contract/checks/generated/schemathesis.toml" in archive.namelist()
+    assert "siteassist_contract/report/summary.schema.json" in archive.namelist()
     assert "siteassist_mock/operator/page.html" in archive.namelist()
 
 

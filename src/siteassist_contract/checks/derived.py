@@ -161,8 +161,11 @@ class _Checks:
     def _streams(self, request: RequestParts, flag: str) -> None:
         for streamed in (True, False):
             exchange = self._send(request.changed(body={**request.body, flag: streamed}))
-            if self._is_accepted(exchange):
+            while self._is_accepted(exchange):
                 self._visitor.judge_answer(exchange, streamed)
+                if not (streamed and self._visitor.needs_stream(exchange.operation)):
+                    break
+                exchange = self._send(request.changed(body={**request.body, flag: streamed}))
 
     def _pages(self, request: RequestParts, operation: Operation) -> None:
         paging = operation.paging

@@ -23,6 +23,9 @@ def send_messages(context: CheckContext) -> None:
         return
     for content in _CONTENTS[:1] if gentle else _CONTENTS:
         visitor.send(known, content, stream=True)
+    for _ in range(2):
+        if visitor.needs_stream("sendMessage"):
+            visitor.send(known, _SHORT, stream=True)
     if not gentle:
         visitor.send(known, _SHORT, stream=False)
         visitor.send(known, _SHORT)

@@ -128,12 +128,20 @@ def found(handler: Deleting, mock: InProcess, make_context: MakeContext) -> Chec
     """Return the context after the fixed checks, with the operation handled by ``handler``."""
     mock.fault = handler
     context = make_context(mock)
-    list(Refusals(context).run())
-    for _, check in derived.DERIVED:
+    refuse(context)
+    for _, check, _ in derived.DERIVED:
         check(context)
-    for _, journey in journeys.JOURNEYS:
-        journey(context)
+    for journey in journeys.JOURNEYS:
+        journey.run(context)
     return context
+
+
+def refuse(context: CheckContext) -> None:
+    """Check the refusals of all operations."""
+    refusals = Refusals(context)
+    for operation in description.operations().values():
+        refusals.check(operation)
+    refusals.check_unknown_path()
 
 
 @pytest.mark.usefixtures("described")
@@ -229,7 +237,7 @@ def test_renamed_page_parameter_is_followed(
 
     shared.fault = fault
     context = make_context(shared)
-    for way in (lambda g: list(Refusals(g).run()), journeys.conversation, journeys.lists):
+    for way in (refuse, journeys.conversation, journeys.lists):
         way(context)
     journeys.knowledge(context)
     paged = {name for name, each in description.operations().items() if each.paging}
@@ -268,7 +276,7 @@ def test_renamed_credentials_are_followed(
 
     shared.fault = fault
     context = make_context(shared)
-    for way in (lambda each: list(Refusals(each).run()), journeys.identity, journeys.knowledge):
+    for way in (refuse, journeys.identity, journeys.knowledge):
         way(context)
     shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert shown == {}

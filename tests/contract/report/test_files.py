@@ -115,10 +115,14 @@ def test_each_report_may_fail_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     def fail_without_words(_: Path) -> None:
         raise OSError("odd")
 
-    problems = files.write_all(
+    def fail_unexpectedly(_: Path) -> None:
+        raise ValueError("a mistake")
+
+    problems, unexpected = files.write_all(
         {
             Path("a"): fail,
             Path("b"): fail_without_words,
+            Path("d"): fail_unexpectedly,
             tmp_path / "c": lambda path: files.write(path, "c"),
         }
     )
@@ -126,7 +130,12 @@ def test_each_report_may_fail_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr()
     assert "c" == (tmp_path / "c").read_text()
     assert f"Reports: {tmp_path / 'c'}\n" == printed.out
-    assert "Reports that could not be written: a (File too large), b (odd)\n" == printed.err
+    expected = "Reports that could not be written: "
+    expected += "a (File too large), b (odd), d (internal error)\n"
+    assert expected == printed.err
+    assert unexpected is not None
+    assert "ValueError: a mistake" == str(unexpected)
+    assert "fail_unexpectedly" in unexpected.details
 
 
 def test_no_report_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import Row, gaps, rows
 from siteassist_contract.rules import RULES
 from siteassist_contract.run import Outcome
-from siteassist_contract.verdict import ExitStatus
+from siteassist_contract.verdict import ExitStatus, InternalError, Verdict
 from siteassist_spec.output import printable
 from tests.values import API_KEY as KEY
 
@@ -49,7 +49,11 @@ def violation(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violat
 
 
 def report(
-    *violations: Violation, status: ExitStatus | None = None, problem: str = "", **rest: Any
+    *violations: Violation,
+    status: ExitStatus | None = None,
+    line: str = "The server keeps the contract.",
+    allowed: bool = False,
+    **rest: Any,
 ) -> Report:
     """Create the report of a run that tested one rule and found ``violations``."""
     findings = Findings(secrets=Filter([KEY]), render=lambda _: ("", ""))
@@ -62,13 +66,15 @@ def report(
     findings.requests[BEHAVIOUR, "getMe"] = 5
     if status is None:
         status = ExitStatus.BROKEN if findings.unknown else ExitStatus.KEPT
+    parts = {"notes", "problem", "planned", "unfinished", "error"} & set(rest)
+    outcome = Outcome(findings, requests=9, **{name: rest.pop(name) for name in parts})
     values: dict[str, Any] = {
         "base_url": BASE,
         "profile": "quick",
         "seed": 7,
         "repeat": "siteassist-contract --seed 7",
-        "outcome": Outcome(findings, status, problem, 9, rest.pop("notes", [])),
-        "verdict": "The server keeps the contract.",
+        "outcome": outcome,
+        "verdict": Verdict(status, line, allowed),
         "rows": rows(findings, Target(BASE, api_key=KEY), None),
         "seconds": 12.3456,
     }
@@ -85,12 +91,20 @@ ELSEWHERE = violation("getQnas", "bounds", place="limit", layer=ERRORS, seconds=
 
 def test_document_is_complete() -> None:
     """The document has the run, each violation and each row of what was tested."""
-    whole = report(BROKEN, KNOWN, notes=["one"], verdict="no")
+    steps: dict[str, Any] = {"planned": ["a", "b", "c"], "unfinished": {"b": "not begun"}}
+    whole = report(BROKEN, KNOWN, notes=["one"], line="no", selection="--only me", **steps)
     found = summary.document(whole)
     assert {
-        "status": "broken",
-        "verdict": "no",
+        "version": summary.VERSION,
+        "verdict": "broken",
+        "exit_status": 1,
+        "line": "no",
+        "selection": "--only me",
+        "planned": ["a", "b", "c"],
+        "done": ["a", "c"],
+        "unfinished": {"b": "not begun"},
         "problem": None,
+        "error": None,
         "notes": ["one"],
         "base_url": BASE,
         "profile": "quick",
@@ -99,13 +113,18 @@ def test_document_is_complete() -> None:
         "requests": 9,
         "seconds": 12.35,
         "first_violation_seconds": 2.35,
-    } == {k: v for k, v in found.items() if k not in ("violations", "coverage")}
+    } == {k: v for k, v in found.items() if k not in ("violations", "coverage", "not_tested")}
     assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
     assert [False, True] == [each["known"] for each in found["violations"]]
     assert "that other thing" == found["violations"][0]["actual"]
     assert len(whole.rows) == len(found["coverage"])
     row = {"operation": "getMe", "kind": "status", "what": "200", "count": 3, "reason": ""}
-    assert row in found["coverage"]
+    assert row | {"excused": True} in found["coverage"]
+    untested = [r for r in found["coverage"] if r["kind"] == "rule" and r["reason"]]
+    assert [(r["what"], r["operation"], r["reason"], r["excused"]) for r in untested] == [
+        (r["rule"], r["operation"], r["reason"], r["excused"]) for r in found["not_tested"]
+    ]
+    assert {True, False} == {each["excused"] for each in found["not_tested"]}
 
 
 @pytest.mark.parametrize(
@@ -120,9 +139,18 @@ def test_first_violation_is_the_first_outside_the_baseline(
 
 
 def test_stopped_run_has_its_reason() -> None:
-    """The status and the problem of a run that stopped are in the document."""
-    found = summary.document(report(status=ExitStatus.NOT_RUN, problem="the server went away"))
-    assert ("not_run", "the server went away") == (found["status"], found["problem"])
+    """The verdict and the problem of a run that stopped are in the document."""
+    found = summary.document(report(status=ExitStatus.INCOMPLETE, problem="the server went away"))
+    assert ("incomplete", "the server went away") == (found["verdict"], found["problem"])
+
+
+def test_document_has_the_internal_error_without_its_traceback() -> None:
+    """The document has an internal error in one line."""
+    error = InternalError("ValueError: x", "Traceback")
+    found = summary.document(report(status=ExitStatus.INTERNAL_ERROR, error=error))
+    expected = ("internal error", 3, "ValueError: x")
+    assert expected == (found["verdict"], found["exit_status"], found["error"])
+    assert "Traceback" not in json.dumps(found)
 
 
 def test_matrix_counts_requests_and_violations_by_layer() -> None:
@@ -180,24 +208,28 @@ def counted(element: ET.Element) -> dict[str, int]:
         report(),
         report(BROKEN),
         report(BROKEN, KNOWN, ELSEWHERE),
-        report(problem="the server went away", status=ExitStatus.NOT_RUN),
+        report(problem="the server went away", status=ExitStatus.INCOMPLETE),
+        report(status=ExitStatus.INCOMPLETE, allowed=True),
+        report(BROKEN, status=ExitStatus.INTERNAL_ERROR),
+        report(status=ExitStatus.INTERRUPTED),
     ],
-    ids=["kept", "broken", "several", "stopped"],
+    ids=["kept", "broken", "several", "incomplete", "allowed", "internal error", "interrupted"],
 )
 def test_junit_counts_match_the_cases(whole: Report, tmp_path: Path) -> None:
-    """Each operation has a case for each of its rules, and the counts match."""
+    """Each operation has a case for each of its rules, the run one, and the counts match."""
     root = xml(whole, tmp_path)
     assert "testsuites" == root.tag
     for suite in root.findall("testsuite"):
         assert counted(suite) == counts(suite)
     total = counted(root)
-    stopped = bool(whole.outcome.problem)
+    failed = whole.verdict.status not in (ExitStatus.KEPT, ExitStatus.BROKEN)
+    failed = failed and not whole.verdict.allowed
     pairs = sum(len(rule.operations) for rule in RULES.values())
-    assert pairs + stopped == total["tests"]
+    assert pairs + 1 == total["tests"]
     names = [suite.attrib["name"] for suite in root.findall("testsuite")]
-    assert [*operations(), *["run"] * stopped] == names
+    assert [*operations(), "run"] == names
     new = {(b.operation, b.rule) for b in whole.outcome.findings.unknown}
-    assert (len(new), int(stopped)) == (total["failures"], total["errors"])
+    assert (len(new), int(failed)) == (total["failures"], total["errors"])
     assert 12.3456 == pytest.approx(float(root.attrib["time"]), abs=0.01)
 
 
@@ -241,7 +273,7 @@ def test_several_places_are_in_one_case(tmp_path: Path) -> None:
 def test_xml_is_valid_for_any_text(nasty: str, tmp_path: Path) -> None:
     """Characters that XML does not allow, however written, are visible escapes."""
     nasty_break = violation(expected=nasty, actual=nasty, answer=nasty, commands=nasty)
-    whole = report(nasty_break, problem=nasty)
+    whole = report(nasty_break, status=ExitStatus.INCOMPLETE, line=nasty)
     root = xml(whole, tmp_path)
     expected = printable(nasty)
     (failure,) = case(root, "getMe", "me")
@@ -252,9 +284,9 @@ def test_xml_is_valid_for_any_text(nasty: str, tmp_path: Path) -> None:
 
 
 def test_xml_has_no_secrets(tmp_path: Path) -> None:
-    """Secrets are filtered from violations and from the run's problem."""
+    """Secrets are filtered from violations and from the verdict."""
     path = tmp_path / "junit.xml"
-    junit.write(report(violation(actual=KEY, commands=KEY), problem=KEY), path)
+    junit.write(report(violation(actual=KEY, commands=KEY), line=KEY), path)
     assert KEY not in path.read_text("utf-8")
     assert "[Filtered]" in path.read_text("utf-8")
 
@@ -307,16 +339,21 @@ class Page(HTMLParser):
             self.pres[-1] += data
 
 
-@pytest.fixture(params=["kept", "broken", "known", "stopped", "interrupted"])
+@pytest.fixture(params=["kept", "broken", "known", "stopped", "error", "interrupted"])
 def kind(request: pytest.FixtureRequest) -> Report:
     """Create a report of each kind."""
     kinds = {
-        "kept": report(notes=[f"note {EVIL} {KEY}"], verdict=f"kept {EVIL}"),
+        "kept": report(notes=[f"note {EVIL} {KEY}"], line=f"kept {EVIL}"),
         "broken": report(
             violation(actual=f"{EVIL} {KEY}", answer=EVIL, place=EVIL), ELSEWHERE, KNOWN
         ),
         "known": report(KNOWN),
-        "stopped": report(problem=f"gone {EVIL}", status=ExitStatus.NOT_RUN),
+        "stopped": report(
+            problem=f"gone {EVIL}",
+            status=ExitStatus.INCOMPLETE,
+            unfinished={f"a {EVIL}": f"b {EVIL}"},
+        ),
+        "error": report(status=ExitStatus.INTERNAL_ERROR, line=f"Internal error: {EVIL}"),
         "interrupted": report(status=ExitStatus.INTERRUPTED, repeat=EVIL, base_url=EVIL),
     }
     return kinds[request.param]
@@ -344,8 +381,8 @@ def test_page_is_well_formed(kind: Report) -> None:
     found = Page(page.render(kind))
     assert [] == found.depth
     assert len(found.ids) == len(set(found.ids))
-    assert found.text.count(kind.verdict) >= 2
-    assert kind.outcome.status.name.lower() == found.classes["h1"]
+    assert found.text.count(kind.verdict.line) >= 2
+    assert kind.verdict.status.name.lower() == found.classes["h1"]
 
 
 def test_page_escapes_text_of_the_server(kind: Report) -> None:
@@ -375,7 +412,7 @@ def test_no_report_has_control_characters(name: str, tmp_path: Path) -> None:
     found = violation(expected=nasty, actual=nasty, answer=nasty, commands=nasty, snippet=nasty)
     path = tmp_path / name
     writers = {"index.html": page.write, "junit.xml": junit.write, "summary.json": summary.write}
-    writers[name](report(found, problem=nasty, notes=[nasty], verdict=nasty), path)
+    writers[name](report(found, problem=nasty, notes=[nasty], line=nasty), path)
     text = path.read_bytes().decode("utf-8")
     assert printable(text) == text
     assert 0o600 == path.stat().st_mode & 0o777
@@ -383,11 +420,25 @@ def test_no_report_has_control_characters(name: str, tmp_path: Path) -> None:
         assert [nasty] == json.loads(text)["notes"]
 
 
-def test_interrupted_run_is_an_error_in_junit(tmp_path: Path) -> None:
-    """An interrupted run has a case with an error, so that CI does not show it as passed."""
-    whole = report(status=ExitStatus.INTERRUPTED, verdict="interrupted")
-    (error,) = xml(whole, tmp_path).iter("error")
-    assert "interrupted" == error.attrib["message"]
+@pytest.mark.parametrize(
+    ("status", "allowed", "tag"),
+    [
+        (ExitStatus.KEPT, False, "system-out"),
+        (ExitStatus.BROKEN, False, "system-out"),
+        (ExitStatus.INCOMPLETE, False, "error"),
+        (ExitStatus.INCOMPLETE, True, "skipped"),
+        (ExitStatus.INTERNAL_ERROR, False, "error"),
+        (ExitStatus.INTERRUPTED, False, "error"),
+    ],
+)
+def test_verdict_is_a_case_in_junit(
+    status: ExitStatus, allowed: bool, tag: str, tmp_path: Path
+) -> None:
+    """The case of the verdict has an error unless the tests ended, so that CI shows it."""
+    whole = report(status=status, line="the last line", allowed=allowed)
+    (found,) = xml(whole, tmp_path).findall("testsuite[@name='run']/testcase[@name='verdict']")
+    (result,) = found
+    assert (tag, "the last line") == (result.tag, result.get("message", result.text))
 
 
 def test_page_has_each_finding_with_its_reproduction() -> None:

@@ -59,6 +59,8 @@ ORDERS = (
 )
 TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MOST_HELD_BACK = 3
+"""The number of streams held back in a row that makes a violation."""
 _TICK = 0.004
 """Time, in seconds, after which a clock with milliseconds has advanced."""
 
@@ -292,7 +294,8 @@ class Visitor:
     def _pace(self, exchange: Exchange, deltas: int) -> None:
         """Judge whether streams are sent piece by piece.
 
-        A single stream may be held back by chance, so three in a row make a violation.
+        A single stream may be held back by chance, so three in a row make a violation. One
+        that is not held back shows that the server sends piece by piece.
         """
         held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas)
         if held is None:
@@ -300,14 +303,19 @@ class Visitor:
             return
         seen = self._paces.setdefault(exchange.operation, [])
         seen.append(held)
-        if len(seen) >= 3:
+        if not held or len(seen) >= _MOST_HELD_BACK:
             self._judge(
-                not all(seen[-3:]),
+                not all(seen[-_MOST_HELD_BACK:]),
                 "stream-incremental",
                 exchange.operation,
                 "the first event long before the last one",
                 f"no byte before the end, after {exchange.seconds:.1f} s, three times in a row",
             )
+
+    def needs_stream(self, operation: str) -> bool:
+        """Whether streams of an operation were held back, but too few of them to judge."""
+        seen = self._paces.get(operation, [])
+        return all(seen) and 0 < len(seen) < _MOST_HELD_BACK
 
     def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
         """Judge the messages that an exchange has stored in the conversation."""

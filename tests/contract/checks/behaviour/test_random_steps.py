@@ -75,8 +75,8 @@ def test_walk_finds_faults_that_no_journey_finds(
     """A violation that depends on one unusual value is found and shortened to a few requests."""
     walking(fault)
     context = make_context(shared)
-    for _, journey in journeys.JOURNEYS:
-        journey(context)
+    for journey in journeys.JOURNEYS:
+        journey.run(context)
     assert {} == context.findings.violations
     run_random_steps(context, seed_=1, until=clock.now + seconds, database=None)
     found = context.findings.violations

@@ -1,0 +1,162 @@
+"""The options that narrow a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from siteassist_contract import selection
+from siteassist_contract.description import operations
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES
+from siteassist_contract.rules import RULES
+from siteassist_contract.selection import Selection
+from siteassist_contract.verdict import CannotRunError
+from tests.contract.test_cli import breaks_the_search
+from tests.values import API_KEY as KEY
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import Command, InProcess, Loopback
+
+VIOLATION = {"rule": "me", "operation": "getMe"}
+
+
+def refused(**given: Any) -> str:
+    """Return why a selection is refused, which is one line."""
+    with pytest.raises(CannotRunError) as error:
+        selection.read(given.get("only", ()), (), given.get("last"))
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def test_empty_selection_selects_everything() -> None:
+    """Without an option a run is whole."""
+    found = selection.read((), (), None)
+    assert Selection() == found
+    assert all(found.selects(rule, name) for rule in RULES for name in operations())
+    assert all(found.needs(layer, ["answered"]) for layer in LAYERS)
+
+
+def test_unknown_name_is_refused() -> None:
+    """The message lists the rules and the operations."""
+    line = refused(only=["me", "getme"])
+    assert line.startswith("--only getme: there is no rule and no operation of this name; ")
+    for name in (*RULES, *operations()):
+        assert name in line
+
+
+def test_rules_and_operations_select_their_pairs() -> None:
+    """Rules and operations together select the rules on the operations."""
+    found = selection.read(["isolation", "getMessages"], [ERRORS], None)
+    assert "--only isolation --only getMessages --layer errors" == found.options
+    pairs = {(r, n) for r in RULES for n in operations() if found.selects(r, n)}
+    assert {("isolation", "getMessages")} == pairs
+
+
+def test_selection_without_a_test_is_refused() -> None:
+    """A rule that does not apply to the selected operations is an error."""
+    line = refused(only=["isolation", "init"])
+    assert "--only isolation --only init selects no test" == line
+
+
+@pytest.mark.parametrize(
+    ("layer", "rules", "operation", "needed"),
+    [
+        (ERRORS, ["me"], "", True),
+        (ERRORS, ["me"], "getMe", True),
+        (ERRORS, ["me"], "init", False),
+        (ERRORS, ["isolation"], "", False),
+        (BEHAVIOUR, ["me"], "", False),
+    ],
+)
+def test_step_is_needed_for_its_rules(
+    layer: str, rules: list[str], operation: str, needed: bool
+) -> None:
+    """A step is needed if its layer is selected and it can test a selected rule."""
+    assert needed == selection.read(["me"], [ERRORS], None).needs(layer, rules, operation)
+
+
+def test_last_failures_are_selected(tmp_path: Path) -> None:
+    """The rules and operations of the violations of a report are selected, and no others."""
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps({"violations": [VIOLATION, VIOLATION]}))
+    found = selection.read((), (), path)
+    pairs = {(r, n) for r in RULES for n in operations() if found.selects(r, n)}
+    assert {("me", "getMe")} == pairs
+    assert f"--last-failed {path}" == found.options
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, ": No such file or directory"),
+        ("{", " is not JSON: "),
+        ("\xff", " is not JSON: "),
+        ("[]", " is no report summary.json of an earlier run"),
+        ("{}", " is no report summary.json of an earlier run"),
+        ('{"violations": {}}', " is no report summary.json of an earlier run"),
+        ('{"violations": 1}', " is no report summary.json of an earlier run"),
+        ('{"violations": [{"rule": "me"}]}', " is no report summary.json of an earlier run"),
+        ('{"violations": ["me"]}', " is no report summary.json of an earlier run"),
+        ('{"violations": []}', " contains no violation to test again"),
+    ],
+)
+def test_unusable_report_is_refused(content: str | None, problem: str, tmp_path: Path) -> None:
+    """A missing, broken, foreign or empty report is one sentence."""
+    path = tmp_path / "summary.json"
+    if content is not None:
+        path.write_bytes(content.encode("latin-1"))
+    assert refused(last=path).startswith(f"--last-failed {path}{problem}")
+
+
+def summary() -> dict[str, Any]:
+    """Return the summary of the last run."""
+    found: dict[str, Any] = json.loads(Path("reports/summary.json").read_text())
+    return found
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+def test_narrowed_run_sends_only_what_it_needs(
+    served: Loopback, shared: InProcess, command: Command
+) -> None:
+    """A narrowed run plans only the steps of its tests, says so, and repeats with its options."""
+    result = command(served.url, "--api-key", KEY, "--only", "key-checked", "--layer", ERRORS)
+    assert 0 == result.exit_code, result.output
+    found, options = summary(), "--only key-checked --layer errors"
+    keyed = {f"errors: {name}" for name in RULES["key-checked"].operations}
+    assert keyed | {f"{step}, in full" for step in keyed} == set(found["planned"])
+    assert {"key-checked"} == {row["what"] for row in found["coverage"] if row["kind"] == "rule"}
+    start = f"The server keeps the contract in the tests selected by {options} ("
+    assert found["line"].startswith(start)
+    assert options == found["selection"]
+    assert found["repeat"].endswith(options)
+    assert found["requests"] < 150
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+def test_last_failures_are_repeated(served: Loopback, shared: InProcess, command: Command) -> None:
+    """``--last-failed`` reads the report before the run replaces it, and repeats its tests."""
+    given = (served.url, "--api-key", KEY, "--only", "search", "--layer", ERRORS)
+    shared.fault = breaks_the_search
+    assert 1 == command(*given).exit_code
+    broken = {(each["rule"], each["operation"]) for each in summary()["violations"]}
+    again = (served.url, "--api-key", KEY, "--last-failed", "reports/summary.json")
+    assert 1 == command(*again).exit_code
+    found = summary()
+    assert broken == {(each["rule"], each["operation"]) for each in found["violations"]}
+    assert broken == {
+        (row["what"], row["operation"]) for row in found["coverage"] if row["kind"] == "rule"
+    }
+    assert " selected by --last-failed reports/summary.json (" in found["line"]
+    shared.fault = None
+    assert 0 == command(*again).exit_code
+    assert [] == summary()["violations"]
+
+
+def test_made_up_requests_are_a_layer_of_their_own() -> None:
+    """Only the selected layer is needed, whatever the rules."""
+    found = selection.read((), [SHAPES], None)
+    assert {SHAPES} == {layer for layer in LAYERS if found.needs(layer, RULES)}
