@@ -97,15 +97,19 @@ class Ending:
         click.echo(f"Repeat with: {report.repeat}")
         if failed is not None and outcome.error is None:
             outcome.error = failed
-        if outcome.error is not None and self._debug:
-            click.echo(printable(outcome.findings.secrets.text(outcome.error.details)), err=True)
+        self._print_details()
         return report.verdict
 
     def _report_briefly(self) -> Verdict:
         verdict = self._verdict([])
-        if self._debug and self.outcome.error is not None:
-            click.echo(printable(self.outcome.error.details), err=True)
+        self._print_details()
         return verdict
+
+    def _print_details(self) -> None:
+        """Print the traceback of an internal error if it was asked for."""
+        outcome = self.outcome
+        if self._debug and outcome.error is not None:
+            click.echo(printable(outcome.findings.secrets.text(outcome.error.details)), err=True)
 
     def _write(self, report: summary.Report) -> tuple[dict[Path, str], InternalError | None]:
         if not self._is_prepared:

@@ -1,0 +1,171 @@
+"""The plan of a run: each rule once, then as much as there is time for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import httpx
+import pytest
+
+from siteassist_contract import plan, run
+from siteassist_contract.description import operations, session_arguments
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Recorder
+from siteassist_contract.plan import Pace, Step
+from siteassist_contract.profiles import PROFILES, Size
+from siteassist_contract.report import tested_rules
+from siteassist_contract.run import Options, Outcome, Run
+from siteassist_contract.verdict import Gap
+from tests.contract.conftest import BASE, InProcess, NoShapes
+from tests.values import API_KEY
+
+pytestmark = pytest.mark.one_interpreter
+
+SIZES = {"key": "quick", "large": "default", "token": "quick", "tokens": "quick"}
+"""The profile whose size each run has."""
+
+
+@dataclass
+class Traced:
+    """The trace of a run, step by step."""
+
+    outcome: Outcome
+    target: Target
+    extra: dict[str, set[str]] = field(default_factory=dict)
+    """The rules that a step tested although it does not declare them, by step."""
+    first: tuple[int, int] = (0, 0)
+    """The number of requests of the first pass, and of those that the assistant answered."""
+    whole: tuple[int, int] = (0, 0)
+    gaps: list[Gap] = field(default_factory=list)
+    """The rules that the first pass did not test."""
+
+
+class TracedRun(Run):
+    """A run that records what each step tests."""
+
+    trace: Traced
+
+    def _counts(self) -> tuple[int, int]:
+        answered = self.findings.answered.items()
+        answers = sum(
+            count
+            for (name, status), count in answered
+            if operations()[name].stream is not None and status < 300
+        )
+        return self._recorder.requests - answers, answers
+
+    def _step(self, step: Step) -> None:
+        before = self.findings.tested.copy()
+        super()._step(step)
+        tested = {rule for rule, _ in self.findings.tested - before}
+        if tested - step.rules:
+            self.trace.extra[f"{step.layer}: {step.words}"] = tested - step.rules
+
+    def _further(self) -> None:
+        self.trace.first = self._counts()
+        rows = tested_rules.rows(self.findings, self.trace.target, None)
+        self.trace.gaps = tested_rules.untested(rows)
+        super()._further()
+        self.trace.whole = self._counts()
+
+
+def session(mock: InProcess, device: str) -> str:
+    """Start a session on the mock, and return its token."""
+    body = session_arguments(API_KEY, device)
+    request = httpx.Request("POST", f"{BASE}/identity/init", json=body)
+    return str(mock.forward(request).json()["sessionToken"])
+
+
+@pytest.fixture(scope="module")
+def traces() -> Iterator[dict[str, Traced]]:
+    """Run all steps but random and made-up requests, with each kind of credentials."""
+    found = {}
+    mock = InProcess()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "Recorder", partial(Recorder, transport=mock))
+        patch.setattr(run, "Shapes", NoShapes)
+        tokens = session(mock, "device-1"), session(mock, "device-2")
+        targets = {
+            "key": Target(BASE, API_KEY),
+            "large": Target(BASE, API_KEY),
+            "token": Target(BASE, None, tokens[0]),
+            "tokens": Target(BASE, None, tokens[0], second_token=tokens[1]),
+        }
+        for name, target in targets.items():
+            profile = replace(PROFILES[SIZES[name]], seconds=0, limit=3600)
+            traced = TracedRun(target, Options(profile, 1))
+            traced.trace = found[name] = Traced(Outcome(traced.findings), target)
+            traced.trace.outcome = traced.run()
+    yield found
+    mock.shut()
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_run_comes_to_its_end(kind: str, traces: dict[str, Traced]) -> None:
+    """On a correct server, each planned step is done, without a violation."""
+    outcome = traces[kind].outcome
+    assert outcome.planned
+    assert outcome.planned == outcome.done
+    assert len(set(outcome.planned)) == len(outcome.planned)
+    assert ({}, "", None) == (outcome.findings.violations, outcome.problem, outcome.error)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_steps_test_only_rules_that_they_declare(kind: str, traces: dict[str, Traced]) -> None:
+    """A narrowed run leaves out a step by its rules, so each step must declare all of them."""
+    assert {} == traces[kind].extra
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_first_pass_tests_every_rule(kind: str, traces: dict[str, Traced]) -> None:
+    """The first pass tests each rule on each operation unless there is an excuse."""
+    gaps = traces[kind].gaps
+    assert [] == [gap for gap in gaps if not gap.excused]
+    isolated = {gap.rule for gap in gaps} & {"isolation", "own-list"}
+    assert (kind == "token") == bool(isolated)
+
+
+def near(expected: int, actual: int) -> bool:
+    """Whether a number is within 10 % of another one."""
+    return abs(expected - actual) <= actual / 10
+
+
+def test_size_of_the_first_pass_is_known(traces: dict[str, Traced]) -> None:
+    """`FIRST_PASS`, on which the advice rests, is near the number of requests."""
+    assert near(plan.FIRST_PASS, sum(traces["key"].first)), traces["key"].first
+
+
+@pytest.mark.parametrize("kind", ["key", "large"])
+def test_size_of_the_further_steps_is_known(kind: str, traces: dict[str, Traced]) -> None:
+    """`work`, on which the chosen size rests, is near the number of requests."""
+    trace = traces[kind]
+    work = plan.work(PROFILES[SIZES[kind]].size)
+    plain, answers = (w - f for w, f in zip(trace.whole, trace.first, strict=True))
+    assert near(work.plain, plain), (work, plain, answers)
+    assert near(work.answers, answers), (work, plain, answers)
+
+
+def test_work_takes_its_time() -> None:
+    """Answers of the assistant have a pace of their own."""
+    work = plan.Work(plain=10, answers=2)
+    assert 10 * 0.5 + 2 * 3 == work.seconds(Pace(0.5, 3.0))
+
+
+def test_size_is_the_largest_that_is_affordable() -> None:
+    """The size is halved until its steps fit in the time, down to the smallest one."""
+    profile, pace = PROFILES["default"], Pace(1.0, 1.0)
+
+    def chosen(seconds: float) -> Size | None:
+        return plan.affordable(profile, pace, seconds)
+
+    whole = plan.work(profile.size).seconds(pace)
+    assert profile.size == chosen(whole)
+    smaller = chosen(whole - 1)
+    assert Size(conversations=12, messages=6) == smaller
+    assert smaller is not None
+    smallest = chosen(plan.work(smaller).seconds(pace) - 1)
+    assert Size(conversations=8, messages=4) == smallest
+    assert smallest is not None
+    assert None is chosen(plan.work(smallest).seconds(pace) - 1)
