@@ -66,7 +66,8 @@ def test_mock_has_no_violation(credentials: str) -> None:
     result = findings(Server().app(), *CHECKS.values(), **CREDENTIALS[credentials])
     assert {} == {key: found.actual for key, found in result.violations.items()}
     tested = {rule for rule, _ in result.tested}
-    untested = set(ELSEWHERE) - {"answered"}
+    # Both are tested here, but no fault of the corpus violates them in a fixed check.
+    untested = set(ELSEWHERE) - {"answered", "fits-request"}
     if credentials == "token":
         untested |= {rule for rule, known in RULES.items() if known.needs}
         # Other clients may use the same token, so that its data is not known in full.
