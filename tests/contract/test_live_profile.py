@@ -100,6 +100,26 @@ def test_run_stays_within_its_announced_limits(
     assert (token is not None) == any(PRIVATE_KEY in header for header in sent)
 
 
+def test_repeated_streams_are_within_the_announced_limits(
+    make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
+) -> None:
+    """A server that holds its streams back gets more messages, but no more than announced."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = note_status(request, forward)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            clock.sleep(2.0)
+        return answer
+
+    mock = make_mock(fault, now=clock.time)
+    result = command(loopback(mock.handle_request).url, "--api-key", KEY, "--profile", "live")
+    assert 1 == result.exit_code, result.output
+    found = json.loads(Path("reports/summary.json").read_text())["violations"]
+    assert ["sendMessage stream-incremental"] == [each["key"] for each in found]
+    sends = plan.announced(PROFILES["live"], Target("", KEY))
+    assert 8 < answered(mock) <= sends.messages
+
+
 def test_existing_conversations_are_not_changed(
     make_mock: MakeMock, loopback: Serve, clock: Clock, command: Command
 ) -> None:
