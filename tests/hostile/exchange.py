@@ -281,6 +281,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def _request_bytes(client: h11.Connection, request: Request) -> bytes:
     framed = any(name in {b"content-length", b"transfer-encoding"} for name, _ in request.headers)
     headers = [*_without_framing(request.headers), (b"connection", b"close")]
+    if all(name != b"host" for name, _ in headers):
+        # h11 accepts requests of HTTP/1.0 without it, but sends HTTP/1.1 only.
+        headers.append((b"host", b"127.0.0.1"))
     if framed:
         headers.append((b"content-length", str(len(request.body)).encode()))
     events: list[h11.Event] = [

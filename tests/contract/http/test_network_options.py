@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import cli, run
+from siteassist_contract import cli
 from siteassist_contract.findings import SHAPES
 from siteassist_contract.load import cli as load_cli
 from tests.values import API_KEY, PRIVATE_KEY
@@ -156,8 +156,8 @@ def test_all_layers_use_the_same_proxy(
 
 
 @unmeasured
-def test_large_answers_end_the_run(
-    shared: InProcess, loopback: Serve, command: Command, monkeypatch: pytest.MonkeyPatch
+def test_large_answers_break_the_contract(
+    shared: InProcess, loopback: Serve, command: Command
 ) -> None:
     """An answer of more than 16 MiB to a generated request is never a kept contract."""
     shared.fault = None
@@ -168,13 +168,9 @@ def test_large_answers_end_the_run(
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
         return iter([head, *17 * [2**20 * b" "]])
 
-    def only_generated(started: run.Run) -> None:
-        started._layer(SHAPES, lambda: started._shapes(0))
-
-    # A run has no option to select one layer.
-    monkeypatch.setattr(run.Run, "_layers", only_generated)
-    result = command(loopback(respond).url, "--api-key", API_KEY)
-    assert 2 == result.exit_code, result.output
+    result = command(loopback(respond).url, "--api-key", API_KEY, "--layer", SHAPES)
+    assert 1 == result.exit_code, result.output
+    assert "the answer does not end" in result.output
 
 
 def test_header_of_the_tests_is_refused(served: Loopback, command: Command) -> None:
