@@ -23,6 +23,7 @@ from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import baseline
 from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import (
+    ALLOWED,
     CannotRunError,
     ExitStatus,
     InternalError,
@@ -251,7 +252,7 @@ def main(
         human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)
-        seen = preflight.check(target)
+        seen = _check(target, allow_incomplete=allow_incomplete)
         ending.options = options = Options(
             profile=chosen,
             seed=random.randrange(2**32) if seed is None else seed,  # noqa: S311  # not a secret
@@ -275,6 +276,16 @@ def main(
     except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
         ending.outcome.error = InternalError.of(error)
     _finish(ending, accepted if update_baseline else None)
+
+
+def _check(target: preflight.Target, *, allow_incomplete: bool) -> tuple[str, ...]:
+    """Check the server and the credentials; exit with 0 if a run without tests is allowed."""
+    try:
+        return preflight.check(target)
+    except CannotRunError as error:
+        if not allow_incomplete:
+            raise
+        _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}. {ALLOWED}", ExitStatus.KEPT)
 
 
 def _finish(ending: Ending, updated: Path | None) -> NoReturn:

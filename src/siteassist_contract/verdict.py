@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+ALLOWED = "Exit status 0 because of --allow-incomplete."
 _MOST_NAMED = 6
 """Maximum number of rules or steps that the verdict names."""
 _LONGEST_ERROR = 200
@@ -139,7 +140,7 @@ def decide(evidence: Evidence) -> Verdict:
         if evidence.advice:
             line += f" {evidence.advice}"
         if evidence.allow_incomplete:
-            line += " Exit status 0 because of --allow-incomplete."
+            line += f" {ALLOWED}"
             return Verdict(ExitStatus.INCOMPLETE, line, allowed=True)
         return Verdict(ExitStatus.INCOMPLETE, line)
     line = f"The server keeps the contract{narrowed} ({asked})."

@@ -140,6 +140,16 @@ def test_unready_server_is_reported(status: int, loopback: Serve, command: Comma
     assert f"the server is not ready: GET /identity/me answered {status} (Later, please)" == line
 
 
+def test_server_that_is_not_ready_can_be_allowed(loopback: Serve, command: Command) -> None:
+    """With --allow-incomplete, tests that cannot start end with 0; the last line says so."""
+    server = loopback(lambda _: httpx.Response(503, json={}))
+    result = command(server.url, "--token", "x", "--allow-incomplete")
+    assert 0 == result.exit_code
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("The tests cannot run: the server is not ready")
+    assert line.endswith("Exit status 0 because of --allow-incomplete.")
+
+
 def test_silent_server_is_reported(
     loopback: Serve, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,13 +9,6 @@ from siteassist_contract.load.plan import LEFT_OUT, Plan
 from siteassist_contract.load.results import Failure, LoadResults
 from siteassist_contract.verdict import ExitStatus
 
-NAMES = {
-    ExitStatus.KEPT: "kept",
-    ExitStatus.BROKEN: "broken",
-    ExitStatus.INCOMPLETE: "incomplete",
-    ExitStatus.INTERNAL_ERROR: "internal error",
-    ExitStatus.INTERRUPTED: "interrupted",
-}
 ALLOWED = " (exit status 0 because of --allow-incomplete)"
 _LONGER = "use a longer --time or fewer --users"
 
@@ -58,7 +51,7 @@ class Conclusion:
     @property
     def name(self) -> str:
         """The name of the verdict."""
-        return NAMES[self.verdict]
+        return self.verdict.words
 
 
 def conclude(
