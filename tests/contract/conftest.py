@@ -335,6 +335,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for refused and lost requests; tests of the waits measure them themselves."""
+    defaults: Any = Recorder.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "sleep", lambda _: None)
+
+
 TINY = Profile("tiny", "for tests", 1, 0, 8, 4)
 
 
