@@ -144,7 +144,7 @@ def test_server_that_is_not_ready_can_be_allowed(loopback: Serve, command: Comma
     """With --allow-incomplete, tests that cannot start end with 0; the last line says so."""
     server = loopback(lambda _: httpx.Response(503, json={}))
     result = command(server.url, "--token", "x", "--allow-incomplete")
-    assert 0 == result.exit_code
+    assert 0 == result.exit_code, result.output
     line = result.stderr.splitlines()[-1]
     assert line.startswith("The tests cannot run: the server is not ready")
     assert line.endswith("Exit status 0 because of --allow-incomplete.")

@@ -33,16 +33,17 @@ LIMIT = 20_000
 PROGRAM = """
 import signal, sys
 from dataclasses import replace
+from collections import Counter
 from types import SimpleNamespace
 from siteassist_contract import run
-from siteassist_contract.description import operations
 from siteassist_contract.entry import start
-from siteassist_contract.findings import SHAPES
 from siteassist_contract.profiles import PROFILES
 
-def no_shapes(context, *_):
-    context.findings.requests.update((SHAPES, name) for name in operations())
-    return SimpleNamespace(run=lambda: iter(()), out_of_time=False)
+def no_shapes(*_, operations):
+    answered = Counter(operations)
+    return SimpleNamespace(
+        run=lambda: iter(()), out_of_time=False, operations=operations, answered=answered
+    )
 
 PROFILES["quick"] = replace(PROFILES["quick"], seconds=0, conversations=3, messages=1)
 run.Shapes = no_shapes

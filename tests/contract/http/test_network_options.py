@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ def passed(result: Result) -> str:
 
 def layers(output: str) -> set[str]:
     """Return the layers that sent requests."""
-    lines = [line.split() for line in output.splitlines() if " requests, " in line]
+    lines = [
+        line.split() for line in output.splitlines() if re.search(r" requests +[0-9.]+ s$", line)
+    ]
     return {words[0] for words in lines}
 
 
