@@ -214,6 +214,25 @@ def test_refusal_that_deletes_is_found(shared: InProcess, make_context: MakeCont
     assert shown == {f"{NAME} isolation": "404"}
 
 
+def test_refused_reads_prove_nothing(shared: InProcess, make_context: MakeContext) -> None:
+    """An owner's read that an overloaded server refuses is not compared with another one."""
+    seen: set[str] = set()
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if request.method == "GET" and request.url.path not in seen:
+            seen.add(request.url.path)
+            error = {"message": "Overloaded", "code": "SERVICE_UNAVAILABLE"}
+            return httpx.Response(503, json={"error": error}, headers={"Retry-After": "3600"})
+        return forward(request)
+
+    shared.fault = fault
+    context = make_context(shared)
+    derived.check_isolation(context)
+    shared.fault = None
+    assert [] == [key for key in context.findings.violations if "isolation" in key]
+    assert any(status == 503 for _, status in context.findings.circumstances)
+
+
 @pytest.mark.parametrize("wrong", [False, True])
 def test_renamed_page_parameter_is_followed(
     wrong: bool,
