@@ -81,13 +81,13 @@ def _failed(path: Path) -> frozenset[tuple[str, str]]:
         raise CannotRunError(f"--last-failed {path}: {error.strerror}") from None
     except ValueError as error:
         raise CannotRunError(f"--last-failed {path} is not JSON: {error}") from None
-    violations = document.get("violations") if isinstance(document, dict) else None
     try:
-        pairs = frozenset((str(each["rule"]), str(each["operation"])) for each in violations or ())
+        violations = document["violations"]
+        pairs = frozenset((str(each["rule"]), str(each["operation"])) for each in violations)
     except (KeyError, TypeError):
-        violations = None
-    if not isinstance(violations, list):
-        raise CannotRunError(f"--last-failed {path} is no report summary.json of an earlier run")
+        raise CannotRunError(
+            f"--last-failed {path} is no report summary.json of an earlier run"
+        ) from None
     if not pairs:
         raise CannotRunError(f"--last-failed {path} contains no violation to test again")
     return pairs

@@ -86,7 +86,8 @@ class Engine:
         self.pool = VisitorPool(self.target, on_answer=self._measure, sleep=gevent.sleep)
         self.plan = Plan.of(self.settings.users, self.settings.seconds, self.settings.visits)
         # Greenlets that end with an exception, and event handlers of Locust, end silently.
-        gevent.get_hub().print_exception = lambda _context, _type, error, _tb: self.fail(error)
+        hub: Any = gevent.get_hub()
+        hub.print_exception = lambda _context, _type, error, _tb: self.fail(error)
         self.environment = Environment(
             user_classes=[_user_class(self.pool, self.settings.think)],
             host=self.target.base_url,

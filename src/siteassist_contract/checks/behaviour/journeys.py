@@ -151,8 +151,9 @@ def conversation(context: CheckContext) -> None:
 def _short_conversation(visitor: Visitor, known: KnownConversation) -> None:
     """Do every step of a conversation once."""
     visitor.send(known, EMOJI, stream=True)
-    for query in ({"role": "user"}, {"status": "complete"}, {"limit": 1, "offset": 1}):
-        visitor.history(known, **query)
+    visitor.history(known, role="user")
+    visitor.history(known, status="complete")
+    visitor.history(known, limit=1, offset=1)
     answers = [message for message in known.messages if message.role == "assistant"]
     for feedback in ("like", None) if answers else ():
         visitor.rate(known, answers[0], feedback)

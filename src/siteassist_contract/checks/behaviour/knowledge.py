@@ -98,6 +98,7 @@ def _qnas(reader: _Reader, project: str) -> str:
     """Check the lists of Q&As, and return the texts of all entries."""
     session = reader.session
     whole: list[Json] = []
+    page: Json = {}
     total = 0
     while len(whole) < _MOST:
         page = reader.read(_list(session, project, limit=_STEP, offset=len(whole)))

@@ -263,11 +263,11 @@ class _WatchedTlsConnection(HTTPSConnection):
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _WatchedConnection
+    ConnectionCls = _WatchedConnection  # pyright: ignore[reportAssignmentType]  # as in urllib3
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _WatchedTlsConnection
+    ConnectionCls = _WatchedTlsConnection  # pyright: ignore[reportAssignmentType]  # as in urllib3
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
