@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from siteassist_contract.description import operations
 from siteassist_contract.rules import RULES
@@ -81,9 +82,10 @@ def _failed(path: Path) -> frozenset[tuple[str, str]]:
         raise CannotRunError(f"--last-failed {path}: {error.strerror}") from None
     except ValueError as error:
         raise CannotRunError(f"--last-failed {path} is not JSON: {error}") from None
+    violations = document.get("violations") if isinstance(document, dict) else None
+    found: list[Any] = violations if isinstance(violations, list) else [None]
     try:
-        violations = document["violations"]
-        pairs = frozenset((str(each["rule"]), str(each["operation"])) for each in violations)
+        pairs = frozenset((str(each["rule"]), str(each["operation"])) for each in found)
     except (KeyError, TypeError):
         raise CannotRunError(
             f"--last-failed {path} is no report summary.json of an earlier run"
