@@ -260,6 +260,14 @@ def handler(copy: Copy, body: str) -> None:
     path.write_text(text.rstrip("\n") + "\n" + start + docstring + body.lstrip("\n"))
 
 
+def without_token_check(copy: Copy) -> None:
+    """Let the mock accept `deleteConversation` without a token."""
+    handler(copy, WITHOUT_OWNER_CHECK)
+    checked = "self._needs_token = operation.needs_token"
+    excepted = ' and operation.operation_id != "deleteConversation"'
+    copy.replace("src/siteassist_mock/app.py", checked, checked + excepted)
+
+
 DELETE_RECORDS = '''    def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation with its messages."""
         from sqlalchemy import delete
@@ -425,6 +433,7 @@ EXERCISES = (
                 "isolation",
             ),
             "200 with a body": (lambda copy: handler(copy, WITH_BODY), "described"),
+            "delete without a token check": (without_token_check, "token-required"),
         },
     ),
     Exercise("c", "`offset` renamed to `skip`", renamed_parameter, client_pages),
