@@ -7,6 +7,7 @@ handler, to a mock. A correct handler passes, and each wrong one is found.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import pytest
 from siteassist_contract import description
 from siteassist_contract.checks import derived
 from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.http import redaction
@@ -212,6 +214,21 @@ def test_refusal_that_deletes_is_found(shared: InProcess, make_context: MakeCont
     derived.check_isolation(context)
     shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert shown == {f"{NAME} isolation": "404"}
+
+
+def test_streams_are_requested_a_few_times(
+    shared: InProcess, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams whose pace never shows whether they are held back do not hold the run."""
+    monkeypatch.setattr(Visitor, "needs_stream", lambda *_: True)
+    shared.fault = None
+    shared.requests.clear()
+    derived.check_operations(make_context(shared))
+    streams = Counter(
+        request.url.path for request in shared.requests if b'"stream": true' in request.content
+    )
+    assert 2 == len(streams)
+    assert {MOST_HELD_BACK} == set(streams.values())
 
 
 def test_refused_reads_prove_nothing(shared: InProcess, make_context: MakeContext) -> None:

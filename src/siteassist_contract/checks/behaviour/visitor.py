@@ -59,7 +59,7 @@ ORDERS = (
 )
 TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_MOST_HELD_BACK = 3
+MOST_HELD_BACK = 3
 """The number of streams held back in a row that makes a violation."""
 _TICK = 0.004
 """Time, in seconds, after which a clock with milliseconds has advanced."""
@@ -303,9 +303,9 @@ class Visitor:
             return
         seen = self._paces.setdefault(exchange.operation, [])
         seen.append(held)
-        if not held or len(seen) >= _MOST_HELD_BACK:
+        if not held or len(seen) >= MOST_HELD_BACK:
             self._judge(
-                not all(seen[-_MOST_HELD_BACK:]),
+                not all(seen[-MOST_HELD_BACK:]),
                 "stream-incremental",
                 exchange.operation,
                 "the first event long before the last one",
@@ -315,7 +315,7 @@ class Visitor:
     def needs_stream(self, operation: str) -> bool:
         """Whether streams of an operation were held back, but too few of them to judge."""
         seen = self._paces.get(operation, [])
-        return all(seen) and 0 < len(seen) < _MOST_HELD_BACK
+        return all(seen) and 0 < len(seen) < MOST_HELD_BACK
 
     def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
         """Judge the messages that an exchange has stored in the conversation."""
