@@ -127,7 +127,8 @@ class Ending:
         findings = grouped(outcome.findings.violations.values())
         unknown = [finding for finding in findings if not finding[0].known]
         problem = outcome.problem
-        if not problem and outcome.time_is_up:
+        # Random steps and further rounds of generated requests may be cut.
+        if not problem and outcome.time_is_up and outcome.unfinished:
             problem = "the time was up"
         return decide(
             Evidence(

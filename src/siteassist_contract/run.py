@@ -319,11 +319,10 @@ class Run:
             self._outcome.unfinished.pop(label, None)
         elif label in self._outcome.unfinished:
             self._outcome.unfinished[label] = f"none was answered by {', '.join(unasked)}"
-        if shapes.out_of_time:
-            if unasked:
-                raise TimeUpError
-            if not options.profile.rounds:
-                self._outcome.notes.append(f"{SHAPES}: stopped because the time was up")
+        if shapes.out_of_time and label in self._outcome.unfinished:
+            raise TimeUpError
+        if shapes.out_of_time and not options.profile.rounds:
+            self._outcome.notes.append(f"{SHAPES}: stopped because the time was up")
 
     def _judge_unanswered(self, error: UnansweredError) -> None:
         """Record a violation for an unanswered request, if the server still answers others."""

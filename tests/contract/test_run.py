@@ -6,7 +6,8 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ import httpx
 import pytest
 from click.testing import Result
 
+from siteassist_contract import run
 from siteassist_contract.http import recorder
+from tests.contract.conftest import NoShapes
 from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY
 
@@ -305,6 +308,31 @@ def test_slow_server_ends_the_run_in_time(
     (note,) = summary["notes"]
     assert note.startswith("The server takes 2.0 s for a request")
     assert note.endswith(f". {words}")
+
+
+def test_later_rounds_may_be_cut(
+    served: Loopback, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that repeats until its time is up is kept, although its last round is cut."""
+    shared.fault = None
+    rounds: list[float] = []
+
+    class Cut(NoShapes):
+        def __init__(self, *arguments: Any, operations: Sequence[str]) -> None:
+            super().__init__(*arguments, operations=operations)
+            rounds.append(arguments[3])
+
+        def run(self) -> Iterator[str]:
+            if len(rounds) == 1:
+                yield from super().run()
+            else:
+                time.sleep(max(0.0, rounds[-1] - time.monotonic()))
+                self.out_of_time = True
+
+    monkeypatch.setattr(run, "Shapes", Cut)
+    result = command(served.url, "--api-key", KEY, "--profile", "deep", "--time", "6s")
+    assert [] == list(ended(result, 0, KEPT)["unfinished"])
+    assert 2 == len(rounds)
 
 
 def always_empty(_: httpx.Request) -> httpx.Response:
