@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from siteassist_contract.description import operations
+from siteassist_contract.report import files
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
 
@@ -76,12 +76,7 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
 
 def _failed(path: Path) -> frozenset[tuple[str, str]]:
     """Return the pairs of rule and operation with a violation in ``summary.json``."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRunError(f"--last-failed {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise CannotRunError(f"--last-failed {path} is not JSON: {error}") from None
+    document = files.read_json(path, "--last-failed")
     violations = document.get("violations") if isinstance(document, dict) else None
     found: list[Any] = violations if isinstance(violations, list) else [None]
     try:

@@ -95,6 +95,7 @@ def test_last_failures_are_selected(tmp_path: Path) -> None:
         (None, ": No such file or directory"),
         ("{", " is not JSON: "),
         ("\xff", " is not JSON: "),
+        (100_000 * "[", " is not JSON: "),
         ("[]", " is no report summary.json of an earlier run"),
         ("{}", " is no report summary.json of an earlier run"),
         ('{"violations": {}}', " is no report summary.json of an earlier run"),

@@ -16,12 +16,7 @@ def read(path: Path) -> frozenset[str]:
 
     Raises `CannotRunError` if it cannot be read.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRunError(f"the baseline {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise CannotRunError(f"the baseline {path} is not JSON: {error}") from None
+    document = files.read_json(path, "the baseline")
     keys = document.get("violations") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise CannotRunError(f"the baseline {path} has no list of strings named `violations`")

@@ -65,6 +65,19 @@ def _permissions(path: Path) -> int:
         return 0o666 & ~mask
 
 
+def read_json(path: Path, name: str) -> Any:
+    """Return the JSON in a file that an option names.
+
+    Raises `CannotRunError`, whose message begins with ``name``, if it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRunError(f"{name} {path}: {error.strerror}") from None
+    except (RecursionError, ValueError) as error:
+        raise CannotRunError(f"{name} {path} is not JSON: {error}") from None
+
+
 def write_all(
     writers: Mapping[Path, Callable[[Path], object]],
 ) -> tuple[dict[Path, str], InternalError | None]:

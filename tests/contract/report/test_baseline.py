@@ -48,6 +48,7 @@ def test_additional_keys_are_ignored(tmp_path: Path) -> None:
     [
         (b"", "is not JSON: "),
         (b"{", "is not JSON: "),
+        (100_000 * b"[", "is not JSON: "),
         (b"\xff", "is not JSON: "),
         (b"[]", "has no list of strings named `violations`"),
         (b"{}", "has no list of strings named `violations`"),
