@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -18,6 +19,8 @@ CLOSING = "closeConversation"
 """The operation that ends a conversation, which no schema or extension states."""
 _FEEDBACK = "feedback"
 """The property of a request that rates a message."""
+_HEADER = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""What every HTTP header can contain."""
 
 
 @cache
@@ -92,11 +95,14 @@ def session_arguments(api_key: str, device: str) -> dict[str, str]:
 
 
 def session_token(answer: object) -> str | None:
-    """Return the session token in the JSON of an answer, or None."""
+    """Return the session token in the JSON of an answer, or None.
+
+    A text that a header cannot contain is no token.
+    """
     if not isinstance(answer, Mapping):
         return None
     token = answer.get(credential_name(SESSION_TOKEN))
-    return token if isinstance(token, str) and token else None
+    return token if isinstance(token, str) and _HEADER.fullmatch(token) else None
 
 
 def takes_key(operation: Operation) -> bool:

@@ -21,6 +21,11 @@ def compile_schema(document: Document, schema: Json) -> Validator:
     return Validator(whole, validate_formats=True)
 
 
+def accepts(validator: Validator, value: object) -> bool:
+    """Whether a value follows the schema; one that cannot be validated does not."""
+    return next(complaints(validator, value), None) is None
+
+
 def complaints(validator: Validator, value: object) -> Iterator[str]:
     """Yield an error message for each violation of the schema by ``value``."""
     try:

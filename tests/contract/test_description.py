@@ -18,12 +18,14 @@ from siteassist_contract.description import (
     page_due,
     page_query,
     properties,
+    session_token,
     takes_key,
     validator,
 )
 from siteassist_spec import load_spec
 
 SPEC = load_spec()
+TOKEN = description.credential_name(description.SESSION_TOKEN)
 JSON = "application/json"
 ID = "123e4567-e89b-12d3-a456-426614174000"
 VISITOR: dict[str, Any] = {
@@ -61,6 +63,25 @@ def test_publishable_key_is_found() -> None:
     assert named == keyed
     assert {"apiKey", "saVid"} <= set(properties(operations()["init"]))
     assert {} == properties(operations()["getMe"])
+
+
+@pytest.mark.parametrize(
+    ("token", "usable"),
+    [
+        ("abc.DEF-_~+/=", True),
+        ("a b", True),
+        ("", False),
+        (" a", False),
+        ("a\n", False),
+        ("é", False),
+        ("\ud800", False),
+        (1, False),
+        (None, False),
+    ],
+)
+def test_session_token_fits_into_a_header(token: object, usable: bool) -> None:
+    """No request could be sent with any other token."""
+    assert (token if usable else None) == session_token({TOKEN: token})
 
 
 def test_only_closing_ends_an_object() -> None:

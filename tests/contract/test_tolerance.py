@@ -12,6 +12,7 @@ from siteassist_contract.tolerance import (
     GeneratedCall,
     Memory,
     altered_query,
+    encodable,
     may_be_accepted,
     respelled,
     sent_query,
@@ -209,6 +210,23 @@ def test_older_spelling_is_read_as_the_documented_one(value: Any, expected: Any)
 def test_only_bodies_with_the_older_spelling_are_rewritten(body: bytes, expected: bytes) -> None:
     """Every other body stays the same, byte for byte."""
     assert expected == respelled(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (rb'{"a": "\ud83c\udf89 \u00e9 \n"}', rb'{"a": "\ud83c\udf89 \u00e9 \n"}'),
+        (rb'["\ud83c", "\uDF89"]', rb'["\ufffd", "\ufffd"]'),
+        (rb'"\udf89\ud83c\ud83c\udf89"', rb'"\ufffd\ufffd\ud83c\udf89"'),
+        # A backslash, and then text.
+        (rb'"\\ud83c"', rb'"\\ud83c"'),
+        (rb'"\\\ud83c"', rb'"\\\ufffd"'),
+        (b'"\\', b'"\\'),
+    ],
+)
+def test_halves_of_surrogate_pairs_are_replaced(body: bytes, expected: bytes) -> None:
+    """Whole pairs and all other bytes stay the same."""
+    assert expected == encodable(body)
 
 
 def test_query_keeps_repeated_and_empty_values() -> None:

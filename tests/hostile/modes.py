@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 import re
 import zlib
 from collections.abc import Callable
@@ -22,7 +23,35 @@ DIGITS = 5_000
 """More digits than Python converts to an integer."""
 C1 = b"\x9b31m"
 """A control sequence that is allowed in headers."""
+ODD_VALUES = (
+    *("1e999", "-1e999", "1e308", "-1", "0", "0.5", f"1{'0' * 400}", "9007199254740993"),
+    *("null", "true", "[]", "{}", "[null]", '[{"id": null}]', "[[[[]]]]", '{"": {"": []}}'),
+    *('""', '" "', '"0"', '"."', '".."', '"a/b"', '"%2F"', r'"\ud800"', r'"\u0000"', r'"\r\n"'),
+    *(
+        '"9999-12-31T23:59:59-12:00"',
+        '"0000-00-00T00:00:00Z"',
+        '"https://[::1"',
+        f'"{"x" * 70000}"',
+    ),
+)
+"""JSON texts that few programs expect in place of others."""
+ODD_HEADERS = (
+    (b"retry-after", b"Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+    (b"retry-after", b"9" * 5000),
+    (b"retry-after", b"-1e999"),
+    (b"content-type", b""),
+    (b"content-type", b"application/json; charset=\xff"),
+    (b"content-type", b"application/json; charset=no-such-charset"),
+    (b"content-type", b"text/event-stream; charset=utf-16"),
+    (b"content-type", b"/;=,"),
+    (b"location", b"http://[::1"),
+    (b"set-cookie", b"\xff=\xfe; expires=\x80"),
+    (b"date", b"\xe9"),
+    (b"link", b"<>; rel"),
+)
 _MEBIBYTE = 1 << 20
+# The requests that a mode answers depend on the seed of the contract tests.
+_random = random.Random(0)
 
 HOSTILE = Modes()
 
@@ -171,6 +200,18 @@ async def surrogates(exchange: Exchange) -> None:
 
 
 @HOSTILE.add
+async def odd_values(exchange: Exchange) -> None:
+    """Put an odd value in place of a drawn one in each JSON text, and into a drawn header."""
+    answer = await exchange.forward()
+    texts = _json_texts(answer)
+    drawn = _random.choice(texts) if texts else b""
+    body = answer.body.replace(drawn, _with_odd_value(drawn), 1) if drawn else answer.body
+    name, value = _random.choice(ODD_HEADERS)
+    headers = [each for each in answer.headers if each[0] != name]
+    await exchange.send(replace(answer.with_body(body), headers=[*headers, (name, value)]))
+
+
+@HOSTILE.add
 async def redirect(exchange: Exchange) -> None:
     """Redirect to another address, which redirects again."""
     target = exchange.request.target
@@ -248,6 +289,31 @@ def _changed_json(text: bytes, change: Callable[[Any], Any], name: str) -> bytes
         # No answer is without a text or a number to change.
         value |= {name: "text", "hostileNumber": 1}
     return json.dumps(_each(value, change)).encode()
+
+
+def _json_texts(answer: Answer) -> list[bytes]:
+    if answer.media_type == EVENT_STREAM:
+        return re.findall(rb"(?m)^data: (\{.*\})\r?$", answer.body)
+    return [answer.body] if answer.media_type == JSON else []
+
+
+def _with_odd_value(text: bytes) -> bytes:
+    """Return a JSON text with one of its values, drawn at any depth, replaced."""
+    value = [json.loads(text)]
+    holders: list[Any] = []
+    waiting: list[Any] = [value]
+    while waiting:
+        holder = waiting.pop()
+        inner = holder.values() if isinstance(holder, dict) else holder
+        waiting += [each for each in inner if isinstance(each, dict | list)]
+        holders += [
+            (holder, key) for key in (holder if isinstance(holder, dict) else range(len(holder)))
+        ]
+    holder, key = _random.choice(holders)
+    mark = "ODD VALUE"
+    holder[key] = mark
+    odd = _random.choice(ODD_VALUES)
+    return json.dumps(value[0]).replace(json.dumps(mark), odd).encode()
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:

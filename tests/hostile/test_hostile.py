@@ -20,7 +20,7 @@ from siteassist_spec import JSON, SPEC_PATH, Document, Operation
 from siteassist_spec.schemas import compile_schema, complaints
 from tests.hostile.correct import CORRECT
 from tests.hostile.exchange import GIB, Request, operations
-from tests.hostile.modes import C1, DEPTH, DIGITS, ESCAPES, HOSTILE, bomb
+from tests.hostile.modes import C1, DEPTH, DIGITS, ESCAPES, HOSTILE, ODD_HEADERS, bomb
 from tests.hostile.places import AFTER, PLACES
 from tests.hostile.server import MODES, hostile_server
 from tests.values import API_KEY, BEARER, PRIVATE_KEY, UNKNOWN_ID
@@ -281,6 +281,19 @@ def test_escapes_in_plain_text() -> None:
         # The page of the reference is outside of the API.
         url = client.base_url.copy_with(raw_path=b"/docs")
         assert client.get(url, follow_redirects=False).text.endswith(ESCAPES)
+
+
+def test_odd_values() -> None:
+    """Answers differ from each other in a value, and in a header."""
+    with client_of("odd-values") as client:
+        answers = []
+        for _ in range(40):
+            answers.append(client.get(PROJECT))
+            # httpx cannot send some of them back.
+            client.cookies.clear()
+    assert len({one.content for one in answers}) > 20
+    named = {name for one in answers for name, _ in one.headers.raw}
+    assert {name for name, _ in ODD_HEADERS} <= {name.lower() for name in named}
 
 
 def test_redirect() -> None:

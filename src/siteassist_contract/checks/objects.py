@@ -15,6 +15,7 @@ from siteassist_contract.description import operations, validator
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_spec import Operation, Parameter
+from siteassist_spec.schemas import accepts
 
 _BODY = "$response.body#"
 
@@ -78,7 +79,7 @@ class ObjectMaker:
             for answer in self._answers(source.operation, ids):
                 found = _at(answer, source.pointer)
                 # An invalid id cannot be used; the rule `described` reports it.
-                if validator(wanted.schema).is_valid(found):
+                if accepts(validator(wanted.schema), found):
                     ids[name] = str(found)
                     return
 

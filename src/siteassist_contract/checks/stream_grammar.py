@@ -89,6 +89,7 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
             continue
         grammar.take(payload)
     grammar.end()
+    parsed.text = _with_pairs(parsed.text)
     if not ended and not parsed.broken_off:
         parsed.faults.append(GrammarFault(END, f"the stream ends without {stream.terminator}"))
     return parsed
@@ -255,6 +256,11 @@ def _data(line: str, faults: list[GrammarFault]) -> list[str]:
     if name and name not in _FIELDS:
         faults.append(GrammarFault(FRAMES, f"a line is not a field of an event: {_short(line)}"))
     return []
+
+
+def _with_pairs(text: str) -> str:
+    """Join the halves of characters that were sent in two deltas, as JavaScript does."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _short(text: str) -> str:

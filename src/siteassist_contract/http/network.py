@@ -12,6 +12,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -35,6 +36,11 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
 _LEAST_SECRET = 6
 """Minimum length of a value that is redacted. Shorter ones may occur in any text."""
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that stays empty: no visitor is known by a cookie, and some cannot be sent."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 @dataclass(frozen=True)

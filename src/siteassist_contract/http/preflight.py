@@ -22,7 +22,13 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.http.deadline import Deadline
 from siteassist_contract.http.json_reader import read_json
-from siteassist_contract.http.network import LARGEST_ANSWER, Network, proxy_for, shown_proxy
+from siteassist_contract.http.network import (
+    LARGEST_ANSWER,
+    Network,
+    no_cookies,
+    proxy_for,
+    shown_proxy,
+)
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.verdict import CannotRunError
 
@@ -126,6 +132,7 @@ class _Preflight:
             follow_redirects=False,
             transport=target.network.transport(target.base_url, deadline=self._deadline),
             headers=target.network.headers,
+            cookies=no_cookies(),
             trust_env=False,
         )
 

@@ -214,7 +214,9 @@ class Recorder(httpx.BaseTransport):
         self.history.append(exchange)
         self._on_exchange(exchange, facts)
         # The body is already decoded, so these headers no longer describe it.
-        headers = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
+        passed = {n: v for n, v in exchange.headers.items() if n not in _OF_THE_BODY}
+        # A server may send any bytes; httpx encodes ASCII only by itself.
+        headers = httpx.Headers(passed, encoding="utf-8")
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 
     def close(self) -> None:

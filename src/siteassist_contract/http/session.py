@@ -12,8 +12,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from siteassist_contract.description import operations
+from siteassist_contract.http.network import no_cookies
 from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Recorder
 from siteassist_contract.http.valid_requests import RequestParts
+from siteassist_contract.verdict import ContractBrokenError
 from siteassist_spec import JSON, Json
 
 PATIENCE = 20.0
@@ -36,6 +38,7 @@ class Session:
             base_url=base_url,
             headers=headers,
             timeout=PATIENCE,
+            cookies=no_cookies(),
             transport=recorder,
             trust_env=False,
         )
@@ -56,9 +59,7 @@ class Session:
         operation = operations()[operation_id]
         target = operation.path
         for parameter in operation.places("path"):
-            target = target.replace(
-                f"{{{parameter.name}}}", quote((path or {})[parameter.name], safe="")
-            )
+            target = target.replace(f"{{{parameter.name}}}", _quoted((path or {})[parameter.name]))
         for name in (*(path or {}), *(query or {}), *(header or {})):
             operation.parameter(name)
         given = {name: str(value) for name, value in (query or {}).items() if value is not None}
@@ -117,13 +118,22 @@ class Session:
             token=self.token,
             base_path=self._base_path,
         )
-        self._http.request(
-            method,
-            target,
-            content=content,
-            headers=given,
-            # An empty dict would remove the query of the target.
-            params=dict(query) if query is not None else None,
-            extensions={CALL: facts},
-        )
+        try:
+            self._http.request(
+                method,
+                target,
+                content=content,
+                headers=given,
+                # An empty dict would remove the query of the target.
+                params=dict(query) if query is not None else None,
+                extensions={CALL: facts},
+            )
+        except httpx.InvalidURL as error:
+            # Only ids of the server are so long.
+            raise ContractBrokenError(f"{operation} cannot be requested: {error}") from None
         return self._recorder.history[-1]
+
+
+def _quoted(identifier: str) -> str:
+    """Return an id for a path. Half of a surrogate pair, which has no encoding, becomes ``?``."""
+    return quote(identifier, safe="", errors="replace")

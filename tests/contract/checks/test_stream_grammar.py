@@ -157,6 +157,13 @@ def test_text_keeps_each_character() -> None:
     assert text == parsed(frames(START, STEP, opened(), delta(text), ABORT)).text
 
 
+def test_halves_of_a_character_are_joined() -> None:
+    """An emoji whose halves come in two deltas is one character of the text."""
+    halves = [delta(half) for half in ("a\ud83c", "\udf89b")]
+    found = parsed(frames(START, STEP, opened(), *halves, ended(), STEP_END, FINISH, DONE))
+    assert ("a🎉b", []) == (found.text, found.faults)
+
+
 FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
     "no JSON": (frames(START, "{type", FINISH, DONE), "not JSON: {type"),
     "no text": (frames(START, "", FINISH, DONE), "not JSON: "),

@@ -163,6 +163,16 @@ def test_response_is_requested_without_compression(clock: Clock) -> None:
     assert ["identity"] == server.encodings
 
 
+@pytest.mark.parametrize("value", [b"\x9b31m", b"\xff", "é".encode()])
+def test_header_may_have_any_bytes(value: bytes, clock: Clock) -> None:
+    """A header that is not ASCII is recorded, and passed on."""
+    server = Server(httpx.Response(200, headers=[(b"x-text", value)]))
+    recorder = recorder_for(server, clock)
+    passed = send(recorder).headers["x-text"]
+    assert passed == recorder.history[0].headers["x-text"]
+    assert value in {passed.encode("latin-1"), passed.encode()}
+
+
 def test_response_without_body_has_no_timing(clock: Clock) -> None:
     """There is no time of a first byte; a request without a body has no media type."""
     recorder = recorder_for(Server(httpx.Response(204)), clock)
@@ -278,6 +288,8 @@ def test_retry_time_is_read_from_details_or_header(
         refusal()({"retryAfter": True}),
         refusal(**{"Retry-After": "-1"})(),
         refusal(**{"Retry-After": ""})(),
+        refusal(**{"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"})(),
+        refusal(**{"Retry-After": "Mon, 01 Jan 2026 00:00:00 +9999999999999"})(),
         httpx.Response(502),
         httpx.Response(503),
     ],

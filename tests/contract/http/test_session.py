@@ -13,6 +13,7 @@ from siteassist_contract import description
 from siteassist_contract.http.recorder import Recorder, UnansweredError
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts
+from siteassist_contract.verdict import ContractBrokenError
 from tests.values import API_KEY as KEY
 
 URL = "http://127.0.0.1:1/v2"
@@ -189,6 +190,34 @@ def test_missing_response_raises() -> None:
 
     with pytest.raises(UnansweredError, match="no answer within 20 s"):
         session(Silent()).call("getMe")
+
+
+def test_cookies_are_not_kept() -> None:
+    """No visitor is known by a cookie; one that is not ASCII could not be sent back."""
+    sent: list[httpx.Headers] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers)
+        cookies = [(b"set-cookie", value) for value in (b"a=b; path=/", b"\xff=\xfe")]
+        return httpx.Response(200, headers=cookies)
+
+    visitor = session(httpx.MockTransport(respond))
+    for _ in range(2):
+        visitor.call("getMe")
+    assert [] == [headers["cookie"] for headers in sent if "cookie" in headers]
+
+
+def test_id_without_an_encoding_is_sent_nonetheless() -> None:
+    """A server may send half of a surrogate pair as an id; it cannot know the id sent back."""
+    server = Server(404)
+    session(server).call("getConversation", path={"conversationId": "a\ud800/b"})
+    assert server.requests[0].url.raw_path.endswith(b"/conversations/a%3F%2Fb")
+
+
+def test_id_that_is_too_long_for_a_url_ends_the_step() -> None:
+    """The server has made it, so it is no error of the tests."""
+    with pytest.raises(ContractBrokenError, match="getConversation cannot be requested: URL"):
+        session(Server()).call("getConversation", path={"conversationId": 70_000 * "x"})
 
 
 def test_unsendable_request_raises() -> None:

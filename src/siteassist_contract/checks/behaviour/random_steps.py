@@ -107,29 +107,30 @@ class RandomSteps(RuleBasedStateMachine):
     context: CheckContext
     watch: Callable[[], None]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.visitors: list[Visitor] = []
+        """The visitors of this sequence. A sequence may end before the second one arrives."""
+
     @initialize()
     @_guarded
     def arrive(self) -> None:
         """Create two visitors; without a key, use the visitors of the tokens."""
         self.watch()
-        self.first = self.context.visitor()
-        two = self.context.target.has_two_visitors
-        self.second = self.context.visitor(SECOND) if two else None
         self.secret = f"secret {uuid.uuid4().hex}"
-
-    def visitors(self) -> list[Visitor]:
-        """Return the visitors of this sequence."""
-        return [v for v in (self.first, self.second) if v is not None]
+        self.visitors.append(self.context.visitor())
+        if self.context.target.has_two_visitors:
+            self.visitors.append(self.context.visitor(SECOND))
 
     def mine(self, pick: int) -> tuple[Visitor, KnownConversation]:
         """Pick a visitor and one of their conversations."""
-        pairs = [(v, k) for v in self.visitors() for k in v.known.values() if not k.older]
+        pairs = [(v, k) for v in self.visitors for k in v.known.values() if not k.older]
         return pairs[pick % len(pairs)]
 
     @_guarded
     def any_conversation(self) -> bool:
         """Whether a visitor has a conversation that the run started."""
-        return any(not k.older for v in self.visitors() for k in v.known.values())
+        return any(not k.older for v in self.visitors for k in v.known.values())
 
     @_step(pick=_PICK, body=st.sampled_from([None, {}, {"context": {}}, {"context": PAGE}]))
     def start(self, pick: int, body: dict[str, Any] | None) -> None:
@@ -137,8 +138,7 @@ class RandomSteps(RuleBasedStateMachine):
         self.watch()
         if body and body["context"]:
             body = {"context": {"pageUrl": PAGE["url"]}}
-        visitors = self.visitors()
-        visitors[pick % len(visitors)].start(body)
+        self.visitors[pick % len(self.visitors)].start(body)
 
     @precondition(any_conversation)
     @_step(
@@ -206,7 +206,7 @@ class RandomSteps(RuleBasedStateMachine):
     ) -> None:
         """List conversations: filtered, sorted or by page."""
         self.watch()
-        visitors = self.visitors()
+        visitors = self.visitors
         visitor = visitors[pick % len(visitors)]
         if visitor.exclusive:
             visitor.page(
@@ -239,22 +239,20 @@ class RandomSteps(RuleBasedStateMachine):
         """Try all operations as the other visitor, request an unknown object, renew a session."""
         self.watch()
         visitor, known = self.mine(pick)
-        stranger = self.second if visitor is self.first else self.first
-        if stranger is None or visitor is stranger:
+        stranger = next((other for other in self.visitors if other is not visitor), None)
+        if stranger is None:
             return
         intrude(self.context, stranger, known, self.secret)
         visitor.read(known)
         visitor.history(known)
         request_unknown_object(self.context, visitor, str(uuid.uuid4()), pick)
         if self.context.has_key:
-            renew(self.context, self.first)
+            renew(self.context, self.visitors[0])
 
     @_guarded
     def teardown(self) -> None:
         """Read all objects once more at the end of the sequence."""
-        if not hasattr(self, "first"):
-            return
-        for visitor in self.visitors():
+        for visitor in self.visitors:
             for known in list(visitor.known.values()):
                 if not known.older:
                     visitor.read(known)

@@ -161,21 +161,32 @@ class NetworkAdapter(HTTPAdapter):
             preload_content=False,
             enforce_content_length=False,
         )
-        return self.build_response(response.request, again)
+        whole = self.build_response(response.request, again)
+        # As in the other layers; schemathesis would fail at a charset that does not exist.
+        whole.encoding = "utf-8"
+        return whole
 
 
 def _read(raw: urllib3.BaseHTTPResponse, began: float) -> bytes:
     content = bytearray()
-    while True:
+    try:
         # Unlike `read`, `read1` returns what has arrived, so that time is looked at.
-        piece = raw.read1(_PIECE, decode_content=True)
-        content += piece
+        while piece := raw.read1(_PIECE, decode_content=True):
+            content += piece
+            _require_end(began, len(content))
         # http.client takes a connection that was shut down for the end of the headers.
-        if len(content) > LARGEST_ANSWER or time.monotonic() - began > LONGEST_ANSWER:
-            raw.close()
-            raise ProtocolError(ENDLESS)
-        if not piece:
-            return bytes(content)
+        _require_end(began, len(content))
+    except Exception:
+        raw.close()
+        # schemathesis keeps each error, with this frame in its traceback.
+        content.clear()
+        raise
+    return bytes(content)
+
+
+def _require_end(began: float, size: int) -> None:
+    if size > LARGEST_ANSWER or time.monotonic() - began > LONGEST_ANSWER:
+        raise ProtocolError(ENDLESS)
 
 
 def operation_of(request: requests.PreparedRequest, base_path: str) -> str:

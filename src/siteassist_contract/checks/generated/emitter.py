@@ -117,14 +117,17 @@ class Emitter(EventHandler[ExecutionContext]):
         """Write an error, by the side that caused it."""
         shown = f"{label}: {words}" if label else words
         found = next((e for e in _chain(error) if isinstance(e, _OF_THE_SERVER)), None)
+        # A login that fails once only is an inconsistency for hypothesis.
+        login = next((e for e in _chain(error) if isinstance(e, AuthenticationError)), None)
         if found is not None:
             request = getattr(found, "request", None)
             prepared = request if isinstance(request, requests.PreparedRequest) else None
             exchanges = [] if prepared is None else [self._request(prepared)]
             name = exchanges[0]["operation"] if exchanges else ""
             _write(unanswered=name or _labelled(label), reason=str(found), exchanges=exchanges)
-        elif isinstance(error, AuthenticationError):
-            _write(problem=shown)
+        elif login is not None:
+            # The rest of its text is advice for users of schemathesis.
+            _write(problem=f"generated requests have no session: {login.message}")
         else:
             lines = traceback.format_exception(error)
             _write(error=shown, details="".join(lines))

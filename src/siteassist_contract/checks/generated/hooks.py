@@ -103,7 +103,9 @@ def after_call(
     """Redact secrets in the answer, and remember its objects."""
     header = str(response.request.headers.get("Authorization") or "")
     secrets_of_run.add_token(header.partition(" ")[2])
-    response.content = tolerance.respelled(secrets_of_run.body(response.content))
+    content = tolerance.respelled(secrets_of_run.body(response.content))
+    is_text = _content_type(response).startswith(description.PLAIN)
+    response.content = content if is_text else tolerance.encodable(content)
     _memory.observe(_exchange(case, response))
 
 
@@ -148,7 +150,7 @@ def event_stream(
     stream = None if documented is None else documented.stream
     if stream is None:
         return
-    content_type = next(iter(response.headers.get("content-type") or ()), "")
+    content_type = _content_type(response)
     fault = stream_checks.wrong_form(stream, case.body, content_type)
     if fault is None and content_type.startswith(EVENT_STREAM):
         fault = stream_checks.wrong_end(stream, response.content.decode("utf-8", "replace"))
@@ -186,8 +188,13 @@ def fitting_answer(
 
 
 def _misfits(case: schemathesis.Case[Any], response: schemathesis.Response) -> list[str]:
-    media = next(iter(response.headers.get("content-type") or ()), "")
-    return description.faults(_operation_id(case), response.status_code, media, response.content)
+    return description.faults(
+        _operation_id(case), response.status_code, _content_type(response), response.content
+    )
+
+
+def _content_type(response: schemathesis.Response) -> str:
+    return next(iter(response.headers.get("content-type") or ()), "")
 
 
 def _is_accepted(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:

@@ -107,6 +107,23 @@ def test_walk_finds_nothing_on_a_correct_server(
     assert until <= clock.now < until + 1
 
 
+def test_walk_ends_without_a_second_visitor(
+    shared: InProcess, clock: Clock, walking: Walking, make_context: MakeContext
+) -> None:
+    """A violation at the start of the second session is reported; the sequence has ended."""
+    sessions = iter(range(10**6))
+
+    def refuses_each_second_session(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if request.url.path.endswith("/identity/init") and next(sessions) % 2:
+            return httpx.Response(400, json={"error": {"message": "No"}})
+        return forward(request)
+
+    walking(refuses_each_second_session)
+    context = make_context(shared)
+    run_random_steps(context, seed_=1, until=clock.now + 2, database=None)
+    assert "init accepted" in context.findings.violations
+
+
 def test_walk_without_time_sends_nothing(
     shared: InProcess,
     clock: Clock,

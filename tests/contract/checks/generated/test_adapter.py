@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -149,8 +150,19 @@ def test_answer_is_limited(kind: str, loopback: Serve, monkeypatch: pytest.Monke
 
     server = loopback(respond)
     install(server.url)
-    with pytest.raises(requests.RequestException, match="the answer does not end"):
+    with pytest.raises(requests.RequestException, match="the answer does not end") as raised:
         events(server.url)
+    # schemathesis keeps the error of each request to the end.
+    assert LIMIT > sum(kept_bytes(raised.value))
+
+
+def kept_bytes(error: BaseException | None) -> Iterator[int]:
+    """Yield the size of each text that an error and its causes keep in their tracebacks."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            texts = (bytes, bytearray)
+            yield from (len(each) for each in frame.f_locals.values() if isinstance(each, texts))
+        error = error.__cause__ or error.__context__
 
 
 DRIPS = {

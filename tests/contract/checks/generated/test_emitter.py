@@ -11,6 +11,7 @@ import pytest
 import requests
 import schemathesis
 import urllib3
+from hypothesis.errors import FlakyFailure
 from schemathesis import openapi
 from schemathesis.cli.commands.run.context import ExecutionContext
 from schemathesis.config import ProjectConfig
@@ -171,10 +172,13 @@ def test_request_without_an_answer_is_emitted(emit: Emit) -> None:
     )
 
 
-def test_failed_login_is_a_problem(emit: Emit) -> None:
+@pytest.mark.parametrize("once", [False, True], ids=["always", "once"])
+def test_failed_login_is_a_problem(once: bool, emit: Emit) -> None:
     """It is neither an error of the tests nor a request without an answer."""
-    (line,) = emit(non_fatal(AuthenticationError("provider", "get", "no token")))
-    assert "no token" in line["problem"]
+    error: Exception = AuthenticationError("provider", "get", "no token")
+    # Hypothesis repeats what failed.
+    error = FlakyFailure("unreliable", [error]) if once else error
+    assert [{"problem": "generated requests have no session: no token"}] == emit(non_fatal(error))
 
 
 def test_repeated_requests_are_emitted(emit: Emit) -> None:
