@@ -29,7 +29,7 @@ from siteassist_contract import cli, run
 from siteassist_contract.checks.behaviour import visitor
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.findings import Findings
-from siteassist_contract.http import recorder
+from siteassist_contract.http import preflight, recorder
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
@@ -338,8 +338,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for refused and lost requests; tests of the waits measure them themselves."""
-    defaults: Any = Recorder.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "sleep", lambda _: None)
+    for function in (Recorder.__init__, preflight.check):
+        defaults: Any = function.__kwdefaults__
+        monkeypatch.setitem(defaults, "sleep", lambda _: None)
 
 
 TINY = Profile("tiny", "for tests", 1, 0, 8, 4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from siteassist_contract.description import (
+    faults,
     key_argument,
     operations,
     session_arguments,
@@ -29,6 +31,7 @@ from siteassist_contract.http.network import (
     proxy_for,
     shown_proxy,
 )
+from siteassist_contract.http.patience import PASSING, UNCERTAIN, Patience, Refusal, Waits
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.verdict import CannotRunError
 
@@ -37,7 +40,7 @@ _NOT_THERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes
 """Statuses of a server that does not have an operation."""
 _EXPECTED = "expected something like https://host/v2"
 _LONGEST_EXCERPT = 120
-_KEPT = frozenset({b"content-type", b"location", b"www-authenticate"})
+_KEPT = frozenset({b"content-type", b"location", b"retry-after", b"www-authenticate"})
 """The headers of an answer that the check reads."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 TIMEOUT = 8.0
@@ -95,8 +98,15 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def check(target: Target) -> tuple[str, ...]:
+def check(
+    target: Target,
+    *,
+    waits_for: tuple[int, ...] = PASSING,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[str, ...]:
     """Send a few requests with each credential, and return the session tokens in the answers.
+
+    Refusals with a status in ``waits_for`` are waited for.
 
     Raises `CannotRunError` if the server or the API does not exist, or a credential is refused.
     """
@@ -106,7 +116,7 @@ def check(target: Target) -> tuple[str, ...]:
         )
     if target.second_token is not None and target.token is None:
         raise CannotRunError("--second-token needs the --token of the first visitor")
-    with _Preflight(target) as preflight:
+    with _Preflight(target, Patience(waits_for), sleep) as preflight:
         token = None
         if target.api_key is not None:
             token = preflight.start_session(target.api_key)
@@ -122,8 +132,10 @@ def check(target: Target) -> tuple[str, ...]:
 class _Preflight:
     """The requests of the check of one server."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, patience: Patience, sleep: Callable[[float], None]) -> None:
         self._target = target
+        self._patience = patience
+        self._sleep = sleep
         self._secrets = target.secrets()
         self._proxy = proxy_for(target.base_url)
         self._deadline = Deadline()
@@ -235,8 +247,13 @@ class _Preflight:
     # Requests
 
     def _call(self, operation_id: str, **content: Any) -> httpx.Response:
-        operation = operations()[operation_id]
-        response = self._send(operation.method, operation.path, **content)
+        operation, waits = operations()[operation_id], Waits()
+        while True:
+            response = self._send(operation.method, operation.path, **content)
+            wait = self._wait(operation_id, waits, response)
+            if wait is None:
+                break
+            self._sleep(wait)
         if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
             self._refuse_redirect(response, operation.path)
         if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
@@ -245,6 +262,19 @@ class _Preflight:
                 f"{self._through()}"
             )
         return response
+
+    def _wait(self, operation_id: str, waits: Waits, response: httpx.Response) -> float | None:
+        """Return the seconds to wait before a refused request is sent again, or None.
+
+        A gateway may send a 502 or 503 for a server that does not exist.
+        """
+        status, content = response.status_code, response.content
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if status in UNCERTAIN and faults(
+            operation_id, status, headers.get("content-type", ""), content
+        ):
+            return None
+        return self._patience.wait(operation_id, waits, Refusal(status, headers, content))
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         url = f"{self._target.base_url}{path}"

@@ -235,7 +235,7 @@ def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
     try:
-        within(_START, lambda: preflight.check(target))
+        within(_START, lambda: preflight.check(target, waits_for=()))
     except TimeoutError:
         raise CannotRunError(f"the server did not answer within {_START:.0f} s") from None
     # Slow, so it is done now: later, it would delay a worker's heartbeat to its master.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Make = Callable[[str], Target]
 PAGE = httpx.Response(200, html="<!doctype html><title> Sign\nin </title><h1>Hello</h1>")
+ERROR = {"error": {"code": "BUSY", "message": "Later"}}
 EXPECTED = "expected something like https://host/v2"
 _HANDFUL = 5
 
@@ -190,6 +191,42 @@ def test_key_that_a_page_accepts_is_refused(loopback: Serve) -> None:
 
     text = problem(Target(loopback(respond).url, api_key=API_KEY))
     assert text.startswith("the API key was refused: ")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("refusal", "waits"),
+    [
+        (httpx.Response(429), [1.0, 2.0]),
+        (httpx.Response(429, headers={"Retry-After": "7"}, text="Slow down"), [7.0, 7.0]),
+        (httpx.Response(503, json=ERROR), [1.0, 2.0]),
+    ],
+)
+def test_documented_refusal_is_waited_for(
+    refusal: httpx.Response,
+    waits: list[float],
+    served: Loopback,
+    shared: InProcess,
+    make: Make,
+) -> None:
+    """An earlier run may have used up a rate limit."""
+    refusals = [refusal, refusal]
+    shared.fault = lambda request, forward: refusals.pop() if refusals else forward(request)
+    slept: list[float] = []
+    check(make(served.url), sleep=slept.append)
+    assert waits == slept
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_refusal_for_ever_is_reported(status: int, loopback: Serve, make: Make) -> None:
+    """The waits end after a minute at most."""
+    server, _ = counting(loopback, httpx.Response(status, json=ERROR))
+    slept: list[float] = []
+    with pytest.raises(CannotRunError, match="the server is not ready: "):
+        check(make(server.url), sleep=slept.append)
+    assert 20 < sum(slept) <= 60
 
 
 # Connections
