@@ -40,7 +40,8 @@ _LONGEST = 20_000
 _OF_THE_SERVER = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
-    OSError,
+    ConnectionError,
+    TimeoutError,
     ServerUnavailable,
     UnhealthyAPIError,
     UnresponsiveOperationError,

@@ -128,11 +128,12 @@ def non_fatal(error: Exception, label: str = "GET /identity/me") -> events.NonFa
     )
 
 
-def test_errors_of_the_tests_are_emitted(emit: Emit) -> None:
-    """They have their traceback, whether they end the run or not."""
-    (line,) = emit(non_fatal(ValueError("odd")))
+@pytest.mark.parametrize("error", [ValueError("odd"), OSError("odd")])
+def test_errors_of_the_tests_are_emitted(error: Exception, emit: Emit) -> None:
+    """They have their traceback, whether they end the run or not; a full disk is one of them."""
+    (line,) = emit(non_fatal(error))
     assert line["error"].startswith("GET /identity/me: ")
-    assert ("odd" in line["error"], "ValueError: odd\n") == (True, line["details"])
+    assert ("odd" in line["error"], f"{type(error).__name__}: odd\n") == (True, line["details"])
     (line,) = emit(events.FatalError(exception=KeyError("bad")))
     assert ("KeyError: 'bad'", "KeyError: 'bad'\n") == (line["error"], line["details"])
 
