@@ -22,10 +22,12 @@ from siteassist_contract.description import (
     page_query,
     session_token,
 )
+from siteassist_contract.findings import faults_of
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import valid_request
 from siteassist_contract.rules import EVERY_ANSWER, GENTLE, LISTS, RULES
+from siteassist_contract.verdict import ContractBrokenError
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def identity(context: CheckContext) -> None:
         ", ".join(map(str, statuses)),
         history,
     )
+    if any(faults_of(exchange) for exchange in (first, again, another)):
+        return  # The rule `described` reports an invalid answer, which shows nothing else.
     ids = [_visitor_id(exchange) for exchange in (first, again, another)]
     findings.judge(
         ids[0] == ids[1] != ids[2],
@@ -434,19 +438,27 @@ def _visitor_id(exchange: Exchange) -> str | None:
 
 
 def _record_existing(visitor: Visitor) -> None:
-    """Record the existing conversations of the given visitor, which must not be changed."""
-    offset = 0
+    """Record the existing conversations of the given visitor, which must not be changed.
+
+    Raises `ContractBrokenError` if a list is refused.
+    """
+    offset, recorded = 0, set[str]()
     while True:
-        document = visitor.session.call(
+        exchange = visitor.session.call(
             "getConversations", query=page_query("getConversations", limit=100, offset=offset)
-        ).document
-        shown = document.get("data")
+        )
+        if exchange.refused:
+            raise ContractBrokenError(f"getConversations was refused with {exchange.status}")
+        shown = exchange.document.get("data")
         items = [i for i in shown if isinstance(i, dict)] if isinstance(shown, list) else []
+        known = len(recorded)
         for item in items:
             visitor.take_over(item)
+            recorded.add(str(item.get("id")))
         offset += 100
-        total = document.get("total")
-        if not items or not isinstance(total, int | float) or offset >= total:
+        total = exchange.document.get("total")
+        # A server may ignore the offset, and send the same page for ever.
+        if len(recorded) == known or not isinstance(total, int | float) or offset >= total:
             return
 
 

@@ -11,7 +11,10 @@ import pytest
 
 from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
+from siteassist_contract.checks.behaviour.visitor import Visitor
 from siteassist_contract.description import operations
+from siteassist_contract.verdict import ContractBrokenError
+from tests.values import PRIVATE_KEY
 
 if TYPE_CHECKING:
     from siteassist_contract.checks.context import CheckContext
@@ -44,6 +47,7 @@ def check(context: CheckContext, *left_out: Callable[..., object]) -> Findings:
 
 
 MISSPELLED = [
+    ("init", ("visitor", "id")),
     ("startConversation", ("id",)),
     ("startConversation", ("status",)),
     ("startConversation", ("createdAt",)),
@@ -202,3 +206,28 @@ def test_refused_session_ends_the_checks(shared: InProcess, make_context: MakeCo
         make_context(shared).visitor()
     with pytest.raises(Exception, match="getMe was refused with 402"):
         make_context(shared, api_key=None, token="t").visitor()
+
+
+def test_refused_list_of_a_token_ends_the_step(
+    shared: InProcess, make_context: MakeContext
+) -> None:
+    """Without the existing conversations, nothing is known about the lists."""
+
+    def refuse(request: httpx.Request, forward: Forward) -> httpx.Response:
+        return httpx.Response(402) if request.method == "GET" else forward(request)
+
+    shared.fault = refuse
+    context = make_context(shared, api_key=None, token=PRIVATE_KEY)
+    visitor = Visitor(context.anonymous, context.findings, context.recorder.history)
+    with pytest.raises(ContractBrokenError, match="getConversations was refused with 402"):
+        journeys._record_existing(visitor)
+
+
+def test_page_that_repeats_ends_the_reading(shared: InProcess, make_context: MakeContext) -> None:
+    """A server that ignores the offset cannot keep the tests for ever."""
+    page = {"total": 1e308, "data": [{"id": "123e4567-e89b-12d3-a456-426614174000"}]}
+    shared.fault = lambda *_: httpx.Response(200, json=page)
+    context = make_context(shared, api_key=None, token=PRIVATE_KEY)
+    visitor = Visitor(context.anonymous, context.findings, context.recorder.history)
+    journeys._record_existing(visitor)
+    assert (2, 1) == (context.recorder.requests, len(visitor.known))
