@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from websockets.sync.client import connect
 
 from siteassist_spec import SpecError, load_spec
@@ -27,11 +28,16 @@ COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_configure() -> None:
-    """Report an error in ``openapi.yaml`` in one line, before hundreds of tests fail."""
+    """Prepare all tests; report an error in ``openapi.yaml`` in one line, before they fail."""
     # A shell starts background jobs with SIGINT ignored. The processes that tests
     # start would inherit this, and would not react to a Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The time that an example takes depends on what else the machine does.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
     try:
         load_spec()
     except SpecError as error:

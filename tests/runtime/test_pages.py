@@ -455,7 +455,7 @@ PLACES = st.lists(st.integers(0, 30), max_size=6)
 
 
 @given(count=NUMBERS, limit=st.integers(1, 5), steps=st.lists(PLACES, max_size=8))
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, max_examples=400)
 def test_no_remaining_item_is_missed_after_removals(
     count: int, limit: int, steps: list[list[int]]
 ) -> None:
@@ -467,7 +467,7 @@ def test_no_remaining_item_is_missed_after_removals(
 
 
 @given(count=NUMBERS, limit=st.integers(1, 5), steps=st.lists(st.integers(0, 6), max_size=8))
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, max_examples=400)
 def test_no_original_item_is_missed_after_insertions(
     count: int, limit: int, steps: list[int]
 ) -> None:
@@ -487,7 +487,7 @@ def test_no_original_item_is_missed_after_insertions(
     total=st.sampled_from(["right", "missing", "wrong", "fractional"]),
     ignores_offset=st.booleans(),
 )
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, max_examples=400)
 def test_reading_always_ends_and_repeats_nothing(
     count: int,
     limit: int,

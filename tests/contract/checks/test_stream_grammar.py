@@ -372,7 +372,7 @@ def test_rules_apply_to_each_stream() -> None:
 
 # Generated streams
 
-REPEATABLE = settings(derandomize=True, deadline=None)
+REPEATABLE = settings(derandomize=True)
 
 NAMES = st.sampled_from(["0", "1", "txt-é", ""])
 TEXTS = st.text(max_size=8)

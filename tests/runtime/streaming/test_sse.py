@@ -204,7 +204,7 @@ def test_reference_follows_the_standard(stream: bytes, events: list[str]) -> Non
 
 
 @given(st.binary(max_size=12))
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_reference_decodes_utf8_as_python_does(data: bytes) -> None:
     """The reference decodes UTF-8 as Python does."""
     assert data.removeprefix(BOM).decode("utf-8", "replace") == reference_decode(data)
@@ -253,7 +253,7 @@ STREAMS = st.lists(PIECES | st.binary(max_size=4), max_size=14).map(b"".join)
 
 @given(STREAMS, st.lists(st.integers(0, 80), max_size=6))
 @example(b"\xef\xbb\xbf\r\ndata: x\r\n\r\n", [1, 2, 3, 4, 5])
-@settings(derandomize=True, deadline=None, max_examples=800)
+@settings(derandomize=True, max_examples=800)
 def test_random_stream_cut_at_random_places(stream: bytes, places: list[int]) -> None:
     """A random stream, cut at random places, is decoded as by the reference."""
     cuts = [min(place, len(stream)) for place in places]
@@ -261,7 +261,7 @@ def test_random_stream_cut_at_random_places(stream: bytes, places: list[int]) ->
 
 
 @given(STREAMS, STREAMS)
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_decoders_share_nothing(first: bytes, second: bytes) -> None:
     """Two decoders fed in turn do not affect each other."""
     one, other = EventDecoder(), EventDecoder()

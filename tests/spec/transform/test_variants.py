@@ -169,7 +169,7 @@ def test_variants_judge_as_the_original(name: str) -> None:
     """All four descriptions accept, or all refuse, each payload; both outcomes occur."""
     verdicts = set()
 
-    @settings(max_examples=80, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=80, database=None, derandomize=True)
     @given(payload=payloads(name))
     def compare(payload: Any) -> None:
         expected = ORIGINAL[name].is_valid(payload)

@@ -13,7 +13,7 @@ import requests
 import urllib3
 from schemathesis.cli.commands.run.context import ExecutionContext
 from schemathesis.cli.commands.run.handlers.base import EventHandler
-from schemathesis.core.errors import AuthenticationError
+from schemathesis.core.errors import AuthenticationError, InvalidHeadersExample
 from schemathesis.engine import Status, events
 from schemathesis.engine.errors import (
     ServerUnavailable,
@@ -129,6 +129,9 @@ class Emitter(EventHandler[ExecutionContext]):
         elif login is not None:
             # The rest of its text is advice for users of schemathesis.
             _write(problem=f"generated requests have no session: {login.message}")
+        elif any(isinstance(e, InvalidHeadersExample) for e in _chain(error)):
+            # The token of schemathesis's own session; no example of the description is invalid.
+            _write(problem="generated requests have no session: no header can contain its token")
         else:
             lines = traceback.format_exception(error)
             _write(error=shown, details="".join(lines))

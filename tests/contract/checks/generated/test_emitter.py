@@ -15,7 +15,7 @@ from hypothesis.errors import FlakyFailure
 from schemathesis import openapi
 from schemathesis.cli.commands.run.context import ExecutionContext
 from schemathesis.config import ProjectConfig
-from schemathesis.core.errors import AuthenticationError
+from schemathesis.core.errors import AuthenticationError, InvalidHeadersExample
 from schemathesis.core.failures import CustomFailure, Failure, ServerError
 from schemathesis.core.transport import Response
 from schemathesis.engine import Status, events
@@ -180,6 +180,13 @@ def test_failed_login_is_a_problem(once: bool, emit: Emit) -> None:
     # Hypothesis repeats what failed.
     error = FlakyFailure("unreliable", [error]) if once else error
     assert [{"problem": "generated requests have no session: no token"}] == emit(non_fatal(error))
+
+
+def test_token_that_no_header_can_contain_is_a_problem(emit: Emit) -> None:
+    """The server has sent it."""
+    error = InvalidHeadersExample.from_headers({"Authorization": "Bearer \ud800"})
+    (line,) = emit(non_fatal(error))
+    assert line["problem"].endswith("no header can contain its token")
 
 
 def test_repeated_requests_are_emitted(emit: Emit) -> None:
