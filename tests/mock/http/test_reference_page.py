@@ -1,22 +1,17 @@
-"""Tests for the API reference at ``/docs``, including its display in a browser."""
+"""Tests for the responses with the API reference at ``/docs``."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from siteassist_mock.http.access_log import LOGGER
-from siteassist_mock.testing import mock_server
-from siteassist_spec import METHODS
 from siteassist_spec.reference import POLICY
-from tests.values import API_KEY, PRIVATE_KEY
+from tests.values import API_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.conftest import Browser, Page
     from tests.mock.conftest import Client, MakeClient
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -107,114 +102,3 @@ def test_a_page_view_is_logged(root: Client, caplog: pytest.LogCaptureFixture) -
     root.get("/docs")
     (line,) = [record.getMessage() for record in caplog.records]
     assert ["GET", "/docs", "200", "-"] == [*line.split()[:3], line.split()[4]]
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Run a server and return its root URL."""
-    with mock_server() as base_url:
-        yield base_url.removesuffix("/v2")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """Open the reference in a page that all tests share."""
-    with browser.opened(f"{url}/docs") as page:
-        page.resize(1400, 900)
-        page.wait("document.querySelector('[id=\"tag/Schemas/WidgetPosition\"]')")
-        yield page
-
-
-def test_browser_shows_all_operations(page: Page, spec: dict[str, Any]) -> None:
-    """Each operation has its title, and a sample in every language."""
-    expected = {
-        operation["operationId"]: operation["summary"]
-        for item in spec["paths"].values()
-        for method, operation in item.items()
-        if method in METHODS
-    }
-    shown = page.evaluate(
-        "Object.fromEntries([...document.querySelectorAll('[id^=\"operation/\"]')].map((one) =>"
-        " [one.id.slice(10), one.querySelector('h2').textContent.trim()]))"
-    )
-    assert expected == shown
-    tabs = page.evaluate(
-        "[...document.querySelectorAll('[id^=\"operation/\"]')].map((one) =>"
-        " [...one.querySelectorAll('[role=tab]')].map((tab) => tab.textContent))"
-    )
-    assert len(expected) == len(tabs)
-    assert [] == [labels for labels in tabs if not {"Python", "curl", "TypeScript"} <= {*labels}]
-
-
-def test_browser_shows_all_schemas(page: Page, spec: dict[str, Any]) -> None:
-    """The schemas are in the order of the description."""
-    shown = page.evaluate(
-        "[...document.querySelectorAll('[id^=\"tag/Schemas/\"]')].map((one) => one.id.slice(12))"
-    )
-    assert list(spec["components"]["schemas"]) == shown
-
-
-def test_browser_shows_that_it_is_a_mock(page: Page, url: str) -> None:
-    """The page shows the mock's address and built-in keys, and lists its server first."""
-    text = page.evaluate("document.querySelector('#reference').innerText")
-    assert "SiteAssist mock" in text
-    assert (
-        f"This is a mock server. It stands in for the service in development and in tests, and \
-serves the API at {url}/v2."
-        in text
-    )
-    assert f"its publishable key is {API_KEY}" in text
-    servers = page.evaluate(
-        "JSON.parse(document.querySelector('#openapi').textContent).servers.map((one) => one.url)"
-    )
-    assert "/v2" == servers[0]
-
-
-def test_browser_shows_samples_for_this_server(page: Page, url: str) -> None:
-    """A sample has the address and a key of this server, so it can be run unchanged."""
-    operation = "document.querySelector('[id=\"operation/getMe\"]')"
-    page.evaluate(
-        f"[...{operation}.querySelectorAll('[role=tab]')]"
-        ".find((tab) => tab.textContent === 'Python').click()"
-    )
-    page.wait(f"{operation}.innerText.includes('client.get_me()')")
-    sample = page.evaluate(
-        f"[...{operation}.querySelectorAll('pre')].find((one) => one.checkVisibility()).innerText"
-    )
-    expected = f'token="{PRIVATE_KEY}",\n    base_url="{url}/v2",\n) as client:'
-    assert expected in sample
-
-
-def test_browser_finds_an_operation(page: Page) -> None:
-    """A search result leads to its operation."""
-    page.evaluate("document.querySelector('input[type=text]').focus()")
-    page.type("feedback")
-    found = (
-        "[...document.querySelectorAll('[data-role=\"search:results\"] [role=menuitem]')]"
-        ".find((one) => one.textContent.includes('Submit feedback for a message'))"
-    )
-    page.wait(found)
-    page.evaluate(f"{found}.click()")
-    page.wait("location.hash === '#tag/Messages/operation/sendMessageFeedback'")
-
-
-def test_page_fits_a_phone(page: Page) -> None:
-    """The page does not scroll sideways on a phone."""
-    page.resize(390, 844)
-    page.wait("innerWidth === 390")
-    assert 390 == page.evaluate("document.documentElement.scrollWidth")
-    page.resize(1400, 900)
-
-
-def test_browser_sends_no_external_requests(page: Page, url: str) -> None:
-    """The browser requests fonts, images and scripts from this server only."""
-    page.evaluate("1")
-    here = (f"{url}/docs", f"blob:{url}/", "data:")
-    assert {f"{url}/docs", f"{url}/docs/reference.js"} <= page.requested
-    assert [] == [address for address in page.requested if not address.startswith(here)]
-
-
-def test_browser_reports_no_problem(page: Page) -> None:
-    """The browser reports no violation of the policy and no error."""
-    page.evaluate("1")
-    assert [] == page.problems

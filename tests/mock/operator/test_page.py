@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, contextmanager
+import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 from websockets.sync.client import connect
 
 from siteassist_mock.testing import mock_server
+from tests.browser import in_the_dark, on_a_phone, overflow
 from tests.values import API_KEY as KEY
 from tests.values import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Browser, Page
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.one_interpreter
 
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
 )
 SECONDS = 20
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
-    """Open the operator page in a new tab, wait until it is live, and yield the tab."""
-    with browser.opened(url) as page:
-        page.wait_for_text("#live", "Live")
-        yield page
 
 
 class Visitor:
@@ -67,164 +64,169 @@ def visitor() -> Iterator[Visitor]:
         yield Visitor(url)
 
 
-def test_an_operator_takes_over_and_answers(browser: Browser, visitor: Visitor) -> None:
+def visit(page: Page, visitor: Visitor, conversation_id: str = "") -> None:
+    """Open the operator page, and wait until it is live."""
+    page.goto(f"{visitor.control}/ui#{conversation_id}")
+    expect(page.get_by_role("status")).to_have_text("Live")
+
+
+def test_an_operator_takes_over_and_answers(visitor: Visitor, page: Page) -> None:
     """The visitor's socket receives the handover and the answer made in the page."""
     one = visitor.start("How long does shipping take?")
     address = f"{visitor.url.replace('http', 'ws')}/conversations/{one}/ws?apiKey={KEY}"
-    with (
-        connect(address, proxy=None) as socket,
-        opened(browser, f"{visitor.control}/ui") as page,
-    ):
-        page.wait_for_text("#list .title", "How long does shipping take?")
-        page.click("#list a")
-        page.wait_for_text("#messages .text", "How long does shipping take?")
-        page.click("#takeover input")
-        page.type("Sam")
-        page.press("Enter")
+    said = page.get_by_role("log").locator(".text")
+    with connect(address, proxy=None) as socket:
+        visit(page, visitor)
+        page.get_by_role("link", name="How long does shipping take?").click()
+        expect(said.first).to_have_text("How long does shipping take?")
+        page.get_by_label("Your name").click()
+        page.keyboard.type("Sam")
+        page.keyboard.press("Enter")
         assigned = json.loads(socket.recv(timeout=SECONDS))
-        assert assigned == {"type": "human_assigned", "chatId": one}
-        page.wait("document.activeElement.name === 'content'")
-        page.type("Two days, I promise.")
-        page.press("Enter")
+        assert {"type": "human_assigned", "chatId": one} == assigned
+        answer = page.get_by_label("Answer as Sam")
+        expect(answer).to_be_focused()
+        page.keyboard.type("Two days, I promise.")
+        page.keyboard.press("Enter")
         pushed = json.loads(socket.recv(timeout=SECONDS))
-        assert (pushed["type"], pushed["chatId"]) == ("new_message", one)
-        assert pushed["message"]["role"] == "human_agent"
-        assert pushed["message"]["humanAgent"] == {"name": "Sam", "image": None}
-        assert pushed["message"]["parts"] == [{"type": "text", "text": "Two days, I promise."}]
-        page.wait_for_text("#messages .human_agent .text", "Two days, I promise.")
-        page.wait("document.querySelector('#answer textarea').value === ''")
-        assert visitor.say(one, "Thanks!") == 202
-        page.wait_for_text("#messages .user .text", "Thanks!")
-        page.wait_for_text("#list .snippet", "Thanks!")
+        assert ("new_message", one) == (pushed["type"], pushed["chatId"])
+        assert "human_agent" == pushed["message"]["role"]
+        assert {"name": "Sam", "image": None} == pushed["message"]["humanAgent"]
+        assert [{"type": "text", "text": "Two days, I promise."}] == pushed["message"]["parts"]
+        expect(page.locator("#messages .human_agent .text")).to_have_text("Two days, I promise.")
+        expect(answer).to_have_value("")
+        assert 202 == visitor.say(one, "Thanks!")
+        expect(said.last).to_have_text("Thanks!")
+        expect(page.locator("#list .snippet")).to_have_text("Thanks!")
 
 
-def test_new_conversations_appear(browser: Browser, visitor: Visitor) -> None:
+def test_new_conversations_appear(visitor: Visitor, page: Page) -> None:
     """A new conversation appears, marked as unread, also in an empty list."""
-    with opened(browser, f"{visitor.control}/ui") as page:
-        page.wait("document.querySelector('#empty').checkVisibility()")
-        visitor.start("hello")
-        page.wait_for_text("#list .unread .title", "hello")
-        page.wait_for_text("#count", "1")
+    visit(page, visitor)
+    expect(page.get_by_text("No conversations yet.")).to_be_visible()
+    visitor.start("hello")
+    expect(page.locator("#list .unread .title")).to_have_text("hello")
+    expect(page.locator("#count")).to_have_text("1")
 
 
-def test_texts_are_not_markup(browser: Browser, visitor: Visitor) -> None:
+def test_texts_are_not_markup(visitor: Visitor, page: Page) -> None:
     """HTML in messages, names and reasons is displayed as text."""
     one = visitor.start(HOSTILE)
     visitor.operate(one, "handover", {"name": HOSTILE})
     visitor.operate(one, "agent-messages", {"content": HOSTILE})
     visitor.operate(one, "close", {"closeReason": HOSTILE})
-    with opened(browser, f"{visitor.control}/ui#{one}") as page:
-        page.wait_for_text("#list .snippet", HOSTILE)
-        page.wait_for_text("#messages .user .text", HOSTILE)
-        page.wait_for_text("#messages .human_agent .by b", HOSTILE)
-        page.wait_for_text("#closed", f"This conversation is closed: {HOSTILE}")
-        assert page.evaluate("document.querySelectorAll('img').length") == 0
-        assert page.evaluate("document.querySelectorAll('script').length") == 1
-        assert page.evaluate("document.title").startswith("<script>document.title")
+    visit(page, visitor, one)
+    for selector in ("#list .snippet", "#messages .user .text", "#messages .human_agent .by b"):
+        expect(page.locator(selector)).to_have_text(HOSTILE)
+    expect(page.locator("#closed")).to_have_text(f"This conversation is closed: {HOSTILE}")
+    expect(page.locator("img")).to_have_count(0)
+    expect(page.locator("script")).to_have_count(1)
+    expect(page).to_have_title(re.compile(r"^<script>document\.title"))
 
 
-def test_the_policy_blocks_markup(browser: Browser, visitor: Visitor) -> None:
+@pytest.mark.provokes("Trusted Types|TrustedHTML|Content Security Policy")
+def test_the_policy_blocks_markup(visitor: Visitor, page: Page) -> None:
     """The browser blocks HTML from strings and external images, as a second line of defence."""
-    with opened(browser, f"{visitor.control}/ui") as page:
-        names = page.evaluate(
-            "['innerHTML', 'outerHTML'].map((name) => {"
-            " try { document.body[name] = '<b>x</b>'; return 'written'; }"
-            " catch (error) { return error.name; } })"
-        )
-        assert names == ["TypeError", "TypeError"]
-        blocked = page.evaluate(
-            "new Promise((done) => {"
-            " addEventListener('securitypolicyviolation', (event) => done(event.blockedURI));"
-            " const image = document.createElement('img'); image.src = 'https://example.com/x';"
-            " document.body.append(image); })"
-        )
-        assert blocked == "https://example.com/x"
-        # The browser reports both attempts.
-        assert page.problems
-        page.problems.clear()
+    visit(page, visitor)
+    names = page.evaluate(
+        """() => ["innerHTML", "outerHTML"].map((name) => {
+            try { document.body[name] = "<b>x</b>"; return "written"; }
+            catch (error) { return error.name; }
+        })"""
+    )
+    assert ["TypeError", "TypeError"] == names
+    blocked = page.evaluate(
+        """() => new Promise((resolve) => {
+            addEventListener("securitypolicyviolation", (event) => resolve(event.blockedURI));
+            const image = document.createElement("img");
+            image.src = "https://example.com/x";
+            document.body.append(image);
+        })"""
+    )
+    assert "https://example.com/x" == blocked
 
 
-def test_a_phone_shows_one_pane(browser: Browser, visitor: Visitor) -> None:
+@on_a_phone
+@in_the_dark
+def test_a_phone_shows_one_pane(visitor: Visitor, page: Page) -> None:
     """A narrow page shows the list or a conversation, and works with the keyboard."""
     visitor.start("first")
     visitor.start("second")
-    with opened(browser, f"{visitor.control}/ui") as page:
-        page.resize(390, 780, dark=True)
-        page.wait_for_text("#list .title", "first")
-        page.wait("!document.querySelector('#chat').checkVisibility()")
-        page.evaluate("document.querySelector('#list a').focus()")
-        page.press("ArrowDown")
-        page.press("Enter")
-        page.wait_for_text("#chat h2", "first")
-        page.wait("!document.querySelector('#list').checkVisibility()")
-        page.wait("document.activeElement.tagName === 'H2'")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        page.click("#back")
-        page.wait("document.querySelector('#list').checkVisibility()")
-        page.wait("!document.querySelector('#chat').checkVisibility()")
+    visit(page, visitor)
+    conversations, conversation = page.get_by_role("navigation"), page.get_by_role("main")
+    expect(page.get_by_role("link", name="first")).to_be_visible()
+    expect(conversation).to_be_hidden()
+    page.get_by_role("link", name="second").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    heading = page.get_by_role("heading", name="first")
+    expect(heading).to_be_focused()
+    expect(conversations).to_be_hidden()
+    assert 0 == overflow(page)
+    page.get_by_role("link", name="Back to all conversations").click()
+    expect(conversations).to_be_visible()
+    expect(conversation).to_be_hidden()
 
 
-def test_closing_asks_first(browser: Browser, visitor: Visitor) -> None:
+def test_closing_asks_first(visitor: Visitor, page: Page) -> None:
     """Closing asks for a reason and ends the conversation; Escape cancels."""
     one = visitor.start("hello")
-    with opened(browser, f"{visitor.control}/ui#{one}") as page:
-        page.wait_for_text("#chat h2", "hello")
-        page.click("#close")
-        page.wait("document.querySelector('#closing').open")
-        page.press("Escape")
-        page.wait("!document.querySelector('#closing').open")
-        page.click("#close")
-        page.wait("document.querySelector('#closing').open")
-        page.type("Resolved")
-        page.press("Enter")
-        page.wait_for_text("#closed", "This conversation is closed: Resolved")
-        page.wait_for_text("#list .badge", "closed")
-        assert visitor.say(one, "x") == 409
+    visit(page, visitor, one)
+    dialog = page.get_by_role("dialog", name="Close this conversation?")
+    close = page.get_by_role("main").get_by_role("button", name="Close …")
+    close.click()
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    close.click()
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("Resolved")
+    page.keyboard.press("Enter")
+    expect(page.locator("#closed")).to_have_text("This conversation is closed: Resolved")
+    expect(page.locator("#list .badge")).to_have_text("closed")
+    assert 409 == visitor.say(one, "x")
 
 
-def test_a_reset_asks_first(browser: Browser, visitor: Visitor) -> None:
+def test_a_reset_asks_first(visitor: Visitor, page: Page) -> None:
     """A reset asks for confirmation, after which the page is empty."""
     one = visitor.start("hello")
-    with opened(browser, f"{visitor.control}/ui#{one}") as page:
-        page.wait_for_text("#chat h2", "hello")
-        page.click("#reset")
-        page.wait("document.querySelector('#resetting').open")
-        page.click("#resetting .primary")
-        page.wait("document.querySelector('#empty').checkVisibility()")
-        page.wait("document.querySelector('#nothing').checkVisibility()")
-        page.wait_for_text("#count", "0")
+    visit(page, visitor, one)
+    expect(page.get_by_role("heading", name="hello")).to_be_visible()
+    page.get_by_role("button", name="Reset …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Reset").click()
+    expect(page.get_by_text("No conversations yet.")).to_be_visible()
+    expect(page.get_by_text("Choose a conversation")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("0")
 
 
-def test_a_refusal_is_shown(browser: Browser, visitor: Visitor) -> None:
+# The browser logs each failed request.
+@pytest.mark.provokes("Failed to load resource")
+def test_a_refusal_is_shown(visitor: Visitor, page: Page) -> None:
     """A refused message stays in the box, with the server's error below it."""
     one = visitor.start("hello")
     visitor.operate(one, "handover", {})
-    with opened(browser, f"{visitor.control}/ui#{one}") as page:
-        page.wait("document.querySelector('#answer').checkVisibility()")
-        # From here on the page no longer receives changes.
-        page.evaluate(
-            "{ const real = fetch; window.fetch = (path, more) =>"
-            " path.startsWith('state') ? new Promise(() => {}) : real(path, more); }"
-        )
-        visitor.operate(one, "close", {})
-        page.click("#answer textarea")
-        page.type("Too late")
-        page.press("Enter")
-        page.wait_for_text("#problem", "The conversation is closed")
-        assert page.evaluate("document.querySelector('#answer textarea').value") == "Too late"
-        # The browser reports each response with a status of 400 or more.
-        page.problems.clear()
+    visit(page, visitor, one)
+    answer = page.get_by_label("Answer as")
+    expect(answer).to_be_visible()
+    # From here on the page no longer receives changes.
+    page.route("**/state?*", lambda route: route.abort())
+    visitor.operate(one, "close", {})
+    answer.click()
+    page.keyboard.type("Too late")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("The conversation is closed")
+    expect(answer).to_have_value("Too late")
 
 
-def test_a_lost_server_is_shown(browser: Browser) -> None:
+@pytest.mark.provokes("Failed to load resource")
+def test_a_lost_server_is_shown(page: Page) -> None:
     """Without a server, the page keeps its content and shows that it is not connected."""
     with ExitStack() as server:
         visitor = Visitor(server.enter_context(mock_server()))
         one = visitor.start("hello")
-        with opened(browser, f"{visitor.control}/ui#{one}") as page:
-            page.wait_for_text("#chat h2", "hello")
-            server.close()
-            page.wait_for_text("#live", "Not connected, retrying")
-            page.wait_for_text("#chat h2", "hello")
-            # The browser reports each failed connection.
-            page.problems.clear()
+        visit(page, visitor, one)
+        heading = page.get_by_role("heading", name="hello")
+        expect(heading).to_be_visible()
+        server.close()
+        expect(page.get_by_role("status")).to_have_text("Not connected, retrying")
+        expect(heading).to_be_visible()

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import Browser, Page
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.one_interpreter
 
 KEY = "pk_zoo"
 WIDGET = """\
@@ -105,20 +107,15 @@ def api(zoo: str, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def run(page: Page, expression: str, *arguments: Any) -> Any:
-    """Call a function in the page and return its result."""
-    return page.evaluate(f"({expression})({', '.join(map(json.dumps, arguments))})")
-
-
 def ask(page: Page, *request: Any) -> Any:
     """Send a request from the page and return its status and JSON."""
-    return run(page, "(...request) => widget.json(...request)", *request)
+    return page.evaluate("request => widget.json(...request)", request)
 
 
-def load(page: Page, api: str) -> None:
-    """Wait for the widget and set the API's base URL."""
-    page.wait("document.title === 'Zoo' && document.readyState === 'complete'")
-    run(page, "(api) => { widget.api = api; }", api)
+def load(page: Page, website: str, api: str) -> None:
+    """Open the page of a website and set the API's base URL."""
+    page.goto(website)
+    page.evaluate("api => { widget.api = api; }", api)
 
 
 def operate(api: str, conversation: str, action: str, body: Any) -> None:
@@ -127,82 +124,78 @@ def operate(api: str, conversation: str, action: str, body: Any) -> None:
     httpx.post(f"{control}{conversation}/{action}", json=body).raise_for_status()
 
 
-def test_the_widget_completes_a_conversation(browser: Browser, zoo: str, api: str) -> None:
+def test_the_widget_completes_a_conversation(zoo: str, api: str, page: Page) -> None:
     """The widget completes a conversation, from the project to its close."""
-    with browser.opened(zoo) as page:
-        load(page, api)
+    load(page, zoo, api)
 
-        status, project = ask(page, "GET", f"/projects/current?apiKey={KEY}")
-        assert (200, True) == (status, "welcomeMessage" in project["chatWidgetConfig"])
+    status, project = ask(page, "GET", f"/projects/current?apiKey={KEY}")
+    assert (200, True) == (status, "welcomeMessage" in project["chatWidgetConfig"])
 
-        device = {"apiKey": KEY, "saVid": "device-1"}
-        status, session = ask(page, "POST", "/identity/init", device)
-        assert (201, "anonymous") == (status, session["visitor"]["type"])
-        run(page, "(token) => { widget.token = token; }", session["sessionToken"])
-        assert [200, session["visitor"]] == ask(page, "GET", "/identity/me")
+    device = {"apiKey": KEY, "saVid": "device-1"}
+    status, session = ask(page, "POST", "/identity/init", device)
+    assert (201, "anonymous") == (status, session["visitor"]["type"])
+    page.evaluate("token => { widget.token = token; }", session["sessionToken"])
+    assert [200, session["visitor"]] == ask(page, "GET", "/identity/me")
 
-        status, started = ask(page, "POST", "/conversations")
-        assert (201, "open", []) == (status, started["status"], started["messages"])
-        chat = started["id"]
-        path = f"/conversations/{chat}"
-        address = f"{api.replace('http', 'ws', 1)}{path}/ws?apiKey={KEY}"
-        assert "open" == run(page, "(address) => widget.listen(address)", address)
-        run(page, "() => widget.socket.send('ping')")
-        page.wait("widget.heard[0] === 'pong'")
+    status, started = ask(page, "POST", "/conversations")
+    assert (201, "open", []) == (status, started["status"], started["messages"])
+    chat = started["id"]
+    path = f"/conversations/{chat}"
+    address = f"{api.replace('http', 'ws', 1)}{path}/ws?apiKey={KEY}"
+    assert "open" == page.evaluate("address => widget.listen(address)", address)
+    page.evaluate("widget.socket.send('ping')")
+    page.wait_for_function("widget.heard[0] === 'pong'")
 
-        send = "(path, content) => widget.send(path, content)"
-        question = "How long does shipping take?"
-        status, media_type, body = run(page, send, f"{path}/messages", question)
-        assert (200, "text/event-stream") == (status, media_type)
-        *events, end, rest = body.split("\n\n")
-        assert ("data: [DONE]", "") == (end, rest)
-        payloads = [json.loads(event.removeprefix("data: ")) for event in events]
-        text = "".join(payload.get("delta", "") for payload in payloads)
-        assert ("start", "finish") == (payloads[0]["type"], payloads[-1]["type"])
+    send = "([path, content]) => widget.send(path, content)"
+    question = "How long does shipping take?"
+    status, media_type, body = page.evaluate(send, [f"{path}/messages", question])
+    assert (200, "text/event-stream") == (status, media_type)
+    *events, end, rest = body.split("\n\n")
+    assert ("data: [DONE]", "") == (end, rest)
+    payloads = [json.loads(event.removeprefix("data: ")) for event in events]
+    text = "".join(payload.get("delta", "") for payload in payloads)
+    assert ("start", "finish") == (payloads[0]["type"], payloads[-1]["type"])
 
-        operate(api, path, "handover", {"name": "Sam"})
-        operate(api, path, "agent-messages", {"content": "Two days."})
-        page.wait("widget.heard.length === 3")
-        assigned, said = map(json.loads, page.evaluate("widget.heard.slice(1)"))
-        assert {"type": "human_assigned", "chatId": chat} == assigned
-        assert ("new_message", chat) == (said["type"], said["chatId"])
+    operate(api, path, "handover", {"name": "Sam"})
+    operate(api, path, "agent-messages", {"content": "Two days."})
+    page.wait_for_function("widget.heard.length === 3")
+    assigned, said = map(json.loads, page.evaluate("widget.heard.slice(1)"))
+    assert {"type": "human_assigned", "chatId": chat} == assigned
+    assert ("new_message", chat) == (said["type"], said["chatId"])
 
-        status, media_type, body = run(page, send, f"{path}/messages", "Thanks!")
-        assert (202, "Message sent") == (status, body)
-        assert 200 == ask(page, "POST", f"{path}/close")[0]
+    status, media_type, body = page.evaluate(send, [f"{path}/messages", "Thanks!"])
+    assert (202, "Message sent") == (status, body)
+    assert 200 == ask(page, "POST", f"{path}/close")[0]
 
-        status, shown = ask(page, "GET", path)
-        assert (200, "closed", True) == (status, shown["status"], shown["isHumanHandled"])
-        assert said["message"] == shown["messages"][2]
-        assert [question, text, "Two days.", "Thanks!"] == [
-            message["parts"][0]["text"] for message in shown["messages"]
-        ]
+    status, shown = ask(page, "GET", path)
+    assert (200, "closed", True) == (status, shown["status"], shown["isHumanHandled"])
+    assert said["message"] == shown["messages"][2]
+    assert [question, text, "Two days.", "Thanks!"] == [
+        message["parts"][0]["text"] for message in shown["messages"]
+    ]
 
 
-def test_the_widget_reads_errors(browser: Browser, zoo: str, api: str) -> None:
+# The browser logs each refused request.
+@pytest.mark.provokes("status of 429")
+def test_the_widget_reads_errors(zoo: str, api: str, page: Page) -> None:
     """The page can read an error's body and its ``Retry-After``, which CORS hides by default."""
-    with browser.opened(zoo) as page:
-        load(page, api)
-        seen = run(
-            page,
-            "async (more) => { const reply = await ask('GET', '/identity/me', undefined, more);"
-            " return [reply.status, reply.headers.get('Retry-After'), await reply.json()]; }",
-            {"Prefer": "code=429"},
-        )
-        assert (429, "60") == tuple(seen[:2])
-        assert 60 == seen[2]["error"]["details"]["retryAfter"]
-        # The browser reports each refused request.
-        assert ["network"] == [problem["entry"]["source"] for problem in page.problems]
-        page.problems.clear()
+    load(page, zoo, api)
+    status, seconds, error = page.evaluate(
+        """async () => {
+            const reply = await ask("GET", "/identity/me", undefined, {Prefer: "code=429"});
+            return [reply.status, reply.headers.get("Retry-After"), await reply.json()];
+        }"""
+    )
+    assert (429, "60", 60) == (status, seconds, error["error"]["details"]["retryAfter"])
 
 
-def test_another_website_may_not_use_the_key(browser: Browser, api: str) -> None:
+@pytest.mark.provokes("status of 403|WebSocket connection")
+def test_another_website_may_not_use_the_key(api: str, page: Page) -> None:
     """The page can read the refusal, and gets neither a session nor a socket."""
-    with website() as other, browser.opened(other) as page:
-        load(page, api)
+    with website() as other:
+        load(page, other, api)
         status, refusal = ask(page, "POST", "/identity/init", {"apiKey": KEY, "saVid": "one"})
         assert (403, "FORBIDDEN") == (status, refusal["error"]["code"])
         chat = httpx.post(f"{api}/conversations", headers=BEARER).json()["id"]
         address = f"{api.replace('http', 'ws', 1)}/conversations/{chat}/ws?apiKey={KEY}"
-        assert "closed" == run(page, "(address) => widget.listen(address)", address)
-        page.problems.clear()
+        assert "closed" == page.evaluate("address => widget.listen(address)", address)

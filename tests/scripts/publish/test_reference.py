@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from scripts.publish import reference
 from scripts.publish.reference import as_folder
 from siteassist_spec import Document, load_spec, read_operations
 from siteassist_spec.reference import PAGE, File
+from tests.browser import on_a_phone, overflow
 
 if TYPE_CHECKING:
-    from tests.conftest import Browser, Page
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.one_interpreter
 
 SPEC = load_spec()
-DRAWN = (
-    "document.querySelectorAll('[id^=\"operation/\"]').length === "
-    f"{len(read_operations(Document(SPEC)))}"
-)
 
 
 @pytest.fixture(scope="module")
@@ -32,65 +31,61 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def requested_elsewhere(page: Page, folder: Path) -> list[str]:
-    """Return the requested addresses that are outside of the page's folder."""
+@pytest.fixture
+def requested(page: Page, folder: Path) -> list[str]:
+    """Open the reference, and return a list that receives the addresses it requests."""
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto((folder / PAGE).as_uri())
+    operations = page.locator('[id^="operation/"]')
+    expect(operations).to_have_count(len(read_operations(Document(SPEC))))
+    return addresses
+
+
+def elsewhere(requested: list[str], folder: Path) -> list[str]:
+    """Return the requested addresses outside of the folder."""
+    assert f"{folder.as_uri()}/reference.js" in requested
     own = (f"{folder.as_uri()}/", "data:", "blob:")
-    return [address for address in page.requested if not address.startswith(own)]
+    return [address for address in requested if not address.startswith(own)]
 
 
-def test_search_works_from_a_folder(browser: Browser, folder: Path) -> None:
-    """The worker of the search is allowed by the content security policy."""
-    with browser.opened((folder / PAGE).as_uri()) as page:
-        page.wait(DRAWN)
-        page.evaluate("document.querySelector('input[type=text]').focus()")
-        page.type("terminator")
-        found = '[data-role="search:results"] [data-item-id="tag/Schemas/StreamTerminator"]'
-        page.wait(f"document.querySelector({json.dumps(found)})")
-        assert [] == requested_elsewhere(page, folder)
+def test_page_works_from_a_folder(page: Page, folder: Path, requested: list[str]) -> None:
+    """The page fits, the search works, and the samples of each language call the real service."""
+    assert 0 == overflow(page)
+    operation = page.locator('[id="operation/startConversation"]')
+    for label, words in (
+        ("Python", "client.start_conversation("),
+        ("curl", "curl https://api.siteassist.io/v2/conversations"),
+        ("TypeScript", "await fetch(url, {"),
+    ):
+        operation.get_by_role("tab", name=label).click()
+        expect(operation.locator("pre:visible").filter(has_text=words)).to_be_visible()
+    # The content security policy must allow the worker of the search.
+    page.get_by_role("textbox").press_sequentially("terminator")
+    results = page.locator('[data-role="search:results"]')
+    expect(results.locator('[data-item-id="tag/Schemas/StreamTerminator"]')).to_be_visible()
+    assert [] == elsewhere(requested, folder)
 
 
-def test_samples_are_shown(browser: Browser, folder: Path) -> None:
-    """The samples of each language call the real service."""
-    operation = "document.getElementById('operation/startConversation')"
-    with browser.opened((folder / PAGE).as_uri()) as page:
-        page.wait(DRAWN)
-        for label, words in (
-            ("Python", "client.start_conversation("),
-            ("curl", "curl https://api.siteassist.io/v2/conversations"),
-            ("TypeScript", "await fetch(url, {"),
-        ):
-            page.evaluate(
-                f"[...{operation}.querySelectorAll('[role=tab]')]"
-                f".find((tab) => tab.textContent === '{label}').click()"
-            )
-            page.wait(f"{operation}.textContent.includes({json.dumps(words)})")
-        assert [] == requested_elsewhere(page, folder)
-
-
-def test_policy_blocks_other_servers(browser: Browser, folder: Path) -> None:
+@pytest.mark.provokes("Content Security Policy")
+def test_policy_blocks_other_servers(page: Page, folder: Path, requested: list[str]) -> None:
     """The content security policy of the page blocks requests to other servers."""
-    with browser.opened((folder / PAGE).as_uri()) as page:
-        page.wait(DRAWN)
-        refused = page.evaluate(
-            "new Promise((done) => {"
-            "  document.addEventListener('securitypolicyviolation', (event) =>"
-            "    done(event.effectiveDirective));"
-            "  fetch('http://127.0.0.1:9/').catch(() => {});"
-            "})"
-        )
-        assert "connect-src" == refused
-        assert [] == requested_elsewhere(page, folder)
-        # The browser logs the violation that this test provokes.
-        page.problems.clear()
+    refused = page.evaluate(
+        """() => new Promise((resolve) => {
+            const event = "securitypolicyviolation";
+            document.addEventListener(event, (event) => resolve(event.effectiveDirective));
+            fetch("http://127.0.0.1:9/").catch(() => {});
+        })"""
+    )
+    assert "connect-src" == refused
+    assert [] == elsewhere(requested, folder)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
-def test_page_fits_the_screen(browser: Browser, folder: Path, width: int, height: int) -> None:
-    """The page is not wider than the screen, on a desktop and on a phone."""
-    with browser.opened((folder / PAGE).as_uri()) as page:
-        page.resize(width, height)
-        page.wait(DRAWN)
-        assert width >= page.evaluate("document.documentElement.scrollWidth")
+@on_a_phone
+@pytest.mark.usefixtures("requested")
+def test_page_fits_a_phone(page: Page) -> None:
+    """The page does not scroll sideways on a phone."""
+    assert 0 == overflow(page)
 
 
 def test_page_without_a_place_for_the_policy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import siteassist_spec
 from siteassist_spec.reference import ORIGIN, PAGE, StandIn, build_reference
 from tests.spec.description import OPERATIONS, SPEC
-
-if TYPE_CHECKING:
-    from tests.conftest import Browser
 
 VENDOR = Path(siteassist_spec.__file__).parent / "reference" / "vendor"
 STAND_IN = StandIn(path="/v9", name="A & B", notice="**Not the service.**", token="sk_x")
@@ -159,22 +156,6 @@ def test_other_keys_of_a_path_are_unchanged() -> None:
     spec["paths"]["/search"]["summary"] = "Search"
     paths = shown(build_reference(spec)[PAGE].content)["paths"]
     assert "Search" == paths["/search"]["summary"]
-
-
-def test_reference_works_without_a_server(browser: Browser, tmp_path: Path) -> None:
-    """The page is rendered from files, its search works, and it loads nothing else."""
-    for name, file in build_reference(SPEC).items():
-        (tmp_path / name).write_bytes(file.content)
-    with browser.opened((tmp_path / PAGE).as_uri()) as page:
-        count = len(OPERATIONS)
-        page.wait(f"document.querySelectorAll('[id^=\"operation/\"]').length === {count}")
-        page.evaluate("document.querySelector('input[type=text]').focus()")
-        page.type("terminator")
-        found = '[data-role="search:results"] [data-item-id="tag/Schemas/StreamTerminator"]'
-        page.wait(f"document.querySelector({json.dumps(found)})")
-        folder = tmp_path.as_uri()
-        loaded = [address for address in page.requested if not address.startswith("blob:")]
-        assert [] == [address for address in loaded if not address.startswith((folder, "data:"))]
 
 
 def test_reference_is_imported_on_demand() -> None:
