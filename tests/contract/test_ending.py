@@ -17,7 +17,7 @@ from siteassist_contract.report import files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.run import Outcome
 from siteassist_contract.verdict import ExitStatus, InternalError
-from tests.contract.report.test_reports import BROKEN
+from tests.contract.report.sample_reports import BROKEN
 from tests.values import API_KEY as KEY
 
 WRITERS = {"index.html": page, "junit.xml": junit, "summary.json": summary}

@@ -12,78 +12,18 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from siteassist_contract.description import operations
-from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Findings, Violation
-from siteassist_contract.http.preflight import Target
-from siteassist_contract.http.redaction import Filter
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Violation
 from siteassist_contract.report import junit, page, summary
 from siteassist_contract.report.summary import Report
-from siteassist_contract.report.tested_rules import Row, gaps, rows
+from siteassist_contract.report.tested_rules import Row, gaps
 from siteassist_contract.rules import RULES
-from siteassist_contract.run import Outcome
-from siteassist_contract.verdict import ExitStatus, InternalError, Verdict
+from siteassist_contract.verdict import ExitStatus, InternalError
 from siteassist_spec.output import printable
+from tests.contract.report.sample_reports import BASE, BROKEN, ELSEWHERE, KNOWN, report, violation
 from tests.values import API_KEY as KEY
 
-BASE = "http://127.0.0.1:8787/v2"
 EVIL = "<script>alert(1)</script> \"q\" 'a' & ]]> <!-- {{ 7*7 }} {% raw %} é🎉"
 CONTROLS = "\x00\x01\x08\x0b\x1b\x7f\x85\ufffe\uffff tab\t end"
-
-
-def violation(operation: str = "getMe", rule: str = "me", **rest: Any) -> Violation:
-    """Create a violation."""
-    values = {
-        "layer": BEHAVIOUR,
-        "rule": rule,
-        "operation": operation,
-        "words": RULES[rule].words,
-        "document": RULES[rule].document,
-        "expected": "this",
-        "actual": "that",
-        "commands": "curl -sS x",
-        "snippet": "import os",
-        "answer": "200 application/json\n{}",
-        "requests": 1,
-        "seconds": 2.345,
-    }
-    return Violation(**{**values, **rest})
-
-
-def report(
-    *violations: Violation,
-    status: ExitStatus | None = None,
-    line: str = "The server keeps the contract.",
-    allowed: bool = False,
-    **rest: Any,
-) -> Report:
-    """Create the report of a run that tested one rule and found ``violations``."""
-    findings = Findings(secrets=Filter([KEY]), render=lambda _: ("", ""))
-    findings.violations = {each.key: each for each in violations}
-    for each in violations:
-        findings.tested[each.rule, each.operation] += 1
-    findings.tested["me", "getMe"] += 1
-    findings.answered["getMe", 200] = 3
-    findings.requests[ERRORS, "getMe"] = 4
-    findings.requests[BEHAVIOUR, "getMe"] = 5
-    if status is None:
-        status = ExitStatus.BROKEN if findings.unknown else ExitStatus.KEPT
-    parts = {"notes", "problem", "planned", "unfinished", "error"} & set(rest)
-    outcome = Outcome(findings, requests=9, **{name: rest.pop(name) for name in parts})
-    values: dict[str, Any] = {
-        "base_url": BASE,
-        "profile": "quick",
-        "seed": 7,
-        "repeat": "siteassist-contract --seed 7",
-        "outcome": outcome,
-        "verdict": Verdict(status, line, allowed),
-        "rows": rows(findings, Target(BASE, api_key=KEY), None),
-        "seconds": 12.3456,
-    }
-    return Report(**{**values, **rest})
-
-
-KNOWN = violation("search", "bounds", place="known", known=True, seconds=1.0)
-BROKEN = violation(actual="that other thing")
-ELSEWHERE = violation("getQnas", "bounds", place="limit", layer=ERRORS, seconds=1.5)
 
 
 # For programs
@@ -455,6 +395,14 @@ def test_page_has_each_finding_with_its_reproduction() -> None:
         text for text in dict.fromkeys(found.pres) if text.startswith("curl")
     ]
     assert found.text.index(BROKEN.key) < found.text.index(KNOWN.key)
+
+
+def test_page_shows_names_in_rules_as_code() -> None:
+    """Backticks in the words of a rule become an element, in each place with these words."""
+    source = page.render(report(violation("sendMessage", "answer-form"), BROKEN))
+    (name,) = re.findall("`(.*?)`", RULES["answer-form"].words)
+    assert 3 <= source.count(f"<code>{name}</code>")
+    assert all(rule.words not in source for rule in RULES.values() if "`" in rule.words)
 
 
 def test_page_with_one_finding_uses_the_singular() -> None:

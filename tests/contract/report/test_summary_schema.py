@@ -13,7 +13,7 @@ from siteassist_contract.findings import LAYERS
 from siteassist_contract.report import summary
 from siteassist_contract.report.summary import Report
 from siteassist_contract.verdict import ExitStatus, InternalError
-from tests.contract.report.test_reports import BROKEN, ELSEWHERE, KNOWN, report
+from tests.contract.report.sample_reports import BROKEN, ELSEWHERE, KNOWN, report
 
 STEPS: dict[str, Any] = {"planned": ["a", "b"], "unfinished": {"b": "not begun"}}
 REPORTS = {

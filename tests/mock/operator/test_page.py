@@ -146,6 +146,27 @@ def test_the_policy_blocks_markup(visitor: Visitor, page: Page) -> None:
     assert "https://example.com/x" == blocked
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_texts_fit(visitor: Visitor, page: Page, width: int) -> None:
+    """A long word in any text neither widens the page nor hides the title of a conversation."""
+    word = "x" * 200
+    one = visitor.start(word)
+    visitor.operate(one, "handover", {"name": word})
+    visitor.operate(one, "agent-messages", {"content": word})
+    page.set_viewport_size({"width": width, "height": 740})
+    visit(page, visitor)
+    title = page.locator("#list .title").bounding_box()
+    assert title is not None
+    assert title["width"] > 100
+    assert 0 == overflow(page)
+    page.get_by_role("link", name=word).click()
+    expect(page.get_by_text(f"Answer as {word}")).to_be_visible()
+    assert 0 == overflow(page)
+    visitor.operate(one, "close", {"closeReason": word})
+    expect(page.get_by_text(f"This conversation is closed: {word}")).to_be_visible()
+    assert 0 == overflow(page)
+
+
 @on_a_phone
 @in_the_dark
 def test_a_phone_shows_one_pane(visitor: Visitor, page: Page) -> None:

@@ -1,0 +1,71 @@
+"""Tests for the display of the HTML report in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from siteassist_contract.report import page as html
+from tests.browser import overflow
+from tests.contract.report.sample_reports import KNOWN, report, violation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from siteassist_contract.report.summary import Report
+
+pytestmark = pytest.mark.one_interpreter
+
+WORD = "x" * 200
+
+
+def show(page: Page, whole: Report, folder: Path) -> None:
+    """Write a report, and open its page."""
+    path = folder / "index.html"
+    html.write(whole, path)
+    page.goto(path.as_uri())
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_texts_fit(page: Page, tmp_path: Path, width: int) -> None:
+    """A long word in any text does not widen the page, also with all details open."""
+    found = violation(
+        "sendMessage", expected=WORD, actual=WORD, commands=WORD, snippet=WORD, answer=WORD
+    )
+    other = violation("sendMessage", place=WORD)
+    whole = report(
+        *(found, other, KNOWN),
+        line=WORD,
+        problem=WORD,
+        unfinished={WORD: WORD},
+        notes=[WORD],
+        repeat=WORD,
+        base_url=WORD,
+    )
+    page.set_viewport_size({"width": width, "height": 800})
+    show(page, whole, tmp_path)
+    assert 0 == overflow(page)
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    assert 0 == overflow(page)
+
+
+def test_numbers_are_visible_on_a_phone(page: Page, tmp_path: Path) -> None:
+    """A phone shows the first column of numbers, so that readers notice the rest of the table."""
+    page.set_viewport_size({"width": 360, "height": 800})
+    show(page, report(violation()), tmp_path)
+    number = page.get_by_role("table").first.get_by_role("columnheader").nth(1).bounding_box()
+    assert number is not None
+    assert number["x"] + number["width"] <= 360
+
+
+def test_a_link_leads_to_its_finding(page: Page, tmp_path: Path) -> None:
+    """The list of findings links to each of them."""
+    show(page, report(violation(), KNOWN), tmp_path)
+    page.get_by_role("link", name="search").click()
+    heading = page.get_by_role("heading", name="search")
+    expect(heading).to_be_in_viewport()
+    expect(page.locator(":target")).to_contain_text(KNOWN.actual)
