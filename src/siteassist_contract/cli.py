@@ -28,7 +28,7 @@ from siteassist_contract.verdict import (
     ExitStatus,
     InternalError,
 )
-from siteassist_spec import SpecError, load_spec, output
+from siteassist_spec import SpecError, output
 
 HELP = """Test whether the server at URL keeps the SiteAssist v2 contract.
 
@@ -248,7 +248,6 @@ def main(
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
         ending.target = target = replace(target, base_url=preflight.base_url(url))
-        load_spec()
         human = _human(human_conversation, token)
         if chosen.gentle:
             _announce(chosen, target, max_messages, yes=yes)

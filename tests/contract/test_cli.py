@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import cli
+from siteassist_contract import cli, description
 from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.rules import ACCEPTED, GAPS, TWO_VISITORS
@@ -222,6 +222,9 @@ def test_syntax_error_in_the_description_is_reported(
     broken = tmp_path / "openapi.yaml"
     broken.write_text("openapi: 3.1.0\ninfo: [\n")
     monkeypatch.setattr("siteassist_spec.document.SPEC_PATH", broken)
+    # The tests before have read the description; an error is not cached.
+    description.document.cache_clear()
+    description.operations.cache_clear()
     assert fails_to_run(command(url, "--api-key", KEY)).startswith(f"{broken}:3:1: ")
 
 

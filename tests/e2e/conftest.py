@@ -33,7 +33,6 @@ from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import serving
 from siteassist_runtime import async_driver, sync_driver
-from siteassist_spec import load_spec
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -600,19 +599,13 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     return noted
 
 
-@pytest.fixture(scope="session")
-def _spec() -> dict[str, Any]:
-    """Load ``openapi.yaml`` once for all mock servers."""
-    return load_spec()
-
-
 @pytest.fixture
-def make_mock(_spec: dict[str, Any]) -> Iterator[Callable[..., Mock]]:
+def make_mock() -> Iterator[Callable[..., Mock]]:
     """Return a function that runs a mock server."""
     with ExitStack() as running:
 
         def make(**settings: Any) -> Mock:
-            mock = Mock(create_app(MockSettings(**settings), spec=_spec))
+            mock = Mock(create_app(MockSettings(**settings)))
             mock.url = running.enter_context(serving(cast("Starlette", mock)))
             return mock
 

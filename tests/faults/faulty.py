@@ -58,7 +58,8 @@ class Server:
 
     def __init__(self) -> None:
         """Start with a mock that keeps the contract."""
-        self.spec = copy.deepcopy(spec())
+        # None for the description that the mock reads once per process.
+        self._spec: dict[str, Any] | None = None
         self.settings: dict[str, Any] = {}
         self._handlers: dict[str, Handler] = dict(HANDLERS)
         self._after_creation: list[Callable[[Starlette], None]] = []
@@ -70,6 +71,13 @@ class Server:
         """The operations whose streams are held back and sent in one piece at the end."""
         self.fallback: ASGIApp | None = None
         """The application for undocumented paths; None leaves them to the mock."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """A copy of the description, for faults to change."""
+        if self._spec is None:
+            self._spec = copy.deepcopy(spec())
+        return self._spec
 
     def schema(self, path: str) -> dict[str, Any]:
         """Return the schema at ``path`` for a fault to change.
@@ -150,7 +158,7 @@ class Server:
     def app(self, **settings: Any) -> Starlette:
         """Create the application; ``settings`` override those of the fault."""
         app = create_app(
-            MockSettings(**{**self.settings, **settings}), spec=self.spec, handlers=self._handlers
+            MockSettings(**{**self.settings, **settings}), spec=self._spec, handlers=self._handlers
         )
         for patch in self._after_creation:
             patch(app)

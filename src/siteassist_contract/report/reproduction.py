@@ -292,27 +292,25 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
     kept = [last]
     needed = _ids(last)
     lists = last.operation == "getConversations"
-    for exchange in reversed(exchanges[:-1]):
-        made = {value for value in _made(exchange) if value in needed}
+    earlier = list(zip(exchanges, _first_made(exchanges), strict=True))[:-1]
+    for exchange, made in reversed(earlier):
         changes = exchange.method == "POST" and exchange.operation != "init"
         changes = changes and exchange.status < _SUCCESS_ENDS
-        concerns = bool(_ids(exchange) & needed) or (
-            lists and exchange.credential == last.credential
-        )
-        if (changes and concerns) or (made and not _already(made, exchanges, exchange)):
+        ids = _ids(exchange)
+        concerns = bool(ids & needed) or (lists and exchange.credential == last.credential)
+        if (changes and concerns) or made & needed:
             kept.append(exchange)
-            needed |= _ids(exchange)
+            needed |= ids
     return kept[::-1]
 
 
-def _already(made: set[str], exchanges: Sequence[Exchange], exchange: Exchange) -> bool:
-    """Whether earlier answers contain all of ``made``."""
+def _first_made(exchanges: Sequence[Exchange]) -> Iterator[set[str]]:
+    """Yield for each exchange the ids that it made, without those of earlier answers."""
     earlier: set[str] = set()
-    for other in exchanges:
-        if other is exchange:
-            break
-        earlier |= _made(other)
-    return made <= earlier
+    for exchange in exchanges:
+        made = _made(exchange)
+        yield made - earlier
+        earlier |= made
 
 
 def _ids(exchange: Exchange) -> set[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,7 +23,7 @@ from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.http import redaction
 from siteassist_contract.report.tested_rules import rows
 from siteassist_contract.rules import RULES
-from siteassist_spec import document
+from siteassist_spec import Document
 from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
@@ -37,8 +36,9 @@ PATH = "/conversations/{conversationId}"
 
 
 @pytest.fixture
-def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
+def describe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], None]]:
     """Return a function that makes the suite read another description."""
+    original = description.document()
     caches = (
         description.document,
         description.operations,
@@ -46,16 +46,15 @@ def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callab
         description.credential_name,
     )
 
-    def use(changed: Any) -> None:
-        path = tmp_path / "openapi.yaml"
-        path.write_text(json.dumps(changed))
-        monkeypatch.setattr(document, "SPEC_PATH", path)
+    def use(read: Document) -> None:
+        monkeypatch.setattr(Document, "load", lambda: read)
         for each in caches:
             each.cache_clear()
+        assert read is description.document()
 
-    yield use
-    for each in caches:
-        each.cache_clear()
+    yield lambda changed: use(Document(changed))
+    # Reading the file again would take longer than a test.
+    use(original)
 
 
 @pytest.fixture

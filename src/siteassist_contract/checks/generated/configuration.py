@@ -22,6 +22,7 @@ from siteassist_contract.description import (
     API_KEY,
     SESSION_TOKEN,
     credential_name,
+    document,
     forms,
     operations,
     properties,
@@ -30,7 +31,7 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.http.network import proxy_for
 from siteassist_contract.http.preflight import Target
-from siteassist_spec import Operation, load_spec
+from siteassist_spec import Operation
 
 Json = dict[str, Any]
 
@@ -132,11 +133,11 @@ def expected_statuses(operation: Operation) -> Iterator[str]:
 
 def description(api_key: str | None) -> Json:
     """Return the description, with ``api_key`` in place of the key in its examples."""
-    text = json.dumps(load_spec())
+    text = json.dumps(document().raw)
     if api_key is not None:
         text = text.replace(json.dumps(EXAMPLE_KEY), json.dumps(api_key))
-    document: Json = json.loads(text)
-    return document
+    described: Json = json.loads(text)
+    return described
 
 
 def way(target: Target) -> Json:
