@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.one_interpreter
 
 Options = dict[str, tuple[str, ...]]
+ISOLATION = ("--only", "isolation", "--only", "own-list")
 # Two visitors of a key are those of the tests in tests/faults.
 LENT = pytest.mark.parametrize("kind", ["tokens", "key and tokens"])
 UNTESTED = {("isolation", name) for name in RULES["isolation"].operations} | {
@@ -89,9 +90,9 @@ def lists_everything() -> Fault:
     return fault
 
 
-def run(command: Command, server: Loopback, given: tuple[str, ...]) -> Result:
+def run(command: Command, server: Loopback, given: tuple[str, ...], *only: str) -> Result:
     """Run the command, and check that no token is printed or reported."""
-    result = command(server.url, *given)
+    result = command(server.url, *given, *only)
     reports = [path.read_text() for path in Path("reports").rglob("*") if path.is_file()]
     tokens = [text for text in given if not text.startswith("--") and text != API_KEY]
     assert [] == [text for text in (result.output, *reports) for token in tokens if token in text]
@@ -104,7 +105,7 @@ def test_isolation_is_tested_with_two_visitors(
 ) -> None:
     """The visitors of two tokens test isolation on each operation, with a key and without."""
     shared.fault = None
-    result = run(command, served, options[kind])
+    result = run(command, served, options[kind], *ISOLATION)
     assert 0 == result.exit_code, result.output
     assert "is only one visitor" not in result.output
     assert set() == {pair for pair, row in rows_of_isolation().items() if not row["count"]}
@@ -141,7 +142,7 @@ def test_open_conversations_are_found(
 ) -> None:
     """A server that lets visitors read or close conversations of others is found."""
     shared.fault = lets_everybody(*parts)
-    result = run(command, served, options[kind])
+    result = run(command, served, options[kind], *ISOLATION)
     assert 1 == result.exit_code, result.output
     assert ("isolation", operation) in violated()
     if kind == "tokens":
@@ -154,7 +155,7 @@ def test_shared_lists_are_found(
 ) -> None:
     """A list with conversations of another visitor is found."""
     shared.fault = lists_everything()
-    assert 1 == run(command, served, options["tokens"]).exit_code
+    assert 1 == run(command, served, options["tokens"], *ISOLATION).exit_code
     assert ("own-list", "getConversations") in violated()
 
 
