@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +14,25 @@ import httpx
 import pytest
 from click.testing import Result
 
-from siteassist_contract import cli, description
+from siteassist_contract import cli, description, run
 from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.rules import ACCEPTED, GAPS, TWO_VISITORS
 from siteassist_contract.run import Options
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import ExitStatus
+from tests.contract.conftest import NoShapes
 from tests.values import API_KEY as KEY
 from tests.values import PRIVATE_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
-    from tests.contract.conftest import Command, Forward, InProcess, Loopback, Serve
+    from tests.contract.conftest import Clock, Command, Forward, InProcess, Loopback, Serve
 
 pytestmark = pytest.mark.usefixtures("without_shapes")
+
+SEARCH = ("--only", "search", "--only", "no-token-needed")
+STREAMS = ("--layer", "streams")
+"""The options of runs of a few requests, for tests of what a run does besides its requests."""
 
 
 @pytest.fixture
@@ -186,13 +191,13 @@ def test_reports_that_become_unwritable_are_reported(
         return forward(request)
 
     shared.fault = fault
-    result = command(url, "--api-key", KEY)
+    result = command(url, "--api-key", KEY, *STREAMS)
     written = [path.name for path in sorted((tmp_path / "reports").iterdir())]
     assert ["junit.xml", "summary.json"] == written
     assert "\nReports: reports/junit.xml, reports/summary.json\n" in result.stdout
     assert "Reports that could not be written: reports/html/index.html (" in result.stderr
     assert 1 == result.stderr.count("\n")
-    assert last(result).startswith("The server keeps the contract (")
+    assert last(result).startswith("The server keeps the contract in the tests selected by ")
     assert 0 == result.exit_code
 
 
@@ -296,16 +301,25 @@ def test_correct_server_passes(
 def test_options_are_read_from_the_environment(url: str, command: Command) -> None:
     """Environment variables replace options, the base URL included."""
     env = {"SITEASSIST_BASE_URL": f"{url}/", "SITEASSIST_API_KEY": KEY}
-    result = command(env=env)
+    result = command(*STREAMS, env=env)
     assert 0 == result.exit_code
     assert f"Testing {url} (default: " in result.stdout
 
 
 @pytest.mark.parametrize("profile", ["quick", "default", "deep"])
-def test_profile_is_printed(profile: str, url: str, command: Command) -> None:
+def test_profile_is_printed(
+    profile: str, url: str, command: Command, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first line has the server and the profile; a deep run ends at its time limit."""
-    limit = ("--time", "10s") if profile == "deep" else ()
-    result = command(url, "--api-key", KEY, "--profile", profile, *limit)
+
+    class Timed(NoShapes):
+        def run(self) -> Iterator[str]:
+            clock.sleep(4.0)
+            yield from super().run()
+
+    monkeypatch.setattr(run, "Shapes", Timed)
+    options = ("--time", "10s") if profile == "deep" else STREAMS
+    result = command(url, "--api-key", KEY, "--profile", profile, *options)
     assert 0 == result.exit_code, result.output
     words = f"Testing {url} ({profile}: {PROFILES[profile].words})"
     assert words == result.stdout.splitlines()[0]
@@ -374,7 +388,8 @@ def test_human_conversation_tests_queued_messages(
     url: str, hand_over: Callable[..., str], command: Command
 ) -> None:
     """With a conversation that a human agent handles, status 202 and its rule are tested."""
-    result = command(url, "--token", PRIVATE_KEY, "--human-conversation", hand_over())
+    options = ("--human-conversation", hand_over(), "--only", "queued")
+    result = command(url, "--token", PRIVATE_KEY, *options)
     assert 0 == result.exit_code, result.output
     rows = summary_rows()
     assert 1 == rows["sendMessage", "202"]["count"]
@@ -389,12 +404,14 @@ def test_human_conversation_of_another_visitor_is_not_used(
     start = httpx.Request("POST", f"{url}/identity/init", json=body)
     name = hand_over(shared.forward(start).json()["sessionToken"])
     shared.requests.clear()
-    result = command(url, "--token", PRIVATE_KEY, "--human-conversation", name)
+    options = ("--human-conversation", name, "--only", "queued")
+    result = command(url, "--token", PRIVATE_KEY, *options)
     assert 2 == result.exit_code, result.output
     row = summary_rows()["sendMessage", "queued"]
     reason = "--human-conversation does not belong to the token's visitor"
     assert (0, reason, False) == (row["count"], row["reason"], row["excused"])
-    assert result.stderr.startswith(f"Incomplete: not tested: queued ({reason}) (")
+    narrowed = "in the tests selected by --only queued"
+    assert result.stderr.startswith(f"Incomplete {narrowed}: not tested: queued ({reason}) (")
     assert [] == [r for r in shared.requests if name in str(r.url)]
 
 
@@ -404,7 +421,7 @@ def test_human_conversation_of_another_visitor_is_not_used(
 def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> None:
     """A finding is printed with its rule, source, expectation, response and reproduction."""
     shared.fault = breaks_the_search
-    result = command(url, "--api-key", KEY)
+    result = command(url, "--api-key", KEY, *SEARCH)
     assert (1, "") == (result.exit_code, result.stderr)
     text = result.stdout
     assert "  ✗ search: Operations that need no token work without one.\n" in text
@@ -415,7 +432,9 @@ def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> No
     for line in ("source: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
         assert f"\n  {line}" in text
     assert re.fullmatch(
-        r"The server breaks the contract in \d+ ways? \(\d+ requests\)\.", last(result)
+        r"The server breaks the contract in \d+ ways? in the tests selected by --only search"
+        r" --only no-token-needed \(\d+ requests\)\.",
+        last(result),
     )
     summary = json.loads(Path("reports/summary.json").read_text())
     assert {"search"} == {each["operation"] for each in summary["violations"]}
@@ -425,12 +444,12 @@ def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> No
 def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     """`--stop-at-first` ends the run at its first violation and reports what was left out."""
     shared.fault = breaks_both
-    whole = command(url, "--api-key", KEY)
-    result = command(url, "--api-key", KEY, "--stop-at-first")
+    whole = command(url, "--api-key", KEY, "--layer", "errors")
+    result = command(url, "--api-key", KEY, "--layer", "errors", "--stop-at-first")
     assert (1, 1) == (whole.exit_code, result.exit_code)
     summary = json.loads(Path("reports/summary.json").read_text())
     assert 1 == len(summary["violations"])
-    assert last(result).startswith("The server breaks the contract in 1 way (")
+    assert last(result).startswith("The server breaks the contract in 1 way in ")
     assert "the run stopped at its first violation" in result.stdout
     assert requests_of(result) < requests_of(whole)
 
@@ -617,7 +636,8 @@ def test_exit_statuses_are_stable() -> None:
 def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: Command) -> None:
     """A baseline that cannot be written gives exit status 2 and the reason."""
     shared.fault = breaks_both
-    result = command(url, "--api-key", KEY, "--baseline", "/proc/x", "--update-baseline")
+    options = ("--baseline", "/proc/x", "--update-baseline")
+    result = command(url, "--api-key", KEY, *SEARCH, *options)
     assert 2 == result.exit_code, result.output
     assert "The baseline could not be updated: the baseline /proc/x: " in result.stderr
 

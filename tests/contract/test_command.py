@@ -50,6 +50,8 @@ run.Shapes = no_shapes
 start("siteassist-contract", "contract", "siteassist_contract.cli")
 """
 """The command, without generated requests."""
+# The end of a command does not depend on what it tested.
+FEW = ("--layer", "streams")
 NASTY = "\x1b]52;c;cm0=\x07\x9b31m\r\u202e\nThe server keeps the contract (1 request)."
 
 
@@ -79,11 +81,12 @@ def refuses_everything(request: httpx.Request, forward: Forward) -> httpx.Respon
     return forward(request)
 
 
-def command_of(folder: Path, url: str, **variables: str) -> dict[str, Any]:
+def command_of(folder: Path, url: str, *options: str, **variables: str) -> dict[str, Any]:
     """Return the arguments of `subprocess.Popen` for the command in a folder."""
     path = os.pathsep.join(str(ROOT / name) for name in ("src", "generated"))
+    command = [sys.executable, "-c", PROGRAM, url, "--api-key", KEY, "--profile", "quick"]
     return {
-        "args": [sys.executable, "-c", PROGRAM, url, "--api-key", KEY, "--profile", "quick"],
+        "args": [*command, *options],
         "cwd": folder,
         "env": {**os.environ, "PYTHONPATH": path, **variables},
         "stderr": subprocess.PIPE,
@@ -102,9 +105,11 @@ def written(folder: Path) -> list[str]:
 def test_full_disk_keeps_verdict_and_reports(url: str, tmp_path: Path) -> None:
     """Without room for its output, a run ends with its verdict, on standard error."""
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(**command_of(tmp_path, url), stdout=full, text=True, check=False)
+        done = subprocess.run(
+            **command_of(tmp_path, url, *FEW), stdout=full, text=True, check=False
+        )
     assert (0, 1) == (done.returncode, done.stderr.count("\n")), done.stderr
-    assert done.stderr.startswith("The server keeps the contract (")
+    assert done.stderr.startswith("The server keeps the contract in the tests selected by ")
     assert done.stderr.endswith("(standard output: No space left on device)\n")
     assert ["index.html", "junit.xml", "summary.json"] == written(tmp_path)
 
@@ -115,7 +120,9 @@ def test_closed_output_keeps_verdict_and_reports(
     """A reader that stops after the first line, like `head -1`, does not change the verdict."""
     shared.fault = refuses_everything
     with subprocess.Popen(
-        **command_of(tmp_path, url), stdout=subprocess.PIPE, text=True
+        **command_of(tmp_path, url, "--only", "search", "--layer", "errors"),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -135,7 +142,9 @@ def test_output_of_a_hostile_server_is_text(
     """In any encoding, no control character of a server and no line of its own is printed."""
     shared.fault = refuses_everything
     done = subprocess.run(
-        **command_of(tmp_path, url, PYTHONIOENCODING=encoding),
+        **command_of(
+            tmp_path, url, "--only", "search", "--layer", "errors", PYTHONIOENCODING=encoding
+        ),
         stdout=subprocess.PIPE,
         check=False,
     )
@@ -217,11 +226,11 @@ def test_signal_at_any_moment(
     """
     owner, name = {**STARTS, **RUNS, **ENDS}[moment]
     monkeypatch.setattr(owner, name, signalled(number, getattr(owner, name)))
-    result = command(url, "--api-key", KEY, "--time", "60s")
+    result = command(url, "--api-key", KEY, "--time", "60s", *FEW)
     over = moment in ENDS
     assert (0 if over else 130, "") == (result.exit_code, result.stderr), result.output
     last = result.stdout.splitlines()[-1]
-    assert over == last.startswith("The server keeps the contract (")
+    assert over == last.startswith("The server keeps the contract in the tests selected by ")
     assert over or cli.INTERRUPTED == last
     reports = [] if moment in STARTS else ["index.html", "junit.xml", "summary.json"]
     assert reports == (written(tmp_path) if (tmp_path / "reports").exists() else [])

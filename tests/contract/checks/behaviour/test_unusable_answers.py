@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from siteassist_spec import Operation
     from tests.contract.conftest import Forward, InProcess, MakeContext
 
+pytestmark = pytest.mark.one_interpreter
+
 
 def matches(request: httpx.Request, operation: Operation) -> bool:
     """Return whether a request is one of an operation."""
@@ -46,27 +48,29 @@ def check(context: CheckContext, *left_out: Callable[..., object]) -> Findings:
     return context.findings
 
 
+# Coverage doubles the time, and the other cases have that of the same branches.
+unmeasured = pytest.mark.no_cover
 MISSPELLED = [
     ("init", ("visitor", "id")),
     ("startConversation", ("id",)),
     ("startConversation", ("status",)),
-    ("startConversation", ("createdAt",)),
+    pytest.param("startConversation", ("createdAt",), marks=unmeasured),
     ("getConversation", ("id",)),
-    ("getConversation", ("status",)),
-    ("getConversation", ("updatedAt",)),
+    pytest.param("getConversation", ("status",), marks=unmeasured),
+    pytest.param("getConversation", ("updatedAt",), marks=unmeasured),
     ("getConversations", ("data",)),
-    ("getConversations", ("total",)),
-    ("getConversations", ("data", "createdAt")),
+    pytest.param("getConversations", ("total",), marks=unmeasured),
+    pytest.param("getConversations", ("data", "createdAt"), marks=unmeasured),
     ("getMessages", ("data",)),
-    ("getMessages", ("data", "parts")),
-    ("getMessages", ("data", "createdAt")),
+    pytest.param("getMessages", ("data", "parts"), marks=unmeasured),
+    pytest.param("getMessages", ("data", "createdAt"), marks=unmeasured),
     ("sendMessage", ("steps",)),
     ("sendMessageFeedback", ("feedback",)),
     ("getProject", ("id",)),
     ("getQnas", ("data",)),
-    ("getQnas", ("data", "id")),
+    pytest.param("getQnas", ("data", "id"), marks=unmeasured),
     ("getQna", ("answer",)),
-    ("search", ("results",)),
+    pytest.param("search", ("results",), marks=unmeasured),
 ]
 
 
