@@ -181,6 +181,7 @@ def test_unwritable_reports_are_refused(reports: str, url: str, command: Command
     assert line.startswith(f"reports cannot be written to {reports}: ")
 
 
+@pytest.mark.one_interpreter
 def test_reports_that_become_unwritable_are_reported(
     url: str, shared: InProcess, command: Command, tmp_path: Path
 ) -> None:
@@ -306,6 +307,7 @@ def test_options_are_read_from_the_environment(url: str, command: Command) -> No
     assert f"Testing {url} (default: " in result.stdout
 
 
+@pytest.mark.one_interpreter
 @pytest.mark.parametrize("profile", ["quick", "default", "deep"])
 def test_profile_is_printed(
     profile: str, url: str, command: Command, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -364,6 +366,7 @@ def test_options_reach_the_run(
     assert expected == {name: getattr(options, name) for name in expected}
 
 
+@pytest.mark.one_interpreter
 def test_repeat_command_has_each_option_that_requests_depend_on(
     url: str, hand_over: Callable[..., str], command: Command
 ) -> None:
@@ -384,6 +387,7 @@ def summary_rows() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["operation"], row["what"]): row for row in rows}
 
 
+@pytest.mark.one_interpreter
 def test_human_conversation_tests_queued_messages(
     url: str, hand_over: Callable[..., str], command: Command
 ) -> None:
@@ -396,6 +400,7 @@ def test_human_conversation_tests_queued_messages(
     assert 0 < rows["sendMessage", "queued"]["count"]
 
 
+@pytest.mark.one_interpreter
 def test_human_conversation_of_another_visitor_is_not_used(
     url: str, shared: InProcess, hand_over: Callable[..., str], command: Command
 ) -> None:
@@ -461,6 +466,7 @@ def requests_of(result: Result) -> int:
     return int(found[1])
 
 
+@pytest.mark.one_interpreter
 def test_secrets_stay_out_of_all_output(
     url: str, shared: InProcess, command: Command, tmp_path: Path
 ) -> None:
@@ -506,6 +512,7 @@ def test_repeated_credential_is_filtered(
 # A baseline
 
 
+@pytest.mark.one_interpreter
 def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Command) -> None:
     """Violations in the baseline are accepted by later runs, and still reported."""
     shared.fault = breaks_both
@@ -528,6 +535,7 @@ def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Comm
     assert 0 == command(*options, "--stop-at-first").exit_code
 
 
+@pytest.mark.one_interpreter
 def test_new_violation_fails_despite_the_baseline(
     url: str, shared: InProcess, command: Command
 ) -> None:
@@ -586,6 +594,7 @@ def test_unusable_example_database_is_reported(
 # Other guarantees
 
 
+@pytest.mark.one_interpreter
 def test_only_the_server_is_contacted(
     served: Loopback, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -633,6 +642,7 @@ def test_exit_statuses_are_stable() -> None:
     assert [0, 1, 2, 3, 130] == [int(status) for status in ExitStatus]
 
 
+@pytest.mark.one_interpreter
 def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: Command) -> None:
     """A baseline that cannot be written gives exit status 2 and the reason."""
     shared.fault = breaks_both
@@ -642,6 +652,7 @@ def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: C
     assert "The baseline could not be updated: the baseline /proc/x: " in result.stderr
 
 
+@pytest.mark.one_interpreter
 def test_interrupted_run_keeps_the_baseline(
     url: str, shared: InProcess, command: Command, interrupt: Callable[[], None]
 ) -> None:
@@ -662,6 +673,7 @@ def test_interrupted_run_keeps_the_baseline(
     assert "The baseline base.json was not updated" in result.stdout
 
 
+@pytest.mark.one_interpreter
 def test_all_tokens_of_the_run_are_filtered(url: str, shared: InProcess, command: Command) -> None:
     """No session token reaches a report, even from a server that repeats each token it issues."""
     given: list[str] = []
