@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from siteassist_spec import SpecError, load_spec
+from siteassist_spec import SpecError
 
 pytest_plugins = ["tests.browser"]
 
@@ -28,7 +29,7 @@ def pytest_configure() -> None:
     )
     settings.load_profile("untimed")
     try:
-        load_spec()
+        importlib.import_module("tests.description")
     except SpecError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""``openapi.yaml``, read once for all tests of this folder; a test that changes it copies it."""
+"""``openapi.yaml``, read once for all tests; a test that changes it copies it."""
 
 from __future__ import annotations
 

@@ -22,9 +22,8 @@ from siteassist_contract.description import (
     takes_key,
     validator,
 )
-from siteassist_spec import load_spec
+from tests.description import SPEC
 
-SPEC = load_spec()
 TOKEN = description.credential_name(description.SESSION_TOKEN)
 JSON = "application/json"
 ID = "123e4567-e89b-12d3-a456-426614174000"

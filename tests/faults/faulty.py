@@ -20,7 +20,8 @@ from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.call import Services
 from siteassist_mock.settings import MockSettings
-from siteassist_spec import Document, Operation, base_path, load_spec, read_operations
+from siteassist_spec import Document, Operation, base_path, read_operations
+from tests.description import SPEC
 from tests.faults.exchange import Event, Exchange
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ Step: TypeAlias = "Callable[[Event], Iterable[Event | bytes]]"
 @cache
 def spec() -> dict[str, Any]:
     """Return the content of ``openapi.yaml``. It is shared: change a copy only."""
-    return load_spec()
+    return SPEC
 
 
 @cache

@@ -18,10 +18,12 @@ from tests.values import ROOT
 
 def copy_repository(folder: Path) -> Path:
     """Copy the files that generating needs into a folder, and return it."""
-    # The conftest of the copy imports the values.
     (folder / "tests").mkdir()
-    for name in ("openapi.yaml", "generator-config.yml", "tests/values.py", "tests/commands.py"):
+    for name in ("openapi.yaml", "generator-config.yml"):
         shutil.copy(ROOT / name, folder / name)
+    # Modules that tests/generated imports.
+    for name in ("commands.py", "description.py", "values.py"):
+        shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     for name in ("siteassist_runtime", "siteassist_spec"):
         shutil.copytree(ROOT / "src" / name, folder / "src" / name)

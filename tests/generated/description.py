@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from siteassist_spec import Document, read_operations
+from siteassist_spec import read_operations
+from tests.description import DOCUMENT, SPEC
 
-DOCUMENT = Document.load()
-SPEC = DOCUMENT.raw
 SCHEMAS = SPEC["components"]["schemas"]
 OPERATIONS = tuple(read_operations(DOCUMENT).values())
 CLASS_NAMES = {"Error": "ErrorResponse"}

@@ -22,12 +22,11 @@ from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist
 from siteassist.errors import STATUS_ERRORS
 from siteassist_runtime.streaming import events
 from siteassist_spec import EVENT_STREAM, JSON, Operation, Response
+from tests.description import DOCUMENT, SPEC
 from tests.generated.description import (
     CLASS_NAMES,
-    DOCUMENT,
     OPERATIONS,
     SCHEMAS,
-    SPEC,
     STREAM_PAYLOADS,
     each_operation,
     schema_name,

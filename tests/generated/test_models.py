@@ -30,12 +30,11 @@ from siteassist.models import (
     Visitor,
 )
 from siteassist_spec import Body, Media
+from tests.description import DOCUMENT, SPEC
 from tests.generated.description import (
     CLASS_NAMES,
-    DOCUMENT,
     OPERATIONS,
     SCHEMAS,
-    SPEC,
     STREAM_PAYLOADS,
     schema_name,
 )

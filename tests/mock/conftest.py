@@ -27,7 +27,8 @@ from jsonschema_rs import Draft202012Validator
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.storage.store import Store
-from siteassist_spec import Document, load_spec
+from siteassist_spec import Document
+from tests.description import SPEC
 from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -236,8 +237,8 @@ WriteYaml: TypeAlias = "Callable[[str | bytes], Path]"
 
 @pytest.fixture(scope="session")
 def spec() -> dict[str, Any]:
-    """Load ``openapi.yaml``; a test that changes it must copy it first."""
-    return load_spec()
+    """Return ``openapi.yaml``; a test that changes it must copy it first."""
+    return SPEC
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ import pytest
 from scripts import diff
 from scripts.diff import Change, DiffError
 from scripts.publish.documents import as_yaml
-from siteassist_spec import load_spec
+from tests.description import SPEC
 from tests.values import ROOT
-
-SPEC = load_spec()
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="oasdiff is run by Go")
 

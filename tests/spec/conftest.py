@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
+from tests.description import DOCUMENT, OPERATIONS, SPEC
 from tests.values import ROOT
 
 if TYPE_CHECKING:

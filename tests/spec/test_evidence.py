@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from siteassist_spec import SPEC_PATH
 from siteassist_spec.document import walk
-from tests.spec.description import OPERATIONS, SPEC
+from tests.description import OPERATIONS, SPEC
 from tests.values import ROOT
 
 if TYPE_CHECKING:

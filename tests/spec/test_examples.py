@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from siteassist_spec.document import walk
-from tests.spec.description import SPEC
+from tests.description import SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

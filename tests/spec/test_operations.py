@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from siteassist_spec import Document, SpecError, read_operations
-from tests.spec.description import OPERATIONS
+from tests.description import OPERATIONS
 
 MINIMAL = """\
 openapi: 3.1.0

@@ -20,14 +20,14 @@ from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests
 from siteassist_mock.testing import mock_server
-from siteassist_spec import Body, Json, Parameter, load_spec
+from siteassist_spec import Body, Json, Parameter
+from tests.description import SPEC
 from tests.values import API_KEY as KEY
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
 IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
 PLAIN = valid_requests(IDS, KEY)
 PROBES = [(name, probe) for name, plain in PLAIN.items() for probe in probes(plain)]
-SPEC = load_spec()
 WRITTEN = {
     operation["operationId"]: operation
     for item in SPEC["paths"].values()

@@ -9,7 +9,7 @@ import pytest
 from siteassist_contract.checks.leaks import find
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
-from siteassist_spec import load_spec
+from tests.description import SPEC
 
 TRACE, PATH, SQL, ERROR = (
     "a stack trace",
@@ -93,7 +93,7 @@ def test_all_kinds_are_found_at_once() -> None:
 
 def test_examples_of_the_description_have_no_leak() -> None:
     """No example in ``openapi.yaml`` counts as a leak."""
-    examples = load_spec()["components"]["examples"]
+    examples = SPEC["components"]["examples"]
     alarms = {
         name: found
         for name, example in examples.items()

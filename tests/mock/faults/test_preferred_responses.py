@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from siteassist_mock.app import create_app
-from siteassist_spec import Document, read_operations
+from tests.description import DOCUMENT, OPERATIONS
 from tests.values import UNKNOWN_ID
 
 if TYPE_CHECKING:
     from tests.mock.conftest import Client
 
-DOCUMENT = Document.load()
-OPERATIONS = read_operations(DOCUMENT)
 MESSAGES = f"/conversations/{UNKNOWN_ID}/messages"
 
 

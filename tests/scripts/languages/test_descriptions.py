@@ -18,11 +18,9 @@ from scripts.languages.descriptions import (
     with_plain_unions,
     without_negations,
 )
-from siteassist_spec import METHODS, Document, load_spec
+from siteassist_spec import METHODS, Document
 from siteassist_spec.transform import to_openapi_3_0
-
-SPEC = load_spec()
-DOCUMENT = Document(SPEC)
+from tests.description import DOCUMENT, SPEC
 
 
 def schemas_in(node: Any) -> Iterator[dict[str, Any]]:

@@ -9,12 +9,12 @@ import pytest
 
 from scripts.languages.catalogue import LANGUAGES, Language
 from scripts.languages.every_field import program, type_of
-from siteassist_spec import Document, load_spec
+from siteassist_spec import Document
+from tests.description import SPEC
 from tests.values import ROOT
 
 EXAMPLES = ROOT / "examples"
 PAGE = (ROOT / "docs" / "languages.md").read_text()
-SPEC = load_spec()
 
 each_language = pytest.mark.parametrize(
     "language", LANGUAGES, ids=[language.name for language in LANGUAGES]

@@ -13,11 +13,11 @@ import pytest
 from scripts.publish.collection import as_collection, in_order
 from scripts.publish.documents import as_json
 from siteassist_mock.testing import mock_server
-from siteassist_spec import Document, load_spec, read_operations
+from siteassist_spec import Document, read_operations
 from tests.commands import run
+from tests.description import SPEC
 from tests.values import API_KEY
 
-SPEC = load_spec()
 OPERATIONS = tuple(read_operations(Document(SPEC)).values())
 COLLECTION = as_collection(Document(SPEC))
 ITEMS: list[dict[str, Any]] = COLLECTION["item"]

@@ -17,10 +17,10 @@ from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec
 from siteassist_spec.transform import dereference, to_openapi_3_2
 from tests.commands import run
+from tests.description import SPEC
 from tests.values import API_KEY, ROOT
 
 PATH = ROOT / "siteassist.arazzo.yaml"
-SPEC = load_spec()
 FLAT = dereference(Document(SPEC))
 DOCUMENT = load_spec(PATH)
 OPERATIONS: dict[str, dict[str, Any]] = {

@@ -20,12 +20,12 @@ from scripts.languages.descriptions import FORMS, description_for
 from scripts.languages.every_field import program
 from scripts.publish.__main__ import documents
 from scripts.publish.collection import as_collection, in_order
-from siteassist_spec import Document, load_spec, read_operations
+from siteassist_spec import Document, read_operations
 from siteassist_spec.samples import code_samples
 from siteassist_spec.transform import dereference, to_openapi_3_0, to_openapi_3_2
 from tests.commands import run
+from tests.description import SPEC
 
-SPEC = load_spec()
 ADDED = ("deleteConversation", "replaceTitle", "touchConversation")
 
 

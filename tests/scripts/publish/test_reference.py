@@ -10,16 +10,15 @@ from playwright.sync_api import expect
 
 from scripts.publish import reference
 from scripts.publish.reference import as_folder
-from siteassist_spec import Document, load_spec, read_operations
+from siteassist_spec import Document, read_operations
 from siteassist_spec.reference import PAGE, File
 from tests.browser import on_a_phone, overflow
+from tests.description import SPEC
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.one_interpreter
-
-SPEC = load_spec()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 import siteassist_spec
 from siteassist_spec.reference import ORIGIN, PAGE, StandIn, build_reference
-from tests.spec.description import OPERATIONS, SPEC
+from tests.description import OPERATIONS, SPEC
 
 VENDOR = Path(siteassist_spec.__file__).parent / "reference" / "vendor"
 STAND_IN = StandIn(path="/v9", name="A & B", notice="**Not the service.**", token="sk_x")

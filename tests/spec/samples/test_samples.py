@@ -16,7 +16,7 @@ import pytest
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document
 from siteassist_spec.samples import Sample, code_samples
-from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
+from tests.description import DOCUMENT, OPERATIONS, SPEC
 from tests.values import BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:

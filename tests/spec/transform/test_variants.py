@@ -27,7 +27,7 @@ from siteassist_spec.transform import (
     to_openapi_3_0,
     to_openapi_3_2,
 )
-from tests.spec.description import DOCUMENT, OPERATIONS, SPEC
+from tests.description import DOCUMENT, OPERATIONS, SPEC
 
 FLAT = dereference(DOCUMENT)
 OLDER = to_openapi_3_0(DOCUMENT)

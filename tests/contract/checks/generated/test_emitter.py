@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import uuid
 from collections.abc import Callable
@@ -26,10 +27,10 @@ from schemathesis.openapi.checks import AuthScenario, IgnoredAuth
 
 from siteassist_contract.checks.generated import adapter
 from siteassist_contract.checks.generated.emitter import PHASES, Emitter
-from siteassist_spec import load_spec
+from tests.description import SPEC
 
 BASE = "http://127.0.0.1:1/v2"
-SCHEMA = openapi.from_dict(load_spec())
+SCHEMA = openapi.from_dict(copy.deepcopy(SPEC))
 ME, START = SCHEMA["/identity/me"]["GET"], SCHEMA["/conversations"]["POST"]
 
 
