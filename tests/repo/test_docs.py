@@ -149,7 +149,7 @@ def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
     with shared_database() as address:
         line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("redis://127.0.0.1/0", address)
         words = shlex.split(line)
-        quick = ("--profile", "quick", "--examples", "1", "--time", "25s")
+        quick = ("--profile", "quick", "--examples", "1", "--time", "2m")
         done = run([str(TOOLS / words[0]), *words[1:], *quick], cwd=tmp_path)
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
