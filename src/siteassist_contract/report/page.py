@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -24,14 +25,9 @@ def write(report: Report, path: Path) -> None:
 
 def render(report: Report) -> str:
     """Return the page."""
-    # Answers of the server must never become HTML.
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = (
-        resources.files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
-    )
     tested = Counter(row.kind for row in report.rows if not row.reason)
     whole = Counter(row.kind for row in report.rows)
-    return environment.from_string(source).render(
+    return _template().render(
         report=report,
         findings=grouped(report.outcome.findings.violations.values()),
         layers=LAYERS,
@@ -41,3 +37,13 @@ def render(report: Report) -> str:
         tested=tested,
         whole=whole,
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    # Answers of the server must never become HTML.
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    source = (
+        resources.files("siteassist_contract.report").joinpath("page.html.jinja").read_text("utf-8")
+    )
+    return environment.from_string(source)
