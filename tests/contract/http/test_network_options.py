@@ -61,7 +61,6 @@ def layers(output: str) -> set[str]:
 ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
-@unmeasured
 @pytest.mark.parametrize(
     ("credential", "options", "env", "repeated"),
     [
