@@ -349,6 +349,7 @@ class SiteAssist:
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
+        max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -371,6 +372,8 @@ class SiteAssist:
             max_retries: Maximum number of retries; a call is retried only if that is safe.
             max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
                 for no limit. If it states a longer wait, its error is raised at once.
+            max_response_bytes: Maximum size of a response in bytes, unpacked; None for no limit.
+                Streams have no limit, only their events have.
             headers: Additional headers for every call.
             transport: The transport that sends the requests, for example an `httpx.MockTransport`.
 
@@ -387,6 +390,7 @@ class SiteAssist:
             idle_timeout=idle_timeout,
             max_retries=max_retries,
             max_retry_wait=max_retry_wait,
+            max_response_bytes=max_response_bytes,
             headers=headers,
             user_agent=_USER_AGENT,
         )
@@ -1540,6 +1544,7 @@ class AsyncSiteAssist:
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
+        max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -1562,6 +1567,8 @@ class AsyncSiteAssist:
             max_retries: Maximum number of retries; a call is retried only if that is safe.
             max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
                 for no limit. If it states a longer wait, its error is raised at once.
+            max_response_bytes: Maximum size of a response in bytes, unpacked; None for no limit.
+                Streams have no limit, only their events have.
             headers: Additional headers for every call.
             transport: The transport that sends the requests, for example an `httpx.MockTransport`.
 
@@ -1580,6 +1587,7 @@ class AsyncSiteAssist:
             idle_timeout=idle_timeout,
             max_retries=max_retries,
             max_retry_wait=max_retry_wait,
+            max_response_bytes=max_response_bytes,
             headers=headers,
             user_agent=_USER_AGENT,
         )

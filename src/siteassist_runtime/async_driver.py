@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
-from anyio import Lock, fail_after, sleep
-from anyio.lowlevel import current_token
 
+from siteassist_runtime import body
 from siteassist_runtime.calls import (
     BROKEN,
     LIMITS,
@@ -22,27 +21,48 @@ from siteassist_runtime.calls import (
     no_cookies,
     opening,
 )
+from siteassist_runtime.errors import SiteAssistError
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import AsyncPages, PageNames
 from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import AsyncStream, StreamFormat
+from siteassist_runtime.transports import LoopRegistry, drop_orphans, is_closed
 from siteassist_runtime.unset import UNSET, Unset
 
 ResultT = TypeVar("ResultT")
 
 
+_in_use = LoopRegistry()
+"""The event loop of each pool that was passed to a client."""
+
+
+def _limit(call: Call) -> float | None:
+    left = call.deadline.remaining()
+    return None if left == float("inf") else left
+
+
+async def sleep(seconds: float) -> None:
+    """Wait on the running event loop."""
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
 def _loop() -> Any:
-    token = current_token()
-    # Newer versions of anyio wrap the loop in a new object each time.
-    return getattr(token, "native_token", token)
+    from siteassist_runtime.exchange import running_loop
+
+    return running_loop()
 
 
 class _LoopConnections:
     """The connections of one event loop; they cannot be used on another."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
+        from anyio import Lock
+
         self.http = httpx.AsyncClient(transport=transport, limits=LIMITS, cookies=no_cookies())
         self.session_lock = Lock()
+        self._transport = transport
         self._end: AsyncGenerator[None] | None = None
 
     async def close_with_loop(self) -> None:
@@ -53,6 +73,11 @@ class _LoopConnections:
         """
         self._end = self._hold()
         await anext(self._end)
+
+    async def drop_orphans(self) -> None:
+        """Remove the connections that a request which failed left in the pools."""
+        for transport in (self.http._transport, *self.http._mounts.values()):
+            await drop_orphans(transport)
 
     async def close(self) -> None:
         if self._end is not None:
@@ -65,6 +90,7 @@ class _LoopConnections:
             # This generator refers to the loop, which is a weak key; drop the reference.
             self._end = None
             await self.http.aclose()
+            _in_use.release(self._transport)
 
 
 class AsyncCaller(BaseCaller):
@@ -112,10 +138,16 @@ class AsyncCaller(BaseCaller):
         )
 
         async def start() -> httpx.Response:
+            from anyio import fail_after
+
             call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
-            response = await self._send_in_time(call)
-            # From now on the limit applies to the time between events.
-            response.request.extensions["timeout"]["read"] = idle
+            try:
+                with fail_after(_limit(call)):
+                    response = await self._send(call)
+            except TimeoutError as error:
+                raise self.timeout_error(call, 0) from error
+            # From now on the limit applies to the time between events, and the stream counts it.
+            response.request.extensions["timeout"]["read"] = None
             return response
 
         return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets)
@@ -156,16 +188,30 @@ class AsyncCaller(BaseCaller):
         loop = _loop()
         connections = self._loops.get(loop)
         if connections is None:
+            self._forget_closed_loops()
+            if not _in_use.claim(self._transport, loop):
+                raise SiteAssistError(
+                    "the transport belongs to another event loop: pass a new one to a new client",
+                    operation=operation.name,
+                )
             with opening(operation):
                 connections = self._loops[loop] = _LoopConnections(self._transport)
             await connections.close_with_loop()
         return connections
 
+    def _forget_closed_loops(self) -> None:
+        """Drop the connections of loops that were closed without closing their generators.
+
+        They refer to their loop, which would stay in memory with them.
+        """
+        for loop in [loop for loop in self._loops if is_closed(loop)]:
+            del self._loops[loop]
+
     async def _send_in_time(self, call: Call) -> httpx.Response:
-        left = call.deadline.remaining()
+        from siteassist_runtime.exchange import in_time
+
         try:
-            with fail_after(None if left == float("inf") else left):
-                return await self._send(call)
+            return await in_time(lambda: self._send(call), _limit(call))
         except TimeoutError as error:
             raise self.timeout_error(call, 0) from error
 
@@ -184,14 +230,18 @@ class AsyncCaller(BaseCaller):
         if isinstance(step, Wait):
             await sleep(step.seconds)
             return None
+        connections = await self._connections(call.operation)
         try:
-            connections = await self._connections(call.operation)
             response = await connections.http.send(step, stream=True)
             if not (response.is_success and call.streamed):
-                await _read(response)
+                await body.read_async(response, call.deadline, self.settings.max_response_bytes)
         except BROKEN as error:
             # Returned and not raised: it would appear as the context of our error.
+            await connections.drop_orphans()
             return error
+        except BaseException:
+            await connections.drop_orphans()
+            raise
         return response
 
     async def _session(self, call: Call) -> str:
@@ -206,16 +256,3 @@ class AsyncCaller(BaseCaller):
                 start = self.plan_session(call)
                 token = self.session_from(start, await self._send(start))
             return token
-
-
-async def _read(response: httpx.Response) -> None:
-    """Read the body of a response and always release its connection."""
-    try:
-        await response.aread()
-    except httpx.DecodingError:
-        if response.is_success:
-            raise
-        # An error status is reported without its body.
-        response._content = b""
-    finally:
-        await response.aclose()

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import httpx
 
 from siteassist_runtime import log, retry
+from siteassist_runtime.body import TooLargeError
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.errors import (
     APIConnectionError,
@@ -365,7 +366,8 @@ class BaseCaller:
             name = call.operation.name
             if isinstance(caught, httpx.DecodingError):
                 repeat = False
-                msg = f"cannot decode the response: {reason}"
+                what = "read" if isinstance(caught, TooLargeError) else "decode"
+                msg = f"cannot {what} the response: {reason}"
                 error = APIResponseError(msg, operation=name, response=None, text="")
             else:
                 # An invalid host name raises a UnicodeError.

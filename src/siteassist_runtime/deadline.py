@@ -47,6 +47,11 @@ class Deadline:
         if self.seconds is not None:
             self.at = time.monotonic() + self.seconds
 
+    def resume(self, left: float) -> None:
+        """Continue with the seconds that were left when the deadline was interrupted."""
+        if self.seconds is not None:
+            self.at = time.monotonic() + left
+
     def httpx_timeout(self) -> dict[str, float | None]:
         """Return the seconds left as the ``timeout`` extension of an httpx request."""
         left = None if self.at == NEVER else self.remaining()

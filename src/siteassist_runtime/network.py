@@ -6,12 +6,13 @@ import os
 import socket
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
 from siteassist_runtime.deadline import NEVER, current
+from siteassist_runtime.transports import pools
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +34,8 @@ def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
 
 class _Stream(httpcore.NetworkStream):
     """A connection that respects the deadline of the thread that uses it."""
+
+    respects_deadlines = True
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -128,12 +131,11 @@ def guard(client: httpx.Client) -> httpx.Client:
 
     httpx has no public way to choose the network backend of its transports, and
     a transport passed to it would disable its proxies. Hence the private
-    attributes, which a test covers. Other transports keep the timeouts of httpx.
+    attributes, which a test covers. Transports without a pool of httpcore keep the
+    timeouts of httpx.
     """
-    transports = [client._transport, *client._mounts.values()]
-    for transport in transports:
-        if isinstance(transport, httpx.HTTPTransport):
-            pool = cast("Any", transport._pool)
+    for transport in (client._transport, *client._mounts.values()):
+        for pool in pools(transport):
             if not isinstance(pool._network_backend, _Backend):
                 pool._network_backend = _Backend(pool._network_backend)
     return client

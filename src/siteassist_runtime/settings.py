@@ -30,6 +30,7 @@ class ClientSettings:
         idle_timeout: float | None,
         max_retries: int,
         max_retry_wait: float | None,
+        max_response_bytes: int | None,
         headers: Mapping[str, str] | None,
         user_agent: str,
     ) -> None:
@@ -50,6 +51,7 @@ class ClientSettings:
         self.max_retries = retries(max_retries)
         longest = seconds("max_retry_wait", max_retry_wait)
         self.max_retry_wait = math.inf if longest is None else longest
+        self.max_response_bytes = _size("max_response_bytes", max_response_bytes)
         self.headers = merged(
             {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}, headers
         )
@@ -121,6 +123,14 @@ def retries(value: int) -> int:
     """Validate a number of retries. Raises `SiteAssistError` if it is invalid."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise SiteAssistError(f"max_retries must be an integer >= 0, got {value!r}")
+    return value
+
+
+def _size(name: str, value: int | None) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise SiteAssistError(f"{name} must be an integer > 0 or None, got {value!r}")
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from siteassist_runtime import body
 from siteassist_runtime.calls import (
     BROKEN,
     LIMITS,
@@ -26,6 +27,7 @@ from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames, Pages
 from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import Stream, StreamFormat
+from siteassist_runtime.transports import pools
 from siteassist_runtime.unset import UNSET, Unset
 
 ResultT = TypeVar("ResultT")
@@ -137,7 +139,7 @@ class Caller(BaseCaller):
 
     def _open(self) -> httpx.Client:
         http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
-        if self._transport is None or isinstance(self._transport, httpx.HTTPTransport):
+        if self._transport is None or any(pools(self._transport)):
             # Imported here because it is slow.
             from siteassist_runtime.network import guard
 
@@ -162,7 +164,7 @@ class Caller(BaseCaller):
         try:
             response = self._client(call.operation).send(step, stream=True)
             if not (response.is_success and call.streamed):
-                _read(response)
+                body.read(response, call.deadline, self.settings.max_response_bytes)
         except BROKEN as error:
             # Returned and not raised: it would appear as the context of our error.
             return error
@@ -185,16 +187,3 @@ class Caller(BaseCaller):
             return token
         finally:
             lock.release()
-
-
-def _read(response: httpx.Response) -> None:
-    """Read the body of a response and always release its connection."""
-    try:
-        response.read()
-    except httpx.DecodingError:
-        if response.is_success:
-            raise
-        # An error status is reported without its body.
-        response._content = b""
-    finally:
-        response.close()

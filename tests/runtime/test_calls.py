@@ -641,6 +641,7 @@ def base(**given: Any) -> BaseCaller:
         "idle_timeout": 5,
         "max_retries": 2,
         "max_retry_wait": 60,
+        "max_response_bytes": None,
         "headers": None,
         "user_agent": "test/1",
     }

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 _STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
 _MANY = 1000  # Pieces of a text that are kept before they are joined.
+_has_surrogate = re.compile("[\ud800-\udfff]").search
+
+
+def join_surrogates(text: str) -> tuple[str, str]:
+    """Join the halves of characters, as JavaScript does; return the text and a half at its end.
+
+    A character beyond the basic plane has two halves in UTF-16, which may arrive in
+    different deltas.
+    """
+    if text.isascii() or not _has_surrogate(text):
+        return text, ""
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return (text[:-1], text[-1]) if "\ud800" <= text[-1] <= "\udbff" else (text, "")
 
 
 class _TextBuffer:
-    """A text in pieces; earlier pieces are joined to blocks."""
+    """A text in pieces, which are joined when there are many, or when it is read."""
 
-    __slots__ = ("blocks", "pieces")
+    __slots__ = ("_blocks", "_half", "_text", "pieces")
 
     def __init__(self) -> None:
-        self.blocks: list[str] = []
+        self._text = ""
+        self._blocks: list[str] = []
+        self._half = ""
         self.pieces: list[str] = []
+
+    def _join_pieces(self) -> None:
+        if self.pieces:
+            block, self._half = join_surrogates(self._half + "".join(self.pieces))
+            self._blocks.append(block)
+            self.pieces.clear()
 
     def compact(self) -> None:
         if len(self.pieces) > _MANY:
-            self.blocks.append("".join(self.pieces))
-            self.pieces.clear()
+            self._join_pieces()
 
     def text(self) -> str:
-        return "".join((*self.blocks, *self.pieces))
+        # Kept, so that a text that is read after each piece is not joined anew each time.
+        self._join_pieces()
+        if self._blocks:
+            self._text = "".join((self._text, *self._blocks))
+            self._blocks.clear()
+        return self._text
+
+    def finish(self) -> None:
+        """Take a half without another as it is."""
+        self._join_pieces()
+        if self._half:
+            self._blocks.append(self._half)
+            self._half = ""
 
 
 class Answer:
@@ -44,6 +77,12 @@ class Answer:
         self._usage: dict[str, Any] | None = None
         self.metadata: Any = None
         """The message's metadata, as last sent."""
+        self.message_id: str | None = None
+        """The identifier of the message, if it was sent."""
+        self.finish_reason: str | None = None
+        """The reason why the answer ended, if it was sent."""
+        self.aborted = False
+        """Whether the service aborted the answer."""
 
     @property
     def text(self) -> str:
@@ -86,6 +125,11 @@ class Answer:
         for buffer in self._texts.values():
             buffer.compact()
 
+    def finish(self) -> None:
+        """Complete the texts: nothing follows."""
+        for buffer in self._texts.values():
+            buffer.finish()
+
     def take(self, event: Mapping[str, Any]) -> None:
         """Add an event, other than a delta of a text."""
         kind: str = event["type"]
@@ -122,6 +166,12 @@ class Answer:
         )
 
     def _take_step(self, kind: str, event: Mapping[str, Any]) -> None:
+        if kind == "start" and isinstance(event.get("messageId"), str):
+            self.message_id = event["messageId"]
+        elif kind == "finish" and isinstance(event.get("finishReason"), str):
+            self.finish_reason = event["finishReason"]
+        elif kind == "abort":
+            self.aborted = True
         if event.get("messageMetadata") is not None:
             self.metadata = _merged(self.metadata, event["messageMetadata"])
         usage = event.get("usage")

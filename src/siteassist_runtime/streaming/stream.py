@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import httpx
 
+from siteassist_runtime.body import pieces, read
 from siteassist_runtime.deadline import Deadline, current
 from siteassist_runtime.errors import (
     APIResponseError,
@@ -28,12 +29,14 @@ from siteassist_runtime.errors import (
     StreamTruncatedError,
 )
 from siteassist_runtime.redaction import redact, redact_exception
-from siteassist_runtime.streaming.answer import Answer
+from siteassist_runtime.streaming.answer import Answer, join_surrogates
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.sse import EventDecoder
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from siteassist_runtime.streaming.feed import DirectFeed, TaskFeed
 
 EventT = TypeVar("EventT")
 PartT = TypeVar("PartT")
@@ -41,6 +44,7 @@ UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
 _TEXT_TIMEOUT = 5.0  # Seconds for the text of a 202: the message is queued even without it.
+_LARGEST_TEXT = 1024 * 1024  # Bytes of that text.
 _DRAIN = 0.1  # Seconds for the response to end after the terminal marker.
 _LOOSE = 64 * 1024  # Bytes after which the pieces of a text are joined.
 _SHOWN = 100  # Characters of an invalid event that an error quotes.
@@ -109,6 +113,9 @@ class _Reader(Generic[EventT]):
     ) -> None:
         self.answer = Answer()
         self.done = False
+        """Whether the terminal marker has arrived."""
+        self.silent = True
+        """Whether the last chunk had no event."""
         self._operation = operation
         self._form = form
         self._secrets = secrets
@@ -123,17 +130,18 @@ class _Reader(Generic[EventT]):
 
     def read(  # noqa: C901  # a call for each event would take longer than decoding it
         self, chunk: bytes
-    ) -> Generator[EventT, None, bool]:
-        """Yield the events that ``chunk`` completes; return True if there were none."""
+    ) -> Generator[EventT]:
+        """Yield the events that ``chunk`` completes."""
         terminator, read_delta, loads = self._terminator, self._read_delta, _loads
         text_id, write = self._text_id, self._write
-        silent = True
+        self.silent = True
         faulty = False
         data = ""
         try:
             for data in self._decoder.feed(chunk):
                 if data == terminator:
                     self.done = True
+                    self.answer.finish()
                     break
                 if not data:
                     continue
@@ -155,7 +163,7 @@ class _Reader(Generic[EventT]):
                     event = self._other(kind, payload)
                     # A text that starts again is a new part.
                     text_id = write = self._text_id = self._write = None
-                silent = False
+                self.silent = False
                 yield event
         except StreamError as error:
             error.operation = self._operation
@@ -169,7 +177,6 @@ class _Reader(Generic[EventT]):
         if self._loose > _LOOSE:
             self._loose = 0
             self.answer.compact()
-        return silent
 
     def _faulty(self, data: str) -> StreamDecodeError:
         shown = redact(data, self._secrets())
@@ -218,6 +225,8 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         self._response: httpx.Response | None = None
         self._queued: QueuedNotice | None = None
         self._closed = False
+        self._failed: SiteAssistError | None = None
+        self._halves: dict[str, str] = {}
 
     @property
     def text(self) -> str:
@@ -247,8 +256,23 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     @property
     def done(self) -> bool:
-        """Whether the answer is complete: its terminal marker has arrived."""
-        return self._reader.done
+        """Whether the answer is complete: the terminal marker has arrived after no abort."""
+        return self._reader.done and not self.aborted
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the service aborted the answer, which is incomplete then."""
+        return self._reader.answer.aborted
+
+    @property
+    def message_id(self) -> str | None:
+        """The identifier of the answer's message; None if the service does not send it."""
+        return self._reader.answer.message_id
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The reason why the answer ended, such as ``stop``; None if it was not sent (yet)."""
+        return self._reader.answer.finish_reason
 
     @property
     def status_code(self) -> int | None:
@@ -262,7 +286,13 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     def __repr__(self) -> str:
         """Show the operation and the state."""
-        state = "done" if self.done else "queued" if self._queued is not None else "not done"
+        states = {
+            "aborted": self.aborted,
+            "done": self.done,
+            "queued": self._queued is not None,
+            "not done": True,
+        }
+        state = next(name for name, holds in states.items() if holds)
         return f"<{type(self).__name__} {self._operation}: {state}>"
 
     def _check(self, response: httpx.Response) -> None:
@@ -281,8 +311,16 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         if not deadline.remaining():
             raise self._idle_error()
 
-    def _failure(self, error: Exception) -> SiteAssistError:
+    def _check_readable(self) -> None:
+        """Raise if an iteration cannot start: outside the block of a stream with more to come."""
+        more = not self._reader.done and self._queued is None and self._failed is None
+        if self._response is None or (self._closed and more):
+            raise self._not_open()
+
+    def _failure(self, error: BaseException) -> SiteAssistError:
         """Return the error for a stream that ended early."""
+        if isinstance(error, SiteAssistError):
+            return error
         if isinstance(error, (StopIteration, StopAsyncIteration)):
             return self._reader.truncated(None)
         if isinstance(error, (TimeoutError, httpx.TimeoutException)):
@@ -291,13 +329,43 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
             return failed
         if isinstance(error, httpx.DecodingError):
             return self._reader.unreadable(error)
-        return self._reader.truncated(error)
+        if isinstance(error, httpx.HTTPError):
+            return self._reader.truncated(error)
+        # Nothing that this module expects, such as a KeyboardInterrupt: its text is its own.
+        return self._reader.truncated(InterruptedError("reading was interrupted"))
+
+    def _piece(self, event: EventT) -> str | None:
+        """Return the text that an event adds, or None.
+
+        Half a character is kept until the other one arrives, or its text ends.
+        """
+        kind = getattr(event, "type_", None)
+        if kind == "text-delta":
+            delta: str = event.delta  # type: ignore[attr-defined]  # the type guarantees it
+            if delta.isascii() and not self._halves:
+                return delta
+            id_: str = event.id  # type: ignore[attr-defined]  # the type guarantees it
+            words, half = join_surrogates(self._halves.pop(id_, "") + delta)
+            if half:
+                self._halves[id_] = half
+            return words if words or not half else None
+        if kind in {"text-start", "text-end"} and self._halves:
+            return self._halves.pop(event.id, None)  # type: ignore[attr-defined]  # the type guarantees it
+        return None
+
+    def _rest(self) -> str | None:
+        """Return a half that stayed without another when the stream ended."""
+        return self._halves.popitem()[1] if self._halves else None
 
     def _idle_error(self) -> APITimeoutError:
         # Without `idle_timeout`, a transport may still have its own timeout.
         limit = "in time" if self._idle is None else f"for {self._idle:g} s"
         msg = f"no event arrived {limit}"
         return APITimeoutError(msg, operation=self._operation)
+
+    def _busy(self) -> SiteAssistError:
+        msg = "the stream is being read already: it has one reader at a time"
+        return SiteAssistError(msg, operation=self._operation)
 
     def _opened_before(self) -> SiteAssistError:
         msg = "a stream can be opened only once; call the method again"
@@ -317,8 +385,8 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
     `StreamError` if the service reports a failure, `StreamTruncatedError` if the
     stream ends without its terminal marker, `StreamDecodeError` for an invalid
     event, and `APITimeoutError` if no event arrives for ``idle_timeout``
-    seconds; comments do not count as events. `text` and `parts` keep the part of
-    the answer that had arrived.
+    seconds; comments do not count as events. Reading on raises the error again.
+    `text` and `parts` keep the part of the answer that had arrived.
     """
 
     def __init__(
@@ -333,6 +401,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
         self._events: Generator[EventT] | None = None
+        self._next: Callable[[], EventT] = self._refuse
 
     def __enter__(self) -> Self:
         """Send the request."""
@@ -342,11 +411,12 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         try:
             self._check(response)
             if response.status_code == _QUEUED:
-                self._queued = _queued(response, Deadline(self._idle))
+                self._queued = _notice(response, Deadline(self._idle))
         except BaseException:
             response.close()
             raise
-        self._events = self._read(response)
+        self._events = self._read(response) if self._queued is None else _nothing()
+        self._next = self._events.__next__
         return self
 
     def __exit__(
@@ -365,26 +435,41 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
             try:
                 self._events.close()
             except ValueError:
-                # Another thread is reading: shut down its socket.
+                # Another thread is reading.
+                if self._response is not None and _is_shared(self._response):
+                    # It closes the response; hanging up would end other streams.
+                    return
                 _hang_up(self._response)
         if self._response is not None:
             self._response.close()
 
-    def __iter__(self) -> Iterator[EventT]:
+    def __iter__(self) -> Self:
         """Continue reading where it stopped."""
-        if self._events is None or (self._closed and not self.done and self._queued is None):
-            raise self._not_open()
-        return self._events
+        self._check_readable()
+        return self
 
     def __next__(self) -> EventT:
         """Return the next event."""
-        return next(iter(self))
+        try:
+            return self._next()
+        except StopIteration:
+            # A generator that raised an error has ended, too.
+            if self._failed is None:
+                raise
+        except ValueError:
+            # A generator that is running cannot continue.
+            raise self._busy() from None
+        raise self._failed.with_traceback(None)
+
+    def _refuse(self) -> EventT:
+        raise self._not_open()
 
     def text_deltas(self) -> Iterator[str]:
-        """Yield the pieces of the text as they arrive."""
-        for event in self:
-            if getattr(event, "type_", None) == "text-delta":
-                yield event.delta  # type: ignore[attr-defined]  # the type guarantees it
+        """Return the pieces of the text as they arrive.
+
+        A character whose halves arrive in two deltas is in one piece.
+        """
+        return _TextDeltas(self)
 
     def until_done(self) -> Self:
         """Read to the end and return the stream."""
@@ -393,30 +478,63 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         return self
 
     def _read(self, response: httpx.Response) -> Generator[EventT]:
-        if self._queued is not None:
-            return
         reader = self._reader
-        chunks = response.iter_bytes()
         deadline = Deadline(self._idle)
-        failed = None
-        while not reader.done:
-            # The same as `with deadline`, but faster.
-            before, current.at = current.at, deadline.at
-            try:
-                chunk = next(chunks)
-            except (StopIteration, httpx.HTTPError) as error:
-                failed = self._failure(error)
-                break
-            finally:
-                current.at = before
-            if (yield from reader.read(chunk)):
-                self._check_idle(deadline)
-            else:
-                deadline.restart()
-        if failed is not None:
+        chunks: Iterator[bytes] = iter(())
+        try:
+            chunks = pieces(response)
+            while not reader.done:
+                # The same as `with deadline`, but faster.
+                before, current.at = current.at, deadline.at
+                try:
+                    chunk = next(chunks)
+                finally:
+                    current.at = before
+                if self._closed:
+                    response.close()
+                    break
+                yield from reader.read(chunk)
+                if reader.silent:
+                    self._check_idle(deadline)
+                else:
+                    deadline.restart()
+        except GeneratorExit:
+            raise
+        except (StopIteration, httpx.HTTPError) as error:
+            self._failed = self._failure(error)
+        except BaseException as error:
+            self._failed = self._failure(error)
+            raise
+        if self._failed is not None:
             # Raised after the handler: the context of the error would show the request.
-            raise failed
-        _drain(chunks)
+            raise self._failed
+        if not reader.done:
+            self._failed = reader.truncated(InterruptedError("closed by another thread"))
+            raise self._failed
+        if _can_drain(response):
+            _drain(chunks)
+
+
+class _TextDeltas(Iterator[str]):
+    """The pieces of the text of a stream."""
+
+    def __init__(self, stream: Stream[Any, Any, Any]) -> None:
+        stream._check_readable()
+        self._stream = stream
+
+    def __next__(self) -> str:
+        for event in self._stream:
+            piece = self._stream._piece(event)
+            if piece is not None:
+                return piece
+        rest = self._stream._rest()
+        if rest is None:
+            raise StopIteration
+        return rest
+
+
+def _nothing() -> Generator[Any]:
+    yield from ()
 
 
 def _hang_up(response: httpx.Response | None) -> None:
@@ -428,11 +546,28 @@ def _hang_up(response: httpx.Response | None) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _queued(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
+def _is_shared(response: httpx.Response) -> bool:
+    """Return whether a connection carries several responses at a time."""
+    return bool(response.extensions.get("http_version", b"").startswith(b"HTTP/2"))
+
+
+def _can_drain(response: httpx.Response) -> bool:
+    """Return whether reading on keeps its deadline, and makes a connection available.
+
+    A transport that ignores the deadline would wait for the end of the body, and
+    httpcore ends all streams of an HTTP/2 connection when one is late.
+    """
+    stream = response.extensions.get("network_stream")
+    return getattr(stream, "respects_deadlines", False) and not _is_shared(response)
+
+
+def _notice(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
     """Read the text of a 202; the message is queued even if it does not arrive."""
+    limit = Deadline(min(deadline.remaining(), _TEXT_TIMEOUT))
     try:
-        with Deadline(min(deadline.remaining(), _TEXT_TIMEOUT)):
-            return QueuedNotice(response.read().decode("utf-8", "replace"))
+        with limit:
+            read(response, limit, _LARGEST_TEXT)
+        return QueuedNotice(response.content.decode("utf-8", "replace"))
     except httpx.HTTPError:
         return QueuedNotice("")
 
@@ -455,8 +590,9 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
     `StreamError` if the service reports a failure, `StreamTruncatedError` if the
     stream ends without its terminal marker, `StreamDecodeError` for an invalid
     event, and `APITimeoutError` if no event arrives for ``idle_timeout``
-    seconds; comments do not count as events. `text` and `parts` keep the part of
-    the answer that had arrived.
+    seconds; comments do not count as events. Reading on raises the error again.
+    A wait that is cancelled loses nothing: the next read continues. `text` and
+    `parts` keep the part of the answer that had arrived.
     """
 
     def __init__(
@@ -470,21 +606,29 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         """Store the functions that send the request and return the secrets."""
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
-        self._events: AsyncIterator[EventT] | None = None
+        self._feed: TaskFeed | DirectFeed | None = None
+        # The events of the current chunk.
+        self._events: Iterable[EventT] = ()
+        self._finished = False
+        self._deadline: Deadline | None = None
+        # The seconds that were left when a wait was cancelled.
+        self._left: float | None = None
 
     async def __aenter__(self) -> Self:
         """Send the request."""
-        if self._response is not None:
+        from siteassist_runtime.streaming.feed import make_feed
+
+        if self._feed is not None:
             raise self._opened_before()
-        response = self._response = await self._start()
+        feed = self._feed = make_feed(self._start)
+        response = self._response = await feed.open()
         try:
             self._check(response)
             if response.status_code == _QUEUED:
-                self._queued = await _queued_async(response, Deadline(self._idle))
+                self._queued = await _notice_async(feed, Deadline(self._idle))
         except BaseException:
-            await response.aclose()
+            await feed.aclose()
             raise
-        self._events = self._read(response)
         return self
 
     async def __aexit__(
@@ -499,28 +643,78 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
     async def aclose(self) -> None:
         """Close the connection; `text` and `parts` stay available."""
         self._closed = True
-        if self._response is not None:
-            await self._response.aclose()
-        if self._events is not None:
-            # Another task may be reading; it ends because the response is closed.
-            with suppress(RuntimeError):
-                await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
+        self._events = ()
+        if self._feed is not None:
+            await self._feed.aclose()
 
-    def __aiter__(self) -> AsyncIterator[EventT]:
+    def __aiter__(self) -> Self:
         """Continue reading where it stopped."""
-        if self._events is None or (self._closed and not self.done and self._queued is None):
-            raise self._not_open()
-        return self._events
+        self._check_readable()
+        return self
 
     async def __anext__(self) -> EventT:
         """Return the next event."""
-        return await anext(aiter(self))
+        reader = self._reader
+        try:
+            for event in self._events:
+                return event
+        except BaseException as error:
+            self._failed = self._failure(error)
+            raise
+        while not reader.done and (chunk := await self._chunk()) is not None:
+            self._events = reader.read(chunk)
+            try:
+                for event in self._events:
+                    return event
+            except BaseException as error:
+                self._failed = self._failure(error)
+                raise
+        if reader.done and not self._finished and self._feed is not None:
+            self._finished = True
+            await self._feed.finish(_DRAIN)
+        raise StopAsyncIteration
 
-    async def text_deltas(self) -> AsyncIterator[str]:
-        """Yield the pieces of the text as they arrive."""
-        async for event in self:
-            if getattr(event, "type_", None) == "text-delta":
-                yield event.delta  # type: ignore[attr-defined]  # the type guarantees it
+    async def _chunk(self) -> bytes | None:
+        """Return the next chunk, or None if there is nothing to read."""
+        feed = self._feed
+        if self._response is None or feed is None:
+            raise self._not_open()
+        if self._failed is not None:
+            raise self._failed.with_traceback(None)
+        if self._closed or self._queued is not None:
+            return None
+        if feed.awaited:
+            raise self._busy()
+        try:
+            return await feed.next(self._running_deadline())
+        except (StopAsyncIteration, TimeoutError, httpx.HTTPError, APITimeoutError) as error:
+            failed = self._failed = self._failure(error)
+        except BaseException:
+            # The time until the next read does not count.
+            self._left = None if self._deadline is None else self._deadline.remaining()
+            raise
+        # Raised after the handler: the context of the error would show the request.
+        raise failed
+
+    def _running_deadline(self) -> Deadline:
+        """Return the deadline for the next event, which comments do not restart."""
+        if self._deadline is None:
+            self._deadline = Deadline(self._idle)
+        elif self._left is not None:
+            self._deadline.resume(self._left)
+            self._left = None
+        elif self._reader.silent:
+            self._check_idle(self._deadline)
+        else:
+            self._deadline.restart()
+        return self._deadline
+
+    def text_deltas(self) -> AsyncIterator[str]:
+        """Return the pieces of the text as they arrive.
+
+        A character whose halves arrive in two deltas is in one piece.
+        """
+        return _AsyncTextDeltas(self)
 
     async def until_done(self) -> Self:
         """Read to the end and return the stream."""
@@ -528,54 +722,34 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
             pass
         return self
 
-    async def _read(self, response: httpx.Response) -> AsyncIterator[EventT]:
-        if self._queued is not None:
-            return
-        from anyio import fail_after
 
-        reader = self._reader
-        chunks = response.aiter_bytes()
-        deadline = Deadline(self._idle)
-        failed = None
-        while not reader.done:
-            try:
-                with fail_after(deadline.remaining()):
-                    chunk = await anext(chunks)
-            except (StopAsyncIteration, TimeoutError, httpx.HTTPError) as error:
-                failed = self._failure(error)
-                break
-            silent = True
-            for event in reader.read(chunk):
-                silent = False
-                yield event
-            if silent:
-                self._check_idle(deadline)
-            else:
-                deadline.restart()
-        if failed is not None:
-            # Raised after the handler: the context of the error would show the request.
-            raise failed
-        await _drain_async(chunks)
+class _AsyncTextDeltas(AsyncIterator[str]):
+    """The pieces of the text of a stream."""
+
+    def __init__(self, stream: AsyncStream[Any, Any, Any]) -> None:
+        stream._check_readable()
+        self._stream = stream
+
+    async def __anext__(self) -> str:
+        async for event in self._stream:
+            piece = self._stream._piece(event)
+            if piece is not None:
+                return piece
+        rest = self._stream._rest()
+        if rest is None:
+            raise StopAsyncIteration
+        return rest
 
 
-async def _queued_async(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
+async def _notice_async(feed: TaskFeed | DirectFeed, deadline: Deadline) -> QueuedNotice:
     """Read the text of a 202; the message is queued even if it does not arrive."""
-    from anyio import fail_after
-
+    limit = Deadline(min(deadline.remaining(), _TEXT_TIMEOUT))
+    text = b""
     try:
-        with fail_after(min(deadline.remaining(), _TEXT_TIMEOUT)):
-            return QueuedNotice((await response.aread()).decode("utf-8", "replace"))
+        while len(text) <= _LARGEST_TEXT:
+            text += await feed.next(limit)
+    except StopAsyncIteration:
+        return QueuedNotice(text.decode("utf-8", "replace"))
     except (TimeoutError, httpx.HTTPError):
-        return QueuedNotice("")
-
-
-async def _drain_async(chunks: AsyncIterator[bytes]) -> None:
-    """Read to the end of the response, so that its connection can be reused."""
-    from anyio import move_on_after
-
-    try:
-        with move_on_after(_DRAIN):
-            async for _ in chunks:
-                pass
-    except httpx.HTTPError:
         pass
+    return QueuedNotice("")

@@ -52,7 +52,13 @@ from siteassist.models.tool_part import ToolPart
 from siteassist_runtime.streaming import sse, stream
 from siteassist_runtime.streaming.events import BY_TYPE
 from siteassist_runtime.streaming.queued import QueuedNotice
-from siteassist_runtime.streaming.stream import AsyncStream, EventTable, Stream, StreamFormat
+from siteassist_runtime.streaming.stream import (
+    AsyncStream,
+    EventTable,
+    Stream,
+    StreamFormat,
+    _Reader,
+)
 from tests.runtime.helpers import BASE_URL, FakeTime
 
 TOKEN = "sk_test_1234567890abcdef"
@@ -537,12 +543,22 @@ def test_unusual_json_is_parsed_alike(loads: Loads, data: str) -> None:
     ]
 
 
-def test_split_surrogate_pair_is_joined(loads: Loads) -> None:
-    """A character split between two deltas is joined again."""
+def test_split_surrogate_pair_is_joined(play: Play, loads: Loads) -> None:
+    """A character split between two deltas is joined again, in texts and in reasoning."""
     assert loads is stream._loads
-    outcome = play_sync([frames(delta("\ud83d"), delta("\udc4b")), DONE])
-    assert outcome.error is None
-    assert "\ud83d\udc4b" == outcome.stream.text
+    halves = [
+        {"type": "reasoning-delta", "id": "r", "delta": "\ud83d"},
+        {"type": "reasoning-delta", "id": "r", "delta": "\udc4b"},
+        delta("Hi \ud83d"),
+        delta("\udc4b!"),
+    ]
+    for chunks in ([frames(*halves), DONE], [*map(frame, halves), DONE]):
+        outcome = play(chunks)
+        assert outcome.error is None
+        assert "Hi 👋!" == outcome.stream.text
+        assert ["👋", "Hi 👋!"] == [part.to_dict()["text"] for part in outcome.stream.parts]
+        # Events stay as they were sent.
+        assert [event["delta"] for event in halves] == [event.delta for event in outcome.events]
 
 
 def test_invalid_event_is_shown_truncated_and_redacted(play: Play) -> None:
@@ -703,9 +719,44 @@ def test_nothing_counts_after_the_end(
     assert ("Hi", [delta("Hi")]) == (outcome.stream.text, outcome.dicts)
 
 
-def test_body_is_read_to_its_end(play: Play) -> None:
-    """The body is read to its end, so that the connection can be reused."""
-    outcome = play([DONE, PING, PING])
+class Bounded:
+    """A connection that respects deadlines, as those do that the client opens."""
+
+    respects_deadlines = True
+
+
+def respecting(body: Body, **extensions: Any) -> httpx.MockTransport:
+    """Return a transport whose connections respect deadlines."""
+    return httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=EVENT_STREAM, stream=body, extensions=extensions)
+    )
+
+
+@pytest.mark.parametrize(
+    ("extensions", "given"),
+    [
+        ({"network_stream": Bounded(), "http_version": b"HTTP/1.1"}, 3),
+        # Reading on could wait for ever.
+        ({}, 1),
+        ({"network_stream": object()}, 1),
+        # A read that is late would end the other streams of the connection.
+        ({"network_stream": Bounded(), "http_version": b"HTTP/2"}, 1),
+    ],
+)
+def test_body_is_read_to_its_end(extensions: dict[str, Any], given: int) -> None:
+    """The body is read to its end if that keeps its deadline, to reuse the connection."""
+    body = Body([DONE, PING, PING])
+    with (
+        SiteAssist(token=TOKEN, transport=respecting(body, **extensions)) as client,
+        client.send_message_stream("c", content="Hi") as read,
+    ):
+        read.until_done()
+    assert (given, True) == (body.given, body.closed)
+
+
+def test_async_body_is_read_to_its_end() -> None:
+    """An async body is read to its end, so that the connection can be reused."""
+    outcome = play_async([DONE, PING, PING])
     assert 3 == outcome.body.given
     assert outcome.body.closed
 
@@ -719,10 +770,16 @@ def test_endless_body_is_abandoned(clock: FakeTime) -> None:
             clock.now += 0.03
             yield PING
 
-    outcome = play_sync(endless())
-    assert (None, True) == (outcome.error, outcome.stream.done)
-    assert 5 == outcome.body.given
-    assert outcome.body.closed
+    body = Body(endless())
+    transport = respecting(body, network_stream=Bounded())
+    with (
+        SiteAssist(token=TOKEN, transport=transport) as client,
+        client.send_message_stream("c", content="Hi") as read,
+    ):
+        read.until_done()
+    assert read.done
+    assert 5 == body.given
+    assert body.closed
 
 
 def test_endless_async_body_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -948,14 +1005,279 @@ def test_two_streams_share_nothing() -> None:
     assert ("abc", "other") == (first.text, second.text)
 
 
-def test_stream_ends_after_an_error() -> None:
-    """After an error a stream yields nothing more and is not done."""
-    read, _ = sync_stream(frame({"type": "error", "errorText": "no"}), frame(delta("never")), DONE)
+# The state after a failure
+
+FAILURES: list[tuple[list[bytes | Exception], type[SiteAssistError]]] = [
+    ([frame({"type": "error", "errorText": "no"}), frame(delta("never")), DONE], StreamError),
+    ([frame("rubbish"), frame(delta("never")), DONE], StreamDecodeError),
+    ([frame(delta("a")) + frame("rubbish") + frame(delta("never")) + DONE], StreamDecodeError),
+    ([frame(delta("a"))], StreamTruncatedError),
+    ([httpx.ReadError("reset"), DONE], StreamTruncatedError),
+    ([httpx.ReadTimeout("late"), DONE], APITimeoutError),
+]
+
+
+@pytest.mark.parametrize(("chunks", "kind"), FAILURES)
+def test_failed_stream_stays_failed(
+    chunks: list[bytes | Exception], kind: type[SiteAssistError]
+) -> None:
+    """A failed stream fails again, however it is read; it never ends as if it were complete."""
+    read, _ = sync_stream(*chunks)
+    ways: list[Callable[[], Any]] = [
+        read.until_done,
+        lambda: list(read),
+        lambda: next(read),
+        lambda: list(read.text_deltas()),
+    ]
     with read:
-        with pytest.raises(StreamError):
-            next(read)
-        assert [] == list(read)
-    assert ("", False) == (read.text, read.done)
+        events, deltas = iter(read), read.text_deltas()
+        seen = []
+        for way in (*ways, *ways, lambda: next(events), lambda: next(deltas)):
+            with pytest.raises(SiteAssistError) as caught:
+                way()
+            seen.append(caught.value)
+    assert {kind} == {type(error) for error in seen}
+    assert ["op"] * len(seen) == [error.operation for error in seen]
+    # After the block, too.
+    with pytest.raises(kind):
+        read.until_done()
+    assert (read.text in {"", "a"}, False) == (True, read.done)
+
+
+@pytest.mark.parametrize(("chunks", "kind"), FAILURES)
+def test_failed_async_stream_stays_failed(
+    chunks: list[bytes | Exception], kind: type[SiteAssistError]
+) -> None:
+    """The same holds for an async stream."""
+    read, _ = async_stream(*chunks)
+
+    async def main() -> None:
+        async with read:
+            events, deltas = aiter(read), read.text_deltas()
+            for way in 4 * (
+                read.until_done,
+                lambda: anext(read),
+                lambda: anext(events),
+                lambda: anext(deltas),
+                lambda: anext(read.text_deltas()),
+            ):
+                with pytest.raises(kind):
+                    await way()
+        with pytest.raises(kind):
+            await read.until_done()
+
+    awaited(main)
+    assert (read.text in {"", "a"}, False) == (True, read.done)
+
+
+def interrupted(*_: object) -> Any:
+    """Fail as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+class Interrupted(Body):
+    """A body whose second chunk is interrupted by Ctrl-C."""
+
+    def _next(self, chunk: bytes | Exception) -> bytes:
+        if self.given:
+            raise KeyboardInterrupt
+        return super()._next(chunk)
+
+
+def test_interrupted_read_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while waiting or while decoding does not end the stream as if it were complete."""
+    waiting = opened_by(Interrupted([frame(delta("a")), DONE]))
+    decoding, _ = sync_stream(frame(delta("a")), frame({"type": "x"}) + frame(delta("b")), DONE)
+    with waiting, decoding:
+        for read in (waiting, decoding):
+            assert "a" == next(read).delta
+            monkeypatch.setattr(_Reader, "_other", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(read)
+            for _ in range(2):
+                with pytest.raises(StreamTruncatedError, match="reading was interrupted"):
+                    read.until_done()
+
+
+def test_interrupted_async_read_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same holds for an async stream, in either half of a chunk."""
+    monkeypatch.setattr(_Reader, "_other", interrupted)
+
+    async def main(*events: dict[str, Any]) -> None:
+        read, _ = async_stream(frames(*events, delta("never")), DONE)
+        async with read:
+            with pytest.raises(KeyboardInterrupt):
+                await read.until_done()
+            with pytest.raises(StreamTruncatedError, match="reading was interrupted"):
+                await read.until_done()
+
+    awaited(lambda: main({"type": "x"}))
+    awaited(lambda: main(delta("a"), {"type": "x"}))
+
+
+def test_cancelled_wait_loses_nothing() -> None:
+    """A wait that is cancelled, or that times out, can be repeated."""
+    body = Stalled([frame(delta("a")), frame(delta("b")), frame(delta("c")) + DONE], 0.05)
+
+    async def start() -> httpx.Response:
+        return httpx.Response(200, headers=EVENT_STREAM, stream=body)
+
+    async def main() -> None:
+        read: AsyncStream[Any, Any, Any] = AsyncStream("op", FORM, 5.0, start)
+        deltas = []
+        cancelled = 0
+        async with read:
+            pieces = read.text_deltas()
+            while not read.done:
+                try:
+                    deltas.append(await asyncio.wait_for(anext(pieces), 0.005))
+                except TimeoutError:
+                    cancelled += 1
+                except StopAsyncIteration:
+                    break
+        assert ["a", "b", "c"] == deltas
+        assert cancelled > 3
+        assert ("abc", True) == (read.text, read.done)
+
+    awaited(main)
+
+
+def test_polling_does_not_outrun_the_idle_timeout() -> None:
+    """Waits that are cancelled count; the time between them does not."""
+    body = Stalled([], None)
+
+    async def start() -> httpx.Response:
+        return httpx.Response(200, headers=EVENT_STREAM, stream=body)
+
+    async def main() -> int:
+        read: AsyncStream[Any, Any, Any] = AsyncStream("op", FORM, 0.1, start)
+        cancelled = 0
+        async with read:
+            while True:
+                try:
+                    await asyncio.wait_for(anext(read), 0.02)
+                except TimeoutError:
+                    cancelled += 1
+                    await asyncio.sleep(0.1)
+                except APITimeoutError:
+                    return cancelled
+
+    assert awaited(main) >= 2
+
+
+def test_stream_has_one_reader_at_a_time() -> None:
+    """A second thread or task that reads gets an error; the first one goes on."""
+    body = Waiting()
+    read = opened_by(body)
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        with pytest.raises(StreamTruncatedError):
+            read.until_done()
+
+    with read:
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            assert body.reading.wait(WATCHDOG)
+            for way in (lambda: next(read), lambda: next(read.text_deltas()), read.until_done):
+                with pytest.raises(SiteAssistError, match="is being read already") as error:
+                    way()
+                caught.append(error.value)
+        finally:
+            body.ended.set()
+            thread.join()
+    assert {SiteAssistError} == {type(error) for error in caught}
+
+
+def test_async_stream_has_one_reader_at_a_time() -> None:
+    """The same holds for tasks."""
+    body = Stalled([frame(delta("a")) + DONE], 0.05)
+
+    async def start() -> httpx.Response:
+        return httpx.Response(200, headers=EVENT_STREAM, stream=body)
+
+    async def main() -> None:
+        read: AsyncStream[Any, Any, Any] = AsyncStream("op", FORM, None, start)
+        async with read:
+            first = asyncio.create_task(read.until_done())
+            await asyncio.sleep(0)
+            with pytest.raises(SiteAssistError, match="is being read already"):
+                await anext(read)
+            await first
+        assert ("a", True) == (read.text, read.done)
+
+    awaited(main)
+
+
+# Aborted answers, identifiers, split characters
+
+
+def test_aborted_answer_is_not_done(play: Play) -> None:
+    """An answer that the service aborted is not complete, although its marker arrives."""
+    outcome = play([frames(delta("half"), {"type": "abort", "reason": "stopped"}) + DONE])
+    assert outcome.error is None
+    assert (True, False, "half") == (
+        outcome.stream.aborted,
+        outcome.stream.done,
+        outcome.stream.text,
+    )
+    assert repr(outcome.stream).endswith("sendMessage: aborted>")
+    assert not play([frame(delta("whole")) + DONE]).stream.aborted
+
+
+@pytest.mark.parametrize(
+    ("start", "finish", "expected"),
+    [
+        ({}, {}, (None, None)),
+        ({"messageId": "m"}, {"finishReason": "stop"}, ("m", "stop")),
+        ({"messageId": 7}, {"finishReason": None}, (None, None)),
+    ],
+)
+def test_message_id_and_finish_reason(
+    play: Play, start: dict[str, Any], finish: dict[str, Any], expected: tuple[Any, Any]
+) -> None:
+    """The identifier and the reason are those of the protocol, or None."""
+    body = frames({"type": "start", **start}, delta("Hi"), {"type": "finish", **finish}) + DONE
+    read = play([body]).stream
+    assert expected == (read.message_id, read.finish_reason)
+
+
+SPLIT = ["Hi \ud83d", "\ude00", " \ud83d", "\ude00\ud83d", "x", "\ude00", "ok \ud83d"]
+
+
+def test_text_deltas_join_split_characters() -> None:
+    """No piece ends in half a character, unless the other half never comes."""
+    events = [frame(delta(words)) for words in SPLIT]
+    expected = ["Hi ", "😀", " ", "😀", "\ud83dx", "\ude00", "ok ", "\ud83d"]
+    read, _ = sync_stream(*events, DONE)
+    with read:
+        pieces = []
+        for piece in read.text_deltas():
+            pieces.append(piece)
+            assert "".join(pieces) == read.text or read.done
+    assert expected == pieces
+    assert "".join(expected) == read.text
+    awaited_read, _ = async_stream(*events, DONE)
+
+    async def main() -> list[str]:
+        async with awaited_read:
+            return [piece async for piece in awaited_read.text_deltas()]
+
+    assert expected == awaited(main)
+
+
+@pytest.mark.parametrize("kind", ["text-start", "text-end"])
+def test_half_a_character_belongs_to_its_text(play: Play, kind: str) -> None:
+    """The half at the end of a text is not joined with the next text."""
+    events = frames(delta("a\ud83d", "1"), {"type": kind, "id": "1"}, delta("\ude00", "2")) + DONE
+    body = Body([events])
+    with (
+        SiteAssist(token=TOKEN, transport=answering(body, 200, EVENT_STREAM)) as client,
+        client.send_message_stream("c", content="Hi") as read,
+    ):
+        assert ["a", "\ud83d", "\ude00"] == list(read.text_deltas())
+    assert "a\ud83d\ude00" == read.text == play([events]).stream.text
 
 
 # Leaving early

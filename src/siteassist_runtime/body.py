@@ -1,0 +1,159 @@
+"""Bodies of responses: decompression in pieces, and limits on size and time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+
+from siteassist_runtime.deadline import Deadline
+
+_PIECE = 256 * 1024
+"""The maximum size of a decompressed piece in bytes."""
+_HEAD = 2
+"""The size of the header of zlib in bytes."""
+
+
+class TooLargeError(httpx.DecodingError):
+    """The body is larger than the limit."""
+
+
+class _Decompressor:
+    """Decompresses gzip and deflate, the encodings that the client accepts.
+
+    The decoders of httpx decompress each chunk at once, to up to a thousand times its
+    size, and support whatever else happens to be installed.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        # With 32 added, zlib recognises the header of gzip and of zlib.
+        self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        # Some servers leave out the header of deflate; it has two bytes.
+        self._head: bytes | None = b"" if encoding == "deflate" else None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Yield the decompressed data in pieces."""
+        if self._head is not None:
+            data = self._head + data
+            if len(data) < _HEAD:
+                self._head = data
+                return
+            self._head = None
+            if data[0] & 0x0F != zlib.DEFLATED or int.from_bytes(data[:2], "big") % 31:
+                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
+        # Whatever follows the end of the compressed data is ignored.
+        while not self._zlib.eof:
+            try:
+                piece = self._zlib.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise httpx.DecodingError(str(error)) from error
+            data = self._zlib.unconsumed_tail
+            if piece:
+                yield piece
+            # A full piece may leave output behind, even if it leaves no input.
+            if not data and len(piece) < _PIECE:
+                return
+
+
+def _decompressor(response: httpx.Response) -> _Decompressor | None:
+    """Return the decompressor for the body, or None if it is not compressed."""
+    named = response.headers.get("content-encoding", "").lower().split(",")
+    encodings = [name for text in named if (name := text.strip()) not in {"", "identity"}]
+    if not encodings:
+        return None
+    if len(encodings) > 1 or encodings[0] not in {"gzip", "x-gzip", "deflate"}:
+        raise httpx.DecodingError(f"unsupported content encoding {', '.join(encodings)!r}")
+    return _Decompressor(encodings[0])
+
+
+def pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Return the decompressed body in pieces."""
+    if response.is_stream_consumed:
+        return iter((response.content,))
+    decompressor = _decompressor(response)
+    if decompressor is None:
+        return response.iter_raw()
+    return (piece for raw in response.iter_raw() for piece in decompressor.pieces(raw))
+
+
+def pieces_async(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Return the decompressed body in pieces, asynchronously."""
+    if response.is_stream_consumed:
+        return _one(response.content)
+    decompressor = _decompressor(response)
+    if decompressor is None:
+        return response.aiter_raw()
+    return _decompressed(response, decompressor)
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _decompressed(
+    response: httpx.Response, decompressor: _Decompressor
+) -> AsyncIterator[bytes]:
+    from anyio.lowlevel import checkpoint
+
+    async for raw in response.aiter_raw():
+        for piece in decompressor.pieces(raw):
+            yield piece
+            if len(piece) == _PIECE:
+                # Other tasks, and timeouts, get their turn.
+                await checkpoint()
+
+
+class _Collector:
+    """The pieces of a body up to the limits."""
+
+    def __init__(self, deadline: Deadline, largest: int | None) -> None:
+        self._deadline = deadline
+        self._largest = largest
+        self._size = 0
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._largest is not None and self._size > self._largest:
+            raise TooLargeError(f"larger than {self._largest:,} bytes (max_response_bytes)")
+        if self._pieces and not self._deadline.remaining():
+            raise httpx.ReadTimeout("the body did not end in time")
+        self._pieces.append(piece)
+
+    def content(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
+    """Read the body of a response and always release its connection."""
+    content = b""
+    try:
+        collector = _Collector(deadline, largest)
+        for piece in pieces(response):
+            collector.add(piece)
+        content = collector.content()
+    except httpx.DecodingError:
+        # An error status is reported without its body.
+        if response.is_success:
+            raise
+    finally:
+        response.close()
+    response._content = content
+
+
+async def read_async(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
+    """Read the body of a response and always release its connection."""
+    content = b""
+    try:
+        collector = _Collector(deadline, largest)
+        async for piece in pieces_async(response):
+            collector.add(piece)
+        content = collector.content()
+    except httpx.DecodingError:
+        # An error status is reported without its body.
+        if response.is_success:
+            raise
+    finally:
+        await response.aclose()
+    response._content = content
