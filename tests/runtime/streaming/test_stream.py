@@ -1023,16 +1023,18 @@ def test_failed_stream_stays_failed(
 ) -> None:
     """A failed stream fails again, however it is read; it never ends as if it were complete."""
     read, _ = sync_stream(*chunks)
-    ways: list[Callable[[], Any]] = [
-        read.until_done,
-        lambda: list(read),
-        lambda: next(read),
-        lambda: list(read.text_deltas()),
-    ]
     with read:
         events, deltas = iter(read), read.text_deltas()
+        ways: list[Callable[[], Any]] = [
+            read.until_done,
+            lambda: list(read),
+            lambda: next(read),
+            lambda: list(read.text_deltas()),
+            lambda: next(events),
+            lambda: next(deltas),
+        ]
         seen = []
-        for way in (*ways, *ways, lambda: next(events), lambda: next(deltas)):
+        for way in 2 * ways:
             with pytest.raises(SiteAssistError) as caught:
                 way()
             seen.append(caught.value)
@@ -1054,13 +1056,14 @@ def test_failed_async_stream_stays_failed(
     async def main() -> None:
         async with read:
             events, deltas = aiter(read), read.text_deltas()
-            for way in 4 * (
+            ways: list[Callable[[], Any]] = [
                 read.until_done,
                 lambda: anext(read),
                 lambda: anext(events),
                 lambda: anext(deltas),
                 lambda: anext(read.text_deltas()),
-            ):
+            ]
+            for way in 4 * ways:
                 with pytest.raises(kind):
                     await way()
         with pytest.raises(kind):
@@ -1070,7 +1073,7 @@ def test_failed_async_stream_stays_failed(
     assert (read.text in {"", "a"}, False) == (True, read.done)
 
 
-def interrupted(*_: object) -> Any:
+def interrupted(*_: object) -> None:
     """Fail as Ctrl-C does."""
     raise KeyboardInterrupt
 
@@ -1355,6 +1358,77 @@ def test_another_thread_can_close_the_stream() -> None:
     finally:
         body.ended.set()
         thread.join()
+
+
+class Socket:
+    """A connection that records whether it was shut down."""
+
+    def __init__(self) -> None:
+        self.down = False
+
+    def get_extra_info(self, _info: str) -> Socket:
+        """Return the socket."""
+        return self
+
+    def shutdown(self, _how: int) -> None:
+        """Record the shutdown."""
+        self.down = True
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/2"])
+def test_closing_hangs_up_unless_streams_share_the_connection(version: bytes) -> None:
+    """Another thread's close shuts down its own connection only, never one of several streams."""
+    connection = Socket()
+    body = Waiting()
+    extensions = {"network_stream": connection, "http_version": version}
+    response = httpx.Response(200, headers=EVENT_STREAM, stream=body, extensions=extensions)
+    read: Stream[Any, Any, Any] = Stream("op", FORM, None, lambda: response)
+
+    def work() -> None:
+        with read, pytest.raises(StreamTruncatedError):
+            read.until_done()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert body.reading.wait(WATCHDOG)
+        read.close()
+        assert (version == b"HTTP/1.1") == connection.down == body.closed
+    finally:
+        body.ended.set()
+        thread.join()
+    assert body.closed
+
+
+class Late(Waiting):
+    """A body whose chunk arrives after it was closed."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Wait to be released."""
+        self.reading.set()
+        self.ended.wait(WATCHDOG)
+        yield frame(delta("late"))
+
+
+def test_chunk_after_the_close_is_not_read() -> None:
+    """A chunk that arrives after another thread's close ends the reading."""
+    body = Late()
+    response = httpx.Response(
+        200, headers=EVENT_STREAM, stream=body, extensions={"http_version": b"HTTP/2"}
+    )
+    read: Stream[Any, Any, Any] = Stream("op", FORM, None, lambda: response)
+
+    def work() -> None:
+        with read, pytest.raises(StreamTruncatedError, match="closed by another thread"):
+            read.until_done()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert body.reading.wait(WATCHDOG)
+    read.close()
+    body.ended.set()
+    thread.join()
+    assert ("", True) == (read.text, body.closed)
 
 
 def test_another_task_can_close_the_stream() -> None:
