@@ -23,13 +23,17 @@ from .timing import cheapest
 
 DELTAS = 20_000
 REPETITIONS = 15
+TEXT_REPETITIONS = 3
 PEER_DELTAS = 3_000
 PEER_REPETITIONS = 5
 URL = "https://example.com/"
 
 WHOLE = "decode 64 KiB chunks / split + json.loads"
 SINGLE = "decode one-event chunks / httpx + split + json.loads"
+TEXT = "read, with .text after each event / without"
 GOALS = {"standard": 1.1, "fast": 0.5}
+AWAITED_GOAL = 1.5
+TEXT_GOAL = 10
 NAMES = {"standard": "siteassist", "fast": "siteassist[fast]"}
 
 
@@ -39,7 +43,7 @@ def measure() -> list[Row]:
     for subject in ("standard", "fast", "openai", "anthropic", "httpx-sse"):
         show_progress(f"decoding: {NAMES.get(subject, subject)}")
         rows += apart("decoding", subject)
-    return sorted(rows, key=lambda row: (WHOLE, SINGLE).index(row.what))
+    return sorted(rows, key=lambda row: (WHOLE, SINGLE, TEXT).index(row.what))
 
 
 def split(body: bytes) -> None:
@@ -75,6 +79,17 @@ def _drained(begin: Opening) -> Callable[[], None]:
         with begin() as events:
             for _ in events:
                 pass
+
+    return run
+
+
+def _watched(begin: Opening) -> Callable[[], None]:
+    """Return a function that looks at the text so far after each event, as an editor does."""
+
+    def run() -> None:
+        with begin() as stream:
+            for _ in stream:
+                len(stream.text)
 
     return run
 
@@ -139,12 +154,14 @@ def _ours(kind: str) -> list[Row]:
             _bare_awaited(runner, events),
             _awaited(runner, events),
         )
+    texts = cheapest(TEXT_REPETITIONS, _drained(stream(events)), _watched(stream(events)))
     name = NAMES[kind]
     return [
         Row(WHOLE, name, best[1] / best[0], GOALS[kind]),
         Row(WHOLE, f"{name}, async", best[2] / best[0]),
         Row(SINGLE, name, best[4] / best[3], GOALS[kind]),
-        Row(SINGLE, f"{name}, async", best[6] / best[5]),
+        Row(SINGLE, f"{name}, async", best[6] / best[5], AWAITED_GOAL),
+        Row(TEXT, name, texts[1] / texts[0], TEXT_GOAL),
     ]
 
 

@@ -104,6 +104,15 @@ def test_deadline_can_be_restarted(clock: FakeTime) -> None:
     assert (5.0, NEVER) == (deadline.remaining(), never.remaining())
 
 
+def test_deadline_can_be_resumed(clock: FakeTime) -> None:
+    """A resumed deadline has the seconds that were left; one without a limit has no end."""
+    deadline, never = Deadline(10), Deadline(None)
+    clock.now += 100
+    deadline.resume(4)
+    never.resume(4)
+    assert (4, float("inf")) == (deadline.remaining(), never.remaining())
+
+
 def test_deadline_applies_to_its_own_thread() -> None:
     """A deadline does not apply in other threads."""
     seen: list[float] = []

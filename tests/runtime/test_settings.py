@@ -216,6 +216,15 @@ def test_max_retries_must_be_a_natural_number(make: Callable[..., Any], value: o
         make(max_retries=value)
 
 
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "1"])
+def test_invalid_max_response_bytes_is_an_error(make: Callable[..., Any], value: Any) -> None:
+    """The limit must be a positive integer, or None."""
+    expected = r"^max_response_bytes must be an integer > 0 or None, got "
+    with pytest.raises(SiteAssistError, match=expected):
+        make(max_response_bytes=value)
+    assert 64 * 2**20 == validated_settings(make()).max_response_bytes
+
+
 def test_very_large_numbers_are_accepted() -> None:
     """Integers too large for a clock are accepted as limits."""
     found = seconds("timeout", 10**400)
