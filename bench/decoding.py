@@ -33,7 +33,7 @@ SINGLE = "decode one-event chunks / httpx + split + json.loads"
 TEXT = "read, with .text after each event / without"
 GOALS = {"standard": 1.1, "fast": 0.5}
 AWAITED_GOAL = 1.5
-TEXT_GOAL = 10
+TEXT_GOAL = 3
 NAMES = {"standard": "siteassist", "fast": "siteassist[fast]"}
 
 

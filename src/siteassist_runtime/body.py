@@ -104,6 +104,11 @@ async def _decompressed(
                 await checkpoint()
 
 
+def _check_size(size: int, largest: int | None) -> None:
+    if largest is not None and size > largest:
+        raise TooLargeError(f"larger than {largest:,} bytes (max_response_bytes)")
+
+
 class _Collector:
     """The pieces of a body up to the limits."""
 
@@ -115,8 +120,7 @@ class _Collector:
 
     def add(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._largest is not None and self._size > self._largest:
-            raise TooLargeError(f"larger than {self._largest:,} bytes (max_response_bytes)")
+        _check_size(self._size, self._largest)
         if self._pieces and not self._deadline.remaining():
             raise httpx.ReadTimeout("the body did not end in time")
         self._pieces.append(piece)
@@ -127,6 +131,10 @@ class _Collector:
 
 def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
     """Read the body of a response and always release its connection."""
+    if response.is_stream_consumed:
+        # A transport in memory has the whole body.
+        _check_size(len(response.content), largest)
+        return
     content = b""
     try:
         collector = _Collector(deadline, largest)
@@ -144,6 +152,10 @@ def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> N
 
 async def read_async(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
     """Read the body of a response and always release its connection."""
+    if response.is_stream_consumed:
+        # A transport in memory has the whole body.
+        _check_size(len(response.content), largest)
+        return
     content = b""
     try:
         collector = _Collector(deadline, largest)

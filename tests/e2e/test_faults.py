@@ -16,6 +16,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from siteassist import (
@@ -27,6 +28,7 @@ from siteassist import (
     ForbiddenError,
     InternalServerError,
     NotFoundError,
+    SiteAssist,
     SiteAssistError,
     StreamDecodeError,
     StreamError,
@@ -35,6 +37,7 @@ from siteassist import (
     UnauthorizedError,
 )
 from siteassist.errors import STATUS_ERRORS
+from tests.e2e.conftest import in_time
 from tests.values import API_KEY
 
 if TYPE_CHECKING:
@@ -701,6 +704,61 @@ def test_data_after_the_marker_is_ignored(
 
     for answer, failed in kind.run(scenario, server, idle_timeout=None):
         assert (None, "Hello there", True) == (failed, answer.text, answer.done)
+
+
+class Wrapper(httpx.BaseTransport):
+    """A transport that passes everything on to another one."""
+
+    def __init__(self) -> None:
+        self.inner = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        return self.inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the other one."""
+        self.inner.close()
+
+
+class Foreign(httpx.BaseTransport):
+    """A transport whose connections cannot be found."""
+
+    __slots__ = ("hidden",)
+
+    def __init__(self) -> None:
+        self.hidden = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        found = self.hidden.handle_request(request)
+        return httpx.Response(found.status_code, headers=found.headers, stream=found.stream)
+
+    def close(self) -> None:
+        """Close the other one."""
+        self.hidden.close()
+
+
+@pytest.mark.parametrize("transport", [Wrapper, Foreign])
+@pytest.mark.parametrize("end", [hold, for_ever(chunk(b": still here\n\n"))])
+def test_stream_of_a_wrapping_transport_ends_with_its_marker(
+    server: FaultServer, transport: type[httpx.BaseTransport], end: Step
+) -> None:
+    """With a transport of one's own, a stream ends with its marker, whatever follows."""
+    server.answer([WHOLE.removesuffix(LAST_CHUNK), end], [WHOLE])
+
+    def scenario() -> list[str]:
+        with SiteAssist(
+            token="t", base_url=server.url, transport=transport(), idle_timeout=None
+        ) as client:
+            texts = []
+            for _ in range(2):
+                with client.send_message_stream(CONVERSATION_ID, content="Hi") as answer:
+                    texts.append(answer.until_done().text)
+            return texts
+
+    assert 2 * ["Hello there"] == in_time(scenario)
+    assert [1, 2] == [request.connection for request in server.requests]
 
 
 @pytest.mark.parametrize("gone", ["left", "failed", "closed"])

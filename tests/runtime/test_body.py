@@ -172,6 +172,16 @@ def test_largest_body_can_be_set(run_steps: Run, limit: int | None, *, fits: boo
             run_steps(handler, me, token="t", max_response_bytes=limit)
 
 
+def test_largest_body_holds_for_a_transport_in_memory(run_steps: Run) -> None:
+    """A response that its transport has read already is held to the limit, too."""
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=JSON)
+
+    with pytest.raises(APIResponseError, match="larger than"):
+        run_steps(handler, me, token="t", max_response_bytes=10)
+
+
 def test_error_with_too_large_a_body_is_reported_without_it(run_steps: Run) -> None:
     """An error status stays that error, even if its body is too large."""
     handler = answer(b"x" * 1000, status=500)
