@@ -131,12 +131,12 @@ class _Collector:
 
 def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
     """Read the body of a response and always release its connection."""
-    if response.is_stream_consumed:
-        # A transport in memory has the whole body.
-        _check_size(len(response.content), largest)
-        return
     content = b""
     try:
+        if response.is_stream_consumed:
+            # A transport in memory has the whole body.
+            _check_size(len(response.content), largest)
+            return
         collector = _Collector(deadline, largest)
         for piece in pieces(response):
             collector.add(piece)
@@ -152,12 +152,12 @@ def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> N
 
 async def read_async(response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
     """Read the body of a response and always release its connection."""
-    if response.is_stream_consumed:
-        # A transport in memory has the whole body.
-        _check_size(len(response.content), largest)
-        return
     content = b""
     try:
+        if response.is_stream_consumed:
+            # A transport in memory has the whole body.
+            _check_size(len(response.content), largest)
+            return
         collector = _Collector(deadline, largest)
         async for piece in pieces_async(response):
             collector.add(piece)

@@ -182,9 +182,18 @@ def test_largest_body_holds_for_a_transport_in_memory(run_steps: Run) -> None:
         run_steps(handler, me, token="t", max_response_bytes=10)
 
 
-def test_error_with_too_large_a_body_is_reported_without_it(run_steps: Run) -> None:
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_error_with_too_large_a_body_is_reported_without_it(
+    run_steps: Run, *, in_memory: bool
+) -> None:
     """An error status stays that error, even if its body is too large."""
-    handler = answer(b"x" * 1000, status=500)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if in_memory:
+            return httpx.Response(500, content=b"x" * 1000)
+        found: httpx.Response = answer(b"x" * 1000, status=500)(request)
+        return found
+
     with pytest.raises(InternalServerError) as caught:
         run_steps(handler, me, token="t", max_response_bytes=100, max_retries=0)
     assert "" == caught.value.text

@@ -350,7 +350,8 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
                 self._halves[id_] = half
             return words if words or not half else None
         if kind in {"text-start", "text-end"} and self._halves:
-            return self._halves.pop(event.id, None)  # type: ignore[attr-defined]  # the type guarantees it
+            id_ = event.id  # type: ignore[attr-defined]  # the type guarantees it
+            return self._halves.pop(id_, None)
         return None
 
     def _rest(self) -> str | None:
@@ -620,8 +621,9 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
 
         if self._feed is not None:
             raise self._opened_before()
-        feed = self._feed = make_feed(self._start)
+        feed = make_feed(self._start)
         response = self._response = await feed.open()
+        self._feed = feed
         try:
             self._check(response)
             if response.status_code == _QUEUED:

@@ -994,6 +994,35 @@ def test_stream_entered_twice() -> None:
         assert "abc" == read.text
 
 
+def test_stream_can_be_entered_after_a_failed_request() -> None:
+    """A request that failed can be sent again by entering the block again."""
+    body = Body(FOUR)
+    outcomes: Iterator[Exception | None] = iter([APITimeoutError("late", operation="op"), None])
+
+    def start() -> httpx.Response:
+        if error := next(outcomes):
+            raise error
+        return httpx.Response(200, headers=EVENT_STREAM, stream=body)
+
+    async def start_async() -> httpx.Response:
+        return start()
+
+    async def main() -> None:
+        read: AsyncStream[Any, Any, Any] = AsyncStream("op", FORM, None, start_async)
+        with pytest.raises(APITimeoutError):
+            await read.__aenter__()
+        async with read:
+            assert "abc" == (await read.until_done()).text
+
+    awaited(main)
+    outcomes = iter([APITimeoutError("late", operation="op"), None])
+    read: Stream[Any, Any, Any] = Stream("op", FORM, None, start)
+    with pytest.raises(APITimeoutError):
+        read.__enter__()
+    with read:
+        assert "abc" == read.until_done().text
+
+
 def test_two_streams_share_nothing() -> None:
     """Two open streams do not affect each other."""
     first, _ = sync_stream(*FOUR)
