@@ -69,15 +69,15 @@ def start_conversation(call: Call) -> JSONResponse:
 
 def get_conversations(call: Call) -> JSONResponse:
     """Return a page of the visitor's conversations, each with its last message."""
-    query = call.query
+    query, limit, offset = call.query, call.count("limit"), call.count("offset")
     with call.services.store.read() as records:
         total, page = records.conversations(
             call.visitor.id,
             status=query["status"],
             order_by=query["orderBy"],
             descending=query["orderDir"] == "desc",
-            limit=query["limit"],
-            offset=query["offset"],
+            limit=limit,
+            offset=offset,
         )
         if not total:
             check_visitor(records, call)
@@ -86,8 +86,8 @@ def get_conversations(call: Call) -> JSONResponse:
         {
             "object": "list",
             "total": total,
-            "limit": query["limit"],
-            "offset": query["offset"],
+            "limit": limit,
+            "offset": offset,
             "data": [
                 views.conversation_summary(conversation, last.get(conversation.id))
                 for conversation in page

@@ -18,7 +18,7 @@ def get_project(call: Call) -> JSONResponse:
 def get_qnas(call: Call) -> JSONResponse:
     """Return a page of the matching Q&As, oldest first."""
     _check_project(call)
-    limit, offset = call.query["limit"], call.query["offset"]
+    limit, offset = call.count("limit"), call.count("offset")
     found = call.services.knowledge.find_qnas(call.query["query"])
     return JSONResponse(
         {
@@ -45,7 +45,7 @@ def search(call: Call) -> JSONResponse:
     """Return the website's pages that match a query, best first."""
     call.services.authenticator.check_api_key(call.query["apiKey"], call.origins)
     return JSONResponse(
-        {"results": call.services.knowledge.find_pages(call.query["q"], call.query["size"])}
+        {"results": call.services.knowledge.find_pages(call.query["q"], call.count("size"))}
     )
 
 

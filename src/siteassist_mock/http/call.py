@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -58,6 +59,14 @@ class Call:
         if self.signed_in is None:
             raise LookupError("an operation without a bearer has no visitor")
         return self.signed_in
+
+    def count(self, name: str) -> int:
+        """Return the query parameter ``name`` rounded down.
+
+        The documents type some counts as numbers, so a fraction is valid. Half an
+        entry has no meaning.
+        """
+        return math.floor(self.query[name])
 
 
 Handler: TypeAlias = Callable[[Call], ASGIApp]

@@ -32,25 +32,23 @@ def coerce(text: str, types: AbstractSet[str]) -> str | float | bool | None:
     """Convert ``text`` to one of the JSON ``types``.
 
     If it matches none of them it is returned unchanged, and the schema refuses it.
-    A number must be whole: the documents type ``limit``, ``offset`` and ``size`` as
-    number in one place and as integer in another, and a fraction has no meaning. It
-    must fit a double, beyond which JSON numbers are not portable (RFC 8259, 6).
-    Raises `ValueError` with a reason for any other number.
+    A number must fit a double, beyond which JSON numbers are not portable
+    (RFC 8259, 6). Raises `ValueError` with a reason for any other number.
     """
     if "null" in types and text in {"null", ""}:
         return None
     if "boolean" in types and text in _BOOLEANS:
         return _BOOLEANS[text]
     if types & {"integer", "number"} and _NUMBER.fullmatch(text):
-        return _whole(text)
+        return _number(text)
     return text
 
 
-def _whole(text: str) -> int:
+def _number(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError("is out of range")
     if not value.is_integer():
-        raise ValueError("is not a whole number")
+        return value
     # A double loses digits of a long integer, so convert the text directly.
     return int(text) if text.lstrip("-").isdecimal() else int(value)

@@ -41,6 +41,8 @@ def test_invalid_utf_8_is_refused(raw: bytes) -> None:
         ("-0", {"number"}, 0),
         ("9007199254740993", {"integer"}, 9007199254740993),
         ("1e308", {"number"}, int(1e308)),
+        ("1.5", {"number"}, 1.5),
+        ("1e-1", {"integer"}, 0.1),
         ("01", {"number"}, "01"),
         ("+1", {"number"}, "+1"),
         ("1_0", {"number"}, "1_0"),
@@ -61,14 +63,12 @@ def test_a_text_is_converted_to_its_type(text: str, types: set[str], value: obje
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("1.5", "is not a whole number"),
-        ("1e-1", "is not a whole number"),
         ("1e309", "is out of range"),
         ("9" * 400, "is out of range"),
         ("9" * 9000, "is out of range"),
     ],
 )
 def test_an_unusable_number_is_refused(text: str, reason: str) -> None:
-    """Fractions and numbers beyond the range of a double are refused."""
+    """Numbers beyond the range of a double are refused."""
     with pytest.raises(ValueError, match=reason):
         coerce(text, {"number"})

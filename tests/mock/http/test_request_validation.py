@@ -77,7 +77,8 @@ def test_absent_and_null_parameters_have_their_defaults(
     [
         ("getConversations", b"limit=0", "limit", "Limit is less than the minimum of 1"),
         ("getConversations", b"limit=101", "limit", "Limit is greater than the maximum of 100"),
-        ("getConversations", b"limit=1.5", "limit", "Limit is not a whole number"),
+        ("getConversations", b"limit=0.5", "limit", "Limit is less than the minimum of 1"),
+        ("getMessages", b"limit=1.5", "limit", 'Limit is not of type "integer"'),
         ("getConversations", b"limit=1&limit=1", "limit", "Limit is given more than once"),
         ("getConversations", b"limit=null", "limit", 'Limit is not of type "number"'),
         ("getConversations", b"offset=-1", "offset", "Offset is less than the minimum of 0"),
