@@ -202,6 +202,10 @@ class _OperationEndpoint:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._services.store.perform(self._respond, scope)
+        await response(scope, receive, send)
+
+    def _respond(self, scope: Scope) -> ASGIApp:
         headers = Headers(scope=scope)
         signed_in = self._sign_in(scope, headers) if self._needs_token else None
         self._limits.check(self._operation_id, scope, signed_in)
@@ -220,7 +224,7 @@ class _OperationEndpoint:
         response = self._handler(call)
         if response is None:
             response = self._empty_response()
-        await response(scope, receive, send)
+        return response
 
     def _empty_response(self) -> Response:
         if self._empty_status is None:

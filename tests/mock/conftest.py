@@ -9,16 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
-import re
-import shutil
-import subprocess
-import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -29,10 +22,12 @@ from siteassist_mock.settings import MockSettings
 from siteassist_mock.storage.store import Store
 from siteassist_spec import Document
 from tests.description import SPEC
+from tests.mock.postgres_server import postgres_server
 from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from starlette.applications import Starlette
     from starlette.types import Message, Scope
@@ -281,46 +276,8 @@ _SCHEMAS = itertools.count()
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL server on a socket in a temporary folder and return its URL."""
-    initdb, pg_ctl = (_postgres_program(name) for name in ("initdb", "pg_ctl"))
-    version = subprocess.run([initdb, "--version"], check=True, capture_output=True, text=True)
-    if int(re.findall(r"\d+", version.stdout)[0]) < 15:
-        pytest.skip(f"PostgreSQL 15 or later is not installed, but {version.stdout.strip()}")
-    # Not in pytest's folder: the path of a socket is limited to about 100 bytes, and
-    # PostgreSQL does not run as root, which may own the folders above.
-    folder = Path(tempfile.mkdtemp(prefix="mock-pg-"))
-    user = None
-    if os.geteuid() == 0:
-        user = "nobody"
-        shutil.chown(folder, user)
-    data = folder / "data"
-
-    def run(*command: str | Path) -> None:
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user, timeout=60
-        )
-
-    try:
-        # A linguistic collation, so that tests fail if the mock depends on the collation.
-        locale = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en")
-        run(initdb, "-D", data, "-U", "mock", "-A", "trust", "-E", "UTF8", "--no-sync", *locale)
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        run(pg_ctl, "-D", data, "-l", folder / "log", "-o", options, "-w", "start")
-        try:
-            yield f"postgresql://mock@/postgres?host={quote(str(folder))}"
-        finally:
-            run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder)
-
-
-def _postgres_program(name: str) -> str:
-    # Debian installs the server's programs outside the search path.
-    found = shutil.which(name) or next(
-        map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
-    )
-    if found is None:
-        pytest.skip(f"PostgreSQL's server is not installed: {name} not found")
-    return found
+    with postgres_server() as server:
+        yield server.url
 
 
 @pytest.fixture

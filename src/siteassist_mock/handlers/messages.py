@@ -12,6 +12,8 @@ from siteassist_mock.handlers.replies import whole
 from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import EventStreamResponse
+from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.worker import StoreUnavailable
 
 CONTEXT = ("url", "title", "content", "textSelection")
 """The fields of a page context."""
@@ -77,11 +79,20 @@ def send_message(call: Call) -> ASGIApp:
     if not stream:
         return whole(reply)
 
-    def settle(text: str, complete: bool) -> None:
-        error = reply.error if complete else _BROKEN_OFF
-        with store.write() as records:
-            records.end_message(stored.id, text, error=error)
+    async def settle(text: str, complete: bool) -> None:
+        def change(records: Records) -> None:
+            records.end_message(stored.id, text, error=reply.error if complete else _BROKEN_OFF)
             records.touch_conversation(conversation.id)
+
+        def write() -> None:
+            with store.write() as records:
+                change(records)
+
+        try:
+            await store.perform(write)
+        except StoreUnavailable:
+            # The client has the text, so it must not be lost.
+            store.write_later(change)
 
     return EventStreamResponse(
         reply.pieces(),

@@ -66,7 +66,8 @@ class Call:
         The documents type some counts as numbers, so a fraction is valid. Half an
         entry has no meaning.
         """
-        return math.floor(self.query[name])
+        value: float = self.query[name]
+        return math.floor(value)
 
 
 Handler: TypeAlias = Callable[[Call], ASGIApp]
@@ -74,9 +75,8 @@ Handler: TypeAlias = Callable[[Call], ASGIApp]
 
 It returns the response, an ASGI application.
 
-Handlers are plain functions that run on the event loop. An SQLite statement takes
-less time than a switch to a thread and back, and handlers that run one after
-another cannot interfere with each other.
+Handlers are plain functions that `Store.perform` runs one after another, so they cannot
+interfere with each other.
 """
 
 EmptyHandler: TypeAlias = Callable[[Call], None]

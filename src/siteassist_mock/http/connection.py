@@ -14,13 +14,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.http.errors import error_response, unavailable
 from siteassist_mock.http.joined_writes import JoinedWrites
 
 TRANSPORT = "siteassist.transport"
 """The scope's key of the `asyncio.Transport`; absent if there is no socket."""
-
-_RETRY_SECONDS = 1
 
 
 def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
@@ -49,8 +47,8 @@ def http_protocol(max_connections: int) -> type[asyncio.Protocol]:
 
 
 async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"Retry-After": str(_RETRY_SECONDS), "Connection": "close"}
-    error = ApiError(503, details={"retryAfter": _RETRY_SECONDS}, headers=headers)
+    error = unavailable()
+    error.headers["Connection"] = "close"
     await error_response(error)(scope, receive, send)
 
 

@@ -31,6 +31,9 @@ DEFAULTS: Mapping[int, tuple[str, str]] = {
 """The default code and message of each status."""
 
 
+_RETRY_SECONDS = 1
+
+
 class ApiError(Exception):
     """A documented error response.
 
@@ -58,6 +61,15 @@ class ApiError(Exception):
             # RFC 9110, 15.5.2: a 401 names the scheme to use.
             self.headers.setdefault("WWW-Authenticate", "Bearer")
         super().__init__(f"{status} {self.code}: {self.message}")
+
+
+def unavailable() -> ApiError:
+    """Return the error of a request that may succeed when it is sent again."""
+    return ApiError(
+        503,
+        details={"retryAfter": _RETRY_SECONDS},
+        headers={"Retry-After": str(_RETRY_SECONDS)},
+    )
 
 
 def error_response(error: ApiError) -> JSONResponse:

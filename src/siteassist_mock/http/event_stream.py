@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -46,7 +46,7 @@ class EventStreamResponse:
         delay: float = 0.0,
         wait: float = 0.0,
         error: str | None = None,
-        settle: Callable[[str, bool], None] | None = None,
+        settle: Callable[[str, bool], Awaitable[None]] | None = None,
     ) -> None:
         """Stream ``pieces`` after ``wait`` seconds, with ``delay`` seconds after each event.
 
@@ -97,7 +97,7 @@ class EventStreamResponse:
                 return
             complete = True
         finally:
-            self._settle("".join(sent), complete)
+            await self._settle("".join(sent), complete)
         for last in _closing(text_id) if self._error is None else _broken_off(self._error):
             await self._write(send, last, disconnection)
         await send({"type": "http.response.body", "body": b""})
@@ -142,5 +142,5 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-def _ignore(_text: str, _complete: bool) -> None:
+async def _ignore(_text: str, _complete: bool) -> None:
     """Do nothing: the answer does not belong to a conversation."""

@@ -7,7 +7,8 @@ import logging
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siteassist_mock.http.access_log import loggable
-from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.http.errors import ApiError, error_response, unavailable
+from siteassist_mock.storage.worker import StoreUnavailable
 
 BODY = "siteassist.body"
 """The scope's key of the body: bytes, or None if it is too large."""
@@ -70,8 +71,8 @@ class ErrorBoundary:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application and convert its exceptions.
 
-        An exception other than `ApiError` is logged and becomes a 500 without
-        details. If the response has begun, the exception is raised again, and the
+        `StoreUnavailable` becomes a 503. Another exception is logged and becomes a
+        500 without details. If the response has begun, the exception is raised again, and the
         server closes the connection.
         """
         started = False
@@ -85,6 +86,10 @@ class ErrorBoundary:
             await self._app(scope, receive, send_and_note)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
+        except StoreUnavailable:
+            if started:
+                raise CutOff("the database is unavailable") from None
+            await error_response(unavailable())(scope, receive, send)
         except CutOff:
             raise
         except Exception:

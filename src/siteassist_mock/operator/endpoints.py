@@ -140,7 +140,7 @@ class _ControlEndpoint:
         )
         # The operator's page polls the state.
         scope[UNLOGGED] = self._handler is _get_state
-        response = self._handler(call)
+        response = await self._services.store.perform(self._handler, call)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 

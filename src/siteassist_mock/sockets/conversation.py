@@ -27,6 +27,8 @@ from siteassist_mock.http.limits import Limits
 from siteassist_mock.http.preferences import header_values
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.storage.events import ConversationEvent
+from siteassist_mock.storage.tables import MessageRow
+from siteassist_mock.storage.worker import StoreUnavailable
 from siteassist_spec import Parameter
 
 SOCKET_PATH = "/conversations/{conversationId}/ws"
@@ -92,23 +94,23 @@ class ConversationSockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raise `ApiError` to refuse the handshake, or serve the socket to its end."""
+        store = self._services.store
         # Without a bearer token the handshake counts for the address, like `init`.
-        self._limits.check(_NAME, scope)
+        await store.perform(self._limits.check, _NAME, scope)
         path = self._validator.path(scope["path_params"])
         query = self._validator.query(scope["query_string"])
         self._services.authenticator.check_api_key(
             query["apiKey"], header_values(scope.get("headers", ()), b"origin")
         )
-        if self._closing or len(self._open) >= MAX_OPEN:
-            raise ApiError(503)
         conversation_id = path["conversationId"]
         outbox = _Outbox()
         # Subscribe before the handshake ends, so that the client misses no events
         # after it.
+        await store.perform(store.listen)
         with self._services.events.subscribe(conversation_id, outbox.put):
-            with self._services.store.read() as records:
-                if records.any_conversation(conversation_id) is None:
-                    raise not_found(conversation_id)
+            await store.perform(self._find, conversation_id)
+            if self._closing or len(self._open) >= MAX_OPEN:
+                raise ApiError(503)
             self._open.add(outbox)
             try:
                 await receive()
@@ -124,6 +126,11 @@ class ConversationSockets:
         self._closing = True
         for outbox in self._open:
             outbox.end(GOING_AWAY)
+
+    def _find(self, conversation_id: str) -> None:
+        with self._services.store.read() as records:
+            if records.any_conversation(conversation_id) is None:
+                raise not_found(conversation_id)
 
     async def _serve(
         self, conversation_id: str, outbox: _Outbox, receive: Receive, send: Send
@@ -145,14 +152,22 @@ class ConversationSockets:
             event = await outbox.next()
             payload: dict[str, Any] = {"type": event.type, "chatId": conversation_id}
             if event.message_id is not None:
-                with self._services.store.read() as records:
-                    message = records.message(event.message_id)
+                try:
+                    message = await self._services.store.perform(self._read, event.message_id)
+                except StoreUnavailable:
+                    # The client can read the messages when it has connected again.
+                    outbox.end(SERVICE_RESTART)
+                    return
                 # The state may have been reset in the meantime.
                 if message is None:
                     continue
                 payload["message"] = views.message(message)
             text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
             await _send_text(send, text)
+
+    def _read(self, message_id: str) -> MessageRow | None:
+        with self._services.store.read() as records:
+            return records.message(message_id)
 
 
 class _Outbox:

@@ -1,4 +1,4 @@
-"""Connections to SQLite and PostgreSQL, and the statements in which they differ.
+"""Connections to a database, and the statements in which SQLite differs from others.
 
 SQLAlchemy runs in ``AUTOCOMMIT`` mode: `Store` begins and ends the transactions
 itself, with the statements of each database.
@@ -12,21 +12,18 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
-import psycopg
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from siteassist_mock.storage.events import EventBus, LocalEvents
-from siteassist_mock.storage.postgres_events import PostgresEvents
+from siteassist_mock.storage.worker import Worker
 
-# Longest wait for another process that writes to the same rows or file.
-_BUSY_SECONDS = 10
-# The first half of the keys of all advisory locks of this server: "SA".
-_LOCKS = 0x5341
-# The second half of the key that all writers share; those of owners begin at 1.
-_WRITING = 0
+START_SECONDS = 10
+"""The longest wait at the start for another process that uses the same database."""
+
+# Longest wait for such a process in a request. It blocks all other requests.
+_SQLITE_BUSY_MILLISECONDS = 100
 _MAX_OWNER = 2**31 - 1
 
 
@@ -47,6 +44,9 @@ class Database(ABC):
     begin_alone: str
     """The statement that begins a transaction which excludes all other writers."""
 
+    begin_start: str
+    """The same with the time that a start may take."""
+
     def __init__(self, name: str, engine: Engine) -> None:
         """Use ``engine``, without opening a connection."""
         self.name = name
@@ -61,6 +61,18 @@ class Database(ABC):
     def connect(self) -> Connection:
         """Return a new connection; errors of the driver are not caught."""
         return self._engine.connect()
+
+    def worker(self) -> Worker | None:
+        """Return the thread for the transactions, or None if they need none."""
+        return None
+
+    @abstractmethod
+    def is_unavailable(self, error: BaseException) -> bool:
+        """Return whether ``error`` means that the same transaction may succeed later."""
+
+    def is_lost(self, connection: Connection) -> bool:
+        """Return whether ``connection`` cannot be used again."""
+        return False
 
     def events(self, state: str) -> EventBus:
         """Return a bus for the events of the state named ``state``.
@@ -97,7 +109,7 @@ class _Sqlite(Database):
     # SQLite fails at once if a transaction that has read must wait for another
     # writer. So a transaction that will write waits at its beginning.
     begin_read = "BEGIN"
-    begin_write = begin_alone = "BEGIN IMMEDIATE"
+    begin_write = begin_alone = begin_start = "BEGIN IMMEDIATE"
 
     def __init__(self, path: Path | None) -> None:
         url = URL.create("sqlite", database=":memory:" if path is None else str(path))
@@ -105,7 +117,9 @@ class _Sqlite(Database):
             url,
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
-            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
+            connect_args={"check_same_thread": False, "timeout": START_SECONDS},
+            # A statement in the message of an error has no values, such as a key.
+            hide_parameters=True,
         )
         super().__init__("in memory" if path is None else str(path), engine)
         self._path = path
@@ -128,7 +142,7 @@ class _Sqlite(Database):
         # In WAL mode a writer does not block readers. SQLite stores the mode in the
         # file, so it must not be set before `prepare` has checked the file.
         # The timeout of SQLite does not apply to this lock, hence the loop.
-        last = time.monotonic() + _BUSY_SECONDS
+        last = time.monotonic() + START_SECONDS
         while True:
             try:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
@@ -137,7 +151,16 @@ class _Sqlite(Database):
                     raise
                 time.sleep(0.01)
             else:
-                return
+                break
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_BUSY_MILLISECONDS}")
+
+    def is_unavailable(self, error: BaseException) -> bool:
+        error = getattr(error, "orig", None) or error
+        if not isinstance(error, sqlite3.OperationalError):
+            return False
+        # The low byte is the primary code: locked by another process, or a full or
+        # failing disk.
+        return error.sqlite_errorcode & 0xFF in _SQLITE_UNAVAILABLE
 
     # Each process holds a lock on a file of its own beside the database, which the
     # system releases when the process ends. The file is an empty SQLite database,
@@ -177,6 +200,11 @@ class _Sqlite(Database):
         return path.with_name(f"{path.name}-owner-{owner}")
 
 
+_SQLITE_UNAVAILABLE = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+)
+
+
 def _lock(path: Path) -> sqlite3.Connection:
     """Lock ``path`` and return the connection that holds the lock.
 
@@ -191,78 +219,6 @@ def _lock(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-class _Postgres(Database):
-    """A PostgreSQL database, which processes on several machines can share."""
-
-    # All queries of a read transaction see the same snapshot.
-    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    # Writers share an advisory lock, which `begin_alone` takes exclusively. Locks
-    # on tables could deadlock: each operation takes them in a different order.
-    begin_write = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCKS}, {_WRITING})"
-    begin_alone = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCKS}, {_WRITING})"
-
-    def __init__(self, url: URL) -> None:
-        chosen = {"connect_timeout": str(_BUSY_SECONDS), "application_name": "siteassist-mock"}
-        engine = create_engine(
-            url.set(drivername="postgresql+psycopg", query={**chosen, **url.query}),
-            isolation_level="AUTOCOMMIT",
-            poolclass=NullPool,
-        )
-        super().__init__(shown(url), engine)
-        self._events: PostgresEvents | None = None
-
-        @event.listens_for(engine, "connect")
-        def _connect(connection: psycopg.Connection[Any], _record: object) -> None:
-            # No process waits for ever for one that hangs within a transaction.
-            # Bytes, because psycopg accepts only literal strings.
-            for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
-                connection.execute(f"SET {name} = '{_BUSY_SECONDS}s'".encode())
-
-    def check(self, connection: Connection) -> None:
-        encoding = connection.scalar(text("SHOW server_encoding"))
-        if encoding != "UTF8":
-            raise StoreError(
-                f"cannot use the database {self.name}: its encoding is {encoding}, not UTF8"
-            )
-
-    def optimize(self, connection: Connection) -> None:
-        # PostgreSQL needs no options.
-        pass
-
-    def events(self, state: str) -> EventBus:
-        # The driver is an optional dependency.
-        from siteassist_mock.storage.postgres_events import PostgresEvents
-
-        def connect() -> psycopg.Connection[Any]:
-            connection = self._engine.raw_connection()
-            own: Any = connection.driver_connection
-            # Otherwise the pool would close it when this function ends.
-            connection.detach()
-            return own  # type: ignore[no-any-return] # SQLAlchemy types it as Any
-
-        self._events = PostgresEvents(connect, f"siteassist_mock_{state}")
-        return self._events
-
-    def close(self) -> None:
-        if self._events is not None:
-            self._events.close()
-        super().close()
-
-    # Each process holds an advisory lock, which PostgreSQL releases when the
-    # connection ends.
-
-    def claim(self, connection: Connection) -> None:
-        connection.execute(_TRY_OWNER, {"owner": self.owner})
-
-    def is_gone(self, connection: Connection, owner: int) -> bool:
-        # If the lock is free, it is held until the end of the transaction.
-        return bool(connection.scalar(_TRY_OWNER_BRIEFLY, {"owner": owner}))
-
-
-_TRY_OWNER = text(f"SELECT pg_try_advisory_lock({_LOCKS}, :owner)")
-_TRY_OWNER_BRIEFLY = text(f"SELECT pg_try_advisory_xact_lock({_LOCKS}, :owner)")
 
 
 def is_url(database: Path | str) -> bool:
@@ -310,4 +266,7 @@ def open_database(database: Path | str | None) -> Database:
             f"cannot use the database {shown(url)}: it needs more packages:"
             " pip install 'siteassist[postgres]'"
         )
-    return _Postgres(url)
+    # Imported here because it needs the packages, which the others do without.
+    from siteassist_mock.storage.postgres import Postgres
+
+    return Postgres(url, shown(url))

@@ -45,6 +45,9 @@ class EventBus(Protocol):
         change from the store.
         """
 
+    def listen(self) -> None:
+        """Prepare for listeners, which may have to wait for the database."""
+
     def subscribe(self, conversation_id: str, listener: Listener) -> AbstractContextManager[None]:
         """Call ``listener`` for the events of a conversation, within the block.
 
@@ -71,6 +74,9 @@ class LocalEvents:
             )
         for listener in called:
             listener(event)
+
+    def listen(self) -> None:
+        """Do nothing: there is no connection."""
 
     @contextmanager
     def subscribe(self, conversation_id: str, listener: Listener) -> Iterator[None]:

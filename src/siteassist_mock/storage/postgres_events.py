@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from siteassist_mock.storage.events import ConversationEvent, Listener, LocalEvents
+from siteassist_mock.storage.interruption import Interruption
 
 Connection = psycopg.Connection[Any]
 
@@ -31,9 +31,9 @@ _logger = logging.getLogger("siteassist_mock")
 class PostgresEvents:
     """A `siteassist_mock.storage.events.EventBus` over one channel of a PostgreSQL database.
 
-    The first listener opens a connection and a thread that waits on it; the first
-    event that is sent opens a second connection. Events are lost while the
-    database is unavailable, so every listener then gets a ``reset``.
+    `listen` opens a connection and a thread that waits on it; the first event that is
+    sent opens a second connection. Events are lost while the database is unavailable,
+    so every listener then gets a ``reset``.
     """
 
     def __init__(
@@ -48,102 +48,100 @@ class PostgresEvents:
         self._retry = retry
         self._channel = channel
         self._local = LocalEvents()
-        # Every process receives it; only this one ends its thread.
-        self._goodbye = uuid.uuid4().hex
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listening: Connection | None = None
+        self._interruption: Interruption | None = None
         self._thread: threading.Thread | None = None
         self._sending: Connection | None = None
 
     def publish(self, conversation_id: str | None, event: ConversationEvent) -> None:
         """Send ``event`` to the listeners of a conversation, or to all, in all processes.
 
+        An event that cannot be sent is lost, which is logged: its cause is stored
+        already.
+        """
+        said = json.dumps([conversation_id, event.type, event.message_id])
+        # Twice, as the database may have been restarted.
+        with self._lock:
+            if not (self._sent(said) or self._sent(said)):
+                _logger.warning("the database is unavailable: an event was lost")
+
+    def listen(self) -> None:
+        """Receive events from now on, if that has not begun.
+
         Raises `psycopg.Error` if the database cannot be reached.
         """
-        self._notify([conversation_id, event.type, event.message_id])
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._hear,
+                    args=(self._open(),),
+                    name="siteassist-mock-events",
+                    daemon=True,
+                )
+                self._thread.start()
 
     @contextmanager
     def subscribe(self, conversation_id: str, listener: Listener) -> Iterator[None]:
-        """Call ``listener`` for the events of a conversation, within the block.
-
-        Raises `psycopg.Error` if the database cannot be reached.
-        """
+        """Call ``listener`` for the events of a conversation, within the block."""
         with self._local.subscribe(conversation_id, listener):
-            with self._lock:
-                if self._thread is None:
-                    self._listening = self._listen()
-                    self._thread = threading.Thread(
-                        target=self._hear, name="siteassist-mock-events", daemon=True
-                    )
-                    self._thread.start()
             yield
 
     def close(self) -> None:
         """End the thread and close the connections."""
         self._closing.set()
+        if self._interruption is not None:
+            self._interruption.interrupt()
         if self._thread is not None:
-            try:
-                self._notify([self._goodbye])
-            except psycopg.Error:
-                # Then the thread has no connection either, and ends by itself.
-                _logger.debug("the connection to the database was lost before the end")
             self._thread.join(_CLOSE_SECONDS)
         for connection in (self._listening, self._sending):
             if connection is not None:
                 connection.close()
+        if self._interruption is not None:
+            self._interruption.close()
 
-    def _listen(self) -> Connection:
+    def _open(self) -> Connection:
         connection = self._connect()
+        interruption = Interruption(connection)
+        if self._interruption is not None:
+            self._interruption.close()
+        self._listening, self._interruption = connection, interruption
+        if self._closing.is_set():
+            # `close` may have seen the old connection only.
+            interruption.interrupt()
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
         return connection
 
-    def _notify(self, said: list[str | None]) -> None:
-        with self._lock:
+    def _sent(self, said: str) -> bool:
+        try:
             if self._sending is None:
                 self._sending = self._connect()
-            try:
-                self._send(self._sending, said)
-            except psycopg.OperationalError:
-                # The database may have been restarted.
+            self._sending.execute("SELECT pg_notify(%s, %s)", (self._channel, said))
+        except psycopg.OperationalError:
+            if self._sending is not None:
                 self._sending.close()
-                self._sending = self._connect()
-                self._send(self._sending, said)
-
-    def _send(self, connection: Connection, said: list[str | None]) -> None:
-        connection.execute("SELECT pg_notify(%s, %s)", (self._channel, json.dumps(said)))
-
-    def _hear(self) -> None:
-        while self._listening is not None:
-            try:
-                notifications = self._listening.notifies()
-                while self._pass_on(json.loads(next(notifications).payload)):
-                    pass
-            except psycopg.OperationalError:
-                _logger.warning("the connection to the database was lost; events may be missing")
-                self._listening = self._listen_again()
-                self._local.publish(None, ConversationEvent("reset"))
-            else:
-                return
-
-    def _pass_on(self, said: list[Any]) -> bool:
-        """Deliver a notification; return False for the goodbye of this process."""
-        if said == [self._goodbye]:
+                self._sending = None
             return False
-        # The goodbye of another process has one item.
-        if len(said) > 1:
-            conversation_id, event_type, message_id = said
-            self._local.publish(conversation_id, ConversationEvent(event_type, message_id))
         return True
 
-    def _listen_again(self) -> Connection | None:
+    def _hear(self, listening: Connection | None) -> None:
+        while listening is not None:
+            try:
+                for notification in listening.notifies():
+                    conversation_id, event_type, message_id = json.loads(notification.payload)
+                    self._local.publish(conversation_id, ConversationEvent(event_type, message_id))
+            except psycopg.OperationalError:
+                if self._closing.is_set():
+                    return
+                _logger.warning("the connection to the database was lost; events may be missing")
+                listening = self._open_again()
+                self._local.publish(None, ConversationEvent("reset"))
+
+    def _open_again(self) -> Connection | None:
         while not self._closing.wait(self._retry):
             try:
-                connection = self._listen()
+                return self._open()
             except psycopg.OperationalError:
                 continue
-            if not self._closing.is_set():
-                return connection
-            # The goodbye may have been sent before this connection listened.
-            connection.close()
         return None

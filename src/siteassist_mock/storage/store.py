@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -48,12 +50,21 @@ from siteassist_mock.storage.tables import (
     sessions,
     visitors,
 )
+from siteassist_mock.storage.worker import StoreUnavailable
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 ABANDONED = "The server stopped before the end of the answer"
 """The error of a message whose process ended while it streamed it."""
 
+# Seconds without a failure after which an unavailable database is logged again.
+_LOG_SECONDS = 10.0
+
 # The largest offset that SQLite and PostgreSQL take; no table has as many rows.
 _MAX_OFFSET = 2**63 - 1
+
+_logger = logging.getLogger("siteassist_mock")
 
 ORDERS: dict[str, Column[Any]] = {
     "id": conversations.c.id,
@@ -154,7 +165,7 @@ class Store:
             connection = self._database.connect()
             with _closing_on_error(connection):
                 # On the cursor of the driver, which runs several statements at once.
-                connection.connection.cursor().execute(self._database.begin_alone)
+                connection.connection.cursor().execute(self._database.begin_start)
                 self.secret = prepare(self._database, connection)
                 self._database.claim(connection)
                 _settle_abandoned(self._database, connection)
@@ -170,15 +181,50 @@ class Store:
         self.clock = Clock(now, floor=latest)
         # All processes that share the state have the secret, and so this name.
         self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
+        self._worker = self._database.worker()
+        self._deferred: list[Callable[[Records], None]] = []
+        self._logged = -_LOG_SECONDS
+        self._connection: Connection | None = None
         self._use(connection)
+
+    async def perform(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return the result of ``function``, which uses this store, to the event loop.
+
+        An SQLite statement takes less time than a switch to a thread and back, so it
+        runs on the loop. PostgreSQL has a thread of its own, since it may keep the
+        function waiting. Raises `StoreUnavailable` like a transaction.
+        """
+        if self._worker is None:
+            return function(*args, **kwargs)
+        return await self._worker.run(function, *args, **kwargs)
 
     def read(self) -> AbstractContextManager[Records]:
         """Begin a transaction that only reads."""
         return self._transaction(self._database.begin_read, changing=False)
 
     def write(self) -> AbstractContextManager[Records]:
-        """Begin a transaction that is rolled back if the block raises."""
+        """Begin a transaction that is rolled back if the block raises.
+
+        This one and all others raise `StoreUnavailable` if the database cannot be
+        used at present. The next transaction connects again.
+        """
         return self._transaction(self._database.begin_write, changing=True)
+
+    def listen(self) -> None:
+        """Prepare ``events`` for listeners; raises `StoreUnavailable` like a transaction."""
+        try:
+            self.events.listen()
+        except self._database.errors as error:
+            if self._database.is_unavailable(error):
+                raise self._unavailable(error) from None
+            raise
+
+    def write_later(self, change: Callable[[Records], None]) -> None:
+        """Call ``change`` in a transaction of its own before the next transaction.
+
+        For a change that must not be lost while the database is unavailable.
+        """
+        self._deferred.append(change)
 
     def clear(self) -> None:
         """Remove all data of clients, including those of other processes.
@@ -201,13 +247,15 @@ class Store:
 
     def close(self) -> None:
         """Close the database; one in memory is lost."""
+        if self._worker is not None:
+            self._worker.close()
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
             self._database.close()
 
     def _use(self, connection: Connection) -> None:
         self._connection = connection
-        self._driver = connection.connection.driver_connection
         self._cursor = connection.connection.cursor()
         owner = self._database.owner
         prepared = PreparedStatements(connection)
@@ -217,28 +265,72 @@ class Store:
     @contextmanager
     def _transaction(self, begin: str, *, changing: bool) -> Iterator[Records]:
         with self._lock:
+            if self._deferred:
+                self._write_deferred()
+            with self._locked_transaction(begin, changing=changing) as records:
+                yield records
+
+    @contextmanager
+    def _locked_transaction(self, begin: str, *, changing: bool) -> Iterator[Records]:
+        try:
             self._begin(begin)
-            try:
-                yield self._writing if changing else self._reading
-                self._cursor.execute("COMMIT")
-            except BaseException:
-                # A rollback fails if the connection is lost, which ends the transaction too.
-                with suppress(*self._database.errors):
-                    self._cursor.execute("ROLLBACK")
-                raise
+            yield self._writing if changing else self._reading
+            self._cursor.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back()
+            if self._database.is_unavailable(error):
+                raise self._unavailable(error) from None
+            raise
 
     def _begin(self, statement: str) -> None:
+        connection = self._connection
+        if connection is not None:
+            try:
+                self._cursor.execute(statement)
+            except self._database.errors:
+                # Connect again: the database may have been restarted.
+                if not self._database.is_lost(connection):
+                    raise
+                self._disconnect(connection)
+            else:
+                return
+        connection = self._database.connect()
+        with _closing_on_error(connection):
+            self._database.claim(connection)
+            self._use(connection)
+        self._cursor.execute(statement)
+
+    def _roll_back(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
         try:
-            self._cursor.execute(statement)
+            self._cursor.execute("ROLLBACK")
         except self._database.errors:
-            # Connect again: the database may have been restarted.
-            if not getattr(self._driver, "closed", False):
-                raise
-            self._connection.invalidate()
-            self._connection.close()
-            self._use(self._database.connect())
-            self._database.claim(self._connection)
-            self._cursor.execute(statement)
+            # The end of a connection ends its transaction, too.
+            if self._database.is_lost(connection):
+                self._disconnect(connection)
+
+    def _disconnect(self, connection: Connection) -> None:
+        self._connection = None
+        with suppress(*self._database.errors):
+            connection.invalidate()
+            connection.close()
+
+    def _write_deferred(self) -> None:
+        while self._deferred:
+            with self._locked_transaction(self._database.begin_write, changing=True) as records:
+                self._deferred[0](records)
+            self._deferred.pop(0)
+
+    def _unavailable(self, error: BaseException) -> StoreUnavailable:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        now = time.monotonic()
+        # One line for an outage, which may fail thousands of requests.
+        if now - self._logged >= _LOG_SECONDS:
+            _logger.warning("the database %s is unavailable: %s", self._database.name, reason)
+        self._logged = now
+        return StoreUnavailable(reason)
 
 
 @contextmanager

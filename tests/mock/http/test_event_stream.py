@@ -11,6 +11,8 @@ import pytest
 from siteassist_mock.http.event_stream import EventStreamResponse, frame
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import Message
 
 
@@ -53,6 +55,15 @@ def play(
     asyncio.run(main())
 
 
+def noting(note: Callable[..., None]) -> Callable[..., Awaitable[None]]:
+    """Return ``note`` as the function that settles a stream."""
+
+    async def settle(*end: object) -> None:
+        note(*end)
+
+    return settle
+
+
 def types(read: list[bytes]) -> list[str]:
     """Return the type of each event."""
     data = [chunk.decode().removeprefix("data: ").removesuffix("\n\n") for chunk in read if chunk]
@@ -70,7 +81,10 @@ def test_events_have_the_documented_order(pieces: list[str]) -> None:
     """Each event is one chunk, and the text is stored before the closing events."""
     read: list[bytes] = []
     settled: list[Any] = []
-    play(EventStreamResponse(pieces, settle=lambda *end: settled.append((*end, len(read)))), read)
+    play(
+        EventStreamResponse(pieces, settle=noting(lambda *end: settled.append((*end, len(read))))),
+        read,
+    )
     deltas = ["text-delta"] * len(pieces)
     opening, closing = ["start", "start-step", "text-start"], ["text-end", "finish-step", "finish"]
     assert types(read) == [*opening, *deltas, *closing, "[DONE]"]
@@ -86,7 +100,7 @@ def test_a_disconnect_ends_the_stream(pieces: list[str], *, fail: bool) -> None:
     """The text already sent is stored as incomplete, even if only closing events are left."""
     read: list[bytes] = []
     settled: list[Any] = []
-    stream = EventStreamResponse(pieces, settle=lambda *end: settled.append(end))
+    stream = EventStreamResponse(pieces, settle=noting(lambda *end: settled.append(end)))
     play(stream, read, leave_after=4, fail=fail)
     assert types(read) == ["start", "start-step", "text-start", "text-delta"]
     assert settled == [("a ", False)]
@@ -107,7 +121,7 @@ def test_a_cancelled_stream_is_settled(wait: float, delay: float) -> None:
 
     async def main() -> None:
         stream = EventStreamResponse(
-            ["a"], wait=wait, delay=delay, settle=lambda *end: settled.append(end)
+            ["a"], wait=wait, delay=delay, settle=noting(lambda *end: settled.append(end))
         )
         task = asyncio.ensure_future(stream({"type": "http"}, receive, send))
         for _ in range(10):

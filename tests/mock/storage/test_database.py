@@ -17,6 +17,7 @@ import pytest
 from siteassist_mock.storage.database import StoreError, open_database, shown
 from siteassist_mock.storage.store import ABANDONED, Store
 from siteassist_mock.storage.tables import EscapedText
+from siteassist_mock.storage.worker import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -261,7 +262,7 @@ def test_a_lost_connection_is_reopened(open_store: OpenStore, postgres_url: str)
             records.add_message(conversation_id, "user", "lost")
             end_connections()
 
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(StoreUnavailable):
         fail()
     assert messages_of(store, conversation_id) == []
 
