@@ -34,6 +34,7 @@ class Knowledge:
         """Index ``qnas``, oldest first, and ``pages``."""
         self.qnas = tuple(qnas)
         self._qna_words = [(qna, _significant(qna["question"])) for qna in qnas]
+        self._questions = [(qna, words(qna["question"])) for qna in qnas]
         self._page_words = [
             (page, _significant(page["title"]), _significant(f"{page['title']} {page['content']}"))
             for page in pages
@@ -47,14 +48,12 @@ class Knowledge:
         """
         if not (query or "").strip():
             return list(self.qnas)
-        wanted = words(query or "")
+        # Each word once: a long query repeats some.
+        wanted = set(words(query or ""))
         return [
             qna
-            for qna in self.qnas
-            if wanted
-            and all(
-                any(word.startswith(want) for word in words(qna["question"])) for want in wanted
-            )
+            for qna, question in self._questions
+            if wanted and all(any(word.startswith(want) for word in question) for want in wanted)
         ]
 
     def find_pages(self, query: str, size: int) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-# The text up to the next comma outside quotes. The second form skips an unclosed
-# quote, so that later preferences are still found.
-_ELEMENT = re.compile(rf"(?:{_QUOTED}|[^,\"])+|\"[^,]*")
+# No expression looks at a character twice: clients could make the server busy for long.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_UNQUOTED = re.compile(r'[^,"]++')
+_QUOTE = re.compile(_QUOTED, re.DOTALL)
 _PREFERENCE = re.compile(
-    rf"[ \t]*({_WORD})(?:[ \t]*=[ \t]*({_WORD}|{_QUOTED}))?[ \t]*(?:;.*)?", re.DOTALL
+    rf"[ \t]*+({_WORD})(?:[ \t]*+=[ \t]*+({_WORD}|{_QUOTED}))?[ \t]*+(?:;.*)?", re.DOTALL
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -39,8 +39,31 @@ def parse_preferences(values: Iterable[str]) -> dict[str, str]:
 
 
 def _preferences(value: str) -> Iterator[tuple[str, str]]:
-    for element in _ELEMENT.findall(value):
+    for element in _elements(value):
         match = _PREFERENCE.fullmatch(element)
         if match is not None:
             word = match[2] or ""
             yield match[1], _ESCAPED.sub(r"\1", word[1:-1]) if word.startswith('"') else word
+
+
+def _elements(value: str) -> Iterator[str]:
+    """Yield the parts of ``value`` between commas outside quotes.
+
+    An unclosed quote ends at the next comma, so that later preferences are found.
+    After it no other quote is closed either.
+    """
+    begin = at = 0
+    closed = True
+    while at < len(value):
+        if value[at] == ",":
+            yield value[begin:at]
+            begin = at = at + 1
+        elif value[at] == '"':
+            quote = _QUOTE.match(value, at) if closed else None
+            closed = quote is not None
+            comma = value.find(",", at)
+            at = quote.end() if quote else comma if comma >= 0 else len(value)
+        else:
+            text = _UNQUOTED.match(value, at)
+            at = text.end() if text else len(value)
+    yield value[begin:]
