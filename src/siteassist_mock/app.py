@@ -40,6 +40,8 @@ from siteassist_mock.storage.tables import VisitorRow
 from siteassist_spec import SPEC_PATH, Document, Operation, SpecError, base_path, read_operations
 
 _SUCCESSES = range(200, 300)
+# The header of a preflight from a page on a public address.
+_PRIVATE = b"access-control-request-private-network"
 
 # Reading the description takes most of the start, and a process that runs tests
 # starts many servers. Nothing changes what these functions return.
@@ -123,7 +125,7 @@ def create_app(
         paths |= control_paths(services, spec)
     sockets = ConversationSockets(services, spec, limits)
     # Browsers call the API from the pages of other websites.
-    cors = _ApiCors if settings.control else CORSMiddleware
+    cors = _ApiCors if settings.control else _Cors
     app = Starlette()
     # Instead of the stack of Starlette: errors become responses in one place.
     app.middleware_stack = AccessLog(
@@ -165,7 +167,20 @@ def _spec_response(spec: Mapping[str, Any]) -> Response:
         raise SpecError("openapi.yaml: a value in it cannot be written as JSON") from None
 
 
-class _ApiCors(CORSMiddleware):
+class _Cors(CORSMiddleware):
+    """CORS that lets pages on public addresses use a server on a private one."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        # Not the option of Starlette, which the oldest supported version lacks.
+        response = super().preflight_response(
+            Headers(raw=[header for header in request_headers.raw if header[0] != _PRIVATE])
+        )
+        if _PRIVATE.decode() in request_headers:
+            response.headers["Access-Control-Allow-Private-Network"] = "true"
+        return response
+
+
+class _ApiCors(_Cors):
     """CORS for the API; other websites must not use the control endpoints."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -127,3 +127,32 @@ def test_a_page_can_read_what_it_needs(make_client: MakeClient, seed: Path) -> N
         assert status == reply.status
         assert "*" == reply.headers["access-control-allow-origin"]
         assert "Retry-After, Preference-Applied" == reply.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("control", [True, False])
+def test_a_page_on_a_public_address_may_use_the_server(
+    make_client: MakeClient, *, control: bool
+) -> None:
+    """A preflight for the private network is allowed for the API only."""
+    asked = {
+        "Origin": "https://zoo.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    client = make_client(control=control)
+    reply = client.request("OPTIONS", "/conversations", headers=asked)
+    assert (200, "true", "*") == (
+        reply.status,
+        reply.headers["access-control-allow-private-network"],
+        reply.headers["access-control-allow-origin"],
+    )
+    del asked["Access-Control-Request-Private-Network"]
+    plain = client.request("OPTIONS", "/conversations", headers=asked)
+    assert "access-control-allow-private-network" not in plain.headers
+    if control:
+        refused = client.below("/_mock").request("OPTIONS", "/reset", headers=asked)
+        assert (405, False) == (
+            refused.status,
+            "access-control-allow-origin" in refused.headers,
+        )
