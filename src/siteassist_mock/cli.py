@@ -120,6 +120,7 @@ def main(
     from siteassist_mock.app import create_app
     from siteassist_mock.content.yaml_file import FileError
     from siteassist_mock.http.access_log import log_to_stderr
+    from siteassist_mock.http.file_limit import raise_file_limit
     from siteassist_mock.http.server import (
         base_url,
         is_loopback,
@@ -144,6 +145,7 @@ def main(
         grace_seconds=grace,
         **failures,
     )
+    raise_file_limit()
     try:
         app = create_app(settings)
     except (FileError, SpecError, StoreError) as error:

@@ -1,19 +1,22 @@
-"""Helpers that run the command."""
+"""Helpers that run the command, and a server with other limits."""
 
 from __future__ import annotations
 
 import io
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from siteassist_mock.app import create_app
 from siteassist_mock.cli import main
+from siteassist_mock.http.server import base_url, listen, make_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MODULE = (sys.executable, "-m", "siteassist_mock")
 
@@ -43,3 +46,20 @@ def refused(*arguments: str) -> str:
     line, rest = errors.getvalue().split("\n", 1)
     assert "" == rest
     return line
+
+
+@contextmanager
+def limited(spec: Mapping[str, Any] | None = None, **limits: Any) -> Iterator[str]:
+    """Run a server with limits, which are arguments of `make_server`."""
+    app = create_app(spec=spec)
+    server = make_server(app, **limits)
+    listening = listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        yield base_url(app, listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+        app.state.store.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from typing import TypeAlias
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,20 +33,54 @@ class Router:
 
         Raises `ApiError` 404 for an unknown path and 405 for an unknown method.
         """
-        for pattern, app in self._routes[scope["type"]]:
-            match = pattern.fullmatch(scope["path"])
-            if match is not None:
-                scope["path_params"] = match.groupdict()
+        segments = _segments(scope)
+        for template, app in self._routes[scope["type"]].get(len(segments), ()):
+            parameters = _match(template, segments)
+            if parameters is not None:
+                scope["path_params"] = parameters
                 await app(scope, receive, send)
                 return
         raise ApiError(404)
 
 
-def _compile(apps: Mapping[str, ASGIApp]) -> list[tuple[re.Pattern[str], ASGIApp]]:
-    return [
-        (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))), apps[path])
-        for path in sorted(apps, key=lambda path: "{" in path)
-    ]
+_Routes: TypeAlias = dict[int, list[tuple[list[tuple[str, str]], ASGIApp]]]
+"""By the number of segments: each is a text, or else the name of a parameter."""
+
+
+def _compile(apps: Mapping[str, ASGIApp]) -> _Routes:
+    routes: _Routes = {}
+    for path in sorted(apps, key=lambda path: "{" in path):
+        template = [
+            ("", step[1:-1]) if step.startswith("{") else (step, "") for step in path.split("/")
+        ]
+        routes.setdefault(len(template), []).append((template, apps[path]))
+    return routes
+
+
+def _segments(scope: Scope) -> list[str]:
+    """Return the segments of the path, which are decoded one by one (RFC 3986, 2.2).
+
+    An encoded slash belongs to a segment.
+    """
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%" not in raw:
+        path: str = scope["path"]
+        return path.split("/")
+    return [unquote(segment) for segment in raw.decode("ascii").split("/")]
+
+
+def _match(template: list[tuple[str, str]], segments: list[str]) -> dict[str, str] | None:
+    """Return the parameters of ``segments``, or None if they do not match."""
+    parameters = {}
+    for (text, name), segment in zip(template, segments, strict=True):
+        if name:
+            # A parameter is not empty.
+            if not segment:
+                return None
+            parameters[name] = segment
+        elif text != segment:
+            return None
+    return parameters
 
 
 class _MethodRouter:

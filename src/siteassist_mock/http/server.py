@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import logging
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from siteassist_mock.http.connection import http_protocol
+from siteassist_mock.http.connection import MAX_HEADER_BYTES, HttpProtocol
+from siteassist_mock.http.file_limit import greatest_connections
 from siteassist_mock.http.reference_page import REFERENCE_PATH
+from siteassist_mock.http.stalled_connections import SECONDS, StalledConnections
 from siteassist_mock.operator.endpoints import CONTROL_PATH
 from siteassist_mock.sockets.conversation import MAX_SENT_BYTES, ConversationSockets
 from siteassist_mock.sockets.protocol import SocketProtocol
@@ -22,10 +27,13 @@ from siteassist_mock.sockets.protocol import SocketProtocol
 _LAST_SECONDS = 1.0
 # Interval at which a stop checks whether all connections have ended.
 _TICK_SECONDS = 0.02
-# Below the 1,024 open files that most systems allow a process.
-_MAX_CONNECTIONS = 800
-# Greatest size of the headers of a request; browsers and proxies send far less.
-_MAX_HEADER_BYTES = 32_768
+# Number of ticks of uvicorn, ten a second, between two looks for stalled connections.
+_TICKS = 10
+# Seconds without a failure after which a lack of open files is logged again.
+_LOG_SECONDS = 60.0
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_logger = logging.getLogger("siteassist_mock")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -82,11 +90,34 @@ class _Server(uvicorn.Server):
         sockets: ConversationSockets,
         grace_seconds: float,
         say: Callable[[str], object],
+        stalled: StalledConnections,
     ) -> None:
         super().__init__(config)
+        self._stalled = stalled
+        self._logged = -_LOG_SECONDS
         self._sockets = sockets
         self._grace_seconds = grace_seconds
         self._say = say
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._handle_exception)
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS == 0:
+            self._stalled.end(self.server_state.connections, time.monotonic())
+        return await super().on_tick(counter)
+
+    def _handle_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_FILES:
+            loop.default_exception_handler(context)
+            return
+        # asyncio reports each connection that it cannot accept, and tries again.
+        now = time.monotonic()
+        if now - self._logged >= _LOG_SECONDS:
+            _logger.warning("new connections have to wait: %s", error.strerror)
+        self._logged = now
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in (*self.servers, *(sockets or ())):
@@ -139,17 +170,27 @@ def _ignore(_line: str) -> None:
 def make_server(
     app: Starlette,
     *,
-    max_connections: int = _MAX_CONNECTIONS,
+    max_connections: int | None = None,
     grace_seconds: float = 0.0,
     say: Callable[[str], object] = _ignore,
+    stalled_seconds: Mapping[str, float] = SECONDS,
 ) -> uvicorn.Server:
     """Return a server that logs only errors.
+
+    ``max_connections`` defaults to what the limit of open files allows. Beyond it, a
+    new connection takes the place of one without a request, or gets a 503.
+    ``stalled_seconds`` are those of `StalledConnections`.
 
     A stop refuses new connections at once, closes idle ones, and closes sockets
     with the code 1001. Running requests have ``grace_seconds`` to end, which is
     reported to ``say`` in one sentence, and are then cut. A second Ctrl-C ends the
     wait.
     """
+
+    class _Protocol(HttpProtocol):
+        pass
+
+    _Protocol.max_connections = max_connections or greatest_connections()
     return _Server(
         uvicorn.Config(
             app,
@@ -159,8 +200,8 @@ def make_server(
             log_level="error",
             access_log=False,
             server_header=False,
-            http=http_protocol(max_connections),
-            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            http=_Protocol,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             # Clients could set any address in X-Forwarded-For, and so evade a rate
             # limit.
             proxy_headers=False,
@@ -175,4 +216,5 @@ def make_server(
         app.state.sockets,
         grace_seconds,
         say,
+        StalledConnections(stalled_seconds),
     )

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +21,7 @@ from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.call import Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.limits import Limits
+from siteassist_mock.http.stalled_connections import SECONDS as SECONDS_OF
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets import conversation as sockets
 from siteassist_mock.sockets.conversation import (
@@ -30,6 +32,7 @@ from siteassist_mock.sockets.conversation import (
 from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
+from tests.mock.command import limited
 from tests.values import API_KEY as KEY
 from tests.values import BEARER, PRIVATE_KEY, UNKNOWN_ID
 
@@ -195,6 +198,66 @@ def test_a_large_message_ends_the_connection(server: Running) -> None:
     with connect(server.socket_url(), proxy=None) as socket:
         socket.send("x" * (MAX_SENT_BYTES + 1))
         assert close_code(socket) == 1009
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        # Text that is not UTF-8, whole and in two frames.
+        ([(True, 1, b"\xff")], 1007),
+        ([(False, 1, b"\xc3"), (True, 0, b"\x28")], 1007),
+        # Frames without content do not count as the size of a message.
+        ([(False, 1, b""), *[(False, 0, b"")] * 1000], 1009),
+    ],
+)
+def test_a_malformed_message_ends_the_connection(
+    server: Running, caplog: pytest.LogCaptureFixture, frames: list[Any], code: int
+) -> None:
+    """A client that violates the protocol is told so, and nothing is logged."""
+    with connect(server.socket_url(), proxy=None) as socket:
+        with suppress(OSError):
+            socket.socket.sendall(b"".join(frame(*each) for each in frames))
+        assert close_code(socket) == code
+    assert [] == caplog.records
+
+
+def frame(final: bool, opcode: int, data: bytes) -> bytes:
+    """Return a frame of a client; its mask has no effect."""
+    return bytes([128 * final + opcode, 128 + len(data), 0, 0, 0, 0]) + data
+
+
+def test_a_split_character_is_one_message(server: Running) -> None:
+    """Text in several frames is decoded as a whole."""
+    with connect(server.socket_url(), proxy=None) as socket:
+        socket.socket.sendall(frame(False, 1, b"\xc3") + frame(True, 0, b"\xa9"))
+        socket.send("ping")
+        assert "pong" == socket.recv(SECONDS)
+
+
+def test_a_client_that_does_not_read_pongs_is_dropped(server: Running) -> None:
+    """The unread answers to pings do not fill the memory of the server."""
+    ping = frame(True, 9, b"x" * 125)
+    with connect(server.socket_url(), proxy=None) as socket:
+
+        def flood() -> None:
+            for _ in range(1000):
+                socket.socket.sendall(ping * 1000)
+
+        # The library would read the answers.
+        with (
+            socket.protocol_mutex,
+            pytest.raises((ConnectionResetError, BrokenPipeError)),
+        ):
+            flood()
+
+
+def test_a_silent_socket_is_closed() -> None:
+    """A client that sends nothing for the time of the protocol makes room for others."""
+    with limited(stalled_seconds={**SECONDS_OF, "socket": 0.0}) as url:
+        chat = httpx.post(f"{url}/conversations", headers=BEARER).json()["id"]
+        host = url.replace("http", "ws")
+        with connect(f"{host}/conversations/{chat}/ws?apiKey={KEY}", proxy=None) as socket:
+            assert close_code(socket) == 1001
 
 
 def test_a_stop_closes_sockets(caplog: pytest.LogCaptureFixture) -> None:
