@@ -249,7 +249,7 @@ def make_client(spec: dict[str, Any], time: FakeTime) -> Iterator[MakeClient]:
 
     def make(**settings: Any) -> Client:
         # Strict, so that a response that violates the description fails the test.
-        app = create_app(MockSettings(now=time, **{"strict": True, **settings}))
+        app = create_app(MockSettings(**{"now": time, "strict": True, **settings}))
         apps.append(app)
         return Client(app, spec, PRIVATE_KEY)
 

@@ -28,7 +28,7 @@ class Authenticator:
         built-in key and ``seed`` has keys.
         """
         self._store = store
-        self._tokens = Tokens(store.secret, store.clock)
+        self._tokens = Tokens(store.secret, store.steady)
         self._session_seconds = settings.session_seconds
         self.api_keys = dict(seed.publishable_keys or {})
         """The publishable keys, each with the origins of its websites."""
@@ -101,12 +101,14 @@ class Authenticator:
         if session is None:
             return None
         visitor, last_used = session
-        idle = self._store.clock.seconds() - last_used
+        idle = self._store.steady.seconds() - last_used
         if idle >= self._session_seconds:
             return None
-        if idle >= self._session_seconds * _TOUCH_SHARE:
+        # A use in the far future was stored with a wrong clock, and counts as now.
+        ahead = idle < -self._session_seconds
+        if ahead or idle >= self._session_seconds * _TOUCH_SHARE:
             with self._store.write() as records:
-                records.touch_session(session_id)
+                records.touch_session(session_id, keep=self._session_seconds)
         return visitor
 
 

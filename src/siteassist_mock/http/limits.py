@@ -76,7 +76,7 @@ class RateLimiter:
 
         A request that must wait counts against none of the limits.
         """
-        now = int(self._store.clock.seconds() * _NANOSECONDS)
+        now = int(self._store.steady.seconds() * _NANOSECONDS)
         # A hash has a fixed length, and keeps addresses out of the database.
         name = hashlib.sha256(f"{self._name} {key}".encode()).hexdigest()
         if not self._until_pruned:
@@ -86,7 +86,13 @@ class RateLimiter:
             self._until_pruned = _PRUNE_EVERY
         self._until_pruned -= 1
         with self._store.write() as records:
-            before = records.hold_allowance(name) or [0] * len(self._limits)
+            stored = records.hold_allowance(name) or [0] * len(self._limits)
+            # A time beyond any allowance was stored with a wrong clock, and counts as now.
+            # Clocks of processes may differ by less than an allowance.
+            before = [
+                whole_again if whole_again <= now + 2 * allowance else now
+                for whole_again, (_, allowance) in zip(stored, self._limits, strict=True)
+            ]
             after = [
                 max(now, whole_again) + cost
                 for whole_again, (cost, _) in zip(before, self._limits, strict=True)

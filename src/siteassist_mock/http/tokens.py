@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import jwt
 
-from siteassist_mock.clock import Clock
+from siteassist_mock.clock import SteadyClock
 
 MAX_SECONDS = 86_400
 """Seconds after which every token expires, even if its session is in use."""
@@ -19,7 +19,7 @@ _CACHED = 1024
 class Tokens:
     """The issuer and verifier of the tokens of one database."""
 
-    def __init__(self, secret: bytes, clock: Clock) -> None:
+    def __init__(self, secret: bytes, clock: SteadyClock) -> None:
         """Sign with ``secret``, of at least 32 bytes, with the time of ``clock``."""
         self._secret = secret
         self._clock = clock

@@ -70,6 +70,10 @@ class Database(ABC):
     def is_unavailable(self, error: BaseException) -> bool:
         """Return whether ``error`` means that the same transaction may succeed later."""
 
+    def seconds(self, connection: Connection) -> float | None:
+        """Return the seconds since 1970 by the clock that all processes share, if there is one."""
+        return None
+
     def is_lost(self, connection: Connection) -> bool:
         """Return whether ``connection`` cannot be used again."""
         return False

@@ -86,6 +86,10 @@ class Postgres(Database):
             | psycopg.errors.ReadOnlySqlTransaction,
         )
 
+    def seconds(self, connection: Connection) -> float:
+        """Return the time of the server."""
+        return float(connection.scalars(_SECONDS).one())
+
     def is_lost(self, connection: Connection) -> bool:
         """Return whether the driver has closed ``connection``."""
         driver: Any = connection.connection.driver_connection
@@ -145,5 +149,6 @@ class Postgres(Database):
         return bool(connection.scalar(_TRY_OWNER_BRIEFLY, {"owner": owner}))
 
 
+_SECONDS = text("SELECT extract(epoch FROM clock_timestamp())")
 _TRY_OWNER = text(f"SELECT pg_try_advisory_lock({_LOCKS}, :owner)")
 _TRY_OWNER_BRIEFLY = text(f"SELECT pg_try_advisory_xact_lock({_LOCKS}, :owner)")

@@ -36,7 +36,7 @@ from sqlalchemy import (
     update,
 )
 
-from siteassist_mock.clock import Clock
+from siteassist_mock.clock import Clock, SteadyClock
 from siteassist_mock.storage.database import Database, StoreError, open_database
 from siteassist_mock.storage.prepared import PreparedStatements
 from siteassist_mock.storage.schema import prepare
@@ -63,6 +63,9 @@ _LOG_SECONDS = 10.0
 
 # The largest offset that SQLite and PostgreSQL take; no table has as many rows.
 _MAX_OFFSET = 2**63 - 1
+
+# Seconds after which the steady clock is compared with that of the database again.
+_CLOCK_SECONDS = 60.0
 
 _logger = logging.getLogger("siteassist_mock")
 
@@ -179,6 +182,7 @@ class Store:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreError(f"cannot use the database {self._database.name}: {reason}") from None
         self.clock = Clock(now, floor=latest)
+        self.steady = SteadyClock(now)
         # All processes that share the state have the secret, and so this name.
         self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
         self._worker = self._database.worker()
@@ -259,8 +263,10 @@ class Store:
         self._cursor = connection.connection.cursor()
         owner = self._database.owner
         prepared = PreparedStatements(connection)
-        self._reading = Records(connection, prepared, self.clock, owner, changing=False)
-        self._writing = Records(connection, prepared, self.clock, owner, changing=True)
+        clocks = self.clock, self.steady
+        self._reading = Records(connection, prepared, *clocks, owner, changing=False)
+        self._writing = Records(connection, prepared, *clocks, owner, changing=True)
+        self._set_clock()
 
     @contextmanager
     def _transaction(self, begin: str, *, changing: bool) -> Iterator[Records]:
@@ -274,7 +280,9 @@ class Store:
     def _locked_transaction(self, begin: str, *, changing: bool) -> Iterator[Records]:
         try:
             self._begin(begin)
-            yield self._writing if changing else self._reading
+            records = self._writing if changing else self._reading
+            records.begin()
+            yield records
             self._cursor.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
@@ -286,6 +294,8 @@ class Store:
         connection = self._connection
         if connection is not None:
             try:
+                if self._worker is not None and time.monotonic() > self._clock_set + _CLOCK_SECONDS:
+                    self._set_clock()
                 self._cursor.execute(statement)
             except self._database.errors:
                 # Connect again: the database may have been restarted.
@@ -299,6 +309,14 @@ class Store:
             self._database.claim(connection)
             self._use(connection)
         self._cursor.execute(statement)
+
+    def _set_clock(self) -> None:
+        """Set the steady clock by that of the database, outside of transactions."""
+        self._clock_set = time.monotonic()
+        if self.steady.counts and self._connection is not None:
+            seconds = self._database.seconds(self._connection)
+            if seconds is not None:
+                self.steady.set(seconds)
 
     def _roll_back(self) -> None:
         connection = self._connection
@@ -361,21 +379,28 @@ class Records:
         connection: Connection,
         prepared: PreparedStatements,
         clock: Clock,
+        steady: SteadyClock,
         owner: int,
         *,
         changing: bool,
     ) -> None:
         """Query through ``connection``, and run its ``prepared`` statements.
 
-        New rows get their times from ``clock``, and streamed messages belong to
-        ``owner``. If ``changing``, conversations that are read are locked until
+        New rows get their times from ``clock``, and sessions from ``steady``; streamed
+        messages belong to ``owner``. If ``changing``, conversations that are read are locked until
         the end of the transaction.
         """
         self._connection = connection
         self._prepared = prepared
         self._clock = clock
+        self._steady = steady
         self._owner = owner
         self._changing = changing
+        self._floor = ""
+
+    def begin(self) -> None:
+        """Forget the conversations of an earlier transaction."""
+        self._floor = ""
 
     def find_or_add_visitor(self, project_id: str, device: str) -> tuple[VisitorRow, bool]:
         """Return the visitor of a device, and whether this call added it."""
@@ -403,7 +428,7 @@ class Records:
         Sessions of the same visitor that were not used for ``keep`` seconds are
         removed, so that the table does not grow.
         """
-        session_id, now = _new_id(), self._clock.seconds()
+        session_id, now = _new_id(), self._steady.seconds()
         self._connection.execute(
             sessions.delete().where(
                 sessions.c.visitor_id == visitor_id, sessions.c.last_used < now - keep
@@ -422,18 +447,20 @@ class Records:
         last_used, *visitor = row
         return VisitorRow(*visitor), last_used
 
-    def touch_session(self, session_id: str) -> None:
-        """Store that a session is used now, unless a later use is stored."""
-        now = self._clock.seconds()
+    def touch_session(self, session_id: str, *, keep: float) -> None:
+        """Store that a session is used now.
+
+        A later use stays, unless it is more than ``keep`` seconds ahead.
+        """
+        now = self._steady.seconds()
+        wrong = ~sessions.c.last_used.between(now, now + keep)
         self._connection.execute(
-            update(sessions)
-            .where(sessions.c.id == session_id, sessions.c.last_used < now)
-            .values(last_used=now)
+            update(sessions).where(sessions.c.id == session_id, wrong).values(last_used=now)
         )
 
     def add_conversation(self, visitor_id: str) -> ConversationRow:
         """Add an open conversation."""
-        now = self._clock.timestamp()
+        now = self._now()
         conversation = ConversationRow(
             id=_new_id(),
             visitor_id=visitor_id,
@@ -491,14 +518,14 @@ class Records:
         """Store the time of a new message; set the title unless there is one."""
         values = {
             "conversation_id": conversation_id,
-            "now": self._clock.timestamp(),
+            "now": self._now(),
             "new_title": title,
         }
         self._prepared.execute(_TOUCH_CONVERSATION, values)
 
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
         """Close a conversation, unless it is closed already."""
-        now = self._clock.timestamp()
+        now = self._now()
         self._connection.execute(
             update(conversations)
             .where(conversations.c.id == conversation_id, conversations.c.status == "open")
@@ -510,9 +537,7 @@ class Records:
         changed = self._connection.execute(
             update(conversations)
             .where(conversations.c.id == conversation_id)
-            .values(
-                is_human_handled=True, human_agent=human_agent, updated_at=self._clock.timestamp()
-            )
+            .values(is_human_handled=True, human_agent=human_agent, updated_at=self._now())
         )
         if not changed.rowcount:
             raise LookupError(f"there is no conversation {conversation_id}")
@@ -533,7 +558,7 @@ class Records:
         message = MessageRow(
             id=_new_id(),
             conversation_id=conversation_id,
-            created_at=self._clock.timestamp(),
+            created_at=self._now(),
             role=role,
             text=text,
             status=status,
@@ -604,7 +629,7 @@ class Records:
             .where(messages.c.id == message_id, messages.c.conversation_id.in_(own))
             .values(
                 feedback=feedback,
-                feedback_at=None if feedback is None else self._clock.timestamp(),
+                feedback_at=None if feedback is None else self._now(),
             )
         )
         return bool(changed.rowcount)
@@ -628,6 +653,10 @@ class Records:
         """Return a conversation regardless of its visitor, or None."""
         return self._conversation(_ANY_CONVERSATION, {"conversation_id": conversation_id})
 
+    def _now(self) -> str:
+        """Return the time, or that of the latest change of a conversation that was read."""
+        return max(self._clock.timestamp(), self._floor)
+
     def _conversation(self, query: Select[Any], values: dict[str, Any]) -> ConversationRow | None:
         if self._changing:
             query = _LOCKING[query]
@@ -637,7 +666,7 @@ class Records:
         conversation = ConversationRow(*row)
         if self._changing:
             # The clock of another process may be ahead of this one.
-            self._clock.advance(conversation.updated_at)
+            self._floor = max(self._floor, conversation.updated_at)
         return conversation
 
     def message(self, message_id: str) -> MessageRow | None:

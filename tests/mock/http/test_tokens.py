@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from siteassist_mock.clock import Clock
+from siteassist_mock.clock import SteadyClock
 from siteassist_mock.http.tokens import MAX_SECONDS, Tokens
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SECRET = b"s" * 32
 @pytest.fixture
 def tokens(time: FakeTime) -> Tokens:
     """Create the tokens of a database."""
-    return Tokens(SECRET, Clock(time))
+    return Tokens(SECRET, SteadyClock(time))
 
 
 def test_a_token_names_its_session(tokens: Tokens) -> None:
@@ -39,7 +39,7 @@ def test_a_token_expires(tokens: Tokens, time: FakeTime) -> None:
 
 def test_a_token_with_another_secret_is_refused(tokens: Tokens, time: FakeTime) -> None:
     """A token of another database is invalid."""
-    assert tokens.read(Tokens(b"t" * 32, Clock(time)).issue("session-1")) is None
+    assert tokens.read(Tokens(b"t" * 32, SteadyClock(time)).issue("session-1")) is None
 
 
 NESTED = base64.urlsafe_b64encode(b"[" * 40_000).decode().rstrip("=")

@@ -236,7 +236,7 @@ def test_an_earlier_use_does_not_replace_a_later_one(
         session_id = records.add_session(visitor.id, keep=60)
     for store in (ahead, behind):
         with store.write() as records:
-            records.touch_session(session_id)
+            records.touch_session(session_id, keep=1800)
     with behind.read() as records:
         session = records.session(session_id)
     assert session == (visitor, 2000.0)

@@ -63,7 +63,7 @@ def test_a_session_has_its_visitor_and_last_use(store: Store, time: FakeTime) ->
         assert found is not None
         assert (found[0].id, found[1]) == (visitor_id, begun)
         time.seconds += 5
-        records.touch_session(session_id)
+        records.touch_session(session_id, keep=60)
         found = records.session(session_id)
         assert found is not None
         assert found[1] == begun + 5
@@ -195,7 +195,7 @@ def test_a_file_keeps_everything(open_store: OpenStore, tmp_path: Path, time: Fa
     visitor_id = a_visitor(store)
     conversation = a_conversation(store, visitor_id)
     store.close()
-    time.seconds -= 3600
+    time.seconds -= 30
     again = open_store(tmp_path / "mock.db")
     assert again.secret == store.secret
     assert listed(again, visitor_id) == (1, [conversation.id])
