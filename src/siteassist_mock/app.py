@@ -28,6 +28,7 @@ from siteassist_mock.http.call import Call, EmptyHandler, Handler, Services
 from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.limits import TOO_MANY, Limits, parse_rate
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
+from siteassist_mock.http.redaction import Redactor
 from siteassist_mock.http.reference_page import reference_paths
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.http.response_validation import Strict
@@ -136,7 +137,8 @@ def create_app(
             allow_headers=["*"],
             # All origins: a preflight has no key, so its websites cannot be checked.
             expose_headers=["Retry-After", "Preference-Applied"],
-        )
+        ),
+        Redactor(authenticator.keys),
     )
     app.state.store = store
     app.state.seed = seed

@@ -169,6 +169,13 @@ def main(
             err=True,
         )
 
+    if app.state.store.has_separate_events:
+        click.echo(
+            f"siteassist-mock: warning: another server uses {shown(str(database))}: sockets get the"
+            " events of their own server only; with PostgreSQL they get all",
+            err=True,
+        )
+
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 

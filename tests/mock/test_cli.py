@@ -73,6 +73,23 @@ def test_a_database_file_keeps_conversations(tmp_path: Path) -> None:
     assert [reply.json()["id"]] == [conversation["id"] for conversation in listed]
 
 
+def test_a_second_server_on_a_file_says_what_it_lacks(tmp_path: Path) -> None:
+    """Events do not cross processes with SQLite, so that the second one warns."""
+    database = tmp_path / "mock.db"
+    options = ("--quiet", "--database", str(database))
+    with started(*options) as (one, *_), started(*options) as (two, *_):
+        for process in (one, two):
+            process.terminate()
+        outputs = [process.communicate(timeout=30)[1] for process in (one, two)]
+    assert [
+        "",
+        (
+            f"siteassist-mock: warning: another server uses {database}: sockets get the events of"
+            " their own server only; with PostgreSQL they get all\n"
+        ),
+    ] == outputs
+
+
 def test_keys_can_be_chosen() -> None:
     """Configured keys replace the built-in ones, and the private key is not printed."""
     with started("--api-key", "pk_mine", "--private-key", "sk_mine", count=3) as (_, url, lines):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siteassist_mock.faults.plan import FAULTS_KEY
+from siteassist_mock.http.redaction import Redactor
 
 OPERATION = "siteassist.operation"
 """The scope's key of the ``operationId`` of a request, once it is known."""
@@ -19,10 +20,6 @@ UNLOGGED = "siteassist.unlogged"
 LOGGER = "siteassist_mock.access"
 """The name of the logger; its lines have the level INFO."""
 
-# The parameter of the API, and names of credentials sent in a query by mistake.
-_SECRETS = frozenset(
-    {"apikey", "api_key", "access_token", "token", "sessiontoken", "authorization"}
-)
 _READABLE = "/!$'()*,:;=@~"
 _LONGEST = 500
 
@@ -55,9 +52,10 @@ class AccessLog:
     milliseconds until the last byte, the operation, and the faults if any.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Log the requests to ``app``."""
+    def __init__(self, app: ASGIApp, redactor: Redactor) -> None:
+        """Log the requests to ``app`` without the credentials that ``redactor`` knows."""
         self._app = app
+        self._redactor = redactor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application, and log the request if logging is enabled."""
@@ -81,7 +79,7 @@ class AccessLog:
         finally:
             milliseconds = (time.perf_counter() - began) * 1000
             method = "WS" if scope["type"] == "websocket" else loggable(scope["method"])
-            fields = [method, _target(scope), str(status), f"{milliseconds:.1f}ms"]
+            fields = [method, _target(scope, self._redactor), str(status), f"{milliseconds:.1f}ms"]
             fields.append(scope.get(OPERATION, "-"))
             if scope.get(FAULTS_KEY):
                 fields.append(f"faults={','.join(scope[FAULTS_KEY])}")
@@ -89,17 +87,10 @@ class AccessLog:
                 _logger.info("%s", " ".join(fields))
 
 
-def _target(scope: Scope) -> str:
-    path = loggable(scope["path"])
+def _target(scope: Scope, redactor: Redactor) -> str:
+    path = loggable(redactor.path(scope["path"]))
     query: bytes = scope.get("query_string", b"")
     if not query:
         return path
-    shown = b"&".join(_without_secret(pair) for pair in query.split(b"&"))
     # The query is percent-encoded already, so its percent signs stay.
-    return f"{path}?{quote(shown[:_LONGEST], safe=f'{_READABLE}%+*&')}"
-
-
-def _without_secret(pair: bytes) -> bytes:
-    name, equals, _ = pair.partition(b"=")
-    secret = unquote_plus(name.decode("latin-1")).strip().lower() in _SECRETS
-    return name + b"=***" if secret and equals else pair
+    return f"{path}?{quote(redactor.query(query)[:_LONGEST], safe=f'{_READABLE}%+*&')}"

@@ -50,6 +50,11 @@ class Authenticator:
                 visitor, _ = records.find_or_add_visitor(PROJECT_ID, "")
                 self._servers.append((settings.private_key.encode(), visitor))
 
+    @property
+    def keys(self) -> list[str]:
+        """All publishable and private keys."""
+        return [*self.api_keys, *(key.decode() for key, _ in self._servers)]
+
     def check_api_key(self, api_key: str, origins: Sequence[str] = ()) -> None:
         """Raise `ApiError` 401 for an invalid key, 403 for a website that must not use it.
 

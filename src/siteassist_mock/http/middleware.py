@@ -6,7 +6,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from siteassist_mock.http.access_log import loggable
+from siteassist_mock.http.access_log import OPERATION, loggable
 from siteassist_mock.http.errors import ApiError, error_response, unavailable
 from siteassist_mock.storage.worker import StoreUnavailable
 
@@ -95,5 +95,7 @@ class ErrorBoundary:
         except Exception:
             if started or scope["type"] != "http":
                 raise
-            _logger.exception("%s %s failed", loggable(scope["method"]), loggable(scope["path"]))
+            # Without the path, which may contain a credential.
+            operation = scope.get(OPERATION, "-")
+            _logger.exception("%s %s failed", loggable(scope["method"]), operation)
             await error_response(ApiError(500))(scope, receive, send)

@@ -7,10 +7,12 @@ itself, with the statements of each database.
 from __future__ import annotations
 
 import importlib.util
+import os
 import secrets
 import sqlite3
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
@@ -52,6 +54,11 @@ class Database(ABC):
         self.name = name
         self.owner = 1 + secrets.randbelow(_MAX_OWNER)
         self._engine = engine
+
+    @property
+    def has_separate_events(self) -> bool:
+        """Whether another process uses the database, and its events stay there."""
+        return False
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -128,6 +135,7 @@ class _Sqlite(Database):
         super().__init__("in memory" if path is None else str(path), engine)
         self._path = path
         self._claim: sqlite3.Connection | None = None
+        self._others = False
 
         @event.listens_for(engine, "connect")
         def _connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -137,6 +145,18 @@ class _Sqlite(Database):
             # and never corrupts the file. FULL would add a wait for the disk to
             # each write, which a mock does not need.
             connection.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def has_separate_events(self) -> bool:
+        return self._others
+
+    def connect(self) -> Connection:
+        if self._path is not None and not self._path.exists():
+            # The secret that signs tokens is in the file. SQLite gives its other files
+            # the same mode.
+            with suppress(OSError):
+                os.close(os.open(self._path, os.O_CREAT, 0o600))
+        return super().connect()
 
     def check(self, connection: Connection) -> None:
         # SQLite can store every text.
@@ -179,7 +199,7 @@ class _Sqlite(Database):
             owner = path.name.removeprefix(prefix)
             if path.name.startswith(prefix) and owner.isdecimal():
                 # Removes the file of a process that was killed.
-                self.is_gone(connection, int(owner))
+                self._others |= not self.is_gone(connection, int(owner))
         self._claim = _lock(self._claim_path(self.owner))
 
     def is_gone(self, connection: Connection, owner: int) -> bool:

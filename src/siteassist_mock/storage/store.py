@@ -191,6 +191,11 @@ class Store:
         self._connection: Connection | None = None
         self._use(connection)
 
+    @property
+    def has_separate_events(self) -> bool:
+        """Whether another process uses the database, and its events stay there."""
+        return self._database.has_separate_events
+
     async def perform(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return the result of ``function``, which uses this store, to the event loop.
 

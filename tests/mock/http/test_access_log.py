@@ -6,16 +6,22 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from siteassist_mock.app import create_app
+from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.access_log import LOGGER, UNLOGGED, AccessLog, log_to_stderr, loggable
+from siteassist_mock.http.redaction import Redactor
+from tests.mock.conftest import Client
+from tests.values import API_KEY, PRIVATE_KEY, PROJECT_ID
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from tests.mock.conftest import Client
+    from tests.mock.conftest import MakeClient
 
 
 @pytest.fixture
@@ -67,6 +73,57 @@ def test_secrets_are_redacted(
     assert [f"GET /v2/nope?{shown} 404 1.0ms -"] == logged()
 
 
+def test_keys_are_redacted_by_value(
+    make_client: MakeClient, logged: Callable[[], list[str]]
+) -> None:
+    """A key of the server and a session token are redacted wherever they stand."""
+    client = make_client(api_key="pk&mine/1234", private_key="sk_short")
+    token = client.post("/identity/init", {"apiKey": "pk&mine/1234", "saVid": "d"}).json[
+        "sessionToken"
+    ]
+    for target in (
+        "/nope?key=sk_short&x=1",
+        "/nope?x=Bearer%20sk_short&y=sk%5Fshort",
+        "/nope?sk_short&x",
+        "/conversations/sk_short",
+        "/nope/a-pk&mine",
+        "/nope?publishable=pk%26mine%2F1234",
+        f"/nope/{token}?auth={token}",
+    ):
+        client.get(target)
+    shown = [line.split()[1] for line in logged()[1:]]
+    assert [
+        "/v2/nope?key=***&x=1",
+        "/v2/nope?x=***&y=***",
+        "/v2/nope?***&x",
+        "/v2/conversations/***",
+        "/v2/nope/a-pk%26mine",
+        "/v2/nope?publishable=***",
+        "/v2/nope/***?auth=***",
+    ] == shown
+
+
+def test_a_failure_is_logged_without_its_path(
+    spec: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The traceback of a handler is logged with the operation."""
+
+    def fail(_call: object) -> Any:
+        raise ZeroDivisionError
+
+    app = create_app(spec=spec, handlers={**HANDLERS, "getQnas": fail})
+    with closing(app.state.store):
+        client = Client(app, spec, PRIVATE_KEY)
+        assert 500 == client.get(f"/projects/{PROJECT_ID}/qnas?query={API_KEY}").status
+    assert ["GET getQnas failed"] == caplog.messages
+
+
+def test_a_short_key_is_redacted_as_a_whole_only() -> None:
+    """A key that may be part of a word does not make the log unreadable."""
+    redactor = Redactor(["a", ""])
+    assert ("***", "banana") == (redactor.text("a"), redactor.text("banana"))
+
+
 def test_control_characters_are_encoded(client: Client, logged: Callable[[], list[str]]) -> None:
     """Line breaks and terminal escapes are encoded in the method, path and query."""
     client.get("/x\r\nGET /v2/y 200\x1b[2J\u2028é\udcff")
@@ -80,6 +137,9 @@ def test_control_characters_are_encoded(client: Client, logged: Callable[[], lis
 def test_a_long_path_is_cut() -> None:
     """A single request cannot fill the log."""
     assert f"{'x' * 500}..." == loggable("x" * 100_000)
+
+
+REDACTOR = Redactor([API_KEY, PRIVATE_KEY])
 
 
 def call(app: AccessLog, scope: Scope) -> None:
@@ -104,9 +164,9 @@ def test_a_request_without_a_response_is_logged(logged: Callable[[], list[str]])
         raise ZeroDivisionError
 
     scope = {"type": "http", "method": "GET", "path": "/x"}
-    call(AccessLog(silent), dict(scope))
+    call(AccessLog(silent, REDACTOR), dict(scope))
     with pytest.raises(ZeroDivisionError):
-        call(AccessLog(fail), dict(scope))
+        call(AccessLog(fail, REDACTOR), dict(scope))
     assert ["GET /x - 1.0ms -"] * 2 == logged()
 
 
@@ -118,7 +178,7 @@ def test_a_socket_is_logged_when_it_ends(logged: Callable[[], list[str]]) -> Non
         await send({"type": "websocket.close"})
 
     scope = {"type": "websocket", "path": "/x/ws", "query_string": b"apiKey=k"}
-    call(AccessLog(accept), scope)
+    call(AccessLog(accept, REDACTOR), scope)
     assert ["WS /x/ws?apiKey=*** 101 1.0ms -"] == logged()
 
 
@@ -128,8 +188,8 @@ def test_nothing_else_is_logged(logged: Callable[[], list[str]]) -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         pass
 
-    call(AccessLog(app), {"type": "lifespan"})
-    call(AccessLog(app), {"type": "http", "method": "GET", "path": "/x", UNLOGGED: True})
+    call(AccessLog(app, REDACTOR), {"type": "lifespan"})
+    call(AccessLog(app, REDACTOR), {"type": "http", "method": "GET", "path": "/x", UNLOGGED: True})
     assert [] == logged()
 
 

@@ -347,3 +347,17 @@ def test_owner_files_of_killed_processes_are_removed(open_store: OpenStore, tmp_
     for store in (one, two):
         store.close()
     assert [strange.name] == [found.name for found in tmp_path.glob("mock.db-owner-*")]
+
+
+def test_a_new_file_is_private(open_store: OpenStore, tmp_path: Path) -> None:
+    """Other users of the machine cannot read the secret; an existing file keeps its mode."""
+    path = tmp_path / "mock.db"
+    store = open_store(path)
+    a_conversation(store)
+    for name in (path, *tmp_path.glob("mock.db-*")):
+        assert (name, 0) == (name, name.stat().st_mode & 0o077 if "owner" not in name.name else 0)
+    existing = tmp_path / "existing.db"
+    existing.touch(0o640)
+    existing.chmod(0o640)
+    open_store(existing)
+    assert 0o640 == existing.stat().st_mode & 0o777
