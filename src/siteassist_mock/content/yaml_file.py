@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+# The greatest size of a file with its aliases replaced, and of its nesting.
+_MAX_SIZE = 16 * 2**20
+_MAX_DEPTH = 100
 
 
 class FileError(Exception):
@@ -23,6 +28,12 @@ class _Constructor(SafeConstructor):
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _children(node: Node) -> Iterable[Node]:
+    if isinstance(node, MappingNode):
+        return itertools.chain.from_iterable(node.value)
+    return node.value if isinstance(node, SequenceNode) else ()
 
 
 class YamlFile:
@@ -71,7 +82,11 @@ class YamlFile:
         yaml = YAML(typ="safe", pure=True)
         yaml.Constructor = _Constructor
         try:
-            value = yaml.load(self._text)
+            node = yaml.compose(self._text)
+            self._measure(node)
+            value = None if node is None else yaml.constructor.construct_document(node)
+        except RecursionError:
+            raise self._too_deep() from None
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{self._path}:{mark.line + 1}" if mark else str(self._path)
@@ -85,6 +100,38 @@ class YamlFile:
         except (TypeError, ValueError, RecursionError):
             raise self.error((), "has a value that JSON cannot represent") from None
         return json.loads(text)
+
+    def _measure(self, root: Node | None) -> None:
+        """Refuse a file that becomes too large or too deep, as aliases repeat its parts.
+
+        Each node is visited once, and merge keys count like other aliases.
+        """
+        known: dict[int, tuple[int, int]] = {}
+
+        def measure(node: Node) -> tuple[int, int]:
+            """Return the size of ``node`` and the depth below it."""
+            if id(node) not in known:
+                # If the node contains itself, its size has no end.
+                known[id(node)] = _MAX_SIZE, 0
+                size, depth = 1, 0
+                for child in _children(node):
+                    child_size, child_depth = measure(child)
+                    size, depth = size + child_size, max(depth, child_depth + 1)
+                if isinstance(node, ScalarNode):
+                    size += len(node.value)
+                known[id(node)] = size, depth
+            size, depth = known[id(node)]
+            if size >= _MAX_SIZE:
+                raise FileError(f"{self._path}: its aliases make it larger than {_MAX_SIZE} bytes")
+            if depth > _MAX_DEPTH:
+                raise self._too_deep()
+            return size, depth
+
+        if root is not None:
+            measure(root)
+
+    def _too_deep(self) -> FileError:
+        return FileError(f"{self._path}: nested more than {_MAX_DEPTH} levels deep")
 
     def _line(self, steps: Sequence[str | int]) -> int:
         node = YAML(typ="safe", pure=True).compose(self._text)

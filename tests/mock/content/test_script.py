@@ -130,7 +130,7 @@ def test_earlier_messages_count_as_input(client: Client) -> None:
         ("- when: a\n  answer: b\n  wait: 3\n", ":3: 0.wait is an unknown key"),
         ("- when: a\n  delay: -1\n", ":2: 0.delay is less than the minimum of 0"),
         ("- when: /(/\n  answer: b\n", ":1: 0.when is not a regular expression: missing )"),
-        ("- &a [*a]", ":1: the file has a value that JSON cannot represent"),
+        ("- &a [*a]", ": its aliases make it larger than 16777216 bytes"),
         ("- when: .nan", ":1: the file has a value that JSON cannot represent"),
         ('- when: "\\uD800"', ":1: the file has a value that JSON cannot represent"),
         ("- when: 2024-13-45\n  answer: 5\n", ':2: 0.answer is not of type "string"'),

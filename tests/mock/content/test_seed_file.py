@@ -195,3 +195,43 @@ def test_the_command_reads_a_seed_file(write_yaml: WriteYaml) -> None:
         assert ["publishable key: pk_zoo, pk_open", "private key:     as given"] == lines[1:]
     path = write_yaml("projects: 1")
     assert f"siteassist-mock: {path}:1: projects is an unknown key" == refused("--seed", str(path))
+
+
+LEVELS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+MERGES = "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 30))
+CHAIN = "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 102))
+TOO_LARGE = "its aliases make it larger than 16777216 bytes"
+TOO_DEEP = "nested more than 100 levels deep"
+
+
+@pytest.mark.parametrize("option", ["--seed", "--script"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a0: &a0 [x, x]\n" + LEVELS, TOO_LARGE),
+        ("a0: &a0 {x: 1}\n" + MERGES, TOO_LARGE),
+        (f"a: &a {'x' * 20_000}\nb: [{', '.join(['*a'] * 1000)}]", TOO_LARGE),
+        ("a: &a [*a]", TOO_LARGE),
+        ("a: &a {b: *a}", TOO_LARGE),
+        ("a0: &a0 []\n" + CHAIN, TOO_DEEP),
+        ("[" * 5000, TOO_DEEP),
+        ("{a: " * 5000, TOO_DEEP),
+        ("- " * 5000, TOO_DEEP),
+        ("[" * 102 + "]" * 102, TOO_DEEP),
+    ],
+    ids=range(10),
+)
+def test_a_file_that_grows_is_one_line(
+    write_yaml: WriteYaml, option: str, text: str, problem: str
+) -> None:
+    """Repeated and nested aliases neither stop the command nor print a traceback."""
+    path = write_yaml(text)
+    assert f"siteassist-mock: {path}: {problem}" == refused(option, str(path))
+
+
+def test_aliases_can_be_used(make_client: MakeClient, write_yaml: WriteYaml) -> None:
+    """Usual aliases and merge keys have the values of their anchors."""
+    text = "qnas:\n- &first {question: Open?, answer: Yes.}\n- {<<: *first, question: Closed?}\n"
+    client = make_client(seed=write_yaml(text))
+    found = client.get(f"/projects/{PROJECT_ID}/qnas").json["data"]
+    assert ["Yes.", "Yes."] == [qna["answer"] for qna in found]
