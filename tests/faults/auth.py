@@ -279,7 +279,7 @@ def _of_all_visitors(
     status = more["status"]
     every = [
         conversation
-        for conversation, _ in records.latest_conversations(10_000)
+        for conversation in records.latest_conversations(10_000)
         if status in {None, conversation.status}
     ]
     assert visitor_id

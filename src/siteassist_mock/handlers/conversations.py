@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.storage.store import Records
+from siteassist_mock.storage.store import MANY, Records
 from siteassist_mock.storage.tables import ConversationRow
 
 
@@ -62,15 +62,19 @@ def check_open(conversation: ConversationRow) -> None:
 def start_conversation(call: Call) -> JSONResponse:
     """Start a conversation; its page is not part of any response."""
     with call.services.store.write() as records:
-        check_visitor(records, call)
-        conversation = records.add_conversation(call.visitor.id)
+        try:
+            conversation = records.add_conversation(call.visitor.id)
+        except LookupError:
+            # As in `check_visitor`.
+            raise ApiError(401) from None
     return JSONResponse(views.conversation(conversation), status_code=201)
 
 
 def get_conversations(call: Call) -> JSONResponse:
     """Return a page of the visitor's conversations, each with its last message."""
     query, limit, offset = call.query, call.count("limit"), call.count("offset")
-    with call.services.store.read() as records:
+    store = call.services.store
+    with store.read() as records:
         total, page = records.conversations(
             call.visitor.id,
             status=query["status"],
@@ -82,6 +86,8 @@ def get_conversations(call: Call) -> JSONResponse:
         if not total:
             check_visitor(records, call)
         last = records.last_messages([conversation.id for conversation in page])
+    if total > MANY:
+        store.index_order(query["orderBy"], by_status=query["status"] is not None)
     return JSONResponse(
         {
             "object": "list",

@@ -51,14 +51,18 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
-_LIMIT = Parameter(
-    name="limit",
-    place="query",
-    required=False,
-    schema=_LIMIT_SCHEMA,
-    resolved=_LIMIT_SCHEMA,
-)
+
+
+def _number(name: str, **schema: int) -> Parameter:
+    """Return an optional parameter with a whole number, at least 0."""
+    whole = {"type": "integer", "minimum": 0, **schema}
+    return Parameter(name=name, place="query", required=False, schema=whole, resolved=whole)
+
+
+_LIMIT = _number("limit", minimum=1, maximum=1000, default=100)
+_OFFSET = _number("offset", default=0)
+# The page asks for one message of each conversation, twice a second.
+_MESSAGES = _number("messages", maximum=1000, default=100)
 
 _Handler: TypeAlias = Callable[[Call], "Response"]
 
@@ -95,7 +99,8 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
     reason = {"type": ["string", "null"], "maxLength": 256}
     return {
         f"{CONTROL_PATH}/ui": {"GET": endpoint(_get_page)},
-        f"{CONTROL_PATH}/state": {"GET": endpoint(_get_state, _LIMIT)},
+        f"{CONTROL_PATH}/state": {"GET": endpoint(_get_state, _LIMIT, _OFFSET, _MESSAGES)},
+        _CONVERSATION: {"GET": endpoint(_get_conversation, CONVERSATION_ID, _LIMIT, _OFFSET)},
         f"{CONTROL_PATH}/reset": {"POST": endpoint(_reset, properties={})},
         f"{_CONVERSATION}/handover": {
             "POST": endpoint(_hand_over, CONVERSATION_ID, properties={"name": name, "image": image})
@@ -138,8 +143,8 @@ class _ControlEndpoint:
             query=self._validator.query(scope["query_string"]),
             body=self._validator.body(headers.get("content-type"), body) or {},
         )
-        # The operator's page polls the state.
-        scope[UNLOGGED] = self._handler is _get_state
+        # The operator's page polls these.
+        scope[UNLOGGED] = self._handler in {_get_state, _get_conversation}
         response = await self._services.store.perform(self._handler, call)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
@@ -190,19 +195,37 @@ def _get_page(_call: Call) -> Response:
 
 
 def _get_state(call: Call) -> Response:
-    """Return counts, and the latest conversations with their messages."""
+    """Return counts, and a page of the latest conversations with their latest messages."""
+    query = call.query
     with call.services.store.read() as records:
         counts = records.counts()
-        latest = records.latest_conversations(call.query["limit"])
-    return JSONResponse(
-        {
-            "counts": counts,
-            "conversations": [
-                {**views.conversation(conversation, messages), "visitorId": conversation.visitor_id}
-                for conversation, messages in latest
-            ],
-        }
-    )
+        latest = records.latest_conversations(query["limit"], offset=query["offset"])
+        shown = [
+            _with_messages(records, conversation, limit=query["messages"])
+            for conversation in latest
+        ]
+    return JSONResponse({"counts": counts, "conversations": shown})
+
+
+def _get_conversation(call: Call) -> Response:
+    """Return a conversation with a page of its messages, counted from the latest one."""
+    query = call.query
+    with call.services.store.read() as records:
+        conversation = _conversation(records, call.path["conversationId"])
+        return JSONResponse(
+            _with_messages(records, conversation, limit=query["limit"], offset=query["offset"])
+        )
+
+
+def _with_messages(
+    records: Records, conversation: ConversationRow, *, limit: int, offset: int = 0
+) -> dict[str, Any]:
+    messages, more = records.latest_messages(conversation.id, limit=limit, offset=offset)
+    return {
+        **views.conversation(conversation, messages),
+        "visitorId": conversation.visitor_id,
+        "moreMessages": more,
+    }
 
 
 def _reset(call: Call) -> Response:
@@ -271,4 +294,4 @@ def _conversation(records: Records, conversation_id: str) -> ConversationRow:
 
 def _shown(records: Records, conversation_id: str) -> Response:
     conversation = _conversation(records, conversation_id)
-    return JSONResponse(views.conversation(conversation, records.messages(conversation_id)))
+    return JSONResponse(_with_messages(records, conversation, limit=_MESSAGES.default))

@@ -38,6 +38,12 @@ class PreparedStatements:
             compiled = self._compiled[statement] = _Compiled(statement, self._dialect, values)
         return compiled.execute(self._cursor, values)
 
+    def change(self, statement: ClauseElement, values: Mapping[str, Any]) -> int:
+        """Run ``statement`` and return the number of rows that it changed."""
+        self.execute(statement, values)
+        changed: int = self._cursor.rowcount
+        return changed
+
     def first(self, statement: ClauseElement, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Run a SELECT and return its first row, or None."""
         rows = self.execute(statement, values)

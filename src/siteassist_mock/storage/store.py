@@ -64,6 +64,9 @@ _LOG_SECONDS = 10.0
 # The largest offset that SQLite and PostgreSQL take; no table has as many rows.
 _MAX_OFFSET = 2**63 - 1
 
+MANY = 1000
+"""The number of a visitor's conversations from which lists use an index for their order."""
+
 # Seconds after which the steady clock is compared with that of the database again.
 _CLOCK_SECONDS = 60.0
 
@@ -117,6 +120,20 @@ _LATEST_TEXTS = (
     .limit(bindparam("count", type_=Integer))
     # For SQLite, where SQLAlchemy would add an offset with a parameter without a name.
     .offset(literal_column("0"))
+)
+_COUNTS = select(visitors.c.conversation_count, visitors.c.closed_count).where(
+    visitors.c.id == bindparam("visitor_id")
+)
+_COUNT_CONVERSATION = (
+    update(visitors)
+    .where(visitors.c.id == bindparam("visitor_id"))
+    .values(conversation_count=visitors.c.conversation_count + literal_column("1"))
+)
+_LATEST_MESSAGES = (
+    _MESSAGES.where(messages.c.conversation_id == bindparam("conversation_id"))
+    .order_by(messages.c.seq.desc())
+    .limit(bindparam("count", type_=Integer))
+    .offset(bindparam("skipped", type_=Integer))
 )
 # Inline, as the generated `seq` is not needed.
 _ADD_CONVERSATION = insert(conversations).inline()
@@ -186,6 +203,7 @@ class Store:
         # All processes that share the state have the secret, and so this name.
         self.events = self._database.events(hashlib.sha256(self.secret).hexdigest()[:16])
         self._worker = self._database.worker()
+        self._indexed: set[tuple[str, bool]] = set()
         self._deferred: list[Callable[[Records], None]] = []
         self._logged = -_LOG_SECONDS
         self._connection: Connection | None = None
@@ -227,6 +245,16 @@ class Store:
             if self._database.is_unavailable(error):
                 raise self._unavailable(error) from None
             raise
+
+    def index_order(self, order_by: str, *, by_status: bool) -> None:
+        """Create the index for one order of conversations, or of those with one status.
+
+        Most servers never need it, and it would only slow down their writes.
+        """
+        if (order_by, by_status) not in self._indexed:
+            with self._transaction(self._database.begin_alone, changing=True) as records:
+                records.index_order(order_by, by_status=by_status)
+            self._indexed.add((order_by, by_status))
 
     def write_later(self, change: Callable[[Records], None]) -> None:
         """Call ``change`` in a transaction of its own before the next transaction.
@@ -464,7 +492,9 @@ class Records:
         )
 
     def add_conversation(self, visitor_id: str) -> ConversationRow:
-        """Add an open conversation."""
+        """Add an open conversation; raises `LookupError` if the visitor does not exist."""
+        if not self._prepared.change(_COUNT_CONVERSATION, {"visitor_id": visitor_id}):
+            raise LookupError(f"there is no visitor {visitor_id}")
         now = self._now()
         conversation = ConversationRow(
             id=_new_id(),
@@ -487,6 +517,12 @@ class Records:
         values = {"conversation_id": conversation_id, "visitor_id": visitor_id}
         return self._conversation(_OWN_CONVERSATION, values)
 
+    def count_conversations(self, visitor_id: str, *, status: str | None) -> int:
+        """Return the number of a visitor's conversations, or of those with ``status``."""
+        counts = self._prepared.first(_COUNTS, {"visitor_id": visitor_id})
+        total, closed = counts or (0, 0)
+        return int({None: total, "closed": closed, "open": total - closed}[status])
+
     def conversations(
         self,
         visitor_id: str,
@@ -503,21 +539,38 @@ class Records:
         equal values sort by creation in the same direction, so that one direction
         is the exact reverse of the other.
         """
+        total = self.count_conversations(visitor_id, status=status)
+        count = min(limit, total - offset)
+        if count <= 0:
+            return total, []
+        # A page in the second half is read from the other end.
+        rest = total - offset - count
+        reverse = rest < offset
         matching = [conversations.c.visitor_id == visitor_id]
         if status is not None:
             matching.append(conversations.c.status == status)
         column, seq = ORDERS[order_by], conversations.c.seq
         order = (
             (column.desc().nulls_last(), seq.desc())
-            if descending
+            if descending != reverse
             else (column.asc().nulls_first(), seq.asc())
         )
-        total = self._connection.scalar(
-            select(func.count()).select_from(conversations).where(*matching)
-        )
         query = _CONVERSATIONS.where(*matching).order_by(*order)
-        rows = self._connection.execute(_page(query, limit, offset))
-        return total or 0, [ConversationRow(*row) for row in rows.all()]
+        found = self._connection.execute(_page(query, count, rest if reverse else offset))
+        rows = [ConversationRow(*row) for row in found]
+        return total, rows[::-1] if reverse else rows
+
+    def index_order(self, order_by: str, *, by_status: bool) -> None:
+        """Create the index of `Store.index_order`, in a transaction without other writers."""
+        column = ORDERS[order_by].name
+        # The order of `conversations` in both directions. It is that of SQLite anyway,
+        # which does not take the words.
+        nulls = "" if self._connection.dialect.name == "sqlite" else " NULLS FIRST"
+        name, status = ("status_", "status, ") if by_status else ("", "")
+        self._connection.exec_driver_sql(
+            f"CREATE INDEX IF NOT EXISTS conversations_by_{name}{column}"
+            f" ON conversations (visitor_id, {status}{column}{nulls}, seq)"
+        )
 
     def touch_conversation(self, conversation_id: str, title: str | None = None) -> None:
         """Store the time of a new message; set the title unless there is one."""
@@ -531,11 +584,18 @@ class Records:
     def close_conversation(self, conversation_id: str, reason: str | None) -> None:
         """Close a conversation, unless it is closed already."""
         now = self._now()
-        self._connection.execute(
+        closed = self._connection.execute(
             update(conversations)
             .where(conversations.c.id == conversation_id, conversations.c.status == "open")
             .values(status="closed", closed_at=now, close_reason=reason, updated_at=now)
         )
+        if closed.rowcount:
+            owner = select(conversations.c.visitor_id).where(conversations.c.id == conversation_id)
+            self._connection.execute(
+                update(visitors)
+                .where(visitors.c.id == owner.scalar_subquery())
+                .values(closed_count=visitors.c.closed_count + 1)
+            )
 
     def assign_human(self, conversation_id: str, human_agent: dict[str, Any]) -> None:
         """Assign ``human_agent`` to a conversation; raises `LookupError` if it does not exist."""
@@ -615,11 +675,14 @@ class Records:
 
     def last_messages(self, conversation_ids: Sequence[str]) -> dict[str, MessageRow]:
         """Return the latest message of each conversation, by the id of the conversation."""
-        latest = (
+        # One look into the index for each, where a GROUP BY would read all messages.
+        last = (
             select(func.max(messages.c.seq))
-            .where(messages.c.conversation_id.in_(conversation_ids))
-            .group_by(messages.c.conversation_id)
+            .where(messages.c.conversation_id == conversations.c.id)
+            .correlate(conversations)
+            .scalar_subquery()
         )
+        latest = select(last).where(conversations.c.id.in_(conversation_ids))
         rows = self._connection.execute(_MESSAGES.where(messages.c.seq.in_(latest)))
         return {row.conversation_id: MessageRow(*row) for row in rows}
 
@@ -680,20 +743,28 @@ class Records:
         row = self._connection.execute(query).first()
         return None if row is None else MessageRow(*row)
 
-    def latest_conversations(self, limit: int) -> list[tuple[ConversationRow, list[MessageRow]]]:
-        """Return the ``limit`` conversations with the latest interaction, and their messages.
+    def latest_messages(
+        self, conversation_id: str, *, limit: int, offset: int = 0
+    ) -> tuple[list[MessageRow], bool]:
+        """Return the latest messages, oldest first, and whether there are earlier ones.
 
-        Conversations are newest first, messages oldest first.
+        ``offset`` is the number of later messages that are left out.
         """
+        values = {
+            "conversation_id": conversation_id,
+            "count": limit + 1,
+            "skipped": min(offset, _MAX_OFFSET),
+        }
+        rows = [MessageRow(*row) for row in self._prepared.execute(_LATEST_MESSAGES, values)]
+        return rows[:limit][::-1], len(rows) > limit
+
+    def latest_conversations(self, limit: int, *, offset: int = 0) -> list[ConversationRow]:
+        """Return the conversations with the latest interaction, newest first."""
         query = _CONVERSATIONS.order_by(
             conversations.c.last_interaction_at.desc(), conversations.c.seq.desc()
-        ).limit(limit)
-        latest = [ConversationRow(*row) for row in self._connection.execute(query)]
-        found: dict[str, list[MessageRow]] = {conversation.id: [] for conversation in latest}
-        query = _MESSAGES.where(messages.c.conversation_id.in_(found)).order_by(messages.c.seq)
-        for row in self._connection.execute(query):
-            found[row.conversation_id].append(MessageRow(*row))
-        return [(conversation, found[conversation.id]) for conversation in latest]
+        )
+        rows = self._connection.execute(_page(query, limit, offset))
+        return [ConversationRow(*row) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each table with data of clients."""
@@ -729,6 +800,7 @@ class Records:
         for table in (messages, conversations, sessions, allowances):
             self._connection.execute(table.delete())
         self._connection.execute(visitors.delete().where(visitors.c.device != ""))
+        self._connection.execute(update(visitors).values(conversation_count=0, closed_count=0))
 
 
 def _new_id() -> str:

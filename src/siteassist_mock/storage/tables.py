@@ -19,6 +19,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -84,6 +85,9 @@ visitors = Table(
     Column("external_id", _text()),
     Column("name", _text()),
     Column("avatar_url", _text()),
+    # So that a list need not count its rows.
+    Column("conversation_count", Integer, nullable=False, server_default="0"),
+    Column("closed_count", Integer, nullable=False, server_default="0"),
     UniqueConstraint("project_id", "device"),
 )
 """One row per device of a project."""
@@ -121,7 +125,7 @@ messages = Table(
     metadata,
     Column("seq", _COUNTER, primary_key=True, autoincrement=True),
     Column("id", _ascii(36), nullable=False, unique=True),
-    Column("conversation_id", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     Column("created_at", _ascii(24), nullable=False),
     Column("role", _ascii(12), nullable=False),
     Column("text", _text(), nullable=False),
@@ -136,6 +140,8 @@ messages = Table(
     Column("human_agent", JSON(none_as_null=True)),
     # The process that streams the message, until it is complete.
     Column("owner", BigInteger),
+    # The latest messages of a conversation are found without reading all.
+    Index("messages_in_order", "conversation_id", "seq"),
 )
 """One row per message."""
 

@@ -79,7 +79,8 @@ def stored_answers(database: Path, time: FakeTime) -> list[MessageRow]:
     assert [] == list(database.parent.glob(f"{database.name}-owner-*"))
     store = Store(time, database)
     with store.read() as records:
-        ((_, messages),) = records.latest_conversations(10)
+        (conversation,) = records.latest_conversations(10)
+        messages = records.messages(conversation.id)
     store.close()
     return [message for message in messages if message.role == "assistant"]
 

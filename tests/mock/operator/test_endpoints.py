@@ -9,6 +9,7 @@ import pytest
 
 from siteassist_mock.http.access_log import LOGGER
 from siteassist_mock.operator.endpoints import is_control
+from tests.mock.steps import counted_steps
 from tests.values import API_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
@@ -150,6 +151,48 @@ def test_the_state_shows_conversations(client: Client, operator: Client, time: F
     assert limited["counts"]["conversations"] == 2
     for wrong in ("0", "1001", "x"):
         assert operator.get(f"/state?limit={wrong}").status == 400
+
+
+def test_the_state_comes_in_pages(client: Client, operator: Client) -> None:
+    """Conversations and messages are limited, and the rest can be read as well."""
+    chats = [client.conversation() for _ in range(3)]
+    for number in range(4):
+        client.post(f"{chats[2]}/messages", {"content": f"question {number}"})
+    every = client.get(chats[2]).json["messages"]
+    shown = operator.get("/state").json["conversations"]
+    second = operator.get("/state?limit=1&offset=1").json["conversations"]
+    assert shown[1:2] == second
+    (first,) = operator.get("/state?limit=1&messages=3").json["conversations"]
+    assert (every[-3:], True) == (first["messages"], first["moreMessages"])
+    assert (every, False) == (shown[0]["messages"], shown[0]["moreMessages"])
+    (bare,) = operator.get("/state?limit=1&messages=0").json["conversations"]
+    assert ([], True) == (bare["messages"], bare["moreMessages"])
+    assert shown[0] == operator.get(chats[2]).json
+    page = operator.get(f"{chats[2]}?limit=3&offset=3").json
+    assert (every[2:5], True) == (page["messages"], page["moreMessages"])
+    last = operator.get(f"{chats[2]}?limit=5&offset=3").json
+    assert (every[:5], False) == (last["messages"], last["moreMessages"])
+    for wrong in ("messages=-1", "messages=1001", "offset=-1", "limit=1.5"):
+        assert operator.get(f"/state?{wrong}").status == 400
+    assert 404 == operator.get(UNKNOWN).status
+
+
+def test_a_long_conversation_does_not_slow_down_the_page(client: Client, operator: Client) -> None:
+    """The requests of the page read and send as much as for a short conversation."""
+    chat = client.conversation()
+    store = client.app.state.store
+    sizes, steps = [], []
+    for count in (200, 20_000):
+        with store.write() as records:
+            for _ in range(count):
+                records.add_message(chat.rpartition("/")[2], "user", "x")
+        with counted_steps(store) as counted:
+            state = operator.get("/state?limit=50&messages=1")
+            whole = operator.get(f"{chat}?limit=100")
+        sizes.append(len(state.body) + len(whole.body))
+        steps.append(counted())
+    assert sizes[1] <= sizes[0] + 10
+    assert steps[1] <= 3 * steps[0]
 
 
 def test_the_state_has_no_secret(client: Client, operator: Client) -> None:

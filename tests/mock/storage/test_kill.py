@@ -56,7 +56,7 @@ def test_acknowledged_messages_are_stored_once(
         list(pool.map(lambda writer: write(url, writer, process), range(WRITERS)))
 
     with open_store(shared_database).read() as records:
-        said = [messages for _, messages in records.latest_conversations(100)]
+        said = [records.messages(each.id) for each in records.latest_conversations(100)]
     stored = Counter(
         message.text for messages in said for message in messages if message.role == "user"
     )
