@@ -26,14 +26,15 @@ from siteassist_mock.http.access_log import AccessLog
 from siteassist_mock.http.authentication import Authenticator
 from siteassist_mock.http.call import Call, EmptyHandler, Handler, Services
 from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.landing_page import landing_paths
 from siteassist_mock.http.limits import TOO_MANY, Limits, parse_rate
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.http.redaction import Redactor
-from siteassist_mock.http.reference_page import reference_paths
+from siteassist_mock.http.reference_page import REFERENCE_PATH, reference_paths
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.http.router import Router
-from siteassist_mock.operator.endpoints import control_paths, is_control
+from siteassist_mock.operator.endpoints import CONTROL_PATH, control_paths, is_control
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
 from siteassist_mock.storage.store import Store
@@ -112,6 +113,7 @@ def create_app(
     paths: dict[str, dict[str, ASGIApp]] = {
         f"{prefix}/openapi": {"GET": served},
         **reference_paths(spec, prefix),
+        **landing_paths(_links(prefix, control=settings.control), prefix, authenticator.shown_keys),
     }
     for operation_id, operation in operations.items():
         handler, validator = handlers[operation_id], validators[operation_id]
@@ -147,6 +149,16 @@ def create_app(
     app.state.sockets = sockets
     app.state.violations = strict.violations if strict is not None else None
     return app
+
+
+def _links(prefix: str, *, control: bool) -> list[tuple[str, str]]:
+    """Return the links of the landing page."""
+    page = [(f"{CONTROL_PATH}/ui", "Operator's page")] if control else []
+    return [
+        (REFERENCE_PATH, "API reference"),
+        *page,
+        (f"{prefix}/openapi", "OpenAPI description"),
+    ]
 
 
 def _match(

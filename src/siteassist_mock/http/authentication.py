@@ -55,6 +55,20 @@ class Authenticator:
         """All publishable and private keys."""
         return [*self.api_keys, *(key.decode() for key, _ in self._servers)]
 
+    @property
+    def shown_keys(self) -> list[tuple[str, str]]:
+        """The names and values of the keys, which everybody may see.
+
+        The built-in private key is public; another one may be secret.
+        """
+        return [
+            *(("Publishable key", key) for key in self.api_keys),
+            *(
+                ("Private key", PRIVATE_KEY if key == PRIVATE_KEY.encode() else "as given")
+                for key, _ in self._servers
+            ),
+        ]
+
     def check_api_key(self, api_key: str, origins: Sequence[str] = ()) -> None:
         """Raise `ApiError` 401 for an invalid key, 403 for a website that must not use it.
 
