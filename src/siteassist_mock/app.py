@@ -31,10 +31,11 @@ from siteassist_mock.http.limits import TOO_MANY, Limits, parse_rate
 from siteassist_mock.http.middleware import BODY, BodyReader, ErrorBoundary
 from siteassist_mock.http.redaction import Redactor
 from siteassist_mock.http.reference_page import REFERENCE_PATH, reference_paths
+from siteassist_mock.http.request_recorder import RequestRecorder
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.http.router import Router
-from siteassist_mock.operator.endpoints import CONTROL_PATH, control_paths, is_control
+from siteassist_mock.operator.endpoints import CONTROL_PATH, control_paths, is_control, reset
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
 from siteassist_mock.storage.store import Store
@@ -72,7 +73,8 @@ def create_app(
     ``spec`` defaults to ``openapi.yaml``, which is read once per process. The
     attributes of ``app.state`` are ``store``, ``seed``, ``base_path`` (the path of
     the API), ``api_keys`` (the publishable keys with their websites), ``sockets``
-    (the open sockets) and ``violations`` (None unless strict). To stop the
+    (the open sockets), ``requests`` (the recorder), ``reset`` (the function that removes
+    all data of clients) and ``violations`` (None unless strict). To stop the
     application, close the sockets and then the store.
 
     Raises `SpecError` if the description is invalid or its operations do not match
@@ -99,6 +101,7 @@ def create_app(
     authenticator = Authenticator(store, settings, seed)
     exempt = [name for name, operation in operations.items() if TOO_MANY not in operation.responses]
     limits = Limits(store, rates, settings.quota, exempt)
+    on_reset = [plan.restart]
     services = Services(
         settings,
         store,
@@ -107,7 +110,7 @@ def create_app(
         project=seed.project,
         knowledge=knowledge,
         assistant=Assistant(knowledge, rules),
-        on_reset=(plan.restart,),
+        on_reset=on_reset,
     )
 
     paths: dict[str, dict[str, ASGIApp]] = {
@@ -124,8 +127,15 @@ def create_app(
         paths.setdefault(prefix + operation.path, {})[operation.method] = FaultInjection(
             endpoint, operation_id, plan
         )
+    redactor = Redactor(authenticator.keys)
+    recorder = RequestRecorder(
+        prefix,
+        redactor,
+        {name: operation.credentials for name, operation in operations.items()},
+    )
+    on_reset.append(recorder.clear)
     if settings.control:
-        paths |= control_paths(services, spec)
+        paths |= control_paths(services, spec, recorder.requests)
     sockets = ConversationSockets(services, spec, limits)
     # Browsers call the API from the pages of other websites.
     cors = _ApiCors if settings.control else _Cors
@@ -133,20 +143,24 @@ def create_app(
     # Instead of the stack of Starlette: errors become responses in one place.
     app.middleware_stack = AccessLog(
         cors(
-            ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets}))),
+            recorder.around(
+                ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets})))
+            ),
             allow_origins=["*"],
             allow_methods=sorted({operation.method for operation in operations.values()}),
             allow_headers=["*"],
             # All origins: a preflight has no key, so its websites cannot be checked.
             expose_headers=["Retry-After", "Preference-Applied"],
         ),
-        Redactor(authenticator.keys),
+        redactor,
     )
     app.state.store = store
     app.state.seed = seed
     app.state.api_keys = authenticator.api_keys
     app.state.base_path = prefix
     app.state.sockets = sockets
+    app.state.requests = recorder
+    app.state.reset = functools.partial(reset, services)
     app.state.violations = strict.violations if strict is not None else None
     return app
 

@@ -14,10 +14,12 @@ import pytest
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen
 from siteassist_mock.testing import mock_server, serving
-from tests.values import BEARER
+from tests.values import API_KEY, BEARER
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytest_plugins = ["pytester"]
 
 ASKED = {"role": "user", "content": "How long does shipping take?"}
 
@@ -36,7 +38,7 @@ def test_a_server_takes_settings() -> None:
     """`mock_server` accepts the fields of `MockSettings` only."""
     with mock_server(private_key="sk_mine") as url:
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
-    with pytest.raises(TypeError), mock_server(colour="red"):
+    with pytest.raises(TypeError), mock_server(colour="red"):  # type: ignore[call-arg] # what is tested
         pass
 
 
@@ -48,6 +50,68 @@ def test_a_test_can_reach_the_store() -> None:
         app.state.store.assign_human(conversation_id, "Sam")
         reply = client.post(f"/conversations/{conversation_id}/messages", json={"content": "x"})
         assert (reply.status_code, reply.text) == (202, "Message sent")
+
+
+def test_the_server_is_an_object() -> None:
+    """A test hands over, speaks as the agent, reads the requests and resets."""
+    with mock_server() as mock, httpx.Client(base_url=mock.url, headers=BEARER) as client:
+        assert mock == mock.url == f"{mock}"
+        chat = client.post("/conversations").json()["id"]
+        with pytest.raises(LookupError):
+            mock.say(chat, "Too early")
+        mock.hand_over(chat, name="Sam")
+        said = mock.say(chat, "Hello")
+        shown = client.get(f"/conversations/{chat}").json()
+        assert ([said], "Sam") == (shown["messages"], said["humanAgent"]["name"])
+        client.post("/identity/init", json={"apiKey": API_KEY, "saVid": "device-1"})
+        client.get(f"/nope?key={API_KEY}")
+        client.post("/conversations", content=b"{")
+        seen = mock.requests
+        assert [
+            ("POST", "startConversation", 201),
+            ("GET", "getConversation", 200),
+            ("POST", "init", 201),
+            ("GET", None, 404),
+        ] == [(each["method"], each["operationId"], each["status"]) for each in seen[:4]]
+        assert {"apiKey": "***", "saVid": "***"} == seen[2]["body"]
+        assert "key=***" == seen[3]["query"]
+        assert seen == httpx.get(f"{mock.removesuffix('/v2')}/_mock/requests").json()["requests"]
+        mock.reset()
+        assert [] == mock.requests
+        assert 404 == client.get(f"/conversations/{chat}").status_code
+        with pytest.raises(LookupError):
+            mock.hand_over(chat)
+
+
+def test_a_port_can_be_chosen() -> None:
+    """The server listens on the given port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with mock_server(port=port) as mock:
+        assert f"http://127.0.0.1:{port}/v2" == mock.url
+
+
+def test_the_plugin_has_fixtures(pytester: pytest.Pytester) -> None:
+    """A test gets a server of its own, and one that the session shares."""
+    pytester.makepyfile(
+        """
+        import httpx
+        BEARER = {"Authorization": "Bearer sk_test_1234567890abcdef"}
+
+        def total(mock):
+            httpx.post(f"{mock.url}/conversations", headers=BEARER)
+            return httpx.get(f"{mock.url}/conversations", headers=BEARER).json()["total"]
+
+        def test_one(siteassist_mock, siteassist_mock_session):
+            assert (1, 1) == (total(siteassist_mock), total(siteassist_mock_session))
+
+        def test_two(siteassist_mock, siteassist_mock_session):
+            assert (1, 2) == (total(siteassist_mock), total(siteassist_mock_session))
+        """
+    )
+    # Not under the name of the entry point, which may be installed as well.
+    done = pytester.runpytest_subprocess("-p", "siteassist_mock.pytest_plugin", "-p", "no:cov")
+    done.assert_outcomes(passed=2)
 
 
 def test_a_stream_is_sent_in_chunks() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ class Services:
     project: Mapping[str, Any] = field(default_factory=lambda: PROJECT)
     knowledge: Knowledge = BUILT_IN
     assistant: Assistant = field(default_factory=Assistant)
-    on_reset: tuple[Callable[[], None], ...] = ()
+    on_reset: Sequence[Callable[[], None]] = ()
     """The functions that a reset calls after it has cleared the store."""
 
 

@@ -72,8 +72,15 @@ def is_control(path: str) -> bool:
     return path == CONTROL_PATH or path.startswith(f"{CONTROL_PATH}/")
 
 
-def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict[str, ASGIApp]]:
-    """Return the control endpoints, by path and method."""
+def control_paths(
+    services: Services,
+    spec: Mapping[str, Any],
+    requests: Callable[[], list[dict[str, Any]]],
+) -> dict[str, dict[str, ASGIApp]]:
+    """Return the control endpoints, by path and method; ``requests`` returns the recorded ones."""
+
+    def _get_requests(call: Call) -> Response:
+        return JSONResponse({"requests": requests()[-call.query["limit"] :]})
 
     def endpoint(
         handler: _Handler,
@@ -101,6 +108,7 @@ def control_paths(services: Services, spec: Mapping[str, Any]) -> dict[str, dict
         f"{CONTROL_PATH}/ui": {"GET": endpoint(_get_page)},
         f"{CONTROL_PATH}/state": {"GET": endpoint(_get_state, _LIMIT, _OFFSET, _MESSAGES)},
         _CONVERSATION: {"GET": endpoint(_get_conversation, CONVERSATION_ID, _LIMIT, _OFFSET)},
+        f"{CONTROL_PATH}/requests": {"GET": endpoint(_get_requests, _LIMIT)},
         f"{CONTROL_PATH}/reset": {"POST": endpoint(_reset, properties={})},
         f"{_CONVERSATION}/handover": {
             "POST": endpoint(_hand_over, CONVERSATION_ID, properties={"name": name, "image": image})
@@ -229,16 +237,20 @@ def _with_messages(
 
 
 def _reset(call: Call) -> Response:
+    reset(call.services)
+    return JSONResponse({"success": True})
+
+
+def reset(services: Services) -> None:
     """Remove all data of clients, and close their sockets.
 
     Rate limits and the planned faults of this process begin again as well, so that
     tests that reset first are reproducible.
     """
-    call.services.store.clear()
-    for callback in call.services.on_reset:
+    services.store.clear()
+    for callback in services.on_reset:
         callback()
-    call.services.events.publish(None, ConversationEvent("reset"))
-    return JSONResponse({"success": True})
+    services.events.publish(None, ConversationEvent("reset"))
 
 
 def _hand_over(call: Call) -> Response:
