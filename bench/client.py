@@ -10,7 +10,7 @@ import sys
 from importlib import metadata, util
 from pathlib import Path
 
-from . import calls, decoding, imports, memory
+from . import calls, decoding, imports, memory, visitors
 from .results import Row, table
 
 SECTIONS = {
@@ -18,6 +18,7 @@ SECTIONS = {
     "decoding": decoding.measure,
     "calls": calls.measure,
     "memory": memory.measure,
+    "visitors": visitors.measure,
 }
 NEEDED = {"anthropic": "anthropic", "httpx-sse": "httpx_sse", "openai": "openai"}
 NAMED = ("siteassist", "httpx", "orjson", *NEEDED)
@@ -27,13 +28,15 @@ Measure the overhead of the client and of its peers, and print a table.
 
 Each value is a ratio over a baseline measured in the same run, in alternating
 turns. 1.00 is the baseline itself, and lower is better. Memory is in bytes per
-event. A missed goal is marked in the table; it does not change the exit status.
+event or in MB, and the time of a visitor in microseconds. A missed goal is
+marked in the table; it does not change the exit status.
 
 sections:
   imports   import, client creation and first call, over `import httpx`
   decoding  reading a stream as typed events, over split + json.loads
   calls     one call on an in-memory transport, over bare httpx
   memory    memory retained per event, for up to a million events
+  visitors  time, memory and connections of 1,000 visitors from one client
 """
 EXAMPLES = """\
 examples:

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,15 @@ TEXT = "text/plain"
 SETTINGS = {"publishableKey": "api_key", "deviceId": "device_id"}
 """The client setting that provides each ``x-credential`` of a request."""
 SCHEMAS = "#/components/schemas/"
-OF_EVERY_CALL = {"self", "timeout", "idle_timeout", "max_retries", "headers"}
+OF_EVERY_CALL = {
+    "self",
+    "timeout",
+    "idle_timeout",
+    "max_retries",
+    "extra_headers",
+    "extra_query",
+    "extra_body",
+}
 """The names of the arguments common to all methods of the client."""
 
 
@@ -72,6 +81,8 @@ def prepare(document: Document) -> dict[str, Any]:
     operations = read_operations(document)
     base_path(document)  # Raises if the description has no valid server.
     base_url = document.raw["servers"][0]["url"]
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
     prepared: dict[str, Any] = copy.deepcopy(dict(document.raw))
     schemas = prepared.get("components", {}).get("schemas", {})
     for schema in schemas.values():
@@ -118,6 +129,7 @@ def prepare(document: Document) -> dict[str, Any]:
             },
             "secrets": [name for name, role in operation.credentials.items() if role != "deviceId"],
             "token": operation.session_token,
+            "package_version": version,
         }
         if operation.session_token is not None:
             sessions.append(operation)

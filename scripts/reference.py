@@ -23,7 +23,16 @@ from siteassist_spec import Document, read_operations
 
 DOCUMENT = Document.load()
 OPERATIONS = read_operations(DOCUMENT)
-COMMON = ("timeout", "idle_timeout", "max_retries", "headers")
+COMMON = (
+    "timeout",
+    "idle_timeout",
+    "max_retries",
+    "extra_headers",
+    "extra_query",
+    "extra_body",
+)
+# The argument that refers to another method has a single value.
+FIXED = "Literal[False]"
 SECTION = re.compile(r"^(Args|Returns|Raises):$")
 ENTRY = re.compile(r"^    (\S[^:]*): ?(.*)$")
 
@@ -84,7 +93,7 @@ def short(signature: inspect.Signature) -> str:
     shown = [
         parameter
         for name, parameter in signature.parameters.items()
-        if name not in (*COMMON, "self")
+        if name not in (*COMMON, "self") and parameter.annotation != FIXED
     ]
     words = [
         f"{parameter.name}"
@@ -103,9 +112,9 @@ def page() -> str:
         "",
         "`make generate` writes this page from `openapi.yaml`. [client.md](client.md) explains how",
         "to use the client. `SiteAssist` has the methods below, and `AsyncSiteAssist` has the same",
-        "methods for asynchronous code. Every method also accepts `timeout`, `max_retries` and",
-        "`headers`; methods that stream accept `idle_timeout` as well. An optional argument is",
-        "shown as `name=…`.",
+        "methods for asynchronous code. Every method also accepts `timeout`, `max_retries`,",
+        "`extra_headers` and `extra_query`; methods that send a body accept `extra_body`, and",
+        "methods that stream accept `idle_timeout`. An optional argument is shown as `name=…`.",
         "",
     ]
     for tag in DOCUMENT.raw["tags"]:
@@ -141,7 +150,11 @@ def described(method: Method) -> list[str]:
         text.strip(),
         "",
     ]
-    arguments = {name: said for name, said in parts["Args"].items() if name not in COMMON}
+    arguments = {
+        name: said
+        for name, said in parts["Args"].items()
+        if name not in COMMON and method.signature.parameters[name].annotation != FIXED
+    }
     if arguments:
         lines += [f"- `{name}`: {said}" for name, said in arguments.items()]
         lines.append("")
@@ -180,6 +193,7 @@ def value(annotation: str, name: str) -> str:
     if literal:
         return f'"{literal[1]}"'
     for part, expression in (
+        (FIXED, "False"),
         ("UUID", "UUID(int=1)"),
         ("Sequence", "[{}]"),
         ("Mapping", "{}"),
@@ -208,10 +222,10 @@ def program() -> str:
                     if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
                     else f"{name}={value(str(parameter.annotation), name)}"
                     for name, parameter in method.signature.parameters.items()
-                    if name not in ("self", "headers")
+                    if name != "self"
                 ]
                 wait = "await " if inspect.iscoroutinefunction(getattr(cls, method.name)) else ""
-                call = f"{wait}client.{method.name}({', '.join([*arguments, 'headers={}'])})"
+                call = f"{wait}client.{method.name}({', '.join(arguments)})"
                 if result == "None":
                     # Type checkers reject using the result of a function that returns None.
                     lines += [f"    {call}", "    results.append(None)"]

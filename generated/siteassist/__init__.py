@@ -4,9 +4,13 @@ Start with `SiteAssist` or `AsyncSiteAssist`; see docs/client.md. The names of t
 package are imported when they are first used.
 """
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from siteassist_runtime.pages import AsyncPages, Pages
+    from siteassist_runtime.raw_response import RawResponse
     from siteassist_runtime.streaming.events import (
         AbortPayload,
         DataPayload,
@@ -99,6 +103,7 @@ _MODULES = {
     "TextStartPayload": ".models.text_start_payload",
     "AsyncPages": "siteassist_runtime.pages",
     "Pages": "siteassist_runtime.pages",
+    "RawResponse": "siteassist_runtime.raw_response",
     "AbortPayload": "siteassist_runtime.streaming.events",
     "DataPayload": "siteassist_runtime.streaming.events",
     "FilePayload": "siteassist_runtime.streaming.events",
@@ -176,6 +181,7 @@ __all__ = (
     "TextStartPayload",
     "AsyncPages",
     "Pages",
+    "RawResponse",
     "AbortPayload",
     "DataPayload",
     "FilePayload",

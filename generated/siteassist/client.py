@@ -9,7 +9,7 @@ low-level functions in `api`, each of which sends a single request.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -18,13 +18,13 @@ from siteassist_runtime.calls import ServiceInfo
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames
 from siteassist_runtime.serialization import segment, text_of
-from siteassist_runtime.settings import ClientSettings
+from siteassist_runtime.settings import ClientSettings, check_connections
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.stream import EventTable, StreamFormat
 from siteassist_runtime.sync_driver import Caller
 from siteassist_runtime.unset import UNSET, Unset
 
-from .errors import STATUS_ERRORS, CredentialsError
+from .errors import STATUS_ERRORS, CredentialsError, SiteAssistError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     """A part of an answer."""
 
 DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
-_USER_AGENT = "siteassist-python/2.0.0"
+_USER_AGENT = "siteassist-python/0.1.0"
 
 _INIT = OperationInfo("init", "POST", False, ("apiKey",))
 _GET_ME = OperationInfo("getMe", "GET", True)
@@ -341,22 +341,24 @@ class SiteAssist:
     def __init__(
         self,
         *,
-        token: str | None = None,
+        token: str | Callable[[], str] | None = None,
         api_key: str | None = None,
         device_id: str | None = None,
-        base_url: str | None = None,
-        timeout: float | None = 60.0,
+        base_url: str | httpx.URL | None = None,
+        timeout: float | httpx.Timeout | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
         max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
+        http_client: httpx.Client | None = None,
     ) -> None:
         """Create a client.
 
         Args:
-            token: A session token or a private key (`sk_…`), sent unchanged. Defaults to the
+            token: A session token or a private key (`sk_…`), sent unchanged, or a function that
+                returns one, which is called before each attempt. Defaults to the
                 environment variable `SITEASSIST_TOKEN` if `api_key` is not given either.
             api_key: A publishable key (`pk_…`). The client starts a visitor's session with it, and
                 a new session when the current one has expired. Defaults to the environment
@@ -367,7 +369,8 @@ class SiteAssist:
             base_url: The URL of the service, including its version. Defaults to the environment
                 variable `SITEASSIST_BASE_URL`, or to `DEFAULT_BASE_URL` if that is not set.
             timeout: Time limit in seconds for a whole call, including retries; None for no limit.
-                For a stream, the time until it begins.
+                For a stream, the time until it begins. An `httpx.Timeout` limits each step of an
+                attempt instead, as in httpx, and not the whole call.
             idle_timeout: Maximum time in seconds between two events of a stream; None for no limit.
             max_retries: Maximum number of retries; a call is retried only if that is safe.
             max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
@@ -376,10 +379,14 @@ class SiteAssist:
                 Streams have no limit, only their events have.
             headers: Additional headers for every call.
             transport: The transport that sends the requests, for example an `httpx.MockTransport`.
+                It remains yours: this client does not close it.
+            http_client: An `httpx.Client` that sends the requests, with its own proxies, event
+                hooks, limits and headers. It remains yours: this client does not close it.
 
         Raises:
             SiteAssistError: An argument is invalid.
         """
+        check_connections(transport, http_client, "handle_request", "Client")
         self._settings = ClientSettings(
             token=token,
             api_key=api_key,
@@ -394,7 +401,78 @@ class SiteAssist:
             headers=headers,
             user_agent=_USER_AGENT,
         )
-        self._caller = Caller(self._settings, _SERVICE, transport=transport)
+        self._caller = Caller(
+            self._settings, _SERVICE, transport=transport, http_client=http_client
+        )
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        max_retry_wait: float | None | Unset = UNSET,
+        max_response_bytes: int | None | Unset = UNSET,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return a client for the same visitor with other options.
+
+        It uses the connections and the session of this client. Closing it closes no connection.
+
+        Args:
+            timeout: As in the constructor. Options that are not given stay as they are.
+            idle_timeout: As in the constructor.
+            max_retries: As in the constructor.
+            max_retry_wait: As in the constructor.
+            max_response_bytes: As in the constructor.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+            extra_body: Additional properties of the body of every call that has one.
+
+        Raises:
+            SiteAssistError: An argument is invalid.
+        """
+        settings = self._settings.with_options(
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            max_retry_wait=max_retry_wait,
+            max_response_bytes=max_response_bytes,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
+        )
+        return self._derive(settings, same_session=True)
+
+    def visitor(self, *, device_id: str | None = None) -> Self:
+        """Return a client for another visitor, with the options of this one.
+
+        It starts a session of its own when its first call needs one, and uses the connections of
+        this client. Closing it closes no connection. A client for a visitor is cheap: a web server
+        can make one for each request.
+
+        Args:
+            device_id: The device's own identifier, 1 to 100 characters. Defaults to a new one.
+
+        Raises:
+            CredentialsError: This client has no publishable key.
+            SiteAssistError: The argument is invalid.
+        """
+        return self._derive(self._settings.for_visitor(device_id), same_session=False)
+
+    def _derive(self, settings: ClientSettings, *, same_session: bool) -> Self:
+        client = object.__new__(type(self))
+        client.__dict__.update(self.__dict__)
+        client._settings = settings
+        client._caller = self._caller.derive(settings, same_session=same_session)
+        return client
+
+    @property
+    def with_raw_response(self) -> RawSiteAssist:
+        """The methods of this client, returning the response as well: see `RawResponse`."""
+        return RawSiteAssist(self)
 
     @property
     def device_id(self) -> str:
@@ -447,9 +525,11 @@ class SiteAssist:
         *,
         api_key: str | None = None,
         sa_vid: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> VisitorSession:
         """Initialize a visitor session.
 
@@ -466,7 +546,9 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The device is known; its visitor has a new session.
@@ -507,7 +589,9 @@ class SiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
         # A new session for the client's own key and device replaces the current one.
         self._caller.adopt(
@@ -520,9 +604,10 @@ class SiteAssist:
     def get_me(
         self,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Visitor:
         """Get the current visitor.
 
@@ -533,7 +618,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The visitor.
@@ -568,7 +654,8 @@ class SiteAssist:
             _read_get_me,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def get_conversations(
@@ -590,9 +677,10 @@ class SiteAssist:
         ]
         | Unset = UNSET,
         order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Pages[ConversationSummary, ConversationList]:
         """List conversations.
 
@@ -613,7 +701,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -655,7 +744,8 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_CONVERSATIONS_PAGE,
         )
 
@@ -663,9 +753,11 @@ class SiteAssist:
         self,
         *,
         context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Conversation:
         """Start a conversation.
 
@@ -678,7 +770,9 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             201: The new conversation.
@@ -716,16 +810,19 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def get_conversation(
         self,
         conversation_id: UUID | str,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Conversation:
         """Get a conversation.
 
@@ -738,7 +835,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The conversation.
@@ -773,7 +871,8 @@ class SiteAssist:
             _read_get_conversation,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def close_conversation(
@@ -781,9 +880,11 @@ class SiteAssist:
         conversation_id: UUID | str,
         *,
         close_reason: str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> CloseConversationResult:
         """Close a conversation.
 
@@ -798,7 +899,9 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The conversation is closed, now or since before.
@@ -836,7 +939,9 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def get_messages(
@@ -849,9 +954,10 @@ class SiteAssist:
         status: MessageStatus
         | Literal["streaming", "complete", "error"]
         | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Pages[Message, MessageList]:
         """Retrieve messages from a conversation.
 
@@ -871,7 +977,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -912,7 +1019,8 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_MESSAGES_PAGE,
         )
 
@@ -922,9 +1030,12 @@ class SiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        stream: Literal[False] = False,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Completion | QueuedNotice:
         """Send a message in a conversation.
 
@@ -940,11 +1051,14 @@ class SiteAssist:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
+            stream: Always False; `send_message_stream` streams the answer.
             timeout: Time limit in seconds for the whole call, including retries; None for no limit.
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The assistant's answer.
@@ -975,6 +1089,9 @@ class SiteAssist:
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
 
+        if stream:
+            msg = "use send_message_stream to stream the answer"
+            raise SiteAssistError(msg, operation="sendMessage")
         return self._caller.call(
             _SEND_MESSAGE,
             f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
@@ -987,7 +1104,9 @@ class SiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def send_message_stream(
@@ -996,10 +1115,12 @@ class SiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
         """Send a message in a conversation and stream the answer.
 
@@ -1022,7 +1143,9 @@ class SiteAssist:
                 client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             A stream of the answer's events. Open it with `with`.
@@ -1067,7 +1190,9 @@ class SiteAssist:
             timeout=timeout,
             idle_timeout=idle_timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def send_message_feedback(
@@ -1075,9 +1200,11 @@ class SiteAssist:
         message_id: UUID | str,
         *,
         feedback: Feedback | Literal["like", "dislike"] | None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> MessageFeedback:
         """Submit feedback for a message.
 
@@ -1092,7 +1219,9 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The feedback as it is now stored.
@@ -1131,7 +1260,9 @@ class SiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def create_chat_completion(
@@ -1139,9 +1270,12 @@ class SiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        stream: Literal[False] = False,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Create a chat completion.
 
@@ -1155,11 +1289,14 @@ class SiteAssist:
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
+            stream: Always False; `create_chat_completion_stream` streams the answer.
             timeout: Time limit in seconds for the whole call, including retries; None for no limit.
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The assistant's answer.
@@ -1188,6 +1325,9 @@ class SiteAssist:
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
 
+        if stream:
+            msg = "use create_chat_completion_stream to stream the answer"
+            raise SiteAssistError(msg, operation="createChatCompletion")
         return self._caller.call(
             _CREATE_CHAT_COMPLETION,
             "/chat/completions",
@@ -1200,7 +1340,9 @@ class SiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def create_chat_completion_stream(
@@ -1208,10 +1350,12 @@ class SiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Stream[AnswerEvent, AnswerPart, TokenUsage]:
         """Create a chat completion and stream the answer.
 
@@ -1232,7 +1376,9 @@ class SiteAssist:
                 client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             A stream of the answer's events. Open it with `with`.
@@ -1277,16 +1423,19 @@ class SiteAssist:
             timeout=timeout,
             idle_timeout=idle_timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def get_project(
         self,
         *,
         api_key: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Project:
         """Get the current project.
 
@@ -1299,7 +1448,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The project.
@@ -1328,7 +1478,8 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def get_qnas(
@@ -1338,9 +1489,10 @@ class SiteAssist:
         query: str | Unset = UNSET,
         limit: float | Unset = UNSET,
         offset: float | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Pages[Qna, QnaList]:
         """List Q&As.
 
@@ -1359,7 +1511,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -1398,7 +1551,8 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_QNAS_PAGE,
         )
 
@@ -1407,9 +1561,10 @@ class SiteAssist:
         project_id: UUID | str,
         qna_id: UUID | str,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Qna:
         """Get a Q&A.
 
@@ -1422,7 +1577,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The question and its answer.
@@ -1456,7 +1612,8 @@ class SiteAssist:
             _read_get_qna,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def search(
@@ -1465,9 +1622,10 @@ class SiteAssist:
         q: str,
         size: float | Unset = UNSET,
         api_key: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> SearchResults:
         """Search the knowledge base.
 
@@ -1482,7 +1640,8 @@ class SiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The results.
@@ -1522,7 +1681,8 @@ class SiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
 
@@ -1536,22 +1696,24 @@ class AsyncSiteAssist:
     def __init__(
         self,
         *,
-        token: str | None = None,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
         api_key: str | None = None,
         device_id: str | None = None,
-        base_url: str | None = None,
-        timeout: float | None = 60.0,
+        base_url: str | httpx.URL | None = None,
+        timeout: float | httpx.Timeout | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
         max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        http_client: httpx.AsyncClient | None = None,
     ) -> None:
         """Create a client.
 
         Args:
-            token: A session token or a private key (`sk_…`), sent unchanged. Defaults to the
+            token: A session token or a private key (`sk_…`), sent unchanged, or a function that
+                returns one, which is called before each attempt and may be a coroutine function. Defaults to the
                 environment variable `SITEASSIST_TOKEN` if `api_key` is not given either.
             api_key: A publishable key (`pk_…`). The client starts a visitor's session with it, and
                 a new session when the current one has expired. Defaults to the environment
@@ -1562,7 +1724,8 @@ class AsyncSiteAssist:
             base_url: The URL of the service, including its version. Defaults to the environment
                 variable `SITEASSIST_BASE_URL`, or to `DEFAULT_BASE_URL` if that is not set.
             timeout: Time limit in seconds for a whole call, including retries; None for no limit.
-                For a stream, the time until it begins.
+                For a stream, the time until it begins. An `httpx.Timeout` limits each step of an
+                attempt instead, as in httpx, and not the whole call.
             idle_timeout: Maximum time in seconds between two events of a stream; None for no limit.
             max_retries: Maximum number of retries; a call is retried only if that is safe.
             max_retry_wait: Maximum wait in seconds that the service can state before a retry; None
@@ -1571,12 +1734,16 @@ class AsyncSiteAssist:
                 Streams have no limit, only their events have.
             headers: Additional headers for every call.
             transport: The transport that sends the requests, for example an `httpx.MockTransport`.
+                It remains yours: this client does not close it.
+            http_client: An `httpx.AsyncClient` that sends the requests, with its own proxies, event
+                hooks, limits and headers. It remains yours: this client does not close it.
 
         Raises:
             SiteAssistError: An argument is invalid.
         """
         from siteassist_runtime.async_driver import AsyncCaller
 
+        check_connections(transport, http_client, "handle_async_request", "AsyncClient")
         self._settings = ClientSettings(
             token=token,
             api_key=api_key,
@@ -1591,7 +1758,78 @@ class AsyncSiteAssist:
             headers=headers,
             user_agent=_USER_AGENT,
         )
-        self._caller = AsyncCaller(self._settings, _SERVICE, transport=transport)
+        self._caller = AsyncCaller(
+            self._settings, _SERVICE, transport=transport, http_client=http_client
+        )
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        idle_timeout: float | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        max_retry_wait: float | None | Unset = UNSET,
+        max_response_bytes: int | None | Unset = UNSET,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return a client for the same visitor with other options.
+
+        It uses the connections and the session of this client. Closing it closes no connection.
+
+        Args:
+            timeout: As in the constructor. Options that are not given stay as they are.
+            idle_timeout: As in the constructor.
+            max_retries: As in the constructor.
+            max_retry_wait: As in the constructor.
+            max_response_bytes: As in the constructor.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+            extra_body: Additional properties of the body of every call that has one.
+
+        Raises:
+            SiteAssistError: An argument is invalid.
+        """
+        settings = self._settings.with_options(
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_retries=max_retries,
+            max_retry_wait=max_retry_wait,
+            max_response_bytes=max_response_bytes,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
+        )
+        return self._derive(settings, same_session=True)
+
+    def visitor(self, *, device_id: str | None = None) -> Self:
+        """Return a client for another visitor, with the options of this one.
+
+        It starts a session of its own when its first call needs one, and uses the connections of
+        this client. Closing it closes no connection. A client for a visitor is cheap: a web server
+        can make one for each request.
+
+        Args:
+            device_id: The device's own identifier, 1 to 100 characters. Defaults to a new one.
+
+        Raises:
+            CredentialsError: This client has no publishable key.
+            SiteAssistError: The argument is invalid.
+        """
+        return self._derive(self._settings.for_visitor(device_id), same_session=False)
+
+    def _derive(self, settings: ClientSettings, *, same_session: bool) -> Self:
+        client = object.__new__(type(self))
+        client.__dict__.update(self.__dict__)
+        client._settings = settings
+        client._caller = self._caller.derive(settings, same_session=same_session)
+        return client
+
+    @property
+    def with_raw_response(self) -> AsyncRawSiteAssist:
+        """The methods of this client, returning the response as well: see `RawResponse`."""
+        return AsyncRawSiteAssist(self)
 
     @property
     def device_id(self) -> str:
@@ -1644,9 +1882,11 @@ class AsyncSiteAssist:
         *,
         api_key: str | None = None,
         sa_vid: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> VisitorSession:
         """Initialize a visitor session.
 
@@ -1663,7 +1903,9 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The device is known; its visitor has a new session.
@@ -1704,7 +1946,9 @@ class AsyncSiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
         # A new session for the client's own key and device replaces the current one.
         self._caller.adopt(
@@ -1717,9 +1961,10 @@ class AsyncSiteAssist:
     async def get_me(
         self,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Visitor:
         """Get the current visitor.
 
@@ -1730,7 +1975,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The visitor.
@@ -1765,7 +2011,8 @@ class AsyncSiteAssist:
             _read_get_me,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def get_conversations(
@@ -1787,9 +2034,10 @@ class AsyncSiteAssist:
         ]
         | Unset = UNSET,
         order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> AsyncPages[ConversationSummary, ConversationList]:
         """List conversations.
 
@@ -1810,7 +2058,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -1852,7 +2101,8 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_CONVERSATIONS_PAGE,
         )
 
@@ -1860,9 +2110,11 @@ class AsyncSiteAssist:
         self,
         *,
         context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Conversation:
         """Start a conversation.
 
@@ -1875,7 +2127,9 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             201: The new conversation.
@@ -1913,16 +2167,19 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     async def get_conversation(
         self,
         conversation_id: UUID | str,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Conversation:
         """Get a conversation.
 
@@ -1935,7 +2192,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The conversation.
@@ -1970,7 +2228,8 @@ class AsyncSiteAssist:
             _read_get_conversation,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     async def close_conversation(
@@ -1978,9 +2237,11 @@ class AsyncSiteAssist:
         conversation_id: UUID | str,
         *,
         close_reason: str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> CloseConversationResult:
         """Close a conversation.
 
@@ -1995,7 +2256,9 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The conversation is closed, now or since before.
@@ -2033,7 +2296,9 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def get_messages(
@@ -2046,9 +2311,10 @@ class AsyncSiteAssist:
         status: MessageStatus
         | Literal["streaming", "complete", "error"]
         | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> AsyncPages[Message, MessageList]:
         """Retrieve messages from a conversation.
 
@@ -2068,7 +2334,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -2109,7 +2376,8 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_MESSAGES_PAGE,
         )
 
@@ -2119,9 +2387,12 @@ class AsyncSiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        stream: Literal[False] = False,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Completion | QueuedNotice:
         """Send a message in a conversation.
 
@@ -2137,11 +2408,14 @@ class AsyncSiteAssist:
             conversation_id: The conversation.
             content: What the visitor says. From 1 to 10,000 characters.
             page_context: The page that the visitor is looking at, if known.
+            stream: Always False; `send_message_stream` streams the answer.
             timeout: Time limit in seconds for the whole call, including retries; None for no limit.
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The assistant's answer.
@@ -2172,6 +2446,9 @@ class AsyncSiteAssist:
         Reference: `POST /conversations/{conversationId}/messages` (`sendMessage`) of the SiteAssist API 2.0.0.
         """
 
+        if stream:
+            msg = "use send_message_stream to stream the answer"
+            raise SiteAssistError(msg, operation="sendMessage")
         return await self._caller.call(
             _SEND_MESSAGE,
             f"/conversations/{segment(conversation_id, 'conversation_id')}/messages",
@@ -2184,7 +2461,9 @@ class AsyncSiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def send_message_stream(
@@ -2193,10 +2472,12 @@ class AsyncSiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
         """Send a message in a conversation and stream the answer.
 
@@ -2219,7 +2500,9 @@ class AsyncSiteAssist:
                 client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             A stream of the answer's events. Open it with `async with`.
@@ -2264,7 +2547,9 @@ class AsyncSiteAssist:
             timeout=timeout,
             idle_timeout=idle_timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     async def send_message_feedback(
@@ -2272,9 +2557,11 @@ class AsyncSiteAssist:
         message_id: UUID | str,
         *,
         feedback: Feedback | Literal["like", "dislike"] | None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> MessageFeedback:
         """Submit feedback for a message.
 
@@ -2289,7 +2576,9 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The feedback as it is now stored.
@@ -2328,7 +2617,9 @@ class AsyncSiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     async def create_chat_completion(
@@ -2336,9 +2627,12 @@ class AsyncSiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        stream: Literal[False] = False,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Create a chat completion.
 
@@ -2352,11 +2646,14 @@ class AsyncSiteAssist:
         Args:
             messages: The messages so far, oldest first.
             assistant_id: Identifies an assistant.
+            stream: Always False; `create_chat_completion_stream` streams the answer.
             timeout: Time limit in seconds for the whole call, including retries; None for no limit.
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             200: The assistant's answer.
@@ -2385,6 +2682,9 @@ class AsyncSiteAssist:
         Reference: `POST /chat/completions` (`createChatCompletion`) of the SiteAssist API 2.0.0.
         """
 
+        if stream:
+            msg = "use create_chat_completion_stream to stream the answer"
+            raise SiteAssistError(msg, operation="createChatCompletion")
         return await self._caller.call(
             _CREATE_CHAT_COMPLETION,
             "/chat/completions",
@@ -2397,7 +2697,9 @@ class AsyncSiteAssist:
             body_required=True,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     def create_chat_completion_stream(
@@ -2405,10 +2707,12 @@ class AsyncSiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
     ) -> AsyncStream[AnswerEvent, AnswerPart, TokenUsage]:
         """Create a chat completion and stream the answer.
 
@@ -2429,7 +2733,9 @@ class AsyncSiteAssist:
                 client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
+            extra_body: Additional properties of this call's body.
 
         Returns:
             A stream of the answer's events. Open it with `async with`.
@@ -2474,16 +2780,19 @@ class AsyncSiteAssist:
             timeout=timeout,
             idle_timeout=idle_timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
         )
 
     async def get_project(
         self,
         *,
         api_key: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Project:
         """Get the current project.
 
@@ -2496,7 +2805,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The project.
@@ -2525,7 +2835,8 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     def get_qnas(
@@ -2535,9 +2846,10 @@ class AsyncSiteAssist:
         query: str | Unset = UNSET,
         limit: float | Unset = UNSET,
         offset: float | None | Unset = UNSET,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> AsyncPages[Qna, QnaList]:
         """List Q&As.
 
@@ -2556,7 +2868,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             The list, which fetches its pages when they are needed.
@@ -2595,7 +2908,8 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
             names=_GET_QNAS_PAGE,
         )
 
@@ -2604,9 +2918,10 @@ class AsyncSiteAssist:
         project_id: UUID | str,
         qna_id: UUID | str,
         *,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> Qna:
         """Get a Q&A.
 
@@ -2619,7 +2934,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The question and its answer.
@@ -2653,7 +2969,8 @@ class AsyncSiteAssist:
             _read_get_qna,
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
 
     async def search(
@@ -2662,9 +2979,10 @@ class AsyncSiteAssist:
         q: str,
         size: float | Unset = UNSET,
         api_key: str | None = None,
-        timeout: float | None | Unset = UNSET,
+        timeout: float | httpx.Timeout | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
     ) -> SearchResults:
         """Search the knowledge base.
 
@@ -2679,7 +2997,8 @@ class AsyncSiteAssist:
                 Defaults to the client's setting.
             max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults to
                 the client's setting.
-            headers: Additional headers for this call.
+            extra_headers: Additional headers for this call.
+            extra_query: Additional query parameters for this call.
 
         Returns:
             200: The results.
@@ -2719,8 +3038,66 @@ class AsyncSiteAssist:
             },
             timeout=timeout,
             max_retries=max_retries,
-            headers=headers,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
         )
+
+
+class RawSiteAssist:
+    """The methods of `SiteAssist`, each of which returns a `RawResponse`.
+
+    The method of a list returns its first page. A stream has the status and the request
+    id itself.
+    """
+
+    def __init__(self, client: SiteAssist) -> None:
+        """Wrap the methods of a client."""
+        from siteassist_runtime.raw_response import page_with_response, with_response
+
+        self.init = with_response(client.init)
+        self.get_me = with_response(client.get_me)
+        self.get_conversations = page_with_response(client.get_conversations)
+        self.start_conversation = with_response(client.start_conversation)
+        self.get_conversation = with_response(client.get_conversation)
+        self.close_conversation = with_response(client.close_conversation)
+        self.get_messages = page_with_response(client.get_messages)
+        self.send_message = with_response(client.send_message)
+        self.send_message_feedback = with_response(client.send_message_feedback)
+        self.create_chat_completion = with_response(client.create_chat_completion)
+        self.get_project = with_response(client.get_project)
+        self.get_qnas = page_with_response(client.get_qnas)
+        self.get_qna = with_response(client.get_qna)
+        self.search = with_response(client.search)
+
+
+class AsyncRawSiteAssist:
+    """The methods of `AsyncSiteAssist`, each of which returns a `RawResponse`.
+
+    The method of a list returns its first page. A stream has the status and the request
+    id itself.
+    """
+
+    def __init__(self, client: AsyncSiteAssist) -> None:
+        """Wrap the methods of a client."""
+        from siteassist_runtime.raw_response import (
+            page_with_response_async,
+            with_response_async,
+        )
+
+        self.init = with_response_async(client.init)
+        self.get_me = with_response_async(client.get_me)
+        self.get_conversations = page_with_response_async(client.get_conversations)
+        self.start_conversation = with_response_async(client.start_conversation)
+        self.get_conversation = with_response_async(client.get_conversation)
+        self.close_conversation = with_response_async(client.close_conversation)
+        self.get_messages = page_with_response_async(client.get_messages)
+        self.send_message = with_response_async(client.send_message)
+        self.send_message_feedback = with_response_async(client.send_message_feedback)
+        self.create_chat_completion = with_response_async(client.create_chat_completion)
+        self.get_project = with_response_async(client.get_project)
+        self.get_qnas = page_with_response_async(client.get_qnas)
+        self.get_qna = with_response_async(client.get_qna)
+        self.search = with_response_async(client.search)
 
 
 class Client:

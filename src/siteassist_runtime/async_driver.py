@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
@@ -14,20 +14,26 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
-    NeedsSession,
+    NeedsToken,
     ServiceInfo,
+    Session,
     Step,
     Wait,
     no_cookies,
     opening,
 )
+from siteassist_runtime.environment import check_proxies, tls_context
 from siteassist_runtime.errors import SiteAssistError
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import AsyncPages, PageNames
+from siteassist_runtime.redaction import redacting
 from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import AsyncStream, StreamFormat
 from siteassist_runtime.transports import LoopRegistry, drop_orphans, is_closed
 from siteassist_runtime.unset import UNSET, Unset
+
+if TYPE_CHECKING:
+    from anyio import Lock
 
 ResultT = TypeVar("ResultT")
 
@@ -57,12 +63,19 @@ def _loop() -> Any:
 class _LoopConnections:
     """The connections of one event loop; they cannot be used on another."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None) -> None:
-        from anyio import Lock
-
-        self.http = httpx.AsyncClient(transport=transport, limits=LIMITS, cookies=no_cookies())
-        self.session_lock = Lock()
-        self._transport = transport
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport | None, http_client: httpx.AsyncClient | None
+    ) -> None:
+        self._is_own = transport is None and http_client is None
+        if http_client is not None:
+            self.http = http_client
+        elif transport is not None:
+            self.http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
+        else:
+            check_proxies()
+            self.http = httpx.AsyncClient(verify=tls_context(), limits=LIMITS, cookies=no_cookies())
+        # The lock of each session that is being started.
+        self._session_locks: weakref.WeakKeyDictionary[Session, Lock] = weakref.WeakKeyDictionary()
         self._end: AsyncGenerator[None] | None = None
 
     async def close_with_loop(self) -> None:
@@ -71,8 +84,15 @@ class _LoopConnections:
         A loop that ends closes the asynchronous generators that were started on it
         (`loop.shutdown_asyncgens`, which `asyncio.run` calls; trio does the same).
         """
-        self._end = self._hold()
-        await anext(self._end)
+        if self._is_own:
+            self._end = self._hold()
+            await anext(self._end)
+
+    def session_lock(self, session: Session) -> Lock:
+        """Return the lock that the task that starts a session holds."""
+        from anyio import Lock
+
+        return self._session_locks.setdefault(session, Lock())
 
     async def drop_orphans(self) -> None:
         """Remove the connections that a request which failed left in the pools."""
@@ -90,22 +110,16 @@ class _LoopConnections:
             # This generator refers to the loop, which is a weak key; drop the reference.
             self._end = None
             await self.http.aclose()
-            _in_use.release(self._transport)
 
 
-class AsyncCaller(BaseCaller):
+class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
     """Makes calls; can be shared by tasks, and used on several event loops in turn."""
 
-    def __init__(
-        self,
-        settings: ClientSettings,
-        service: ServiceInfo,
-        *,
-        transport: httpx.AsyncBaseTransport | None,
-    ) -> None:
-        """Store the settings; connections are opened by the first call."""
-        super().__init__(settings, service)
-        self._transport = transport
+    def __init__(self, settings: ClientSettings, service: ServiceInfo, **rest: Any) -> None:
+        """Store the settings; ``rest`` goes to `BaseCaller`."""
+        super().__init__(settings, service, **rest)
+        if self.parent is not None:
+            return
         self._loops: weakref.WeakKeyDictionary[Any, _LoopConnections] = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
 
@@ -143,7 +157,7 @@ class AsyncCaller(BaseCaller):
             call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
             try:
                 with fail_after(_limit(call)):
-                    response = await self._send(call)
+                    response = self.check_stream(call, await self._send(call))
             except TimeoutError as error:
                 raise self.timeout_error(call, 0) from error
             # From now on the limit applies to the time between events, and the stream counts it.
@@ -168,34 +182,41 @@ class AsyncCaller(BaseCaller):
                 operation, path, reader, query={**query, names.offset: offset}, **rest
             )
 
-        return AsyncPages(fetch, query, names)
+        return AsyncPages(operation.name, fetch, query, names)
 
     async def close(self) -> None:
-        """Close this loop's connections; later calls raise."""
+        """Close the caller's own connections on this loop; later calls raise."""
         self._closed = True
+        if self.parent is not None:
+            return
         connections = self._loops.pop(_loop(), None)
         if connections is not None:
             await connections.close()
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
+        super().forget_connections()
+        if self.parent is not None:
+            return
         # Kept, since closing them would end the other process's connections.
         self._abandoned.append(self._loops)
         self._loops = weakref.WeakKeyDictionary()
 
     async def _connections(self, operation: OperationInfo) -> _LoopConnections:
         self.check_open(operation)
+        if self.parent is not None:
+            return await self.parent._connections(operation)
         loop = _loop()
         connections = self._loops.get(loop)
         if connections is None:
             self._forget_closed_loops()
-            if not _in_use.claim(self._transport, loop):
+            if not _in_use.claim(self.transport or self.http_client, loop):
                 raise SiteAssistError(
                     "the transport belongs to another event loop: pass a new one to a new client",
                     operation=operation.name,
                 )
             with opening(operation):
-                connections = self._loops[loop] = _LoopConnections(self._transport)
+                connections = self._loops[loop] = _LoopConnections(self.transport, self.http_client)
             await connections.close_with_loop()
         return connections
 
@@ -225,16 +246,18 @@ class AsyncCaller(BaseCaller):
 
     async def _perform(self, step: Step, call: Call) -> Any:
         """Carry out a step of the call and return its result."""
-        if isinstance(step, NeedsSession):
-            return await self._session(call)
+        if isinstance(step, NeedsToken):
+            return await self._token(call)
         if isinstance(step, Wait):
             await sleep(step.seconds)
             return None
         connections = await self._connections(call.operation)
         try:
-            response = await connections.http.send(step, stream=True)
-            if not (response.is_success and call.streamed):
-                await body.read_async(response, call.deadline, self.settings.max_response_bytes)
+            with redacting(self.known(call)):
+                response = await connections.http.send(step, stream=True)
+                if not self.is_stream(call, response):
+                    largest = self.settings.max_response_bytes
+                    await body.read_async(response, call.deadline, largest)
         except BROKEN as error:
             # Returned and not raised: it would appear as the context of our error.
             await connections.drop_orphans()
@@ -244,14 +267,18 @@ class AsyncCaller(BaseCaller):
             raise
         return response
 
-    async def _session(self, call: Call) -> str:
-        token = self.session_token
+    async def _token(self, call: Call) -> str:
+        function = self.settings.token_function
+        if function is not None:
+            value = function()
+            return self.given_token(call, await value if isinstance(value, Awaitable) else value)
+        token = self.session.token
         if token is not None:
             return token
         connections = await self._connections(call.operation)
         # One task starts the session; the others wait, each up to its own deadline.
-        async with connections.session_lock:
-            token = self.session_token
+        async with connections.session_lock(self.session):
+            token = self.session.token
             if token is None:
                 start = self.plan_session(call)
                 token = self.session_from(start, await self._send(start))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 from urllib.parse import urlencode
 
 import httpx
@@ -31,6 +31,7 @@ from siteassist_runtime.errors import (
     SiteAssistError,
 )
 from siteassist_runtime.operation import OperationInfo
+from siteassist_runtime.raw_response import record
 from siteassist_runtime.redaction import (
     REDACTED,
     Secret,
@@ -42,18 +43,23 @@ from siteassist_runtime.redaction import (
 from siteassist_runtime.serialization import present, text_of, texts
 from siteassist_runtime.settings import (
     ClientSettings,
+    extra,
     is_credential,
     merged,
     retries,
-    seconds,
     secrets_in,
+    time_limit,
 )
+from siteassist_runtime.texts import shorten
 from siteassist_runtime.unset import UNSET, Unset
 
 ResultT = TypeVar("ResultT")
+TransportT = TypeVar("TransportT")
+HTTPClientT = TypeVar("HTTPClientT")
 
+_QUEUED = 202
 _UNAUTHORIZED = 401
-_SHOWN = 200  # Characters of a body that an error message quotes.
+_NOT_FOUND = 404
 # The request was not sent, so the service cannot have acted on it.
 _NEVER_OPENED = (
     httpx.ConnectError,
@@ -65,7 +71,13 @@ _NEVER_OPENED = (
 BROKEN = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, RuntimeError)
 """The exceptions of a failed attempt: an invalid host name raises a `UnicodeError`, an invalid
 redirect an `InvalidURL`, a client that is closed meanwhile a `RuntimeError`."""
-LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+LIMITS = httpx.Limits(
+    max_connections=1000,
+    max_keepalive_connections=100,
+    # Node.js and uvicorn close an idle connection after 5 seconds. A request that is sent at that
+    # moment fails, and a POST is not repeated.
+    keepalive_expiry=4.0,
+)
 """The maximum number of connections: streams keep theirs open for long."""
 # The exceptions of a reader for a response that does not match the description.
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
@@ -116,40 +128,102 @@ class Wait(NamedTuple):
     seconds: float
 
 
-class NeedsSession:
-    """A step of a call: return the session token, starting a session if necessary."""
+class NeedsToken:
+    """A step of a call: return the token of the user's function or of the visitor's session."""
 
 
-Step = httpx.Request | NeedsSession | Wait
+class _Refused(NamedTuple):
+    """A token of the user's function that the service rejected."""
+
+    token: str
+    response: httpx.Response
+
+
+Step = httpx.Request | NeedsToken | Wait
 """A step of a call, which a driver carries out."""
 
 
-class BaseCaller:
-    """The parts of a caller that do no I/O."""
+class Session:
+    """A visitor's session, which clients with different options can share."""
 
-    def __init__(self, settings: ClientSettings, service: ServiceInfo) -> None:
-        """Store the settings and the facts of the API."""
+    __slots__ = ("__weakref__", "former", "lock", "token")
+
+    def __init__(self) -> None:
+        """Begin without a token."""
+        self.token: str | None = None
+        self.former: tuple[str, ...] = ()
+        self.lock = threading.Lock()
+        """Held by the thread that starts the session."""
+
+    def use(self, token: str | None) -> None:
+        """Replace the token."""
+        if self.token is not None:
+            self.former = (*self.former, self.token)[-_KEPT:]
+        self.token = None if token is None else Secret(token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token and its predecessors."""
+        return self.former if self.token is None else (*self.former, self.token)
+
+
+class BaseCaller(Generic[TransportT, HTTPClientT]):
+    """The parts of a caller that do no I/O.
+
+    A caller with a parent uses its parent's connections.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        service: ServiceInfo,
+        *,
+        transport: TransportT | None = None,
+        http_client: HTTPClientT | None = None,
+        parent: Self | None = None,
+        session: Session | None = None,
+    ) -> None:
+        """Store the settings and the facts of the API; connections are opened by the first call.
+
+        A transport or an HTTP client that is passed belongs to the user, who closes it.
+        """
         self.settings = settings
         self.service = service
-        self.session_token: str | None = None
-        self._former: deque[str] = deque(maxlen=_KEPT)
+        self.transport = transport
+        self.http_client = http_client
+        self.parent = parent
+        self.session = Session() if session is None else session
+        self._build: Callable[..., httpx.Request] = (
+            httpx.Request if http_client is None else cast("Any", http_client).build_request
+        )
         self._closed = False
         # Whether the client's headers replace some that every call sets.
         self._replaces = not {name.lower() for name in settings.headers}.isdisjoint(
             {"accept", "content-type", "authorization"}
         )
-        log.configure(_all_secrets)
+        if parent is None:
+            log.configure()
         _callers.add(self)
+
+    def derive(self, settings: ClientSettings, *, same_session: bool) -> Self:
+        """Return a caller with other settings and the same connections."""
+        return type(self)(
+            settings,
+            self.service,
+            http_client=self.http_client,
+            parent=self if self.parent is None else self.parent,
+            session=self.session if same_session else None,
+        )
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
-        raise NotImplementedError
+        # The holder of the lock is not in this process.
+        self.session.lock = threading.Lock()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets to redact."""
-        session = self.session_token
-        return (*self.settings.secrets, *self._former, *((session,) if session else ()))
+        return self.settings.secrets + self.session.secrets
 
     def plan(
         self,
@@ -161,33 +235,40 @@ class BaseCaller:
         body_required: bool = False,
         header_values: Mapping[str, Any] | None = None,
         accept: str = "application/json",
-        timeout: float | Unset | None = UNSET,
+        timeout: float | httpx.Timeout | Unset | None = UNSET,
         max_retries: int | Unset = UNSET,
-        headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
         streamed: bool = False,
         deadline: Deadline | None = None,
     ) -> Call:
         """Build a call and start its deadline."""
         settings = self.settings
         url = settings.base_url + path
+        if settings.query or extra_query:
+            query = {**(query or {}), **settings.query, **extra("extra_query", extra_query)}
+        if body is not None and (settings.body or extra_body):
+            body = {**body, **settings.body, **extra("extra_body", extra_body)}
         given = {**(query or {}), **(body or {}), **(header_values or {})}
         own = tuple(given[name] for name in operation.secrets if isinstance(given.get(name), str))
         if query is not None:
             url += _query(operation, query)
         content = None if body is None else _encode(operation, body, required=body_required)
         if deadline is None:
-            limit = settings.timeout if timeout is UNSET else seconds("timeout", timeout)  # type: ignore[arg-type]  # not UNSET
-            deadline = Deadline(limit)
+            limit = settings.timeout if isinstance(timeout, Unset) else time_limit(timeout)
+            steps = limit.as_dict() if isinstance(limit, httpx.Timeout) else None
+            deadline = Deadline(None if isinstance(limit, httpx.Timeout) else limit, steps)
         return Call(
             operation,
             url,
             content,
-            _own_headers(operation, header_values, headers),
+            _own_headers(operation, header_values, extra_headers),
             accept,
-            settings.max_retries if max_retries is UNSET else retries(max_retries),  # type: ignore[arg-type]  # not UNSET
+            settings.max_retries if isinstance(max_retries, Unset) else retries(max_retries),
             deadline,
             streamed,
-            own + (secrets_in(headers) if headers else ()),
+            own + (secrets_in(extra_headers) if extra_headers else ()),
         )
 
     def plan_session(self, call: Call) -> Call:
@@ -205,7 +286,7 @@ class BaseCaller:
 
     def _needs_session(self, operation: OperationInfo) -> bool:
         """Return whether ``operation`` needs the token of a session."""
-        return operation.bearer and self.settings.token is None
+        return operation.bearer and self.settings.uses_session
 
     def _check(self, operation: OperationInfo) -> None:
         """Raise if the client is closed or has no credential for the operation."""
@@ -219,8 +300,10 @@ class BaseCaller:
 
     def check_open(self, operation: OperationInfo) -> None:
         """Raise if the client is closed, possibly while the call waited."""
-        if self._closed:
+        if self._closed or (self.parent is not None and self.parent._closed):
             raise SiteAssistError("the client is closed", operation=operation.name)
+        if self.http_client is not None and cast("Any", self.http_client).is_closed:
+            raise SiteAssistError("the http_client is closed", operation=operation.name)
 
     def _request(self, call: Call, token: str | None) -> httpx.Request:
         """Build the request of an attempt."""
@@ -234,7 +317,7 @@ class BaseCaller:
         else:
             headers |= self.settings.headers
         try:
-            request = httpx.Request(
+            request = self._build(
                 call.operation.method,
                 call.url,
                 headers=headers,
@@ -263,51 +346,64 @@ class BaseCaller:
         if not is_credential(token):
             problem = f"{self.service.session_token} is missing or invalid"
             raise self.response_error(call, response, problem)
-        self._use(str(token))
+        self.session.use(str(token))
         return str(token)
-
-    def _use(self, token: str | None) -> None:
-        if self.session_token is not None:
-            self._former.append(self.session_token)
-        self.session_token = None if token is None else Secret(token)
 
     def adopt(self, token: str, api_key: object, device_id: object) -> None:
         """Use the session of an explicit call, if it is for this client's key and device."""
         settings = self.settings
-        if settings.token is None and (api_key, device_id) == (
-            settings.api_key,
-            settings.device_id,
-        ):
+        own = (settings.api_key, settings.device_id)
+        if settings.uses_session and (api_key, device_id) == own:
             if not is_credential(token):
                 raise SiteAssistError(
                     "the token of the new session is invalid in a header",
                     operation=self.service.session.name,
                 )
-            self._use(token)
+            self.session.use(token)
+
+    def given_token(self, call: Call, value: object) -> str:
+        """Validate and return the token that the user's function returned."""
+        if not is_credential(value):
+            if isinstance(value, Coroutine):
+                value.close()
+            # The value must not be shown: it may be a misspelled secret.
+            kind = "" if isinstance(value, str) else f", got {type(value).__name__}"
+            raise SiteAssistError(
+                "the token function must return printable ASCII without spaces, and not empty"
+                f"{kind}",
+                operation=call.operation.name,
+            )
+        token = str(value)
+        if token != self.session.token:
+            self.session.use(token)
+        return token
 
     def expire(self, token: str | None) -> None:
-        """Forget a session that the service rejected, unless it has been renewed."""
-        if self.session_token == token:
-            self._use(None)
+        """Forget a token that the service rejected, unless it has been renewed."""
+        if self.session.token == token:
+            self.session.use(None)
 
     def attempts(self, call: Call) -> Generator[Step | httpx.Response, Any, None]:
         """Yield the steps of a call, up to its successful response.
 
         A driver carries out each step and sends back its result: for a request the
         response, its body read unless the call is streamed, or the caught exception
-        (one of `BROKEN`); for `NeedsSession` the token; for `Wait` None. The
+        (one of `BROKEN`); for `NeedsToken` the token; for `Wait` None. The
         successful response is yielded last.
         """
         operation = call.operation
         self._check(operation)
         renewed = False
+        refused: _Refused | None = None
         attempt = 0
         while True:
             token = None
             if operation.bearer:
                 token = self.settings.token
                 if token is None:
-                    token = yield NeedsSession()
+                    token = yield NeedsToken()
+                    if refused is not None and token == refused.token:
+                        raise self._status_error(call, refused.response)
             request = self._request(call, token)
             sent = time.monotonic()
             result: httpx.Response | Exception = yield request
@@ -319,6 +415,8 @@ class BaseCaller:
                 if not renewed and self._is_expired(operation, result.status_code):
                     renewed = True
                     self.expire(token)
+                    if self.settings.token_function is not None:
+                        refused = _Refused(str(token), result)
                     continue
                 failed = self._status_error(call, result)
                 repeat = retry.may_repeat(operation, failed.status_code, failed.retry_after)
@@ -339,7 +437,7 @@ class BaseCaller:
         stated = getattr(error, "retry_after", None)
         wait = retry.backoff(attempt)
         if stated is not None:
-            if stated > self.settings.max_retry_wait:
+            if stated > self.settings.max_retry_wait or stated >= retry.LONGEST_STATED:
                 raise error
             # A little more than stated, so that clients do not retry at the same moment.
             wait = stated + wait / 10
@@ -392,12 +490,19 @@ class BaseCaller:
         secrets = self.known(call)
         text, body = _body(response, secrets)
         told = body.get("error") if isinstance(body, dict) else None
+        documented = isinstance(told, dict)
         told = told if isinstance(told, dict) else {}
         message, code, details = told.get("message"), told.get("code"), told.get("details")
         details = details if isinstance(details, dict) else None
         safe = self._without_secrets(response, text, secrets)
-        words = message if isinstance(message, str) and message else _shorten(text)
+        words = message if isinstance(message, str) and message else shorten(text)
         cls = self.service.errors.get(response.status_code, APIStatusError)
+        if response.has_redirect_location:
+            words = f"redirected to {shorten(safe.headers['location'])}: the base_url may be wrong"
+        elif response.status_code == _NOT_FOUND and text and not documented:
+            # Not the service's own answer: its resources are not at this address.
+            cls = APIStatusError
+            words = f"{words}: the base_url may be wrong"
         return cls(
             words or "the service gave no reason",
             operation=call.operation.name,
@@ -409,6 +514,7 @@ class BaseCaller:
             request_id=safe.headers.get("x-request-id"),
             body=body,
             text=text,
+            url=redact(str(response.request.url.copy_with(query=None)), secrets),
             response=safe,
         )
 
@@ -419,7 +525,7 @@ class BaseCaller:
         secrets = self.known(call)
         text, _ = _body(response, secrets)
         found = redact(response.headers.get("content-type", "no type"), secrets)
-        shown = f": {_shorten(text)}" if text else ""
+        shown = f": {shorten(text)}" if text else ""
         problem = redact(problem, secrets)
         return APIResponseError(
             f"{response.status_code} with an unexpected body ({found}; {problem}){shown}",
@@ -428,21 +534,36 @@ class BaseCaller:
             text=text,
         )
 
+    def is_stream(self, call: Call, response: httpx.Response) -> bool:
+        """Return whether the body of a response is to be read later, as a stream."""
+        if not call.streamed or not response.is_success:
+            return False
+        return response.status_code == _QUEUED or _media_type(response) == "text/event-stream"
+
+    def check_stream(self, call: Call, response: httpx.Response) -> httpx.Response:
+        """Return a response to a streamed call. Raises `APIResponseError` if it is no stream."""
+        if self.is_stream(call, response):
+            return response
+        raise self.response_error(call, response, "expected text/event-stream")
+
     def parse(
         self, call: Call, response: httpx.Response, reader: Callable[[httpx.Response], ResultT]
     ) -> ResultT:
         """Parse a response. Raises `APIResponseError` if it does not match the description."""
         try:
-            return reader(response)
+            parsed = reader(response)
         except KeyError as error:
             problem = f"missing {error}"
         except _UNREADABLE as error:
             problem = str(error) or type(error).__name__
+        else:
+            record(response)
+            return parsed
         raise self.response_error(call, response, problem)
 
     def _is_expired(self, operation: OperationInfo, status: int) -> bool:
-        """Return whether a status means that the session has expired."""
-        return status == _UNAUTHORIZED and self._needs_session(operation)
+        """Return whether a status means that the token has expired and can be renewed."""
+        return status == _UNAUTHORIZED and operation.bearer and self.settings.token is None
 
     def _log_response(self, call: Call, response: httpx.Response, sent: float) -> None:
         """Log the response."""
@@ -491,8 +612,12 @@ def _own_headers(
     """Return the operation's header parameters, overridden by the headers of the call."""
     try:
         return merged(merged({}, texts(values)) if values else {}, headers)
-    except SiteAssistError as error:
+    except (SiteAssistError, TypeError) as error:
         raise SiteAssistError(f"invalid request: {error}", operation=operation.name) from None
+
+
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 @contextmanager
@@ -503,7 +628,9 @@ def opening(operation: OperationInfo) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
+    except SiteAssistError as error:
+        raise SiteAssistError(error.message, operation=operation.name) from None
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         raise SiteAssistError(
             f"cannot open connections with the settings of the environment: {redact(str(error))}",
             operation=operation.name,
@@ -519,7 +646,7 @@ def _query(operation: OperationInfo, query: Mapping[str, Any]) -> str:
     try:
         values = texts(query)
         return f"?{urlencode(values)}" if values else ""
-    except UnicodeError as error:
+    except (UnicodeError, TypeError) as error:
         raise SiteAssistError(f"invalid request: {error}", operation=operation.name) from None
 
 
@@ -552,16 +679,7 @@ def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]
         return shown, None
 
 
-def _shorten(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
-
-
-_callers: weakref.WeakSet[BaseCaller] = weakref.WeakSet()
-
-
-def _all_secrets() -> list[str]:
-    return [secret for caller in list(_callers) for secret in caller.secrets]
+_callers: weakref.WeakSet[BaseCaller[Any, Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:

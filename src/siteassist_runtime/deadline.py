@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 NEVER = float("inf")
@@ -30,11 +31,17 @@ current = _Current()
 class Deadline:
     """A moment; as a context manager, it limits this thread's use of connections."""
 
-    __slots__ = ("_before", "at", "seconds")
+    __slots__ = ("_before", "_steps", "at", "seconds")
 
-    def __init__(self, seconds: float | None) -> None:
-        """Start a deadline ``seconds`` from now; None means no limit."""
+    def __init__(
+        self, seconds: float | None, steps: Mapping[str, float | None] | None = None
+    ) -> None:
+        """Start a deadline ``seconds`` from now; None means no limit.
+
+        ``steps`` are the limits of the steps of an attempt, as in `httpx.Timeout`.
+        """
         self.seconds = seconds
+        self._steps = steps
         self.at = NEVER if seconds is None else time.monotonic() + seconds
         self._before = NEVER
 
@@ -54,6 +61,8 @@ class Deadline:
 
     def httpx_timeout(self) -> dict[str, float | None]:
         """Return the seconds left as the ``timeout`` extension of an httpx request."""
+        if self._steps is not None:
+            return dict(self._steps)
         left = None if self.at == NEVER else self.remaining()
         return {"connect": left, "read": left, "write": left, "pool": left}
 

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from siteassist_runtime.texts import printable, shorten
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
+
+# The statuses that may mean that the address is wrong.
+_ADDRESSED = frozenset({404, 405, *range(300, 400)})
+_WAIT = "retryAfter"  # The detail that `retry_after` shows.
 
 
 class SiteAssistError(Exception):
@@ -17,9 +25,10 @@ class SiteAssistError(Exception):
 
     def __init__(self, message: str, *, operation: str | None = None) -> None:
         """Store the message and the ``operationId``."""
+        message = printable(message)
         super().__init__(message)
         self.message = message
-        """The description of the problem."""
+        """The description of the problem; control characters are shown as escapes."""
         self.operation = operation
         """The ``operationId`` of the call, if there was one."""
 
@@ -84,6 +93,7 @@ class APIStatusError(SiteAssistError):
         request_id: str | None = None,
         body: object = None,
         text: str = "",
+        url: str | None = None,
         response: httpx.Response | None = None,
     ) -> None:
         """Store the parts of the response."""
@@ -105,20 +115,31 @@ class APIStatusError(SiteAssistError):
         """The parsed JSON body; None if the body is not JSON."""
         self.text = text
         """The body as text, without secrets."""
+        self.url = url
+        """The URL of the request, without its query."""
         self.response = response
         """The response, without secrets."""
 
     def __str__(self) -> str:
-        """Return the operation, the status and the service's message."""
-        parts = [self.code or ""]
+        """Return the operation, the status, the service's message and what else is known."""
+        parts = [self.code or "", *_shown(self.details or {})]
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:g} s")
         if self.request_id:
             parts.append(f"request {self.request_id}")
+        if self.url and self.status_code in _ADDRESSED:
+            parts.append(self.url)
         more = ", ".join(part for part in parts if part)
         status = f"{self.status_code} {self.reason}".strip()
         words = f"{self.operation}: {status}: {self.message}"
-        return f"{words} ({more})" if more else words
+        return printable(f"{words} ({more})" if more else words)
+
+
+def _shown(details: dict[str, Any]) -> Iterator[str]:
+    """Yield the details that are plain values, such as the field and the reason."""
+    for name, value in details.items():
+        if name != _WAIT and isinstance(value, (str, int, float)) and value != "":
+            yield f"{name}: {shorten(str(value))}"
 
 
 class StreamError(SiteAssistError):

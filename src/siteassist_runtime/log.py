@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from siteassist_runtime.redaction import KeyFilter, redact, redact_headers
 from siteassist_runtime.serialization import text_of
+from siteassist_runtime.texts import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     import httpx
 
     from siteassist_runtime.operation import OperationInfo
@@ -47,11 +46,8 @@ class _StandardError(logging.StreamHandler[Any]):
         """Ignore the value."""
 
 
-def configure(known: Callable[[], Iterable[str]]) -> None:
-    """Log to standard error if ``SITEASSIST_LOG`` is set; redact the logs of httpx and httpcore.
-
-    ``known`` returns the secrets that are in use.
-    """
+def configure() -> None:
+    """Log to standard error if ``SITEASSIST_LOG`` is set; redact the logs of httpx and httpcore."""
     level = _LEVELS.get(os.environ.get("SITEASSIST_LOG", "").lower())
     if level is not None and not logger.handlers:
         handler = _StandardError()
@@ -63,7 +59,7 @@ def configure(known: Callable[[], Iterable[str]]) -> None:
     for name in _HTTP_LOGGERS:
         http_logger = logging.getLogger(name)
         if not any(isinstance(found, KeyFilter) for found in http_logger.filters):
-            http_logger.addFilter(KeyFilter(known))
+            http_logger.addFilter(KeyFilter())
 
 
 def is_on() -> bool:
@@ -75,14 +71,14 @@ def log_request(operation: OperationInfo, request: httpx.Request, secrets: tuple
     """Log a request before it is sent."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    body = redact(request.content.decode("utf-8", "replace"), secrets)
+    body = printable(redact(request.content.decode("utf-8", "replace"), secrets)[:_SHOWN])
     logger.debug(
         "%s: %s %s, headers %s, body %s",
         operation.name,
         request.method,
         redact(str(request.url), secrets),
         redact_headers(request.headers.items(), secrets),
-        body[:_SHOWN] or "none",
+        body or "none",
     )
 
 
@@ -96,7 +92,7 @@ def log_response(
         "%s: %d %s after %.3f s",
         operation.name,
         response.status_code,
-        redact(response.reason_phrase, secrets),
+        printable(redact(response.reason_phrase, secrets)),
         took,
     )
     if logger.isEnabledFor(logging.DEBUG):
@@ -105,7 +101,7 @@ def log_response(
             "%s: headers %s, body %s",
             operation.name,
             redact_headers(response.headers.items(), secrets),
-            redact(body, secrets)[:_SHOWN] or "none",
+            printable(redact(body, secrets)[:_SHOWN]) or "none",
         )
 
 

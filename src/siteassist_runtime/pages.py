@@ -13,7 +13,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Never, TypeVar
 
 from siteassist_runtime.errors import SiteAssistError
 from siteassist_runtime.unset import UNSET
@@ -112,22 +112,55 @@ def total_of(page: Any, names: PageNames) -> int | None:
         raise SiteAssistError(f"the total of the list must be a number, got {total!r}") from None
 
 
+def _number(operation: str, name: str, query: Mapping[str, Any]) -> float | None:
+    """Return the size of a page or the offset, None if not given."""
+    value = query.get(name, UNSET)
+    if value is UNSET or value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        kind = repr(value) if isinstance(value, (str, bytes, float, int)) else type(value).__name__
+        raise SiteAssistError(f"{name} must be a number, got {kind}", operation=operation)
+    return value
+
+
 class _BasePages(Generic[ItemT, PageT]):
-    def __init__(self, query: Mapping[str, Any], names: PageNames) -> None:
+    def __init__(self, operation: str, query: Mapping[str, Any], names: PageNames) -> None:
+        self._operation = operation
         self._names = names
-        given = query.get(names.offset, UNSET)
-        self._offset = 0 if given is UNSET or given is None else int(given)
-        limit = query.get(names.limit, UNSET)
-        self._limit: float | None = None if limit is UNSET else limit
+        self._offset = int(_number(operation, names.offset, query) or 0)
+        self._limit = _number(operation, names.limit, query)
         self._last: PageT | None = None
 
     def _cursor(self) -> _PageCursor:
         return _PageCursor(self._names, self._offset, self._limit)
 
     def __repr__(self) -> str:
-        """Show the first offset and the total, None if not known yet."""
+        """Show the operation, the first offset and the total, if they are known."""
         total = None if self._last is None else total_of(self._last, self._names)
-        return f"<{type(self).__name__} from {self._offset}, total {total}>"
+        start = f" from {self._offset}" if self._offset else ""
+        known = "" if total is None else f", total {total}"
+        return f"<{type(self).__name__} {self._operation}{start}{known}>"
+
+    if not TYPE_CHECKING:
+        # Type checkers report these uses themselves.
+
+        def __getitem__(self, key: object) -> Never:
+            """Raise: an item of a list would be fetched each time."""
+            raise TypeError(
+                f"{self._operation} returns a list that fetches its pages when they are needed: "
+                f"use {self._collect} for all items, or {self._first} for a page"
+            )
+
+        def __len__(self) -> Never:
+            """Raise: the length may be unknown."""
+            raise TypeError(
+                f"{self._operation} returns a list that fetches its pages when they are needed: "
+                f"use {self._count_items} for the number of items"
+            )
+
+        def __bool__(self) -> bool:
+            """Return True, as for every object; no page is fetched."""
+            return True
 
 
 class Pages(_BasePages[ItemT, PageT]):
@@ -137,11 +170,19 @@ class Pages(_BasePages[ItemT, PageT]):
     give the size of a page and the first offset.
     """
 
+    _collect = "list(…)"
+    _first = "page()"
+    _count_items = "total"
+
     def __init__(
-        self, fetch: Callable[[int], PageT], query: Mapping[str, Any], names: PageNames
+        self,
+        operation: str,
+        fetch: Callable[[int], PageT],
+        query: Mapping[str, Any],
+        names: PageNames,
     ) -> None:
         """Store the function that fetches the page at an offset."""
-        super().__init__(query, names)
+        super().__init__(operation, query, names)
         self._fetch = fetch
 
     def page(self, offset: int | None = None) -> PageT:
@@ -180,11 +221,19 @@ class AsyncPages(_BasePages[ItemT, PageT]):
     arguments of the method give the size of a page and the first offset.
     """
 
+    _collect = "[item async for item in …]"
+    _first = "await ….page()"
+    _count_items = "await ….total"
+
     def __init__(
-        self, fetch: Callable[[int], Awaitable[PageT]], query: Mapping[str, Any], names: PageNames
+        self,
+        operation: str,
+        fetch: Callable[[int], Awaitable[PageT]],
+        query: Mapping[str, Any],
+        names: PageNames,
     ) -> None:
         """Store the function that fetches the page at an offset."""
-        super().__init__(query, names)
+        super().__init__(operation, query, names)
         self._fetch = fetch
 
     async def page(self, offset: int | None = None) -> PageT:

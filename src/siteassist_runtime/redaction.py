@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx
+
+from siteassist_runtime.texts import printable
 
 REDACTED = "[redacted]"
 
@@ -99,19 +103,30 @@ def is_secret_header(name: str) -> bool:
     return name.lower() in _HEADERS
 
 
-class KeyFilter(logging.Filter):
-    """Redacts the log records of httpx and httpcore."""
+_in_use: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
-    def __init__(self, known: Callable[[], Iterable[str]] = tuple) -> None:
-        """Store the function that returns the current secrets."""
-        super().__init__()
-        self._known = known
+
+@contextmanager
+def redacting(secrets: tuple[str, ...]) -> Iterator[None]:
+    """Redact ``secrets`` in what httpx and httpcore log meanwhile, in this thread or task."""
+    token = _in_use.set(secrets)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
+class KeyFilter(logging.Filter):
+    """Redacts the log records of httpx and httpcore, and escapes control characters.
+
+    A record is made during a call, so only the secrets of this call can be in it. The
+    cost of a line does not depend on the number of clients.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record and accept it."""
-        if isinstance(record.args, tuple):
-            message = record.getMessage()
-            shown = redact(message, self._known())
-            if shown != message:
-                record.msg, record.args = shown, ()
+        message = record.getMessage()
+        shown = printable(redact(message, _in_use.get()))
+        if shown != message:
+            record.msg, record.args = shown, ()
         return True

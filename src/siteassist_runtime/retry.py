@@ -6,8 +6,10 @@ The rules and their reasons are in docs/client.md, "Retries".
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+import re
+from datetime import MAXYEAR, UTC, datetime
+from email.utils import parsedate_tz
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,11 +21,15 @@ FIRST_WAIT = 0.5
 """The maximum first back-off in seconds; it doubles with every attempt."""
 LONGEST_BACKOFF = 8.0
 """The maximum back-off in seconds, if the service states no wait."""
+LONGEST_STATED = 10.0**9
+"""The stated wait in seconds from which on an error is raised whatever the settings."""
 
 _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
 _RETRIED = frozenset({408, _TOO_MANY_REQUESTS})
 _SERVER_ERRORS = range(500, 600)
+_DAY = 24 * 60 * 60  # Seconds.
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def backoff(attempt: int) -> float:
@@ -52,13 +58,14 @@ def stated_wait(headers: Mapping[str, str], details: Mapping[str, Any] | None) -
     """Return the wait that the service states, in seconds, or None.
 
     Both ``error.details.retryAfter`` and the ``Retry-After`` header (seconds or
-    a date) count; the longer wait is returned.
+    a date, which is compared with the ``Date`` of the response) count; the longer
+    wait is returned.
     """
     waits = [
         wait
         for wait in (
             _seconds((details or {}).get("retryAfter")),
-            _header(headers.get("retry-after")),
+            _header(headers.get("retry-after"), headers.get("date")),
         )
         if wait is not None
     ]
@@ -66,26 +73,43 @@ def stated_wait(headers: Mapping[str, str], details: Mapping[str, Any] | None) -
 
 
 def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
+    if isinstance(value, str):
+        # `float` would also read 1_0, 1e3 and infinity.
+        if not _NUMBER.fullmatch(value.strip(" \t")):
+            return None
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        return None  # NaN and negative waits are ignored.
     try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        return None
-    # NaN, infinite and negative waits are ignored.
-    return seconds if 0 <= seconds < float("inf") else None
+        return float(value)
+    except OverflowError:
+        return inf
 
 
-def _header(value: str | None) -> float | None:
+def _header(value: str | None, date: str | None) -> float | None:
     if value is None:
         return None
     seconds = _seconds(value)
     if seconds is not None:
         return seconds
-    try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError, IndexError):
+    until = _moment(value)
+    if until is None:
         return None
+    # The clock of the service may differ from ours.
+    now = None if date is None else _moment(date)
+    return max(0.0, until - (datetime.now(UTC).timestamp() if now is None else now))
+
+
+def _moment(value: str) -> float | None:
+    """Return an HTTP date in seconds since 1970, or None."""
+    parts = parsedate_tz(value)
+    if parts is None:
+        return None
+    if parts[0] > MAXYEAR:
+        return inf
+    try:
+        moment = datetime(*parts[:6], tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    offset = parts[9] or 0
+    return moment - offset if abs(offset) < _DAY else None

@@ -16,15 +16,17 @@ from siteassist_runtime.calls import (
     LIMITS,
     BaseCaller,
     Call,
-    NeedsSession,
+    NeedsToken,
     ServiceInfo,
     Step,
     Wait,
     no_cookies,
     opening,
 )
+from siteassist_runtime.environment import check_proxies, tls_context
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames, Pages
+from siteassist_runtime.redaction import redacting
 from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.stream import Stream, StreamFormat
 from siteassist_runtime.transports import pools
@@ -33,23 +35,16 @@ from siteassist_runtime.unset import UNSET, Unset
 ResultT = TypeVar("ResultT")
 
 
-class Caller(BaseCaller):
+class Caller(BaseCaller[httpx.BaseTransport, httpx.Client]):
     """Makes calls; can be shared by threads."""
 
-    def __init__(
-        self,
-        settings: ClientSettings,
-        service: ServiceInfo,
-        *,
-        transport: httpx.BaseTransport | None,
-    ) -> None:
-        """Store the settings; connections are opened by the first call."""
-        super().__init__(settings, service)
-        self._transport = transport
-        self._http: httpx.Client | None = None
+    _http: httpx.Client | None = None
+    _finalizer: weakref.finalize[Any, Any] | None = None
+
+    def __init__(self, settings: ClientSettings, service: ServiceInfo, **rest: Any) -> None:
+        """Store the settings; ``rest`` goes to `BaseCaller`."""
+        super().__init__(settings, service, **rest)
         self._opening = threading.Lock()
-        self._session_lock = threading.Lock()
-        self._finalizer: weakref.finalize[Any, Any] | None = None
 
     def call(
         self,
@@ -83,7 +78,7 @@ class Caller(BaseCaller):
         def start() -> httpx.Response:
             call = self.plan(operation, path, accept="text/event-stream", streamed=True, **rest)
             with call.deadline:
-                response = self._send(call)
+                response = self.check_stream(call, self._send(call))
             # From now on the limit applies to the time between events.
             response.request.extensions["timeout"]["read"] = idle
             return response
@@ -104,28 +99,29 @@ class Caller(BaseCaller):
         def fetch(offset: int) -> Any:
             return self.call(operation, path, reader, query={**query, names.offset: offset}, **rest)
 
-        return Pages(fetch, query, names)
+        return Pages(operation.name, fetch, query, names)
 
     def close(self) -> None:
-        """Close the connections; later calls raise."""
+        """Close the caller's own connections; later calls raise."""
         self._closed = True
-        http, self._http = self._http, None
-        if http is not None:
-            http.close()
+        self._http = None
+        if self._finalizer is not None:
+            self._finalizer()
 
     def forget_connections(self) -> None:
         """Leave the connections to the process that opened them (after a fork)."""
+        super().forget_connections()
         # The module `network` closes the sockets without the locks of the pool.
         self._http = None
         if self._finalizer is not None:
             # At exit it would wait for locks whose holders do not exist in this process.
             self._finalizer.detach()
-        # The holders of these locks are not in this process.
         self._opening = threading.Lock()
-        self._session_lock = threading.Lock()
 
     def _client(self, operation: OperationInfo) -> httpx.Client:
         self.check_open(operation)
+        if self.parent is not None:
+            return self.parent._client(operation)
         http = self._http
         if http is None:
             with self._opening:
@@ -133,13 +129,18 @@ class Caller(BaseCaller):
                 if http is None:
                     with opening(operation):
                         http = self._http = self._open()
-                    # Closes the connections of a client that is not closed explicitly.
-                    self._finalizer = weakref.finalize(self, http.close)
         return http
 
     def _open(self) -> httpx.Client:
-        http = httpx.Client(transport=self._transport, limits=LIMITS, cookies=no_cookies())
-        if self._transport is None or any(pools(self._transport)):
+        http = self.http_client
+        if http is None and self.transport is None:
+            check_proxies()
+            http = httpx.Client(verify=tls_context(), limits=LIMITS, cookies=no_cookies())
+            # Closes the connections of a client that is not closed explicitly.
+            self._finalizer = weakref.finalize(self, http.close)
+        elif http is None:
+            http = httpx.Client(transport=self.transport, cookies=no_cookies())
+        if self.transport is None or any(pools(self.transport)):
             # Imported here because it is slow.
             from siteassist_runtime.network import guard
 
@@ -156,31 +157,35 @@ class Caller(BaseCaller):
 
     def _perform(self, step: Step, call: Call) -> Any:
         """Carry out a step of the call and return its result."""
-        if isinstance(step, NeedsSession):
-            return self._session(call)
+        if isinstance(step, NeedsToken):
+            return self._token(call)
         if isinstance(step, Wait):
             time.sleep(step.seconds)
             return None
         try:
-            response = self._client(call.operation).send(step, stream=True)
-            if not (response.is_success and call.streamed):
-                body.read(response, call.deadline, self.settings.max_response_bytes)
+            with redacting(self.known(call)):
+                response = self._client(call.operation).send(step, stream=True)
+                if not self.is_stream(call, response):
+                    body.read(response, call.deadline, self.settings.max_response_bytes)
         except BROKEN as error:
             # Returned and not raised: it would appear as the context of our error.
             return error
         return response
 
-    def _session(self, call: Call) -> str:
-        token = self.session_token
+    def _token(self, call: Call) -> str:
+        function = self.settings.token_function
+        if function is not None:
+            return self.given_token(call, function())
+        token = self.session.token
         if token is not None:
             return token
         # One thread starts the session; the others wait, each up to its own deadline.
         left = call.deadline.remaining()
-        lock = self._session_lock
+        lock = self.session.lock
         if not lock.acquire(timeout=-1 if left == float("inf") else left):
             raise self.timeout_error(call, 0)
         try:
-            token = self.session_token
+            token = self.session.token
             if token is None:
                 start = self.plan_session(call)
                 token = self.session_from(start, self._send(start))

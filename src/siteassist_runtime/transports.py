@@ -34,6 +34,13 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value
 
 
+def _connections(pool: Any) -> list[Any]:
+    # The name in httpcore 1.0.2 and earlier is `_pool`.
+    connections = getattr(pool, "_connections", None)
+    found: list[Any] = getattr(pool, "_pool", []) if connections is None else connections
+    return found
+
+
 async def drop_orphans(transport: Any) -> None:
     """Remove the connections that a cancelled request was given and did not use.
 
@@ -43,9 +50,7 @@ async def drop_orphans(transport: Any) -> None:
     from anyio import CancelScope
 
     for pool in pools(transport):
-        # The name in httpcore 1.0.2 and earlier is `_pool`.
-        connections = getattr(pool, "_connections", None)
-        connections = getattr(pool, "_pool", []) if connections is None else connections
+        connections = _connections(pool)
         used = {id(request.connection) for request in getattr(pool, "_requests", ())}
         orphans = [
             connection
@@ -70,18 +75,20 @@ class LoopRegistry:
         self._loops: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
     def claim(self, transport: Any, loop: Any) -> bool:
-        """Reserve the pools of a transport for ``loop``; return False if another loop has one."""
+        """Reserve the pools of a transport for ``loop``; return False if another loop has one.
+
+        Connections that a loop left behind when it was closed are removed: they are dead.
+        """
         found = list(pools(transport))
-        if any(pool in self._loops and self._loops[pool]() is not loop for pool in found):
+        earlier = [self._loops[pool]() for pool in found if pool in self._loops]
+        others = [owner for owner in earlier if owner is not loop]
+        if any(owner is not None and not is_closed(owner) for owner in others):
             return False
         for pool in found:
+            if others:
+                _connections(pool).clear()
             self._loops[pool] = weakref.ref(loop)
         return True
-
-    def release(self, transport: Any) -> None:
-        """Release the pools of a transport, whose connections are closed."""
-        for pool in pools(transport):
-            self._loops.pop(pool, None)
 
 
 def is_closed(loop: Any) -> bool:

@@ -40,11 +40,23 @@ def blocking(client: SiteAssist) -> list[object]:
     results: list[object] = []
     results.append(
         assert_type(
-            client.init(api_key="api_key", sa_vid="sa_vid", timeout=1.0, max_retries=1, headers={}),
+            client.init(
+                api_key="api_key",
+                sa_vid="sa_vid",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
+            ),
             "VisitorSession",
         )
     )
-    results.append(assert_type(client.get_me(timeout=1.0, max_retries=1, headers={}), "Visitor"))
+    results.append(
+        assert_type(
+            client.get_me(timeout=1.0, max_retries=1, extra_headers={}, extra_query={}), "Visitor"
+        )
+    )
     results.append(
         assert_type(
             client.get_conversations(
@@ -55,27 +67,43 @@ def blocking(client: SiteAssist) -> list[object]:
                 order_dir="asc",
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "Pages[ConversationSummary, ConversationList]",
         )
     )
     results.append(
         assert_type(
-            client.start_conversation(context={}, timeout=1.0, max_retries=1, headers={}),
+            client.start_conversation(
+                context={},
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
+            ),
             "Conversation",
         )
     )
     results.append(
         assert_type(
-            client.get_conversation(UUID(int=1), timeout=1.0, max_retries=1, headers={}),
+            client.get_conversation(
+                UUID(int=1), timeout=1.0, max_retries=1, extra_headers={}, extra_query={}
+            ),
             "Conversation",
         )
     )
     results.append(
         assert_type(
             client.close_conversation(
-                UUID(int=1), close_reason="close_reason", timeout=1.0, max_retries=1, headers={}
+                UUID(int=1),
+                close_reason="close_reason",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "CloseConversationResult",
         )
@@ -90,7 +118,8 @@ def blocking(client: SiteAssist) -> list[object]:
                 status="streaming",
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "Pages[Message, MessageList]",
         )
@@ -101,9 +130,12 @@ def blocking(client: SiteAssist) -> list[object]:
                 UUID(int=1),
                 content="content",
                 page_context={},
+                stream=False,
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Completion | QueuedNotice",
         )
@@ -117,7 +149,9 @@ def blocking(client: SiteAssist) -> list[object]:
                 timeout=1.0,
                 idle_timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Stream[AnswerEvent, AnswerPart, TokenUsage]",
         )
@@ -125,7 +159,13 @@ def blocking(client: SiteAssist) -> list[object]:
     results.append(
         assert_type(
             client.send_message_feedback(
-                UUID(int=1), feedback="like", timeout=1.0, max_retries=1, headers={}
+                UUID(int=1),
+                feedback="like",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "MessageFeedback",
         )
@@ -133,7 +173,14 @@ def blocking(client: SiteAssist) -> list[object]:
     results.append(
         assert_type(
             client.create_chat_completion(
-                messages=[{}], assistant_id=UUID(int=1), timeout=1.0, max_retries=1, headers={}
+                messages=[{}],
+                assistant_id=UUID(int=1),
+                stream=False,
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Completion",
         )
@@ -146,14 +193,19 @@ def blocking(client: SiteAssist) -> list[object]:
                 timeout=1.0,
                 idle_timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Stream[AnswerEvent, AnswerPart, TokenUsage]",
         )
     )
     results.append(
         assert_type(
-            client.get_project(api_key="api_key", timeout=1.0, max_retries=1, headers={}), "Project"
+            client.get_project(
+                api_key="api_key", timeout=1.0, max_retries=1, extra_headers={}, extra_query={}
+            ),
+            "Project",
         )
     )
     results.append(
@@ -165,20 +217,35 @@ def blocking(client: SiteAssist) -> list[object]:
                 offset=1.0,
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "Pages[Qna, QnaList]",
         )
     )
     results.append(
         assert_type(
-            client.get_qna(UUID(int=1), UUID(int=1), timeout=1.0, max_retries=1, headers={}), "Qna"
+            client.get_qna(
+                UUID(int=1),
+                UUID(int=1),
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+            ),
+            "Qna",
         )
     )
     results.append(
         assert_type(
             client.search(
-                q="q", size=1.0, api_key="api_key", timeout=1.0, max_retries=1, headers={}
+                q="q",
+                size=1.0,
+                api_key="api_key",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
             ),
             "SearchResults",
         )
@@ -192,13 +259,22 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
     results.append(
         assert_type(
             await client.init(
-                api_key="api_key", sa_vid="sa_vid", timeout=1.0, max_retries=1, headers={}
+                api_key="api_key",
+                sa_vid="sa_vid",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "VisitorSession",
         )
     )
     results.append(
-        assert_type(await client.get_me(timeout=1.0, max_retries=1, headers={}), "Visitor")
+        assert_type(
+            await client.get_me(timeout=1.0, max_retries=1, extra_headers={}, extra_query={}),
+            "Visitor",
+        )
     )
     results.append(
         assert_type(
@@ -210,27 +286,43 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 order_dir="asc",
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "AsyncPages[ConversationSummary, ConversationList]",
         )
     )
     results.append(
         assert_type(
-            await client.start_conversation(context={}, timeout=1.0, max_retries=1, headers={}),
+            await client.start_conversation(
+                context={},
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
+            ),
             "Conversation",
         )
     )
     results.append(
         assert_type(
-            await client.get_conversation(UUID(int=1), timeout=1.0, max_retries=1, headers={}),
+            await client.get_conversation(
+                UUID(int=1), timeout=1.0, max_retries=1, extra_headers={}, extra_query={}
+            ),
             "Conversation",
         )
     )
     results.append(
         assert_type(
             await client.close_conversation(
-                UUID(int=1), close_reason="close_reason", timeout=1.0, max_retries=1, headers={}
+                UUID(int=1),
+                close_reason="close_reason",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "CloseConversationResult",
         )
@@ -245,7 +337,8 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 status="streaming",
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "AsyncPages[Message, MessageList]",
         )
@@ -256,9 +349,12 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 UUID(int=1),
                 content="content",
                 page_context={},
+                stream=False,
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Completion | QueuedNotice",
         )
@@ -272,7 +368,9 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 timeout=1.0,
                 idle_timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "AsyncStream[AnswerEvent, AnswerPart, TokenUsage]",
         )
@@ -280,7 +378,13 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
     results.append(
         assert_type(
             await client.send_message_feedback(
-                UUID(int=1), feedback="like", timeout=1.0, max_retries=1, headers={}
+                UUID(int=1),
+                feedback="like",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "MessageFeedback",
         )
@@ -288,7 +392,14 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
     results.append(
         assert_type(
             await client.create_chat_completion(
-                messages=[{}], assistant_id=UUID(int=1), timeout=1.0, max_retries=1, headers={}
+                messages=[{}],
+                assistant_id=UUID(int=1),
+                stream=False,
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "Completion",
         )
@@ -301,14 +412,18 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 timeout=1.0,
                 idle_timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
+                extra_body={},
             ),
             "AsyncStream[AnswerEvent, AnswerPart, TokenUsage]",
         )
     )
     results.append(
         assert_type(
-            await client.get_project(api_key="api_key", timeout=1.0, max_retries=1, headers={}),
+            await client.get_project(
+                api_key="api_key", timeout=1.0, max_retries=1, extra_headers={}, extra_query={}
+            ),
             "Project",
         )
     )
@@ -321,21 +436,35 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 offset=1.0,
                 timeout=1.0,
                 max_retries=1,
-                headers={},
+                extra_headers={},
+                extra_query={},
             ),
             "AsyncPages[Qna, QnaList]",
         )
     )
     results.append(
         assert_type(
-            await client.get_qna(UUID(int=1), UUID(int=1), timeout=1.0, max_retries=1, headers={}),
+            await client.get_qna(
+                UUID(int=1),
+                UUID(int=1),
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+            ),
             "Qna",
         )
     )
     results.append(
         assert_type(
             await client.search(
-                q="q", size=1.0, api_key="api_key", timeout=1.0, max_retries=1, headers={}
+                q="q",
+                size=1.0,
+                api_key="api_key",
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
             ),
             "SearchResults",
         )

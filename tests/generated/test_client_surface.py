@@ -18,7 +18,7 @@ import siteassist
 import siteassist.client
 import siteassist.errors
 import siteassist.models
-from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist
+from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist, SiteAssistError
 from siteassist.errors import STATUS_ERRORS
 from siteassist_runtime.streaming import events
 from siteassist_spec import EVENT_STREAM, JSON, Operation, Response
@@ -33,7 +33,12 @@ from tests.generated.description import (
     snake_case,
 )
 
-EVERY_CALL = {"timeout": UNSET, "max_retries": UNSET, "headers": None}
+EVERY_CALL = {
+    "timeout": UNSET,
+    "max_retries": UNSET,
+    "extra_headers": None,
+    "extra_query": None,
+}
 """The arguments that every method has, with their defaults."""
 CLIENTS = [SiteAssist, AsyncSiteAssist]
 STREAMING = [one for one in OPERATIONS if any(EVENT_STREAM in r.media for r in one.successes)]
@@ -109,9 +114,10 @@ def signature(client: type, name: str) -> dict[str, inspect.Parameter]:
 
 @each_client
 def test_methods_are_the_operations(client: type) -> None:
-    """A client has the methods of the operations, two attributes, and a method that closes it."""
+    """A client has the methods of the operations, and few others."""
     expected = {name for operation in OPERATIONS for name in methods(operation)}
     expected |= {"device_id", "base_url", "close" if client is SiteAssist else "aclose"}
+    expected |= {"visitor", "with_options", "with_raw_response"}
     assert expected == {name for name in dir(client) if not name.startswith("_")}
 
 
@@ -133,14 +139,20 @@ def test_method_has_the_parameters_of_its_operation(client: type, operation: Ope
         default: object = inspect.Parameter.empty if required else UNSET
         expected[snake_case(name)] = None if name in known else default
     expected |= EVERY_CALL
+    if operation.body is not None:
+        expected["extra_body"] = None
+    if operation.stream is not None and operation.stream.request_flag is not None:
+        expected[snake_case(operation.stream.request_flag)] = False
     assert expected == {name: parameter.default for name, parameter in found.items()}
 
 
 @each_client
 @each_stream
 def test_stream_method_has_the_same_parameters(client: type, operation: Operation) -> None:
-    """A method that streams takes one argument more: the limit between two events."""
+    """A method that streams takes the limit between two events in place of the flag."""
     plain, streaming = (signature(client, name) for name in methods(operation))
+    assert operation.stream is not None
+    del plain[snake_case(str(operation.stream.request_flag))]
     assert UNSET is streaming.pop("idle_timeout").default
     assert plain == streaming
 
@@ -155,10 +167,37 @@ def test_both_clients_have_the_same_signatures(operation: Operation) -> None:
 
 
 def test_both_clients_are_created_alike() -> None:
-    """Both constructors take the same arguments, but for the type of the transport."""
+    """Both constructors take the same arguments; the types of three differ."""
     first, second = (dict(inspect.signature(client).parameters) for client in CLIENTS)
-    assert first.pop("transport").default is second.pop("transport").default is None
+    for name in ("token", "transport", "http_client"):
+        assert first.pop(name).default is second.pop(name).default is None
     assert first == second
+
+
+@each_stream
+@each_client
+def test_asking_a_plain_method_for_a_stream_names_the_other(
+    client: type, operation: Operation
+) -> None:
+    """The flag of the description is refused before anything is sent."""
+    assert operation.stream is not None
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(500)
+
+    values = example(operation) | {str(operation.stream.request_flag): True}
+    with pytest.raises(SiteAssistError, match=f"use {method(operation)}_stream to stream"):
+        call(client, handler, operation, values)
+    assert [] == requests
+
+
+@each_client
+def test_every_method_has_a_raw_one(client: type) -> None:
+    """`with_raw_response` has a method for each operation."""
+    raw = client(token="t").with_raw_response
+    assert {method(operation) for operation in OPERATIONS} == set(vars(raw))
 
 
 # Calls

@@ -165,7 +165,7 @@ def answer(request):
 
 CALLS = [
     (lambda c: c.get_thing_text("t1"), "words"),
-    (lambda c: c.delete_thing("t1", if_match="v1", headers={"X-More": "m"}), None),
+    (lambda c: c.delete_thing("t1", if_match="v1", extra_headers={"X-More": "m"}), None),
     (lambda c: c.delete_thing("t1", if_match="v1", x_rank=3), None),
     (lambda c: c.replace_thing("t1", name=None), Thing(name="b")),
     (lambda c: c.replace_thing("t2"), None),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import enum
+import inspect
 import json
 import pickle
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import attrs
 import pytest
+from openapi_python_client.strings import PythonIdentifier
 
 import siteassist.models
 from siteassist import UNSET, Unset
@@ -23,6 +26,8 @@ from siteassist.models import (
     ErrorResponse,
     Message,
     OtherPart,
+    Qna,
+    QnaAuthor,
     StartConversationRequest,
     TextPart,
     TokenUsage,
@@ -37,6 +42,7 @@ from tests.generated.description import (
     SCHEMAS,
     STREAM_PAYLOADS,
     schema_name,
+    snake_case,
 )
 
 resolve = DOCUMENT.resolve
@@ -507,3 +513,102 @@ def test_details_of_an_error_are_open() -> None:
     value = named("TooManyRequests")
     value["error"]["details"] = {"retryAfter": 5, "quota": {"left": 0}}
     assert value == ErrorResponse.from_dict(value).to_dict()
+
+
+# Null for optional fields
+
+
+def minimal(schema: Any) -> Any:
+    """Return the smallest value of a schema."""
+    schema = resolve(schema)
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return minimal(schema[key][0])
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {name: minimal(properties[name]) for name in schema.get("required", ())}
+    if kind == "string":
+        text = "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d"
+        return schema["pattern"].removeprefix("^") if "pattern" in schema else text
+    return {"array": [], "boolean": False, "integer": 1, "number": 1}.get(kind, "any value")
+
+
+OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
+OPTIONAL = [
+    (name, field)
+    for name in OBJECTS
+    for field in SCHEMAS[name]["properties"]
+    if field not in SCHEMAS[name].get("required", ())
+]
+
+
+@pytest.mark.parametrize(("schema", "name"), OPTIONAL)
+def test_null_for_an_optional_field_is_absent(schema: str, name: str) -> None:
+    """Null is read as absent, unless it is a value of the field; `to_dict` returns it as it came.
+
+    This holds for every model, its `from_event` included.
+    """
+    cls = getattr(siteassist.models, CLASS_NAMES.get(schema, schema))
+    given = minimal({"$ref": f"#/components/schemas/{schema}"}) | {name: None}
+    for read in (cls.from_dict, getattr(cls, "from_event", cls.from_dict)):
+        found = read(copy.deepcopy(given))
+        python_name = str(PythonIdentifier(snake_case(name), ""))
+        annotation = str(inspect.get_annotations(cls)[python_name])
+        null = "None" in annotation or annotation.startswith("Any")
+        assert (None if null else UNSET) is getattr(found, python_name)
+        assert given == found.to_dict()
+        assert given == copy.deepcopy(found).to_dict()
+        assert found == cls.from_dict(found.to_dict())
+
+
+def test_value_in_place_of_a_null_is_sent() -> None:
+    """A value that is set later wins over the null that came."""
+    author = {"object": "qna", "id": "5d0c6a1e-8f2b-4b7a-9c3d-2e1f0a9b8c7d", "createdBy": None}
+    qna = Qna.from_dict(
+        author | dict.fromkeys(("createdAt", "updatedAt", "question", "answer"), "")
+    )
+    qna.created_by = QnaAuthor.from_dict({"kept": 1})
+    assert {"kept": 1}.items() <= qna.to_dict()["createdBy"].items()
+
+
+# Copies and access
+
+
+@pytest.mark.parametrize("schema", OBJECTS)
+def test_evolved_model_keeps_unknown_fields(schema: str) -> None:
+    """`attrs.evolve` copies the fields that are not described, and the copy is independent."""
+    cls = getattr(siteassist.models, CLASS_NAMES.get(schema, schema))
+    given = minimal({"$ref": f"#/components/schemas/{schema}"}) | MORE
+    first = cls.from_dict(given)
+    second = attrs.evolve(first)
+    assert given == second.to_dict()
+    assert first == second
+    second["ofTomorrow"] = 1
+    assert given == first.to_dict()
+
+
+@pytest.mark.skipif(not hasattr(copy, "replace"), reason="new in Python 3.13")
+def test_replaced_model_keeps_unknown_fields() -> None:
+    """`copy.replace` is `attrs.evolve`."""
+    visitor = Visitor.from_dict(named("AnonymousVisitor") | MORE)
+    replace: Any = copy.replace  # type: ignore[attr-defined]  # new in Python 3.13
+    assert MORE.items() <= replace(visitor, name="Z").to_dict().items()
+
+
+@pytest.mark.parametrize("schema", OBJECTS)
+@pytest.mark.parametrize("use", [list, dict, iter, set], ids=lambda use: use.__name__)
+def test_model_cannot_be_iterated_over(schema: str, use: Callable[[Any], object]) -> None:
+    """A model is no sequence: Python's own message says so. Unknown fields are found by name."""
+    cls = getattr(siteassist.models, CLASS_NAMES.get(schema, schema))
+    model = cls.from_dict(minimal({"$ref": f"#/components/schemas/{schema}"}) | MORE)
+    with pytest.raises(TypeError, match=f"'{cls.__name__}' object is not iterable"):
+        use(model)
+    assert "ofTomorrow" in model
+    assert "of tomorrow" not in model
+    assert MORE["ofTomorrow"] == model["ofTomorrow"]

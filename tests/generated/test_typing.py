@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import jedi
 import pytest
 
 from siteassist import AsyncSiteAssist, SiteAssist
@@ -64,6 +65,26 @@ def test_pyright_accepts_the_program(program: Path) -> None:
         (row["range"]["start"]["line"] + 1, row["message"]) for row in report["generalDiagnostics"]
     ]
     assert ([], 1, 0) == (found, report["summary"]["filesAnalyzed"], done.returncode)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("SiteAssist().get_m", "get_me"),
+        ("SiteAssist().get_me().avat", "avatar_url"),
+        ("SiteAssist().visitor().with_options().get_m", "get_me"),
+        ("SiteAssist().with_raw_response.get_me().stat", "status_code"),
+        ("Visitor.from_d", "from_dict"),
+        ('NotFoundError("m", operation="o", status_code=404).status_c', "status_code"),
+    ],
+)
+def test_editors_complete_names(line: str, name: str) -> None:
+    """Jedi, which several editors use, finds what is imported when it is first used."""
+    program = (
+        "from siteassist import NotFoundError, SiteAssist\n"
+        f"from siteassist.models import Visitor\n{line}"
+    )
+    assert name in {found.name for found in jedi.Script(program).complete()}
 
 
 @pytest.fixture(scope="module")

@@ -116,8 +116,9 @@ def sent_with(
     sent: Callable[..., httpx.Request], where: str, headers: dict[str, str]
 ) -> httpx.Headers:
     """Return the headers sent when ``headers`` are given to the client or to the call."""
-    given = {"headers": headers}
-    own, call = (given, {}) if where == "client" else ({}, given)
+    client = where == "client"
+    own = {"headers": headers} if client else {}
+    call = {} if client else {"extra_headers": headers}
     return sent(lambda client: me(client, **call), **own).headers
 
 
@@ -159,7 +160,7 @@ def test_headers_of_a_call_win_over_those_of_the_client(
 ) -> None:
     """A call's header replaces the client's header of the same name and keeps the others."""
     headers = sent(
-        lambda client: me(client, headers={spelling("X-Own"): "call"}),
+        lambda client: me(client, extra_headers={spelling("X-Own"): "call"}),
         headers={"X-Own": "client", "X-Other": "client"},
     ).headers
     assert ["call"] == headers.get_list("x-own")
@@ -171,7 +172,7 @@ def test_headers_of_a_call_are_for_that_call() -> None:
     service = Service(visitor())
     given = {"X-Own": "call"}
     with SiteAssist(token="t", transport=httpx.MockTransport(service)) as client:
-        client.get_me(headers=given)
+        client.get_me(extra_headers=given)
         client.get_me()
     assert [["call"], []] == [request.headers.get_list("x-own") for request in service.requests]
     assert {"X-Own": "call"} == given
@@ -195,7 +196,7 @@ def test_headers_of_a_client_are_copied() -> None:
 def test_unencodable_header_is_an_error(run: Run, headers: Any) -> None:
     """An unencodable header raises SiteAssistError before anything is sent."""
     with pytest.raises(SiteAssistError):
-        run(never, lambda client: me(client, headers=headers))
+        run(never, lambda client: me(client, extra_headers=headers))
 
 
 def test_cookies_are_not_kept() -> None:
@@ -506,41 +507,47 @@ class CountingTransport(httpx.MockTransport):
         self.closed += 1
 
 
-def test_transport_is_closed_with_the_client() -> None:
-    """Closing the client closes its transport once."""
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> CountingTransport:
+    """Return the transport of all connections that clients open themselves."""
     transport = CountingTransport()
-    with SiteAssist(token="t", transport=transport) as client:
+    for cls in (httpx.Client, httpx.AsyncClient):
+        monkeypatch.setattr(cls, "_init_transport", lambda *_, **__: transport)
+    return transport
+
+
+def test_connections_are_closed_with_the_client(opened: CountingTransport) -> None:
+    """Closing the client closes the connections that it has opened, once."""
+    with SiteAssist(token="t") as client:
         client.get_me()
-        assert 0 == transport.closed
-    assert 1 == transport.closed
+        assert 0 == opened.closed
+    assert 1 == opened.closed
 
 
-def test_connections_of_a_loop_are_closed_with_it() -> None:
+def test_connections_of_a_loop_are_closed_with_it(opened: CountingTransport) -> None:
     """The end of an event loop closes its connections even if the client is never closed."""
-    transport = CountingTransport()
-    client = AsyncSiteAssist(token="t", transport=transport)
+    client = AsyncSiteAssist(token="t")
 
     async def main() -> None:
         await client.get_me()
         await client.get_me()
 
     asyncio.run(main())
-    assert 1 == transport.closed
+    assert 1 == opened.closed
     asyncio.run(main())
-    assert 2 == transport.closed
+    assert 2 == opened.closed
 
 
-def test_async_client_closes_its_loops_connections() -> None:
+def test_async_client_closes_its_loops_connections(opened: CountingTransport) -> None:
     """Leaving the client's block closes the connections of the running loop at once."""
-    transport = CountingTransport()
 
     async def main() -> int:
-        async with AsyncSiteAssist(token="t", transport=transport) as client:
+        async with AsyncSiteAssist(token="t") as client:
             await client.get_me()
-        return transport.closed
+        return opened.closed
 
     assert 1 == asyncio.run(main())
-    assert 1 == transport.closed
+    assert 1 == opened.closed
 
 
 def test_pool_opened_by_another_thread_is_used() -> None:
@@ -562,35 +569,31 @@ def test_pool_opened_by_another_thread_is_used() -> None:
     caller["_opening"] = LateLock()
     client.get_me()
     assert other is caller["_http"]
-    client.close()
-    assert 1 == transport.closed
 
 
 # After a fork
 
 
-def test_child_process_opens_its_own_connections() -> None:
+def test_child_process_opens_its_own_connections(opened: CountingTransport) -> None:
     """After a fork the client opens new connections and leaves the parent's alone."""
-    transport = CountingTransport()
-    client = SiteAssist(token="t", transport=transport)
+    client = SiteAssist(token="t")
     for _ in range(2):
         calls._after_fork()
         client.get_me()
-    assert 0 == transport.closed
+    assert 0 == opened.closed
     client.close()
-    assert 1 == transport.closed
+    assert 1 == opened.closed
 
 
-def test_child_process_opens_its_own_async_connections() -> None:
+def test_child_process_opens_its_own_async_connections(opened: CountingTransport) -> None:
     """After a fork the async client opens new connections and leaves the parent's alone."""
-    transport = CountingTransport()
 
     async def main() -> int:
-        client = AsyncSiteAssist(token="t", transport=transport)
+        client = AsyncSiteAssist(token="t")
         await client.get_me()
         calls._after_fork()
         await client.get_me()
-        before = transport.closed
+        before = opened.closed
         await client.aclose()
         return before
 
@@ -629,7 +632,7 @@ def test_clients_are_not_kept_alive() -> None:
 # The base class of both callers
 
 
-def base(**given: Any) -> BaseCaller:
+def base(**given: Any) -> BaseCaller[Any, Any]:
     """Return an instance of the base class of both callers."""
     defaults: dict[str, Any] = {
         "token": None,
@@ -653,12 +656,6 @@ def base(**given: Any) -> BaseCaller:
         "sessionToken",
     )
     return BaseCaller(ClientSettings(**{**defaults, **given}), service)
-
-
-def test_base_caller_has_no_connections() -> None:
-    """Forgetting connections is left to the subclasses."""
-    with pytest.raises(NotImplementedError):
-        base().forget_connections()
 
 
 def test_plan_uses_the_clients_settings_by_default() -> None:
@@ -686,11 +683,11 @@ def test_plan_uses_the_clients_settings_by_default() -> None:
 def test_expire_drops_only_the_given_token() -> None:
     """Expiring an old token does not drop a newer one."""
     caller = base()
-    caller.session_token = "new"
+    caller.session.token = "new"
     caller.expire("old")
-    assert "new" == caller.session_token
+    assert "new" == caller.session.token
     caller.expire("new")
-    assert None is caller.session_token
+    assert None is caller.session.token
 
 
 @pytest.mark.parametrize(

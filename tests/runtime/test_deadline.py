@@ -20,7 +20,7 @@ from siteassist_runtime import deadline as deadlines
 from siteassist_runtime import network
 from siteassist_runtime.deadline import NEVER, Deadline
 from siteassist_runtime.network import guard
-from tests.runtime.helpers import FakeTime
+from tests.runtime.helpers import FakeTime, Run, Service, me, visitor
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -424,7 +424,7 @@ def test_slow_unix_socket_is_cut_off(tmp_path: Path) -> None:
 
 def test_connection_is_reused_by_a_call_with_another_timeout() -> None:
     """The deadline of one call does not remain on its connection."""
-    answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
+    answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
     def serve() -> None:
         connection, _ = listening.accept()
@@ -445,3 +445,27 @@ def test_connection_is_reused_by_a_call_with_another_timeout() -> None:
                     client.get_me(timeout=timeout)
         thread.join(10)
     assert [True] == served
+
+
+@pytest.mark.parametrize("where", ["client", "call"])
+def test_httpx_timeout_limits_the_steps(run_steps: Run, where: str) -> None:
+    """An `httpx.Timeout` reaches httpx as it is, in every attempt."""
+    limit = httpx.Timeout(7, connect=2, pool=None)
+    busy = httpx.Response(429, headers={"Retry-After": "0"})
+    service = Service(busy, visitor())
+    own, call = ({"timeout": limit}, {}) if where == "client" else ({}, {"timeout": limit})
+    run_steps(service, lambda client: me(client, **call), token="t", **own)
+    expected = {"connect": 2.0, "read": 7.0, "write": 7.0, "pool": None}
+    assert [expected] * 2 == [request.extensions["timeout"] for request in service.requests]
+
+
+def test_httpx_timeout_ends_a_step() -> None:
+    """A service that does not answer is a time-out after the limit for reading."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        limit = httpx.Timeout(None, read=0.05)
+        with (
+            SiteAssist(token="t", base_url=url, max_retries=0, timeout=limit) as client,
+            pytest.raises(APITimeoutError, match="no answer from"),
+        ):
+            client.get_me()

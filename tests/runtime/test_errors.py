@@ -28,7 +28,7 @@ from siteassist import (
     TooManyRequestsError,
 )
 from siteassist.errors import STATUS_ERRORS
-from tests.runtime.helpers import BASE_URL, VISITOR, Handler, Run, me
+from tests.runtime.helpers import BASE_URL, VISITOR, Handler, Run, Service, me
 
 Fail = Callable[..., Any]
 
@@ -114,12 +114,19 @@ def test_response_is_kept_with_its_request(fail: Fail) -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, "getMe: 404 Not Found: There is no such visitor. (not_found, retry after 7 s)"),
+        (
+            {},
+            (
+                "getMe: 404 Not Found: There is no such visitor. "
+                f"(not_found, field: id, retry after 7 s, {BASE_URL}/identity/me)"
+            ),
+        ),
         (
             {"X-Request-Id": "r-1"},
             (
                 "getMe: 404 Not Found: There is no such visitor. "
-                "(not_found, retry after 7 s, request r-1)"
+                "(not_found, field: id, retry after 7 s, request r-1, "
+                f"{BASE_URL}/identity/me)"
             ),
         ),
     ],
@@ -134,8 +141,8 @@ def test_message_names_operation_status_and_reason(
 
 def test_message_omits_unknown_parts(fail: Fail) -> None:
     """The message omits unknown parts."""
-    error = fail(answering(404, json={"error": {"message": "Gone."}}))
-    assert "getMe: 404 Not Found: Gone." == str(error)
+    error = fail(answering(409, json={"error": {"message": "Gone."}}))
+    assert "getMe: 409 Conflict: Gone." == str(error)
     assert (None, None, None, None) == (
         error.code,
         error.details,
@@ -150,6 +157,89 @@ def test_undocumented_status_raises_the_base_class(fail: Fail, status: int) -> N
     error = fail(answering(status, json=ERROR))
     assert (APIStatusError, status, "not_found") == (type(error), error.status_code, error.code)
     assert str(error).startswith(f"getMe: {status}")
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        ({"field": "content", "reason": "too long"}, "(v, field: content, reason: too long)"),
+        ({"field": "content", "reason": None, "at": [1]}, "(v, field: content)"),
+        ({"retryAfter": 7, "limit": 10}, "(v, limit: 10, retry after 7 s)"),
+        ({"reason": "x" * 1000}, f"(v, reason: {'x' * 200}…)"),
+        ({"reason": "a\x1b[2J\nb"}, r"(v, reason: a\x1b[2J b)"),
+        ({}, "(v)"),
+    ],
+)
+def test_message_shows_the_details(fail: Fail, details: dict[str, Any], shown: str) -> None:
+    """The field and the reason of a 422 are in the message; all plain values are."""
+    told = {"error": {"message": "Invalid.", "code": "v", "details": details}}
+    assert f"getMe: 422 Unprocessable Entity: Invalid. {shown}" == str(
+        fail(answering(422, json=told))
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"html": "<html>404</html>"},
+        {"text": "Cannot GET /identity/me"},
+        {"json": {"statusCode": 404, "message": "Cannot GET /identity/me", "error": "Not Found"}},
+        {"json": {"detail": "Not Found"}},
+        {"json": []},
+    ],
+    ids=["HTML", "text", "Nest", "FastAPI", "list"],
+)
+def test_unknown_address_is_no_missing_resource(fail: Fail, answer: dict[str, Any]) -> None:
+    """A 404 that is not the documented error names the URL and is no `NotFoundError`."""
+    error = fail(answering(404, **answer))
+    assert APIStatusError is type(error)
+    assert str(error).endswith(f": the base_url may be wrong ({BASE_URL}/identity/me)")
+    assert f"{BASE_URL}/identity/me" == error.url
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_names_both_urls(fail: Fail, status: int) -> None:
+    """The message has the URL that was asked and the one of the answer."""
+    error = fail(answering(status, headers={"Location": "https://example.com/v3/"}))
+    assert "redirected to https://example.com/v3/: the base_url may be wrong" == error.message
+    assert str(error).endswith(f"({BASE_URL}/identity/me)")
+
+
+def test_url_shows_no_query(run_steps: Run) -> None:
+    """A query may hold a secret that is not known as one."""
+    with pytest.raises(NotFoundError) as caught:
+        run_steps(
+            answering(404, json=ERROR),
+            lambda client: client.get_me(extra_query={"subscription-key": "s"}),
+            token="t",
+        )
+    assert f"{BASE_URL}/identity/me" == caught.value.url
+    assert "subscription-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500, json={"error": {"message": "a\x1b[31mb\r\nc\x9b\u202e\u2028"}}),
+        httpx.Response(500, json={"error": {"message": "m", "code": "a\x1b\n\x07"}}),
+        httpx.Response(500, content=b"\x1b]0;title\x07"),
+        httpx.Response(200, content=b"\x1b]0;title\x07"),
+        httpx.Response(500, headers={"X-Request-Id": "r\x07"}),
+        httpx.Response(500, content=b'{"error": {"message": "\\ud83d"}}'),
+        httpx.ConnectError("\x1b[2J"),
+    ],
+    ids=["message", "code", "body", "success", "request id", "surrogate", "connection"],
+)
+def test_message_has_no_control_character(
+    run_steps: Run, answer: httpx.Response | Exception
+) -> None:
+    """Control characters and lone surrogates of a server are shown as escapes."""
+    with pytest.raises(SiteAssistError) as caught:
+        run_steps(Service(answer), me, token="t", max_retries=0)
+    assert str(caught.value).isprintable()
+    assert caught.value.message.isprintable()
+    assert str(caught.value).encode()
+    assert str(caught.value) == str(pickle.loads(pickle.dumps(caught.value)))
 
 
 BODIES: dict[str, tuple[bytes, str, object]] = {
@@ -225,7 +315,8 @@ def test_error_with_invalid_gzip_keeps_its_status(fail: Fail) -> None:
 @pytest.mark.parametrize("status", [200, 404], ids=["success", "error"])
 def test_non_ascii_header_is_accepted(fail: Fail, status: int) -> None:
     """A header with non-ASCII bytes, such as a file name, does not break error handling."""
-    error = fail(answering(status, headers=[(b"X-Note", b"caf\xe9")], content=b"[]"))
+    content = b"[]" if status == 200 else json.dumps(ERROR).encode()
+    error = fail(answering(status, headers=[(b"X-Note", b"caf\xe9")], content=content))
     expected: type[SiteAssistError] = APIResponseError if status == 200 else NotFoundError
     assert expected.__name__ == type(error).__name__
     assert "café" == error.response.headers["x-note"]

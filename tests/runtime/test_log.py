@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from siteassist import AsyncSiteAssist, NotFoundError, SiteAssist
+from siteassist import AsyncSiteAssist, NotFoundError, SiteAssist, SiteAssistError
 from siteassist_runtime import log
 from siteassist_runtime.redaction import KeyFilter
 from tests.runtime.helpers import (
@@ -112,10 +112,10 @@ def test_debug_logs_a_missing_body_as_none(run: Run, lines: Callable[[int], list
 
 def test_debug_truncates_long_bodies(run: Run, lines: Callable[[int], list[str]]) -> None:
     """At DEBUG long bodies are truncated."""
-    with pytest.raises(NotFoundError):
+    with pytest.raises(SiteAssistError):
         run(
             lambda _: httpx.Response(404, text="x" * 100_000),
-            lambda client: client.get_me(headers={"X-Note": "y"}),
+            lambda client: client.get_me(extra_headers={"X-Note": "y"}),
         )
     assert [True] * 3 == [len(line) < 3000 for line in lines(logging.DEBUG)]
     assert "x" * 2000 in lines(logging.DEBUG)[2]
@@ -265,3 +265,18 @@ def test_program_prints_messages_without_secrets_with_debug() -> None:
 def test_program_prints_nothing_by_default() -> None:
     """Without the variable nothing is printed."""
     assert [] == stderr_of("")
+
+
+def test_lines_have_no_control_character(run: Run, lines: Callable[[int], list[str]]) -> None:
+    """A server cannot forge a line or send a command to a terminal."""
+    answer = httpx.Response(
+        404,
+        content=b'{"error": {"message": "a"}}\n\x1b[2J\r\n2030-01-01 forged',
+        headers={"X-Note": "\x1b"},
+        extensions={"reason_phrase": b"Not\x1bFound"},
+    )
+    with pytest.raises(SiteAssistError):
+        run(lambda _: answer, lambda client: client.get_me(extra_headers={"X-Note": "y"}))
+    found = lines(logging.DEBUG)
+    assert any("forged" in line for line in found)
+    assert all(line.isprintable() for line in found)

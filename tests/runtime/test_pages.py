@@ -68,13 +68,13 @@ class Reader:
         """Return a list of the service's items."""
         wanted = service.query | query
         if not self.awaited:
-            return Pages(service.fetch, wanted, NAMES)
+            return Pages("getThings", service.fetch, wanted, NAMES)
 
         async def fetch(offset: int) -> Any:
             await asyncio.sleep(0)
             return service.fetch(offset)
 
-        return AsyncPages(fetch, wanted, NAMES)
+        return AsyncPages("getThings", fetch, wanted, NAMES)
 
     def items(self, pages: Any, most: int | None = None) -> list[Any]:
         """Return the ids of all items, or of the first ``most``."""
@@ -220,12 +220,12 @@ def test_total_is_requested_once(reader: Reader) -> None:
 
 
 def test_repr(reader: Reader) -> None:
-    """The repr shows the offset and, once known, the total."""
+    """The repr shows the operation, the offset and, once known, the total."""
     name = "AsyncPages" if reader.awaited else "Pages"
     pages = reader.make(Service(list(range(10))), offset=4)
-    assert f"<{name} from 4, total None>" == repr(pages)
+    assert f"<{name} getThings from 4>" == repr(pages)
     reader.total(pages)
-    assert f"<{name} from 4, total 10>" == repr(pages)
+    assert f"<{name} getThings from 4, total 10>" == repr(pages)
 
 
 def test_error_on_a_later_page_is_raised(reader: Reader) -> None:
@@ -240,7 +240,9 @@ def test_error_on_a_later_page_is_raised(reader: Reader) -> None:
 
 def test_items_before_an_error_are_returned() -> None:
     """Items of a page are returned before the next page is requested."""
-    pages: Pages[Any, Any] = Pages(Service(list(range(10)), fails_at=1).fetch, {}, NAMES)
+    pages: Pages[Any, Any] = Pages(
+        "getThings", Service(list(range(10)), fails_at=1).fetch, {}, NAMES
+    )
     items = iter(pages)
     assert [0, 1, 2] == [next(items).id for _ in range(3)]
     with pytest.raises(NotFoundError):
@@ -338,7 +340,7 @@ def test_items_without_an_id_are_all_returned(reader: Reader, ids: list[Any]) ->
             return page
 
         fetch = fetch_async
-    pages: Any = (AsyncPages if reader.awaited else Pages)(fetch, {}, NAMES)
+    pages: Any = (AsyncPages if reader.awaited else Pages)("getThings", fetch, {}, NAMES)
     assert ids == reader.items(pages)
 
 
@@ -602,3 +604,40 @@ def test_invalid_total_is_an_error(reader: Reader, total: Any) -> None:
     listing = Listing(total=total)
     with pytest.raises(SiteAssistError):
         list_all(listing, reader)
+
+
+@pytest.mark.parametrize(
+    ("use", "sync", "asynchronous"),
+    [
+        (lambda pages: pages[0], "list(…)", "[item async for item in …]"),
+        (lambda pages: pages[-1], "page()", "await ….page()"),
+        (lambda pages: pages[:2], "list(…)", "[item async for item in …]"),
+        (len, "total", "await ….total"),
+    ],
+    ids=["index", "negative", "slice", "len"],
+)
+def test_list_is_no_sequence(
+    reader: Reader, use: Callable[[Any], object], sync: str, asynchronous: str
+) -> None:
+    """Using a list as a sequence says what to do instead, and fetches nothing."""
+    service = Service(list(range(10)))
+    pages = reader.make(service)
+    with pytest.raises(TypeError, match=r"^getThings returns a list that fetches") as caught:
+        use(pages)
+    way = sync if isinstance(pages, Pages) else asynchronous
+    assert f"use {way} for" in str(caught.value) or f"or {way} for" in str(caught.value)
+    assert [] == service.asked
+    assert pages
+    assert list(range(10)) == reader.items(pages)
+
+
+@pytest.mark.parametrize("name", ["limit", "offset"])
+@pytest.mark.parametrize(
+    "value", ["5", b"5", True, [5], float("nan"), object()], ids=lambda value: str(type(value))
+)
+def test_size_and_offset_must_be_numbers(reader: Reader, name: str, value: object) -> None:
+    """Anything else is refused before anything is fetched."""
+    service = Service(list(range(10)))
+    with pytest.raises(SiteAssistError, match=f"^getThings: {name} must be a number, got "):
+        reader.make(service, **{name: value})
+    assert [] == service.asked

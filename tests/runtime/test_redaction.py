@@ -145,7 +145,7 @@ CLIENTS: dict[str, Callable[[], Any]] = {
 def test_repr_of_a_client_shows_no_secret(make: Callable[[], Any]) -> None:
     """The repr of a client shows base URL and device id, but no credential."""
     client = make()
-    client._caller.session_token = SESSION
+    client._caller.session.token = SESSION
     shown = repr(client)
     assert [] == leaks(shown, str(client), f"{client}")
     assert shown.startswith(f"{type(client).__name__}(base_url='https://")
@@ -170,7 +170,7 @@ def test_repr_of_a_planned_call_shows_no_key() -> None:
     start = OperationInfo("init", "POST", bearer=False, secrets=("apiKey",))
     calls = [
         caller.plan(search, "/search", query={"apiKey": KEY, "q": "x"}),
-        caller.plan(search, "/search", headers={"Authorization": f"Bearer {TOKEN}"}),
+        caller.plan(search, "/search", extra_headers={"Authorization": f"Bearer {TOKEN}"}),
         caller.plan(start, "/identity/init", body={"apiKey": KEY}),
     ]
     assert [] == leaks(*map(repr, calls), *map(str, calls))
@@ -415,7 +415,7 @@ def test_replaced_token_is_redacted(run: Run) -> None:
         lambda client: client.search(q="x", api_key=KEY),
         lambda client: client.get_project(api_key=KEY),
         lambda client: client.init(api_key=KEY),
-        lambda client: client.get_me(headers={"authorization": f"Bearer {TOKEN}"}),
+        lambda client: client.get_me(extra_headers={"authorization": f"Bearer {TOKEN}"}),
     ],
     ids=["search", "get_project", "init", "header"],
 )
@@ -596,14 +596,14 @@ def test_log_of_a_whole_journey_shows_no_secret(logged: Callable[[], str]) -> No
     with mock_server() as url:
         with SiteAssist(api_key=key, base_url=url) as client:
             client.get_me()
-            secrets.add(str(client._caller.session_token))
+            secrets.add(str(client._caller.session.token))
             _journey(client)
-            secrets.add(str(client._caller.session_token))
+            secrets.add(str(client._caller.session.token))
 
         async def main() -> None:
             async with AsyncSiteAssist(api_key=key, base_url=url) as client:
                 await _journey_async(client)
-                secrets.add(str(client._caller.session_token))
+                secrets.add(str(client._caller.session.token))
 
         asyncio.run(main())
     assert 4 == len(secrets)

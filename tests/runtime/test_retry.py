@@ -118,6 +118,8 @@ def test_backoff_of_late_attempts(attempt: int) -> None:
 
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
+EARLY = "Sat, 01 Mar 2025 09:00:00 GMT"
+"""The time of a service whose clock is three hours behind."""
 
 
 @pytest.fixture
@@ -169,9 +171,56 @@ def test_stated_wait_is_the_longer_of_header_and_detail(
 
 
 INVALID = [
-    *(-1, -0.5, float("nan"), float("inf"), float("-inf"), True, False, None, "", "soon", "-3"),
-    *("nan", "inf", "1e999", [5], [], {"seconds": 5}, 10**400, "9" * 400),
+    *(-1, -0.5, float("nan"), float("-inf"), True, False, None, "", "soon", "-3", "1_0", "٣"),
+    *("nan", "inf", "1e999", "0x10", "1e1", ".5", "+5", "1 0", [5], [], {"seconds": 5}),
 ]
+
+
+@pytest.mark.usefixtures("today")
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "Sat, 01 Mar 2025 09:00:30 GMT", "date": EARLY}, 30.0),
+        ({"retry-after": "Sat, 01 Mar 2025 12:00:30 GMT", "date": EARLY}, 3 * 3600 + 30.0),
+        ({"retry-after": "Sat, 01 Mar 2025 08:00:00 GMT", "date": EARLY}, 0.0),
+        ({"retry-after": "Sat, 01 Mar 2025 12:00:30 GMT", "date": "yesterday"}, 30.0),
+        ({"retry-after": "7", "date": EARLY}, 7.0),
+    ],
+)
+def test_date_is_compared_with_the_clock_of_the_service(
+    headers: dict[str, str], expected: float
+) -> None:
+    """Clocks differ, so a date counts from the `Date` of the same response if there is one."""
+    assert expected == retry.stated_wait(headers, None)
+
+
+HUGE = [float("inf"), 10**400, "9" * 400, 1e300]
+
+
+@pytest.mark.parametrize("detail", HUGE, ids=lambda value: repr(value)[:20])
+def test_huge_detail_is_no_missing_one(detail: object) -> None:
+    """A wait that is too large for a float is still the longest one."""
+    found = retry.stated_wait({"retry-after": "2"}, {"retryAfter": detail})
+    assert found is not None
+    assert found >= 1e300
+
+
+@pytest.mark.parametrize("step", [me, *POSTS])
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    "wait",
+    ["9" * 400, "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Mar 99999 12:00:30 GMT"],
+    ids=lambda value: value[:20],
+)
+def test_absurd_wait_is_never_begun(
+    run: Run, clock: FakeTime, step: Step, status: int, wait: str
+) -> None:
+    """Even without any limit, the error is raised at once, and nothing is sent again."""
+    service = Service(failing(status, retry_after=wait))
+    with pytest.raises(APIStatusError) as caught:
+        run(service, step, timeout=None, max_retry_wait=None)
+    assert (1, []) == (len(service.requests), clock.slept)
+    assert (caught.value.retry_after or 0) > 10**9
 
 
 @pytest.mark.parametrize("detail", INVALID, ids=lambda value: repr(value)[:20])
@@ -184,11 +233,10 @@ def test_invalid_detail_is_ignored(detail: object) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        *("", "soon", "-1", "nan", "inf", "-inf", "1e999", "9" * 400, "1, 2", "1 2", ",", "1;2"),
-        *("Sat, 99 Mar 2025 12:00:30 GMT", "Sat, 01 Mar 99999 12:00:30 GMT", "Sat", "01 Mar"),
+        *("", "soon", "-1", "nan", "inf", "-inf", "1e999", "1_0", "1, 2", "1 2", ",", "1;2"),
+        *("Sat, 99 Mar 2025 12:00:30 GMT", "Sat", "01 Mar"),
         "Sat, 01 Mar 2025 12:00:30 +9999",
         "Sat, 01 Mar 2025 12:00:30 +99999999999999999999",
-        "Sat, 01 Mar 99999999999999999999 12:00:30 GMT",
         "Sat, 01 Mar 2025 99999999999999999999:00:00 GMT",
     ],
 )

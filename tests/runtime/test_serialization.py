@@ -212,3 +212,26 @@ def test_unset_and_null_parameters_are_omitted() -> None:
     assert {"c": "0", "d": "", "e": "false"} == texts(
         {"a": UNSET, "b": None, "c": 0, "d": "", "e": False}
     )
+
+
+class Object:
+    """An object with a long repr, such as a model."""
+
+    def __repr__(self) -> str:
+        """Return a description."""
+        return "<a long description>"
+
+
+@pytest.mark.parametrize("value", [Object(), b"x", ["x"], {"id": "x"}, Object, lambda: "x"])
+def test_object_in_place_of_an_identifier_is_an_error(value: Any) -> None:
+    """The description of an object never travels in a path, and is not in the message."""
+    with pytest.raises(TypeError, match=r"^message_id must be a string or a UUID, got ") as caught:
+        segment(value, "message_id")
+    assert "long description" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [Object(), b"x", ["x"], Object])
+def test_object_in_a_query_is_an_error(value: Any) -> None:
+    """Nor in a query or a header."""
+    with pytest.raises(TypeError, match=r"^q must be a string or a number, got "):
+        texts({"q": value})

@@ -204,7 +204,12 @@ def test_zero_timeout_is_refused(make: Callable[..., Any], name: str) -> None:
     "value", [True, False, "5", b"5", [5], {}, object, httpx.Timeout(5)], ids=repr
 )
 def test_limit_must_be_a_number(make: Callable[..., Any], name: str, value: object) -> None:
-    """A limit that is not a number is refused, as is a bool, which Python treats as one."""
+    """A limit that is not a number is refused, as is a bool, which Python treats as one.
+
+    An `httpx.Timeout` has a meaning for a call only.
+    """
+    if name == "timeout" and isinstance(value, httpx.Timeout):
+        return
     with pytest.raises(SiteAssistError, match=f"^{name} must be a number of seconds"):
         make(**{name: value})
 
@@ -352,3 +357,43 @@ def test_repr_of_the_settings() -> None:
     client = SiteAssist(api_key="the-key", device_id="d", base_url=BASE_URL)
     shown = f"base_url='{BASE_URL}', credential=api_key, device_id='d'"
     assert (shown, f"SiteAssist({shown})") == (repr(validated_settings(client)), repr(client))
+
+
+class SecretStr:
+    """A wrapper such as pydantic's, whose text is a placeholder."""
+
+    def __str__(self) -> str:
+        """Return the placeholder."""
+        return "**********"
+
+
+def kind_of(value: object) -> str:
+    """Return the name of the type of a value."""
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "device_id"])
+@pytest.mark.parametrize("value", [SecretStr(), b"x", 5, ["x"], lambda: "x"], ids=kind_of)
+def test_text_must_be_a_string(make: Callable[..., Any], name: str, value: object) -> None:
+    """An object in place of a text is refused by its type and not sent as its description."""
+    with pytest.raises(SiteAssistError, match=f"^{name} must be .*, got {type(value).__name__}$"):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("value", [SecretStr(), b"x", 5, ["x"]], ids=kind_of)
+def test_token_must_be_a_string_or_a_function(make: Callable[..., Any], value: object) -> None:
+    """A token may be a function."""
+    with pytest.raises(SiteAssistError, match=f"^token must be a .*, got {type(value).__name__}$"):
+        make(token=value)
+
+
+@pytest.mark.parametrize("value", ["", "/", " ", "localhost", "//host/v2"])
+def test_empty_base_url_is_not_the_service(make: Callable[..., Any], value: str) -> None:
+    """An unset variable of a program must not mean the production service."""
+    with pytest.raises(SiteAssistError, match=r"^base_url must be like https://host/path"):
+        make(base_url=value)
+
+
+def test_base_url_may_be_a_url_of_httpx(make: Callable[..., Any]) -> None:
+    """`httpx.URL` is a base URL."""
+    assert "https://host/v2" == make(base_url=httpx.URL("https://host/v2/")).base_url

@@ -161,17 +161,18 @@ def test_transport_in_memory_serves_all_loops() -> None:
     asyncio.run(call())
 
 
-def test_registry_forgets_what_is_released() -> None:
-    """A pool is free again when it is released, or when it no longer exists."""
+def test_registry_forgets_closed_loops() -> None:
+    """A pool is free again when its loop is closed, without the connections of that loop."""
     registry, loops = LoopRegistry(), [asyncio.new_event_loop() for _ in range(2)]
     transport = httpx.AsyncHTTPTransport()
     assert registry.claim(transport, loops[0])
     assert registry.claim(transport, loops[0])
     assert not registry.claim(transport, loops[1])
-    registry.release(transport)
+    transport._pool._connections.append(object())  # type: ignore[arg-type]  # a fake
+    loops[0].close()
     assert registry.claim(transport, loops[1])
-    for loop in loops:
-        loop.close()
+    assert [] == transport._pool._connections
+    loops[1].close()
     del transport
     gc.collect()
     assert not registry._loops

@@ -1,6 +1,7 @@
 """Contains all the data models used in inputs/outputs"""
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from .chat_completion_request import ChatCompletionRequest
     from .chat_message import ChatMessage

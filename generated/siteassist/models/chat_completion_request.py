@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     TypeVar,
 )
 from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -34,7 +36,15 @@ class ChatCompletionRequest:
     """ Identifies an assistant. """
     stream: bool | Unset = False
     """ True asks for server-sent events, false for JSON. `false` if left out. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         messages = []
@@ -74,14 +84,14 @@ class ChatCompletionRequest:
 
             messages.append(messages_item)
 
-        _assistant_id = d.pop("assistantId", UNSET)
+        _assistant_id = take(d, "assistantId")
         assistant_id: UUID | Unset
         if isinstance(_assistant_id, Unset):
             assistant_id = UNSET
         else:
             assistant_id = UUID(_assistant_id)
 
-        stream = d.pop("stream", UNSET)
+        stream = take(d, "stream")
 
         chat_completion_request = cls(
             messages=messages,

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -24,7 +26,15 @@ class CloseConversationRequest:
 
     close_reason: str | Unset = UNSET
     """ The reason, in your own words. At most 256 characters. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         close_reason = self.close_reason
@@ -40,7 +50,7 @@ class CloseConversationRequest:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        close_reason = d.pop("closeReason", UNSET)
+        close_reason = take(d, "closeReason")
 
         close_conversation_request = cls(
             close_reason=close_reason,

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -26,7 +28,15 @@ class CloseConversationResult:
     """ Whether the conversation is closed. """
     message: str | Unset = UNSET
     """ The confirmation in words. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         success = self.success
@@ -50,7 +60,7 @@ class CloseConversationResult:
         d = dict(src_dict)
         success = d.pop("success")
 
-        message = d.pop("message", UNSET)
+        message = take(d, "message")
 
         close_conversation_result = cls(
             success=success,

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -36,7 +38,15 @@ class CompletionStep:
     """ How many tokens a step used. """
     finish_reason: str | Unset = UNSET
     """ Why the model stopped, for example `stop`. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.text_part import TextPart
@@ -112,7 +122,7 @@ class CompletionStep:
 
         usage = TokenUsage.from_dict(d.pop("usage"))
 
-        finish_reason = d.pop("finishReason", UNSET)
+        finish_reason = take(d, "finishReason")
 
         completion_step = cls(
             content=content,

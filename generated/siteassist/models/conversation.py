@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     cast,
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..models.conversation_status import ConversationStatus
 from ..types import UNSET, Unset
@@ -56,7 +58,15 @@ class Conversation:
     """ The human agent who is assigned; null if there is none. """
     messages: list[Message] | Unset = UNSET
     """ The messages of the conversation. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.human_agent import HumanAgent
@@ -163,11 +173,11 @@ class Conversation:
 
         title = _parse_title(d.pop("title", None))
 
-        object_ = cast(Literal["conversation"] | Unset, d.pop("object", UNSET))
+        object_ = cast(Literal["conversation"] | Unset, take(d, "object"))
         if object_ != "conversation" and not isinstance(object_, Unset):
             raise ValueError(f"object must match const 'conversation', got '{object_}'")
 
-        is_human_handled = d.pop("isHumanHandled", UNSET)
+        is_human_handled = take(d, "isHumanHandled")
 
         def _parse_human_agent(data: object) -> HumanAgent | None | Unset:
             if data is None:
@@ -186,7 +196,7 @@ class Conversation:
 
         human_agent = _parse_human_agent(d.pop("humanAgent", UNSET))
 
-        _messages = d.pop("messages", UNSET)
+        _messages = take(d, "messages")
         messages: list[Message] | Unset = UNSET
         if _messages is not UNSET:
             messages = []

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -35,7 +37,15 @@ class ErrorBody:
     """ More about the problem, for example `field` and `reason`, or
     `retryAfter`, the seconds to wait. Any value may be null.
      """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         message = self.message
@@ -67,9 +77,9 @@ class ErrorBody:
         d = dict(src_dict)
         message = d.pop("message")
 
-        code = d.pop("code", UNSET)
+        code = take(d, "code")
 
-        _details = d.pop("details", UNSET)
+        _details = take(d, "details")
         details: ErrorDetails | Unset
         if isinstance(_details, Unset):
             details = UNSET

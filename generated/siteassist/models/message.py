@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     cast,
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..models.feedback import Feedback
 from ..models.message_role import MessageRole
@@ -66,7 +68,15 @@ class Message:
     """ Names the type of this object. """
     human_agent: HumanAgent | None | Unset = UNSET
     """ The human agent who wrote the message, if one did. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.human_agent import HumanAgent
@@ -272,7 +282,7 @@ class Message:
 
         text_selection = _parse_text_selection(d.pop("textSelection", None))
 
-        object_ = cast(Literal["message"] | Unset, d.pop("object", UNSET))
+        object_ = cast(Literal["message"] | Unset, take(d, "object"))
         if object_ != "message" and not isinstance(object_, Unset):
             raise ValueError(f"object must match const 'message', got '{object_}'")
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     cast,
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -40,7 +42,15 @@ class Project:
     """ How the project's chat widget looks and behaves. """
     object_: Literal["project"] | Unset = UNSET
     """ Names the type of this object. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         id = str(self.id)
@@ -87,7 +97,7 @@ class Project:
 
         chat_widget_config = ChatWidgetConfig.from_dict(d.pop("chatWidgetConfig"))
 
-        object_ = cast(Literal["project"] | Unset, d.pop("object", UNSET))
+        object_ = cast(Literal["project"] | Unset, take(d, "object"))
         if object_ != "project" and not isinstance(object_, Unset):
             raise ValueError(f"object must match const 'project', got '{object_}'")
 

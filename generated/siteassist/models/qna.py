@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     cast,
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -44,7 +46,15 @@ class Qna:
     """ The answer. """
     created_by: QnaAuthor | Unset = UNSET
     """ Who wrote a Q&A. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         object_ = self.object_
@@ -99,7 +109,7 @@ class Qna:
 
         answer = d.pop("answer")
 
-        _created_by = d.pop("createdBy", UNSET)
+        _created_by = take(d, "createdBy")
         created_by: QnaAuthor | Unset
         if isinstance(_created_by, Unset):
             created_by = UNSET

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -46,7 +48,15 @@ class SearchResult:
     """ The kind of product. """
     image_url: str | Unset = UNSET
     """ Where to find a picture of the product. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         score = self.score
@@ -114,19 +124,19 @@ class SearchResult:
 
         path = d.pop("path")
 
-        product_id = d.pop("productId", UNSET)
+        product_id = take(d, "productId")
 
-        price = d.pop("price", UNSET)
+        price = take(d, "price")
 
-        currency = d.pop("currency", UNSET)
+        currency = take(d, "currency")
 
-        availability = d.pop("availability", UNSET)
+        availability = take(d, "availability")
 
-        vendor = d.pop("vendor", UNSET)
+        vendor = take(d, "vendor")
 
-        product_type = d.pop("productType", UNSET)
+        product_type = take(d, "productType")
 
-        image_url = d.pop("imageUrl", UNSET)
+        image_url = take(d, "imageUrl")
 
         search_result = cls(
             score=score,

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     TypeVar,
     cast,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -35,7 +37,15 @@ class SendMessageRequest:
     comes if it is left out. """
     page_context: None | PageContext | Unset = UNSET
     """ The page that the visitor is looking at, if known. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.page_context import PageContext
@@ -73,7 +83,7 @@ class SendMessageRequest:
         d = dict(src_dict)
         content = d.pop("content")
 
-        stream = d.pop("stream", UNSET)
+        stream = take(d, "stream")
 
         def _parse_page_context(data: object) -> None | PageContext | Unset:
             if data is None:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -29,7 +31,15 @@ class StartConversationRequest:
 
     context: ConversationContext | Unset = UNSET
     """ Where on the website the conversation starts. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         context: dict[str, Any] | Unset = UNSET
@@ -49,7 +59,7 @@ class StartConversationRequest:
         from ..models.conversation_context import ConversationContext
 
         d = dict(src_dict)
-        _context = d.pop("context", UNSET)
+        _context = take(d, "context")
         context: ConversationContext | Unset
         if isinstance(_context, Unset):
             context = UNSET

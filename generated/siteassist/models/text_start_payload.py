@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     Self,
     TypeVar,
@@ -12,6 +13,7 @@ from typing import (
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -36,7 +38,15 @@ class TextStartPayload:
     """ Identifies a text within a stream. """
     provider_metadata: ProviderMetadata | Unset = UNSET
     """ What the provider of the AI model adds, by provider. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
@@ -71,7 +81,7 @@ class TextStartPayload:
 
         id = d.pop("id")
 
-        _provider_metadata = d.pop("providerMetadata", UNSET)
+        _provider_metadata = take(d, "providerMetadata")
         provider_metadata: ProviderMetadata | Unset
         if isinstance(_provider_metadata, Unset):
             provider_metadata = UNSET

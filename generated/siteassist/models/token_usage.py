@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -32,7 +34,15 @@ class TokenUsage:
     """ Those written tokens that were reasoning. """
     cached_input_tokens: int | Unset = UNSET
     """ Those read tokens that came from a cache. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         input_tokens = self.input_tokens
@@ -64,15 +74,15 @@ class TokenUsage:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        input_tokens = d.pop("inputTokens", UNSET)
+        input_tokens = take(d, "inputTokens")
 
-        output_tokens = d.pop("outputTokens", UNSET)
+        output_tokens = take(d, "outputTokens")
 
-        total_tokens = d.pop("totalTokens", UNSET)
+        total_tokens = take(d, "totalTokens")
 
-        reasoning_tokens = d.pop("reasoningTokens", UNSET)
+        reasoning_tokens = take(d, "reasoningTokens")
 
-        cached_input_tokens = d.pop("cachedInputTokens", UNSET)
+        cached_input_tokens = take(d, "cachedInputTokens")
 
         token_usage = cls(
             input_tokens=input_tokens,

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
 )
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..types import UNSET, Unset
 
@@ -28,7 +30,15 @@ class ToolPart:
     """ How far the use of the tool has come. """
     output: Any | Unset = UNSET
     """ What the tool returned. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
@@ -58,7 +68,7 @@ class ToolPart:
         if not str(type_).startswith("tool-"):
             raise ValueError(f"type must begin with 'tool-', got '{type_}'")
 
-        state = d.pop("state", UNSET)
+        state = take(d, "state")
 
         output = d.pop("output", UNSET)
 

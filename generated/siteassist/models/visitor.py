@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import (
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     cast,
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
 
 from ..models.visitor_type import VisitorType
 from ..types import UNSET, Unset
@@ -38,7 +40,15 @@ class Visitor:
     """ Where to find a picture of the visitor. """
     object_: Literal["visitor"] | Unset = UNSET
     """ Names the type of this object. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
 
     def to_dict(self) -> dict[str, Any]:
         id = str(self.id)
@@ -100,7 +110,7 @@ class Visitor:
 
         avatar_url = _parse_avatar_url(d.pop("avatarUrl", None))
 
-        object_ = cast(Literal["visitor"] | Unset, d.pop("object", UNSET))
+        object_ = cast(Literal["visitor"] | Unset, take(d, "object"))
         if object_ != "visitor" and not isinstance(object_, Unset):
             raise ValueError(f"object must match const 'visitor', got '{object_}'")
 

@@ -21,7 +21,6 @@ import httpx
 from siteassist_runtime.body import pieces, read
 from siteassist_runtime.deadline import Deadline, current
 from siteassist_runtime.errors import (
-    APIResponseError,
     APITimeoutError,
     SiteAssistError,
     StreamDecodeError,
@@ -295,17 +294,6 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         state = next(name for name, holds in states.items() if holds)
         return f"<{type(self).__name__} {self._operation}: {state}>"
 
-    def _check(self, response: httpx.Response) -> None:
-        found = str(response.headers.get("content-type", "nothing"))
-        kind = found.partition(";")[0].strip().lower()
-        if response.status_code != _QUEUED and kind != "text/event-stream":
-            raise APIResponseError(
-                f"expected text/event-stream, got {redact(found, self._secrets())}",
-                operation=self._operation,
-                response=None,
-                text="",
-            )
-
     def _check_idle(self, deadline: Deadline) -> None:
         # Comments do not restart the deadline.
         if not deadline.remaining():
@@ -410,7 +398,6 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
             raise self._opened_before()
         response = self._response = self._start()
         try:
-            self._check(response)
             if response.status_code == _QUEUED:
                 self._queued = _notice(response, Deadline(self._idle))
         except BaseException:
@@ -625,7 +612,6 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         response = self._response = await feed.open()
         self._feed = feed
         try:
-            self._check(response)
             if response.status_code == _QUEUED:
                 self._queued = await _notice_async(feed, Deadline(self._idle))
         except BaseException:

@@ -27,6 +27,7 @@ from siteassist import (
     OtherPayload,
     Pages,
     QueuedNotice,
+    RawResponse,
     ReasoningDeltaPayload,
     SiteAssist,
     SiteAssistError,
@@ -210,7 +211,7 @@ def look_up(client: SiteAssist) -> list[str]:
 def title_or_error(client: SiteAssist, conversation_id: str) -> str:
     """Return the title of a conversation, or a description of the error."""
     try:
-        conversation = client.get_conversation(conversation_id, headers={"X-Trace": "1"})
+        conversation = client.get_conversation(conversation_id, extra_headers={"X-Trace": "1"})
     except NotFoundError as error:
         assert_type(error.code, str | None)
         assert_type(error.details, dict[str, Any] | None)
@@ -229,6 +230,51 @@ def title_or_error(client: SiteAssist, conversation_id: str) -> str:
     return conversation.title or "untitled"
 
 
+def with_options(client: SiteAssist) -> list[str]:
+    """Derive clients, and read responses beside the parsed objects."""
+    patient = client.with_options(
+        timeout=httpx.Timeout(30, connect=5),
+        idle_timeout=None,
+        max_retries=3,
+        max_retry_wait=None,
+        extra_headers={"X-Trace": "1"},
+        extra_query={"trace": True},
+        extra_body={},
+    )
+    assert_type(patient, SiteAssist)
+    with client.visitor(device_id="another-device") as visitor:
+        assert_type(visitor, SiteAssist)
+        conversation = visitor.start_conversation(extra_body={"context": {}}, extra_query=None)
+    found = patient.with_raw_response.get_me(timeout=5)
+    assert_type(found, RawResponse[Visitor])
+    assert_type(found.parsed, Visitor)
+    assert_type(found.request_id, str | None)
+    assert_type(found.headers, httpx.Headers)
+    page = client.with_raw_response.get_conversations(limit=2)
+    assert_type(page, RawResponse[ConversationList])
+    sent = client.with_raw_response.send_message(page.parsed.data[0].id, content="Hi")
+    assert_type(sent.parsed, Completion | QueuedNotice)
+    return [str(found.status_code), page.text, sent.text, str(conversation.id)]
+
+
+def read_token() -> str:
+    """Return the token of the moment."""
+    return "sk_test_1234567890abcdef"
+
+
+async def read_token_async() -> str:
+    """Return the token of the moment."""
+    return read_token()
+
+
+def connections() -> None:
+    """Create clients over connections of one's own."""
+    with httpx.Client(proxy="http://127.0.0.1:9") as http:
+        SiteAssist(token=read_token, http_client=http, base_url=httpx.URL("http://host/v2"))
+    AsyncSiteAssist(token=read_token, transport=httpx.AsyncHTTPTransport())
+    AsyncSiteAssist(token=read_token_async, http_client=httpx.AsyncClient())
+
+
 def blocking(client: SiteAssist) -> list[str]:
     """Call the blocking client, and return the results as texts."""
     context = ConversationContext.from_dict({"pageUrl": "https://example.com/contact"})
@@ -241,6 +287,8 @@ def blocking(client: SiteAssist) -> list[str]:
     seen += look_up(client)
     seen.append(title_or_error(client, "123e4567-e89b-12d3-a456-426614174000"))
     seen.append(title_or_error(client, str(other.id)))
+    seen += with_options(client)
+    connections()
     closed = client.close_conversation(conversation.id, close_reason="done")
     assert_type(closed, CloseConversationResult)
     try:
@@ -272,6 +320,10 @@ async def awaited(client: AsyncSiteAssist) -> list[str]:
     answer = await client.send_message(conversation.id, content="Hi")
     assert_type(answer, Completion | QueuedNotice)
     seen.append(answer.text)
+    raw = await client.visitor().with_options(timeout=9).with_raw_response.get_me()
+    assert_type(raw, RawResponse[Visitor])
+    first = await client.with_raw_response.get_conversations()
+    assert_type(first.parsed, ConversationList)
     seen += [piece async for piece in stream_text_async(client, conversation.id)]
     conversations = client.get_conversations(status=ConversationStatus.OPEN)
     assert_type(conversations, AsyncPages[ConversationSummary, ConversationList])
@@ -295,7 +347,7 @@ def mistakes(client: SiteAssist, other: AsyncSiteAssist) -> None:
     client.send_message("id")  # type: ignore[call-arg]
     client.send_message("id", "Hi")  # type: ignore[call-arg]
     client.send_message("id", content=5)  # type: ignore[arg-type]
-    client.send_message("id", content="Hi", stream=True)  # type: ignore[call-arg]
+    client.send_message("id", content="Hi", stream=True)  # type: ignore[arg-type]
     client.get_conversations(status="opened")  # type: ignore[arg-type]
     client.send_message_feedback("id", feedback="love")  # type: ignore[arg-type]
     client.get_me(timeout="5")  # type: ignore[arg-type]
@@ -303,6 +355,14 @@ def mistakes(client: SiteAssist, other: AsyncSiteAssist) -> None:
     SiteAssist("token")  # type: ignore[call-arg]
     SiteAssist(transport=httpx.AsyncHTTPTransport())  # type: ignore[arg-type]
     client.send_message("id", content="Hi").steps  # type: ignore[union-attr]  # noqa: B018
+    SiteAssist(http_client=httpx.AsyncClient())  # type: ignore[arg-type]
+    SiteAssist(token=read_token_async)  # type: ignore[arg-type]
+    client.get_conversations()[0]  # type: ignore[index]
+    len(client.get_conversations())  # type: ignore[arg-type]
+    client.visitor("device")  # type: ignore[call-arg]
+    client.with_options(headers={})  # type: ignore[call-arg]
+    client.with_raw_response.get_me(nothing=1)  # type: ignore[call-arg]
+    list(client.get_me())  # type: ignore[call-overload]
     client.nothing()  # type: ignore[attr-defined]
     other.get_me().name  # type: ignore[attr-defined]  # noqa: B018
     stream: Stream[int, int, int] = client.send_message_stream("id", content="Hi")  # type: ignore[assignment]

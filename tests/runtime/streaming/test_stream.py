@@ -59,6 +59,7 @@ from siteassist_runtime.streaming.stream import (
     StreamFormat,
     _Reader,
 )
+from siteassist_runtime.texts import printable
 from tests.runtime.helpers import BASE_URL, FakeTime
 
 TOKEN = "sk_test_1234567890abcdef"
@@ -513,7 +514,7 @@ def test_invalid_json_is_an_error(loads: Loads, data: str) -> None:
     outcome = play_sync([frames(delta("Hi"), data), DONE])
     assert StreamDecodeError is type(outcome.error)
     shown = data if len(data) <= 100 else data[:100] + "…"
-    assert str(outcome.error).endswith(f"an invalid event: {shown}")
+    assert str(outcome.error).endswith(f"an invalid event: {printable(shown)}")
     assert "Hi" == outcome.stream.text
 
 
@@ -1594,13 +1595,17 @@ def test_queued_message_whose_notice_never_ends() -> None:
     ],
 )
 def test_other_media_type_is_an_error(play: Play, status: int, found: str | None) -> None:
-    """Another media type raises an error that names it, before anything is read."""
+    """Another media type raises an error that names it and has the body."""
     headers = {} if found is None else {"content-type": found}
     outcome = play([WHOLE], status=status, headers=headers)
     assert APIResponseError is type(outcome.error)
-    shown = {None: "nothing", "bearer abcdefghijklmnop": "bearer [redacted]"}.get(found, found)
-    assert f"sendMessage: expected text/event-stream, got {shown}" == str(outcome.error)
-    assert ([], 0, True) == (outcome.events, outcome.body.given, outcome.body.closed)
+    shown = {None: "no type", "bearer abcdefghijklmnop": "bearer [redacted]"}.get(found, found)
+    expected = (
+        f"sendMessage: {status} with an unexpected body ({shown}; expected text/event-stream)"
+    )
+    assert str(outcome.error).startswith(f"{expected}: : hello data: ")
+    assert WHOLE.decode() == outcome.error.text
+    assert ([], True) == (outcome.events, outcome.body.closed)
 
 
 def test_error_status_is_raised(play: Play) -> None:
@@ -1608,7 +1613,7 @@ def test_error_status_is_raised(play: Play) -> None:
     body = json.dumps({"error": {"message": "No such thing.", "code": "not_found"}}).encode()
     outcome = play([body], status=404, headers={"content-type": "application/json"})
     assert NotFoundError is type(outcome.error)
-    assert "sendMessage: 404 Not Found: No such thing. (not_found)" == str(outcome.error)
+    assert str(outcome.error).startswith("sendMessage: 404 Not Found: No such thing. (not_found, ")
     assert ([], True) == (outcome.events, outcome.body.closed)
     assert outcome.stream.status_code is None
 
