@@ -255,7 +255,11 @@ class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
         try:
             with redacting(self.known(call)):
                 response = await connections.http.send(step, stream=True)
-                if not self.is_stream(call, response):
+                if self.is_stream(call, response):
+                    return response
+                if call.streamed and response.is_success:
+                    await body.read_beginning_async(response)
+                else:
                     largest = self.settings.max_response_bytes
                     await body.read_async(response, call.deadline, largest)
         except BROKEN as error:

@@ -14,6 +14,11 @@ _PIECE = 256 * 1024
 _HEAD = 2
 """The size of the header of zlib in bytes."""
 
+_BEGINNING = 1.0
+"""The maximum time in seconds to read the body of an error that has no end."""
+_LONGEST_BEGINNING = 64 * 1024
+"""The maximum size of that body in bytes."""
+
 
 class TooLargeError(httpx.DecodingError):
     """The body is larger than the limit."""
@@ -166,6 +171,40 @@ async def read_async(response: httpx.Response, deadline: Deadline, largest: int 
         # An error status is reported without its body.
         if response.is_success:
             raise
+    finally:
+        await response.aclose()
+    response._content = content
+
+
+def read_beginning(response: httpx.Response, deadline: Deadline) -> None:
+    """Read the beginning of a body, for an error, and release the connection."""
+    content = b""
+    try:
+        with Deadline(min(deadline.remaining(), _BEGINNING)):
+            for piece in pieces(response):
+                content += piece
+                if len(content) > _LONGEST_BEGINNING:
+                    break
+    except httpx.HTTPError:
+        pass
+    finally:
+        response.close()
+    response._content = content
+
+
+async def read_beginning_async(response: httpx.Response) -> None:
+    """Read the beginning of a body, for an error, and release the connection."""
+    from anyio import move_on_after
+
+    content = b""
+    try:
+        with move_on_after(_BEGINNING):
+            async for piece in pieces_async(response):
+                content += piece
+                if len(content) > _LONGEST_BEGINNING:
+                    break
+    except httpx.HTTPError:
+        pass
     finally:
         await response.aclose()
     response._content = content

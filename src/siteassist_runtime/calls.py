@@ -497,7 +497,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         safe = self._without_secrets(response, text, secrets)
         words = message if isinstance(message, str) and message else shorten(text)
         cls = self.service.errors.get(response.status_code, APIStatusError)
-        if response.has_redirect_location:
+        if response.has_redirect_location and not documented:
             words = f"redirected to {shorten(safe.headers['location'])}: the base_url may be wrong"
         elif response.status_code == _NOT_FOUND and text and not documented:
             # Not the service's own answer: its resources are not at this address.

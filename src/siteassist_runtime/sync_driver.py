@@ -165,7 +165,11 @@ class Caller(BaseCaller[httpx.BaseTransport, httpx.Client]):
         try:
             with redacting(self.known(call)):
                 response = self._client(call.operation).send(step, stream=True)
-                if not self.is_stream(call, response):
+                if self.is_stream(call, response):
+                    return response
+                if call.streamed and response.is_success:
+                    body.read_beginning(response, call.deadline)
+                else:
                     body.read(response, call.deadline, self.settings.max_response_bytes)
         except BROKEN as error:
             # Returned and not raised: it would appear as the context of our error.

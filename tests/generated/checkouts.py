@@ -19,7 +19,7 @@ from tests.values import ROOT
 def copy_repository(folder: Path) -> Path:
     """Copy the files that generating needs into a folder, and return it."""
     (folder / "tests").mkdir()
-    for name in ("openapi.yaml", "generator-config.yml"):
+    for name in ("openapi.yaml", "generator-config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     # Modules that tests/generated imports.
     for name in ("commands.py", "description.py", "values.py"):

@@ -271,8 +271,9 @@ def test_refused_start_raises_its_own_error(run: Run, status: int) -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/init"):
-            body = {"sessionToken": "t", "visitor": VISITOR}
-            return httpx.Response(answers.pop(0), json=body)
+            # A 404 without the documented body may come from a wrong base URL.
+            body = {"error": {"code": "REFUSED", "message": "No"}, "sessionToken": "t"}
+            return httpx.Response(answers.pop(0), json={**body, "visitor": VISITOR})
         return httpx.Response(200, json=VISITOR)
 
     caught = []

@@ -194,7 +194,7 @@ def test_closed_loop_is_forgotten() -> None:
     references = [run() for _ in range(5)]
     gc.collect()
     assert [None] * 4 == [reference() for reference in references[:4]]
-    assert 1 == len(client._caller._loops)
+    assert 1 >= len(client._caller._loops)
 
 
 def test_other_loops_do_not_say_whether_they_are_closed() -> None:
