@@ -23,7 +23,6 @@ from typing import Any
 
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
-from siteassist_runtime.streaming import events
 from siteassist_spec import (
     EVENT_STREAM,
     JSON,
@@ -36,6 +35,7 @@ from siteassist_spec import (
     base_path,
     read_operations,
 )
+from siteassist_spec.transform import rest_only
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "generator-config.yml"
@@ -83,7 +83,7 @@ def prepare(document: Document) -> dict[str, Any]:
     base_url = document.raw["servers"][0]["url"]
     with (ROOT / "pyproject.toml").open("rb") as file:
         version = tomllib.load(file)["project"]["version"]
-    prepared: dict[str, Any] = copy.deepcopy(dict(document.raw))
+    prepared = rest_only(document)
     schemas = prepared.get("components", {}).get("schemas", {})
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
@@ -267,17 +267,7 @@ def _stream(
             (*operation.pointer, "responses", str(response.status), "content", JSON),
         )
     schemas[answer]["x-answer"] = found
-    return {"payloads": payloads, "parts": parts, "protocol": _undescribed(payloads)}
-
-
-def _undescribed(payloads: dict[str, Any]) -> list[str]:
-    """Return the runtime's event classes whose types are missing from the description."""
-    known = {kind: cls.__name__ for kind, cls in events.BY_TYPE.items()}
-    families = {prefix: cls.__name__ for prefix, cls in events.BY_PREFIX.items()}
-    return sorted(
-        [name for kind, name in known.items() if kind not in payloads["exact"]]
-        + [name for prefix, name in families.items() if prefix not in payloads["prefixes"]]
-    )
+    return {"payloads": payloads, "parts": parts}
 
 
 def _items(field: Json) -> str:

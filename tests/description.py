@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from siteassist_spec import Document, read_operations
+from siteassist_spec import Document, read_operations, read_websockets
 
-__all__ = ["DOCUMENT", "OPERATIONS", "SPEC"]
+__all__ = ["DOCUMENT", "OPERATIONS", "SPEC", "WEBSOCKETS"]
 
 DOCUMENT = Document.load()
 SPEC = dict(DOCUMENT.raw)
 OPERATIONS = read_operations(DOCUMENT)
+WEBSOCKETS = read_websockets(DOCUMENT)

@@ -11,25 +11,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from siteassist_runtime.pages import AsyncPages, Pages
     from siteassist_runtime.raw_response import RawResponse
-    from siteassist_runtime.streaming.events import (
-        AbortPayload,
-        DataPayload,
-        FilePayload,
-        MessageMetadataPayload,
-        ReasoningDeltaPayload,
-        ReasoningEndPayload,
-        ReasoningStartPayload,
-        SourceDocumentPayload,
-        SourceUrlPayload,
-        ToolApprovalRequestPayload,
-        ToolInputAvailablePayload,
-        ToolInputDeltaPayload,
-        ToolInputErrorPayload,
-        ToolInputStartPayload,
-        ToolOutputAvailablePayload,
-        ToolOutputDeniedPayload,
-        ToolOutputErrorPayload,
-    )
     from siteassist_runtime.streaming.queued import QueuedNotice
     from siteassist_runtime.streaming.stream import AsyncStream, Stream
     from siteassist_runtime.unset import UNSET, Unset
@@ -57,15 +38,37 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UnprocessableEntityError,
     )
+    from .models.abort_payload import AbortPayload
+    from .models.custom_payload import CustomPayload
+    from .models.data_payload import DataPayload
     from .models.error_payload import ErrorPayload
+    from .models.file_payload import FilePayload
     from .models.finish_payload import FinishPayload
     from .models.finish_step_payload import FinishStepPayload
+    from .models.message_metadata_payload import MessageMetadataPayload
     from .models.other_payload import OtherPayload
+    from .models.reasoning_delta_payload import ReasoningDeltaPayload
+    from .models.reasoning_end_payload import ReasoningEndPayload
+    from .models.reasoning_file_payload import ReasoningFilePayload
+    from .models.reasoning_start_payload import ReasoningStartPayload
+    from .models.reset_step_payload import ResetStepPayload
+    from .models.source_document_payload import SourceDocumentPayload
+    from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
     from .models.start_step_payload import StartStepPayload
+    from .models.steering_message_payload import SteeringMessagePayload
     from .models.text_delta_payload import TextDeltaPayload
     from .models.text_end_payload import TextEndPayload
     from .models.text_start_payload import TextStartPayload
+    from .models.tool_approval_request_payload import ToolApprovalRequestPayload
+    from .models.tool_approval_response_payload import ToolApprovalResponsePayload
+    from .models.tool_input_available_payload import ToolInputAvailablePayload
+    from .models.tool_input_delta_payload import ToolInputDeltaPayload
+    from .models.tool_input_error_payload import ToolInputErrorPayload
+    from .models.tool_input_start_payload import ToolInputStartPayload
+    from .models.tool_output_available_payload import ToolOutputAvailablePayload
+    from .models.tool_output_denied_payload import ToolOutputDeniedPayload
+    from .models.tool_output_error_payload import ToolOutputErrorPayload
 
 _MODULES = {
     "AsyncSiteAssist": ".client",
@@ -92,35 +95,40 @@ _MODULES = {
     "InternalServerError": ".errors",
     "BadGatewayError": ".errors",
     "ServiceUnavailableError": ".errors",
+    "AbortPayload": ".models.abort_payload",
+    "CustomPayload": ".models.custom_payload",
+    "DataPayload": ".models.data_payload",
     "ErrorPayload": ".models.error_payload",
+    "FilePayload": ".models.file_payload",
     "FinishPayload": ".models.finish_payload",
     "FinishStepPayload": ".models.finish_step_payload",
+    "MessageMetadataPayload": ".models.message_metadata_payload",
     "OtherPayload": ".models.other_payload",
+    "ReasoningDeltaPayload": ".models.reasoning_delta_payload",
+    "ReasoningEndPayload": ".models.reasoning_end_payload",
+    "ReasoningFilePayload": ".models.reasoning_file_payload",
+    "ReasoningStartPayload": ".models.reasoning_start_payload",
+    "ResetStepPayload": ".models.reset_step_payload",
+    "SourceDocumentPayload": ".models.source_document_payload",
+    "SourceUrlPayload": ".models.source_url_payload",
     "StartPayload": ".models.start_payload",
     "StartStepPayload": ".models.start_step_payload",
+    "SteeringMessagePayload": ".models.steering_message_payload",
     "TextDeltaPayload": ".models.text_delta_payload",
     "TextEndPayload": ".models.text_end_payload",
     "TextStartPayload": ".models.text_start_payload",
+    "ToolApprovalRequestPayload": ".models.tool_approval_request_payload",
+    "ToolApprovalResponsePayload": ".models.tool_approval_response_payload",
+    "ToolInputAvailablePayload": ".models.tool_input_available_payload",
+    "ToolInputDeltaPayload": ".models.tool_input_delta_payload",
+    "ToolInputErrorPayload": ".models.tool_input_error_payload",
+    "ToolInputStartPayload": ".models.tool_input_start_payload",
+    "ToolOutputAvailablePayload": ".models.tool_output_available_payload",
+    "ToolOutputDeniedPayload": ".models.tool_output_denied_payload",
+    "ToolOutputErrorPayload": ".models.tool_output_error_payload",
     "AsyncPages": "siteassist_runtime.pages",
     "Pages": "siteassist_runtime.pages",
     "RawResponse": "siteassist_runtime.raw_response",
-    "AbortPayload": "siteassist_runtime.streaming.events",
-    "DataPayload": "siteassist_runtime.streaming.events",
-    "FilePayload": "siteassist_runtime.streaming.events",
-    "MessageMetadataPayload": "siteassist_runtime.streaming.events",
-    "ReasoningDeltaPayload": "siteassist_runtime.streaming.events",
-    "ReasoningEndPayload": "siteassist_runtime.streaming.events",
-    "ReasoningStartPayload": "siteassist_runtime.streaming.events",
-    "SourceDocumentPayload": "siteassist_runtime.streaming.events",
-    "SourceUrlPayload": "siteassist_runtime.streaming.events",
-    "ToolApprovalRequestPayload": "siteassist_runtime.streaming.events",
-    "ToolInputAvailablePayload": "siteassist_runtime.streaming.events",
-    "ToolInputDeltaPayload": "siteassist_runtime.streaming.events",
-    "ToolInputErrorPayload": "siteassist_runtime.streaming.events",
-    "ToolInputStartPayload": "siteassist_runtime.streaming.events",
-    "ToolOutputAvailablePayload": "siteassist_runtime.streaming.events",
-    "ToolOutputDeniedPayload": "siteassist_runtime.streaming.events",
-    "ToolOutputErrorPayload": "siteassist_runtime.streaming.events",
     "QueuedNotice": "siteassist_runtime.streaming.queued",
     "AsyncStream": "siteassist_runtime.streaming.stream",
     "Stream": "siteassist_runtime.streaming.stream",
@@ -170,28 +178,30 @@ __all__ = (
     "InternalServerError",
     "BadGatewayError",
     "ServiceUnavailableError",
+    "AbortPayload",
+    "CustomPayload",
+    "DataPayload",
     "ErrorPayload",
+    "FilePayload",
     "FinishPayload",
     "FinishStepPayload",
+    "MessageMetadataPayload",
     "OtherPayload",
+    "ReasoningDeltaPayload",
+    "ReasoningEndPayload",
+    "ReasoningFilePayload",
+    "ReasoningStartPayload",
+    "ResetStepPayload",
+    "SourceDocumentPayload",
+    "SourceUrlPayload",
     "StartPayload",
     "StartStepPayload",
+    "SteeringMessagePayload",
     "TextDeltaPayload",
     "TextEndPayload",
     "TextStartPayload",
-    "AsyncPages",
-    "Pages",
-    "RawResponse",
-    "AbortPayload",
-    "DataPayload",
-    "FilePayload",
-    "MessageMetadataPayload",
-    "ReasoningDeltaPayload",
-    "ReasoningEndPayload",
-    "ReasoningStartPayload",
-    "SourceDocumentPayload",
-    "SourceUrlPayload",
     "ToolApprovalRequestPayload",
+    "ToolApprovalResponsePayload",
     "ToolInputAvailablePayload",
     "ToolInputDeltaPayload",
     "ToolInputErrorPayload",
@@ -199,6 +209,9 @@ __all__ = (
     "ToolOutputAvailablePayload",
     "ToolOutputDeniedPayload",
     "ToolOutputErrorPayload",
+    "AsyncPages",
+    "Pages",
+    "RawResponse",
     "QueuedNotice",
     "AsyncStream",
     "Stream",

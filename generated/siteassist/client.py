@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from siteassist_runtime.pages import AsyncPages, Pages
-    from siteassist_runtime.streaming import events
     from siteassist_runtime.streaming.stream import AsyncStream, Stream
 
+    from .models.abort_payload import AbortPayload
     from .models.chat_message import ChatMessage
     from .models.close_conversation_result import CloseConversationResult
     from .models.completion import Completion
@@ -43,13 +43,17 @@ if TYPE_CHECKING:
     from .models.conversation_order_by import ConversationOrderBy
     from .models.conversation_status import ConversationStatus
     from .models.conversation_summary import ConversationSummary
+    from .models.custom_payload import CustomPayload
+    from .models.data_payload import DataPayload
     from .models.error_payload import ErrorPayload
     from .models.feedback import Feedback
+    from .models.file_payload import FilePayload
     from .models.finish_payload import FinishPayload
     from .models.finish_step_payload import FinishStepPayload
     from .models.message import Message
     from .models.message_feedback import MessageFeedback
     from .models.message_list import MessageList
+    from .models.message_metadata_payload import MessageMetadataPayload
     from .models.message_role import MessageRole
     from .models.message_status import MessageStatus
     from .models.order_direction import OrderDirection
@@ -59,14 +63,31 @@ if TYPE_CHECKING:
     from .models.project import Project
     from .models.qna import Qna
     from .models.qna_list import QnaList
+    from .models.reasoning_delta_payload import ReasoningDeltaPayload
+    from .models.reasoning_end_payload import ReasoningEndPayload
+    from .models.reasoning_file_payload import ReasoningFilePayload
+    from .models.reasoning_start_payload import ReasoningStartPayload
+    from .models.reset_step_payload import ResetStepPayload
     from .models.search_results import SearchResults
+    from .models.source_document_payload import SourceDocumentPayload
+    from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
     from .models.start_step_payload import StartStepPayload
+    from .models.steering_message_payload import SteeringMessagePayload
     from .models.text_delta_payload import TextDeltaPayload
     from .models.text_end_payload import TextEndPayload
     from .models.text_part import TextPart
     from .models.text_start_payload import TextStartPayload
     from .models.token_usage import TokenUsage
+    from .models.tool_approval_request_payload import ToolApprovalRequestPayload
+    from .models.tool_approval_response_payload import ToolApprovalResponsePayload
+    from .models.tool_input_available_payload import ToolInputAvailablePayload
+    from .models.tool_input_delta_payload import ToolInputDeltaPayload
+    from .models.tool_input_error_payload import ToolInputErrorPayload
+    from .models.tool_input_start_payload import ToolInputStartPayload
+    from .models.tool_output_available_payload import ToolOutputAvailablePayload
+    from .models.tool_output_denied_payload import ToolOutputDeniedPayload
+    from .models.tool_output_error_payload import ToolOutputErrorPayload
     from .models.tool_part import ToolPart
     from .models.visitor import Visitor
     from .models.visitor_session import VisitorSession
@@ -80,26 +101,31 @@ if TYPE_CHECKING:
         | FinishStepPayload
         | FinishPayload
         | ErrorPayload
-        | events.AbortPayload
-        | events.DataPayload
-        | events.FilePayload
-        | events.MessageMetadataPayload
-        | events.ReasoningDeltaPayload
-        | events.ReasoningEndPayload
-        | events.ReasoningStartPayload
-        | events.SourceDocumentPayload
-        | events.SourceUrlPayload
-        | events.ToolApprovalRequestPayload
-        | events.ToolInputAvailablePayload
-        | events.ToolInputDeltaPayload
-        | events.ToolInputErrorPayload
-        | events.ToolInputStartPayload
-        | events.ToolOutputAvailablePayload
-        | events.ToolOutputDeniedPayload
-        | events.ToolOutputErrorPayload
+        | AbortPayload
+        | ResetStepPayload
+        | MessageMetadataPayload
+        | ReasoningStartPayload
+        | ReasoningDeltaPayload
+        | ReasoningEndPayload
+        | ReasoningFilePayload
+        | SourceUrlPayload
+        | SourceDocumentPayload
+        | FilePayload
+        | ToolInputStartPayload
+        | ToolInputDeltaPayload
+        | ToolInputAvailablePayload
+        | ToolInputErrorPayload
+        | ToolApprovalRequestPayload
+        | ToolApprovalResponsePayload
+        | ToolOutputAvailablePayload
+        | ToolOutputErrorPayload
+        | ToolOutputDeniedPayload
+        | SteeringMessagePayload
+        | CustomPayload
+        | DataPayload
         | OtherPayload
     )
-    """An event of a stream: documented, from the public protocol, or unknown."""
+    """An event of a stream."""
     AnswerPart: TypeAlias = TextPart | ToolPart | OtherPart
     """A part of an answer."""
 
@@ -191,24 +217,41 @@ def _read_send_message(response: httpx.Response) -> Completion | QueuedNotice:
 
 @cache
 def _send_message_format() -> StreamFormat:
-    from siteassist_runtime.streaming import events
-
+    from .models.abort_payload import AbortPayload
+    from .models.custom_payload import CustomPayload
+    from .models.data_payload import DataPayload
     from .models.error_payload import ErrorPayload
+    from .models.file_payload import FilePayload
     from .models.finish_payload import FinishPayload
     from .models.finish_step_payload import FinishStepPayload
+    from .models.message_metadata_payload import MessageMetadataPayload
     from .models.other_part import OtherPart
     from .models.other_payload import OtherPayload
+    from .models.reasoning_delta_payload import ReasoningDeltaPayload
+    from .models.reasoning_end_payload import ReasoningEndPayload
+    from .models.reasoning_file_payload import ReasoningFilePayload
+    from .models.reasoning_start_payload import ReasoningStartPayload
+    from .models.reset_step_payload import ResetStepPayload
+    from .models.source_document_payload import SourceDocumentPayload
+    from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
     from .models.start_step_payload import StartStepPayload
+    from .models.steering_message_payload import SteeringMessagePayload
     from .models.text_delta_payload import TextDeltaPayload
     from .models.text_end_payload import TextEndPayload
     from .models.text_part import TextPart
     from .models.text_start_payload import TextStartPayload
     from .models.token_usage import TokenUsage
+    from .models.tool_approval_request_payload import ToolApprovalRequestPayload
+    from .models.tool_approval_response_payload import ToolApprovalResponsePayload
+    from .models.tool_input_available_payload import ToolInputAvailablePayload
+    from .models.tool_input_delta_payload import ToolInputDeltaPayload
+    from .models.tool_input_error_payload import ToolInputErrorPayload
+    from .models.tool_input_start_payload import ToolInputStartPayload
+    from .models.tool_output_available_payload import ToolOutputAvailablePayload
+    from .models.tool_output_denied_payload import ToolOutputDeniedPayload
+    from .models.tool_output_error_payload import ToolOutputErrorPayload
     from .models.tool_part import ToolPart
-
-    def other(event: dict[str, Any]) -> OtherPayload:
-        return OtherPayload.from_event(event)
 
     def part(data: dict[str, Any]) -> AnswerPart:
         kind = str(data["type"])
@@ -224,7 +267,6 @@ def _send_message_format() -> StreamFormat:
         error_text="errorText",
         events=EventTable(
             {
-                **events.readers(other),
                 "start": StartPayload.from_event,
                 "start-step": StartStepPayload.from_event,
                 "text-start": TextStartPayload.from_event,
@@ -233,9 +275,32 @@ def _send_message_format() -> StreamFormat:
                 "finish-step": FinishStepPayload.from_event,
                 "finish": FinishPayload.from_event,
                 "error": ErrorPayload.from_event,
+                "abort": AbortPayload.from_event,
+                "reset-step": ResetStepPayload.from_event,
+                "message-metadata": MessageMetadataPayload.from_event,
+                "reasoning-start": ReasoningStartPayload.from_event,
+                "reasoning-delta": ReasoningDeltaPayload.from_event,
+                "reasoning-end": ReasoningEndPayload.from_event,
+                "reasoning-file": ReasoningFilePayload.from_event,
+                "source-url": SourceUrlPayload.from_event,
+                "source-document": SourceDocumentPayload.from_event,
+                "file": FilePayload.from_event,
+                "tool-input-start": ToolInputStartPayload.from_event,
+                "tool-input-delta": ToolInputDeltaPayload.from_event,
+                "tool-input-available": ToolInputAvailablePayload.from_event,
+                "tool-input-error": ToolInputErrorPayload.from_event,
+                "tool-approval-request": ToolApprovalRequestPayload.from_event,
+                "tool-approval-response": ToolApprovalResponsePayload.from_event,
+                "tool-output-available": ToolOutputAvailablePayload.from_event,
+                "tool-output-error": ToolOutputErrorPayload.from_event,
+                "tool-output-denied": ToolOutputDeniedPayload.from_event,
+                "steering-message": SteeringMessagePayload.from_event,
+                "custom": CustomPayload.from_event,
             },
-            events.families(other),
-            other,
+            {
+                "data-": DataPayload.from_event,
+            },
+            OtherPayload.from_event,
         ),
         part=part,
         usage=TokenUsage.from_dict,
@@ -256,24 +321,41 @@ def _read_create_chat_completion(response: httpx.Response) -> Completion:
 
 @cache
 def _create_chat_completion_format() -> StreamFormat:
-    from siteassist_runtime.streaming import events
-
+    from .models.abort_payload import AbortPayload
+    from .models.custom_payload import CustomPayload
+    from .models.data_payload import DataPayload
     from .models.error_payload import ErrorPayload
+    from .models.file_payload import FilePayload
     from .models.finish_payload import FinishPayload
     from .models.finish_step_payload import FinishStepPayload
+    from .models.message_metadata_payload import MessageMetadataPayload
     from .models.other_part import OtherPart
     from .models.other_payload import OtherPayload
+    from .models.reasoning_delta_payload import ReasoningDeltaPayload
+    from .models.reasoning_end_payload import ReasoningEndPayload
+    from .models.reasoning_file_payload import ReasoningFilePayload
+    from .models.reasoning_start_payload import ReasoningStartPayload
+    from .models.reset_step_payload import ResetStepPayload
+    from .models.source_document_payload import SourceDocumentPayload
+    from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
     from .models.start_step_payload import StartStepPayload
+    from .models.steering_message_payload import SteeringMessagePayload
     from .models.text_delta_payload import TextDeltaPayload
     from .models.text_end_payload import TextEndPayload
     from .models.text_part import TextPart
     from .models.text_start_payload import TextStartPayload
     from .models.token_usage import TokenUsage
+    from .models.tool_approval_request_payload import ToolApprovalRequestPayload
+    from .models.tool_approval_response_payload import ToolApprovalResponsePayload
+    from .models.tool_input_available_payload import ToolInputAvailablePayload
+    from .models.tool_input_delta_payload import ToolInputDeltaPayload
+    from .models.tool_input_error_payload import ToolInputErrorPayload
+    from .models.tool_input_start_payload import ToolInputStartPayload
+    from .models.tool_output_available_payload import ToolOutputAvailablePayload
+    from .models.tool_output_denied_payload import ToolOutputDeniedPayload
+    from .models.tool_output_error_payload import ToolOutputErrorPayload
     from .models.tool_part import ToolPart
-
-    def other(event: dict[str, Any]) -> OtherPayload:
-        return OtherPayload.from_event(event)
 
     def part(data: dict[str, Any]) -> AnswerPart:
         kind = str(data["type"])
@@ -289,7 +371,6 @@ def _create_chat_completion_format() -> StreamFormat:
         error_text="errorText",
         events=EventTable(
             {
-                **events.readers(other),
                 "start": StartPayload.from_event,
                 "start-step": StartStepPayload.from_event,
                 "text-start": TextStartPayload.from_event,
@@ -298,9 +379,32 @@ def _create_chat_completion_format() -> StreamFormat:
                 "finish-step": FinishStepPayload.from_event,
                 "finish": FinishPayload.from_event,
                 "error": ErrorPayload.from_event,
+                "abort": AbortPayload.from_event,
+                "reset-step": ResetStepPayload.from_event,
+                "message-metadata": MessageMetadataPayload.from_event,
+                "reasoning-start": ReasoningStartPayload.from_event,
+                "reasoning-delta": ReasoningDeltaPayload.from_event,
+                "reasoning-end": ReasoningEndPayload.from_event,
+                "reasoning-file": ReasoningFilePayload.from_event,
+                "source-url": SourceUrlPayload.from_event,
+                "source-document": SourceDocumentPayload.from_event,
+                "file": FilePayload.from_event,
+                "tool-input-start": ToolInputStartPayload.from_event,
+                "tool-input-delta": ToolInputDeltaPayload.from_event,
+                "tool-input-available": ToolInputAvailablePayload.from_event,
+                "tool-input-error": ToolInputErrorPayload.from_event,
+                "tool-approval-request": ToolApprovalRequestPayload.from_event,
+                "tool-approval-response": ToolApprovalResponsePayload.from_event,
+                "tool-output-available": ToolOutputAvailablePayload.from_event,
+                "tool-output-error": ToolOutputErrorPayload.from_event,
+                "tool-output-denied": ToolOutputDeniedPayload.from_event,
+                "steering-message": SteeringMessagePayload.from_event,
+                "custom": CustomPayload.from_event,
             },
-            events.families(other),
-            other,
+            {
+                "data-": DataPayload.from_event,
+            },
+            OtherPayload.from_event,
         ),
         part=part,
         usage=TokenUsage.from_dict,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 DESCRIPTION = "openapi.json"
 """The name of the API description in the folder of a language."""
@@ -18,8 +18,8 @@ CLIENT = "client"
 class Language:
     """A language, its generator, and the commands to run in the folder of its example.
 
-    ``name`` is the name of the folder in `examples/`. ``form`` is a key of
-    `descriptions.FORMS`, or empty if the generator accepts the description as it is.
+    ``name`` is the name of the folder in `examples/`, unless ``example`` names another. ``form``
+    is a key of `descriptions.FORMS`, or empty if the generator accepts the description as it is.
     ``programs`` maps each required program to the option that prints its version.
     ``libraries`` maps each required library to a command that succeeds if it is installed.
     The commands of ``set_up`` fetch the dependencies of the other commands.
@@ -34,15 +34,39 @@ class Language:
     compile: tuple[str, ...]
     run: str
     form: str = ""
+    example: str = ""
     libraries: dict[str, str] = field(default_factory=dict[str, str])
     set_up: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder in `examples/`."""
+        return self.example or self.name
 
     @property
     def commands(self) -> tuple[str, ...]:
         """All commands, in the order in which they run."""
         return (*self.set_up, *self.generate, *self.compile, self.run)
 
+
+_PYTHON = Language(
+    name="python",
+    title="Python",
+    generator="openapi-generator",
+    version="7.24.0",
+    programs={"python3": "--version", "java": "-version", "mvn": "--version"},
+    set_up=(
+        "python3 -m venv tools",
+        (
+            "tools/bin/python -m pip install --quiet --disable-pip-version-check"
+            " --requirement requirements.txt"
+        ),
+    ),
+    generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
+    compile=("tools/bin/python -m compileall -q client",),
+    run="env PYTHONPATH=client tools/bin/python main.py",
+)
 
 LANGUAGES = (
     Language(
@@ -137,4 +161,6 @@ LANGUAGES = (
         compile=("ruby -c main.rb", "ruby -I client/lib -e 'require %(siteassist)'"),
         run="ruby -I client/lib main.rb",
     ),
+    _PYTHON,
+    replace(_PYTHON, name="python-3.0", form="openapi-3.0", example="python"),
 )

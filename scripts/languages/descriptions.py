@@ -11,39 +11,20 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from siteassist_spec import JSON, Document, Json, Pointer
-from siteassist_spec.transform import rebuild, to_openapi_3_0
+from siteassist_spec.transform import rebuild, rest_only, to_openapi_3_0
 
 Description: TypeAlias = dict[str, Any]
 Form: TypeAlias = Callable[[Document], Description]
-
-
-def with_nullable_references(document: Document) -> Description:
-    """Return a description in OpenAPI 3.0 with ``nullable`` in place of unions with null.
-
-    The standard requires a ``type`` next to ``nullable``, as `to_openapi_3_0` explains. This form
-    is for generators that also accept ``nullable`` next to ``allOf`` and ``anyOf``, and that cannot
-    express a schema whose only value is null.
-    """
-
-    def change(kind: str, node: Description, _: Pointer) -> Description:
-        choices = node.get("anyOf", []) if kind == "Schema" else []
-        others = [choice for choice in choices if choice.get("enum") != [None]]
-        if len(others) == len(choices):
-            return node
-        rest = {key: value for key, value in node.items() if key != "anyOf"}
-        # OpenAPI 3.0 ignores all keys next to a reference.
-        return {**rest, "nullable": True, "allOf" if len(others) == 1 else "anyOf": others}
-
-    return rebuild(document, change)
 
 
 def with_plain_unions(document: Document) -> Description:
     """Return the description without constraints that distinguish alternatives by their value.
 
     A union of objects becomes a single object with the properties of all alternatives; it requires
-    the properties that every alternative requires. A union of strings becomes a string, and `not`
-    is removed. This form is for generators that try the alternatives in turn, ignore `pattern` and
-    `not`, and reject a value that more than one alternative accepts.
+    the properties that every alternative requires. A union of strings becomes a string, one of an
+    object and a string allows anything, and `not` is removed. This form is for generators that try
+    the alternatives in another order or in turn, ignore `pattern` and `not`, and take the first
+    alternative or reject a value that more than one accepts.
     """
 
     def change(kind: str, node: Description, path: Pointer) -> Description:
@@ -73,6 +54,8 @@ def _plain(document: Document, node: Description, written: Json) -> Description:
                     if all(name in choice.get("required", []) for choice in choices)
                 ]
                 plain["properties"] = _united(choices)
+        elif len(kinds) > 1 and "null" not in kinds:
+            del plain[key]
     return plain
 
 
@@ -142,20 +125,18 @@ def _single(document: Document, operation: Json) -> Description:
 
 FORMS: dict[str, tuple[Form, ...]] = {
     "openapi-generator": (with_plain_unions,),
-    "progenitor": (
-        without_negations,
-        with_one_answer,
-        to_openapi_3_0,
-        with_nullable_references,
-    ),
+    "openapi-3.0": (to_openapi_3_0,),
+    "progenitor": (without_negations, with_one_answer, to_openapi_3_0),
 }
 
 
 def description_for(generator: str, document: Document) -> Description:
     """Return the description in the form that ``generator`` needs.
 
-    This is the description itself unless ``FORMS`` contains the generator.
+    It lacks the handshakes of WebSockets. Otherwise it is the description itself, unless
+    ``FORMS`` contains the generator.
     """
+    document = Document(rest_only(document))
     for form in FORMS.get(generator, ()):
         document = Document(form(document))
     return dict(document.raw)

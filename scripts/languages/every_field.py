@@ -16,7 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from siteassist_spec import JSON, Body, Document, Json, Media, Operation, read_operations
+from siteassist_spec import (
+    JSON,
+    Body,
+    Document,
+    Json,
+    Media,
+    Operation,
+    read_operations,
+    read_websockets,
+)
 
 HEAD = """\
 // Written by scripts/languages/every_field.py from openapi.yaml.
@@ -41,7 +50,8 @@ def program(document: Document) -> str:
     lines = [HEAD]
     for name, schema in document.raw["components"]["schemas"].items():
         lines += _schema(name, schema, document)
-    for operation in read_operations(document).values():
+    operations = read_operations(document) | read_websockets(document)
+    for operation in operations.values():
         lines += _operation(operation, document)
     return "\n".join(lines) + "\n"
 

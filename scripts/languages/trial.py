@@ -123,7 +123,7 @@ def lay_out(language: Language, description: Document, examples: Path, folder: P
     """Copy the example and the description into ``folder``, and remove an earlier client."""
     shutil.rmtree(folder / CLIENT, ignore_errors=True)
     made = shutil.ignore_patterns(*MADE)
-    shutil.copytree(examples / language.name, folder, ignore=made, dirs_exist_ok=True)
+    shutil.copytree(examples / language.folder, folder, ignore=made, dirs_exist_ok=True)
     (folder / CLIENT).mkdir()
     form = description_for(language.form, description)
     (folder / DESCRIPTION).write_text(json.dumps(form, indent=2) + "\n", encoding="utf-8")

@@ -36,7 +36,7 @@ JOURNEYS = ROOT / "siteassist.arazzo.yaml"
 SUMS = "SHA256SUMS"
 LINTED = {
     "openapi-3.0.3.yaml": "redocly-3.0.yaml",
-    "openapi-3.2.0.yaml": "redocly.yaml",
+    "openapi-3.2.0.yaml": "redocly-3.2.yaml",
     JOURNEYS.name: "redocly.yaml",
 }
 """The files that Redocly checks, each with its configuration.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
+from starlette.datastructures import URL, Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -95,7 +96,7 @@ def create_app(
     seed = read_seed(Path(settings.seed), spec) if settings.seed else SEED
     knowledge = Knowledge(seed.qnas, seed.pages)
     rules = read_script(Path(settings.script)) if settings.script else ()
-    served = _spec_response(spec)
+    served = _Description(spec, prefix)
     # Opened last: nothing after it fails and would leave the store open.
     store = Store(settings.now, settings.database)
     authenticator = Authenticator(store, settings, seed)
@@ -186,13 +187,30 @@ def _match(
             raise SpecError(f"openapi.yaml: no operation for the handler {operation_id}")
 
 
-def _spec_response(spec: Mapping[str, Any]) -> Response:
-    # A plain response has no state of a request and can be sent any number of times.
-    try:
-        return JSONResponse(spec)
-    except (TypeError, ValueError):
-        # YAML reads an unquoted time as a time, and `.nan` as a number.
-        raise SpecError("openapi.yaml: a value in it cannot be written as JSON") from None
+class _Description:
+    """The endpoint of the description, whose first server is the mock itself.
+
+    A tool that is given the description would otherwise send its requests to production.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], base_path: str) -> None:
+        try:
+            json.dumps(spec, allow_nan=False)
+        except (TypeError, ValueError):
+            # YAML reads an unquoted time as a time, and `.nan` as a number.
+            raise SpecError("openapi.yaml: a value in it cannot be written as JSON") from None
+        self._spec = spec
+        self._base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The address that the client used, which may be that of a container or a proxy.
+        try:
+            url = str(URL(scope=scope).replace(path=self._base_path, query="", fragment=""))
+        except ValueError:
+            url = self._base_path  # the header Host is no host
+        own = {"url": url.removesuffix("?"), "description": "This mock server"}
+        shown = {**self._spec, "servers": [own, *self._spec.get("servers", ())]}
+        await JSONResponse(shown)(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):

@@ -19,8 +19,11 @@ from siteassist_spec.operations import (
     Paging,
     Parameter,
     Response,
+    WebSocket,
     base_path,
+    event_schema,
     read_operations,
+    read_websockets,
     server_url,
 )
 
@@ -40,8 +43,11 @@ __all__ = [
     "Pointer",
     "Response",
     "SpecError",
+    "WebSocket",
     "base_path",
+    "event_schema",
     "load_spec",
     "read_operations",
+    "read_websockets",
     "server_url",
 ]

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from siteassist_spec.document import Document, Pointer, walk
 
-EXTENSIONS = {"x-credential": "schema", "x-event-stream": "response", "x-page": "response"}
+EXTENSIONS = {
+    "x-credential": "schema",
+    "x-event-stream": "response",
+    "x-page": "response",
+    "x-websocket": "response",
+}
 """The kind of object that each extension belongs to."""
 
 CREDENTIALS = ("publishableKey", "deviceId", "sessionToken", "secret")

@@ -19,7 +19,7 @@ METHODS = ("get", "put", "post", "delete", "patch")
 """The supported HTTP methods, in the spelling of the description."""
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
-"""The media type whose schema and examples describe one event, not the whole body."""
+"""The media type whose schema allows one event, or the whole body as text."""
 PLACES = ("path", "query", "header")
 
 
@@ -105,6 +105,26 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSocket:
+    """A response that changes the protocol to WebSocket: ``x-websocket``."""
+
+    messages: Json
+    """The schema of the JSON in the texts of the server; may be a reference."""
+    ping: str
+    """The text with which the client asks for a sign of life."""
+    pong: str
+    """The text with which the server replies to it."""
+    ping_interval: float
+    """The time between two pings, in seconds."""
+    idle_limit: float
+    """The time without any text after which the connection counts as broken, in seconds."""
+    first_delay: float
+    """The time before the first attempt to connect again, in seconds; it doubles each time."""
+    longest_delay: float
+    """The longest time before an attempt to connect again, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """One documented response."""
 
@@ -116,6 +136,7 @@ class Response:
     """The links by name, with their references followed."""
     stream: EventStream | None
     paging: Paging | None
+    websocket: WebSocket | None
     raw: Json = field(repr=False, hash=False, compare=False)
     """The Response Object, with its own reference followed."""
 
@@ -170,6 +191,11 @@ class Operation:
         return next((r.stream for r in self.responses.values() if r.stream), None)
 
     @property
+    def websocket(self) -> WebSocket | None:
+        """The WebSocket that the operation opens, or None."""
+        return next((r.websocket for r in self.responses.values() if r.websocket), None)
+
+    @property
     def paging(self) -> Paging | None:
         """The paging of the operation, or None if it does not return pages of a list."""
         return next((r.paging for r in self.successes if r.paging), None)
@@ -202,9 +228,34 @@ def base_path(document: Document) -> str:
 def read_operations(document: Document) -> dict[str, Operation]:
     """Return all operations by their ``operationId``, in the order of the description.
 
+    The handshakes of WebSockets are left out: see `read_websockets`.
+
     Raises `SpecError`, with file, line and column, for a missing, malformed or unsupported
     part of the description.
     """
+    operations = _read(document).items()
+    return {name: operation for name, operation in operations if operation.websocket is None}
+
+
+def read_websockets(document: Document) -> dict[str, Operation]:
+    """Return the operations that open a WebSocket, by their ``operationId``.
+
+    Raises `SpecError` as `read_operations` does.
+    """
+    operations = _read(document).items()
+    return {name: operation for name, operation in operations if operation.websocket is not None}
+
+
+def event_schema(document: Document, schema: Json) -> Json:
+    """Return the schema of one event in the schema of a stream.
+
+    The schema of a stream is that of an event, or a union of it and of the whole text.
+    """
+    choices = document.resolve(schema).get("anyOf", [schema])
+    return next((one for one in choices if "properties" in document.resolve(one)), schema)
+
+
+def _read(document: Document) -> dict[str, Operation]:
     check_extensions(document)
     paths = document.raw.get("paths")
     if not isinstance(paths, Mapping):
@@ -357,7 +408,7 @@ class _Reader:
             if not re.fullmatch(r"[1-5][0-9][0-9]", str(status)):
                 raise self._document.error(f"status `{status}` is not supported", pointer)
             found[int(status)] = self._response(int(status), written, pointer)
-        if not any(response.is_success for response in found.values()):
+        if not any(response.is_success or response.websocket for response in found.values()):
             raise self._document.error(
                 "an operation needs a success response", (*self._pointer, "responses")
             )
@@ -380,6 +431,7 @@ class _Reader:
             },
             stream=self._stream(node, pointer),
             paging=self._paging(node, pointer),
+            websocket=self._websocket(node, pointer),
             raw=node,
         )
 
@@ -418,7 +470,8 @@ class _Reader:
         )
         place = (*pointer, "content", EVENT_STREAM)
         media = self._get(node.get("content", {}), EVENT_STREAM, (*pointer, "x-event-stream"))
-        event = self._document.resolve(self._get(media, "schema", place))
+        schema = self._get(media, "schema", place)
+        event = self._document.resolve(event_schema(self._document, schema))
         try:
             data = self._document.resolve(event["properties"]["data"])
             payload = next(
@@ -445,6 +498,42 @@ class _Reader:
             usage=usage,
             event=event,
             payload=payload,
+        )
+
+    def _websocket(self, node: Json, pointer: Pointer) -> WebSocket | None:
+        if "x-websocket" not in node:
+            return None
+        if pointer[-1] != "101":
+            raise self._document.error(
+                "x-websocket is allowed only on the response 101", (*pointer, "x-websocket")
+            )
+        messages, ping, pong, *times = self._extension(
+            node,
+            "x-websocket",
+            (
+                *("messages", "ping", "pong"),
+                *("pingInterval", "idleLimit", "firstDelay", "longestDelay"),
+            ),
+            pointer,
+        )
+        place = (*pointer, "x-websocket")
+        for name in ("ping", "pong"):
+            if "const" not in self._document.resolve(node["x-websocket"][name]):
+                raise self._document.error(
+                    f"x-websocket: `{name}` must be a schema with `const`", (*place, name)
+                )
+        for name in ("pingInterval", "idleLimit", "firstDelay", "longestDelay"):
+            value = node["x-websocket"][name]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+                raise self._document.error(
+                    f"x-websocket: `{name}` must be a number of seconds > 0, got {value!r}",
+                    (*place, name),
+                )
+        return WebSocket(
+            messages,
+            self._document.resolve(ping)["const"],
+            self._document.resolve(pong)["const"],
+            *times,
         )
 
     def _paging(self, node: Json, pointer: Pointer) -> Paging | None:

@@ -20,7 +20,6 @@ import siteassist.errors
 import siteassist.models
 from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist, SiteAssistError
 from siteassist.errors import STATUS_ERRORS
-from siteassist_runtime.streaming import events
 from siteassist_spec import EVENT_STREAM, JSON, Operation, Response
 from tests.description import DOCUMENT, SPEC
 from tests.generated.description import (
@@ -363,22 +362,23 @@ def test_error_class_has_the_name_of_its_status(status: int) -> None:
 
 
 @each_stream
-def test_events_are_those_of_the_description_and_the_protocol(operation: Operation) -> None:
-    """Documented types have generated classes, other types of the protocol the runtime's."""
+def test_events_are_those_of_the_description(operation: Operation) -> None:
+    """Each described type or prefix of a type has its class; any other type has the last one."""
     form = getattr(siteassist.client, f"_{method(operation)}_format")()
-    table = form.events
-    exact = {}
+    exact, prefixes, others = {}, {}, []
     for name in STREAM_PAYLOADS:
         kind = DOCUMENT.resolve(SCHEMAS[name]["properties"]["type"])
         if "const" in kind:
             exact[kind["const"]] = name
-    assert {*exact, *events.BY_TYPE} == set(table)
-    for kind, name in exact.items():
-        assert name == table[kind].__self__.__name__
-    (other,) = set(STREAM_PAYLOADS) - set(exact.values())
-    assert other == type(table["of-tomorrow"]({"type": "of-tomorrow"})).__name__
-    weather = table["data-weather"]({"type": "data-weather", "data": 1})
-    assert "DataPayload" == type(weather).__name__
+        elif "pattern" in kind:
+            prefixes[kind["pattern"].removeprefix("^")] = name
+        else:
+            others.append(name)
+    assert exact == {kind: read.__self__.__name__ for kind, read in form.events.items()}
+    assert prefixes
+    for prefix, name in prefixes.items():
+        assert name == form.events[f"{prefix}anything"].__self__.__name__
+    assert others == [form.events["of-tomorrow"].__self__.__name__]
     stream = operation.stream
     assert stream is not None
     expected = (stream.terminator, stream.error_type, stream.error_text)
@@ -388,31 +388,8 @@ def test_events_are_those_of_the_description_and_the_protocol(operation: Operati
 
 def test_all_event_classes_are_exported() -> None:
     """A program can import every event class from ``siteassist``."""
-    ours = {cls.__name__ for cls in events.BY_TYPE.values()} | {"DataPayload"}
-    documented = set(STREAM_PAYLOADS)
-    exported = {*siteassist.__all__} & (documented | ours)
-    assert ours | documented == exported
-    assert {name for name in siteassist.__all__ if name.endswith("Payload")} <= exported
-    # A type that is in the description and in the protocol has the generated class only.
-    assert ours - documented == {
-        name for name in exported if getattr(siteassist, name).__module__ == events.__name__
-    }
-
-
-def test_every_event_class_of_the_runtime_has_a_type() -> None:
-    """The runtime's table of types reaches each of its event classes."""
-    defined = {
-        found
-        for _, found in inspect.getmembers(events, inspect.isclass)
-        if issubclass(found, events.Payload) and found is not events.Payload
-    }
-    assert defined == {*events.BY_TYPE.values(), events.DataPayload}
-
-
-@pytest.mark.parametrize("cls", [*events.BY_TYPE.values(), events.DataPayload])
-def test_event_class_of_the_runtime_has_a_docstring(cls: type) -> None:
-    """The docstring is a sentence, as in the generated classes."""
-    assert (cls.__doc__ or "").strip().endswith(".")
+    exported = {name for name in siteassist.__all__ if name.endswith("Payload")}
+    assert set(STREAM_PAYLOADS) == exported
 
 
 # The service

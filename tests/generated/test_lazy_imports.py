@@ -74,12 +74,7 @@ def test_client_loads_no_model() -> None:
     found = modules('from siteassist import SiteAssist\nSiteAssist(token="x")')
     assert "httpx" in found
     assert set() == models(found)
-    unused = {
-        "attr",
-        "attrs",
-        "siteassist_runtime.async_driver",
-        "siteassist_runtime.streaming.events",
-    }
+    unused = {"attr", "attrs", "siteassist_runtime.async_driver"}
     assert set() == unused & found
     assert set() == {name for name in found if name.startswith("siteassist.api")}
 
@@ -89,7 +84,7 @@ def test_async_client_loads_no_model() -> None:
     found = modules('from siteassist import AsyncSiteAssist\nAsyncSiteAssist(token="x")')
     assert "siteassist_runtime.async_driver" in found
     assert set() == models(found)
-    assert set() == {"attr", "attrs", "siteassist_runtime.streaming.events"} & found
+    assert set() == {"attr", "attrs"} & found
 
 
 def test_call_loads_the_models_of_its_response() -> None:

@@ -81,10 +81,13 @@ def test_public_operations_ignore_a_bearer(client: Client) -> None:
 
 
 def test_the_description_is_served(client: Client, spec: dict[str, Any]) -> None:
-    """Any client can fetch the description as JSON, repeatedly."""
-    for headers in ({"origin": "https://example.com"}, {}, {}):
+    """Any client can fetch the description as JSON, repeatedly; the mock is its first server."""
+    for headers in ({"origin": "https://example.com"}, {}, {"host": "mock.example:8443"}):
         reply = client.bearing(None).get("/openapi", headers=headers)
-        assert (reply.status, reply.json) == (200, spec)
+        own, *servers = reply.json["servers"]
+        assert (reply.status, reply.json | {"servers": servers}) == (200, spec)
+        origin = f"http://{headers['host']}" if "host" in headers else ""
+        assert {"url": f"{origin}/v2", "description": "This mock server"} == own
         assert reply.headers["content-type"] == "application/json"
         assert ("access-control-allow-origin" in reply.headers) == ("origin" in headers)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from tests.description import DOCUMENT, OPERATIONS, SPEC
+from tests.description import DOCUMENT, OPERATIONS, SPEC, WEBSOCKETS
 from tests.values import ROOT
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ def resolve() -> Callable[[Any], Any]:
 
 @pytest.fixture(scope="session")
 def operations() -> dict[str, dict[str, Any]]:
-    """Return the raw operations by their ids, with their ``method`` and ``path``."""
+    """Return the raw operations by their ids, with their ``method`` and ``path``.
+
+    The handshakes of WebSockets are operations as well.
+    """
     return {
         name: {"method": operation.method.lower(), "path": operation.path, **operation.raw}
-        for name, operation in OPERATIONS.items()
+        for name, operation in (OPERATIONS | WEBSOCKETS).items()
     }
 
 

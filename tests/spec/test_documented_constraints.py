@@ -36,7 +36,6 @@ EXPRESSIBLE = {
     "minLength",
     "minimum",
     "not",
-    "oneOf",
     "pattern",
     "type",
     # An extension of this description, which no document states: docs/extensions.md.
@@ -76,17 +75,22 @@ def types_or_values(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> li
     return [first, *types[1:]]
 
 
+def is_union(schema: dict[str, Any]) -> bool:
+    """Return whether a schema is a union of components, and of nothing else."""
+    return "anyOf" in schema and all("$ref" in branch for branch in schema["anyOf"])
+
+
 def notation(schema: dict[str, Any], resolve: Callable[[Any], Any]) -> str:
     """Convert a schema to the notation of the tables."""
     if "$ref" in schema:
         named = resolve(schema)
-        if named.get("type") == "object" or "oneOf" in named:
+        if named.get("type") == "object" or is_union(named):
             return name_of(schema)
         return notation(named, resolve)
     assert set(schema) - EXPRESSIBLE == set()
-    if "oneOf" in schema:
-        assert set(schema) == {"description", "oneOf"}
-        return "one of " + ", ".join(name_of(branch) for branch in schema["oneOf"])
+    if is_union(schema):
+        assert set(schema) == {"description", "anyOf"}
+        return "one of " + ", ".join(name_of(branch) for branch in schema["anyOf"])
     if "anyOf" in schema:
         assert set(schema) == {"description", "anyOf"}
         return " | ".join(notation(branch, resolve) for branch in schema["anyOf"])
@@ -167,9 +171,9 @@ def stated_operation(operation: dict[str, Any], resolve: Callable[[Any], Any]) -
                 for media_type, content in response.get("content", {}).items()
             }
             for status, response in responses.items()
-            if status.startswith("2")
+            if status.startswith(("1", "2"))
         },
-        "errors": [status for status in responses if not status.startswith("2")],
+        "errors": [status for status in responses if not status.startswith(("1", "2"))],
     }
 
 

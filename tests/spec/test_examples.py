@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from siteassist_spec.document import walk
-from tests.description import SPEC
+from tests.description import OPERATIONS, SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from siteassist_spec import Operation
 
 
 class Use(NamedTuple):
@@ -51,11 +55,12 @@ def value_of(spec: dict[str, Any]) -> Callable[[str], Any]:
 
 @pytest.fixture
 def parameter_value(spec: dict[str, Any]) -> Callable[[str], Any]:
-    """Return a function that looks up the only example of a shared parameter."""
+    """Return a function that looks up the value of a shared parameter, the same in all cases."""
 
     def parameter_value(name: str) -> Any:
-        (example,) = spec["components"]["parameters"][name]["examples"].values()
-        return example["value"]
+        first, *others = spec["components"]["parameters"][name]["examples"].values()
+        assert all(other["value"] == first["value"] for other in others)
+        return first["value"]
 
     return parameter_value
 
@@ -71,13 +76,63 @@ def test_example_is_valid(
     use: Use,
     resolve: Callable[[Any], Any],
     errors_of: Callable[[Any, Any], list[str]],
-    event_errors: Callable[[Any, Any], list[str]],
 ) -> None:
     """The example has a summary, and its value is valid at this place."""
     example = resolve(use.example)
-    check = event_errors if use in EVENTS else errors_of
     assert set(example) == {"summary", "value"}
-    assert check(use.schema, example["value"]) == []
+    assert errors_of(use.schema, example["value"]) == []
+
+
+def events_of(text: str) -> list[str]:
+    """Return the data of the events in a stream, which must consist of whole events."""
+    *events, rest = text.split("\n\n")
+    assert "" == rest
+    assert all(re.fullmatch("data: .+", event) for event in events)
+    return [event.removeprefix("data: ") for event in events]
+
+
+@pytest.mark.parametrize("use", EVENTS, ids=lambda use: use.place)
+def test_example_of_a_stream_is_one_whole_stream(
+    use: Use,
+    resolve: Callable[[Any], Any],
+    event_errors: Callable[[Any, Any], list[str]],
+) -> None:
+    """Each event is valid, and the events are an answer with one text, in the documented order."""
+    events = events_of(resolve(use.example)["value"])
+    assert [[]] * len(events) == [event_errors(use.schema, {"data": event}) for event in events]
+    assert "[DONE]" == events.pop()
+    kinds = [json.loads(event)["type"] for event in events]
+    deltas = kinds.count("text-delta")
+    assert deltas > 1
+    opening, closing = ["start", "start-step", "text-start"], ["text-end", "finish-step", "finish"]
+    assert [*opening, *deltas * ["text-delta"], *closing] == kinds
+    assert len({event["id"] for event in map(json.loads, events) if "id" in event}) == 1
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_examples_of_one_case_have_one_name(operation: Operation) -> None:
+    """Each response of success has its request, by name, and each request its response.
+
+    Tools pair them by these names. What an operation does not take or return needs no example.
+    """
+    required = [one.examples for one in operation.parameters if one.required]
+    sent = {name for one in operation.parameters for name in one.examples}
+    if operation.body is not None:
+        required.append(operation.body.examples)
+        sent |= set(operation.body.examples)
+    returned = {
+        name
+        for response in operation.successes
+        for media in response.media.values()
+        for name in media.examples
+    }
+    if required:
+        assert [] == [name for name in sorted(returned) for one in required if name not in one]
+    shared = {name for one in operation.parameters for name in one.examples} - returned
+    own = sent - shared if operation.body is None else set(operation.body.examples)
+    assert own <= returned
+    if sent:
+        assert returned <= sent
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
@@ -175,13 +230,31 @@ def test_question_is_the_one_that_was_sent(value_of: Callable[[str], Any]) -> No
 
 
 def test_answer_is_the_one_that_was_returned(value_of: Callable[[str], Any]) -> None:
-    """The message of the assistant equals the JSON answer, and begins like the stream."""
+    """The message of the assistant equals the JSON answer and the streamed one."""
     _, answer = value_of("QuestionAndAnswer")["data"]
     (step,) = value_of("Answer")["steps"]
     assert answer["role"] == "assistant"
     assert answer["parts"] == step["content"]
-    assert '"delta":"Hello! "' in value_of("StreamedDelta")["data"]
-    assert answer["parts"][0]["text"].startswith("Hello! ")
+    assert answer["parts"] == [{"type": "text", "text": streamed(value_of("StreamedAnswer"))}]
+    assert value_of("OnlyAnswer")["data"] == [answer]
+
+
+def test_completion_answers_its_question(value_of: Callable[[str], Any]) -> None:
+    """Both completions answer the same messages with the same text, that of the Q&A."""
+    whole, stream = value_of("CompleteQuestion"), value_of("CompleteQuestionStreamed")
+    assert (False, True) == (whole.pop("stream"), stream.pop("stream"))
+    assert whole == stream
+    assert whole["messages"][-1]["content"] == value_of("ShippingQna")["question"]
+    (step,) = value_of("ShippingAnswer")["steps"]
+    (part,) = step["content"]
+    assert value_of("ShippingQna")["answer"] == part["text"]
+    assert part["text"] == streamed(value_of("StreamedShippingAnswer"))
+
+
+def streamed(text: str) -> str:
+    """Return the text of an answer that is streamed."""
+    events = [json.loads(event) for event in events_of(text)[:-1]]
+    return "".join(event["delta"] for event in events if event["type"] == "text-delta")
 
 
 def test_feedback_is_the_one_that_was_submitted(

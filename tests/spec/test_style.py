@@ -135,7 +135,7 @@ def nothing_is_anonymous(spec: Spec) -> list[str]:
     """Require every object and every enum to be a component of its own."""
     broken = []
     for path, node in walk(spec):
-        if path and path[-1] in ("properties", "not"):  # a mapping of names, or an exclusion
+        if path and (path[-1] == "properties" or "not" in path):  # names, or an exclusion
             continue
         named = len(path) == 3 and path[:2] == ("components", "schemas")
         needs_name = {"properties", "enum"} & set(node) or "object" in node.get("type", "")
@@ -213,7 +213,7 @@ def errors_are_shared(spec: Spec) -> list[str]:
         f"{name} {status}"
         for name, operation in operations_of(spec).items()
         for status, response in operation["responses"].items()
-        if not status.startswith("2")
+        if not status.startswith(("1", "2"))
         and response != {"$ref": f"#/components/responses/{ERRORS.get(status)}"}
     ]
 

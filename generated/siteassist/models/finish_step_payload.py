@@ -66,18 +66,12 @@ class FinishStepPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
-        self = cls.__new__(cls)
-        self.type_ = event["type"]
         if len(event) == 1:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
             self.additional_properties = {}
-        else:
-            known = {
-                "type",
-            }
-            self.additional_properties = {
-                name: value for name, value in event.items() if name not in known
-            }
-        return self
+            return self
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

@@ -16,11 +16,9 @@ T = TypeVar("T", bound="OtherPayload")
 
 @_attrs_define
 class OtherPayload:
-    """A payload of a type that is not described here; pass it through. The
-    UI message stream protocol has many more: `abort`, `reasoning-…`,
-    `source-…`, `file`, `tool-…`, `data-…`, `message-metadata`.
+    """A payload of a type that is not described here; pass it through.
 
-        Reference: schema `OtherPayload` of the SiteAssist API 2.0.0.
+    Reference: schema `OtherPayload` of the SiteAssist API 2.0.0.
 
     """
 
@@ -64,18 +62,12 @@ class OtherPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
-        self = cls.__new__(cls)
-        self.type_ = event["type"]
         if len(event) == 1:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
             self.additional_properties = {}
-        else:
-            known = {
-                "type",
-            }
-            self.additional_properties = {
-                name: value for name, value in event.items() if name not in known
-            }
-        return self
+            return self
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

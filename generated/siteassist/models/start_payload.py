@@ -12,6 +12,9 @@ from typing import (
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="StartPayload")
 
@@ -26,6 +29,10 @@ class StartPayload:
 
     type_: Literal["start"]
     """ Names the type of this payload. """
+    message_id: str | Unset = UNSET
+    """ Identifies the message that the answer becomes. """
+    message_metadata: Any | Unset = UNSET
+    """ Data that the service keeps with the message. """
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 
@@ -39,6 +46,10 @@ class StartPayload:
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
 
+        message_id = self.message_id
+
+        message_metadata = self.message_metadata
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -46,6 +57,10 @@ class StartPayload:
                 "type": type_,
             }
         )
+        if message_id is not UNSET:
+            field_dict["messageId"] = message_id
+        if message_metadata is not UNSET:
+            field_dict["messageMetadata"] = message_metadata
 
         return field_dict
 
@@ -56,8 +71,14 @@ class StartPayload:
         if type_ != "start":
             raise ValueError(f"type must match const 'start', got '{type_}'")
 
+        message_id = take(d, "messageId")
+
+        message_metadata = d.pop("messageMetadata", UNSET)
+
         start_payload = cls(
             type_=type_,
+            message_id=message_id,
+            message_metadata=message_metadata,
         )
 
         start_payload.additional_properties = d
@@ -66,18 +87,14 @@ class StartPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
-        self = cls.__new__(cls)
-        self.type_ = event["type"]
         if len(event) == 1:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.message_id = UNSET
+            self.message_metadata = UNSET
             self.additional_properties = {}
-        else:
-            known = {
-                "type",
-            }
-            self.additional_properties = {
-                name: value for name, value in event.items() if name not in known
-            }
-        return self
+            return self
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

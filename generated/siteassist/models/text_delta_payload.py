@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     Literal,
@@ -12,6 +13,13 @@ from typing import (
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.provider_metadata import ProviderMetadata
+
 
 T = TypeVar("T", bound="TextDeltaPayload")
 
@@ -27,9 +35,11 @@ class TextDeltaPayload:
     type_: Literal["text-delta"]
     """ Names the type of this payload. """
     id: str
-    """ Identifies a text within a stream. """
+    """ Identifies a text, or a piece of reasoning, within a stream. """
     delta: str
     """ The piece, to be appended to what came before. """
+    provider_metadata: ProviderMetadata | Unset = UNSET
+    """ What the provider of the AI model adds, by provider. """
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 
@@ -47,6 +57,10 @@ class TextDeltaPayload:
 
         delta = self.delta
 
+        provider_metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.provider_metadata, Unset):
+            provider_metadata = self.provider_metadata.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -56,11 +70,15 @@ class TextDeltaPayload:
                 "delta": delta,
             }
         )
+        if provider_metadata is not UNSET:
+            field_dict["providerMetadata"] = provider_metadata
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.provider_metadata import ProviderMetadata
+
         d = dict(src_dict)
         type_ = cast(Literal["text-delta"], d.pop("type"))
         if type_ != "text-delta":
@@ -70,10 +88,18 @@ class TextDeltaPayload:
 
         delta = d.pop("delta")
 
+        _provider_metadata = take(d, "providerMetadata")
+        provider_metadata: ProviderMetadata | Unset
+        if isinstance(_provider_metadata, Unset):
+            provider_metadata = UNSET
+        else:
+            provider_metadata = ProviderMetadata.from_dict(_provider_metadata)
+
         text_delta_payload = cls(
             type_=type_,
             id=id,
             delta=delta,
+            provider_metadata=provider_metadata,
         )
 
         text_delta_payload.additional_properties = d
@@ -82,22 +108,15 @@ class TextDeltaPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
-        self = cls.__new__(cls)
-        self.type_ = event["type"]
-        self.id = event["id"]
-        self.delta = event["delta"]
         if len(event) == 3:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.id = event["id"]
+            self.delta = event["delta"]
+            self.provider_metadata = UNSET
             self.additional_properties = {}
-        else:
-            known = {
-                "type",
-                "id",
-                "delta",
-            }
-            self.additional_properties = {
-                name: value for name, value in event.items() if name not in known
-            }
-        return self
+            return self
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

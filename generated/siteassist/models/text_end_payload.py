@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     Literal,
@@ -12,6 +13,14 @@ from typing import (
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.citation import Citation
+    from ..models.provider_metadata import ProviderMetadata
+
 
 T = TypeVar("T", bound="TextEndPayload")
 
@@ -27,7 +36,11 @@ class TextEndPayload:
     type_: Literal["text-end"]
     """ Names the type of this payload. """
     id: str
-    """ Identifies a text within a stream. """
+    """ Identifies a text, or a piece of reasoning, within a stream. """
+    citations: list[Citation] | Unset = UNSET
+    """ The passages of sources that the text quotes. """
+    provider_metadata: ProviderMetadata | Unset = UNSET
+    """ What the provider of the AI model adds, by provider. """
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 
@@ -43,6 +56,17 @@ class TextEndPayload:
 
         id = self.id
 
+        citations: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.citations, Unset):
+            citations = []
+            for citations_item_data in self.citations:
+                citations_item = citations_item_data.to_dict()
+                citations.append(citations_item)
+
+        provider_metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.provider_metadata, Unset):
+            provider_metadata = self.provider_metadata.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -51,11 +75,18 @@ class TextEndPayload:
                 "id": id,
             }
         )
+        if citations is not UNSET:
+            field_dict["citations"] = citations
+        if provider_metadata is not UNSET:
+            field_dict["providerMetadata"] = provider_metadata
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.citation import Citation
+        from ..models.provider_metadata import ProviderMetadata
+
         d = dict(src_dict)
         type_ = cast(Literal["text-end"], d.pop("type"))
         if type_ != "text-end":
@@ -63,9 +94,27 @@ class TextEndPayload:
 
         id = d.pop("id")
 
+        _citations = take(d, "citations")
+        citations: list[Citation] | Unset = UNSET
+        if _citations is not UNSET:
+            citations = []
+            for citations_item_data in _citations:
+                citations_item = Citation.from_dict(citations_item_data)
+
+                citations.append(citations_item)
+
+        _provider_metadata = take(d, "providerMetadata")
+        provider_metadata: ProviderMetadata | Unset
+        if isinstance(_provider_metadata, Unset):
+            provider_metadata = UNSET
+        else:
+            provider_metadata = ProviderMetadata.from_dict(_provider_metadata)
+
         text_end_payload = cls(
             type_=type_,
             id=id,
+            citations=citations,
+            provider_metadata=provider_metadata,
         )
 
         text_end_payload.additional_properties = d
@@ -74,20 +123,15 @@ class TextEndPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
-        self = cls.__new__(cls)
-        self.type_ = event["type"]
-        self.id = event["id"]
         if len(event) == 2:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.id = event["id"]
+            self.citations = UNSET
+            self.provider_metadata = UNSET
             self.additional_properties = {}
-        else:
-            known = {
-                "type",
-                "id",
-            }
-            self.additional_properties = {
-                name: value for name, value in event.items() if name not in known
-            }
-        return self
+            return self
+        return cls.from_dict(event)
 
     @property
     def additional_keys(self) -> list[str]:

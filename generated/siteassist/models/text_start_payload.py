@@ -35,7 +35,7 @@ class TextStartPayload:
     type_: Literal["text-start"]
     """ Names the type of this payload. """
     id: str
-    """ Identifies a text within a stream. """
+    """ Identifies a text, or a piece of reasoning, within a stream. """
     provider_metadata: ProviderMetadata | Unset = UNSET
     """ What the provider of the AI model adds, by provider. """
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
@@ -100,6 +100,13 @@ class TextStartPayload:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Self:
         """Read an event. This is faster than `from_dict`."""
+        if len(event) == 2:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.id = event["id"]
+            self.provider_metadata = UNSET
+            self.additional_properties = {}
+            return self
         return cls.from_dict(event)
 
     @property

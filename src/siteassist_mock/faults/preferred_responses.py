@@ -22,7 +22,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.preferences import header_values, parse_preferences
 from siteassist_spec import EVENT_STREAM, JSON, Media, Operation
@@ -60,7 +59,8 @@ class OnDemand:
         if code and not name and not self._responses[self._status(code)].media:
             return Response(status_code=int(code), headers={"Preference-Applied": applied[0]})
         status, media_type, media = self._find(code, name, stream=stream)
-        return _respond(status, media_type, _values(media, name), ", ".join(applied))
+        example = media.examples[name] if name else next(iter(media.examples.values()))
+        return _respond(status, media_type, example, ", ".join(applied))
 
     def _find(self, code: str, name: str, *, stream: bool) -> tuple[int, str, Media]:
         statuses = [self._status(code)] if code else [s for s in self._responses if s in _SUCCESSES]
@@ -113,24 +113,19 @@ class OnDemand:
         )
 
 
-def _values(media: Media, name: str) -> list[Any]:
-    return [media.examples[name]] if name else list(media.examples.values())
-
-
-def _respond(status: int, media_type: str, values: list[Any], applied: str) -> ASGIApp:
+def _respond(status: int, media_type: str, example: Any, applied: str) -> ASGIApp:
     headers = {"Preference-Applied": applied}
-    first = values[0]
     if media_type == EVENT_STREAM:
-        # Each example is an event. All of them in order are a stream.
-        return _Events(status, [frame(event["data"]) for event in values], headers)
+        *events, _ = example.split("\n\n")
+        return _Events(status, [f"{event}\n\n".encode() for event in events], headers)
     if media_type != JSON:
-        return PlainTextResponse(first, status, headers, media_type)
+        return PlainTextResponse(example, status, headers, media_type)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    error = first.get("error", {}) if isinstance(first, dict) else {}
+    error = example.get("error", {}) if isinstance(example, dict) else {}
     if isinstance(error, dict) and "retryAfter" in (error.get("details") or {}):
         headers["Retry-After"] = str(error["details"]["retryAfter"])
-    return JSONResponse(first, status, headers)
+    return JSONResponse(example, status, headers)
 
 
 class _Events:

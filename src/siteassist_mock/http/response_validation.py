@@ -20,7 +20,7 @@ from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.json_parser import parse_json
 from siteassist_mock.http.request_validation import compile_schema, describe
-from siteassist_spec import EVENT_STREAM, JSON, Document, Operation
+from siteassist_spec import EVENT_STREAM, JSON, Document, Operation, event_schema
 
 # A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})
@@ -127,7 +127,8 @@ class _EventCheck:
 
     def __init__(self, operation_id: str, schema: Mapping[str, Any], document: Document) -> None:
         spec = document.raw
-        data = document.resolve(document.resolve(schema)["properties"]["data"])
+        event = document.resolve(event_schema(document, schema))
+        data = document.resolve(event["properties"]["data"])
         forms = [document.resolve(form) for form in data["anyOf"]]
         self._literals = [
             compile_schema(operation_id, form, spec)

@@ -110,6 +110,8 @@ class _Server(uvicorn.Server):
 
     def _handle_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if self.should_exit and isinstance(error, OSError | ValueError):
+            return  # asyncio tries again to accept connections, on a socket that is closed
         if not isinstance(error, OSError) or error.errno not in _NO_FILES:
             loop.default_exception_handler(context)
             return

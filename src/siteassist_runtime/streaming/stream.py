@@ -77,14 +77,14 @@ class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
         """Store the readers of known types, of prefixes of types, and of all others."""
         super().__init__(known)
         self._prefixes = prefixes
-        self._other = other
+        self.other = other
 
     def __missing__(self, kind: str) -> Callable[[dict[str, Any]], Any]:
         """Return the reader for a prefix of the type, or the default."""
         for prefix, reader in self._prefixes.items():
             if isinstance(kind, str) and kind.startswith(prefix):
                 return reader
-        return self._other
+        return self.other
 
 
 class StreamFormat(NamedTuple):
@@ -188,7 +188,13 @@ class _Reader(Generic[EventT]):
         if kind == self._form.error_type:
             reason = str(payload.get(self._form.error_text) or "no reason given")
             raise StreamError(f"the answer failed: {redact(reason, self._secrets())}")
-        event = self._form.events[kind](payload)
+        try:
+            event = self._form.events[kind](payload)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # Only texts are needed to go on: any other event with an invalid field is passed on.
+            if kind.startswith("text-"):
+                raise
+            event = self._form.events.other(payload)
         self.answer.take(event.to_dict())
         return event
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from siteassist_spec.document import Document, Pointer
-from siteassist_spec.operations import EVENT_STREAM, read_operations
+from siteassist_spec.operations import read_operations
 from siteassist_spec.samples import code_samples
 from siteassist_spec.transform import rebuild
 
@@ -115,8 +115,6 @@ def _annotated(document: Document, stand_in: StandIn | None) -> dict[str, Any]:
     def change(kind: str, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
         if kind == "Schema":
             return _name_payload(document, node)
-        if kind == "MediaType" and path[-1] == EVENT_STREAM:
-            return _show_stream(document, node)
         return node
 
     shown = copy.deepcopy(rebuild(document, change))
@@ -145,19 +143,10 @@ def _chapter(schemas: Mapping[str, Any]) -> str:
     for name, schema in schemas.items():
         lines += [f"# {name}", ""]
         # Redoc shows the description of all other schemas itself.
-        if schema.get("type") == "object" or "oneOf" in schema:
+        if schema.get("type") == "object" or "anyOf" in schema:
             lines += [schema["description"].strip(), ""]
         lines += [f'<SchemaDefinition schemaRef="#/components/schemas/{name}" />', ""]
     return "\n".join(lines)
-
-
-def _show_stream(document: Document, media: dict[str, Any]) -> dict[str, Any]:
-    """Replace the examples of events, which are objects, by the text that is sent."""
-    examples = {}
-    for name, example in media.get("examples", {}).items():
-        found = document.resolve(example)
-        examples[name] = {**found, "value": f"data: {found['value']['data']}\n\n"}
-    return {**media, "examples": examples} if examples else media
 
 
 def _name_payload(document: Document, schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from siteassist_spec.transform.dereferenced import dereference
 from siteassist_spec.transform.openapi_3_0 import to_openapi_3_0
 from siteassist_spec.transform.openapi_3_2 import to_openapi_3_2
 from siteassist_spec.transform.rebuild import Change, UnknownConstructError, rebuild
+from siteassist_spec.transform.rest_only import rest_only
 
 __all__ = [
     "Change",
     "UnknownConstructError",
     "dereference",
     "rebuild",
+    "rest_only",
     "to_openapi_3_0",
     "to_openapi_3_2",
 ]

@@ -8,16 +8,20 @@ which no payload can violate, becomes a sentence in the description:
 =============================  ==================================================
 ``type: [string, 'null']``     ``nullable: true`` beside the type
 ``type: 'null'``               a nullable object whose only value is null
+``anyOf`` of an object, null   ``nullable: true`` beside ``allOf`` of the object
+``anyOf`` of an enum, null     ``nullable: true`` beside the type of the enum, inlined
+no ``type`` at all             ``nullable: true``
 ``const``                      ``enum`` with one value
 ``contentSchema``              a sentence in the description
 ``info.summary``               the first paragraph of ``info.description``
 ``license.identifier``         the URL of the licence in the SPDX list
 =============================  ==================================================
 
-A union of a reference and null remains an ``anyOf``. 3.0.3 defines ``nullable`` only beside
-a ``type`` in the same schema, and every member of an ``allOf`` must accept the value:
-``nullable`` beside an ``allOf`` of the reference would therefore reject null. A separate step
-in ``scripts/languages`` converts these unions for generators that accept no other form.
+By the letter of 3.0.3, ``nullable`` counts only beside a ``type`` in the same schema, and null
+must be listed in an ``enum``. Nearly all tools take ``nullable: true`` for "or null" wherever
+it stands. Some need it even without a type, Prism fails at null in an ``enum``, and most fail
+at a union with a schema for null alone. The exception is ``openapi-schema-validator``, and
+so openapi-core, which goes by the letter: it can read 3.1.
 
 One difference to 3.1 remains: in 3.0, ``1.0`` is not an integer, because it is written with
 a decimal point. In 3.1, it equals ``1``.
@@ -35,6 +39,7 @@ NULL_IN_3_0 = {"type": "object", "nullable": True, "enum": [None]}
 """The schema that accepts only null, in OpenAPI 3.0."""
 
 _NULL = "null"
+_ANNOTATIONS = {"title", "description", "deprecated", "default"}
 
 
 def to_openapi_3_0(document: Document) -> dict[str, Any]:
@@ -90,7 +95,22 @@ class _Converter:
             node["enum"] = [node["enum"]]
         if "contentMediaType" in node or "contentSchema" in node:
             node = self._content(node, path)
+        if NULL_IN_3_0 in node.get("anyOf", ()):
+            node = self._nullable(node)
+        if not set(node) - _ANNOTATIONS:
+            node = {**node, "nullable": True}
         return node
+
+    def _nullable(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Replace a union with null by the other members, and ``nullable``."""
+        others = [choice for choice in node["anyOf"] if choice != NULL_IN_3_0]
+        rest = {key: value for key, value in node.items() if key != "anyOf"}
+        if not others:
+            return {**rest, **NULL_IN_3_0}
+        target = self._document.resolve(others[0])
+        if len(others) == 1 and "enum" in target:
+            return _after({**target, **rest}, "type", {"nullable": True})
+        return {**rest, "nullable": True, "allOf" if len(others) == 1 else "anyOf": others}
 
     def _content(self, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
         """Replace the keywords for the content of a string by a sentence."""

@@ -1,24 +1,25 @@
 """The description in OpenAPI 3.2.0, which supports event streams.
 
 3.2 is a superset of 3.1. Only the media type ``text/event-stream`` changes. Its schema
-describes a single event and becomes ``itemSchema``. Its examples become whole streams:
-``dataValue`` is the list of events, ``serializedValue`` is the text that is sent.
+allows an event, which becomes ``itemSchema``, or the whole text. Its examples are whole
+streams: ``dataValue`` is the list of events, ``serializedValue`` is the text that is sent.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from siteassist_spec.document import Document, Pointer
-from siteassist_spec.operations import EVENT_STREAM
+from siteassist_spec.operations import EVENT_STREAM, event_schema
 from siteassist_spec.transform.rebuild import UnknownConstructError, rebuild
 
 
 def to_openapi_3_2(document: Document) -> dict[str, Any]:
     """Return a copy of the description in OpenAPI 3.2.0.
 
-    Raises `UnknownConstructError` for an example of an event that has other fields than
-    one line of data, or that is used for another media type as well.
+    Raises `UnknownConstructError` for an example of a stream whose events have other fields
+    than one line of data, or that is used for another media type as well.
     """
     streamed, others = _examples(document)
     for name in sorted(streamed & others):
@@ -30,7 +31,8 @@ def to_openapi_3_2(document: Document) -> dict[str, Any]:
         if kind == "OpenAPI":
             return {**node, "openapi": "3.2.0"}
         if kind == "MediaType" and path[-1] == EVENT_STREAM:
-            return {("itemSchema" if key == "schema" else key): node[key] for key in node}
+            item = event_schema(document, node["schema"])
+            return {"itemSchema": item} | {key: node[key] for key in node if key != "schema"}
         if kind == "Example" and (
             EVENT_STREAM in path or (path[:2] == ("components", "examples") and path[2] in streamed)
         ):
@@ -56,8 +58,9 @@ def _examples(document: Document) -> tuple[set[str], set[str]]:
 
 
 def _stream(document: Document, node: dict[str, Any], path: Pointer) -> dict[str, Any]:
-    event = node.pop("value")
-    if set(event) != {"data"} or "\n" in event["data"]:
-        problem = "only an event with a single line of data is supported"
+    text = node.pop("value")
+    if not re.fullmatch(r"(data: [^\r\n]+\n\n)+", text):
+        problem = "only events with a single line of data are supported"
         raise UnknownConstructError.at(document, problem, path)
-    return {**node, "dataValue": [event], "serializedValue": f"data: {event['data']}\n\n"}
+    events = [{"data": data} for data in re.findall(r"^data: (.+)$", text, re.MULTILINE)]
+    return {**node, "dataValue": events, "serializedValue": text}

@@ -79,6 +79,13 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         # They contain neither schemas nor references: see docs/extensions.md.
         "x-event-stream": _AS_IS,
         "x-page": _AS_IS,
+        "x-websocket": "WebSocket",
+    },
+    "WebSocket": {
+        "messages": "Schema",
+        "ping": "Schema",
+        "pong": "Schema",
+        **dict.fromkeys(("pingInterval", "idleLimit", "firstDelay", "longestDelay"), _AS_IS),
     },
     "Header": {
         "description": _AS_IS,

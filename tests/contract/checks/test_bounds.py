@@ -15,7 +15,7 @@ from siteassist_contract import description
 from siteassist_contract.checks import bounds
 from siteassist_contract.checks.bounds import Probe, probes
 from siteassist_contract.checks.objects import ObjectMaker
-from siteassist_contract.description import ends_object
+from siteassist_contract.description import ends_object, operations
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests
@@ -28,11 +28,7 @@ ID = "123e4567-e89b-12d3-a456-426614174000"
 IDS = dict.fromkeys(("conversationId", "messageId", "projectId", "qnaId"), ID)
 PLAIN = valid_requests(IDS, KEY)
 PROBES = [(name, probe) for name, plain in PLAIN.items() for probe in probes(plain)]
-WRITTEN = {
-    operation["operationId"]: operation
-    for item in SPEC["paths"].values()
-    for operation in item.values()
-}
+WRITTEN = {name: operation.raw for name, operation in operations().items()}
 STRANGE = [(name, probe) for name, probe in PROBES if probe.valid is None]
 BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "enum"}
 

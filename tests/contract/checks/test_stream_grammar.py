@@ -376,11 +376,25 @@ REPEATABLE = settings(derandomize=True)
 
 NAMES = st.sampled_from(["0", "1", "txt-é", ""])
 TEXTS = st.text(max_size=8)
-UNKNOWN = st.builds(
-    lambda kind, rest: {**rest, "type": kind},
-    st.sampled_from(["data-x", "reasoning-delta", "tool-input-start", "message-metadata", "x"]),
-    st.dictionaries(st.sampled_from(["id", "delta", "data"]), st.none() | TEXTS, max_size=2),
+VALUES = st.none() | TEXTS
+OTHERS = st.one_of(
+    st.builds(
+        lambda kind, rest: {**rest, "type": kind},
+        st.sampled_from(["x", "reset-step", "of-tomorrow"]),
+        st.dictionaries(st.sampled_from(["id", "delta", "data"]), VALUES, max_size=2),
+    ),
+    st.builds(lambda value: {"type": "data-x", "data": value}, VALUES),
+    st.builds(lambda value: {"type": "message-metadata", "messageMetadata": value}, VALUES),
+    st.builds(
+        lambda name, text: {"type": "reasoning-delta", "id": name, "delta": text}, NAMES, TEXTS
+    ),
+    st.builds(
+        lambda name, tool: {"type": "tool-input-start", "toolCallId": name, "toolName": tool},
+        NAMES,
+        TEXTS,
+    ),
 )
+"""Events that may stand anywhere in an answer: valid ones of types that have no order."""
 
 
 @st.composite
@@ -415,7 +429,7 @@ def framed(draw: st.DrawFn, payloads: list[Payload]) -> str:
     text = draw(st.sampled_from(["", "\ufeff"]))
     for each in [*map(json.dumps, payloads), DONE]:
         for _ in range(draw(st.integers(0, 1))):
-            text += frames(draw(UNKNOWN))
+            text += frames(draw(OTHERS))
         text += draw(st.sampled_from(["", ": ping\n", ": ping\n\n", "event: e\n", "id: 1\n\n"]))
         text += draw(st.sampled_from(["data:", "data: "])) + each + "\n"
         text += draw(st.sampled_from(["\n", "retry: 5\n\n", "\n\n"]))

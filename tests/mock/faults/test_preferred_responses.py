@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,13 +104,15 @@ def test_other_preferences_are_ignored(client: Client, prefer: str) -> None:
     ],
 )
 def test_a_stream_can_be_requested(client: Client, asking: dict[str, Any]) -> None:
-    """The flag in the body or `Accept` selects the stream, which consists of its examples."""
+    """The flag in the body or `Accept` selects the stream, sent whole."""
     headers = {"prefer": "code=200", **asking.pop("headers", {})}
     reply = client.post(MESSAGES, headers=headers, **asking)
     assert "text/event-stream" == reply.headers["content-type"]
-    assert ["text-delta", "[DONE]"] == [
-        "text-delta" if "text-delta" in event else event for event in reply.events
-    ]
+    example = DOCUMENT.raw["components"]["examples"]["StreamedAnswer"]["value"]
+    assert example == reply.body.decode()
+    *events, last = reply.events
+    assert ("start", "finish") == (json.loads(events[0])["type"], json.loads(events[-1])["type"])
+    assert "[DONE]" == last
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 100_000, b"[]", b'{"stream": 1}', b"x" * 2**21])
@@ -119,11 +122,12 @@ def test_json_is_the_default(client: Client, raw: bytes) -> None:
     assert (200, "stop") == (reply.status, reply.json["steps"][0]["finishReason"])
 
 
-def test_a_single_event_can_be_requested(client: Client) -> None:
+def test_a_stream_can_be_requested_by_name(client: Client) -> None:
     """The name of an example also selects its media type."""
-    headers = {"prefer": "example=terminator"}
+    headers = {"prefer": "example=streamedShipping"}
     reply = client.post("/chat/completions", {"messages": []}, headers=headers)
-    assert (200, b"data: [DONE]\n\n") == (reply.status, reply.body)
+    example = DOCUMENT.raw["components"]["examples"]["StreamedShippingAnswer"]["value"]
+    assert (200, example) == (reply.status, reply.body.decode())
 
 
 def test_a_requested_response_changes_nothing(client: Client) -> None:

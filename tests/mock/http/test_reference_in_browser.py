@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from siteassist_mock.testing import mock_server
-from siteassist_spec import Document, load_spec, read_operations
 from tests.browser import new_page
+from tests.description import OPERATIONS, SPEC, WEBSOCKETS
 from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.one_interpreter
-
-SPEC = load_spec()
-OPERATIONS = read_operations(Document(SPEC))
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +41,16 @@ def page(url: str, browser: Browser, requested: list[str]) -> Iterator[Page]:
     with new_page(browser, viewport={"width": 1400, "height": 900}) as page:
         page.on("request", lambda request: requested.append(request.url))
         page.goto(f"{url}/docs")
-        expect(page.locator('[id^="operation/"]')).to_have_count(len(OPERATIONS))
+        expect(page.locator('[id^="operation/"]')).to_have_count(len(OPERATIONS | WEBSOCKETS))
         yield page
 
 
 def test_page_shows_all_operations(page: Page) -> None:
-    """Each operation has its title, and a sample in every language."""
+    """Each operation has its title and, but for sockets, a sample in every language."""
+    for name in WEBSOCKETS:
+        section = page.locator(f'[id="operation/{name}"]')
+        expect(section.locator("h2")).not_to_be_empty()
+        expect(section.get_by_role("tab", name="curl")).to_have_count(0)
     for operation in OPERATIONS.values():
         section = page.locator(f'[id="operation/{operation.operation_id}"]')
         expect(section.locator("h2")).to_have_text(operation.summary)

@@ -13,14 +13,15 @@ from openapi_spec_validator import validate
 from scripts.languages.descriptions import (
     FORMS,
     description_for,
-    with_nullable_references,
     with_one_answer,
     with_plain_unions,
     without_negations,
 )
 from siteassist_spec import METHODS, Document
-from siteassist_spec.transform import to_openapi_3_0
+from siteassist_spec.transform import rest_only, to_openapi_3_0
 from tests.description import DOCUMENT, SPEC
+
+REST = Document(rest_only(DOCUMENT))
 
 
 def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
@@ -42,8 +43,8 @@ def keys_of(description: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("generator", ["", "oapi-codegen"])
 def test_other_generators_get_the_original(generator: str) -> None:
-    """A generator without a form of its own gets the description unchanged."""
-    assert SPEC == description_for(generator, DOCUMENT)
+    """A generator without a form of its own gets the description without the socket."""
+    assert REST.raw == description_for(generator, DOCUMENT)
 
 
 @pytest.mark.parametrize("generator", FORMS)
@@ -58,7 +59,7 @@ def test_form_is_a_valid_description(generator: str) -> None:
 def test_form_has_every_operation_and_field(generator: str) -> None:
     """A form drops no operation and no field of a schema."""
     form = description_for(generator, DOCUMENT)
-    assert list(SPEC["paths"]) == list(form["paths"])
+    assert list(REST.raw["paths"]) == list(form["paths"])
     for name, schema in SPEC["components"]["schemas"].items():
         fields = set(schema.get("properties", {}))
         assert fields <= set(form["components"]["schemas"][name].get("properties", {})), name
@@ -70,34 +71,14 @@ def with_schemas(**schemas: Any) -> Document:
 
 
 def test_form_for_progenitor_is_derived_from_openapi_3_0() -> None:
-    """The form differs from the published OpenAPI 3.0 by its own three steps only."""
-    steps = (without_negations, with_one_answer, to_openapi_3_0, with_nullable_references)
+    """The form differs from the published OpenAPI 3.0 by its own two steps only."""
+    steps = (without_negations, with_one_answer, to_openapi_3_0)
     assert steps == FORMS["progenitor"]
     form = description_for("progenitor", DOCUMENT)
-    published = to_openapi_3_0(Document(with_one_answer(DOCUMENT)))
+    published = to_openapi_3_0(Document(with_one_answer(REST)))
     assert published["info"] == form["info"]
-    assert {"allOf"} == keys_of(form) - keys_of(published)
+    assert set() == keys_of(form) - keys_of(published)
     assert {"not"} == keys_of(published) - keys_of(form)
-
-
-def test_unions_with_null_become_nullable() -> None:
-    """One alternative becomes an `allOf`, several stay an `anyOf`; other unions are unchanged."""
-    a, b, null = {"$ref": "#/components/schemas/a"}, {"type": "string"}, {"type": "null"}
-    document = with_schemas(
-        a={"type": "string"},
-        maybe={"anyOf": [a, null], "description": "Maybe."},
-        either={"anyOf": [a, b, null]},
-        both={"anyOf": [a, b]},
-        const={"properties": {"const": {"anyOf": [a, null]}}},
-    )
-    lowered = with_nullable_references(Document(to_openapi_3_0(document)))
-    assert {
-        "a": {"type": "string"},
-        "maybe": {"description": "Maybe.", "nullable": True, "allOf": [a]},
-        "either": {"nullable": True, "anyOf": [a, b]},
-        "both": {"anyOf": [a, b]},
-        "const": {"properties": {"const": {"nullable": True, "allOf": [a]}}},
-    } == lowered["components"]["schemas"]
 
 
 def test_plain_union_is_an_object_with_all_fields() -> None:
@@ -120,12 +101,13 @@ def test_plain_union_does_not_restrict_conflicting_fields() -> None:
 
 
 def test_plain_unions_keep_nullable_fields() -> None:
-    """Only unions of objects or of strings are made plain."""
+    """A union of a schema and null is unchanged, and every other one is made plain."""
     schemas = SPEC["components"]["schemas"]
     plain = with_plain_unions(DOCUMENT)["components"]["schemas"]
     feedback = schemas["Message"]["properties"]["feedback"]
     assert feedback == plain["Message"]["properties"]["feedback"]
     assert "string" == plain["StreamEvent"]["properties"]["data"]["type"]
+    assert {"description"} == set(plain["EventStream"])
     assert "not" not in keys_of(plain)
 
 
@@ -177,7 +159,7 @@ def test_negations_are_removed() -> None:
 
 def test_each_operation_has_one_type_of_success() -> None:
     """All successes of an operation have the same JSON schema; errors are unchanged."""
-    single = with_one_answer(DOCUMENT)
+    single = with_one_answer(REST)
     sent = single["paths"]["/conversations/{conversationId}/messages"]["post"]["responses"]
     assert ["application/json"] == list(sent["200"]["content"])
     assert "202" not in sent

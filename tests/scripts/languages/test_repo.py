@@ -23,13 +23,13 @@ each_language = pytest.mark.parametrize(
 
 def test_every_example_is_a_language() -> None:
     """`make languages` runs every example."""
-    assert {path.name for path in EXAMPLES.iterdir()} == {language.name for language in LANGUAGES}
+    assert {path.name for path in EXAMPLES.iterdir()} == {language.folder for language in LANGUAGES}
 
 
 @each_language
 def test_version_is_the_pinned_one(language: Language) -> None:
     """The catalogue has the version of the generator that the example pins."""
-    pins = [path.read_text() for path in (EXAMPLES / language.name).iterdir() if path.is_file()]
+    pins = [path.read_text() for path in (EXAMPLES / language.folder).iterdir() if path.is_file()]
     assert any(language.version in text for text in (*pins, *language.set_up))
 
 

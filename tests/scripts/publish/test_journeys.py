@@ -15,13 +15,13 @@ import pytest
 from scripts.publish.documents import as_yaml
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document, load_spec
-from siteassist_spec.transform import dereference, to_openapi_3_2
+from siteassist_spec.transform import dereference, rest_only, to_openapi_3_2
 from tests.commands import run
 from tests.description import SPEC
 from tests.values import API_KEY, ROOT
 
 PATH = ROOT / "siteassist.arazzo.yaml"
-FLAT = dereference(Document(SPEC))
+FLAT = dereference(Document(rest_only(Document(SPEC))))
 DOCUMENT = load_spec(PATH)
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation

@@ -10,10 +10,9 @@ from playwright.sync_api import expect
 
 from scripts.publish import reference
 from scripts.publish.reference import as_folder
-from siteassist_spec import Document, read_operations
 from siteassist_spec.reference import PAGE, File
 from tests.browser import on_a_phone, overflow
-from tests.description import SPEC
+from tests.description import OPERATIONS, SPEC, WEBSOCKETS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,7 +36,7 @@ def requested(page: Page, folder: Path) -> list[str]:
     page.on("request", lambda request: addresses.append(request.url))
     page.goto((folder / PAGE).as_uri())
     operations = page.locator('[id^="operation/"]')
-    expect(operations).to_have_count(len(read_operations(Document(SPEC))))
+    expect(operations).to_have_count(len(OPERATIONS | WEBSOCKETS))
     return addresses
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import siteassist_spec
 from siteassist_spec.reference import ORIGIN, PAGE, StandIn, build_reference
-from tests.description import OPERATIONS, SPEC
+from tests.description import OPERATIONS, SPEC, WEBSOCKETS
 
 VENDOR = Path(siteassist_spec.__file__).parent / "reference" / "vendor"
 STAND_IN = StandIn(path="/v9", name="A & B", notice="**Not the service.**", token="sk_x")
@@ -92,15 +92,16 @@ def test_page_describes_a_stand_in() -> None:
 
 
 def test_every_operation_has_samples() -> None:
-    """Each operation has three samples, or six if its answer can be streamed."""
+    """Each operation has three samples, or six if its answer can be streamed; a socket has none."""
     description = shown(build_reference(SPEC)[PAGE].content)
-    counts = [
-        len(operation["x-codeSamples"])
+    counts = {
+        operation["operationId"]: len(operation.get("x-codeSamples", ()))
         for item in description["paths"].values()
         for operation in item.values()
-    ]
-    assert len(OPERATIONS) == len(counts)
-    assert {3, 6} == set(counts)
+    }
+    assert {*OPERATIONS, *WEBSOCKETS} == set(counts)
+    assert {3, 6} == {counts[name] for name in OPERATIONS}
+    assert {0} == {counts[name] for name in WEBSOCKETS}
 
 
 def test_every_schema_has_a_section() -> None:
@@ -123,8 +124,8 @@ def test_stream_examples_are_encoded_events() -> None:
     description = shown(build_reference(SPEC)[PAGE].content)
     answer = description["paths"]["/chat/completions"]["post"]["responses"]["200"]
     examples = answer["content"]["text/event-stream"]["examples"]
-    assert "data: [DONE]\n\n" == examples["terminator"]["value"]
-    assert examples["delta"]["value"].startswith('data: {"type":"text-delta"')
+    (example,) = examples.values()
+    assert {"$ref": "#/components/examples/StreamedShippingAnswer"} == example
     event = description["components"]["schemas"]["StreamEvent"]
     payload = event["properties"]["data"]["anyOf"][1]
     assert "StreamPayload as JSON" == payload["title"]

@@ -48,8 +48,8 @@ def ids(url: str) -> dict[str, str]:
         answer = client.get(path).json()["data"][1]["id"]
     components = SPEC["components"]["parameters"]
     return {
-        components["ConversationId"]["examples"]["conversation"]["value"]: conversation,
-        components["MessageId"]["examples"]["answer"]["value"]: answer,
+        components["ConversationId"]["examples"]["question"]["value"]: conversation,
+        components["MessageId"]["examples"]["like"]["value"]: answer,
     }
 
 

@@ -32,6 +32,7 @@ from siteassist_contract.description import (
 from siteassist_contract.http.network import proxy_for
 from siteassist_contract.http.preflight import Target
 from siteassist_spec import Operation
+from siteassist_spec.transform import rest_only
 
 Json = dict[str, Any]
 
@@ -133,7 +134,7 @@ def expected_statuses(operation: Operation) -> Iterator[str]:
 
 def description(api_key: str | None) -> Json:
     """Return the description, with ``api_key`` in place of the key in its examples."""
-    text = json.dumps(document().raw)
+    text = json.dumps(rest_only(document()))
     if api_key is not None:
         text = text.replace(json.dumps(EXAMPLE_KEY), json.dumps(api_key))
     described: Json = json.loads(text)

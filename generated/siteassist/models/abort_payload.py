@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+)
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="AbortPayload")
+
+
+@_attrs_define
+class AbortPayload:
+    """The answer was cancelled.
+
+    Reference: schema `AbortPayload` of the SiteAssist API 2.0.0.
+
+    """
+
+    type_: Literal["abort"]
+    """ Names the type of this payload. """
+    reason: str | Unset = UNSET
+    """ The reason. """
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        reason = self.reason
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+            }
+        )
+        if reason is not UNSET:
+            field_dict["reason"] = reason
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        type_ = cast(Literal["abort"], d.pop("type"))
+        if type_ != "abort":
+            raise ValueError(f"type must match const 'abort', got '{type_}'")
+
+        reason = take(d, "reason")
+
+        abort_payload = cls(
+            type_=type_,
+            reason=reason,
+        )
+
+        abort_payload.additional_properties = d
+        return abort_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event. This is faster than `from_dict`."""
+        if len(event) == 1:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.reason = UNSET
+            self.additional_properties = {}
+            return self
+        return cls.from_dict(event)
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

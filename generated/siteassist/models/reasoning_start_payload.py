@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+)
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.provider_metadata import ProviderMetadata
+
+
+T = TypeVar("T", bound="ReasoningStartPayload")
+
+
+@_attrs_define
+class ReasoningStartPayload:
+    """A piece of the model's reasoning begins; its deltas carry the same `id`.
+
+    Reference: schema `ReasoningStartPayload` of the SiteAssist API 2.0.0.
+
+    """
+
+    type_: Literal["reasoning-start"]
+    """ Names the type of this payload. """
+    id: str
+    """ Identifies a text, or a piece of reasoning, within a stream. """
+    provider_metadata: ProviderMetadata | Unset = UNSET
+    """ What the provider of the AI model adds, by provider. """
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        id = self.id
+
+        provider_metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.provider_metadata, Unset):
+            provider_metadata = self.provider_metadata.to_dict()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "id": id,
+            }
+        )
+        if provider_metadata is not UNSET:
+            field_dict["providerMetadata"] = provider_metadata
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.provider_metadata import ProviderMetadata
+
+        d = dict(src_dict)
+        type_ = cast(Literal["reasoning-start"], d.pop("type"))
+        if type_ != "reasoning-start":
+            raise ValueError(f"type must match const 'reasoning-start', got '{type_}'")
+
+        id = d.pop("id")
+
+        _provider_metadata = take(d, "providerMetadata")
+        provider_metadata: ProviderMetadata | Unset
+        if isinstance(_provider_metadata, Unset):
+            provider_metadata = UNSET
+        else:
+            provider_metadata = ProviderMetadata.from_dict(_provider_metadata)
+
+        reasoning_start_payload = cls(
+            type_=type_,
+            id=id,
+            provider_metadata=provider_metadata,
+        )
+
+        reasoning_start_payload.additional_properties = d
+        return reasoning_start_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event. This is faster than `from_dict`."""
+        if len(event) == 2:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.id = event["id"]
+            self.provider_metadata = UNSET
+            self.additional_properties = {}
+            return self
+        return cls.from_dict(event)
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    cast,
+)
+from uuid import UUID
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+if TYPE_CHECKING:
+    from ..models.message import Message
+
+
+T = TypeVar("T", bound="SocketNewMessage")
+
+
+@_attrs_define
+class SocketNewMessage:
+    """The human agent has written a message.
+
+    Reference: schema `SocketNewMessage` of the SiteAssist API 2.0.0.
+
+    """
+
+    type_: Literal["new_message"]
+    """ Names the type of this object. """
+    chat_id: UUID
+    """ Identifies a conversation. """
+    message: Message
+    """ One message of a conversation. """
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        chat_id = str(self.chat_id)
+
+        message = self.message.to_dict()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "chatId": chat_id,
+                "message": message,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.message import Message
+
+        d = dict(src_dict)
+        type_ = cast(Literal["new_message"], d.pop("type"))
+        if type_ != "new_message":
+            raise ValueError(f"type must match const 'new_message', got '{type_}'")
+
+        chat_id = UUID(d.pop("chatId"))
+
+        message = Message.from_dict(d.pop("message"))
+
+        socket_new_message = cls(
+            type_=type_,
+            chat_id=chat_id,
+            message=message,
+        )
+
+        socket_new_message.additional_properties = d
+        return socket_new_message
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

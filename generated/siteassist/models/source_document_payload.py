@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+)
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+from siteassist_runtime.serialization import take
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.provider_metadata import ProviderMetadata
+
+
+T = TypeVar("T", bound="SourceDocumentPayload")
+
+
+@_attrs_define
+class SourceDocumentPayload:
+    """A document that the answer is based on.
+
+    Reference: schema `SourceDocumentPayload` of the SiteAssist API 2.0.0.
+
+    """
+
+    type_: Literal["source-document"]
+    """ Names the type of this payload. """
+    source_id: str
+    """ Identifies a source within an answer. """
+    media_type: str
+    """ The media type of the document. """
+    title: str
+    """ The title of the document. """
+    filename: str | Unset = UNSET
+    """ The name of its file. """
+    provider_metadata: ProviderMetadata | Unset = UNSET
+    """ What the provider of the AI model adds, by provider. """
+    additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
+    """The fields that are not described here, and optional fields that are null."""
+
+    # Without it, iteration would call `__getitem__` with numbers.
+    __iter__: ClassVar[None] = None
+
+    def __attrs_post_init__(self) -> None:
+        """Copy the additional properties, which `attrs.evolve` passes on."""
+        self.additional_properties = dict(self.additional_properties)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        source_id = self.source_id
+
+        media_type = self.media_type
+
+        title = self.title
+
+        filename = self.filename
+
+        provider_metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.provider_metadata, Unset):
+            provider_metadata = self.provider_metadata.to_dict()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "sourceId": source_id,
+                "mediaType": media_type,
+                "title": title,
+            }
+        )
+        if filename is not UNSET:
+            field_dict["filename"] = filename
+        if provider_metadata is not UNSET:
+            field_dict["providerMetadata"] = provider_metadata
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.provider_metadata import ProviderMetadata
+
+        d = dict(src_dict)
+        type_ = cast(Literal["source-document"], d.pop("type"))
+        if type_ != "source-document":
+            raise ValueError(f"type must match const 'source-document', got '{type_}'")
+
+        source_id = d.pop("sourceId")
+
+        media_type = d.pop("mediaType")
+
+        title = d.pop("title")
+
+        filename = take(d, "filename")
+
+        _provider_metadata = take(d, "providerMetadata")
+        provider_metadata: ProviderMetadata | Unset
+        if isinstance(_provider_metadata, Unset):
+            provider_metadata = UNSET
+        else:
+            provider_metadata = ProviderMetadata.from_dict(_provider_metadata)
+
+        source_document_payload = cls(
+            type_=type_,
+            source_id=source_id,
+            media_type=media_type,
+            title=title,
+            filename=filename,
+            provider_metadata=provider_metadata,
+        )
+
+        source_document_payload.additional_properties = d
+        return source_document_payload
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Self:
+        """Read an event. This is faster than `from_dict`."""
+        if len(event) == 4:
+            self = cls.__new__(cls)
+            self.type_ = event["type"]
+            self.source_id = event["sourceId"]
+            self.media_type = event["mediaType"]
+            self.title = event["title"]
+            self.filename = UNSET
+            self.provider_metadata = UNSET
+            self.additional_properties = {}
+            return self
+        return cls.from_dict(event)
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties
