@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from siteassist_contract.description import ends_object, operations, takes_feedback
-from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, spelled
+from siteassist_contract.http.json_reader import LAST_INTERACTION, MISSPELLED, read_json
 
 REFUSALS = (400, 422)
 """Statuses for an invalid request: O-2."""
@@ -135,7 +135,7 @@ def respelled(body: bytes) -> bytes:
     if MISSPELLED.encode() not in body:
         return body
     try:
-        return json.dumps(spelled(json.loads(body))).encode()
+        return json.dumps(read_json(body)).encode()
     except ValueError:
         return body
 

@@ -19,6 +19,7 @@ from siteassist_contract.tolerance import (
 )
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
+DEEP = 100_000 * b"["
 
 
 def exchange(operation: str = "getConversations", query: str = "", **rest: Any) -> GeneratedCall:
@@ -204,6 +205,7 @@ def test_older_spelling_is_read_as_the_documented_one(value: Any, expected: Any)
         (b'{"a":  1}', b'{"a":  1}'),
         (b'{"lastInterationAt"', b'{"lastInterationAt"'),
         (b"\xff lastInterationAt", b"\xff lastInterationAt"),
+        (DEEP + b"lastInterationAt", DEEP + b"lastInterationAt"),
         (b'{"lastInterationAt":1}', b'{"lastInterationAt": 1, "lastInteractionAt": 1}'),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +22,7 @@ from siteassist_contract.checks.generated import (
 )
 from siteassist_contract.description import operations
 from siteassist_contract.http import redaction
+from siteassist_contract.http.json_reader import read_json
 from siteassist_spec import EVENT_STREAM
 
 _P = ParamSpec("_P")
@@ -212,7 +212,7 @@ def _exchange(
     case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> tolerance.GeneratedCall:
     try:
-        answer = json.loads(response.content)
+        answer = read_json(response.content)
     except ValueError:
         answer = None
     return tolerance.GeneratedCall(

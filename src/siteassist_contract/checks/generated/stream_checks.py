@@ -5,10 +5,10 @@ They are pure functions. Each returns a description of the fault, or None.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
+from siteassist_contract.http.json_reader import read_json
 from siteassist_spec import EVENT_STREAM, EventStream
 
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
@@ -53,7 +53,7 @@ def wrong_end(stream: EventStream, text: str) -> str | None:
 def _type(payload: str) -> object:
     """Return the ``type`` of ``payload``, or None if it is not a JSON object with a type."""
     try:
-        document = json.loads(payload)
+        document = read_json(payload)
     except ValueError:
         return None
     return document.get("type") if isinstance(document, Mapping) else None

@@ -70,8 +70,9 @@ def test_complete_stream_passes(text: str) -> None:
         (START + DONE + START, "must end with"),
         (START + DONE + DONE, "nothing may follow"),
         (START + "data: [1, 2]\n\n" + START, "must end with"),
+        (START + f"data: {100_000 * '['}\n\n" + START, "must end with"),
     ],
-    ids=["empty", "comment", "end only", "no end", "after the end", "two ends", "no object"],
+    ids=["empty", "comment", "end only", "no end", "after the end", "two ends", "list", "deep"],
 )
 def test_incomplete_stream_is_reported(text: str, fault: str) -> None:
     """The message has what is missing or superfluous."""
