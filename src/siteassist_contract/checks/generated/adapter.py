@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from schemathesis.core.errors import AuthenticationError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     DecodeError,
@@ -98,6 +99,7 @@ class NetworkAdapter(HTTPAdapter):
     ) -> requests.Response:
         """Send a request until it is answered; the certificates and proxies are the way's."""
         request.headers.update(self._way["headers"])
+        _require_token(request)
         options |= {"verify": self._way["verify"], "proxies": self._way["proxies"]}
         operation, waits = operation_of(request, self._way["base_path"]), Waits()
         while True:
@@ -165,6 +167,13 @@ class NetworkAdapter(HTTPAdapter):
         # As in the other layers; schemathesis would fail at a charset that does not exist.
         whole.encoding = "utf-8"
         return whole
+
+
+def _require_token(request: requests.PreparedRequest) -> None:
+    """Raise `AuthenticationError` for a token that the server sent and that cannot be sent back."""
+    authorization = request.headers.get("Authorization") or ""
+    if isinstance(authorization, str) and not authorization.isascii():
+        raise AuthenticationError("adapter", "send", "no header can contain its token")
 
 
 def _read(raw: urllib3.BaseHTTPResponse, began: float) -> bytes:

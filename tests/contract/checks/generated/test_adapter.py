@@ -15,6 +15,7 @@ import httpx
 import pytest
 import requests
 import schemathesis.transport.requests as transport
+from schemathesis.core.errors import AuthenticationError
 
 from siteassist_contract.checks.generated import adapter
 from siteassist_contract.checks.generated.configuration import way
@@ -209,6 +210,14 @@ def test_answer_within_the_limits_is_read(encoding: str, loopback: Serve) -> Non
     install(server.url)
     assert content == events(server.url)
     assert b"" == requests.delete(server.url, timeout=9).content
+
+
+def test_token_that_no_header_can_contain_is_a_failed_login() -> None:
+    """No server is asked."""
+    install("http://127.0.0.1:1/v2")
+    headers = {"Authorization": "Bearer \ud800"}
+    with pytest.raises(AuthenticationError, match="no header can contain its token"):
+        requests.get("http://127.0.0.1:1/v2/identity/me", headers=headers, timeout=9)
 
 
 def test_event_stream_is_read(loopback: Serve) -> None:
