@@ -44,6 +44,8 @@ _NOTABLE = 0.1
 """Minimum duration of an answer, in seconds, for which a report mentions it."""
 _LONGEST_TIDYING = 30.0
 """Maximum duration of closing conversations at the end, in seconds."""
+_TIDYING_SHARE = 0.15
+"""Maximum share of the time of a run by which closing may extend it."""
 _SUCCESS = range(200, 300)
 
 
@@ -353,7 +355,8 @@ class Run:
         if not (self._options.profile.gentle or has_token):
             return
         self._watching = False
-        self._recorder.until = time.monotonic() + _LONGEST_TIDYING
+        longest = min(_LONGEST_TIDYING, self._options.limit * _TIDYING_SHARE)
+        self._recorder.until = time.monotonic() + longest
         try:
             self._context.close_all()
         except (ContractBrokenError, GoneError, TimeUpError, UnansweredError):

@@ -109,8 +109,7 @@ def test_the_plugin_has_fixtures(pytester: pytest.Pytester) -> None:
             assert (1, 2) == (total(siteassist_mock), total(siteassist_mock_session))
         """
     )
-    # Not under the name of the entry point, which may be installed as well.
-    done = pytester.runpytest_subprocess("-p", "siteassist_mock.pytest_plugin", "-p", "no:cov")
+    done = pytester.runpytest_subprocess("-p", "no:cov")
     done.assert_outcomes(passed=2)
 
 
