@@ -201,7 +201,7 @@ async def surrogates(exchange: Exchange) -> None:
 
 @HOSTILE.add
 async def odd_values(exchange: Exchange) -> None:
-    """Put an odd value in place of a drawn one in each JSON text, and into a drawn header."""
+    """Put an odd value in place of one in each JSON text, and of one header."""
     answer = await exchange.forward()
     texts = _json_texts(answer)
     drawn = _random.choice(texts) if texts else b""

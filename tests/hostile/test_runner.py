@@ -57,8 +57,8 @@ def test_cells_cover_every_mode_and_place() -> None:
 
 
 def test_promised_time_of_all_cells() -> None:
-    """All runs together take at most 90 minutes if each keeps its time."""
-    assert sum(cell.promised for cell in all_cells()) <= 90 * 60
+    """All runs together take at most 95 minutes; most end long before their time."""
+    assert sum(cell.promised for cell in all_cells()) <= 95 * 60
 
 
 def test_quick_cells() -> None:
