@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, inspect, select
 from siteassist_mock.storage.database import Database, StoreError
 from siteassist_mock.storage.tables import metadata, settings
 
-VERSION = 2
+VERSION = 1
 """The version of the tables; raise it with each change of a table."""
 
 
