@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -705,29 +704,15 @@ def _taken_over(api: Api) -> None:
     lambda api: _paging(api, (400, 422)),
 )
 def _whole_paging(server: Server) -> None:
-    for operation in ("getConversations", "getQnas", "getMessages"):
-        schema = server.parameter(operation, "offset")
-        kind, null = schema["type"]
-        assert "null" == null
-        schema["type"] = kind
-
-
-@_variant(
-    "fractions-taken",
-    "Fractions of limit, offset and size are rounded down, and null is accepted.",
-    "O-5; O-6",
-    lambda api: _paging(api, (200,)),
-)
-def _fractions_taken(server: Server) -> None:
-    bounds = {"limit": (1, 100), "offset": (0, 10**9), "size": (1, 50)}
-
-    def ask(exchange: Exchange) -> None:
-        for name, (least, most) in bounds.items():
-            text = exchange.query.get(name, "")
-            if re.fullmatch(r"\d+\.\d+", text) and least <= float(text) <= most:
-                exchange.query[name] = str(math.floor(float(text)))
-
-    server.before("getConversations getQnas search", ask)
+    for operation, name in (
+        ("getConversations", "limit"),
+        ("getConversations", "offset"),
+        ("getQnas", "limit"),
+        ("getQnas", "offset"),
+        ("getMessages", "offset"),
+        ("search", "size"),
+    ):
+        server.parameter(operation, name)["type"] = "integer"
 
 
 def _paging(api: Api, by: tuple[int, ...]) -> None:
