@@ -52,7 +52,7 @@ TOGETHER: dict[str, tuple[int, dict[str, str]]] = {
         },
     ),
     "statuses": (
-        5,
+        15,
         {
             "start-200": "startConversation described 200",
             "error-empty": "getMe described 401",
