@@ -139,9 +139,15 @@ def test_cancelled_work_loses_no_connection(work: Step, places: int | None, seed
             async with free:
                 return await cancelled(work, client, chance)
 
-        async with AsyncSiteAssist(
-            token="t", base_url=f"http://127.0.0.1:{port}/v2", transport=transport, max_retries=0
-        ) as client:
+        async with (
+            transport,
+            AsyncSiteAssist(
+                token="t",
+                base_url=f"http://127.0.0.1:{port}/v2",
+                transport=transport,
+                max_retries=0,
+            ) as client,
+        ):
             whole = await work(client)
             results = await asyncio.gather(*(one() for _ in range(TRIALS)))
             assert {whole, None} >= set(results)

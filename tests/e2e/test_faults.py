@@ -748,9 +748,10 @@ def test_stream_of_a_wrapping_transport_ends_with_its_marker(
     server.answer([WHOLE.removesuffix(LAST_CHUNK), end], [WHOLE])
 
     def scenario() -> list[str]:
-        with SiteAssist(
-            token="t", base_url=server.url, transport=transport(), idle_timeout=None
-        ) as client:
+        with (
+            transport() as own,
+            SiteAssist(token="t", base_url=server.url, transport=own, idle_timeout=None) as client,
+        ):
             texts = []
             for _ in range(2):
                 with client.send_message_stream(CONVERSATION_ID, content="Hi") as answer:
