@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore
@@ -42,10 +42,19 @@ class Deadline:
 class LimitedBackend(httpcore.NetworkBackend):
     """A network whose connections keep a deadline."""
 
-    def __init__(self, deadline: Deadline, inner: httpcore.NetworkBackend | None = None) -> None:
-        """Connect over ``inner``, by default over sockets."""
+    def __init__(
+        self,
+        deadline: Deadline,
+        inner: httpcore.NetworkBackend | None = None,
+        pause: Callable[[], object] | None = None,
+    ) -> None:
+        """Connect over ``inner``, by default over sockets.
+
+        ``pause`` is called before each read.
+        """
         self._deadline = deadline
         self._inner = inner or httpcore.SyncBackend()
+        self._pause = pause
 
     def connect_tcp(
         self,
@@ -58,18 +67,26 @@ class LimitedBackend(httpcore.NetworkBackend):
         """Open a connection."""
         limited = self._deadline.limited(timeout, httpcore.ConnectTimeout)
         stream = self._inner.connect_tcp(host, port, limited, local_address, socket_options)
-        return _LimitedStream(self._deadline, stream)
+        return _LimitedStream(self._deadline, stream, self._pause)
 
 
 class _LimitedStream(httpcore.NetworkStream):
     """A connection that keeps a deadline."""
 
-    def __init__(self, deadline: Deadline, inner: httpcore.NetworkStream) -> None:
+    def __init__(
+        self,
+        deadline: Deadline,
+        inner: httpcore.NetworkStream,
+        pause: Callable[[], object] | None,
+    ) -> None:
         self._deadline = deadline
         self._inner = inner
+        self._pause = pause
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what arrives next."""
+        if self._pause is not None:
+            self._pause()
         return self._inner.read(max_bytes, self._deadline.limited(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -89,7 +106,7 @@ class _LimitedStream(httpcore.NetworkStream):
         """Make a TLS connection of it; the handshake keeps the deadline as well."""
         limited = self._deadline.limited(timeout, httpcore.ConnectTimeout)
         stream = self._inner.start_tls(ssl_context, server_hostname, limited)
-        return _LimitedStream(self._deadline, stream)
+        return _LimitedStream(self._deadline, stream, self._pause)
 
     def get_extra_info(self, info: str) -> Any:
         """Return a fact about the connection."""

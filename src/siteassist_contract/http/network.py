@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -86,11 +87,16 @@ class Network:
         return _context(self.trusted)
 
     def transport(
-        self, base_url: str, *, connections: int | None = None, deadline: Deadline | None = None
+        self,
+        base_url: str,
+        *,
+        connections: int | None = None,
+        deadline: Deadline | None = None,
+        pause: Callable[[], object] | None = None,
     ) -> httpx.HTTPTransport:
         """Return a transport to a server, with at most so many ``connections``.
 
-        Its exchanges end at ``deadline``.
+        Its exchanges end at ``deadline``; ``pause`` is called before each read.
         Raises `CannotRunError` for an invalid proxy, or as `trusted` does.
         """
         transport = httpx.HTTPTransport(
@@ -99,9 +105,9 @@ class Network:
             trust_env=False,
             limits=httpx.Limits(max_connections=connections),
         )
-        if deadline is not None:
+        if deadline is not None or pause is not None:
             # httpx builds the pool, with or without a proxy, and passes no backend on to it.
-            transport._pool._network_backend = LimitedBackend(deadline)
+            transport._pool._network_backend = LimitedBackend(deadline or Deadline(), pause=pause)
         return transport
 
 

@@ -58,7 +58,11 @@ class VisitorPool:
 
     def transport(self) -> httpx.BaseTransport:
         """Return a transport with the connections of one visitor."""
-        return self.target.network.transport(self.target.base_url, connections=2)
+        # A socket that always has data would never let another greenlet run, not even the one
+        # that ends the load.
+        return self.target.network.transport(
+            self.target.base_url, connections=2, pause=lambda: self.sleep(0)
+        )
 
     @property
     def renders(self) -> bool:

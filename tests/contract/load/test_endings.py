@@ -21,8 +21,7 @@ from tests.values import ROOT
 
 SECONDS = 2
 SHORT = (*FAST, "--time", str(SECONDS))
-# Far more than on an idle machine: only a load without an end takes longer.
-START = 60.0
+START = 15.0
 """The time, in seconds, that the start and the end of the process may take on a busy machine."""
 BROKEN_PROGRAM = """
 import importlib, sys
