@@ -5,7 +5,19 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tests.faults import auth, errors, lists, shape, state, status, stream, validation
+from tests.faults import (
+    after_refusals,
+    auth,
+    errors,
+    lists,
+    second_places,
+    shape,
+    state,
+    status,
+    stream,
+    texts,
+    validation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "MUTANTS", "chosen"]
 
-MODULES = (shape, status, validation, auth, state, lists, stream, errors)
+MODULES = (
+    shape,
+    status,
+    validation,
+    auth,
+    state,
+    lists,
+    stream,
+    errors,
+    texts,
+    second_places,
+    after_refusals,
+)
 
 MUTANTS: Mapping[str, Mutant] = {
     mutant.id: mutant for module in MODULES for mutant in module.FAULTS.mutants

@@ -17,6 +17,7 @@ __all__ = [
     "drop",
     "edit",
     "put",
+    "received",
     "rename",
     "together",
     "whole",
@@ -71,6 +72,33 @@ def whole(operations: str, function: Callable[[Any], Any]) -> Build:
         server.after(operations, become(function))
 
     return build
+
+
+def received(
+    operation: str,
+    path: str,
+    make: Callable[[str], str | None],
+    *,
+    when: Callable[[Any], bool] | None = None,
+) -> Build:
+    """Return a fault that replaces a text in the JSON bodies of requests with ``make(text)``.
+
+    ``path`` consists of names separated by dots; ``when`` selects among the bodies. Bodies
+    in which the text is missing or stays the same are not changed.
+    """
+    *steps, key = path.split(".")
+
+    def ask(exchange: Exchange) -> None:
+        value = exchange.request_json
+        for owner in _walk(value, steps):
+            text = owner.get(key)
+            if isinstance(text, str) and (when is None or when(value)):
+                made = make(text)
+                if made != text:
+                    owner[key] = made
+                    exchange.request_json = value
+
+    return lambda server: server.before(operation, ask)
 
 
 def assuming(operation: str, **values: str) -> Build:

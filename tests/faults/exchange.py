@@ -34,10 +34,10 @@ class Exchange:
 
     @property
     def request_json(self) -> Any:
-        """The request body as JSON, or None if it is not JSON."""
+        """The request body as JSON, or None if it is not JSON or nested too deeply."""
         try:
             return json.loads(self.request_body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @request_json.setter

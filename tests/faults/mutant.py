@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CLASSES", "Faults", "Mutant", "Probe"]
 
-CLASSES = ("shape", "status", "validation", "auth", "state", "stream", "errors")
+CLASSES = (
+    "shape",
+    "status",
+    "validation",
+    "auth",
+    "state",
+    "stream",
+    "errors",
+    "texts",
+    "places",
+    "refusals",
+)
 """The classes of faults, in the order of reports."""
 
 Probe: TypeAlias = "Callable[[Api], object]"

@@ -1,13 +1,17 @@
-"""The owner of the object that a request names."""
+"""The visitors behind a request: its sender, and the owner of the object that it names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from siteassist_mock.http.call import Call
+from siteassist_mock.http.errors import ApiError
 
-__all__ = ["owner_of"]
+if TYPE_CHECKING:
+    from siteassist_mock.http.call import Call, Services
+    from siteassist_mock.storage.tables import VisitorRow
+    from tests.faults.exchange import Exchange
+
+__all__ = ["owner_of", "sender_of"]
 
 
 def owner_of(call: Call) -> str | None:
@@ -21,3 +25,11 @@ def owner_of(call: Call) -> str | None:
             conversation_id = message.conversation_id
         conversation = records.any_conversation(conversation_id)
     return None if conversation is None else conversation.visitor_id
+
+
+def sender_of(services: Services, exchange: Exchange) -> VisitorRow | None:
+    """Return the visitor of the bearer token, or None if it is missing or not valid."""
+    try:
+        return services.authenticator.visitor(exchange.request_headers.getlist("authorization"))
+    except ApiError:
+        return None
