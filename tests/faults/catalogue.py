@@ -6,12 +6,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tests.faults import (
+    access,
     after_refusals,
     auth,
     errors,
+    inputs,
     lists,
     second_places,
     shape,
+    sizes,
     state,
     status,
     stream,
@@ -38,6 +41,9 @@ MODULES = (
     texts,
     second_places,
     after_refusals,
+    access,
+    sizes,
+    inputs,
 )
 
 MUTANTS: Mapping[str, Mutant] = {

@@ -26,6 +26,9 @@ CLASSES = (
     "texts",
     "places",
     "refusals",
+    "access",
+    "sizes",
+    "inputs",
 )
 """The classes of faults, in the order of reports."""
 
