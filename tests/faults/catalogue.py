@@ -9,9 +9,13 @@ from tests.faults import (
     access,
     after_refusals,
     auth,
+    browsers,
+    error_bodies,
     errors,
     inputs,
     lists,
+    negotiation,
+    overlap,
     second_places,
     shape,
     sizes,
@@ -19,6 +23,7 @@ from tests.faults import (
     status,
     stream,
     texts,
+    times,
     validation,
 )
 
@@ -44,6 +49,11 @@ MODULES = (
     access,
     sizes,
     inputs,
+    overlap,
+    times,
+    browsers,
+    negotiation,
+    error_bodies,
 )
 
 MUTANTS: Mapping[str, Mutant] = {

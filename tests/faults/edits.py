@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tests.faults.faulty import operations
 
 if TYPE_CHECKING:
     from tests.faults.exchange import Exchange
@@ -14,11 +18,13 @@ __all__ = [
     "assuming",
     "become",
     "change",
+    "deep",
     "drop",
     "edit",
     "put",
     "received",
     "rename",
+    "times",
     "together",
     "whole",
 ]
@@ -99,6 +105,30 @@ def received(
                     exchange.request_json = value
 
     return lambda server: server.before(operation, ask)
+
+
+def deep(value: Any, make: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return ``value`` with ``make`` applied to each object in it."""
+    if isinstance(value, dict):
+        return make({key: deep(item, make) for key, item in value.items()})
+    return [deep(item, make) for item in value] if isinstance(value, list) else value
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
+def times(write: Callable[[datetime], str], where: str | None = None) -> Build:
+    """Return a change of the format of all times in successes, or in those of ``where``."""
+
+    def make(value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: write(datetime.fromisoformat(item))
+            if name.endswith("At") and isinstance(item, str) and _TIME.fullmatch(item)
+            else item
+            for name, item in value.items()
+        }
+
+    return whole(where or " ".join(operations()), lambda value: deep(value, make))
 
 
 def assuming(operation: str, **values: str) -> Build:

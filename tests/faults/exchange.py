@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.datastructures import MutableHeaders
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from starlette.types import ASGIApp, Scope
 
 __all__ = ["Event", "Exchange"]
 
@@ -20,7 +20,8 @@ class Exchange:
     """A request to the mock, and later the response of the mock; every part can be changed.
 
     ``operation`` is the ``operationId``, ``path`` the path parameters. ``status``,
-    ``headers`` and ``body`` belong to the response.
+    ``headers`` and ``body`` belong to the response. ``client`` is the address of the
+    client, which tells connections apart.
     """
 
     operation: str
@@ -31,6 +32,16 @@ class Exchange:
     status: int = 0
     headers: MutableHeaders = field(default_factory=lambda: MutableHeaders(raw=[]))
     body: bytes = b""
+    client: object = None
+    answer: ASGIApp | None = None
+    """The response in place of the mock's, or None."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Values that the hooks of a fault keep from the request to the response."""
+
+    @property
+    def bearer(self) -> str:
+        """The value of the header ``Authorization``; empty if there is none."""
+        return self.request_headers.get("authorization", "")
 
     @property
     def request_json(self) -> Any:
@@ -77,6 +88,7 @@ class Exchange:
             query=_parsed(scope["query_string"]),
             request_headers=MutableHeaders(raw=list(scope["headers"])),
             request_body=body,
+            client=scope.get("client"),
         )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from siteassist_mock.app import create_app
@@ -29,14 +30,35 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from siteassist_mock.http.call import Call, Handler
+    from siteassist_mock.storage.store import Store
 
-__all__ = ["Build", "RequestHook", "Server", "Step", "operations", "spec"]
+__all__ = [
+    "Around",
+    "Build",
+    "Forward",
+    "Middleware",
+    "RequestHook",
+    "Server",
+    "Step",
+    "operations",
+    "readable",
+    "spec",
+]
 
 RequestHook: TypeAlias = "Callable[[Exchange], ASGIApp | None]"
 """A hook that changes a request, or returns a response in place of the mock."""
 
 Build: TypeAlias = "Callable[[Server], None]"
 """A function that adds a fault, or a tolerated difference, to a server."""
+
+Forward: TypeAlias = "Callable[[], Awaitable[None]]"
+"""A function that answers a request: with the hooks, the mock, and the hooks again."""
+
+Around: TypeAlias = "Callable[[Exchange, Forward], Awaitable[None]]"
+"""A function that runs before and after a request is answered, and may wait in between."""
+
+Middleware: TypeAlias = "Callable[[ASGIApp], ASGIApp]"
+"""A function that returns an application around another one."""
 
 Step: TypeAlias = "Callable[[Event], Iterable[Event | bytes]]"
 """A function that returns the replacement for one event of a stream."""
@@ -54,6 +76,11 @@ def operations() -> dict[str, Operation]:
     return read_operations(Document(spec()))
 
 
+def readable(app: ASGIApp) -> ASGIApp:
+    """Return an application whose responses pages of all websites can read, like the mock's."""
+    return CORSMiddleware(app, allow_origins=["*"])
+
+
 class Server:
     """A builder of a mock server with faults."""
 
@@ -64,6 +91,9 @@ class Server:
         self.settings: dict[str, Any] = {}
         self._handlers: dict[str, Handler] = dict(HANDLERS)
         self._after_creation: list[Callable[[Starlette], None]] = []
+        self._middleware: list[Middleware] = []
+        self._store: Store | None = None
+        self._around: dict[str, list[Around]] = {name: [] for name in HANDLERS}
         self._before: dict[str, list[RequestHook]] = {name: [] for name in HANDLERS}
         self._after: dict[str, list[Callable[[Exchange], None]]] = {name: [] for name in HANDLERS}
         self._heads: dict[str, list[Callable[[Exchange], None]]] = {name: [] for name in HANDLERS}
@@ -107,6 +137,21 @@ class Server:
                 parameters[index] = {**parameter, "schema": schema}
                 return schema
         raise KeyError(f"{operation} has no parameter {name}")
+
+    @property
+    def store(self) -> Store:
+        """The store of the application, once it is created."""
+        assert self._store is not None
+        return self._store
+
+    def around(self, operations: str, wrap: Around) -> None:
+        """Call ``wrap`` for each request of ``operations``, outside of all other hooks."""
+        for name in operations.split():
+            self._around[name].append(wrap)
+
+    def middleware(self, wrap: Middleware) -> None:
+        """Put a middleware around the whole application, other paths and methods included."""
+        self._middleware.append(wrap)
 
     def before(self, operations: str, hook: RequestHook) -> None:
         """Call ``hook`` with each request of ``operations``, names separated by spaces."""
@@ -164,11 +209,22 @@ class Server:
         for patch in self._after_creation:
             patch(app)
         assert app.middleware_stack is not None
+        self._store = app.state.store
         app.middleware_stack = _Middleware(app.middleware_stack, self)
+        for wrap in self._middleware:
+            app.middleware_stack = wrap(app.middleware_stack)
         return app
 
+    async def forward(self, exchange: Exchange, answer: Forward) -> None:
+        """Answer a request with ``answer``, inside of what `around` was given."""
+        for wrap in self._around[exchange.operation]:
+            answer = partial(wrap, exchange, answer)
+        await answer()
+
     def ask(self, exchange: Exchange) -> ASGIApp | None:
-        """Return the response of the first request hook that returns one, or None."""
+        """Return the response of the first hook that has one, or None."""
+        if exchange.answer is not None:
+            return exchange.answer
         for hook in self._before[exchange.operation]:
             answer = hook(exchange)
             if answer is not None:
@@ -212,13 +268,17 @@ class _Middleware:
         if body is None:
             return
         exchange = Exchange.of(scope, *found, body)
-        answer = self._server.ask(exchange)
-        app = self._app if answer is None else answer
-        await app(
-            exchange.scope(scope),
-            _replay(exchange.request_body, receive),
-            _Gate(self._server, exchange, send),
-        )
+
+        async def answer() -> None:
+            found = self._server.ask(exchange)
+            app = self._app if found is None else readable(found)
+            await app(
+                exchange.scope(scope),
+                _replay(exchange.request_body, receive),
+                _Gate(self._server, exchange, send),
+            )
+
+        await self._server.forward(exchange, answer)
 
 
 @cache

@@ -29,6 +29,11 @@ CLASSES = (
     "access",
     "sizes",
     "inputs",
+    "overlap",
+    "time",
+    "browsers",
+    "negotiation",
+    "error-bodies",
 )
 """The classes of faults, in the order of reports."""
 
@@ -52,6 +57,8 @@ class Mutant:
     probe: Probe
     rare: bool
     """Whether the fault shows in rare branches only."""
+    socket: bool = False
+    """Whether the probe needs a connection, in place of calls of the application."""
 
     def app(self) -> Starlette:
         """Build the server with the fault."""
@@ -63,8 +70,10 @@ class Mutant:
 class Faults:
     """The mutants of one class, as its module lists them."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, socket: bool = False) -> None:
+        """List the faults of the class ``kind``; ``socket`` is that of `Mutant`."""
         self._kind = kind
+        self._socket = socket
         self.mutants: list[Mutant] = []
 
     def add(
@@ -78,7 +87,9 @@ class Faults:
         rare: bool = False,
     ) -> None:
         """Add the fault ``build``, which ``probe`` has to detect."""
-        self.mutants.append(Mutant(name, self._kind, description, evidence, build, probe, rare))
+        self.mutants.append(
+            Mutant(name, self._kind, description, evidence, build, probe, rare, socket=self._socket)
+        )
 
     def fault(
         self, name: str, description: str, evidence: str, probe: Probe, *, rare: bool = False

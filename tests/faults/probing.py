@@ -7,20 +7,93 @@ of events, raises `AssertionError`.
 from __future__ import annotations
 
 import json
+import socket as sockets
+import threading
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import jsonschema_rs
 
+from siteassist_mock.testing import serving
 from tests.faults.faulty import operations, spec
+from tests.in_process import in_process
 from tests.values import API_KEY
 
-__all__ = ["EMOJI", "Api", "Visitor", "read_stream", "text_of"]
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = [
+    "EMOJI",
+    "Api",
+    "Visitor",
+    "answer_to",
+    "at_once",
+    "calling",
+    "read_stream",
+    "text_of",
+]
+
+_T = TypeVar("_T")
+_SECONDS = 20.0
 
 EMOJI = "Grüße 👋🏽 из 東京"
 _UNSET: Any = object()
+
+
+@contextmanager
+def calling(app: Starlette, *, socket: bool) -> Iterator[Api]:
+    """Yield a client of ``app``, over a connection or without one."""
+    if socket:
+        with (
+            serving(app) as url,
+            httpx.Client(base_url=url, timeout=_SECONDS, trust_env=False) as http,
+        ):
+            yield Api(http)
+    else:
+        with in_process(app) as http:
+            yield Api(http)
+
+
+def at_once(*calls: Callable[[], _T]) -> list[_T]:
+    """Call functions at the same time, each in a thread, and return their results."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], _T]) -> _T:
+        barrier.wait(_SECONDS)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as executor:
+        return [result.result() for result in [executor.submit(run, call) for call in calls]]
+
+
+def answer_to(api: Api, *sent: bytes, seconds: float = _SECONDS) -> bytes:
+    """Send bytes on a connection of their own, and return all that the server sends.
+
+    Each of ``sent`` waits for an answer to the one before. The server must close the
+    connection, or be silent for ``seconds``.
+    """
+    url = api.http.base_url
+    received = b""
+    with sockets.create_connection((url.host, url.port or 80), timeout=seconds) as connection:
+        for index, part in enumerate(sent):
+            if index:
+                received += _piece(connection)
+            connection.sendall(part)
+        while piece := _piece(connection):
+            received += piece
+    return received
+
+
+def _piece(connection: sockets.socket) -> bytes:
+    try:
+        return connection.recv(65_536)
+    except (TimeoutError, ConnectionResetError):
+        return b""
 
 
 class Api:
@@ -213,9 +286,10 @@ def _valid(operation: str, response: httpx.Response) -> Any:
     """Return the content of a response after checking it against ``openapi.yaml``."""
     media = _media(operation, response.status_code)
     declared = response.headers.get("content-type", "")
-    media_type, _, options = declared.partition(";")
+    # Names of media types and of charsets have no case, and values may have quotes.
+    media_type, _, options = declared.lower().replace('"', "").partition(";")
     assert media_type in media, declared
-    assert options.strip().lower() in {"", "charset=utf-8"}, declared
+    assert options.strip() in {"", "charset=utf-8"}, declared
     try:
         text = response.content.decode()
     except UnicodeDecodeError as error:

@@ -13,9 +13,8 @@ import pytest
 from tests.faults.catalogue import MODULES, MUTANTS, chosen
 from tests.faults.faulty import Server, operations, spec
 from tests.faults.mutant import CLASSES, Mutant, Probe
-from tests.faults.probing import Api
+from tests.faults.probing import calling
 from tests.faults.variants import VARIANTS
-from tests.in_process import in_process
 from tests.values import ROOT
 
 EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
@@ -24,27 +23,30 @@ FIELDS = re.compile(r'"([a-z]\w+)":')
 
 
 @pytest.fixture(scope="module")
-def passes() -> Iterator[Callable[[Probe], None]]:
+def passes() -> Iterator[Callable[[Mutant], None]]:
     """Run a probe on a mock without a fault but with all hooks, once per probe."""
     passed: set[Probe] = set()
-    with in_process(Server().app()) as http:
+    with (
+        calling(Server().app(), socket=False) as here,
+        calling(Server().app(), socket=True) as there,
+    ):
 
-        def probed(probe: Probe) -> None:
-            if probe not in passed:
-                probe(Api(http))
-                passed.add(probe)
+        def probed(mutant: Mutant) -> None:
+            if mutant.probe not in passed:
+                mutant.probe(there if mutant.socket else here)
+                passed.add(mutant.probe)
 
         yield probed
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
 def test_probe_distinguishes_mutant_from_mock(
-    mutant: Mutant, passes: Callable[[Probe], None]
+    mutant: Mutant, passes: Callable[[Mutant], None]
 ) -> None:
     """The probe passes on the mock, and fails on the mutant."""
-    passes(mutant.probe)
-    with in_process(mutant.app()) as http, pytest.raises(AssertionError):
-        mutant.probe(Api(http))
+    passes(mutant)
+    with calling(mutant.app(), socket=mutant.socket) as api, pytest.raises(AssertionError):
+        mutant.probe(api)
 
 
 def test_catalogue_is_large_enough() -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import timedelta, timezone
 from email.utils import format_datetime
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import update
 from starlette.applications import Starlette
@@ -25,56 +24,23 @@ from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.tables import conversations
-from tests.faults.edits import become, change, drop, edit, put, rename, together
+from tests.faults.edits import become, change, deep, drop, edit, put, rename, times, together
 from tests.faults.exchange import Event, Exchange
 from tests.faults.faulty import Build, Server, Step, operations
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
+from tests.faults.transport_variants import TRANSPORT_VARIANTS
+from tests.faults.variant import Shows, Variant, Variants
 from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
 
-__all__ = ["VARIANTS", "Variant"]
+__all__ = ["VARIANTS"]
 
-Shows: TypeAlias = Callable[[Api], object]
-"""A check that raises `AssertionError` unless the server has the difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """The mock with one difference that the documents allow."""
-
-    id: str
-    description: str
-    """The difference from the mock, in one sentence."""
-    evidence: str
-    """The place where the documents leave the behaviour open."""
-    build: Build
-    shows: Shows
-
-    def app(self) -> Starlette:
-        """Build the server with the difference."""
-        server = Server()
-        self.build(server)
-        return server.app()
-
-
-_variants: list[Variant] = []
+_variants = Variants()
+_add = _variants.add
+_variant = _variants.variant
 _EVERY = " ".join(operations())
 _STREAMING = "sendMessage createChatCompletion"
-
-
-def _variant(name: str, description: str, evidence: str, shows: Shows) -> Callable[[Build], Build]:
-    """Return a decorator that adds the decorated function as a variant."""
-
-    def add(build: Build) -> Build:
-        _variants.append(Variant(name, description, evidence, build, shows))
-        return build
-
-    return add
-
-
-def _add(name: str, description: str, evidence: str, build: Build, shows: Shows) -> None:
-    _variants.append(Variant(name, description, evidence, build, shows))
 
 
 # Refusals.
@@ -272,13 +238,6 @@ _add(
 )
 
 
-def _deep(value: Any, make: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return ``value`` with ``make`` applied to each object in it."""
-    if isinstance(value, dict):
-        return make({key: _deep(item, make) for key, item in value.items()})
-    return [_deep(item, make) for item in value] if isinstance(value, list) else value
-
-
 def _more(value: dict[str, Any]) -> dict[str, Any]:
     for name in ("parts", "content"):
         if isinstance(value.get(name), list):
@@ -290,7 +249,7 @@ def _extra(exchange: Exchange) -> None:
     exchange.headers["X-Request-Id"] = "5b1c"
     exchange.headers["Server-Timing"] = "db;dur=3"
     if exchange.headers.get("content-type") == "application/json":
-        exchange.json = _deep(exchange.json, _more)
+        exchange.json = deep(exchange.json, _more)
 
 
 def _extra_events(_exchange: Exchange) -> Step:
@@ -365,25 +324,12 @@ def _terse_object(value: dict[str, Any]) -> dict[str, Any]:
     lambda api: _lacks(api.visitor().expect("getMe"), "object"),
 )
 def _optional_left_out(server: Server) -> None:
-    server.after(_EVERY.replace("getQnas", ""), become(lambda value: _deep(value, _terse_object)))
+    server.after(_EVERY.replace("getQnas", ""), become(lambda value: deep(value, _terse_object)))
     edit("closeConversation", "message", drop)(server)
     edit("getQnas", "data.*.createdBy", drop)(server)
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
-
-
-def _times(write: Callable[[datetime], str]) -> Build:
-    def make(value: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: write(datetime.fromisoformat(item))
-            if name.endswith("At") and isinstance(item, str) and _TIME.fullmatch(item)
-            else item
-            for name, item in value.items()
-        }
-
-    return lambda server: server.after(_EVERY, become(lambda value: _deep(value, make)))
 
 
 def _created(api: Api) -> str:
@@ -394,14 +340,14 @@ _add(
     "times",
     "Times have an offset and microseconds.",
     "O-7",
-    _times(lambda time: time.astimezone(_ELSEWHERE).isoformat(timespec="microseconds")),
+    times(lambda time: time.astimezone(_ELSEWHERE).isoformat(timespec="microseconds")),
     lambda api: _contains(_created(api), "+05:30"),
 )
 _add(
     "times-in-words",
     "Times have the format of HTTP headers.",
     "O-7",
-    _times(lambda time: format_datetime(time, usegmt=True)),
+    times(lambda time: format_datetime(time, usegmt=True)),
     lambda api: _contains(_created(api), "GMT"),
 )
 _add(
@@ -492,7 +438,7 @@ _add(
     "ConversationId.format: a UUID is read in either case (RFC 9562)",
     lambda server: server.after(
         "startConversation getConversations getConversation getMessages init getMe",
-        become(lambda value: _deep(value, _capitals)),
+        become(lambda value: deep(value, _capitals)),
     ),
     lambda api: _in_capitals(api.visitor().expect("getMe")["id"]),
 )
@@ -990,5 +936,7 @@ def _contains(value: Any, item: Any) -> None:
     assert item in value
 
 
-VARIANTS: Mapping[str, Variant] = {variant.id: variant for variant in _variants}
+VARIANTS: Mapping[str, Variant] = {
+    variant.id: variant for variant in (*_variants.variants, *TRANSPORT_VARIANTS)
+}
 """Every tolerated variant."""
