@@ -94,7 +94,7 @@ bench-client: $(BENCH)/.ready ## compare the performance of the client with its 
 bench-mock: $(READY) ## compare the mock server with Prism and a minimal app, in a few minutes
 	@$(RUN) python -m bench.mock
 
-mutants: $(READY) ## run the contract tests on over 100 mutants of the mock, and show which are detected
+mutants: $(READY) ## run the contract tests on all mutants of the mock, and show which are detected
 	@$(RUN) python -m tests.faults
 
 hostile: $(READY) ## run the contract tests on servers that misbehave, and check how they end

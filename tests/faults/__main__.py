@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ import click
 
 from tests.faults.catalogue import chosen
 from tests.faults.mutant import CLASSES, Mutant
-from tests.faults.results import Result, alarms, enough, line, summary, table
+from tests.faults.results import Result, alarms, enough, line, summary, table, written_table
 from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
 from tests.faults.variants import VARIANTS
 from tests.values import ROOT
@@ -88,6 +89,18 @@ _R = TypeVar("_R")
     default=ROOT / "reports" / "mutants.json",
     help="File to write the results to.  [default: reports/mutants.json]",
 )
+@click.option(
+    "--page",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Markdown page in which to replace the measured table, such as docs/mutants.md.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "default"]),
+    default="default",
+    show_default=True,
+    help="Profile of the runs on variants.",
+)
 def main(
     *,
     patterns: tuple[str, ...],
@@ -102,6 +115,8 @@ def main(
     limit: float,
     contract: str | None,
     report: Path,
+    page: Path | None,
+    profile: str,
 ) -> None:
     """Run the contract tests on each mutant of the mock.
 
@@ -110,7 +125,7 @@ def main(
     """
     command = tuple(shlex.split(contract)) if contract else CONTRACT
     if variants:
-        sys.exit(_run_variants(patterns, command, seed, runs, workers, limit))
+        sys.exit(_run_variants(patterns, command, seed, runs, workers, limit, profile))
     try:
         mutants = chosen(patterns, kinds)
     except LookupError as error:
@@ -133,6 +148,10 @@ def main(
     results.sort(key=lambda result: order.index(result.mutant.id))
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(summary(results, seed=seed), indent=2, ensure_ascii=False))
+    if page is not None:
+        today = datetime.now(UTC).date().isoformat()
+        text = page.read_text(encoding="utf-8")
+        page.write_text(written_table(text, results, seed=seed, date=today), encoding="utf-8")
     click.echo(table(results))
     sys.exit(0 if enough(results, total=total / 100, each=each / 100) else 1)
 
@@ -144,6 +163,7 @@ def _run_variants(
     runs: int,
     workers: int,
     limit: float,
+    profile: str,
 ) -> int:
     """Run the variants and return the exit status, 0 if there was no alarm."""
     unknown = set(patterns) - set(VARIANTS)
@@ -160,7 +180,13 @@ def _run_variants(
         name, run_seed = item
         with tempfile.TemporaryDirectory(prefix="variant-") as folder:
             trial = run(
-                name, Path(folder), seed=run_seed, variant=True, contract=contract, limit=limit
+                name,
+                Path(folder),
+                seed=run_seed,
+                variant=True,
+                contract=contract,
+                limit=limit,
+                profile=profile,
             )
         return name, run_seed, trial
 

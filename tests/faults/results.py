@@ -10,7 +10,11 @@ from typing import Any
 from tests.faults.mutant import CLASSES, Mutant
 from tests.faults.trial import BROKEN, KEPT, Trial
 
-__all__ = ["Result", "alarms", "enough", "line", "rate", "summary", "table"]
+__all__ = ["Result", "alarms", "enough", "line", "rate", "summary", "table", "written_table"]
+
+_WIDTH = max(map(len, CLASSES))
+_BEGIN, _END = "<!-- measured -->\n", "<!-- end -->\n"
+"""The marks around the table in the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def line(result: Result) -> str:
     trial = result.trial
     by = f"by {trial.violations[0]}" if trial.violations else "without a summary"
     verdict = f"killed {by}" if result.killed else f"SURVIVED: {result.reason}"
-    return f"{result.seconds:6.1f} s  {result.mutant.kind:10}  {result.mutant.id}: {verdict}"
+    return f"{result.seconds:6.1f} s  {result.mutant.kind:{_WIDTH}}  {result.mutant.id}: {verdict}"
 
 
 def table(results: Sequence[Result]) -> str:
@@ -79,6 +83,31 @@ def table(results: Sequence[Result]) -> str:
         for result in survivors
     ]
     return "\n".join(lines)
+
+
+def written_table(page: str, results: Sequence[Result], *, seed: int, date: str) -> str:
+    """Return a Markdown page with the kill rates between its marks.
+
+    Raises `ValueError` if the page has no marks.
+    """
+    head, begin, rest = page.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"the page lacks {_BEGIN.strip()} or {_END.strip()}")
+    times = [result.seconds for result in results if result.killed]
+    median = f", first violation after {statistics.median(times):.1f} s (median)" if times else ""
+    lines = [
+        f"Measured on {date} with the profile `default` and the seed {seed}{median}:",
+        "",
+        "| class | killed | of |",
+        "|---|---|---|",
+    ]
+    for name, of_class in [*_by_class(results), ("all", results)]:
+        lines.append(f"| {name} | {sum(each.killed for each in of_class)} | {len(of_class)} |")
+    survivors = [result for result in results if not result.killed]
+    lines += ["", "Survivors:" if survivors else "No mutant survived.", ""]
+    lines += [f"- `{each.mutant.id}`: {each.mutant.description}" for each in survivors]
+    return head + begin + "\n".join(lines).rstrip("\n") + "\n" + end + tail
 
 
 def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:
@@ -129,7 +158,7 @@ def _by_class(results: Sequence[Result]) -> Iterator[tuple[str, list[Result]]]:
 
 def _share(name: str, results: Sequence[Result]) -> str:
     killed = sum(result.killed for result in results)
-    return f"{name:10}  {killed:3} of {len(results):3} killed  {rate(results):6.1%}"
+    return f"{name:{_WIDTH}}  {killed:3} of {len(results):3} killed  {rate(results):6.1%}"
 
 
 def _percentile(times: Sequence[float], share: float) -> float:

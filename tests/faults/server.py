@@ -9,6 +9,7 @@ import click
 
 from siteassist_mock.http.server import base_url, listen, make_server
 from tests.faults.catalogue import MUTANTS
+from tests.faults.mutant import CLASSES
 from tests.faults.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
 
 
 def _mutants() -> str:
-    width = max(map(len, MUTANTS))
+    width, kinds = max(map(len, MUTANTS)), max(map(len, CLASSES))
     return "\n".join(
-        f"{mutant.kind:10}  {mutant.id:{width}}  {'rare' if mutant.rare else '    '}"
+        f"{mutant.kind:{kinds}}  {mutant.id:{width}}  {'rare' if mutant.rare else '    '}"
         f"  {mutant.description}  [{mutant.evidence}]"
         for mutant in MUTANTS.values()
     )

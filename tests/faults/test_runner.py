@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -25,8 +26,8 @@ from tests.faults import server, trial
 from tests.faults.__main__ import main
 from tests.faults.catalogue import MUTANTS
 from tests.faults.results import Result as Judged
-from tests.faults.results import enough, summary, table
-from tests.faults.trial import Trial, Violation, running
+from tests.faults.results import enough, summary, table, written_table
+from tests.faults.trial import BROKEN, KEPT, Trial, Violation, running
 from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, ROOT
 
@@ -91,9 +92,9 @@ def test_output_and_report_list_killed_and_surviving_mutants(tmp_path: Path) -> 
     """The output and the report have the result of each mutant, and describe the survivors."""
     done = invoke(tmp_path, "no-token-me", "done-twice")
     assert 1 == done.exit_code, done.output
-    assert "auth        no-token-me: killed by token_needed in getMe (model)" in done.output
-    assert "stream      done-twice: SURVIVED: found nothing" in done.output
-    assert "total         1 of   2 killed   50.0%" in done.output
+    assert "auth          no-token-me: killed by token_needed in getMe (model)" in done.output
+    assert "stream        done-twice: SURVIVED: found nothing" in done.output
+    assert "total           1 of   2 killed   50.0%" in done.output
     assert "first violation: median 0.2 s, 90th percentile 0.2 s" in done.output
     assert MUTANTS["done-twice"].description in done.output.partition("survivors:")[2]
     written = report(tmp_path)
@@ -302,3 +303,35 @@ def test_server_lists_all() -> None:
     variants = CliRunner().invoke(server.main, ["--list", "--variant"]).output
     assert "charset " in variants
     assert "done-twice" not in variants
+
+
+def test_page_gets_the_measured_table(tmp_path: Path) -> None:
+    """The table between the marks of a page is replaced, and the rest of the page is kept."""
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\n<!-- measured -->\nold\n<!-- end -->\n\nThe end.\n")
+    found, missed = MUTANTS["no-token-me"], MUTANTS["no-done"]
+    text = written_table(
+        page.read_text(),
+        [
+            Judged(found, Trial(BROKEN, 3.0, 1.2)),
+            Judged(missed, Trial(KEPT, 9.0)),
+        ],
+        seed=7,
+        date="2026-01-02",
+    )
+    head, table, tail = re.split("<!-- .* -->\n", text)
+    assert ("# Title\n\n", "\nThe end.\n") == (head, tail)
+    assert table.startswith(
+        "Measured on 2026-01-02 with the profile `default` and the seed 7, first violation"
+        " after 1.2 s (median):\n"
+    )
+    assert "| auth | 1 | 1 |\n| stream | 0 | 1 |\n| all | 1 | 2 |\n" in table
+    assert table.endswith(f"Survivors:\n\n- `no-done`: {missed.description}\n")
+    assert text == written_table(
+        text,
+        [Judged(found, Trial(BROKEN, 3.0, 1.2)), Judged(missed, Trial(KEPT, 9.0))],
+        seed=7,
+        date="2026-01-02",
+    )
+    with pytest.raises(ValueError, match="lacks <!-- measured -->"):
+        written_table("# Title", [], seed=7, date="2026-01-02")

@@ -16,7 +16,17 @@ from typing import Any
 
 from tests.values import API_KEY, ROOT
 
-__all__ = ["CONTRACT", "LIMIT_SECONDS", "Trial", "Violation", "run", "running", "stop"]
+__all__ = [
+    "BROKEN",
+    "CONTRACT",
+    "KEPT",
+    "LIMIT_SECONDS",
+    "Trial",
+    "Violation",
+    "run",
+    "running",
+    "stop",
+]
 
 CONTRACT = (sys.executable, "-m", "siteassist_contract")
 """The command of the contract tests."""
@@ -101,6 +111,7 @@ def run(
     variant: bool = False,
     contract: Sequence[str] = CONTRACT,
     limit: float = LIMIT_SECONDS,
+    profile: str = "default",
 ) -> Trial:
     """Run the contract tests on the server ``name``, with their reports in ``reports``.
 
@@ -108,7 +119,7 @@ def run(
     It is stopped after ``limit`` seconds.
     """
     with running(name, variant=variant) as url:
-        command = [*contract, url, "--api-key", API_KEY, "--profile", "default"]
+        command = [*contract, url, "--api-key", API_KEY, "--profile", profile]
         command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
         begun = time.monotonic()
         output = reports / "output.txt"
