@@ -142,6 +142,8 @@ class Findings:
     """Whether to raise `ViolationError` for a violation that is not yet minimised."""
     settled: set[str] = field(default_factory=set)
     """The keys of violations that are minimised."""
+    notes: dict[str, None] = field(default_factory=dict)
+    """Remarks on behaviour that the documents leave open, in order, each once."""
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
         """Count an exchange, and apply the rules that every answer must keep.
@@ -244,6 +246,10 @@ class Findings:
     def prevent(self, rule: str, operation: str, reason: str) -> None:
         """Record the reason why ``rule`` could not be tested."""
         self.prevented[rule, operation] = reason
+
+    def note(self, text: str) -> None:
+        """Add a remark to the report, which does not count against the server."""
+        self.notes[text] = None
 
     def add(self, found: Violation) -> None:
         """Add a violation.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from siteassist_contract.checks import streams
+from siteassist_contract.checks import sizes, streams, texts
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.derived import DERIVED
@@ -25,7 +25,7 @@ from siteassist_contract.rules import EVERY_ANSWER, MESSAGES, REFUSALS, RULES
 from siteassist_spec import Operation
 
 RANDOM = "random steps of two visitors"
-FIRST_PASS = 300
+FIRST_PASS = 330
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 _SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
@@ -93,8 +93,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=656 + 2 * size.messages + 8 * size.conversations,
-        answers=53 + size.messages + size.conversations,
+        plain=1065 + 2 * size.messages + 8 * size.conversations,
+        answers=60 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 
 
@@ -123,7 +123,7 @@ def first(context: CheckContext) -> Iterator[Step]:
     yield from _refusals(context)
     if gentle:
         yield from _streams(context)
-    for words, check, rules in DERIVED:
+    for words, check, rules in (*DERIVED, *texts.CHECKS, *sizes.CHECKS):
         yield Step(BEHAVIOUR, words, partial(check, context), rules)
     yield from _journeys(context)
 
@@ -131,7 +131,12 @@ def first(context: CheckContext) -> Iterator[Step]:
 def further(context: CheckContext, size: Size) -> Iterator[Step]:
     """Yield the steps that test more values, longer conversations and longer lists."""
     context.size = size
-    for step in chain(_refusals(context), _streams(context), _journeys(context, repeated=True)):
+    kinds = (
+        Step(BEHAVIOUR, words, partial(check, context), rules)
+        for words, check, rules in (*texts.CHECKS, *sizes.CHECKS)
+    )
+    steps = chain(_refusals(context), _streams(context), _journeys(context, repeated=True), kinds)
+    for step in steps:
         yield replace(step, words=f"{step.words}, in full")
 
 

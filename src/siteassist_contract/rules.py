@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from siteassist_contract.checks.bounds import has_bounds
 from siteassist_contract.checks.generated import fitting_answers
+from siteassist_contract.checks.text_fields import shows_text, takes_text
 from siteassist_contract.description import CLOSING, operations, takes_feedback, takes_key
 from siteassist_spec import Operation
 
@@ -298,6 +299,17 @@ RULES: dict[str, Rule] = {
         takes_feedback,
     ),
     "feedback-alone": Rule("Feedback changes no other message.", "F-feedback", takes_feedback),
+    # Texts
+    "texts-accepted": Rule(
+        "A text of any characters is accepted, in each field that takes a text.",
+        "openapi.yaml, O-20, O-21",
+        takes_text,
+    ),
+    "texts-kept": Rule(
+        "A text comes back code point for code point, wherever it shows.",
+        "P2, P4, F-messages, O-20, O-21",
+        shows_text,
+    ),
     # Isolation
     "isolation": Rule(
         "No visitor can read or change another visitor's data: 403 or 404.",
@@ -394,6 +406,14 @@ MESSAGES = STREAMS | {
 """The rules that a conversation with messages tests."""
 LISTS = MESSAGES | {"list-own", "list-total", "list-order", "last-message", "own-list"}
 """The rules that lists of conversations test."""
+TEXTS = STREAMS | {
+    "device-status",
+    "device-visitor",
+    "stored-answer",
+    "texts-accepted",
+    "texts-kept",
+}
+"""The rules that hard texts test."""
 GENERATED = EVERY_ANSWER | {
     "bounds",
     "fits-request",

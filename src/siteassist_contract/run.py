@@ -195,6 +195,7 @@ class Run:
         finally:
             self._recorder.close()
         outcome.requests = self._recorder.requests
+        outcome.notes += self.findings.notes
         if lost := self._recorder.lost:
             noun = "request was" if lost == 1 else "requests were"
             outcome.notes.append(f"{lost} {noun} lost by the server or the network, and sent again")

@@ -32,6 +32,13 @@ _ESCAPE = re.compile(
     rb"|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
 """An escape in JSON; the group is half of a surrogate pair."""
+LONGEST_TEXT = 2000
+"""Maximum length of a text without a documented maximum that must be accepted: O-21."""
+LARGE = (400, 413, 422)
+"""Statuses for a longer one: O-21."""
+TRIMMED = "The server removes white space around texts, which no document rules out (O-20)."
+_TRIMMED_TOO = "\ufeff"
+"""A character that JavaScript removes around a text, though it is no white space to Unicode."""
 CREATED = 201
 ACCEPTED = range(200, 300)
 
@@ -94,6 +101,8 @@ class Memory:
             return False
         if any(_free_parameters(exchange)):
             return True
+        if may_be_refused((exchange.body, list(sent_query(exchange.url).values()))):
+            return True
         match exchange.operation_id:
             case "sendMessage":  # O-3
                 return str(exchange.path.get("conversationId")).lower() in self.closed
@@ -107,6 +116,55 @@ class Memory:
 def is_own_message(item: object) -> bool:
     """Whether an item is a message of a visitor, which a server may refuse to rate: O-18."""
     return isinstance(item, Mapping) and item.get("role") == "user"
+
+
+def may_be_refused(value: Any) -> bool:
+    """Whether a value contains a text that a server may refuse: O-20.
+
+    Such a text has characters that no encoding, database or protocol has to take, or it consists
+    of white space, of which a server that trims texts leaves nothing.
+    """
+    match value:
+        case str():
+            return any(map(_is_odd, value)) or bool(value and not value.strip())
+        case dict():
+            return any(may_be_refused(item) for item in value.values())
+        case list() | tuple():
+            return any(map(may_be_refused, value))
+    return False
+
+
+def same_text(sent: str, shown: object) -> bool:
+    """Whether ``shown`` is the text that was sent: O-20."""
+    if not isinstance(shown, str):
+        # A server that trims texts may take white space for no text.
+        return shown is None and bool(sent) and not _trimmed(sent)
+    return shown in (sent, _without_halves(sent)) or is_trimmed(sent, shown)
+
+
+def is_trimmed(sent: str, shown: object) -> bool:
+    """Whether ``shown`` is a text that was sent, without white space around it: O-20."""
+    if not isinstance(shown, str) or shown == sent:
+        return False
+    begin = sent.find(shown)
+    return begin >= 0 and not _trimmed(sent[:begin] + sent[begin + len(shown) :])
+
+
+def _trimmed(text: str) -> str:
+    return text.replace(_TRIMMED_TOO, "").strip()
+
+
+def _is_odd(character: str) -> bool:
+    """Whether a character is a control character, a noncharacter or half of a pair."""
+    number = ord(character)
+    control = (number < 0x20 and character not in "\t\n\r") or 0x7F <= number <= 0x9F
+    no_character = 0xFDD0 <= number <= 0xFDEF or number & 0xFFFE == 0xFFFE
+    return control or no_character or 0xD800 <= number <= 0xDFFF
+
+
+def _without_halves(text: str) -> str:
+    """Return a text with U+FFFD in place of each half of a surrogate pair."""
+    return "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text)
 
 
 def lasting(value: Any) -> Any:

@@ -13,8 +13,11 @@ from siteassist_contract.tolerance import (
     Memory,
     altered_query,
     encodable,
+    is_trimmed,
     may_be_accepted,
+    may_be_refused,
     respelled,
+    same_text,
     sent_query,
 )
 
@@ -235,3 +238,59 @@ def test_query_keeps_repeated_and_empty_values() -> None:
     """The query is read with repeated, empty and percent-encoded values."""
     url = "http://h/v2/x?a=1&a=2&b=&c=%20+%C3%BC"
     assert {"a": ["1", "2"], "b": [""], "c": ["  ü"]} == sent_query(url)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\x00b", "\x1b[31m", "\x7f", "\x85", "\ud83d", "a\ufffe", "\U0010ffff", "\ufdd0", " \n"],
+)
+def test_text_with_odd_characters_may_be_refused(text: str) -> None:
+    """O-20: control characters, noncharacters, halves of characters, and white space alone."""
+    assert may_be_refused(text)
+    assert may_be_refused({"a": [{"b": text}]})
+    body = {"content": "x", "pageContext": {"title": text}}
+    assert Memory().may_be_refused(exchange("sendMessage", body=body, path={}))
+    assert not Memory().may_be_refused(exchange("sendMessage", body=body, path={}, status=409))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "a\tb\r\nc", "\ufeff", "\u2028x", "🎉", "\ue000", "\ufffd"]
+)
+def test_other_text_may_not_be_refused(text: str) -> None:
+    """A document that restricts no characters allows all others."""
+    assert not may_be_refused([text, 7, None, True, {"a": text}])
+
+
+def test_refused_control_character_in_a_query_is_tolerated() -> None:
+    """O-20 is about every field that takes a text."""
+    assert Memory().may_be_refused(exchange("search", query="q=a%00b"))
+    assert not Memory().may_be_refused(exchange("search", query="q=a%20b"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "same", "trimmed"),
+    [
+        ("a", "a", True, False),
+        (" a\n", "a", True, True),
+        (" a ", " a", True, True),
+        ("\ufeffa\u00a0", "a", True, True),
+        ("  ", "", True, True),
+        ("  ", None, True, False),
+        ("a", None, False, False),
+        ("a", "", False, False),
+        ("a", 7, False, False),
+        ("a b", "ab", False, False),
+        ("a", "a ", False, False),
+        ("a b ", "a", False, False),
+        ("a\ud83db", "a\ufffdb", True, False),
+        ("a\ud83db", "ab", False, False),
+        ("a\U0001f389b", "a\ufffd\ufffdb", False, False),
+        ("e\u0301", "\u00e9", False, False),
+    ],
+)
+def test_only_white_space_around_a_text_may_be_removed(
+    sent: str, shown: object, same: bool, trimmed: bool
+) -> None:
+    """O-20: half of a character may also become U+FFFD, for which there is no other text."""
+    assert same == same_text(sent, shown)
+    assert trimmed == is_trimmed(sent, shown)

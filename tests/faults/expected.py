@@ -85,7 +85,7 @@ EXPECTED: Sequence[Expectation] = tuple(
                 "getConversations read-back",
             ),
             ("close-again-409", "closeConversation closes-again", "409"),
-            ("whitespace-stripped", "sendMessage stored-message", ".*user: spaces around.*"),
+            ("lines-joined", "sendMessage stored-message", ".*user: .*"),
             ("text-selection-lost", "sendMessage stored-message", '.*"textSelection": null.*'),
             ("null-page-context-refused", "sendMessage accepted", "400"),
             ("answer-stored-otherwise", "sendMessage stored-answer", "1 messages, … assistant: .*"),

@@ -103,13 +103,6 @@ for _name, _description, _forget, _probe, _rare in (
 
 for _name, _description, _make, _said, _rare in (
     (
-        "whitespace-stripped",
-        "Spaces around a message are removed.",
-        str.strip,
-        "  Hi there \n",
-        True,
-    ),
-    (
         "lines-joined",
         "The lines of a message are joined.",
         lambda text: " ".join(text.split("\n")),

@@ -6,6 +6,7 @@ The contract tests must not report a violation on any of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -918,6 +919,34 @@ _add(
     lambda server: server.settings.update(stream_delay=0.02),
     lambda api: _streamed(api),
 )
+
+
+@_variant(
+    "texts-trimmed",
+    "White space around messages, pages and reasons of closing is removed.",
+    "O-20",
+    lambda api: _trims(api),
+)
+def _texts_trimmed(server: Server) -> None:
+    def trim(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: trim(item) for name, item in value.items()}
+        return value.strip() if isinstance(value, str) else value
+
+    def ask(exchange: Exchange) -> ASGIApp | None:
+        with contextlib.suppress(ValueError):  # the mock refuses it
+            exchange.request_body = json.dumps(trim(json.loads(exchange.request_body))).encode()
+        return None
+
+    server.before("sendMessage closeConversation", ask)
+
+
+def _trims(api: Api) -> None:
+    visitor = api.visitor()
+    conversation = visitor.talk("  Hi there \n")
+    _equal("Hi there", visitor.texts(conversation)[0])
+    visitor.close(conversation, " solved ")
+    _equal("solved", visitor.read(conversation)["closeReason"])
 
 
 def _in_capitals(value: str) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import description
+from siteassist_contract.checks.hard_values import filled, packs_for
+from siteassist_contract.checks.text_fields import is_free_text
 from siteassist_contract.description import API_KEY, credential_of, resolve
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_spec import Json, Operation, Parameter
@@ -26,10 +28,10 @@ _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
+HARD = "several hard texts"
+"""The description of a text from the catalogue of hard values."""
 PROBED = ("query", "header")
 """Places of parameters that have probes; ids in the path have their own rules."""
-_ODD = ("50% \"off\" 'now'; -- \\ <b>&amp;</b> {x} $y", "Grüße, Übergröße?", "🎉 emoji 👩‍👩‍👧")
-"""Valid texts that are often handled wrongly."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ def _parameter(request: RequestParts, parameter: Parameter) -> Iterator[Probe]:
             yield probe(_text(value), words, valid=valid)
     types = parameter.types
     # A header cannot contain all of these texts.
-    if in_query and _is_free_text(schema):
-        for text in _ODD:
-            yield probe(text, f"the text {text!r}", valid=True)
+    if in_query and is_free_text(schema):
+        hard = packs_for(schema.get("maxLength"), in_query=True)[0]
+        yield probe(hard.value, HARD, valid=True)
         yield probe("a\x00b", "a text with NUL", valid=None)
     if types & {"number", "integer"}:
         yield probe("ten", "not a number", valid=False)
@@ -145,9 +147,9 @@ def _values(
     for value, words, valid in _bounds(form):
         if not (credential_of(form) == API_KEY and valid):
             yield Probe(_with(request, steps, value), place, words, valid)
-    if _is_free_text(form):
-        for text in _ODD:
-            yield Probe(_with(request, steps, text), place, f"the text {text!r}", valid=True)
+    if is_free_text(form):
+        hard = packs_for(form.get("maxLength"), in_query=False)[0]
+        yield Probe(_with(request, steps, hard.value), place, HARD, valid=True)
         yield Probe(_with(request, steps, "a\x00b"), place, "a text with NUL", valid=None)
         if "maxLength" in form and "minLength" not in form:
             yield Probe(_with(request, steps, ""), place, "empty", valid=True)
@@ -198,14 +200,10 @@ def _bounds(schema: Json) -> Iterator[tuple[Any, str, bool | None]]:
     if "maxLength" in schema:
         yield "x" * schema["maxLength"], f"{schema['maxLength']} characters", True
         yield "ä" * schema["maxLength"], f"{schema['maxLength']} characters of two bytes", True
+        if credential_of(schema) is None:  # servers may restrict the characters of credentials
+            words = f"{schema['maxLength']} characters, half of them of two UTF-16 units"
+            yield filled(schema["maxLength"]), words, True
         yield "x" * (schema["maxLength"] + 1), f"more than {schema['maxLength']} characters", False
-
-
-def _is_free_text(schema: Json) -> bool:
-    """Whether a schema allows texts without restrictions on their content."""
-    plain = "string" in _types(schema) and not {"enum", "format", "const"} & set(schema)
-    # Servers may restrict the characters of keys and of devices.
-    return plain and credential_of(schema) is None
 
 
 def _types(schema: Json) -> set[str]:

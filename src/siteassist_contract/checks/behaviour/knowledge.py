@@ -23,7 +23,7 @@ _STEP = 100
 _QUERIES = 80
 """Maximum number of searches for single words."""
 _FEW_QUERIES = 8
-_WORD = re.compile(r"[^\W\d_]{4,40}")
+WORD = re.compile(r"[^\W\d_]{4,40}")
 """Words that are long enough to search for."""
 
 
@@ -229,7 +229,7 @@ def _search(reader: _Reader, key: str, most: int, vocabulary: str) -> None:
     # Words in the results lead to further results, such as products among pages.
     seen: set[str] = set()
     for _ in range(most):
-        new = [word for word in _WORD.findall(vocabulary.lower()) if word not in seen]
+        new = [word for word in WORD.findall(vocabulary.lower()) if word not in seen]
         if not new:
             return
         seen.add(new[0])

@@ -36,6 +36,7 @@ from siteassist_contract.checks.behaviour.journeys import (
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import ORDERS, Visitor
 from siteassist_contract.checks.context import SECOND, CheckContext
+from siteassist_contract.checks.hard_values import packs_for
 from siteassist_contract.findings import ViolationError
 from siteassist_contract.rules import LISTS
 from siteassist_contract.verdict import ContractBrokenError, InternalError
@@ -58,15 +59,21 @@ _MINIMISING = 8.0
 TESTED = LISTS | {"isolation", "unknown-not-found", "device-status", "device-visitor"}
 """The rules that random steps test."""
 
+(HARD,) = (pack.value for pack in packs_for(None, in_query=False))
+"""All hard texts in one, so that a single draw has each of them."""
+HARD_REASON = packs_for(256, in_query=False)[1].value
 CONTENT = st.one_of(
-    st.sampled_from(["x", "Hello", "How long does shipping take?", EMOJI, LONG, "\n", " pad "]),
+    st.sampled_from(
+        ["x", "Hello", "How long does shipping take?", EMOJI, LONG, "\n", " pad ", HARD]
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=60),
     st.integers(1, 10_000).map(lambda length: "longer " * (length // 7) + "x" * (length % 7)),
 )
 PAGE_CONTEXT = st.one_of(
     st.none(),
     st.fixed_dictionaries(
-        {}, optional={name: st.one_of(st.none(), st.just(text)) for name, text in PAGE.items()}
+        {},
+        optional={name: st.sampled_from([None, text, HARD]) for name, text in PAGE.items()},
     ),
 )
 
@@ -225,7 +232,9 @@ class RandomSteps(RuleBasedStateMachine):
     @precondition(any_conversation)
     @_step(
         pick=_PICK,
-        body=st.sampled_from([None, {}, {"closeReason": "Done 🎉"}, {"closeReason": "x" * 256}]),
+        body=st.sampled_from(
+            [None, {}, *({"closeReason": text} for text in ("Done 🎉", "x" * 256, HARD_REASON))]
+        ),
     )
     def close(self, pick: int, body: dict[str, Any] | None) -> None:
         """Close a conversation, which may be closed already."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import schemathesis
+from hypothesis.strategies import SearchStrategy, just
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
@@ -16,6 +17,7 @@ from siteassist_contract import description, tolerance
 from siteassist_contract.checks.generated import (
     emitter,
     fitting_answers,
+    hard_texts,
     query_parameters,
     rule_names,
     stream_checks,
@@ -73,6 +75,20 @@ def _reported(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise
 
     return call
+
+
+@schemathesis.hook
+@_reported
+def flatmap_body(context: schemathesis.HookContext, body: Any) -> SearchStrategy[Any]:
+    """Mix hard texts into generated bodies."""
+    return _mixed(context, body, in_query=False)
+
+
+@schemathesis.hook
+@_reported
+def flatmap_query(context: schemathesis.HookContext, query: Any) -> SearchStrategy[Any]:
+    """Mix hard texts into generated queries."""
+    return _mixed(context, query, in_query=True)
 
 
 @schemathesis.hook
@@ -191,6 +207,13 @@ def fitting_answer(
         # An answer that does not match the description proves nothing else.
         if faults and not _misfits(case, response):
             raise FaultError("; ".join(faults))
+
+
+def _mixed(context: schemathesis.HookContext, value: Any, *, in_query: bool) -> SearchStrategy[Any]:
+    if context.operation is None:
+        return just(value)
+    name: str = context.operation.definition.raw["operationId"]
+    return hard_texts.mixed_in(name, value, in_query=in_query)
 
 
 def _misfits(case: schemathesis.Case[Any], response: schemathesis.Response) -> list[str]:

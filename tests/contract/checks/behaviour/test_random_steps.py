@@ -148,7 +148,7 @@ def test_example_database_is_tried_first(
     """A later run with another seed finds a stored violation in fewer requests."""
     walking(loses_one_reason)
     at_first: list[int] = []
-    for seed in (1, 50):
+    for seed in (6, 50):
         context = make_context(shared)
         noted: list[int] = []
         monkeypatch.setattr(
