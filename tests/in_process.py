@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -26,13 +28,14 @@ class InProcess(httpx.BaseTransport):
     """A transport that runs an application in the caller's thread, until its next message.
 
     One event loop serves all requests: starting a loop and a thread for each of them takes
-    longer than the response.
+    longer than the response. Threads take turns.
     """
 
     def __init__(self, app: Starlette) -> None:
         """Create the loop; the transport owns the store of the application."""
         self._app = app
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._turn = threading.RLock()
 
     def close(self) -> None:
         """Cancel what still runs, and close the store of the application."""
@@ -42,19 +45,27 @@ class InProcess(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response as soon as its headers are sent; the body is streamed."""
         request.read()
-        body = _Body(self._app, request, self._runner.get_loop())
-        start = body.message()
+        with self._turn:
+            body = _Body(self._app, request, self._runner.get_loop(), self._turn)
+            start = body.message()
         assert start is not None, "the application sent no response"
-        return httpx.Response(start["status"], headers=start["headers"], stream=body)
+        # A server adds the date, which an application leaves to it.
+        headers = [*start["headers"], (b"date", formatdate(usegmt=True).encode())]
+        return httpx.Response(start["status"], headers=headers, stream=body)
 
 
 class _Body(httpx.SyncByteStream):
     """One call of an application, whose body is returned message by message."""
 
     def __init__(
-        self, app: ASGIApp, request: httpx.Request, loop: asyncio.AbstractEventLoop
+        self,
+        app: ASGIApp,
+        request: httpx.Request,
+        loop: asyncio.AbstractEventLoop,
+        turn: threading.RLock,
     ) -> None:
         self._loop = loop
+        self._turn = turn
         self._unread = [request.content]
         self._disconnected = asyncio.Event()
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -67,19 +78,21 @@ class _Body(httpx.SyncByteStream):
 
     def message(self) -> Message | None:
         """Return the next message, or None at the end; raise the error of the application."""
-        if self._messages.empty():
-            message = self._loop.run_until_complete(self._messages.get())
-        else:
-            message = self._messages.get_nowait()
-        if message is None:
-            self._loop.run_until_complete(self._task)
-        return message
+        with self._turn:
+            if self._messages.empty():
+                message = self._loop.run_until_complete(self._messages.get())
+            else:
+                message = self._messages.get_nowait()
+            if message is None:
+                self._loop.run_until_complete(self._task)
+            return message
 
     def close(self) -> None:
         """Disconnect, and let the application end."""
-        self._disconnected.set()
-        if not self._task.done():
-            self._loop.run_until_complete(self._task)
+        with self._turn:
+            self._disconnected.set()
+            if not self._task.done():
+                self._loop.run_until_complete(self._task)
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
         try:

@@ -134,9 +134,25 @@ def properties(operation: Operation) -> Json:
     return found
 
 
+def optional_names(operation: Operation) -> list[str]:
+    """Return the properties that the request's body may leave out."""
+    if operation.body is None:
+        return []
+    required = resolve(operation.body.schema).get("required", ())
+    return [name for name in properties(operation) if name not in required]
+
+
 def ends_object(operation: Operation) -> bool:
     """Whether an accepted request makes its object unusable for other requests."""
     return operation.method == "DELETE" or operation.operation_id == CLOSING
+
+
+def is_time(name: str) -> bool:
+    """Whether a property of an answer is a point in time.
+
+    The description gives times no format, only names: O-7.
+    """
+    return name.endswith("At")
 
 
 def page_query(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from siteassist_contract import description
-from siteassist_contract.checks import leaks
+from siteassist_contract.checks import leaks, server_clock
+from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
-from siteassist_contract.rules import RULES
+from siteassist_contract.rules import CLOCK, RULES
 
 SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
@@ -144,6 +145,8 @@ class Findings:
     """The keys of violations that are minimised."""
     notes: dict[str, None] = field(default_factory=dict)
     """Remarks on behaviour that the documents leave open, in order, each once."""
+    shown: ShownObjects = field(default_factory=ShownObjects)
+    """The objects in earlier answers."""
 
     def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
         """Count an exchange, and apply the rules that every answer must keep.
@@ -182,7 +185,7 @@ class Findings:
             words = "an error that reveals no internals of the server"
             self.judge(not found, "nothing-leaks", operation, words, "; ".join(found), history)
         faults = faults_of(exchange)
-        return self.judge(
+        described = self.judge(
             not faults,
             "described",
             operation,
@@ -191,6 +194,43 @@ class Findings:
             history,
             str(exchange.status),
         )
+        self._compare(exchange, history, described=described)
+        if described:
+            self._compare_times(exchange, history)
+        return described
+
+    def _compare(self, exchange: Exchange, history: Sequence[Exchange], *, described: bool) -> None:
+        """Compare the objects in an answer with earlier answers, and remember them."""
+        compared, differences = self.shown.compare(exchange, described=described)
+        if exchange.operation not in RULES["agreement"].operations:
+            return
+        for operation in (exchange.operation, *compared) if compared and not differences else ():
+            self.judge(True, "agreement", operation, "", "", history)
+        for each in differences:
+            earlier = each.earlier.exchange
+            # The answer about a new object is compared with all later ones.
+            wrong = exchange if earlier.method == "GET" else earlier
+            self.judge(
+                False,
+                "agreement",
+                wrong.operation,
+                each.expected,
+                each.actual,
+                compared_with(earlier, history),
+                each.name,
+            )
+
+    def _compare_times(self, exchange: Exchange, history: Sequence[Exchange]) -> None:
+        """Compare the times in an answer with the clock of the server."""
+        operation = exchange.operation
+        if operation not in RULES["server-clock"].operations:
+            return
+        wrong = server_clock.faults(exchange)
+        if wrong is None:
+            self.prevented.setdefault(("server-clock", operation), CLOCK)
+            return
+        words = "times that are not ahead of the `Date` of the answer"
+        self.judge(not wrong, "server-clock", operation, words, "; ".join(wrong[:3]), history)
 
     def judge(
         self,
@@ -308,6 +348,13 @@ class Findings:
                 known=key in self.known,
             )
         )
+
+
+def compared_with(earlier: Exchange, history: Sequence[Exchange]) -> list[Exchange]:
+    """Return a history that ends with two answers to compare, so that both are repeated."""
+    marked = replace(earlier, compared=True)
+    before = [marked if each is earlier else each for each in history]
+    return before if marked in before else [marked, *before]
 
 
 def faults_of(exchange: Exchange) -> list[str]:

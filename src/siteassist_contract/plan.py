@@ -6,15 +6,23 @@ further. Only then are the steps repeated in full, if they fit in the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from siteassist_contract.checks import sizes, streams, texts
+from siteassist_contract.checks import (
+    agreement,
+    overlap,
+    side_effects,
+    sizes,
+    streams,
+    texts,
+    times,
+)
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.checks.derived import DERIVED
+from siteassist_contract.checks.derived import DERIVED, DerivedCheck
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS
@@ -24,8 +32,17 @@ from siteassist_contract.profiles import FIRST, Profile, Size
 from siteassist_contract.rules import EVERY_ANSWER, MESSAGES, REFUSALS, RULES
 from siteassist_spec import Operation
 
+KINDS = (
+    *texts.CHECKS,
+    *sizes.CHECKS,
+    *agreement.CHECKS,
+    *side_effects.CHECKS,
+    *overlap.CHECKS,
+    *times.CHECKS,
+)
+"""The checks of each kind of question, which cross the rules with the description."""
 RANDOM = "random steps of two visitors"
-FIRST_PASS = 330
+FIRST_PASS = 490
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 _SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
@@ -93,8 +110,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=1065 + 2 * size.messages + 8 * size.conversations,
-        answers=60 + size.messages + size.conversations + sizes.number_of_messages(size),
+        plain=1704 + 2 * size.messages + 8 * size.conversations,
+        answers=97 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 
 
@@ -123,8 +140,7 @@ def first(context: CheckContext) -> Iterator[Step]:
     yield from _refusals(context)
     if gentle:
         yield from _streams(context)
-    for words, check, rules in (*DERIVED, *texts.CHECKS, *sizes.CHECKS):
-        yield Step(BEHAVIOUR, words, partial(check, context), rules)
+    yield from _derived(context, (*DERIVED, *KINDS))
     yield from _journeys(context)
 
 
@@ -132,10 +148,9 @@ def further(context: CheckContext, size: Size) -> Iterator[Step]:
     """Yield the steps that test more values, longer conversations and longer lists."""
     context.size = size
     kinds = (
-        Step(BEHAVIOUR, words, partial(check, context), rules)
-        for words, check, rules in (*texts.CHECKS, *sizes.CHECKS)
+        Step(BEHAVIOUR, words, partial(check, context), rules) for words, check, rules in KINDS
     )
-    steps = chain(_refusals(context), _streams(context), _journeys(context, repeated=True), kinds)
+    steps = chain(_refusals(context), _streams(context), kinds, _journeys(context, repeated=True))
     for step in steps:
         yield replace(step, words=f"{step.words}, in full")
 
@@ -159,6 +174,11 @@ def _refusals(context: CheckContext) -> Iterator[Step]:
         partial(check, None),
         EVERY_ANSWER | {"no-such-path"},
     )
+
+
+def _derived(context: CheckContext, checks: Iterable[DerivedCheck]) -> Iterator[Step]:
+    for words, check, rules in checks:
+        yield Step(BEHAVIOUR, words, partial(check, context), rules)
 
 
 def _streams(context: CheckContext) -> Iterator[Step]:

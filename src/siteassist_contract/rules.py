@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from siteassist_contract.checks import server_clock, shown_objects
 from siteassist_contract.checks.bounds import has_bounds
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.text_fields import shows_text, takes_text
-from siteassist_contract.description import CLOSING, operations, takes_feedback, takes_key
+from siteassist_contract.description import (
+    CLOSING,
+    operations,
+    optional_names,
+    takes_feedback,
+    takes_key,
+)
 from siteassist_spec import Operation
 
 Applies = Callable[[Operation], bool]
@@ -93,6 +100,24 @@ def _streams(operation: Operation) -> bool:
     return operation.stream is not None
 
 
+def _writes(operation: Operation) -> bool:
+    return operation.method != "GET"
+
+
+def _concerns_objects(operation: Operation) -> bool:
+    """Whether an operation concerns a visitor, or an object of one."""
+    shown = shown_objects.kinds(operation.operation_id)
+    return bool(shown or operation.owned) and (
+        operation.needs_token or operation.session_token is not None
+    )
+
+
+def _has_options(operation: Operation) -> bool:
+    """Whether a part of a request can be left out."""
+    optional = any(not each.required for each in operation.places("query"))
+    return optional or bool(optional_names(operation))
+
+
 def _either(*conditions: Applies) -> Applies:
     return lambda operation: any(applies(operation) for applies in conditions)
 
@@ -104,6 +129,7 @@ SLOW_STREAM = "a slow stream"
 OBJECT = "an object"
 GENTLE = "a server that is not in production"
 ACCEPTED = "an operation without accepted violations"
+CLOCK = "a clock to compare times with"
 
 GAPS = {
     KEY: "needs a publishable key: --api-key",
@@ -113,6 +139,7 @@ GAPS = {
     OBJECT: "no answer contained an object to request",
     GENTLE: "left out by the profile live",
     ACCEPTED: "a violation that the baseline accepts prevents the test",
+    CLOCK: "the server sends no `Date`, or no time with an offset (O-7)",
 }
 """The reason why a rule was not tested, by the missing requirement.
 
@@ -343,6 +370,39 @@ RULES: dict[str, Rule] = {
     "stream-incremental": Rule(
         "A stream is sent piece by piece, not all at once at its end.", "P2", _streams, SLOW_STREAM
     ),
+    # The same object in several places, refusals, overlap, time
+    "agreement": Rule(
+        "An object is the same in every answer that shows it, and only a request changes it.",
+        "P1, P5, F-list, F-messages, F-init, F-me, R-24, O-20",
+        shown_objects.shares_objects,
+    ),
+    "nothing-sticks": Rule(
+        "What one request contains has no effect on another request, which leaves it out.",
+        "P1, P2, P3, F-close, F-messages, O-23",
+        _has_options,
+    ),
+    "no-side-effects": Rule(
+        "A refused request changes nothing: no object, no time, no device.",
+        "F-status, F-init",
+        _writes,
+    ),
+    "overlap": Rule(
+        "Requests at the same time are answered like one after the other: nothing is lost,"
+        " doubled or mixed up, and closed stays closed.",
+        "P1, P4, F-init, F-messages, F-feedback, O-21",
+        _concerns_objects,
+    ),
+    "server-clock": Rule(
+        "No time is ahead of the server's own clock by more than a minute, and a new object has"
+        " the time of its request.",
+        "P1, F-list, F-messages, F-feedback, F-close, O-22",
+        server_clock.has_times,
+    ),
+    "own-times": Rule(
+        "A request moves the times of what it changes and no others; reading moves none.",
+        "P1, P4, F-list, F-feedback, O-22",
+        _Named("getConversation", "getMessages"),
+    ),
     # Knowledge
     "project-stable": Rule(
         "A key always belongs to the same project.", "F-project", _Named("getProject"), KEY
@@ -361,7 +421,10 @@ RULES: dict[str, Rule] = {
     ),
 }
 
-EVERY_ANSWER = frozenset({"answered", "no-server-error", "described", "accepted", "nothing-leaks"})
+EVERY_ANSWER = frozenset(
+    {"answered", "no-server-error", "described", "accepted", "nothing-leaks"}
+    | {"agreement", "server-clock"}
+)
 """The rules that every request tests."""
 REFUSALS = EVERY_ANSWER | {
     "token-required",

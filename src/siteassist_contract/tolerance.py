@@ -27,6 +27,8 @@ CLOSED = (200, 202, 400, 403, 404, 409, 422)
 """Statuses for a message to a closed conversation: O-3."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
+PICTURES = ("avatarUrl", "image")
+"""Addresses of pictures of people."""
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)"
@@ -165,6 +167,24 @@ def _is_odd(character: str) -> bool:
 def _without_halves(text: str) -> str:
     """Return a text with U+FFFD in place of each half of a surrogate pair."""
     return "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text)
+
+
+def changes_alone(shown: Mapping[str, Any]) -> bool:
+    """Whether an object may change without a request.
+
+    An assistant writes an answer that is being streamed, a human agent a conversation.
+    """
+    return shown.get("status") == "streaming" or shown.get("isHumanHandled") is True
+
+
+def is_picture(name: str) -> bool:
+    """Whether a property is the address of a picture, whose query a server may sign anew: O-20."""
+    return name in PICTURES
+
+
+def is_settled(shown: Mapping[str, Any]) -> bool:
+    """Whether a message is finished, so that only feedback changes it."""
+    return shown.get("status") in ("complete", "error")
 
 
 def lasting(value: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from siteassist_contract.checks import derived, streams, texts
+from siteassist_contract import plan
+from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
@@ -67,7 +68,7 @@ def event_streams(context: CheckContext) -> None:
 CHECKS: Mapping[str, Check] = {
     "refusals": refusals,
     "event streams": event_streams,
-    **{words: check for words, check, _ in (*derived.DERIVED, *texts.CHECKS)},
+    **{words: check for words, check, _ in (*derived.DERIVED, *plan.KINDS)},
     **{journey.words: journey.run for journey in journeys.JOURNEYS},
 }
 """The fixed checks, by name."""

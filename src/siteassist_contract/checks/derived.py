@@ -8,7 +8,7 @@ The journeys test the further promises of the documents.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
@@ -46,7 +46,9 @@ def check_isolation(context: CheckContext) -> None:
         checks.own_list(operations()[name], stranger)
 
 
-DERIVED: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+DerivedCheck: TypeAlias = tuple[str, Callable[[CheckContext], None], frozenset[str]]
+"""The words, the function and the rules of a check that is derived from the description."""
+DERIVED: tuple[DerivedCheck, ...] = (
     (
         "every operation",
         check_operations,

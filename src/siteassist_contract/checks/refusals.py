@@ -32,7 +32,7 @@ from siteassist_spec import Operation, Parameter
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 SUCCESS_ENDS = 300
 _MALFORMED = (*tolerance.REFUSALS, NOT_FOUND)
-_BAD_TOKENS = {
+BAD_TOKENS = {
     "no token": "",
     "a header without a token": "Bearer",
     "a made-up token": "Bearer made-up-token-that-nobody-gave",
@@ -42,8 +42,8 @@ _BAD_TOKENS = {
     "no scheme": f"{{{FIRST}}}",
     "a publishable key": f"Bearer {{{KEY_PLACE}}}",
 }
-_MALFORMED_BODIES = {"not JSON": b'{"content": ', "not UTF-8": b'{"content": "\xff"}'}
-_FEW_BAD_TOKENS = {words: _BAD_TOKENS[words] for words in ("no token", "a changed token")}
+MALFORMED_BODIES = {"not JSON": b'{"content": ', "not UTF-8": b'{"content": "\xff"}'}
+FEW_BAD_TOKENS = {words: BAD_TOKENS[words] for words in ("no token", "a changed token")}
 _T = TypeVar("_T")
 
 
@@ -146,7 +146,7 @@ class Refusals:
         return exchange
 
     def _tokens(self, request: RequestParts) -> None:
-        for words, credential in _BAD_TOKENS.items() if self._whole else _FEW_BAD_TOKENS.items():
+        for words, credential in BAD_TOKENS.items() if self._whole else FEW_BAD_TOKENS.items():
             if KEY_PLACE in credential and not self._context.has_key:
                 continue
             exchange = self._send(request, credential=credential)
@@ -186,7 +186,7 @@ class Refusals:
     def _malformed(self, request: RequestParts) -> None:
         rule = "malformed-refused"
         if request.described.body is not None:
-            for words, body in self._some(_MALFORMED_BODIES.items()):
+            for words, body in self._some(MALFORMED_BODIES.items()):
                 exchange = self._send(request, body)
                 self._judge(
                     exchange.status in tolerance.REFUSALS,
@@ -198,7 +198,7 @@ class Refusals:
                 )
         for parameter in request.described.places("path"):
             name = parameter.name
-            for value in self._some(_malformed_values(parameter)):
+            for value in self._some(malformed_values(parameter)):
                 exchange = self._send(request.changed(path={name: value}))
                 self._judge(
                     exchange.status in _MALFORMED,
@@ -291,6 +291,7 @@ def _object_of(request: RequestParts) -> tuple[str, ...]:
     return request.operation, *request.path.values()
 
 
-def _malformed_values(parameter: Parameter) -> tuple[str, ...]:
+def malformed_values(parameter: Parameter) -> tuple[str, ...]:
+    """Return values of a path parameter that are no ids."""
     uuid = parameter.resolved.get("format") == "uuid"
     return ("not-a-uuid", "1", "0" * 36) if uuid else ()

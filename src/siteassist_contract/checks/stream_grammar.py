@@ -13,7 +13,7 @@ R-10). After an `error` or an `abort` the stream may end in any way (O-15).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,13 @@ _SLOW = 0.5
 """Minimum duration of a stream, in seconds, for its timing to be judged."""
 _SPREAD = 0.05
 """Maximum share of that time in which the body of a buffered stream arrives."""
+_MANY_DELTAS = 20
+_BURST = 0.02
+"""Maximum time, in seconds, in which a model could not have written so many deltas."""
+_NEARLY_ALL = 0.8
+"""Minimum share of the bytes that arrive in that time at the end of a buffered stream."""
+_SILENCE = 0.5
+"""Minimum share of the duration in which nothing arrives before."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +102,27 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
     return parsed
 
 
-def held_back(seconds: float, first: float, deltas: int) -> bool | None:
+def held_back(
+    seconds: float, first: float, deltas: int, arrivals: Sequence[tuple[float, int]] = ()
+) -> bool | None:
     """Whether a stream was sent all at once; ``None`` if it was too fast to judge.
 
-    ``seconds`` is the duration of the answer, ``first`` the time until its first byte.
+    ``seconds`` is the duration of the answer, ``first`` the time until its first byte,
+    ``arrivals`` the time and the size of each chunk. A stream is held back as well if nearly all
+    of it arrives at once after a long silence, though its first bytes were early.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
-    return seconds - first < _SPREAD * seconds
+    if seconds - first < _SPREAD * seconds:
+        return True
+    if deltas < _MANY_DELTAS or not arrivals:
+        return False
+    begin = arrivals[-1][0] - _BURST
+    burst = sum(size for at, size in arrivals if at >= begin)
+    earlier = [at for at, _ in arrivals if at < begin]
+    silence = begin - earlier[-1] if earlier else 0.0
+    total = sum(size for _, size in arrivals)
+    return burst >= _NEARLY_ALL * total and silence >= _SILENCE * seconds
 
 
 class _Grammar:

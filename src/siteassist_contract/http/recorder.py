@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,12 @@ class Exchange:
     """Number of times that the request was lost with its connection before."""
     refusals: tuple[Exchange, ...] = field(default=(), repr=False)
     """The answers that refused the request for passing reasons before it was sent again."""
+    arrivals: tuple[tuple[float, int], ...] = field(default=(), repr=False, compare=False)
+    """The time, as in `first`, and the number of bytes of each chunk of the answer's body."""
+    together: int = 0
+    """The number of the group of requests that were sent at the same time; 0 for a single one."""
+    compared: bool = False
+    """Whether a violation compares the answer with that of the last exchange."""
 
     @property
     def refused(self) -> bool:
@@ -169,7 +175,10 @@ class Recorder(httpx.BaseTransport):
         ``watch`` is called before each request, ``on_exchange`` after each answer.
         ``network`` is the way to the server at ``base_url``, unless there is a ``transport``.
         """
-        network = network or Network()
+        self._network = network = network or Network()
+        self._base_url = base_url
+        self._transport = transport
+        self._owns_transport = True
         self._deadline = Deadline()
         self._inner = transport or network.transport(base_url, deadline=self._deadline)
         self._headers = network.headers
@@ -219,9 +228,36 @@ class Recorder(httpx.BaseTransport):
         headers = httpx.Headers(passed, encoding="utf-8")
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 
+    def branch(self, on_exchange: Callable[[Exchange, CallFacts], None]) -> Recorder:
+        """Return a recorder for another thread, with connections and a history of its own.
+
+        It limits no rate. `adopt` adds what it has recorded to this one.
+        """
+        branch = Recorder(
+            base_url=self._base_url,
+            network=self._network,
+            transport=self._transport,
+            on_exchange=on_exchange,
+            sleep=self._sleep,
+            waits_for=self._patience.statuses,
+        )
+        branch.until = self.until
+        branch._owns_transport = self._transport is None
+        return branch
+
+    def adopt(self, branch: Recorder, recorded: Iterable[tuple[Exchange, CallFacts]]) -> None:
+        """Add the requests of another recorder, and these exchanges of it."""
+        for name in ("requests", "answers", "lost", "waited"):
+            setattr(self, name, getattr(self, name) + getattr(branch, name))
+            setattr(branch, name, 0)
+        for exchange, facts in recorded:
+            self.history.append(exchange)
+            self._on_exchange(exchange, facts)
+
     def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
+        """Close the connections, unless they belong to another recorder."""
+        if self._owns_transport:
+            self._inner.close()
 
     def _exchange(self, request: httpx.Request) -> Exchange:
         """Send a request until it is answered, or until it was lost `TRIES` times in a row."""
@@ -275,12 +311,11 @@ class Recorder(httpx.BaseTransport):
         except httpx.TimeoutException:
             self._require_time(request, ends)
             raise
-        first, pieces, size, chunks = 0.0, 0, 0, []
+        size, chunks, arrivals = 0, list[bytes](), list[tuple[float, int]]()
         try:
             for chunk in response.stream:  # type: ignore[union-attr]  # blocking, since the transport is
                 if chunk:
-                    first = first or time.monotonic() - started
-                    pieces += 1
+                    arrivals.append((time.monotonic() - started, len(chunk)))
                     size += len(chunk)
                     chunks.append(chunk)
                 self._require_time(request, ends)
@@ -304,8 +339,9 @@ class Recorder(httpx.BaseTransport):
             headers={name.lower(): value for name, value in response.headers.items()},
             content=b"".join(chunks),
             seconds=time.monotonic() - started,
-            first=first,
-            pieces=pieces,
+            first=arrivals[0][0] if arrivals else 0.0,
+            pieces=len(arrivals),
+            arrivals=tuple(arrivals),
         )
 
     def _require_time(self, request: httpx.Request, ends: float) -> None:

@@ -29,6 +29,7 @@ class Session:
         self, base_url: str, recorder: Recorder, credential: str, token: str | None
     ) -> None:
         """Send requests over ``recorder`` with ``token``; ``credential`` is its name in reports."""
+        self._base_url = base_url
         self._base_path = urlsplit(base_url).path
         self.token = token
         self._recorder = recorder
@@ -42,6 +43,10 @@ class Session:
             transport=recorder,
             trust_env=False,
         )
+
+    def over(self, recorder: Recorder) -> Session:
+        """Return a session with the same credential that sends over another recorder."""
+        return Session(self._base_url, recorder, self._credential, self.token)
 
     def call(
         self,

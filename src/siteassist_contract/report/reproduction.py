@@ -38,6 +38,7 @@ KEY_PLACE = "key"
 _BINARY = "\0"
 """Placeholder for a body that is not text; no other body consists of this character alone."""
 _SUCCESS_ENDS = 300
+_SHOW = "print(answer.status_code, answer.text)"
 VISITORS = ("first", "second")
 """The names of a run's visitors, in reports, as variables and as placeholders for their tokens."""
 TOKEN_VARIABLES = {"first": "SITEASSIST_TOKEN", "second": "SITEASSIST_SECOND_TOKEN"}
@@ -83,16 +84,40 @@ class Renderer:
         for number, step in enumerate(steps):
             reads = names.read_from(number)
             last = number == len(steps) - 1
-            command = self._curl(step, names, option="-sSi" if last else "-sS")
-            if last or not reads:
+            if step.together:
+                yield from self._shell_together(steps, number, names)
+                continue
+            shown = (last or step.compared) and not reads
+            command = self._curl(step, names, option="-sSi" if shown else "-sS")
+            if not reads:
                 yield command
-            elif len(reads) == 1:
+            elif len(reads) == 1 and not step.compared:
                 (name, path) = reads[0]
                 yield f"{name}=$({command} | jq -r {_jq(path)})"
             else:
                 yield f"answer=$({command})"
+                if step.compared:
+                    yield "printf '%s\\n' \"$answer\""
                 for name, path in reads:
                     yield f"{name}=$(printf '%s' \"$answer\" | jq -r {_jq(path)})"
+
+    def _shell_together(
+        self, steps: Sequence[Exchange], number: int, names: _Names
+    ) -> Iterator[str]:
+        """Yield the command of a request that is sent at the same time as others.
+
+        The last of them waits for all, shows their answers, and reads ids from them.
+        """
+        group = _group(steps, number)
+        place = f"answer{number + 1}.json"
+        yield f"{self._curl(steps[number], names)} >{place} &"
+        if number != group[-1]:
+            return
+        yield "wait"
+        yield "cat " + " ".join(f"answer{each + 1}.json" for each in group)
+        for each in group:
+            for name, path in names.read_from(each):
+                yield f"{name}=$(jq -r {_jq(path)} answer{each + 1}.json)"
 
     def _curl(self, step: Exchange, names: _Names, *, option: str = "-sS") -> str:
         request = self._request(step)
@@ -138,11 +163,7 @@ class Renderer:
     def _python(self, steps: Sequence[Exchange], names: _Names) -> Iterator[str]:
         visitors = self._visitors(steps)
         reads_json = any(names.read_from(number) for number in range(len(steps)))
-        yield "import os"
-        if self._own_ca is not None:
-            yield "import ssl"
-        yield ""
-        yield "from siteassist import AuthenticatedClient, Client"
+        yield from self._imports(steps)
         yield ""
         yield f"BASE = {self.base_url!r}"
         way = "".join(f", {argument}" for argument in self._client_arguments())
@@ -158,12 +179,57 @@ class Renderer:
         if reads_json:
             yield ""
         for number, step in enumerate(steps):
-            reads = names.read_from(number)
-            last = number == len(steps) - 1
-            yield f"{'answer = ' if reads or last else ''}{self._call(step, names)}"
-            for name, path in [] if last else reads:
-                yield f"{name} = answer.json(){''.join(f'[{part!r}]' for part in path)}"
-        yield "print(answer.status_code, answer.text)"
+            if step.together:
+                yield from self._python_together(steps, number, names)
+            else:
+                shown = step.compared or number == len(steps) - 1
+                yield from self._python_alone(step, names.read_from(number), names, shown=shown)
+
+    def _imports(self, steps: Sequence[Exchange]) -> Iterator[str]:
+        yield "import os"
+        if self._own_ca is not None:
+            yield "import ssl"
+        if any(step.together for step in steps):
+            yield "from concurrent.futures import ThreadPoolExecutor"
+        yield ""
+        yield "from siteassist import AuthenticatedClient, Client"
+
+    def _python_alone(
+        self,
+        step: Exchange,
+        reads: Sequence[tuple[str, Path]],
+        names: _Names,
+        *,
+        shown: bool,
+    ) -> Iterator[str]:
+        call = self._call(step, names)
+        yield f"answer = {call}" if reads or shown else call
+        if shown:
+            yield _SHOW
+        for name, path in reads:
+            yield f"{name} = answer.json(){_keys(path)}"
+
+    def _python_together(
+        self, steps: Sequence[Exchange], number: int, names: _Names
+    ) -> Iterator[str]:
+        """Yield the lines that send several requests at the same time, for the last of them."""
+        group = _group(steps, number)
+        if number != group[-1]:
+            return
+        yield f"with ThreadPoolExecutor({len(group)}) as pool:"
+        yield "    calls = ["
+        for each in group:
+            lines = self._call(steps[each], names).splitlines()
+            lines = [f"pool.submit(lambda: {lines[0]}", *lines[1:]]
+            yield from (f"        {line}" for line in lines[:-1])
+            yield f"        {lines[-1]}),"
+        yield "    ]"
+        yield "answers = [call.result() for call in calls]"
+        yield "for answer in answers:"
+        yield f"    {_SHOW}"
+        for index, each in enumerate(group):
+            for name, path in names.read_from(each):
+                yield f"{name} = answers[{index}].json(){_keys(path)}"
 
     @property
     def _own_ca(self) -> str | None:
@@ -286,11 +352,27 @@ class _Names:
         return [(name, path) for name, (n, path) in self.sources.items() if n == number]
 
 
+def _group(steps: Sequence[Exchange], number: int) -> list[int]:
+    """Return the numbers of the steps that are sent at the same time as step ``number``."""
+    together = steps[number].together
+    return [n for n, step in enumerate(steps) if step.together == together]
+
+
+def _keys(path: Path) -> str:
+    """Return a path as Python subscripts."""
+    return "".join(f"[{part!r}]" for part in path)
+
+
 def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """Return the exchanges that the last of ``exchanges`` depends on, and the last one."""
+    """Return the exchanges that the last of ``exchanges`` depends on, and the last one.
+
+    Those that a violation compares with the last one are kept, and so are all requests that were
+    sent at the same time as a kept one.
+    """
     last = exchanges[-1]
     kept = [last]
     needed = _ids(last)
+    groups = {last.together} - {0}
     lists = last.operation == "getConversations"
     earlier = list(zip(exchanges, _first_made(exchanges), strict=True))[:-1]
     for exchange, made in reversed(earlier):
@@ -298,9 +380,11 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
         changes = changes and exchange.status < _SUCCESS_ENDS
         ids = _ids(exchange)
         concerns = bool(ids & needed) or (lists and exchange.credential == last.credential)
-        if (changes and concerns) or made & needed:
+        wanted = exchange.compared or exchange.together in groups
+        if wanted or (changes and concerns) or made & needed:
             kept.append(exchange)
             needed |= ids
+            groups |= {exchange.together} - {0}
     return kept[::-1]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import description
+from siteassist_contract import description, plan
 from siteassist_contract.checks import derived
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
@@ -130,7 +130,7 @@ def found(handler: Deleting, mock: InProcess, make_context: MakeContext) -> Chec
     mock.fault = handler
     context = make_context(mock)
     refuse(context)
-    for _, check, _ in derived.DERIVED:
+    for _, check, _ in (*derived.DERIVED, *plan.KINDS):
         check(context)
     for journey in journeys.JOURNEYS:
         journey.run(context)
@@ -158,7 +158,9 @@ def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) ->
         "isolation",
         "malformed-refused",
         "no-server-error",
+        "no-side-effects",
         "nothing-leaks",
+        "overlap",
         "token-checked",
         "token-required",
         "unknown-not-found",

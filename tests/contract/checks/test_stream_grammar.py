@@ -595,3 +595,27 @@ def test_buffered_stream_is_recognised(
 ) -> None:
     """Only a slow stream of several pieces shows whether it was sent at once or gradually."""
     assert expected is held_back(seconds, first, deltas)
+
+
+EVEN = tuple((number / 10, 100) for number in range(1, 11))
+BURST = ((0.1, 100), *((1.0 + number / 1000, 100) for number in range(9)))
+
+
+@pytest.mark.parametrize(
+    ("deltas", "arrivals", "expected"),
+    [
+        (20, EVEN, False),
+        (20, BURST, True),
+        (19, BURST, False),
+        (20, ((0.1, 1000), *BURST[1:]), False),
+        (20, ((0.1, 100), (0.6, 100), *BURST[1:]), False),
+        (20, ((0.1, 100), *((0.9 + number / 100, 100) for number in range(10))), False),
+        (20, (), False),
+    ],
+    ids=["even", "burst", "few deltas", "most came early", "no silence", "fast model", "unknown"],
+)
+def test_burst_is_recognised(
+    deltas: int, arrivals: tuple[tuple[float, int], ...], expected: bool
+) -> None:
+    """A stream whose first bytes alone come early is held back, a fast one is not."""
+    assert expected is held_back(1.01, 0.1, deltas, arrivals)

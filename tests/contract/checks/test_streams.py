@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 
 class Slow(httpx.SyncByteStream):
-    """A body that takes a second, either before its start or between its chunks."""
+    """A body that takes a second: before its start or its second chunk, or between all chunks."""
 
-    def __init__(self, clock: Clock, content: bytes, *, held_back: bool) -> None:
+    def __init__(self, clock: Clock, content: bytes, *, held_back: bool, after: int = 0) -> None:
         self._clock = clock
         self._content = content
         self._held_back = held_back
+        self._after = after
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in ten chunks."""
         size = len(self._content) // 10 + 1
-        for begin in range(0, len(self._content), size):
-            if begin == 0 or not self._held_back:
+        for number, begin in enumerate(range(0, len(self._content), size)):
+            if number == self._after or not self._held_back:
                 self._clock.sleep(1.0 if self._held_back else 0.1)
             yield self._content[begin : begin + size]
 
@@ -94,3 +95,21 @@ def test_production_gets_few_streams(
     assert streamed == len(sent)
     assert 1 == context.findings.tested["stream-incremental", "sendMessage"]
     assert held_back == ("sendMessage stream-incremental" in context.findings.violations)
+
+
+def test_stream_with_an_early_beginning_is_a_violation(
+    make_mock: MakeMock, clock: Clock, make_context: MakeContext
+) -> None:
+    """A stream is held back although its first bytes arrive early."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return answer
+        slow = Slow(clock, answer.content, held_back=True, after=1)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=slow)
+
+    context = make_context(make_mock(fault, now=clock.time))
+    streams.send_messages(context)
+    violation = context.findings.violations["sendMessage stream-incremental"]
+    assert "only the first bytes before the end" in violation.actual

@@ -93,3 +93,16 @@ def went_back(before: object, after: object) -> bool:
     """Whether a timestamp is earlier than a previous one; False if either cannot be parsed."""
     early, late = moment(before), moment(after)
     return early is not None and late is not None and late < early
+
+
+def advanced(before: str, after: str) -> bool:
+    """Whether a timestamp has advanced.
+
+    Equal times pass if one of them has whole seconds only. All times pass if one of them
+    cannot be parsed.
+    """
+    early, late = moment(before), moment(after)
+    if early is None or late is None:
+        return True  # O-7
+    fine = "." in before and "." in after
+    return early < late if fine else early <= late

@@ -22,6 +22,7 @@ from siteassist_contract.checks import stream_grammar
 from siteassist_contract.checks.behaviour.model import (
     KnownConversation,
     KnownMessage,
+    advanced,
     answer_text,
     moment,
     went_back,
@@ -301,7 +302,7 @@ class Visitor:
         A single stream may be held back by chance, so three in a row make a violation. One
         that is not held back shows that the server sends piece by piece.
         """
-        held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas)
+        held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas, exchange.arrivals)
         if held is None:
             self._findings.prevent("stream-incremental", exchange.operation, SLOW_STREAM)
             return
@@ -312,8 +313,9 @@ class Visitor:
                 not all(seen[-MOST_HELD_BACK:]),
                 "stream-incremental",
                 exchange.operation,
-                "the first event long before the last one",
-                f"no byte before the end, after {exchange.seconds:.1f} s, three times in a row",
+                "the events over the whole length of the stream",
+                f"{_arrival(exchange)} the end, after {exchange.seconds:.1f} s, three times in a"
+                " row",
             )
 
     def needs_stream(self, operation: str) -> bool:
@@ -372,7 +374,7 @@ class Visitor:
         if not self.read(known):
             return
         self._judge(
-            _moved(interaction, known.last_interaction_at),
+            advanced(interaction, known.last_interaction_at),
             "last-interaction",
             "getConversation",
             f"later than {interaction}",
@@ -920,6 +922,12 @@ class Visitor:
         return self._findings.judge(kept, rule, operation, expected, actual, self._history)
 
 
+def _arrival(exchange: Exchange) -> str:
+    """Return how a stream arrived that was held back."""
+    early = exchange.arrivals and exchange.first < exchange.seconds / 2
+    return "only the first bytes before" if early else "no byte before"
+
+
 def _path(known: KnownConversation) -> dict[str, str]:
     return {"conversationId": known.id}
 
@@ -955,19 +963,6 @@ def _is_made_up(limit: int | None, offset: int | None) -> bool:
     They are computed from the number of known objects, which a refusal may have made 0.
     """
     return (limit is not None and limit < 1) or (offset is not None and offset < 0)
-
-
-def _moved(before: str, after: str) -> bool:
-    """Whether a timestamp has advanced.
-
-    Equal times pass if one of them has whole seconds only. All times pass if one of them
-    cannot be parsed.
-    """
-    early, late = moment(before), moment(after)
-    if early is None or late is None:
-        return True  # O-7
-    fine = "." in before and "." in after
-    return early < late if fine else early <= late
 
 
 def _runs(items: Sequence[Json], field: str) -> list[Any]:

@@ -1,0 +1,318 @@
+"""Times: a request moves those of what it changes, and no others; stored data stay.
+
+The times of answers are compared with each other as moments, and with the server's own clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks import server_clock, shown_objects
+from siteassist_contract.checks.behaviour.model import advanced
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.objects import ObjectMaker
+from siteassist_contract.checks.shown_objects import Shown
+from siteassist_contract.description import (
+    ends_object,
+    forms,
+    is_time,
+    operations,
+    properties,
+)
+from siteassist_contract.findings import compared_with
+from siteassist_contract.http.json_reader import shown_value
+from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.valid_requests import RequestParts, valid_request
+from siteassist_contract.rules import CLOCK, EVERY_ANSWER, GENTLE, RULES
+
+OWN, CLOCK_RULE = "own-times", "server-clock"
+_SUCCESS = range(200, 300)
+_TICK = 0.004
+"""Time, in seconds, after which a clock with milliseconds has advanced."""
+_PAUSE = 1.2
+"""Time, in seconds, after which stored data are read once more."""
+_READS = 3
+"""Number of times in a row that an object must have been moved by reading it."""
+
+
+def check_times(context: CheckContext) -> None:
+    """Follow the times of two conversations, of which only one is used."""
+    if context.profile.gentle:
+        for name in RULES[OWN].operations:
+            context.findings.prevent(OWN, name, GENTLE)
+        return
+    _Times(context).follow()
+
+
+CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+    ("times", check_times, EVERY_ANSWER | {OWN}),
+)
+
+
+class _Times:
+    """Two conversations of a visitor, and the times that answers show of them."""
+
+    def __init__(self, context: CheckContext) -> None:
+        self._findings = context.findings
+        self._history = context.recorder.history
+        self._whole = context.size.whole
+        self._visitor = context.visitor()
+        self._maker = ObjectMaker(self._send, context.target.api_key)
+
+    def follow(self) -> None:
+        """Use one conversation in every way, and read both."""
+        used, other = self._start(), self._start()
+        if used is None or other is None:
+            return
+        self._reading(used)
+        bystander = [self._look(other)]
+        for name, operation in operations().items():
+            if operation.method == "GET" or not operation.owned or ends_object(operation):
+                continue
+            for _ in range(2 if self._whole else 1):
+                self._used(used, name)
+                bystander.append(self._look(other))
+        for _ in range(2 if self._whole else 1):
+            self._closed(used)
+            bystander.append(self._look(other))
+        self._bystander(bystander)
+        if self._whole:
+            time.sleep(_PAUSE)
+            # The findings compare the answers with those before the pause.
+            for each in (used, other):
+                self._look(each)
+            for request in self._reads(used):
+                self._send(request)
+
+    # Steps
+
+    def _start(self) -> dict[str, str] | None:
+        """Start a conversation, whose times are those of the request; return its id."""
+        for operation in operations().values():
+            if operation.method != "GET" and 201 in operation.responses and operation.needs_token:
+                request = RequestParts(operation.operation_id)
+                exchange = self._send(request)
+                if exchange.status not in _SUCCESS:
+                    return None
+                for shown in shown_objects.objects(exchange):
+                    self._is_now(shown, ("createdAt",), exchange)
+                found = str(exchange.document.get("id"))
+                return {"conversationId": found}
+        return None
+
+    def _write(self, ids: Mapping[str, str], name: str) -> tuple[RequestParts, Exchange] | None:
+        """Send a valid request of an operation; return None if it was not accepted."""
+        operation = operations()[name]
+        request = valid_request(operation, self._maker.make(operation, ids), None)
+        if request is None:
+            return None
+        time.sleep(_TICK)
+        exchange = self._send(request)
+        return (request, exchange) if exchange.status in _SUCCESS else None
+
+    def _reading(self, ids: Mapping[str, str]) -> None:
+        """Read a conversation in every way, and check that none of its times moves."""
+        seen = [self._look(ids)]
+        for _ in range(_READS if self._whole else 2):
+            time.sleep(_TICK)
+            for request in self._reads(ids):
+                self._send(request)
+            seen.append(self._look(ids))
+        self._unmoved(seen)
+
+    def _used(self, ids: Mapping[str, str], name: str) -> None:
+        """Send a request that changes a conversation or a message in it."""
+        operation = operations()[name]
+        before, messages = self._look(ids), self._messages(ids)
+        written = self._write(ids, name)
+        after = self._look(ids)
+        if written is None or before is None or after is None:
+            return
+        request, exchange = written
+        self._unchanged(before, after, ("createdAt", "closedAt"), name)
+        if operation.stream is not None:
+            self._is_now(after, ("lastInteractionAt",), exchange)
+        for key, message in self._messages(ids).items():
+            earlier = messages.get(key)
+            if earlier is None:
+                self._is_now(message, ("createdAt",), exchange)
+            elif key[1] in map(str.lower, request.path.values()):
+                self._unchanged(earlier, message, ("createdAt",), name)
+                self._is_now(message, ("feedbackAt",), exchange)
+                self._rated_again(request, message)
+            else:
+                self._unchanged(earlier, message, ("createdAt", "feedbackAt"), name)
+
+    def _rated_again(self, request: RequestParts, before: Shown) -> None:
+        """Replace the feedback of a message by another one, whose time is later."""
+        for name, schema in properties(request.described).items():
+            values = [value for form in forms(schema) for value in form.get("enum", ())]
+            for value in values:
+                if value == request.body.get(name):
+                    continue
+                time.sleep(_TICK)
+                written = self._send(request.changed(body={name: value}))
+                ids = {"conversationId": str(before.value.get("chatId"))}
+                after = self._messages(ids).get(before.key)
+                if written.status not in _SUCCESS or after is None:
+                    return
+                old, new = before.value.get("feedbackAt"), after.value.get("feedbackAt")
+                self._judge(
+                    advanced(str(old), str(new)),
+                    after,
+                    f"`feedbackAt` later than {old} after another `{name}`",
+                    str(new),
+                    "feedbackAt",
+                    before.exchange,
+                )
+                return
+
+    def _closed(self, ids: Mapping[str, str]) -> None:
+        """Close a conversation, which may be closed already."""
+        for name, operation in operations().items():
+            if not ends_object(operation) or not operation.owned:
+                continue
+            before, messages = self._look(ids), self._messages(ids)
+            written = self._write(ids, name)
+            after = self._look(ids)
+            if written is None or before is None or after is None:
+                continue
+            self._unchanged(before, after, ("createdAt",), name)
+            if before.value.get("closedAt") is None:
+                self._is_now(after, ("closedAt",), written[1])
+            for key, message in self._messages(ids).items():
+                if key in messages:
+                    self._unchanged(messages[key], message, ("createdAt", "feedbackAt"), name)
+
+    # Answers
+
+    def _reads(self, ids: Mapping[str, str]) -> list[RequestParts]:
+        found = (
+            valid_request(operation, {"conversationId": ids["conversationId"]}, None)
+            for operation in operations().values()
+            if operation.method == "GET" and operation.needs_token
+        )
+        return [request for request in found if request is not None]
+
+    def _look(self, ids: Mapping[str, str]) -> Shown | None:
+        """Return what the answer about a conversation shows of it."""
+        for request in self._reads(ids):
+            if request.described.path.endswith("{conversationId}"):
+                exchange = self._send(request)
+                for shown in shown_objects.objects(exchange):
+                    if shown.key == ("conversation", ids["conversationId"].lower()):
+                        return shown
+        return None
+
+    def _messages(self, ids: Mapping[str, str]) -> dict[tuple[str, str], Shown]:
+        """Return the messages of a conversation."""
+        for request in self._reads(ids):
+            if request.path and request.described.paging is not None:
+                exchange = self._send(request)
+                return {shown.key: shown for shown in shown_objects.objects(exchange)}
+        return {}
+
+    def _send(self, request: RequestParts) -> Exchange:
+        exchange = self._visitor.session.send(request)
+        self._findings.see(exchange, self._history)
+        return exchange
+
+    # Judgements
+
+    def _judge(
+        self,
+        kept: object,
+        shown: Shown,
+        expected: str,
+        actual: str,
+        place: str,
+        earlier: Exchange,
+    ) -> None:
+        history = self._history[: self._history.index(shown.exchange) + 1]
+        self._findings.judge(
+            kept,
+            OWN,
+            shown.exchange.operation,
+            expected,
+            actual,
+            compared_with(earlier, history),
+            place,
+        )
+
+    def _unchanged(self, before: Shown, after: Shown, names: Sequence[str], operation: str) -> None:
+        """Check that a request has not moved some times."""
+        for name in names:
+            if name in before.value and name in after.value:
+                old, new = before.value[name], after.value[name]
+                self._judge(
+                    shown_objects.same(name, old, new),
+                    after,
+                    f"`{name}` {shown_value(old)}, which {operation} does not move",
+                    shown_value(new),
+                    name,
+                    before.exchange,
+                )
+
+    def _unmoved(self, seen: Sequence[Shown | None]) -> None:
+        """Check that reading has moved no time of an object."""
+        self._compare(
+            seen,
+            "reading does not move",
+            lambda name, moves: moves == len(seen) - 1 if name in tolerance.CHANGING else moves > 0,
+        )
+
+    def _bystander(self, seen: Sequence[Shown | None]) -> None:
+        """Check that requests about one conversation have not moved the times of another one."""
+        # A title that is set late moves `updatedAt` once.
+        self._compare(
+            seen,
+            "no request about another one moves",
+            lambda name, moves: moves > (1 if name in tolerance.CHANGING else 0),
+        )
+
+    def _compare(
+        self,
+        seen: Sequence[Shown | None],
+        words: str,
+        is_wrong: Callable[[str, int], bool],
+    ) -> None:
+        """Judge how often each time of an object has moved in a series of answers."""
+        known = [shown for shown in seen if shown is not None]
+        if len(known) < len(seen):
+            return
+        for name in (name for name in known[0].value if is_time(name)):
+            values = [shown.value.get(name) for shown in known]
+            moves = sum(
+                not shown_objects.same(name, early, late) for early, late in pairwise(values)
+            )
+            self._judge(
+                not is_wrong(name, moves),
+                known[-1],
+                f"`{name}` {shown_value(values[0])}, which {words}",
+                ", ".join(dict.fromkeys(shown_value(value) for value in values[1:])),
+                name,
+                known[0].exchange,
+            )
+
+    def _is_now(self, shown: Shown, names: Sequence[str], written: Exchange) -> None:
+        """Check that times are those of the request that has set them."""
+        exchange = shown.exchange
+        for name in names:
+            value = shown.value.get(name)
+            now = server_clock.is_now(value, written)
+            if now is None:
+                self._findings.prevented.setdefault((CLOCK_RULE, exchange.operation), CLOCK)
+                continue
+            history = self._history[: self._history.index(exchange) + 1]
+            self._findings.judge(
+                now,
+                CLOCK_RULE,
+                exchange.operation,
+                f"`{name}` at the time of {written.operation}, {written.headers.get('date')}",
+                shown_value(value),
+                history if written is exchange else compared_with(written, history),
+                name,
+            )
