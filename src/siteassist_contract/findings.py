@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from siteassist_contract import description
-from siteassist_contract.checks import leaks, server_clock
+from siteassist_contract.checks import error_bodies, leaks, server_clock
 from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
@@ -18,7 +18,7 @@ SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
 STREAMS = "streams"
 ERRORS = "errors"
-_OF_EVERY_ANSWER = frozenset({"answered", "described", "nothing-leaks"})
+_OF_EVERY_ANSWER = frozenset({"answered", "described", "error-body", "nothing-leaks"})
 """Rules that hold for refusals by circumstances as well."""
 _OF_THE_FIRST = frozenset({"device-status"})
 """Rules about the status of the first of several equal requests."""
@@ -148,18 +148,23 @@ class Findings:
     shown: ShownObjects = field(default_factory=ShownObjects)
     """The objects in earlier answers."""
 
-    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
+    def see(
+        self, exchange: Exchange, history: Sequence[Exchange], *, described: bool = True
+    ) -> bool:
         """Count an exchange, and apply the rules that every answer must keep.
 
         The refusals before the answer are held to the description as well. Returns whether the
-        answer matches the description.
+        answer matches the description; for a request that is not ``described``, whether it is
+        below 500.
         """
         before = list(history[:-1])
         for refusal in exchange.refusals:
             self._see_one(refusal, [*before, refusal])
-        return self._see_one(exchange, history)
+        return self._see_one(exchange, history, described=described)
 
-    def _see_one(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
+    def _see_one(
+        self, exchange: Exchange, history: Sequence[Exchange], *, described: bool = True
+    ) -> bool:
         operation = exchange.operation
         self.answered[operation, exchange.status] += 1
         self.requests[self.layer, operation] += 1
@@ -184,6 +189,12 @@ class Findings:
             found = leaks.find(exchange, self.secrets)
             words = "an error that reveals no internals of the server"
             self.judge(not found, "nothing-leaks", operation, words, "; ".join(found), history)
+        if not described:
+            return exchange.status < 500
+        if exchange.status >= 400:
+            wrong = error_bodies.faults(exchange)
+            words = "an error that says what is wrong, with a code of its own status"
+            self.judge(not wrong, "error-body", operation, words, "; ".join(wrong), history)
         faults = faults_of(exchange)
         described = self.judge(
             not faults,

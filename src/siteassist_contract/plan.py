@@ -12,8 +12,11 @@ from functools import partial
 from itertools import chain
 
 from siteassist_contract.checks import (
+    access,
     agreement,
+    inputs,
     overlap,
+    provoked_errors,
     side_effects,
     sizes,
     streams,
@@ -39,10 +42,13 @@ KINDS = (
     *side_effects.CHECKS,
     *overlap.CHECKS,
     *times.CHECKS,
+    *access.CHECKS,
+    *inputs.CHECKS,
+    *provoked_errors.CHECKS,
 )
-"""The checks of each kind of question, which cross the rules with the description."""
+"""The checks of each kind of question, small at first and then in full."""
 RANDOM = "random steps of two visitors"
-FIRST_PASS = 490
+FIRST_PASS = 590
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 _SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
@@ -100,8 +106,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
     return Announcement(
-        requests=700,
-        conversations=20 + profile.conversations + 3 * visitors + changes,
+        requests=900,
+        conversations=24 + profile.conversations + 3 * visitors + changes,
         # Two of them only if the server holds its streams back.
         messages=10,
     )
@@ -110,8 +116,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=1704 + 2 * size.messages + 8 * size.conversations,
-        answers=97 + size.messages + size.conversations + sizes.number_of_messages(size),
+        plain=2303 + 2 * size.messages + 8 * size.conversations,
+        answers=100 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 
 
@@ -147,11 +153,12 @@ def first(context: CheckContext) -> Iterator[Step]:
 def further(context: CheckContext, size: Size) -> Iterator[Step]:
     """Yield the steps that test more values, longer conversations and longer lists."""
     context.size = size
-    kinds = (
-        Step(BEHAVIOUR, words, partial(check, context), rules) for words, check, rules in KINDS
-    )
-    steps = chain(_refusals(context), _streams(context), kinds, _journeys(context, repeated=True))
-    for step in steps:
+    for step in chain(
+        _refusals(context),
+        _streams(context),
+        _derived(context, KINDS),
+        _journeys(context, repeated=True),
+    ):
         yield replace(step, words=f"{step.words}, in full")
 
 

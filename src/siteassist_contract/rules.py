@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from siteassist_contract.checks import server_clock, shown_objects
 from siteassist_contract.checks.bounds import has_bounds
 from siteassist_contract.checks.generated import fitting_answers
+from siteassist_contract.checks.objects import changes_object
 from siteassist_contract.checks.text_fields import shows_text, takes_text
 from siteassist_contract.description import (
     CLOSING,
@@ -62,6 +63,10 @@ def _every(_: Operation) -> bool:
 
 def _none(_: Operation) -> bool:
     return False
+
+
+def _is_first_of_its_path(operation: Operation) -> bool:
+    return operation == next(o for o in operations().values() if o.path == operation.path)
 
 
 def _needs_token(operation: Operation) -> bool:
@@ -203,7 +208,10 @@ RULES: dict[str, Rule] = {
         _has_ids,
     ),
     "no-such-path": Rule(
-        "A path that is not described is not found.", "F-status (404)", _Named("getMe")
+        "A path that is not described is not found, and a method that is not described does not"
+        " do what another one does.",
+        "F-status (404), O-8, O-28",
+        _is_first_of_its_path,
     ),
     # Identity
     "device-status": Rule(
@@ -347,6 +355,18 @@ RULES: dict[str, Rule] = {
     "own-list": Rule(
         "A list contains no data of another visitor.", "P3, F-list", _is_own_list, TWO_VISITORS
     ),
+    # Errors, and what no page describes
+    "error-body": Rule(
+        "An error says in words what is wrong; its code is not that of another status, and a"
+        " time to wait is a number of seconds.",
+        "F-errors, C-15, R-33",
+        _every,
+    ),
+    "undescribed-ignored": Rule(
+        "A property that the description does not have is not stored, and gives no access.",
+        "P1, P2, P4, F-init, F-feedback, O-26",
+        changes_object,
+    ),
     # Streams
     "stream-frames": Rule(
         "A stream is UTF-8; an event is a `data:` line, with typed JSON, and an empty line.",
@@ -373,12 +393,12 @@ RULES: dict[str, Rule] = {
     # The same object in several places, refusals, overlap, time
     "agreement": Rule(
         "An object is the same in every answer that shows it, and only a request changes it.",
-        "P1, P5, F-list, F-messages, F-init, F-me, R-24, O-20",
+        "P1, P5, F-list, F-messages, F-init, F-me, R-24, O-22",
         shown_objects.shares_objects,
     ),
     "nothing-sticks": Rule(
         "What one request contains has no effect on another request, which leaves it out.",
-        "P1, P2, P3, F-close, F-messages, O-23",
+        "P1, P2, P3, F-close, F-messages, O-25",
         _has_options,
     ),
     "no-side-effects": Rule(
@@ -389,18 +409,18 @@ RULES: dict[str, Rule] = {
     "overlap": Rule(
         "Requests at the same time are answered like one after the other: nothing is lost,"
         " doubled or mixed up, and closed stays closed.",
-        "P1, P4, F-init, F-messages, F-feedback, O-21",
+        "P1, P4, F-init, F-messages, F-feedback, O-23",
         _concerns_objects,
     ),
     "server-clock": Rule(
         "No time is ahead of the server's own clock by more than a minute, and a new object has"
         " the time of its request.",
-        "P1, F-list, F-messages, F-feedback, F-close, O-22",
+        "P1, F-list, F-messages, F-feedback, F-close, O-24",
         server_clock.has_times,
     ),
     "own-times": Rule(
         "A request moves the times of what it changes and no others; reading moves none.",
-        "P1, P4, F-list, F-feedback, O-22",
+        "P1, P4, F-list, F-feedback, O-24",
         _Named("getConversation", "getMessages"),
     ),
     # Knowledge
@@ -422,7 +442,7 @@ RULES: dict[str, Rule] = {
 }
 
 EVERY_ANSWER = frozenset(
-    {"answered", "no-server-error", "described", "accepted", "nothing-leaks"}
+    {"answered", "no-server-error", "described", "accepted", "nothing-leaks", "error-body"}
     | {"agreement", "server-clock"}
 )
 """The rules that every request tests."""

@@ -178,7 +178,7 @@ def changes_alone(shown: Mapping[str, Any]) -> bool:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a property is the address of a picture, whose query a server may sign anew: O-20."""
+    """Whether a property is the address of a picture, whose query a server may sign anew: O-22."""
     return name in PICTURES
 
 

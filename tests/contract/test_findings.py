@@ -367,7 +367,9 @@ def test_circumstances_are_counted_with_those_that_were_waited_for() -> None:
     last = refused(503, refusals=(refused(), refused()))
     assert found.see(last, [last])
     assert {("getMe", 429): 2, ("getMe", 503): 1} == found.circumstances == found.answered
-    assert {"answered", "described", "nothing-leaks"} == {rule for rule, _ in found.tested}
+    assert {"answered", "described", "error-body", "nothing-leaks"} == {
+        rule for rule, _ in found.tested
+    }
     assert "the server refused with 429" == found.prevented["no-server-error", "getMe"]
 
 

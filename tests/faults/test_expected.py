@@ -19,6 +19,7 @@ from tests.values import API_KEY, PRIVATE_KEY
 ELSEWHERE = {
     "agreement": "tests/contract/checks/test_agreement.py",
     "answered": "tests/contract/test_run.py, since only a run judges missing responses",
+    "error-body": "tests/contract/checks/test_provoked_errors.py",
     "fits-request": "test_made_up_requests.py",
     "made-up-requests": "tests/contract/checks/generated/test_layer.py",
     "no-side-effects": "tests/contract/checks/test_side_effects.py",
@@ -30,6 +31,7 @@ ELSEWHERE = {
     "stream-incremental": "tests/contract/checks/test_streams.py, since it measures time",
     "texts-accepted": "tests/contract/checks/test_texts.py",
     "texts-kept": "tests/contract/checks/test_texts.py",
+    "undescribed-ignored": "tests/contract/checks/test_access.py",
 }
 """Rules without an expectation here, with the tests that cover them."""
 UNTESTED = {"made-up-requests", "queued", "stream-incremental"}

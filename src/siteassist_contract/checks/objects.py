@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.description import operations, validator
+from siteassist_contract.description import (
+    answer_properties,
+    forms,
+    operations,
+    resolve,
+    validator,
+)
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
-from siteassist_spec import Operation, Parameter
+from siteassist_spec import Json, Operation, Parameter
 from siteassist_spec.schemas import accepts
 
 _BODY = "$response.body#"
@@ -46,13 +52,59 @@ def sources(parameter: str) -> list[Source]:
     return sorted(found, key=lambda source: source.operation.method == "GET")
 
 
+def object_schema(operation: Operation) -> Json | None:
+    """Return the schema of the object that a request with a body creates or changes, or None.
+
+    It is that of the answer, of the entries of a list at the same path, or of the object that
+    the path names.
+    """
+    if operation.body is None:
+        return None
+    answer = {"properties": answer_properties(operation)}
+    inner = [_first_form(schema) for schema in answer["properties"].values()]
+    for schema in (answer, *inner):
+        if "id" in schema.get("properties", {}):
+            return schema
+    for other in operations().values():
+        if other.path == operation.path and other.paging is not None:
+            items = answer_properties(other)[other.paging.items]
+            return _first_form(resolve(items).get("items", {}))
+    for parameter in reversed(operation.places("path")):
+        for source in sources(parameter.name):
+            node: Json = {"properties": answer_properties(source.operation)}
+            for step in source.pointer.split("/")[1:-1]:
+                inside = node.get("items") if step.isdecimal() else node["properties"].get(step)
+                node = _first_form(inside or {})
+            return node
+    return None
+
+
+def changes_object(operation: Operation) -> bool:
+    """Whether a request of an operation creates or changes an object by its body."""
+    return object_schema(operation) is not None
+
+
+def _first_form(schema: Json) -> Json:
+    return next((form for form in forms(schema) if form.get("type") != "null"), {})
+
+
 class ObjectMaker:
     """A maker of objects for the requests of one visitor."""
 
-    def __init__(self, send: Callable[[RequestParts], Exchange], api_key: str | None) -> None:
-        """Create objects with requests that ``send`` sends, with ``api_key`` where needed."""
+    def __init__(
+        self,
+        send: Callable[[RequestParts], Exchange],
+        api_key: str | None,
+        *,
+        sends_messages: bool = True,
+    ) -> None:
+        """Create objects with requests that ``send`` sends, with ``api_key`` where needed.
+
+        Unless it ``sends_messages``, no request is sent that the assistant answers.
+        """
         self._send = send
         self._api_key = api_key
+        self._sends_messages = sends_messages
 
     def make(self, operation: Operation, ids: Mapping[str, str] | None = None) -> dict[str, str]:
         """Create an object for each path parameter of ``operation``; return ids by parameter.
@@ -95,7 +147,7 @@ class ObjectMaker:
         )
         if operation.method == "GET" and adds is not None:
             addition = valid_request(adds, ids, self._api_key)
-            if addition is not None:
+            if addition is not None and (self._sends_messages or not addition.costs):
                 self._send(addition)
                 yield self._send(request).json
 

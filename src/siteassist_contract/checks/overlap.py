@@ -46,7 +46,7 @@ from siteassist_spec import EVENT_STREAM, Operation
 
 RULE = "overlap"
 CONFLICT = 409
-"""The status of one of two requests that a server does not carry out at the same time: O-21."""
+"""The status of one of two requests that a server does not carry out at the same time: O-23."""
 _SUCCESS = range(200, 300)
 _CREATED, _QUEUED = 201, 202
 _ROUNDS, _WIDTH = 2, 4

@@ -284,7 +284,7 @@ def _places(schema: Json, steps: tuple[str, ...], above: frozenset[str]) -> Iter
 
 def _described(schema: Json, value: Any) -> Any:
     if isinstance(value, list):
-        items = next((form["items"] for form in forms(schema) if "items" in form), {})
+        items: Json = next((form["items"] for form in forms(schema) if "items" in form), {})
         return [_described(items, item) for item in value]
     if isinstance(value, Mapping):
         known = {n: each for f in forms(schema) for n, each in f.get("properties", {}).items()}

@@ -104,12 +104,13 @@ class Session:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes | Json | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         credential: str | None = None,
     ) -> Exchange:
         """Send any request, valid or not, and record it as one of ``operation``.
 
-        ``credential`` is the name in reports of an ``Authorization`` in ``headers``.
+        A header that is None is left out. ``credential`` is the name in reports of an
+        ``Authorization`` in ``headers``.
         """
         given = dict(headers or {})
         content = body if isinstance(body, bytes) else None
@@ -128,7 +129,7 @@ class Session:
                 method,
                 target,
                 content=content,
-                headers=given,
+                headers={name: value for name, value in given.items() if value is not None},
                 # An empty dict would remove the query of the target.
                 params=dict(query) if query is not None else None,
                 extensions={CALL: facts},

@@ -38,18 +38,20 @@ class LoadFindings(Findings):
 
     layer: str = LAYER
 
-    def see(self, exchange: Exchange, history: Sequence[Exchange]) -> bool:
+    def see(
+        self, exchange: Exchange, history: Sequence[Exchange], *, described: bool = True
+    ) -> bool:
         """Apply the rules that every answer must keep.
 
         Raises `CutShortError` if the visit cannot continue.
         """
-        described = super().see(exchange, history)
+        kept = super().see(exchange, history, described=described)
         if exchange.status >= SERVER_ERRORS or exchange.status in (
             PAYMENT_REQUIRED,
             TOO_MANY_REQUESTS,
         ):
             raise CutShortError(exchange.status, exchange.operation)
-        return described
+        return kept
 
     def judge_unavailable(self, operation: str, status: int, exchanges: Sequence[Exchange]) -> None:
         """Record a status of `UNAVAILABLE` as a violation."""

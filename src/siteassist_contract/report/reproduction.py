@@ -11,7 +11,7 @@ import json
 import pathlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -31,7 +31,8 @@ from siteassist_spec.samples.literals import PYTHON
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLACE = re.compile(r"\{(\w+)\}")
+_PLACE = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
+"""A placeholder for a token or the key, such as ``{first}``, or for a part: ``{first.left}``."""
 KEY_VARIABLE = "SITEASSIST_API_KEY"
 KEY_PLACE = "key"
 """The placeholder for the publishable key in an invalid credential."""
@@ -44,6 +45,58 @@ VISITORS = ("first", "second")
 TOKEN_VARIABLES = {"first": "SITEASSIST_TOKEN", "second": "SITEASSIST_SECOND_TOKEN"}
 """The environment variables with the tokens of visitors that were given."""
 Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a credential, in three languages; ``NAME`` stands for the variable."""
+
+    take: Callable[[str], str]
+    shell: str
+    python: str
+
+
+_PARTS = {
+    "most": _Part(
+        lambda text: text[: len(text) * 3 // 4],
+        "${NAME:0:${#NAME} * 3 / 4}",
+        "NAME[: len(NAME) * 3 // 4]",
+    ),
+    "left": _Part(
+        lambda text: text[: len(text) // 2],
+        "${NAME:0:${#NAME} / 2}",
+        "NAME[: len(NAME) // 2]",
+    ),
+    "right": _Part(
+        lambda text: text[len(text) // 2 :],
+        "${NAME:${#NAME} / 2}",
+        "NAME[len(NAME) // 2 :]",
+    ),
+    "unsigned": _Part(
+        lambda text: text.rpartition(".")[0], "${NAME%.*}", "NAME.rpartition('.')[0]"
+    ),
+    "signature": _Part(
+        lambda text: text.rpartition(".")[2], "${NAME##*.}", "NAME.rpartition('.')[2]"
+    ),
+    "claims": _Part(
+        lambda text: text.split(".")[1] if "." in text else "",
+        "$(cut -d. -f2 <<< $NAME)",
+        "NAME.split('.')[1]",
+    ),
+    "upper": _Part(str.upper, "${NAME^^}", "NAME.upper()"),
+    "lower": _Part(str.lower, "${NAME,,}", "NAME.lower()"),
+}
+"""The parts of a credential that a placeholder can name."""
+
+
+def filled(credential: str, values: Mapping[str, str]) -> str:
+    """Return a credential with ``values`` in place of its placeholders."""
+
+    def value(match: re.Match[str]) -> str:
+        text = values[match[1]]
+        return _PARTS[match[2]].take(text) if match[2] else text
+
+    return _PLACE.sub(value, credential)
 
 
 @dataclass(frozen=True)
@@ -461,14 +514,15 @@ def _header_variable(name: str) -> str:
 
 def _variable(match: re.Match[str]) -> str:
     name = KEY_VARIABLE if match[1] == KEY_PLACE else match[1]
+    if match[2]:
+        return _PARTS[match[2]].shell.replace("NAME", name)
     after = match.string[match.end() :][:1]
     return f"${{{name}}}" if after.isalnum() or after == "_" else f"${name}"
 
 
 def _expression(match: re.Match[str]) -> str:
-    if match[1] == KEY_PLACE:
-        return f"{{os.environ['{KEY_VARIABLE}']}}"
-    return f"{{{match[1]}_token}}"
+    name = f"os.environ['{KEY_VARIABLE}']" if match[1] == KEY_PLACE else f"{match[1]}_token"
+    return f"{{{_PARTS[match[2]].python.replace('NAME', name) if match[2] else name}}}"
 
 
 def _header(credential: str) -> str:
@@ -477,4 +531,6 @@ def _header(credential: str) -> str:
 
 
 def _visitors_of(credential: str) -> list[str]:
-    return [credential] if credential in VISITORS else _PLACE.findall(credential)
+    if credential in VISITORS:
+        return [credential]
+    return [match[1] for match in _PLACE.finditer(credential)]

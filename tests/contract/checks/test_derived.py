@@ -155,6 +155,7 @@ def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) ->
         "accepted",
         "answered",
         "described",
+        "error-body",
         "isolation",
         "malformed-refused",
         "no-server-error",

@@ -23,7 +23,8 @@ import pytest
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
-from siteassist_contract.report.reproduction import Renderer, shortest
+from siteassist_contract.report import reproduction
+from siteassist_contract.report.reproduction import Renderer, filled, shortest
 from siteassist_mock.testing import mock_server
 from siteassist_spec.output import printable
 from tests.values import API_KEY as KEY
@@ -583,3 +584,29 @@ def test_second_token_is_read_from_the_environment() -> None:
     shell, program = Renderer("http://127.0.0.1/v2")([exchange("getMe", credential="second")])
     assert 'second="$SITEASSIST_SECOND_TOKEN"' in shell.splitlines()
     assert 'second_token = os.environ["SITEASSIST_SECOND_TOKEN"]' in program.splitlines()
+
+
+@pytest.mark.parametrize("part", ["most", "left", "right", "unsigned", "signature", "claims"])
+def test_part_of_a_token_is_the_same_in_each_language(part: str) -> None:
+    """A placeholder for a part of a token means the same in requests, commands and programs."""
+    token, place = "aGVhZA.Y2xhaW1z.c2lnbmVk", f"Bearer {{first.{part}}}"
+    sent = filled(place, {"first": token})
+    assert sent.startswith("Bearer ")
+    assert sent != f"Bearer {token}"
+    replaced = reproduction._PLACE.sub(reproduction._variable, place)
+    command = ["bash", "-c", f'first={token}; printf %s "{replaced}"']
+    assert sent == subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    program = reproduction._PLACE.sub(reproduction._expression, place)
+    assert sent == eval(f'f"{program}"', {"first_token": token})  # our own text
+
+
+def test_case_of_a_token_is_changed_in_each_language() -> None:
+    """A token in upper or lower case is one in commands and programs, too."""
+    for part, expected in (("upper", "ABC"), ("lower", "abc")):
+        place = f"{{first.{part}}}"
+        assert expected == filled(place, {"first": "aBc"})
+        replaced = reproduction._PLACE.sub(reproduction._variable, place)
+        command = ["bash", "-c", f'first=aBc; printf %s "{replaced}"']
+        assert (
+            expected == subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        )
