@@ -66,6 +66,9 @@ Examples:
 """
 INTERRUPTED = "The tests were interrupted; there is no verdict."
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
+_MOST_LIVE = 20
+"""Default of ``--max-messages`` with the profile ``live``."""
+_ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -82,6 +85,22 @@ class Duration(click.ParamType[float]):
         if match is None or not int(match[1]):
             self.fail(f"invalid time {value!r}: expected something like 90s, 30m or 2h", param, ctx)
         return float(int(match[1]) * _SECONDS[match[2]])
+
+
+class Origin(click.ParamType[str]):
+    """The origin of a website, as browsers write it: a scheme, a host and perhaps a port."""
+
+    name = "origin"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the origin."""
+        if not _ORIGIN.fullmatch(str(value)):
+            self.fail(
+                f"invalid origin {value!r}: expected something like https://shop.example",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 @click.command(
@@ -112,6 +131,14 @@ class Duration(click.ParamType[float]):
     show_envvar=True,
     metavar="TOKEN",
     help="The token of another visitor, to test isolation without an API key.",
+)
+@click.option(
+    "--origin",
+    type=Origin(),
+    envvar="SITEASSIST_ORIGIN",
+    show_envvar=True,
+    metavar="ORIGIN",
+    help="A website that the API key lists, such as https://shop.example; others must be refused.",
 )
 @network_options
 @click.option(
@@ -198,9 +225,9 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--max-messages",
     type=click.IntRange(0),
-    default=20,
-    show_default=True,
-    help="With --profile live: ask for confirmation if the run sends more messages than this.",
+    help="Maximum number of messages and completions that the assistant answers, each of which may"
+    " cost money. What they would test is not tested. With --profile live, where it is 20 by"
+    " default: ask for confirmation if the run needs more.",
 )
 @click.option("--yes", is_flag=True, help="With --profile live: do not ask for confirmation.")
 def main(
@@ -209,6 +236,7 @@ def main(
     api_key: str | None,
     token: str | None,
     second_token: str | None,
+    origin: str | None,
     headers: tuple[tuple[str, str], ...],
     ca: str | None,
     insecure: bool,
@@ -228,7 +256,7 @@ def main(
     allow_incomplete: bool,
     debug: bool,
     example_database: str | None,
-    max_messages: int,
+    max_messages: int | None,
     yes: bool,
 ) -> None:
     """Run the command."""
@@ -239,6 +267,7 @@ def main(
         token or None,
         network=Network(headers, ca, insecure),
         second_token=second_token or None,
+        origin=origin,
     )
     ending = Ending(target, reports, allow_incomplete=allow_incomplete, debug=debug)
     try:
@@ -250,8 +279,9 @@ def main(
         ending.target = target = replace(target, base_url=preflight.base_url(url))
         human = _human(human_conversation, token)
         if chosen.gentle:
-            _announce(chosen, target, max_messages, yes=yes)
-        seen = _check(target, allow_incomplete=allow_incomplete)
+            max_messages = _announce_gentle(chosen, target, max_messages, yes=yes)
+        durations: list[float] = []
+        seen = _check(target, durations, allow_incomplete=allow_incomplete)
         ending.options = options = Options(
             profile=chosen,
             seed=random.randrange(2**32) if seed is None else seed,  # noqa: S311  # not a secret
@@ -265,8 +295,11 @@ def main(
             secrets=seen,
             workers=workers,
             selection=selected,
+            max_messages=max_messages,
         )
         ending.terminal.begin(target, chosen)
+        if not chosen.gentle:
+            ending.terminal.announce(options, durations)
         progress = Progress(ending.terminal.step, ending.terminal.found)
         with interrupts.ignored():
             ending.outcome = Run(target, options, progress).run()
@@ -277,10 +310,15 @@ def main(
     _finish(ending, accepted if update_baseline else None)
 
 
-def _check(target: preflight.Target, *, allow_incomplete: bool) -> tuple[str, ...]:
-    """Check the server and the credentials; exit with 0 if a run without tests is allowed."""
+def _check(
+    target: preflight.Target, durations: list[float], *, allow_incomplete: bool
+) -> tuple[str, ...]:
+    """Check the server and the credentials; exit with 0 if a run without tests is allowed.
+
+    The time of each answer is added to ``durations``.
+    """
     try:
-        return preflight.check(target)
+        return preflight.check(target, durations=durations)
     except CannotRunError as error:
         if not allow_incomplete:
             raise
@@ -335,9 +373,15 @@ def _known(accepted: Path | None, *, update: bool) -> frozenset[str]:
     return frozenset() if update else baseline.read(accepted)
 
 
-def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: bool) -> None:
-    """Print the plan of a run, and ask for confirmation if it sends many messages."""
+def _announce_gentle(
+    profile: Profile, target: preflight.Target, most: int | None, *, yes: bool
+) -> int:
+    """Print the plan of a run, and ask for confirmation if it sends many messages.
+
+    Returns the maximum number of messages.
+    """
     sends = plan.announced(profile, target)
+    most = _MOST_LIVE if most is None else most
     click.echo(
         f"This run sends at most {sends.requests} requests, {profile.per_second:g} a second,"
     )
@@ -348,6 +392,7 @@ def _announce(profile: Profile, target: preflight.Target, most: int, *, yes: boo
             raise CannotRunError(f"it sends more than {most} messages: pass --yes to confirm")
         if not click.confirm("Continue?"):
             raise CannotRunError("cancelled")
+    return max(most, sends.messages)
 
 
 def _stop(status: ExitStatus, text: str, exit_status: int | None = None) -> NoReturn:

@@ -174,6 +174,8 @@ def _repeat(target: Target, options: Options) -> str:
         words += ["--examples", str(options.examples)]
     if options.human_conversation is not None:
         words += ["--human-conversation", options.human_conversation]
+    if target.origin is not None:
+        words += ["--origin", target.origin]
     if target.network.ca is not None:
         words += ["--ca", target.network.ca]
     if target.network.insecure:

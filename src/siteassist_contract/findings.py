@@ -12,7 +12,7 @@ from siteassist_contract.checks import error_bodies, leaks, server_clock
 from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
-from siteassist_contract.rules import CLOCK, RULES
+from siteassist_contract.rules import CLOCK, LIMIT, RULES
 
 SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
@@ -28,14 +28,18 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "bounds",
     "closes-again",
     "created",
+    "cross-origin",
     "device-status",
+    "framing",
     "isolation",
     "key-checked",
     "made-up-requests",
     "malformed-refused",
+    "negotiation",
     "no-server-error",
     "no-such-path",
     "no-token-needed",
+    "preflight",
     "queued",
     "stream-end",
     "stream-frames",
@@ -45,6 +49,7 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "token-checked",
     "token-required",
     "unknown-not-found",
+    "website-checked",
 }
 """Rules that do not compare the properties of an answer, so that they hold for invalid answers."""
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
@@ -165,15 +170,10 @@ class Findings:
     def _see_one(
         self, exchange: Exchange, history: Sequence[Exchange], *, described: bool = True
     ) -> bool:
+        if exchange.withheld:
+            return True
+        self._count(exchange)
         operation = exchange.operation
-        self.answered[operation, exchange.status] += 1
-        self.requests[self.layer, operation] += 1
-        self.tested["answered", operation] += 1
-        if exchange.refused:
-            self.circumstances[operation, exchange.status] += 1
-            for rule in RULES.keys() - _OF_EVERY_ANSWER:
-                if operation in RULES[rule].operations:
-                    self.prevented.setdefault((rule, operation), refused_reason(exchange))
         if operation == "init":
             self.secrets.add_token(description.session_token(exchange.document) or "")
         if not exchange.refused:
@@ -209,6 +209,17 @@ class Findings:
         if described:
             self._compare_times(exchange, history)
         return described
+
+    def _count(self, exchange: Exchange) -> None:
+        operation = exchange.operation
+        self.answered[operation, exchange.status] += 1
+        self.requests[self.layer, operation] += 1
+        self.tested["answered", operation] += 1
+        if exchange.refused:
+            self.circumstances[operation, exchange.status] += 1
+            for rule in RULES.keys() - _OF_EVERY_ANSWER:
+                if operation in RULES[rule].operations:
+                    self.prevented.setdefault((rule, operation), refused_reason(exchange))
 
     def _compare(self, exchange: Exchange, history: Sequence[Exchange], *, described: bool) -> None:
         """Compare the objects in an answer with earlier answers, and remember them."""
@@ -376,11 +387,15 @@ def faults_of(exchange: Exchange) -> list[str]:
 
 def refused_reason(exchange: Exchange) -> str:
     """Return the reason why a refusal by circumstances proves nothing."""
+    if exchange.withheld:
+        return LIMIT
     return f"the server refused with {exchange.status}"
 
 
 def _no_proof(kept: bool, rule: str, operation: str, exchanges: Sequence[Exchange]) -> str:
     """Return the reason why exchanges prove nothing about ``rule``, or an empty string."""
+    if exchanges and exchanges[-1].withheld:
+        return LIMIT
     if rule in _OF_EVERY_ANSWER or not exchanges:
         return ""
     if exchanges[-1].refused:

@@ -14,7 +14,9 @@ from itertools import chain
 from siteassist_contract.checks import (
     access,
     agreement,
+    cross_origin,
     inputs,
+    negotiation,
     overlap,
     provoked_errors,
     side_effects,
@@ -45,11 +47,19 @@ KINDS = (
     *access.CHECKS,
     *inputs.CHECKS,
     *provoked_errors.CHECKS,
+    *negotiation.CHECKS,
+    *cross_origin.CHECKS,
 )
 """The checks of each kind of question, small at first and then in full."""
 RANDOM = "random steps of two visitors"
-FIRST_PASS = 590
+FIRST_PASS = 670
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
+FIRST_ANSWERS = 22
+"""The number of answers of the assistant in them."""
+_MADE_UP = 20
+"""The number of generated requests for each of the maximum per operation and phase."""
+_MADE_UP_ANSWERS = 0.06
+"""The share of them that the assistant answers."""
 _SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
 
@@ -84,6 +94,11 @@ class Work:
     answers: int
     """Requests that the assistant answers."""
 
+    @property
+    def requests(self) -> int:
+        """The number of all requests."""
+        return self.plain + self.answers
+
     def seconds(self, pace: Pace) -> float:
         """Return the time that the requests take."""
         return self.plain * pace.plain + self.answers * pace.answer
@@ -91,12 +106,25 @@ class Work:
 
 @dataclass(frozen=True)
 class Announcement:
-    """Upper bounds on the requests of a run of the profile ``live``, printed before it begins."""
+    """Upper bounds on the requests of a run, printed before it begins."""
 
     requests: int
     conversations: int
     messages: int
     """Messages that an assistant answers, and completions."""
+
+
+def expected(profile: Profile, examples: int) -> tuple[Work, Work]:
+    """Return the requests of the first pass, and those of the rest of a run.
+
+    ``examples`` is the maximum number of generated requests per operation and phase. Rounds that
+    are repeated until the time is up are not included.
+    """
+    rest, made_up = work(profile.size), _MADE_UP * examples
+    return (
+        Work(FIRST_PASS - FIRST_ANSWERS, FIRST_ANSWERS),
+        Work(rest.plain + made_up, rest.answers + round(made_up * _MADE_UP_ANSWERS)),
+    )
 
 
 def announced(profile: Profile, target: Target) -> Announcement:
@@ -106,18 +134,18 @@ def announced(profile: Profile, target: Target) -> Announcement:
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
     return Announcement(
-        requests=900,
-        conversations=24 + profile.conversations + 3 * visitors + changes,
-        # Two of them only if the server holds its streams back.
-        messages=10,
+        requests=1000,
+        conversations=26 + profile.conversations + 3 * visitors + changes,
+        # Four of them only if the server holds its streams back.
+        messages=13,
     )
 
 
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=2303 + 2 * size.messages + 8 * size.conversations,
-        answers=100 + size.messages + size.conversations + sizes.number_of_messages(size),
+        plain=2633 + 2 * size.messages + 8 * size.conversations,
+        answers=123 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 
 

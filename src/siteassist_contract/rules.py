@@ -77,6 +77,10 @@ def _needs_no_token(operation: Operation) -> bool:
     return not operation.needs_token
 
 
+def _has_body(operation: Operation) -> bool:
+    return operation.body is not None
+
+
 def _has_ids(operation: Operation) -> bool:
     return bool(operation.places("path"))
 
@@ -131,7 +135,11 @@ KEY = "a publishable key"
 TWO_VISITORS = "two visitors"
 HUMAN = "a human agent"
 SLOW_STREAM = "a slow stream"
+WEBSITE = "a website of the key"
+LISTED_WEBSITES = "a key that lists websites"
+DIRECT = "a connection without a proxy"
 OBJECT = "an object"
+LIMIT = "more answers of the assistant"
 GENTLE = "a server that is not in production"
 ACCEPTED = "an operation without accepted violations"
 CLOCK = "a clock to compare times with"
@@ -141,7 +149,11 @@ GAPS = {
     TWO_VISITORS: "needs a second visitor: --api-key, or --second-token beside --token",
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
     SLOW_STREAM: "the streams were too fast to measure",
+    WEBSITE: "needs a website from which the credentials may be used: --origin",
+    LISTED_WEBSITES: "needs a publishable key that lists websites",
+    DIRECT: "a proxy writes the requests in its own way",
     OBJECT: "no answer contained an object to request",
+    LIMIT: "the limit of --max-messages was reached",
     GENTLE: "left out by the profile live",
     ACCEPTED: "a violation that the baseline accepts prevents the test",
     CLOCK: "the server sends no `Date`, or no time with an offset (O-7)",
@@ -423,6 +435,37 @@ RULES: dict[str, Rule] = {
         "P1, P4, F-list, F-feedback, O-24",
         _Named("getConversation", "getMessages"),
     ),
+    # Browsers
+    "preflight": Rule(
+        "The preflight of a browser is answered: it allows the website, the method and the headers"
+        " of the operation.",
+        "F-auth, O-11, O-29",
+        _every,
+    ),
+    "cross-origin": Rule(
+        "A page of another website can read an answer, errors included.",
+        "F-auth, O-29",
+        _every,
+    ),
+    "website-checked": Rule(
+        "A key that lists websites is accepted from them and refused from others.",
+        "F-auth, O-13",
+        takes_key,
+        KEY,
+    ),
+    # Negotiation and framing
+    "negotiation": Rule(
+        "An answer depends neither on what else a client accepts nor on how it uses its"
+        " connections.",
+        "openapi.yaml, O-30",
+        _every,
+    ),
+    "framing": Rule(
+        "A body arrives whole however it is sent: in chunks, in pieces, after `Expect`, as UTF-8"
+        " or with escapes.",
+        "openapi.yaml, O-30",
+        _has_body,
+    ),
     # Knowledge
     "project-stable": Rule(
         "A key always belongs to the same project.", "F-project", _Named("getProject"), KEY
@@ -446,6 +489,10 @@ EVERY_ANSWER = frozenset(
     | {"agreement", "server-clock"}
 )
 """The rules that every request tests."""
+BROWSERS = EVERY_ANSWER | {"preflight", "cross-origin", "website-checked"}
+"""The rules that requests from other websites test."""
+FRAMES = EVERY_ANSWER | {"negotiation", "framing"}
+"""The rules that requests of other clients test."""
 REFUSALS = EVERY_ANSWER | {
     "token-required",
     "token-checked",

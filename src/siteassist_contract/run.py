@@ -25,10 +25,11 @@ from siteassist_contract.http.recorder import (
     TimeUpError,
     UnansweredError,
 )
+from siteassist_contract.http.spending import Spending
 from siteassist_contract.plan import Pace, Step
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
-from siteassist_contract.rules import GENERATED
+from siteassist_contract.rules import GAPS, GENERATED, LIMIT
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 
@@ -65,6 +66,8 @@ class Options:
     human_conversation: str | None = None
     workers: int = 1
     """Number of threads for generated requests."""
+    max_messages: int | None = None
+    """Maximum number of answers of the assistant, which may cost money; None for any number."""
     database: ExampleDatabase | None = None
     """The database in which hypothesis keeps failing examples."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -96,6 +99,8 @@ class Outcome:
 
     findings: Findings
     requests: int = 0
+    spending: Spending = field(default_factory=Spending)
+    """The answers of the assistant."""
     planned: list[str] = field(default_factory=list)
     """The steps that had to come to their end."""
     unfinished: dict[str, str] = field(default_factory=dict)
@@ -127,7 +132,9 @@ class Outcome:
             return "the run did not finish"
         if self.stopped:
             return "the run stopped at its first violation"
-        return "the time was up" if self.time_is_up else ""
+        if self.time_is_up:
+            return "the time was up"
+        return GAPS[LIMIT] if self.spending.withheld else ""
 
 
 class Run:
@@ -148,7 +155,9 @@ class Run:
         )
         self._begun = time.monotonic()
         self._until = self._begun + options.limit
+        spending = Spending(options.max_messages)
         self._recorder = Recorder(
+            spending=spending,
             base_url=target.base_url,
             network=target.network,
             per_second=options.profile.per_second,
@@ -167,7 +176,7 @@ class Run:
         self._unanswered = 0
         self._watching = True
         self._examples = options.examples or options.profile.examples
-        self._outcome = Outcome(self.findings)
+        self._outcome = Outcome(self.findings, notes=self._context.notes, spending=spending)
         self._answers: dict[bool, list[float]] = {False: [], True: []}
         """The durations of accepted requests, by whether the assistant answered them."""
 
@@ -374,7 +383,7 @@ class Run:
 
     def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
         self._context.remember(exchange, facts.token)
-        if exchange.status in _SUCCESS:
+        if exchange.status in _SUCCESS and exchange.is_of_method:
             answered = operations()[exchange.operation].stream is not None
             self._answers[answered].append(exchange.seconds)
 

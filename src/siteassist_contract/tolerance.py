@@ -25,6 +25,8 @@ CIRCUMSTANCES = (402, 429, 502, 503)
 """Statuses for any request, for reasons outside the request."""
 CLOSED = (200, 202, 400, 403, 404, 409, 422)
 """Statuses for a message to a closed conversation: O-3."""
+UNSUPPORTED = (405, 406, 411, 415, 417, 501)
+"""Statuses for a way of sending requests that a server does not support: O-30."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
 PICTURES = ("avatarUrl", "image")

@@ -84,6 +84,23 @@ class InProcess(httpx.BaseTransport):
         self._mock.close()
 
 
+HANDLER = "handler"
+"""The name of the handler among the extensions of a request on the loopback interface."""
+_OF_THE_CONNECTION = ("host", "connection", "content-length", "transfer-encoding", "expect")
+
+
+def read_body(handler: BaseHTTPRequestHandler) -> bytes:
+    """Read the body of a request, which may come in chunks."""
+    if handler.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    body = b""
+    while size := int(handler.rfile.readline(), 16):
+        body += handler.rfile.read(size)
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return body
+
+
 class Loopback:
     """A server on a free port of the loopback interface, until it is stopped or dies."""
 
@@ -94,6 +111,8 @@ class Loopback:
         """
         outer = self
         self.answer = answer
+        self.read: Callable[[BaseHTTPRequestHandler], bytes] = read_body
+        """Returns the body of a request."""
         self.headers: dict[str, str] = {}
         """Headers added to each response."""
 
@@ -151,16 +170,20 @@ class Loopback:
         self._thread.join()
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        body = self.read(handler)
         headers = [
             (name, value)
             for name, value in handler.headers.items()
-            if name.lower() not in ("host", "connection", "content-length")
+            if name.lower() not in _OF_THE_CONNECTION
         ]
         # A proxy gets whole URLs.
         base = "" if "://" in handler.path else self.url.removesuffix("/v2")
         url = f"{base}{handler.path}"
-        answer = self.answer(httpx.Request(handler.command, url, headers=headers, content=body))
+        answer = self.answer(
+            httpx.Request(
+                handler.command, url, headers=headers, content=body, extensions={HANDLER: handler}
+            )
+        )
         if self._over.is_set():
             answer = b""
         if isinstance(answer, httpx.Response):

@@ -475,7 +475,7 @@ def test_secrets_stay_out_of_all_output(
 
     def repeats(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
-        if request.url.path.endswith("/init") and answer.status_code < 300:
+        if request.method == "POST" and "/init" in request.url.path and answer.is_success:
             tokens.add(answer.json()["sessionToken"])
         if answer.status_code < 400:
             return answer
@@ -680,7 +680,7 @@ def test_all_tokens_of_the_run_are_filtered(url: str, shared: InProcess, command
 
     def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
-        if request.url.path.endswith("/init") and answer.is_success:
+        if request.method == "POST" and "/init" in request.url.path and answer.is_success:
             given.append(answer.json()["sessionToken"])
         if answer.is_client_error:
             body = {"error": {"code": "X", "message": " ".join(given)}}

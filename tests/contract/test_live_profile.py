@@ -93,6 +93,9 @@ def test_run_stays_within_its_announced_limits(
     conversations = state(mock)["conversations"]
     assert 0 < len(conversations) <= sends.conversations
     assert 0 < answered(mock) <= sends.messages
+    completions = [r.content for r in mock.requests if r.url.path.endswith("/completions")]
+    for form in (b'"stream": true', b'"stream": false'):
+        assert any(form in content for content in completions)
     assert [] == open_conversations(mock)
     gaps = [later - early for early, later in pairwise(times[preflight:])]
     assert 0.499 < min(gaps)

@@ -158,7 +158,7 @@ def test_hanging_request_is_a_violation(
     assert reasons == list(unfinished.values())
     assert {layer} == layers_of(unfinished)
     notes = [f"{step}: stopped because {reason}" for step, reason in unfinished.items()]
-    assert notes == summary["notes"]
+    assert notes == [note for note in summary["notes"] if not note.startswith("HEAD ")]
     assert len(summary["planned"]) == len(summary["done"]) + len(unfinished)
 
 
@@ -314,7 +314,7 @@ def test_slow_server_ends_the_run_in_time(
     assert {} == summary["unfinished"]
     assert [True] == list({gap["excused"] for gap in summary["not_tested"]})
     words = "There was no time for longer conversations and lists."
-    (note,) = summary["notes"]
+    (note,) = [note for note in summary["notes"] if not note.startswith("HEAD ")]
     assert note.startswith("The server takes 2.0 s for a request")
     assert note.endswith(f". {words}")
 

@@ -19,7 +19,7 @@ from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
 from siteassist_contract.profiles import Profile, Size
 from siteassist_contract.report.reproduction import VISITORS
-from siteassist_contract.rules import GENTLE, KEY, RULES, TWO_VISITORS
+from siteassist_contract.rules import KEY, TWO_VISITORS
 from siteassist_contract.verdict import ContractBrokenError
 
 FIRST, SECOND = VISITORS
@@ -37,6 +37,8 @@ class CheckContext:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
+    notes: list[str] = field(default_factory=list)
+    """Remarks for the report, about behaviour that is not judged."""
     size: Size = field(init=False)
     """The size of the journeys; by default the profile's."""
     _token: str | None = field(default=None, repr=False)
@@ -115,6 +117,8 @@ class CheckContext:
 
     def remember(self, exchange: Exchange, token: str | None) -> None:
         """Remember a conversation that a request with ``token`` started, or forget an ended one."""
+        if not exchange.is_of_method:
+            return
         if exchange.operation == "startConversation" and exchange.status < _SUCCESS_ENDS:
             conversation = str(exchange.document.get("id")).lower()
             if is_uuid(conversation):
@@ -123,11 +127,10 @@ class CheckContext:
             for conversation in [c for c in self.started if c in exchange.target.lower()]:
                 del self.started[conversation]
 
-    def left_out(self, operation: str) -> None:
-        """Record that the profile leaves out an operation."""
-        for rule, known in RULES.items():
-            if operation in known.operations:
-                self.findings.prevent(rule, operation, GENTLE)
+    def note(self, remark: str) -> None:
+        """Add a remark to the report, once."""
+        if remark not in self.notes:
+            self.notes.append(remark)
 
     def without_key(self, *pairs: tuple[str, str]) -> None:
         """Record that pairs of rule and operation could not be tested without a key."""

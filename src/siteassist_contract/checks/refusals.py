@@ -22,6 +22,7 @@ from siteassist_contract.description import (
     operations,
     takes_key,
 )
+from siteassist_contract.findings import refused_reason
 from siteassist_contract.http.json_reader import LAST_INTERACTION
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests, value_of, with_key
@@ -281,8 +282,7 @@ class Refusals:
     ) -> None:
         history = self._context.recorder.history
         if not kept and history and history[-1].status in tolerance.CIRCUMSTANCES:
-            reason = f"the server refused the request with {history[-1].status}"
-            self._findings.prevent(rule, operation, reason)
+            self._findings.prevent(rule, operation, refused_reason(history[-1]))
             return
         self._findings.judge(kept, rule, operation, expected, actual, history, place)
 

@@ -21,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from siteassist_contract.http.deadline import Deadline, LimitedBackend
+from siteassist_contract.http.framing import FramedTransport
 from siteassist_contract.verdict import CannotRunError
 
 LARGEST_ANSWER = 16 * 2**20
@@ -109,6 +110,14 @@ class Network:
             # httpx builds the pool, with or without a proxy, and passes no backend on to it.
             transport._pool._network_backend = LimitedBackend(deadline or Deadline(), pause=pause)
         return transport
+
+    def framed_transport(self, deadline: Deadline) -> FramedTransport:
+        """Return a transport that writes requests as a check chooses, without a proxy.
+
+        Its exchanges end at ``deadline``.
+        Raises `CannotRunError` as `trusted` does.
+        """
+        return FramedTransport(self.tls, LimitedBackend(deadline))
 
 
 def read_header(text: str) -> tuple[str, str]:

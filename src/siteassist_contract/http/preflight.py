@@ -64,6 +64,8 @@ class Target:
     network: Network = field(default_factory=Network)
     second_token: str | None = field(default=None, repr=False)
     """The token of another visitor, who must not access the data of the first one."""
+    origin: str | None = None
+    """The origin of a website that the key lists, or None if it is unknown."""
 
     @property
     def has_two_visitors(self) -> bool:
@@ -103,10 +105,12 @@ def check(
     *,
     waits_for: tuple[int, ...] = PASSING,
     sleep: Callable[[float], None] = time.sleep,
+    durations: list[float] | None = None,
 ) -> tuple[str, ...]:
     """Send a few requests with each credential, and return the session tokens in the answers.
 
-    Refusals with a status in ``waits_for`` are waited for.
+    Refusals with a status in ``waits_for`` are waited for. The time of each answer, in seconds,
+    is added to ``durations``.
 
     Raises `CannotRunError` if the server or the API does not exist, or a credential is refused.
     """
@@ -116,7 +120,8 @@ def check(
         )
     if target.second_token is not None and target.token is None:
         raise CannotRunError("--second-token needs the --token of the first visitor")
-    with _Preflight(target, Patience(waits_for), sleep) as preflight:
+    times = [] if durations is None else durations
+    with _Preflight(target, Patience(waits_for), sleep, times) as preflight:
         token = None
         if target.api_key is not None:
             token = preflight.start_session(target.api_key)
@@ -132,8 +137,15 @@ def check(
 class _Preflight:
     """The requests of the check of one server."""
 
-    def __init__(self, target: Target, patience: Patience, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        patience: Patience,
+        sleep: Callable[[float], None],
+        durations: list[float],
+    ) -> None:
         self._target = target
+        self._durations = durations
         self._patience = patience
         self._sleep = sleep
         self._secrets = target.secrets()
@@ -289,6 +301,7 @@ class _Preflight:
                     body += chunk
                     if len(body) > LARGEST_ANSWER:
                         raise CannotRunError(f"the answer of {url} is too long")
+                self._durations.append(time.monotonic() - started)
                 return httpx.Response(
                     response.status_code,
                     headers=[pair for pair in response.headers.raw if pair[0].lower() in _KEPT],

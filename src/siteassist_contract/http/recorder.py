@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 
+from siteassist_contract.description import operations
 from siteassist_contract.http.deadline import Deadline
+from siteassist_contract.http.framing import FRAMING
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import LARGEST_ANSWER, Network
 from siteassist_contract.http.patience import (
@@ -24,6 +26,7 @@ from siteassist_contract.http.patience import (
     Refusal,
     Waits,
 )
+from siteassist_contract.http.spending import WITHHELD, Spending
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -67,6 +70,18 @@ class Exchange:
     """The number of the group of requests that were sent at the same time; 0 for a single one."""
     compared: bool = False
     """Whether a violation compares the answer with that of the last exchange."""
+    sent_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The headers that the check has chosen, without the credential and the media type."""
+    version: str = ""
+    """The version of HTTP of the answer, such as ``HTTP/1.0``; empty if it is unknown."""
+    withheld: bool = False
+    """Whether the request was not sent because of the limit of `Spending`."""
+
+    @property
+    def is_of_method(self) -> bool:
+        """Whether the request has the method of its operation, unlike a preflight."""
+        known = operations().get(self.operation)
+        return known is None or known.method == self.method
 
     @property
     def refused(self) -> bool:
@@ -123,6 +138,8 @@ class CallFacts:
     """The token, which the exchange does not contain."""
     base_path: str = ""
     """The path of the base URL."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """See `Exchange.sent_headers`."""
 
 
 CALL = "siteassist_contract"
@@ -167,8 +184,9 @@ class Recorder(httpx.BaseTransport):
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         waits_for: tuple[int, ...] = PASSING,
+        spending: Spending | None = None,
     ) -> None:
-        """Send at most ``per_second`` requests per second.
+        """Send at most ``per_second`` requests per second, within the limit of ``spending``.
 
         Refusals with a status in ``waits_for`` are waited for.
 
@@ -181,6 +199,8 @@ class Recorder(httpx.BaseTransport):
         self._owns_transport = True
         self._deadline = Deadline()
         self._inner = transport or network.transport(base_url, deadline=self._deadline)
+        # A given transport has its own way of writing requests.
+        self._framed = transport or network.framed_transport(self._deadline)
         self._headers = network.headers
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
@@ -188,6 +208,7 @@ class Recorder(httpx.BaseTransport):
         self._on_exchange = on_exchange
         self._patience = Patience(waits_for)
         self._sleep = sleep
+        self.spending = spending or Spending()
         self.until = math.inf
         """The time of `time.monotonic` after which no request, wait or answer goes on."""
         self.history: list[Exchange] = []
@@ -206,6 +227,10 @@ class Recorder(httpx.BaseTransport):
         `GoneError` for a server that accepts no connection.
         """
         facts, waits = _facts(request), Waits()
+        if self._is_withheld(request, facts):
+            exchange = _recorded(request, httpx.Response(WITHHELD))
+            self.history.append(replace(exchange, withheld=True))
+            return httpx.Response(WITHHELD)
         refusals: list[Exchange] = []
         while True:
             exchange = self._exchange(request)
@@ -258,15 +283,23 @@ class Recorder(httpx.BaseTransport):
         """Close the connections, unless they belong to another recorder."""
         if self._owns_transport:
             self._inner.close()
+            if self._framed is not self._inner:
+                self._framed.close()
+
+    def _is_withheld(self, request: httpx.Request, facts: CallFacts) -> bool:
+        """Whether the assistant may answer a request although the limit is reached."""
+        authorized = request.headers.get("Authorization") == f"Bearer {facts.token}"
+        return authorized and self.spending.withholds(facts.operation, request.read())
 
     def _exchange(self, request: httpx.Request) -> Exchange:
         """Send a request until it is answered, or until it was lost `TRIES` times in a row."""
-        operation, body = _facts(request).operation, request.read()
+        operation = _facts(request).operation
+        request.read()
         lost, waits = 0, list(RESTART)
         while True:
             self._begin()
             try:
-                return replace(self._send(request, body), lost=lost)
+                exchange = self._send(request)
             except httpx.ConnectError as error:
                 if not waits:
                     reason = f"the server stopped answering: {error}"
@@ -275,6 +308,8 @@ class Recorder(httpx.BaseTransport):
             except (httpx.HTTPError, OSError) as error:
                 if time.monotonic() >= self.until:
                     raise TimeUpError from None
+                # The server may have carried the request out.
+                self.spending.count(operation, 0)
                 if not is_lost(error):
                     raise UnansweredError(operation, _reason(error, request)) from None
                 lost += 1
@@ -282,6 +317,10 @@ class Recorder(httpx.BaseTransport):
                     reason = f"{_reason(error, request)}, {TRIES} times in a row"
                     raise UnansweredError(operation, reason) from None
                 self.lost += 1
+            else:
+                if exchange.is_of_method:
+                    self.spending.count(operation, exchange.status)
+                return replace(exchange, lost=lost)
 
     def _begin(self) -> None:
         """Wait for the turn of the next request."""
@@ -298,7 +337,7 @@ class Recorder(httpx.BaseTransport):
         if seconds:
             self._sleep(seconds)
 
-    def _send(self, request: httpx.Request, body: bytes) -> Exchange:
+    def _send(self, request: httpx.Request) -> Exchange:
         # Answers are judged as bytes, so they must not be compressed.
         request.headers["Accept-Encoding"] = "identity"
         for name, value in self._headers:
@@ -307,7 +346,8 @@ class Recorder(httpx.BaseTransport):
         ends = min(started + LONGEST_ANSWER, self.until)
         self._deadline.start(ends - started)
         try:
-            response = self._inner.handle_request(request)
+            transport = self._framed if FRAMING in request.extensions else self._inner
+            response = transport.handle_request(request)
         except httpx.TimeoutException:
             self._require_time(request, ends)
             raise
@@ -326,17 +366,8 @@ class Recorder(httpx.BaseTransport):
             raise
         finally:
             response.close()
-        target = request.url.raw_path.decode("ascii")
-        facts = _facts(request)
-        return Exchange(
-            operation=facts.operation,
-            credential=facts.credential,
-            method=request.method,
-            target=target.removeprefix(facts.base_path),
-            body=body,
-            content_type=request.headers.get("Content-Type", "") if body else "",
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
+        return replace(
+            _recorded(request, response),
             content=b"".join(chunks),
             seconds=time.monotonic() - started,
             first=arrivals[0][0] if arrivals else 0.0,
@@ -362,6 +393,28 @@ def is_lost(error: Exception) -> bool:
         # The same class reports invalid HTTP; only the words of httpcore and h11 differ.
         return str(error).startswith(_CLOSED)
     return isinstance(error, httpx.NetworkError | ConnectionError)
+
+
+def _recorded(request: httpx.Request, response: httpx.Response) -> Exchange:
+    """Return an exchange without the body of its answer."""
+    facts, body = _facts(request), request.read()
+    target = request.url.raw_path.decode("ascii")
+    return Exchange(
+        operation=facts.operation,
+        credential=facts.credential,
+        method=request.method,
+        target=target.removeprefix(facts.base_path),
+        body=body,
+        content_type=request.headers.get("Content-Type", "") if body else "",
+        status=response.status_code,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        content=b"",
+        seconds=0.0,
+        first=0.0,
+        pieces=0,
+        sent_headers=facts.headers,
+        version=response.extensions.get("http_version", b"").decode("ascii", "replace"),
+    )
 
 
 def _facts(request: httpx.Request) -> CallFacts:

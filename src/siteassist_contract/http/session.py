@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from siteassist_contract.description import operations
+from siteassist_contract.http.framing import FRAMING, Framing
 from siteassist_contract.http.network import no_cookies
 from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Recorder
 from siteassist_contract.http.valid_requests import RequestParts
@@ -20,6 +21,8 @@ from siteassist_spec import JSON, Json
 
 PATIENCE = 20.0
 """Timeout, in seconds, for the next chunk of an answer."""
+_OTHERWISE_KNOWN = frozenset({"authorization", "content-type"})
+"""Headers that an exchange shows as its credential and its media type."""
 
 
 class Session:
@@ -84,6 +87,7 @@ class Session:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         credential: str | None = None,
+        framing: Framing | None = None,
     ) -> Exchange:
         """Send a request from its parts; ``body`` and ``credential`` replace its own."""
         return self.raw(
@@ -94,6 +98,7 @@ class Session:
             body=request.body if body is None else body,
             headers={**request.header, **(headers or {})},
             credential=credential,
+            framing=framing,
         )
 
     def raw(
@@ -106,11 +111,12 @@ class Session:
         body: bytes | Json | None = None,
         headers: Mapping[str, str | None] | None = None,
         credential: str | None = None,
+        framing: Framing | None = None,
     ) -> Exchange:
         """Send any request, valid or not, and record it as one of ``operation``.
 
         A header that is None is left out. ``credential`` is the name in reports of an
-        ``Authorization`` in ``headers``.
+        ``Authorization`` in ``headers``. ``framing`` is the way in which the request is written.
         """
         given = dict(headers or {})
         content = body if isinstance(body, bytes) else None
@@ -118,21 +124,28 @@ class Session:
             content = json.dumps(body).encode("utf-8", "surrogatepass")
         if content is not None:
             given.setdefault("Content-Type", JSON)
+        sent = {name: value for name, value in given.items() if value is not None}
         facts = CallFacts(
             operation=operation,
             credential=self._credential if credential is None else credential,
             token=self.token,
             base_path=self._base_path,
+            headers={
+                name: value
+                for name, value in {**sent, **(framing.shown if framing else {})}.items()
+                if name.lower() not in _OTHERWISE_KNOWN
+            },
         )
+        way = {} if framing is None else {FRAMING: framing}
         try:
             self._http.request(
                 method,
                 target,
                 content=content,
-                headers={name: value for name, value in given.items() if value is not None},
+                headers=sent,
                 # An empty dict would remove the query of the target.
                 params=dict(query) if query is not None else None,
-                extensions={CALL: facts},
+                extensions={CALL: facts, **way},
             )
         except httpx.InvalidURL as error:
             # Only ids of the server are so long.

@@ -33,6 +33,10 @@ def write(report: Report, path: Path) -> None:
     else:
         case.system_out = line
     suite = TestSuite("run")
+    spending = report.outcome.spending
+    for name, number in sorted(spending.answers.items()):
+        suite.add_property(f"answers.{name}", str(number))
+    suite.add_property("withheld", str(spending.withheld))
     suite.add_testcase(case)
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # untyped in junitparser

@@ -357,7 +357,7 @@ class Renderer:
 
     def _request(self, step: Exchange) -> HttpRequest:
         """Return the request of an exchange; `_BINARY` stands for a body that cannot be shown."""
-        headers = {}
+        headers = dict(step.sent_headers)
         if step.credential:
             headers["Authorization"] = _header(step.credential)
         if step.body:

@@ -83,6 +83,11 @@ def document(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "repeat": report.repeat,
         "requests": outcome.requests,
+        "spent": {
+            "answers": dict(outcome.spending.answers),
+            "max_messages": outcome.spending.limit,
+            "withheld": outcome.spending.withheld,
+        },
         "seconds": round(report.seconds, 2),
         "first_violation_seconds": None if first is None else round(first, 2),
         "violations": [dataclasses.asdict(each) | {"key": each.key} for each in violations],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import click
 
+from siteassist_contract import plan
 from siteassist_contract.description import operations
 from siteassist_contract.findings import LAYERS, Violation, grouped
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report import tested_rules
 from siteassist_contract.report.summary import Report
+from siteassist_contract.run import Options
 from siteassist_spec.output import one_line, printable
 
 _IN_FULL = 10
@@ -32,6 +35,34 @@ class Terminal:
             click.echo("Without --api-key, requests that take an API key cannot succeed.")
         if not target.has_two_visitors:
             click.echo("There is only one visitor: isolation between visitors is not tested.")
+
+    def announce(self, options: Options, durations: list[float]) -> None:
+        """Print the requests of a run and its duration, from the ``durations`` of some answers."""
+        if options.selection.options:
+            click.echo("The run is narrowed: it sends only what its tests need.")
+        else:
+            self._announce_whole(options, durations)
+        if options.max_messages is not None:
+            click.echo(
+                f"The assistant answers at most {options.max_messages} messages and completions."
+            )
+
+    def _announce_whole(self, options: Options, durations: list[float]) -> None:
+        examples = options.examples or options.profile.examples
+        first, rest = plan.expected(options.profile, examples)
+        pace = sum(durations) / len(durations) if durations else 0.0
+        click.echo(
+            f"About {first.requests} requests test every rule once, and up to {rest.requests} more"
+            f"{' in each round' if options.profile.rounds else ''} test further."
+        )
+        click.echo(
+            f"The assistant answers {first.answers} of the former and {rest.answers} of the latter,"
+            " each of which may cost money."
+        )
+        click.echo(
+            f"At {pace:.2f} s a request, the former take about"
+            f" {_minutes(first.requests * pace)}; the run ends after {_minutes(options.limit)}."
+        )
 
     def step(self, layer: str, words: str, requests: int, seconds: float) -> None:
         """Print the result of a step."""
@@ -71,6 +102,7 @@ class Terminal:
                     one_line(reason), _WIDTH, initial_indent=lead, subsequent_indent=" " * 8
                 )
             )
+        click.echo(f"Spent: {report.outcome.spending.words}.")
         if report.outcome.problem:
             click.echo(f"The run did not finish: {one_line(report.outcome.problem)}")
         if report.outcome.unfinished:
@@ -100,6 +132,10 @@ def full(number: int, finding: list[Violation]) -> str:
     if found.commands:
         lines += ["  reproduce:", textwrap.indent(_clipped(printable(found.commands)), "    ")]
     return "\n".join(lines)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{math.ceil(seconds / 60)} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
 def _short(number: int, finding: list[Violation]) -> str:

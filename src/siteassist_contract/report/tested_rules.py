@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from siteassist_contract.description import operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.rules import ACCEPTED, GAPS, HUMAN, KEY, RULES, TWO_VISITORS, Rule
+from siteassist_contract.rules import ACCEPTED, GAPS, HUMAN, KEY, LIMIT, RULES, TWO_VISITORS, Rule
 from siteassist_contract.verdict import Gap
 
 _SUCCESS_ENDS = 300
@@ -106,6 +106,8 @@ def _rule_row(
     excuse, other = _rule_reason(findings, rule, operation, target, human)
     if excuse:
         return Row(operation, "rule", rule, count, GAPS[excuse])
+    if not other and left_out == GAPS[LIMIT]:
+        return Row(operation, "rule", rule, count, left_out)
     reason = other or left_out
     if not reason and any(
         each.known and each.operation == operation for each in findings.violations.values()

@@ -79,6 +79,14 @@ def described(describe: Callable[[Any], None]) -> None:
     describe(changed)
 
 
+ALLOWED = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "DELETE",
+    "Access-Control-Allow-Headers": "Authorization",
+}
+"""The headers that browsers need, which the mock sends for its own methods only."""
+
+
 class Deleting:
     """A fault that handles the additional operation in front of a mock."""
 
@@ -97,8 +105,12 @@ class Deleting:
     def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
         """Return a response."""
         path = request.url.path.removeprefix("/v2/").lower().split("/")
+        if request.headers.get("Access-Control-Request-Method") == "DELETE":
+            return httpx.Response(204, headers=ALLOWED)
         if request.method == "DELETE" and path[0] == "conversations":
-            return self._delete(request, forward, path[1])
+            answer = self._delete(request, forward, path[1])
+            answer.headers.update(ALLOWED)
+            return answer
         answer = forward(request)
         if request.method == "POST" and answer.status_code == 201 and path == ["conversations"]:
             self._there.add(answer.json()["id"].lower())
@@ -122,7 +134,8 @@ class Deleting:
 
 def refusal(status: int) -> httpx.Response:
     """Return a documented refusal."""
-    return httpx.Response(status, json={"error": {"code": "NO", "message": "No"}})
+    error = {"error": {"code": "NO", "message": "No"}}
+    return httpx.Response(status, json=error, headers=ALLOWED)
 
 
 def found(handler: Deleting, mock: InProcess, make_context: MakeContext) -> CheckContext:
@@ -154,14 +167,17 @@ def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) ->
     assert {
         "accepted",
         "answered",
+        "cross-origin",
         "described",
         "error-body",
         "isolation",
         "malformed-refused",
+        "negotiation",
         "no-server-error",
         "no-side-effects",
         "nothing-leaks",
         "overlap",
+        "preflight",
         "token-checked",
         "token-required",
         "unknown-not-found",

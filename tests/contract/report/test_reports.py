@@ -46,6 +46,7 @@ def test_document_is_complete() -> None:
         "problem": None,
         "error": None,
         "notes": ["one"],
+        "spent": {"answers": {}, "max_messages": None, "withheld": 0},
         "base_url": BASE,
         "profile": "quick",
         "seed": 7,

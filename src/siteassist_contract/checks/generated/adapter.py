@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import http.client
 import io
+import json
 import re
 import socket
 import threading
@@ -44,6 +45,7 @@ from siteassist_contract.http.patience import (
     Refusal,
     Waits,
 )
+from siteassist_contract.http.spending import WITHHELD, Spending
 
 ENDLESS = "the answer does not end"
 _PIECE = 64 * 1024
@@ -67,10 +69,15 @@ class Repeats:
 
 
 repeats = Repeats()
+spending = Spending()
+"""The answers of the assistant to generated requests."""
+HEADER_OF_WITHHELD = "x-siteassist-contract-withheld"
+"""A header of answers that no server has sent."""
 
 
 def install(way: Mapping[str, Any]) -> None:
     """Make each new session use `NetworkAdapter` with the way that `describe` returned."""
+    spending.limit = way.get("answers")
     if not way["verify"]:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     # A session creates its adapters by this name; there is no other access to all sessions.
@@ -102,8 +109,11 @@ class NetworkAdapter(HTTPAdapter):
         _require_token(request)
         options |= {"verify": self._way["verify"], "proxies": self._way["proxies"]}
         operation, waits = operation_of(request, self._way["base_path"]), Waits()
+        if spending.withholds(operation, _bytes(request.body)):
+            return self._withheld(request)
         while True:
             response = self._answered(request, *args, **options)
+            spending.count(operation, response.status_code)
             headers = {name.lower(): value for name, value in response.headers.items()}
             # Reading the content would leave nothing for the reader of event streams.
             passing = response.status_code in _patience.statuses
@@ -114,6 +124,17 @@ class NetworkAdapter(HTTPAdapter):
                 return response
             repeats.refused = [*(repeats.refused or ()), response]
             time.sleep(wait)
+
+    def _withheld(self, request: requests.PreparedRequest) -> requests.Response:
+        """Return the refusal of a request that is not sent."""
+        error = {"error": {"message": "The limit of --max-messages was reached"}}
+        answer = urllib3.HTTPResponse(
+            body=io.BytesIO(json.dumps(error).encode()),
+            headers={"Content-Type": "application/json", HEADER_OF_WITHHELD: "true"},
+            status=WITHHELD,
+            preload_content=False,
+        )
+        return self.build_response(request, answer)
 
     def _answered(
         self, request: requests.PreparedRequest, *args: Any, **options: Any
@@ -167,6 +188,10 @@ class NetworkAdapter(HTTPAdapter):
         # As in the other layers; schemathesis would fail at a charset that does not exist.
         whole.encoding = "utf-8"
         return whole
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
 def _require_token(request: requests.PreparedRequest) -> None:

@@ -62,6 +62,8 @@ class Choices:
     """Whether the engine opens the example database that `DATABASE` names."""
     operations: frozenset[str] | None = None
     """The operations to request; None for all."""
+    answers: int | None = None
+    """Maximum number of answers of the assistant; None for any number."""
 
 
 def write(folder: Path, target: Target, choices: Choices) -> None:
@@ -103,7 +105,7 @@ def write(folder: Path, target: Target, choices: Choices) -> None:
         }
         for name, operation in operations().items()
     ]
-    _write_private(folder / NETWORK, json.dumps(way(target)))
+    _write_private(folder / NETWORK, json.dumps({**way(target), "answers": choices.answers}))
     _write_private(folder / IDENTITIES, json.dumps({"auth": entries}))
     _write_private(folder / CONFIG, tomli_w.dumps(config))
     _write_private(folder / DESCRIPTION, json.dumps(description(target.api_key)))

@@ -85,6 +85,9 @@ class Emitter(EventHandler[ExecutionContext]):
 
     def _repeats(self) -> None:
         """Write the requests that were lost or refused before they were answered."""
+        spent, withheld = adapter.spending.take()
+        if spent or withheld:
+            _write(spent=list(spent.items()), withheld=withheld)
         lost, refused = adapter.repeats.take()
         if lost or refused:
             exchanges = [self._refused(each) for each in refused if len(each.content) < _LONGEST]
@@ -163,6 +166,8 @@ def _scenario(recorder: ScenarioRecorder) -> None:
     for case_id, node in recorder.cases.items():
         interaction = recorder.interactions.get(case_id)
         if interaction is None or interaction.response is None:
+            continue
+        if adapter.HEADER_OF_WITHHELD in interaction.response.headers:
             continue
         name = _operation_id(node.value)
         statuses[name, interaction.response.status_code] += 1

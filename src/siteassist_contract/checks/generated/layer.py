@@ -117,6 +117,7 @@ class Shapes:
             self.workers,
             database=self.database is not None,
             operations=frozenset(self.operations),
+            answers=self.context.recorder.spending.left,
         )
 
     def _follow(self, lines: Iterator[dict[str, Any]], log: IO[bytes]) -> Iterator[str]:
@@ -180,6 +181,10 @@ class Shapes:
             exchange = self._exchange(refused)
             findings.see(exchange, [exchange])
             self.context.recorder.requests += 1
+        spending = self.context.recorder.spending
+        for name, count in line.get("spent", ()):
+            spending.answers[name] += count
+        spending.withheld += line.get("withheld", 0)
         self.context.recorder.lost += line.get("lost", 0)
         self.context.recorder.requests += line.get("lost", 0)
         for rule, name, count in line.get("tested", ()):

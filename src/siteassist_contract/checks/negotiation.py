@@ -1,0 +1,479 @@
+"""Checks of negotiation and framing: other clients get the same answers.
+
+A request that was accepted is sent again as other HTTP clients send it. Another answer is a
+violation, unless its status says that the server does not support this way (O-30).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from siteassist_contract import tolerance
+from siteassist_contract.checks import stream_grammar
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.objects import ObjectMaker
+from siteassist_contract.checks.variations import (
+    FRAMING,
+    NEGOTIATION,
+    STREAM,
+    Variation,
+    variations,
+)
+from siteassist_contract.description import (
+    credential_of,
+    ends_object,
+    forms,
+    operations,
+    properties,
+)
+from siteassist_contract.findings import refused_reason
+from siteassist_contract.http.framing import Framing
+from siteassist_contract.http.json_reader import shown_value
+from siteassist_contract.http.network import LARGEST_ANSWER, proxy_for
+from siteassist_contract.http.recorder import Exchange, UnansweredError
+from siteassist_contract.http.valid_requests import RequestParts, valid_request
+from siteassist_contract.rules import DIRECT, FRAMES, GENTLE, OBJECT, RULES
+from siteassist_spec import EVENT_STREAM, Operation
+
+SUCCESS = range(200, 300)
+_TEXT = "Größe 日本 👋 {}"
+"""A text whose characters have one to four bytes."""
+_UNCOMPRESSED = ("", "identity")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_MADE_UP = "Bearer made-up-token-that-nobody-gave"
+_PATIENCE, _TIMES = 5.0, 10
+"""Timeout for a variation: seconds, and the multiple of the time of the ordinary answer."""
+_FEW = 2
+"""Number of variations of a request that the assistant answers, for each rule."""
+Path = tuple[str | int, ...]
+
+
+def check_negotiation(context: CheckContext) -> None:
+    """Send a valid request of each operation as other clients do, and compare the answers."""
+    if proxy_for(context.target.base_url) is not None:
+        for rule in (NEGOTIATION, FRAMING):
+            for name in RULES[rule].operations:
+                context.findings.prevent(rule, name, DIRECT)
+        return
+    checks = Checks(context)
+    for number, operation in enumerate(operations().values()):
+        checks.check(number, operation)
+    checks.head()
+
+
+CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+    ("every operation, as other clients send it", check_negotiation, FRAMES),
+)
+
+
+@dataclass
+class _Ordinary:
+    """A request that was accepted, with its answer."""
+
+    request: RequestParts
+    exchange: Exchange
+    shows: str = ""
+    """An operation whose answer contains the texts of the request; empty if there is none."""
+    unstable: set[Path] = field(default_factory=set)
+    """The places in which ordinary answers differ."""
+
+
+class Checks:
+    """The checks of all operations, with one visitor."""
+
+    def __init__(self, context: CheckContext) -> None:
+        """Create a visitor; objects are created when an operation needs them."""
+        self._context = context
+        self._whole = context.size.whole and not context.profile.gentle
+        self._findings = context.findings
+        self._history = context.recorder.history
+        self._visitor = context.visitor()
+        self._key = context.target.api_key
+        self._maker = ObjectMaker(self._send, self._key)
+        self._ids: dict[str, str] = {}
+        self._unsent: set[str] = set()
+        """Variations that the server does not support or answer, and that are not sent again."""
+        self._count = 0
+
+    def check(self, number: int, operation: Operation) -> None:
+        """Check one operation, which is the one with this ``number``."""
+        name = operation.operation_id
+        rules = [rule for rule in (NEGOTIATION, FRAMING) if name in RULES[rule].operations]
+        if self._context.profile.gentle and operation.method != "GET":
+            self._prevent(rules, name, GENTLE)
+            return
+        self._ids = self._maker.make(operation, self._ids)
+        request = valid_request(operation, self._ids, self._key)
+        if request is None:
+            self._prevent(rules, name, OBJECT)
+            return
+        for each in self._forms(request):
+            self._vary(number, each, rules)
+
+    def head(self) -> None:
+        """Note how HEAD is answered, which no document describes."""
+        path = operations()["getMe"].path
+        try:
+            exchange = self._visitor.session.raw("getMe", "HEAD", path)
+        except UnansweredError as error:
+            words = str(error)
+        else:
+            if exchange.status in SUCCESS or exchange.refused:
+                return
+            words = f"answered with {exchange.status}"
+        self._context.note(f"HEAD {path}: {words}")
+
+    def _prevent(self, rules: list[str], operation: str, reason: str) -> None:
+        if self._context.has_key or operations()[operation].needs_token:
+            for rule in rules:
+                self._findings.prevent(rule, operation, reason)
+
+    def _forms(self, request: RequestParts) -> Iterator[RequestParts]:
+        """Yield a request, and the request for a stream if the operation has one."""
+        stream = request.described.stream
+        if stream is None or not isinstance(request.body, Mapping):
+            yield request
+            return
+        yield request.changed(body={**request.body, stream.request_flag: False})
+        if self._whole:
+            yield request.changed(body={**request.body, stream.request_flag: True})
+
+    def _vary(self, number: int, request: RequestParts, rules: list[str]) -> None:
+        """Send a request in the ordinary way, and in other ways."""
+        ordinary = self._ordinary(request)
+        if ordinary is None:
+            return
+        for rule in rules:
+            tested, known = 0, variations(request, rule, number)
+            for variation in known:
+                if tested >= self._most(request, rule, len(known)):
+                    break
+                if variation.words not in self._unsent:
+                    tested += self._compare(ordinary, variation)
+
+    def _most(self, request: RequestParts, rule: str, count: int) -> int:
+        """Return the number of variations of a request; answers of the assistant are expensive."""
+        if not self._whole:
+            return 1
+        if self._context.profile.rounds:
+            return count
+        if request.costs:
+            return _FEW
+        return count if rule == FRAMING else count // 2
+
+    # Requests
+
+    def _marked(self, request: RequestParts) -> RequestParts:
+        """Return a copy whose free texts differ from all earlier ones."""
+        operation = request.described
+        if operation.body is None:
+            return request
+        self._count += 1
+        given = request.body or next(iter(operation.body.examples.values()), None)
+        body = dict(given) if isinstance(given, Mapping) else {}
+        for name in _free_texts(operation):
+            body[name] = _TEXT.format(self._count)
+        return request.changed(body=body or request.body)
+
+    def _fresh(self, request: RequestParts) -> RequestParts:
+        """Return a request with other texts, on a new object if the request ends it."""
+        request = self._marked(request)
+        if ends_object(request.described):
+            made = self._maker.make(request.described)
+            return request.changed(path={name: made[name] for name in request.path if name in made})
+        return request
+
+    def _ordinary(self, request: RequestParts) -> _Ordinary | None:
+        """Send a request in the ordinary way; return it if it was accepted."""
+        request = self._fresh(request)
+        exchange = self._send(request)
+        if exchange.status not in SUCCESS:
+            if exchange.refused:
+                for rule in (NEGOTIATION, FRAMING):
+                    self._findings.prevent(rule, request.operation, refused_reason(exchange))
+            return None
+        found = _Ordinary(request, exchange)
+        for view in self._views(request):
+            if _texts(request) and _contains(self._send(view).json, _texts(request)):
+                found.shows = view.operation
+                break
+        return found
+
+    def _views(self, request: RequestParts) -> Iterator[RequestParts]:
+        """Yield the requests that read the object of a request."""
+        if not request.path or request.method == "GET":
+            return
+        for operation in operations().values():
+            names = {parameter.name for parameter in operation.places("path")}
+            if operation.method == "GET" and names and names <= set(request.path):
+                view = valid_request(operation, request.path, self._key)
+                if view is not None:
+                    yield view
+
+    def _send(self, request: RequestParts, variation: Variation | None = None) -> Exchange:
+        needs_token = request.described.needs_token
+        session = self._visitor.session if needs_token else self._context.anonymous
+        if variation is None:
+            exchange = session.send(request)
+        else:
+            body = None if request.body is None else variation.write(request.body)
+            media = {} if body is None else {"Content-Type": variation.content_type}
+            exchange = session.send(
+                request, body=body, headers=media, framing=_fitted(variation.framing, request)
+            )
+        return exchange if variation is not None else self._seen(exchange)
+
+    def _seen(self, exchange: Exchange) -> Exchange:
+        self._findings.see(exchange, self._history)
+        return exchange
+
+    # Comparison
+
+    def _compare(self, ordinary: _Ordinary, variation: Variation) -> bool:
+        """Send a request in another way, and compare its answer with the ordinary one.
+
+        Returns whether the answer was judged.
+        """
+        old = ordinary.exchange.version == "HTTP/1.0"
+        if old and (variation.framing.chunk or variation.framing.expect):
+            return False  # A client must know that the server supports these (RFC 9112, 6.1).
+        start = list(self._history)
+        request = self._fresh(ordinary.request)
+        patience = _PATIENCE + _TIMES * ordinary.exchange.seconds
+        exchange = self._answer(
+            request,
+            replace(variation, framing=replace(variation.framing, patience=patience)),
+        )
+        if exchange is None:
+            fault = f"no answer within {patience:.0f} s, twice"
+        elif exchange.status in (*tolerance.UNSUPPORTED, *variation.tolerated):
+            reason = f"the server does not support {variation.words}: {exchange.status}"
+            self._findings.prevent(variation.rule, request.operation, reason)
+            self._unsent.add(variation.words)
+            self._history[:] = start
+            return False
+        else:
+            exchange, fault = self._fault(ordinary, request, exchange, variation)
+        self._findings.judge(
+            not fault,
+            variation.rule,
+            request.operation,
+            f"the ordinary answer, {_head(ordinary.exchange)}, to {variation.words}",
+            fault or "the ordinary answer",
+            self._history if exchange is not None else [*start, ordinary.exchange],
+            variation.words,
+        )
+        self._history[:] = start
+        return exchange is None or not exchange.refused
+
+    def _lead(self, variation: Variation) -> None:
+        """Send the request that comes before a variation on the same connection."""
+        if not variation.before:
+            return
+        if variation.before == STREAM:
+            self._unsent.add(variation.words)  # An answer of the assistant is expensive.
+        operation = min(
+            (each for each in operations().values() if each.stream is not None),
+            key=lambda each: len(each.places("path")),
+        )
+        request = valid_request(operation, self._ids, self._key)
+        if request is None or operation.stream is None:
+            return
+        if variation.before == STREAM:
+            request = request.changed(body={**request.body, operation.stream.request_flag: True})
+            self._send(request, variation)
+        else:
+            # The server may answer before it has read the body.
+            self._context.anonymous.send(
+                request,
+                headers={"Authorization": _MADE_UP},
+                credential=_MADE_UP,
+                framing=variation.framing,
+            )
+
+    def _answer(self, request: RequestParts, variation: Variation) -> Exchange | None:
+        """Return the answer to a variation, or None if there is none, twice."""
+        for _ in range(2):
+            try:
+                self._lead(variation)
+                return self._send(request, variation)
+            except UnansweredError:
+                self._unsent.add(variation.words)
+                # Another request raises the error of a server that no longer answers at all.
+                self._visitor.session.call("getMe")
+        return None
+
+    def _fault(
+        self,
+        ordinary: _Ordinary,
+        request: RequestParts,
+        exchange: Exchange,
+        variation: Variation,
+    ) -> tuple[Exchange, str]:
+        """Return an answer without its compression, and its difference from the ordinary one."""
+        if exchange.refused:
+            return exchange, ""
+        if variation.framing.version == "1.0" and "transfer-encoding" in exchange.headers:
+            return exchange, "`Transfer-Encoding` in an answer to HTTP/1.0"
+        exchange, fault = _unpacked(exchange, _accepted_codings(variation.framing))
+        self._history[-1] = exchange
+        if fault:
+            return exchange, fault
+        before = ordinary.exchange
+        if exchange.status not in _alike(before, request.described):
+            return exchange, f"{exchange.status} instead of {before.status}"
+        self._findings.see(exchange, self._history)
+        if exchange.media_type != before.media_type:
+            got = exchange.media_type or "no media type"
+            return exchange, f"{got} instead of {before.media_type or 'none'}"
+        if before.media_type == EVENT_STREAM:
+            return exchange, _stream_fault(before, exchange)
+        if request.costs:
+            # The assistant may answer in other words.
+            return exchange, self._missing(ordinary, request, variation)
+        return exchange, self._difference(ordinary, request, exchange, variation)
+
+    def _difference(
+        self,
+        ordinary: _Ordinary,
+        request: RequestParts,
+        exchange: Exchange,
+        variation: Variation,
+    ) -> str:
+        """Return what differs in the JSON of two answers, or an empty string.
+
+        What also differs between two ordinary answers shows nothing.
+        """
+        first, other = (dict(_leaves(each.json)) for each in (ordinary.exchange, exchange))
+        differing = _differing(first, other) - ordinary.unstable
+        if differing:
+            kept = list(self._history)
+            again = self._send(self._fresh(ordinary.request))
+            self._history[:] = kept
+            ordinary.unstable |= _differing(first, dict(_leaves(again.json)))
+            for path in sorted(differing - ordinary.unstable, key=str):
+                got, due = (
+                    shown_value(each[path]) if path in each else "nothing"
+                    for each in (other, first)
+                )
+                words = f"{got} instead of {due}"
+                return f"`{'.'.join(map(str, path))}` {words}"
+        return self._missing(ordinary, request, variation)
+
+    def _missing(self, ordinary: _Ordinary, request: RequestParts, variation: Variation) -> str:
+        """Return whether texts of a body have been lost, as words."""
+        if not ordinary.shows or variation.rule != FRAMING:
+            return ""
+        view = next(each for each in self._views(request) if each.operation == ordinary.shows)
+        kept = list(self._history)
+        exchange = self._send(view)
+        self._history[:] = kept
+        if exchange.status in SUCCESS and not _contains(exchange.json, _texts(request)):
+            return f"the texts of the request are missing in the answer of {view.operation}"
+        return ""
+
+
+def _free_texts(operation: Operation) -> Iterator[str]:
+    """Yield the names of the properties of a body that may be any text."""
+    for name, schema in properties(operation).items():
+        form = next((each for each in forms(schema) if each.get("type") != "null"), {})
+        limited = {"enum", "const", "format", "pattern"} & set(form)
+        if form.get("type") == "string" and not limited and credential_of(schema) is None:
+            yield name
+
+
+def _texts(request: RequestParts) -> list[str]:
+    """Return the texts of a request that can be recognised."""
+    if not isinstance(request.body, Mapping):
+        return []
+    return [str(request.body[name]) for name in _free_texts(request.described)]
+
+
+def _contains(value: Any, texts: list[str]) -> bool:
+    """Whether all texts are in the JSON of an answer."""
+    shown = json.dumps(value, ensure_ascii=False)
+    return all(text in shown for text in texts)
+
+
+def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the values of an answer's JSON by their paths, and the length of each array.
+
+    Times are left out: two requests of one second may get the same, and a third one another.
+    """
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name not in tolerance.CHANGING:
+                yield from _leaves(item, (*path, name))
+    elif isinstance(value, list):
+        yield (*path, "length"), len(value)
+        for number, item in enumerate(value):
+            yield from _leaves(item, (*path, number))
+    elif not (isinstance(value, str) and _MOMENT.match(value)):
+        yield path, value
+
+
+def _differing(one: Mapping[Path, Any], other: Mapping[Path, Any]) -> set[Path]:
+    """Return the places in which two answers differ."""
+    absent = object()
+    places = one.keys() | other.keys()
+    return {path for path in places if one.get(path, absent) != other.get(path, absent)}
+
+
+def _alike(exchange: Exchange, operation: Operation) -> frozenset[int]:
+    """Return the statuses that an equal request may get, such as 200 after a 201."""
+    successes = operation.successes
+    return frozenset(each.status for each in successes if exchange.media_type in each.media) | {
+        exchange.status
+    }
+
+
+def _stream_fault(before: Exchange, exchange: Exchange) -> str:
+    ordinary = stream_grammar.read(before.operation, before.content)
+    reading = stream_grammar.read(exchange.operation, exchange.content)
+    if ordinary.faults or not reading.faults:
+        return ""
+    return f"an invalid stream: {reading.faults[0].sentence}"
+
+
+def _fitted(framing: Framing, request: RequestParts) -> Framing:
+    """Return a framing whose additional query continues that of the request."""
+    return replace(framing, query="&") if framing.query and request.query else framing
+
+
+def _accepted_codings(framing: Framing) -> frozenset[str] | None:
+    """Return the codings that a request accepts, or None for any."""
+    if "accept-encoding" in framing.without:
+        return None
+    value = dict(framing.headers).get("Accept-Encoding", "identity")
+    return None if value == "*" else frozenset(each.strip() for each in value.split(","))
+
+
+def _unpacked(exchange: Exchange, accepted: frozenset[str] | None) -> tuple[Exchange, str]:
+    """Return an answer without its compression, and a fault of the compression."""
+    coding = exchange.headers.get("content-encoding", "").strip().lower()
+    if coding in _UNCOMPRESSED:
+        return exchange, ""
+    if accepted is not None and coding not in accepted:
+        return exchange, f"`Content-Encoding: {coding}`, which the request does not accept"
+    windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(coding)
+    if windows is None:
+        return exchange, ""
+    for bits in windows:
+        unpacker = zlib.decompressobj(bits)
+        try:
+            content = unpacker.decompress(exchange.content, LARGEST_ANSWER)
+        except zlib.error:
+            continue
+        if unpacker.eof:
+            return replace(exchange, content=content), ""
+        return exchange, f"a body that ends within its {coding} coding"
+    return exchange, f"a body that is not in its {coding} coding"
+
+
+def _head(exchange: Exchange) -> str:
+    return f"{exchange.status} {exchange.media_type}".strip()
