@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,11 @@ from siteassist_spec import SpecError
 
 pytest_plugins = ["tests.browser"]
 
+UNMEASURED = {"e2e", "faults", "hostile", "repo"}
+"""The folders whose tests leave coverage out, which doubles their time.
+
+They use the packages as wholes. The tests of each package have the coverage of its lines.
+"""
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 """The variable by which coverage measures the processes that a measured one starts."""
 
@@ -32,6 +38,14 @@ def pytest_configure() -> None:
         importlib.import_module("tests.description")
     except SpecError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Exclude the folders of `UNMEASURED` from coverage."""
+    tests = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).parts[0] in UNMEASURED:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_xdist_setupnodes() -> None:

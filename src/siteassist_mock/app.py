@@ -90,7 +90,7 @@ def create_app(
     operations, validators = _read(document)
     _match(operations, handlers)
     prefix = base_path(document)
-    strict = Strict(document, operations) if settings.strict else None
+    strict = Strict(document) if settings.strict else None
     plan = FaultPlan(settings.faults, settings.fault_seed)
     rates = [parse_rate(text) for text in settings.rate_limits]
     seed = read_seed(Path(settings.seed), spec) if settings.seed else SEED

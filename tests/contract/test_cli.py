@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("without_shapes")
 
 SEARCH = ("--only", "search", "--only", "no-token-needed")
+LISTS = ("--only", "search", "--only", "getConversations")
 STREAMS = ("--layer", "streams")
 """The options of runs of a few requests, for tests of what a run does besides its requests."""
+# Coverage doubles the time of a run, and the other runs take the same branches.
+unmeasured = pytest.mark.no_cover
 
 
 @pytest.fixture
@@ -367,6 +370,7 @@ def test_options_reach_the_run(
 
 
 @pytest.mark.one_interpreter
+@unmeasured
 def test_repeat_command_has_each_option_that_requests_depend_on(
     url: str, hand_over: Callable[..., str], command: Command
 ) -> None:
@@ -516,7 +520,7 @@ def test_repeated_credential_is_filtered(
 def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Command) -> None:
     """Violations in the baseline are accepted by later runs, and still reported."""
     shared.fault = breaks_both
-    options = (url, "--api-key", KEY, "--baseline", "base.json")
+    options = (url, "--api-key", KEY, *LISTS, "--baseline", "base.json")
     written = command(*options, "--update-baseline")
     assert 0 == written.exit_code, written.output
     keys = json.loads(Path("base.json").read_text())["violations"]
@@ -526,7 +530,8 @@ def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Comm
     assert 0 == result.exit_code, result.output
     assert "(known)" in result.stdout
     assert re.fullmatch(
-        r"The server keeps the contract \(\d+ requests, \d+ known findings accepted\)\..*",
+        r"The server keeps the contract in the tests selected by \S.* "
+        r"\(\d+ requests, \d+ known findings accepted\)\..*",
         last(result),
     )
     untested = summary_rows()["search", "fits-request"]
@@ -541,7 +546,7 @@ def test_new_violation_fails_despite_the_baseline(
 ) -> None:
     """Only a violation outside the baseline fails the run."""
     shared.fault = breaks_the_page
-    options = (url, "--api-key", KEY, "--baseline", "base.json")
+    options = (url, "--api-key", KEY, *LISTS, "--baseline", "base.json")
     assert 0 == command(*options, "--update-baseline").exit_code
     shared.fault = breaks_both
     result = command(*options)
@@ -595,6 +600,7 @@ def test_unusable_example_database_is_reported(
 
 
 @pytest.mark.one_interpreter
+@unmeasured
 def test_only_the_server_is_contacted(
     served: Loopback, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -653,6 +659,7 @@ def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: C
 
 
 @pytest.mark.one_interpreter
+@unmeasured
 def test_interrupted_run_keeps_the_baseline(
     url: str, shared: InProcess, command: Command, interrupt: Callable[[], None]
 ) -> None:
@@ -674,6 +681,7 @@ def test_interrupted_run_keeps_the_baseline(
 
 
 @pytest.mark.one_interpreter
+@unmeasured
 def test_all_tokens_of_the_run_are_filtered(url: str, shared: InProcess, command: Command) -> None:
     """No session token reaches a report, even from a server that repeats each token it issues."""
     given: list[str] = []

@@ -21,7 +21,8 @@ from siteassist_contract.verdict import Gap
 from tests.contract.conftest import BASE, InProcess, NoShapes
 from tests.values import API_KEY
 
-pytestmark = pytest.mark.one_interpreter
+# Coverage doubles the time of a run, and the tests of the checks have that of the same lines.
+pytestmark = [pytest.mark.one_interpreter, pytest.mark.no_cover]
 
 SIZES = {"key": "quick", "large": "default", "token": "quick", "tokens": "quick"}
 """The profile whose size each run has."""
@@ -78,28 +79,38 @@ def session(mock: InProcess, device: str) -> str:
     return str(mock.forward(request).json()["sessionToken"])
 
 
+class Traces(dict[str, Traced]):
+    """The traces of runs with each kind of credentials, made when they are needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mock = InProcess()
+
+    def __missing__(self, kind: str) -> Traced:
+        """Run all steps but random and made-up requests."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run, "Recorder", partial(Recorder, transport=self.mock))
+            patch.setattr(run, "Shapes", NoShapes)
+            tokens = [session(self.mock, f"device-{number}") for number in (1, 2)]
+            target = {
+                "key": Target(BASE, API_KEY),
+                "large": Target(BASE, API_KEY),
+                "token": Target(BASE, None, tokens[0]),
+                "tokens": Target(BASE, None, tokens[0], second_token=tokens[1]),
+            }[kind]
+            profile = replace(PROFILES[SIZES[kind]], seconds=0, limit=3600)
+            traced = TracedRun(target, Options(profile, 1))
+            traced.trace = self[kind] = Traced(Outcome(traced.findings), target)
+            traced.trace.outcome = traced.run()
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
 def traces() -> Iterator[dict[str, Traced]]:
-    """Run all steps but random and made-up requests, with each kind of credentials."""
-    found = {}
-    mock = InProcess()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "Recorder", partial(Recorder, transport=mock))
-        patch.setattr(run, "Shapes", NoShapes)
-        tokens = session(mock, "device-1"), session(mock, "device-2")
-        targets = {
-            "key": Target(BASE, API_KEY),
-            "large": Target(BASE, API_KEY),
-            "token": Target(BASE, None, tokens[0]),
-            "tokens": Target(BASE, None, tokens[0], second_token=tokens[1]),
-        }
-        for name, target in targets.items():
-            profile = replace(PROFILES[SIZES[name]], seconds=0, limit=3600)
-            traced = TracedRun(target, Options(profile, 1))
-            traced.trace = found[name] = Traced(Outcome(traced.findings), target)
-            traced.trace.outcome = traced.run()
+    """Trace runs on a mock of this module."""
+    found = Traces()
     yield found
-    mock.shut()
+    found.mock.shut()
 
 
 @pytest.mark.parametrize("kind", SIZES)

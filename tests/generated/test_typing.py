@@ -17,6 +17,7 @@ import pytest
 from siteassist import AsyncSiteAssist, SiteAssist
 from siteassist_mock.testing import mock_server
 from tests.commands import run
+from tests.generated.checkouts import MYPY_CACHE
 from tests.values import API_KEY
 
 pytestmark = pytest.mark.one_interpreter
@@ -42,7 +43,7 @@ def test_mypy_accepts_the_program(program: Path) -> None:
         "mypy",
         "--strict",
         "--config-file=",
-        "--cache-dir=cache",
+        f"--cache-dir={MYPY_CACHE}",
         f"--python-executable={sys.executable}",
         program.name,
         cwd=program.parent,
@@ -67,6 +68,7 @@ def test_pyright_accepts_the_program(program: Path) -> None:
     assert ([], 1, 0) == (found, report["summary"]["filesAnalyzed"], done.returncode)
 
 
+@pytest.mark.no_cover  # Jedi takes seconds, and reads the code without running it.
 @pytest.mark.parametrize(
     ("line", "name"),
     [

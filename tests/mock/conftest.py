@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 UNDOCUMENTED = {405, 413}
 
 
+_VALIDATORS: dict[str, Draft202012Validator] = {}
+"""Validators by schema, for all clients: their descriptions are the same."""
+
+
 @dataclass
 class FakeTime:
     """A clock that stands still until a test moves it, in seconds since 1970."""
@@ -192,9 +196,11 @@ class Client:
 
     def faults(self, schema: Mapping[str, Any], value: Any) -> list[str]:
         """Return the errors of ``value`` against ``schema``."""
-        whole = {**schema, "components": {"schemas": self.spec["components"]["schemas"]}}
-        validator = Draft202012Validator(whole, validate_formats=True)
-        return [error.message for error in validator.iter_errors(value)]
+        key = json.dumps(schema)
+        if key not in _VALIDATORS:
+            whole = {**schema, "components": {"schemas": self.spec["components"]["schemas"]}}
+            _VALIDATORS[key] = Draft202012Validator(whole, validate_formats=True)
+        return [error.message for error in _VALIDATORS[key].iter_errors(value)]
 
     def _operation(self, method: str, path: str) -> Any:
         steps = path.split("/")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ AS_VARIABLE = {
     "SITEASSIST_TOKEN": "SITEASSIST_TOKEN",
     "SITEASSIST_BASE_URL": "SITEASSIST_BASE_URL",
 }
-AS_ARGUMENT = {"BASE": ("diff", "--base="), "USERS": ("load", ""), "TIME": ("load", "")}
+SHORT = tuple(name for name in AS_VARIABLE if not name.startswith("SITEASSIST_"))
+LONG = tuple(name for name in AS_VARIABLE if name not in SHORT)
+AS_ARGUMENT = {"diff": {"BASE": "--base="}, "load": {"USERS": "", "TIME": ""}}
+"""By verb and variable, the beginning of the argument."""
 HOSTILE = [
     "$(shell touch x)",
     "${shell touch x}",
@@ -80,48 +84,52 @@ def make(copy: Path, *words: str, **variables: str) -> subprocess.CompletedProce
 
 
 def make_with(
-    copy: Path, verb: str, name: str, value: str, where: str
+    copy: Path, verbs: Sequence[str], variables: Mapping[str, str], where: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run make with a variable from the environment or from the command line."""
+    """Run make with variables from the environment or from the command line."""
     if where == "environment":
-        return make(copy, verb, **{name: value})
+        return make(copy, *verbs, **variables)
     # Unlike in other Makefiles, `$$` on the command line is not read as `$`.
-    return make(copy, verb, f"{name}={value}")
+    return make(copy, *verbs, *(f"{name}={value}" for name, value in variables.items()))
 
 
-def called(done: subprocess.CompletedProcess[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the arguments and the variables of the last command that make ran."""
+def called(done: subprocess.CompletedProcess[str]) -> list[tuple[list[str], dict[str, str]]]:
+    """Return the arguments and the variables of each command that make ran."""
     assert (0, "") == (done.returncode, done.stderr)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return found["argv"], found["environment"]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(each["argv"], each["environment"]) for each in found]
+
+
+def hostile_to(names: Iterable[str], value: str) -> dict[str, str]:
+    """Return variables that have the value in different texts, so that none replaces another."""
+    return {name: f"{value} for {name}" for name in names}
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize(
-    ("name", "where"),
-    [
-        *((name, "environment") for name in AS_VARIABLE),
-        # On the command line, the variables have their short names.
-        *((name, "command line") for name in AS_VARIABLE if not name.startswith("SITEASSIST_")),
-    ],
+    ("names", "where"),
+    [(LONG, "environment"), (SHORT, "environment"), (SHORT, "command line")],
+    ids=["long", "short", "command line"],
 )
 def test_credentials_and_addresses_arrive_unchanged(
-    name: str, where: str, value: str, copy: Path
+    names: tuple[str, ...], where: str, value: str, copy: Path
 ) -> None:
-    """The command's environment has the exact value."""
-    _, variables = called(make_with(copy, "contract", name, value, where))
-    assert value == variables[AS_VARIABLE[name]]
+    """The command's environment has the exact values."""
+    given = hostile_to(names, value)
+    _, variables = called(make_with(copy, ["contract"], given, where))[-1]
+    expected = {AS_VARIABLE[name]: text for name, text in given.items()}
+    assert expected == {name: variables[name] for name in expected}
     assert not (copy / "x").exists()
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("where", ["environment", "command line"])
-@pytest.mark.parametrize("name", AS_ARGUMENT)
-def test_arguments_arrive_as_one_word(name: str, where: str, value: str, copy: Path) -> None:
-    """The command's last argument has the exact value: a git ref may contain quotes."""
-    verb, prefix = AS_ARGUMENT[name]
-    words, _ = called(make_with(copy, verb, name, value, where))
-    assert prefix + value == words[-1]
+@pytest.mark.parametrize("verb", AS_ARGUMENT)
+def test_arguments_arrive_as_one_word(verb: str, where: str, value: str, copy: Path) -> None:
+    """The command's arguments have the exact values: a git ref may contain quotes."""
+    given = hostile_to(AS_ARGUMENT[verb], value)
+    words, _ = called(make_with(copy, [verb], given, where))[-1]
+    assert {AS_ARGUMENT[verb][name] + text for name, text in given.items()} <= set(words)
     assert not (copy / "x").exists()
 
 
@@ -129,9 +137,10 @@ def test_arguments_arrive_as_one_word(name: str, where: str, value: str, copy: P
 @pytest.mark.parametrize("where", ["environment", "command line"])
 def test_args_reach_no_shell(where: str, value: str, copy: Path) -> None:
     """Each verb that takes ARGS passes it by the environment."""
-    for verb in ("contract", "test", "mock", "diff", "publish", "lock", "bench-client"):
-        _, variables = called(make_with(copy, verb, "ARGS", value, where))
-        assert value == variables["ARGS"]
+    verbs = ("contract", "test", "mock", "diff", "publish", "lock", "bench-client")
+    found = called(make_with(copy, verbs, {"ARGS": value}, where))
+    assert len(verbs) <= len(found)
+    assert {value} == {variables["ARGS"] for _, variables in found}
     assert not (copy / "x").exists()
 
 
@@ -156,7 +165,7 @@ def test_every_variable_of_the_makefile_is_tested() -> None:
     """The tests of this module cover each variable, and recipes quote it."""
     given = re.search(r"^GIVEN := (.*)$", MAKEFILE, re.MULTILINE)
     assert given is not None
-    tested = {"PYTHON", "ARGS", *AS_ARGUMENT} | {"API_KEY", "TOKEN", "BASE_URL"}
+    tested = {"PYTHON", "ARGS", *SHORT}.union(*AS_ARGUMENT.values())
     assert tested == set(given[1].split())
     recipes = "\n".join(line for line in MAKEFILE.splitlines() if line.startswith("\t"))
     # A recipe may use a variable only as a shell variable in quotes.

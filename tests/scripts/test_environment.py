@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from tests.values import ROOT
 
 ENVIRONMENTS = {"dev.txt": ".venv", "bench.txt": ".venv-bench", "load.txt": ".venv-load"}
 # The pip of Python 3.11.0, which is the oldest that can be bundled, and the latest.
-PIPS = ["pip==22.3", "pip"]
+OLDEST_PIP, LATEST_PIP = "pip==22.3", "pip"
 LATER = "9999"
 
 
@@ -109,77 +111,143 @@ def newer_index(folder: Path, name: str) -> Path:
     return lock
 
 
-@pytest.fixture(scope="module", params=PIPS)
-def other_pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Download a version of pip, and return the path of its wheel."""
-    folder = tmp_path_factory.mktemp("pip")
-    command = environment.pip(sys.executable, "download", "--quiet", "--no-deps", request.param)
-    subprocess.run(command, cwd=folder, check=True)
-    (wheel,) = folder.glob("pip-*.whl")
-    return str(wheel)
+@dataclass(frozen=True)
+class SetUp:
+    """An environment, and the lock file that it was set up from."""
+
+    python: str
+    lock: Path
+
+    @property
+    def packages(self) -> Path:
+        """The folder of its packages."""
+        (folder,) = Path(self.python).parents[1].glob("lib/python*/site-packages")
+        return folder
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Its packages with their versions."""
+        found = distributions(path=[str(self.packages)])
+        return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
 
 
-@pytest.fixture
-def empty(tmp_path: Path, other_pip: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Create an environment with this pip, and the folder ``index`` as its only index."""
-    (tmp_path / "index").mkdir()
-    venv = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")]
-    subprocess.run(venv, check=True)
-    monkeypatch.setenv("PYTHONPATH", other_pip)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    return str(tmp_path / "venv" / "bin" / "python")
+@dataclass
+class Setups:
+    """Environments with versions of pip, and a folder as their only index."""
+
+    folder: Path
+    _pips: dict[str, str] = field(default_factory=dict)
+    _done: dict[tuple[str, str], SetUp] = field(default_factory=dict)
+
+    def empty(self, name: str) -> SetUp:
+        """Create an environment, and the index with the packages of a lock file."""
+        folder = self.folder / f"{len(list(self.folder.iterdir()))}"
+        (folder / "index").mkdir(parents=True)
+        venv = [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")]
+        subprocess.run(venv, check=True)
+        lock = newer_index(folder / "index", name)
+        return SetUp(str(folder / "venv" / "bin" / "python"), lock)
+
+    def complete(self, pip: str, name: str) -> SetUp:
+        """Return the environment that a version of pip has set up from a lock file."""
+        if (pip, name) not in self._done:
+            made = self.empty(name)
+            with self.using(pip, made):
+                environment.install(made.python, made.lock, editable=False)
+            self._done[pip, name] = made
+        return self._done[pip, name]
+
+    @contextmanager
+    def using(self, pip: str, made: SetUp) -> Iterator[None]:
+        """Let the environment have this pip, and its index only."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", self._wheel(pip))
+            patch.setenv("PIP_NO_INDEX", "1")
+            patch.setenv("PIP_FIND_LINKS", str(made.lock.parent))
+            yield
+
+    def _wheel(self, pip: str) -> str:
+        if pip not in self._pips:
+            folder = self.folder / f"wheel-{len(self._pips)}"
+            folder.mkdir()
+            command = environment.pip(sys.executable, "download", "--quiet", "--no-deps", pip)
+            subprocess.run(command, cwd=folder, check=True)
+            (wheel,) = folder.glob("pip-*.whl")
+            self._pips[pip] = str(wheel)
+        return self._pips[pip]
 
 
-def contents(python: str) -> dict[str, str]:
-    """Return the packages of an environment with their versions."""
-    (packages,) = Path(python).parents[1].glob("lib/python*/site-packages")
-    found = distributions(path=[str(packages)])
-    return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
+@pytest.fixture(scope="module")
+def setups(tmp_path_factory: pytest.TempPathFactory) -> Setups:
+    """Share the environments of this module: to set one up takes seconds."""
+    return Setups(tmp_path_factory.mktemp("setups"))
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_setup_ignores_newer_releases(name: str, empty: str, tmp_path: Path) -> None:
-    """Each version of pip installs the locked versions and nothing else."""
-    lock = newer_index(tmp_path / "index", name)
-    environment.install(empty, lock, editable=False)
-    assert locked(name) == contents(empty)
-
-
-@pytest.mark.parametrize("other_pip", ["pip"], indirect=True)
-def test_newer_releases_are_installed_without_a_lock(empty: str, tmp_path: Path) -> None:
-    """Without the lock, the same index gives version 9999, so the previous test can fail."""
-    newer_index(tmp_path / "index", "dev.txt")
-    subprocess.run(
-        environment.pip(empty, "install", "--quiet", "--no-deps", "coverage"), check=True
-    )
-    assert {"coverage": LATER} == contents(empty)
-
-
-@pytest.mark.parametrize("other_pip", ["pip"], indirect=True)
 @pytest.mark.parametrize(
-    ("name", "lost", "needed_by"),
-    [
-        ("dev.txt", "iniconfig", "pytest"),
-        # Only an extra requires it, and `pip check` ignores extras.
-        ("dev.txt", "psycopg-binary", r"psycopg\[binary\]"),
-        ("dev.txt", "ruff", "pyproject.toml"),
-        ("load.txt", "flask", "locust"),
-    ],
+    ("pip", "name"), [*((OLDEST_PIP, name) for name in LOCKS), (LATEST_PIP, "dev.txt")]
 )
-def test_incomplete_lock_is_an_error(
-    name: str, lost: str, needed_by: str, empty: str, tmp_path: Path
-) -> None:
-    """One line names the lock, the missing package and the package that requires it."""
-    lock = newer_index(tmp_path / "index", name)
-    entries = re.split(r"^(?=[a-z0-9])", lock.read_text(), flags=re.MULTILINE)
-    kept = [entry for entry in entries if not entry.startswith(f"{lost}==")]
-    assert len(kept) == len(entries) - 1
+def test_setup_ignores_newer_releases(pip: str, name: str, setups: Setups) -> None:
+    """Each version of pip installs the locked versions and nothing else."""
+    assert locked(name) == setups.complete(pip, name).contents
+
+
+def test_newer_releases_are_installed_without_a_lock(setups: Setups) -> None:
+    """Without the lock, the same index gives version 9999, so the previous test can fail."""
+    made = setups.empty("dev.txt")
+    command = environment.pip(made.python, "install", "--quiet", "--no-deps", "coverage")
+    with setups.using(LATEST_PIP, made):
+        subprocess.run(command, check=True)
+    assert {"coverage": LATER} == made.contents
+
+
+@contextmanager
+def without(made: SetUp, lost: list[str], folder: Path) -> Iterator[Path]:
+    """Take packages out of an environment, and yield a lock file without them."""
+    entries = re.split(r"^(?=[a-z0-9])", made.lock.read_text(), flags=re.MULTILINE)
+    kept = [entry for entry in entries if entry.partition("==")[0] not in lost]
+    assert len(kept) == len(entries) - len(lost)
+    lock = folder / made.lock.name
     lock.write_text("".join(kept))
-    sentence = f"{name} is incomplete: .*{needed_by} requires {lost}"
-    with pytest.raises(environment.SetUpError, match=sentence) as raised:
-        environment.install(empty, lock, editable=False)
+    found = [made.packages.glob(f"{name.replace('-', '_')}-*.dist-info") for name in lost]
+    moved = [(path, folder / path.name) for paths in found for path in paths]
+    assert len(lost) == len(moved)
+    for path, elsewhere in moved:
+        path.rename(elsewhere)
+    try:
+        yield lock
+    finally:
+        for path, elsewhere in moved:
+            elsewhere.rename(path)
+
+
+def test_incomplete_lock_is_an_error(setups: Setups, tmp_path: Path) -> None:
+    """One line names the lock, the missing package and the package that requires it."""
+    made = setups.complete(OLDEST_PIP, "load.txt")
+    sentence = "load.txt is incomplete: .*locust requires flask"
+    with (
+        without(made, ["flask"], tmp_path) as lock,
+        setups.using(OLDEST_PIP, made),
+        pytest.raises(environment.SetUpError, match=sentence) as raised,
+    ):
+        environment.install(made.python, lock, editable=False)
     assert 1 == len(str(raised.value).splitlines())
+
+
+def test_each_missing_package_is_found(setups: Setups, tmp_path: Path) -> None:
+    """A package may be needed by another one, by an extra only, or by this project."""
+    made = setups.complete(OLDEST_PIP, "dev.txt")
+    with (
+        without(made, ["iniconfig", "psycopg-binary", "ruff"], tmp_path) as lock,
+        # `pip check` ignores extras.
+        setups.using(OLDEST_PIP, made),
+    ):
+        done = run([made.python, ROOT / "scripts" / "lock_check.py", lock])
+    assert 1 == done.returncode
+    assert {
+        "psycopg[binary] requires psycopg-binary, which is not installed",
+        "pyproject.toml requires ruff, which is not installed",
+        "pytest requires iniconfig, which is not installed",
+    } <= set(done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from jsonschema_rs import Draft202012Validator
@@ -20,7 +21,7 @@ from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.json_parser import parse_json
 from siteassist_mock.http.request_validation import compile_schema, describe
-from siteassist_spec import EVENT_STREAM, JSON, Document, Operation, event_schema
+from siteassist_spec import EVENT_STREAM, JSON, Document, event_schema, read_operations
 
 # A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})
@@ -51,24 +52,13 @@ class Violations:
 class Strict:
     """The response checks of all operations of a server."""
 
-    def __init__(self, document: Document, operations: Mapping[str, Operation]) -> None:
-        """Compile the checks of ``operations``, by ``operationId``.
+    def __init__(self, document: Document) -> None:
+        """Compile the checks of the operations of ``document``.
 
         Raises `siteassist_spec.SpecError` if a schema is not valid.
         """
         self.violations = Violations()
-        self._document = document
-        self._compiled: dict[str, _Check] = {}
-        self._checks = {
-            operation_id: {
-                status: {
-                    media_type: self._compile(operation_id, media_type, media.schema)
-                    for media_type, media in response.media.items()
-                }
-                for status, response in operation.responses.items()
-            }
-            for operation_id, operation in operations.items()
-        }
+        self._checks = _compile(document)
 
     def guard(self, app: ASGIApp, operation_id: str) -> ASGIApp:
         """Return ``app``, the endpoint of an operation, with a check of its responses.
@@ -88,17 +78,6 @@ class Strict:
                 await checked.report(scope, receive)
 
         return guarded
-
-    def _compile(self, operation_id: str, media_type: str, schema: Mapping[str, Any]) -> _Check:
-        # Most documented responses are errors with the same schema.
-        key = json.dumps([media_type, schema], sort_keys=True)
-        if key not in self._compiled:
-            self._compiled[key] = (
-                _EventCheck(operation_id, schema, self._document)
-                if media_type == EVENT_STREAM
-                else _BodyCheck(operation_id, schema, self._document.raw, media_type)
-            )
-        return self._compiled[key]
 
 
 class _Violation(OSError):
@@ -243,3 +222,33 @@ def _fault(validator: Draft202012Validator, value: Any, what: str) -> str | None
     if validator.is_valid(value):
         return None
     return f"with {what} that is not allowed: {describe(next(iter(validator.iter_errors(value))))}"
+
+
+# Compiling takes most of the start of a strict server, and a process that runs tests
+# starts many. Nothing changes the checks.
+@lru_cache(maxsize=1)
+def _compile(document: Document) -> Mapping[str, Mapping[int, Mapping[str, _Check]]]:
+    """Return the checks by operationId, status and media type."""
+    compiled: dict[str, _Check] = {}
+
+    def check(operation_id: str, media_type: str, schema: Mapping[str, Any]) -> _Check:
+        # Most documented responses are errors with the same schema.
+        key = json.dumps([media_type, schema], sort_keys=True)
+        if key not in compiled:
+            compiled[key] = (
+                _EventCheck(operation_id, schema, document)
+                if media_type == EVENT_STREAM
+                else _BodyCheck(operation_id, schema, document.raw, media_type)
+            )
+        return compiled[key]
+
+    return {
+        operation_id: {
+            status: {
+                media_type: check(operation_id, media_type, media.schema)
+                for media_type, media in response.media.items()
+            }
+            for status, response in operation.responses.items()
+        }
+        for operation_id, operation in read_operations(document).items()
+    }

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.contract.conftest import Command, Fault, Forward, InProcess, Loopback
 
-pytestmark = pytest.mark.one_interpreter
+# Coverage doubles the time of a run, and the tests of the checks have that of the same lines.
+pytestmark = [pytest.mark.one_interpreter, pytest.mark.no_cover]
 
 Options = dict[str, tuple[str, ...]]
 ISOLATION = ("--only", "isolation", "--only", "own-list")

@@ -29,7 +29,7 @@ both = pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIA
 # The way to the server does not depend on the operation. These have a step in each layer.
 FEW = ("--only", "createChatCompletion", "--only", "search")
 # Coverage doubles the time of a run, and the other tests have that of the same lines.
-unmeasured = pytest.mark.usefixtures("no_cover")
+unmeasured = pytest.mark.no_cover
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,7 @@ def layers(output: str) -> set[str]:
 ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
+@unmeasured
 @pytest.mark.parametrize(
     ("credential", "options", "env", "repeated"),
     [

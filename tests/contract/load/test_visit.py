@@ -297,3 +297,14 @@ def test_report_has_each_finding_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert 1 == printed.count("Every request is answered.")
     for line in ("expected: an answer", "actual:   none", "seen in:  7 visits", "init 2"):
         assert line in printed
+
+
+def test_each_read_lets_other_visitors_run() -> None:
+    """A server that always has data to read cannot keep the load from ending."""
+    waits: list[float] = []
+    with mock_server() as url:
+        pool = VisitorPool(Target(url, KEY), sleep=waits.append)
+        with httpx.Client(transport=pool.transport()) as client:
+            client.get(f"{url}/openapi").raise_for_status()
+    assert len(waits) > 1
+    assert {0} == set(waits)

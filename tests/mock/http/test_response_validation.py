@@ -19,7 +19,7 @@ from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import serving
-from siteassist_spec import Document, read_operations
+from siteassist_spec import Document
 from tests.values import BEARER
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def test_a_block_without_a_violation_passes(serve: Serve) -> None:
 def test_equal_schemas_are_compiled_once(spec: dict[str, Any]) -> None:
     """Responses of different operations and statuses share the validator of one schema."""
     document = Document(spec)
-    strict = Strict(document, read_operations(document))
+    strict = Strict(document)
     checks = [
         strict._checks[name][status]["application/json"]
         for name in ("getMe", "search")

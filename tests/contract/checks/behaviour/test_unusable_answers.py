@@ -53,23 +53,23 @@ unmeasured = pytest.mark.no_cover
 MISSPELLED = [
     ("init", ("visitor", "id")),
     ("startConversation", ("id",)),
-    ("startConversation", ("status",)),
+    pytest.param("startConversation", ("status",), marks=unmeasured),
     pytest.param("startConversation", ("createdAt",), marks=unmeasured),
-    ("getConversation", ("id",)),
+    pytest.param("getConversation", ("id",), marks=unmeasured),
     pytest.param("getConversation", ("status",), marks=unmeasured),
     pytest.param("getConversation", ("updatedAt",), marks=unmeasured),
-    ("getConversations", ("data",)),
+    pytest.param("getConversations", ("data",), marks=unmeasured),
     pytest.param("getConversations", ("total",), marks=unmeasured),
     pytest.param("getConversations", ("data", "createdAt"), marks=unmeasured),
     ("getMessages", ("data",)),
     pytest.param("getMessages", ("data", "parts"), marks=unmeasured),
     pytest.param("getMessages", ("data", "createdAt"), marks=unmeasured),
-    ("sendMessage", ("steps",)),
-    ("sendMessageFeedback", ("feedback",)),
-    ("getProject", ("id",)),
+    pytest.param("sendMessage", ("steps",), marks=unmeasured),
+    pytest.param("sendMessageFeedback", ("feedback",), marks=unmeasured),
+    pytest.param("getProject", ("id",), marks=unmeasured),
     ("getQnas", ("data",)),
     pytest.param("getQnas", ("data", "id"), marks=unmeasured),
-    ("getQna", ("answer",)),
+    pytest.param("getQna", ("answer",), marks=unmeasured),
     pytest.param("search", ("results",), marks=unmeasured),
 ]
 
@@ -116,10 +116,18 @@ def documented(status: int, operation: Operation) -> httpx.Response | None:
 
 @pytest.mark.parametrize(
     ("kind", "effect"),
-    # A server limits the rate before it carries out a request.
-    [(429, "before"), *itertools.product((502, 503, "lost"), ("before", "after"))],
+    [
+        # A server limits the rate before it carries out a request.
+        (429, "before"),
+        ("lost", "after"),
+        *(
+            pytest.param(kind, effect, marks=unmeasured)
+            for kind, effect in itertools.product((502, 503, "lost"), ("before", "after"))
+            if (kind, effect) != ("lost", "after")
+        ),
+    ],
 )
-@pytest.mark.parametrize("every", [3, 10])
+@pytest.mark.parametrize("every", [3, pytest.param(10, marks=unmeasured)])
 def test_passing_refusal_or_loss_is_no_violation(
     effect: str, kind: int | str, every: int, shared: InProcess, make_context: MakeContext
 ) -> None:
@@ -151,12 +159,17 @@ def test_passing_refusal_or_loss_is_no_violation(
 
 REFUSED = [
     ("sendMessage", 503),
-    ("sendMessage", 402),
-    ("getMessages", 429),
-    ("getConversation", 429),
-    ("getConversations", 502),
-    ("closeConversation", 503),
-    ("getQnas", 429),
+    *(
+        pytest.param(name, status, marks=unmeasured)
+        for name, status in (
+            ("sendMessage", 402),
+            ("getMessages", 429),
+            ("getConversation", 429),
+            ("getConversations", 502),
+            ("closeConversation", 503),
+            ("getQnas", 429),
+        )
+    ),
 ]
 
 
