@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from siteassist_spec import (
     SpecError,
     base_path,
     read_operations,
+    read_union,
 )
 from siteassist_spec.transform import rest_only
 
@@ -217,34 +219,6 @@ def _check_response(document: Document, operation: Operation, response: Response
         )
 
 
-def _variants(document: Document, union: Json) -> dict[str, Any]:
-    """Return the members of a union by ``type``: exact values, prefixes, and all others."""
-    exact: dict[str, str] = {}
-    prefixes: dict[str, str] = {}
-    other = ""
-    schema = document.resolve(union)
-    place = document.find(union)
-    for reference in schema.get("oneOf", schema.get("anyOf", ())):
-        name = document.component(reference)
-        if name is None:
-            raise document.error("each member of a union must be a named schema", place)
-        kind = document.resolve(reference).get("properties", {}).get("type")
-        if kind is None:
-            raise document.error(
-                f"{name} is a member of a union and needs a property `type`",
-                ("components", "schemas", name),
-            )
-        if "const" in kind:
-            exact[kind["const"]] = name
-        elif "pattern" in kind:
-            prefixes[kind["pattern"].removeprefix("^")] = name
-        else:
-            other = name
-    if not other:
-        raise document.error("the union needs a member for all other types", place)
-    return {"exact": exact, "prefixes": prefixes, "other": other}
-
-
 def _stream(
     document: Document,
     operation: Operation,
@@ -253,11 +227,11 @@ def _stream(
     schemas: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the template data for a stream, and mark the schemas of its events and answer."""
-    payloads = _variants(document, stream.payload)
-    parts = _variants(document, {"$ref": f"{SCHEMAS}{stream.parts}"})
-    for name in (*payloads["exact"].values(), *payloads["prefixes"].values(), payloads["other"]):
+    payloads = read_union(document, stream.payload)
+    parts = read_union(document, {"$ref": f"{SCHEMAS}{stream.parts}"})
+    for name in (*payloads.exact.values(), *payloads.prefixes.values(), payloads.other):
         schemas[name]["x-event"] = True
-    _mark_texts(schemas, stream.parts, parts["exact"].get("text"))
+    _mark_texts(schemas, stream.parts, parts.exact.get("text"))
     answer = document.component(response.media[JSON].schema) or ""
     found = _answer(schemas, schemas.get(answer, {}), stream.usage)
     if found is None:
@@ -267,7 +241,7 @@ def _stream(
             (*operation.pointer, "responses", str(response.status), "content", JSON),
         )
     schemas[answer]["x-answer"] = found
-    return {"payloads": payloads, "parts": parts}
+    return {"payloads": asdict(payloads), "parts": asdict(parts)}
 
 
 def _items(field: Json) -> str:

@@ -26,6 +26,7 @@ from siteassist_spec.operations import (
     read_websockets,
     server_url,
 )
+from siteassist_spec.unions import Union, read_union
 
 __all__ = [
     "EVENT_STREAM",
@@ -43,11 +44,13 @@ __all__ = [
     "Pointer",
     "Response",
     "SpecError",
+    "Union",
     "WebSocket",
     "base_path",
     "event_schema",
     "load_spec",
     "read_operations",
+    "read_union",
     "read_websockets",
     "server_url",
 ]
