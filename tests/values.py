@@ -6,10 +6,22 @@ from pathlib import Path
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY, PROJECT_ID, QNAS
 
-__all__ = ["API_KEY", "BEARER", "PRIVATE_KEY", "PROJECT_ID", "QNA_ID", "ROOT", "UNKNOWN_ID"]
+__all__ = [
+    "ANSWERS",
+    "API_KEY",
+    "BEARER",
+    "PRIVATE_KEY",
+    "PROJECT_ID",
+    "QNA_ID",
+    "ROOT",
+    "UNKNOWN_ID",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the repository."""
+
+ANSWERS = ROOT / "docs" / "answers.yaml"
+"""The script of answers of the documentation."""
 
 QNA_ID = str(QNAS[0]["id"])
 """The identifier of the first Q&A."""

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.content.assistant import Assistant
-from siteassist_mock.content.script import read_script
+from siteassist_mock.content.script import ScriptRule, read_script
 from siteassist_mock.content.search_index import Knowledge
 from siteassist_mock.content.seed import SEED
 from siteassist_mock.content.seed_file import read_seed
@@ -95,7 +95,10 @@ def create_app(
     rates = [parse_rate(text) for text in settings.rate_limits]
     seed = read_seed(Path(settings.seed), spec) if settings.seed else SEED
     knowledge = Knowledge(seed.qnas, seed.pages)
-    rules = read_script(Path(settings.script)) if settings.script else ()
+    rules: tuple[ScriptRule, ...] = ()
+    if settings.script:
+        (payload, *_) = (one.stream.payload for one in operations.values() if one.stream)
+        rules = read_script(Path(settings.script), document, payload)
     served = _Description(spec, prefix)
     # Opened last: nothing after it fails and would leave the store open.
     store = Store(settings.now, settings.database)
@@ -122,7 +125,7 @@ def create_app(
     for operation_id, operation in operations.items():
         handler, validator = handlers[operation_id], validators[operation_id]
         endpoint: ASGIApp = _OperationEndpoint(operation, validator, handler, services, limits)
-        endpoint = OnDemand(endpoint, operation)
+        endpoint = OnDemand(endpoint, operation, stream_delay=settings.stream_delay)
         if strict is not None:
             endpoint = strict.guard(ErrorBoundary(endpoint), operation_id)
         paths.setdefault(prefix + operation.path, {})[operation.method] = FaultInjection(

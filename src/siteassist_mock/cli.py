@@ -63,7 +63,7 @@ Examples:
     "--script",
     metavar="FILE",
     help="YAML file of scripted answers: a list of rules with `when` (a text, or a regular"
-    " expression between slashes), `answer`, `delay` and `error`.",
+    " expression between slashes), `answer` or `events`, `metadata`, `delay` and `error`.",
 )
 @click.option(
     "--stream-delay",

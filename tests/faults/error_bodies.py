@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from siteassist_mock.content.assistant import Reply
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import EventStreamResponse
 from tests.faults import probes
@@ -447,7 +448,8 @@ def _in_a_stream(server: Server) -> None:
         except ApiError as error:
             if error.status != 404 or call.body.get("stream") is not True:
                 raise
-            return EventStreamResponse([], error=error.message)
+            failed = {"type": "error", "errorText": error.message}
+            return EventStreamResponse(Reply((failed,), 0).events())
 
     server.handler("sendMessage", answer)
 

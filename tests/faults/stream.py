@@ -404,7 +404,7 @@ def _speaking(words: str) -> Build:
 
         def answer(*asked: Any) -> Reply:
             found = original(*asked)
-            return replace(found, text=f"{found.text} {words}")
+            return replace(found, items=({"text": f"{found.text} {words}"},))
 
         assistant.answer = answer  # type: ignore[assignment] # replaces the method of the class
 
@@ -547,7 +547,7 @@ def _chat_as(stream: bool) -> Build:
         asked = [said["content"] for said in call.body["messages"] if said["role"] == "user"]
         found = call.services.assistant.answer(asked[-1] if asked else "")
         return (
-            EventStreamResponse(found.pieces()) if stream else JSONResponse(views.completion(found))
+            EventStreamResponse(found.events()) if stream else JSONResponse(views.completion(found))
         )
 
     return lambda server: server.handler(_CHAT, answer)

@@ -904,7 +904,7 @@ def _answering_with(text: Callable[[str], str]) -> Build:
 
         def answer(question: str, context: Iterable[str | None] = ()) -> Reply:
             found = original(question, context)
-            return replace(found, text=text(found.text))
+            return replace(found, items=({"text": text(found.text)},))
 
         assistant.answer = answer  # type: ignore[method-assign] # replaces the method of the class
 

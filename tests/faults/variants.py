@@ -736,7 +736,8 @@ class _Failing(Assistant):
 
     def answer(self, question: str, context: Iterable[str | None] = ()) -> Reply:
         found = self._other.answer(question, context)
-        return replace(found, text=found.text[:10], error="The model is overloaded")
+        error = {"type": "error", "errorText": "The model is overloaded"}
+        return replace(found, items=({"text": found.text[:10]}, error))
 
 
 def _breaks_off(*, done: bool) -> Shows:
@@ -874,7 +875,7 @@ def _answers_vary(server: Server) -> None:
         def answer(question: str, context: Iterable[str | None] = ()) -> Reply:
             found = original(question, context)
             text = f"{found.text}\n\n{next(numbers)}. Grüße 👋🏽 {'und so weiter ' * 30}…"
-            return replace(found, text=text)
+            return replace(found, items=({"text": text},))
 
         assistant.answer = answer  # type: ignore[method-assign] # replaces the method of the class
 

@@ -4,6 +4,8 @@
 
 import { text } from "node:stream/consumers";
 
+import { read } from "./reader.mjs";
+
 const { DefaultChatTransport, readUIMessageStream } = await import(process.argv[2]);
 const body = await text(process.stdin);
 const transport = new DefaultChatTransport({
@@ -14,24 +16,9 @@ const stream = await transport.sendMessages({
   chatId: "1",
   messages: [{ id: "1", role: "user", parts: [{ type: "text", text: "?" }] }],
 });
-const chunks = [];
-const noted = stream.pipeThrough(
-  new TransformStream({
-    transform(chunk, controller) {
-      chunks.push(chunk);
-      controller.enqueue(chunk);
-    },
-  }),
-);
-let message;
-const fail = (error) => {
-  console.error(String(error));
-  process.exit(1);
-};
-const states = process.argv.includes("--chunks")
-  ? noted
-  : readUIMessageStream({ stream: noted, terminateOnError: true, onError: fail });
-for await (const state of states) {
-  message = state;
+const found = await read(stream, process.argv.includes("--chunks") ? null : readUIMessageStream);
+console.log(JSON.stringify(found));
+if (found.errors.length) {
+  console.error(found.errors.join("\n"));
+  process.exitCode = 1;
 }
-console.log(JSON.stringify({ chunks, message }));

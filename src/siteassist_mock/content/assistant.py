@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from siteassist_mock.content.answer import Item, TimedEvent, answer_events
 from siteassist_mock.content.script import ScriptRule, find_rule
 from siteassist_mock.content.search_index import BUILT_IN, Knowledge, words
+from siteassist_mock.content.streamed_message import Part, StreamedMessage
 
 _TITLE_CHARACTERS = 60
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_PIECE = re.compile(r"\s*\S+\s*")
 _GREETING = "Hello! How can I assist you today?"
 _GREETINGS = frozenset({"hello", "hi", "hey"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer in Markdown with its numbers of tokens.
+class Step(NamedTuple):
+    """One step of an answer: its parts and numbers of tokens."""
 
-    It begins after ``delay`` seconds and ends with ``error``, unless that is None.
+    parts: list[Part]
+    finish_reason: str
+    output_tokens: int
+    reasoning_tokens: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: the items of its stream, which begins after ``delay`` seconds.
+
+    ``input_tokens`` is the number of tokens that were read for it, ``metadata`` is sent
+    with ``start``.
     """
 
-    text: str
+    items: tuple[Item, ...]
     input_tokens: int
-    output_tokens: int
     delay: float = 0.0
-    error: str | None = None
+    metadata: Any = None
 
-    def pieces(self) -> list[str]:
-        """Return the words of the text, with the whitespace between them."""
-        return _PIECE.findall(self.text)
+    @property
+    def text(self) -> str:
+        """The texts of the answer."""
+        return "".join(item["text"] for item in self.items if "text" in item)
+
+    def events(self, message_id: str | None = None) -> list[TimedEvent]:
+        """Return the events of the stream, for the stored message ``message_id`` if any."""
+        start = {"messageId": message_id, "messageMetadata": self.metadata}
+        given = {name: value for name, value in start.items() if value is not None}
+        events = answer_events(self.items, f"msg_{uuid.uuid4().hex}")
+        return [TimedEvent({"type": "start", **given}), *events]
+
+    @functools.cached_property
+    def message(self) -> StreamedMessage:
+        """The message that the whole stream makes up."""
+        return StreamedMessage(event.payload for event in self.events())
+
+    def steps(self) -> list[Step]:
+        """Return the steps of the whole answer."""
+        steps = self.message.steps
+        reason = self.items[-1].get("finishReason", "stop")
+        reasons = ["tool-calls"] * (len(steps) - 1) + [reason]
+        return [Step(*step, *_written(step[0])) for step in zip(steps, reasons, strict=True)]
 
 
 class Assistant:
@@ -53,9 +86,8 @@ class Assistant:
         read = _count(question) + sum(_count(part) for part in context if part)
         rule = find_rule(self._rules, question)
         if rule is not None:
-            return Reply(rule.text, read, _count(rule.text), rule.delay, rule.error)
-        text = self._compose(question)
-        return Reply(text, read, _count(text))
+            return Reply(rule.items, read, rule.delay, rule.metadata)
+        return Reply(({"text": self._compose(question)},), read)
 
     def _compose(self, question: str) -> str:
         question_words = words(question)
@@ -102,3 +134,14 @@ def _link(page: Mapping[str, Any]) -> str:
 
 def _count(text: str) -> int:
     return len(_TOKEN.findall(text))
+
+
+def _written(parts: Iterable[Part]) -> tuple[int, int]:
+    """Return the number of tokens in texts, reasoning and inputs, and of those in reasoning."""
+    counts = {"text": 0, "reasoning": 0}
+    for part in parts:
+        if part["type"] in counts:
+            counts[part["type"]] += _count(part["text"])
+        elif "input" in part:
+            counts["text"] += _count(json.dumps(part["input"]))
+    return sum(counts.values()), counts["reasoning"]

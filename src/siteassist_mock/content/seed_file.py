@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from siteassist_mock.content.seed import PROJECT, PROJECT_ID, SEED, Seed
-from siteassist_mock.content.yaml_file import YamlFile
+from siteassist_mock.content.yaml_file import YamlFile, closed_schema
 from siteassist_mock.http.request_validation import compile_schema
 
 # A key is sent in headers and URLs.
@@ -50,8 +50,7 @@ _WRITTEN = "2024-01-01T09:00:00.000Z"
 def read_seed(path: Path, spec: Mapping[str, Any]) -> Seed:
     """Return the seed of a file; missing sections are those of the built-in seed.
 
-    The values are validated with the schemas of ``spec``. The schemas allow unknown
-    fields, which are refused here because they are probably misspelled. Raises
+    The values are validated with the schemas of ``spec``, without unknown fields. Raises
     `siteassist_mock.content.yaml_file.FileError` if the file cannot be used.
     """
     return _SeedFile(path, spec).seed()
@@ -119,10 +118,7 @@ class _SeedFile:
         return tuple(pages)
 
     def _check(self, name: str, value: Any, place: list[str | int]) -> None:
-        reference = f"#/components/schemas/{name}"
-        schemas = self._spec.get("components", {}).get("schemas", {})
-        known = dict.fromkeys(schemas.get(name, {}).get("properties", {}), True)
-        schema = {"$ref": reference, "properties": known, "additionalProperties": False}
+        schema = closed_schema(self._spec, name)
         self._file.check(compile_schema("--seed", schema, self._spec), value, place)
 
     def _refuse_twice(self, section: str, name: str, values: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,20 @@ class _Constructor(SafeConstructor):
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def closed_schema(spec: Mapping[str, Any], name: str, **others: Any) -> dict[str, Any]:
+    """Return the schema ``name`` of ``spec`` without unknown properties, but with ``others``.
+
+    The schemas allow unknown properties, which are probably misspelled in a file.
+    """
+    schemas = spec.get("components", {}).get("schemas", {})
+    known = dict.fromkeys(schemas.get(name, {}).get("properties", {}), True)
+    return {
+        "$ref": f"#/components/schemas/{name}",
+        "properties": {**known, **others},
+        "additionalProperties": False,
+    }
 
 
 def _children(node: Node) -> Iterable[Node]:

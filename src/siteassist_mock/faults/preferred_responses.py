@@ -14,6 +14,7 @@ The response is a 400 that lists the documented statuses.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.event_stream import disconnected, pause
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.preferences import header_values, parse_preferences
 from siteassist_spec import EVENT_STREAM, JSON, Media, Operation
@@ -33,9 +35,13 @@ _LONGEST_NAME = 60
 class OnDemand:
     """Middleware that responds with an example of one operation if the request prefers it."""
 
-    def __init__(self, app: ASGIApp, operation: Operation) -> None:
-        """Respond with the examples of ``operation``, or call ``app``."""
+    def __init__(self, app: ASGIApp, operation: Operation, *, stream_delay: float = 0.0) -> None:
+        """Respond with the examples of ``operation``, or call ``app``.
+
+        ``stream_delay`` are the seconds to wait after each event of a stream.
+        """
         self._app = app
+        self._delay = stream_delay
         self._operation_id = operation.operation_id
         self._responses = operation.responses
         self._flag = operation.stream and operation.stream.request_flag
@@ -60,7 +66,10 @@ class OnDemand:
             return Response(status_code=int(code), headers={"Preference-Applied": applied[0]})
         status, media_type, media = self._find(code, name, stream=stream)
         example = media.examples[name] if name else next(iter(media.examples.values()))
-        return _respond(status, media_type, example, ", ".join(applied))
+        headers = {"Preference-Applied": ", ".join(applied)}
+        if media_type == EVENT_STREAM:
+            return _Events(status, example, headers, self._delay)
+        return _respond(status, media_type, example, headers)
 
     def _find(self, code: str, name: str, *, stream: bool) -> tuple[int, str, Media]:
         statuses = [self._status(code)] if code else [s for s in self._responses if s in _SUCCESSES]
@@ -113,11 +122,7 @@ class OnDemand:
         )
 
 
-def _respond(status: int, media_type: str, example: Any, applied: str) -> ASGIApp:
-    headers = {"Preference-Applied": applied}
-    if media_type == EVENT_STREAM:
-        *events, _ = example.split("\n\n")
-        return _Events(status, [f"{event}\n\n".encode() for event in events], headers)
+def _respond(status: int, media_type: str, example: Any, headers: dict[str, str]) -> ASGIApp:
     if media_type != JSON:
         return PlainTextResponse(example, status, headers, media_type)
     if status == 401:
@@ -129,16 +134,25 @@ def _respond(status: int, media_type: str, example: Any, applied: str) -> ASGIAp
 
 
 class _Events:
-    """A response with given events, one ASGI message each."""
+    """A response with the events of a whole stream, one ASGI message each."""
 
-    def __init__(self, status: int, frames: list[bytes], headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, stream: str, headers: Mapping[str, str], delay: float) -> None:
+        *events, _ = stream.split("\n\n")
         self._status = status
-        self._frames = frames
+        self._frames = [f"{event}\n\n".encode() for event in events]
         self._headers = {"content-type": EVENT_STREAM, **headers}
+        self._delay = delay
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(key.lower().encode(), value.encode()) for key, value in self._headers.items()]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
-        for event in self._frames:
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        disconnection = asyncio.ensure_future(disconnected(receive))
+        try:
+            for event in self._frames:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+                await pause(self._delay, disconnection)
+                if disconnection.done():
+                    return
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            disconnection.cancel()

@@ -32,10 +32,6 @@ def create_chat_completion(call: Call) -> ASGIApp:
     context = [message["content"] for index, message in enumerate(messages) if index != last]
     reply = call.services.assistant.answer(question, context)
     if call.body.get("stream", False):
-        return EventStreamResponse(
-            reply.pieces(),
-            delay=call.services.settings.stream_delay,
-            wait=reply.delay,
-            error=reply.error,
-        )
+        delay = call.services.settings.stream_delay
+        return EventStreamResponse(reply.events(), delay=delay, wait=reply.delay)
     return whole(reply)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
+from siteassist_mock.content.answer import TimedEvent
 from siteassist_mock.content.assistant import title
+from siteassist_mock.content.streamed_message import StreamedMessage
 from siteassist_mock.handlers import views
 from siteassist_mock.handlers.conversations import check_open, check_visitor, own_conversation
 from siteassist_mock.handlers.replies import whole
@@ -67,21 +72,26 @@ def send_message(call: Call) -> ASGIApp:
         # Only the described fields: others may have values of any type.
         context = [*earlier, *(page.get(name) for name in CONTEXT)]
         reply = call.services.assistant.answer(content, context)
+        message = StreamedMessage() if stream else reply.message
         stored = records.add_message(
             conversation.id,
             "assistant",
-            "" if stream else reply.text,
+            message.text,
+            **_other_content(message),
             status="streaming" if stream else "complete",
         )
-        if reply.error is not None and not stream:
-            records.end_message(stored.id, reply.text, error=reply.error)
+        if message.error is not None:
+            _end_message(records, stored.id, message)
         records.touch_conversation(conversation.id, title(content))
     if not stream:
         return whole(reply)
 
-    async def settle(text: str, complete: bool) -> None:
+    async def settle(sent: Sequence[TimedEvent], complete: bool) -> None:
         def change(records: Records) -> None:
-            records.end_message(stored.id, text, error=reply.error if complete else _BROKEN_OFF)
+            message = StreamedMessage(event.payload for event in sent)
+            if not complete:
+                message.error = _BROKEN_OFF
+            _end_message(records, stored.id, message)
             records.touch_conversation(conversation.id)
 
         def write() -> None:
@@ -95,12 +105,22 @@ def send_message(call: Call) -> ASGIApp:
             store.write_later(change)
 
     return EventStreamResponse(
-        reply.pieces(),
+        reply.events(stored.id),
         delay=call.services.settings.stream_delay,
         wait=reply.delay,
-        error=reply.error,
         settle=settle,
     )
+
+
+def _end_message(records: Records, message_id: str, message: StreamedMessage) -> None:
+    records.end_message(message_id, message.text, **_other_content(message), error=message.error)
+
+
+def _other_content(message: StreamedMessage) -> dict[str, Any]:
+    """Return the columns of a message's content besides its text."""
+    parts = message.parts
+    only_text = len(parts) <= 1 and all(part["type"] == "text" for part in parts)
+    return {"parts": None if only_text else parts, "metadata": message.metadata}
 
 
 def send_message_feedback(call: Call) -> JSONResponse:

@@ -15,10 +15,11 @@ from siteassist_mock.http.event_stream import disconnected
 
 def whole(answer: Reply) -> ASGIApp:
     """Return the response with an answer: 200, or 500 if it has an error."""
-    if answer.error is None:
+    error = answer.message.error
+    if error is None:
         response = JSONResponse(views.completion(answer))
     else:
-        response = error_response(ApiError(500, message=answer.error))
+        response = error_response(ApiError(500, message=error))
     return _DelayedResponse(response, answer.delay) if answer.delay else response
 
 

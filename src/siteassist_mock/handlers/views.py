@@ -42,12 +42,12 @@ def message(row: MessageRow) -> dict[str, Any]:
         "createdAt": row.created_at,
         "chatId": row.conversation_id,
         "role": row.role,
-        "parts": [{"type": "text", "text": row.text}],
+        "parts": [{"type": "text", "text": row.text}] if row.parts is None else row.parts,
         "status": row.status,
         "error": row.error,
         "feedback": row.feedback,
         "feedbackAt": row.feedback_at,
-        "metadata": None,
+        "metadata": row.metadata,
         "humanAgent": row.human_agent,
         "pageUrl": row.page_url,
         "pageTitle": row.page_title,
@@ -56,20 +56,21 @@ def message(row: MessageRow) -> dict[str, Any]:
 
 
 def completion(answer: Reply) -> dict[str, Any]:
-    """Return a ``Completion`` of one step."""
+    """Return a ``Completion``."""
     return {
         "steps": [
             {
-                "content": [{"type": "text", "text": answer.text}],
-                "finishReason": "stop",
+                "content": step.parts,
+                "finishReason": step.finish_reason,
                 "usage": {
                     "inputTokens": answer.input_tokens,
-                    "outputTokens": answer.output_tokens,
-                    "totalTokens": answer.input_tokens + answer.output_tokens,
-                    "reasoningTokens": 0,
+                    "outputTokens": step.output_tokens,
+                    "totalTokens": answer.input_tokens + step.output_tokens,
+                    "reasoningTokens": step.reasoning_tokens,
                     "cachedInputTokens": 0,
                 },
             }
+            for step in answer.steps()
         ]
     }
 

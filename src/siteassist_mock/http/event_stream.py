@@ -1,19 +1,15 @@
-"""Answers as server-sent events: the UI message stream of the AI SDK.
-
-The order of the events is that of the page "Send a message in a conversation": the
-answer contains a step, the step contains a text, and ``[DONE]`` is the last event.
-"""
+"""Answers as server-sent events: the UI message stream of the AI SDK."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from siteassist_mock.content.answer import TimedEvent
 from siteassist_spec import EVENT_STREAM
 
 _HEADERS = [
@@ -22,7 +18,7 @@ _HEADERS = [
 ]
 
 
-def frame(payload: dict[str, Any] | str) -> bytes:
+def frame(payload: Mapping[str, Any] | str) -> bytes:
     """Return an event with the data ``payload``, as JSON unless it is a string."""
     data = (
         payload
@@ -41,25 +37,23 @@ class EventStreamResponse:
 
     def __init__(
         self,
-        pieces: Sequence[str],
+        events: Sequence[TimedEvent],
         *,
         delay: float = 0.0,
         wait: float = 0.0,
-        error: str | None = None,
-        settle: Callable[[str, bool], Awaitable[None]] | None = None,
+        settle: Callable[[Sequence[TimedEvent], bool], Awaitable[None]] | None = None,
     ) -> None:
-        """Stream ``pieces`` after ``wait`` seconds, with ``delay`` seconds after each event.
+        """Stream ``events`` after ``wait`` seconds, then the terminator.
 
-        ``error`` is reported after the pieces, instead of the closing events.
+        After each event come ``delay`` seconds, unless it has a pause of its own.
 
-        ``settle`` is called once, with the text that was sent and whether it is
-        complete: before the closing events, so that a client that has read them
-        finds the text stored, or when the client disconnects.
+        ``settle`` is called once, with the events that were sent and False when the client
+        disconnects, or else with all events and True. That is before the last event, so
+        that a client that has read it finds the answer stored.
         """
-        self._pieces = pieces
+        self._events = events
         self._delay = delay
         self._wait = wait
-        self._error = error
         self._settle = settle or _ignore
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,66 +68,33 @@ class EventStreamResponse:
             disconnection.cancel()
 
     async def _send(self, send: Send, disconnection: asyncio.Future[None]) -> None:
-        text_id = f"msg_{uuid.uuid4().hex}"
-        sent: list[str] = []
+        *events, last = self._events
+        sent = 0
         complete = False
         try:
             if self._wait:
                 await asyncio.wait({disconnection}, timeout=self._wait)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            for payload in _opening(text_id):
-                await self._write(send, payload, disconnection)
-            for piece in self._pieces:
+            for event in events:
+                try:
+                    await send(_body(frame(event.payload)))
+                except SentWhole:
+                    sent += 1
+                    raise
+                sent += 1
+                await pause(self._pause(event), disconnection)
                 if disconnection.done():
                     return
-                delta = {"type": "text-delta", "id": text_id, "delta": piece}
-                try:
-                    await self._write(send, delta, disconnection)
-                except SentWhole:
-                    sent.append(piece)
-                    raise
-                sent.append(piece)
-            if disconnection.done():
-                return
             complete = True
         finally:
-            await self._settle("".join(sent), complete)
-        for last in _closing(text_id) if self._error is None else _broken_off(self._error):
-            await self._write(send, last, disconnection)
+            await self._settle(self._events if complete else events[:sent], complete)
+        await send(_body(frame(last.payload)))
+        await pause(self._pause(last), disconnection)
+        await send(_body(frame("[DONE]")))
         await send({"type": "http.response.body", "body": b""})
 
-    async def _write(
-        self, send: Send, payload: dict[str, Any] | str, disconnection: asyncio.Future[None]
-    ) -> None:
-        await send({"type": "http.response.body", "body": frame(payload), "more_body": True})
-        if self._delay:
-            await asyncio.wait({disconnection}, timeout=self._delay)
-        else:
-            # Lets the server send the event, detect that the client has
-            # disconnected, and serve other clients.
-            await asyncio.sleep(0)
-
-
-def _opening(text_id: str) -> Iterator[dict[str, Any]]:
-    yield {"type": "start"}
-    yield {"type": "start-step"}
-    yield {
-        "type": "text-start",
-        "id": text_id,
-        "providerMetadata": {"mock": {"itemId": text_id}},
-    }
-
-
-def _closing(text_id: str) -> Iterator[dict[str, Any] | str]:
-    yield {"type": "text-end", "id": text_id}
-    yield {"type": "finish-step"}
-    yield {"type": "finish"}
-    yield "[DONE]"
-
-
-def _broken_off(error: str) -> Iterator[dict[str, Any] | str]:
-    yield {"type": "error", "errorText": error}
-    yield "[DONE]"
+    def _pause(self, event: TimedEvent) -> float:
+        return self._delay if event.pause is None else event.pause
 
 
 async def disconnected(receive: Receive) -> None:
@@ -142,5 +103,19 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def _ignore(_text: str, _complete: bool) -> None:
+async def pause(seconds: float, disconnection: asyncio.Future[None]) -> None:
+    """Wait after an event, unless the client disconnects."""
+    if seconds:
+        await asyncio.wait({disconnection}, timeout=seconds)
+    else:
+        # Lets the server send the event, detect that the client has disconnected, and
+        # serve other clients.
+        await asyncio.sleep(0)
+
+
+def _body(event: bytes) -> Message:
+    return {"type": "http.response.body", "body": event, "more_body": True}
+
+
+async def _ignore(_sent: Sequence[TimedEvent], _complete: bool) -> None:
     """Do nothing: the answer does not belong to a conversation."""

@@ -613,19 +613,23 @@ class Records:
         role: str,
         text: str,
         *,
+        parts: list[dict[str, Any]] | None = None,
+        metadata: Any = None,
         status: str = "complete",
         page_url: str | None = None,
         page_title: str | None = None,
         text_selection: str | None = None,
         human_agent: dict[str, Any] | None = None,
     ) -> MessageRow:
-        """Append a message to a conversation."""
+        """Append a message to a conversation; ``parts`` is None if the text is the only one."""
         message = MessageRow(
             id=_new_id(),
             conversation_id=conversation_id,
             created_at=self._now(),
             role=role,
             text=text,
+            parts=parts,
+            metadata=metadata,
             status=status,
             error=None,
             feedback=None,
@@ -639,12 +643,27 @@ class Records:
         self._prepared.execute(_ADD_MESSAGE, {**_values(message), "owner": owner})
         return message
 
-    def end_message(self, message_id: str, text: str, *, error: str | None) -> None:
-        """Store the ``text`` of a streamed message, and the error that ended it, if any."""
+    def end_message(
+        self,
+        message_id: str,
+        text: str,
+        *,
+        error: str | None,
+        parts: list[dict[str, Any]] | None = None,
+        metadata: Any = None,
+    ) -> None:
+        """Store the content of a streamed message, and the error that ended it, if any."""
         self._connection.execute(
             update(messages)
             .where(messages.c.id == message_id)
-            .values(text=text, status="error" if error else "complete", error=error, owner=None)
+            .values(
+                text=text,
+                parts=parts,
+                metadata=metadata,
+                status="error" if error else "complete",
+                error=error,
+                owner=None,
+            )
         )
 
     def messages(

@@ -129,6 +129,9 @@ messages = Table(
     Column("created_at", _ascii(24), nullable=False),
     Column("role", _ascii(12), nullable=False),
     Column("text", _text(), nullable=False),
+    # Null if the text is the only part.
+    Column("parts", JSON(none_as_null=True)),
+    Column("metadata", JSON(none_as_null=True)),
     Column("status", _ascii(10), nullable=False),
     Column("error", _text()),
     Column("feedback", _ascii(10)),
@@ -199,13 +202,18 @@ class ConversationRow:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A row of `messages`; ``text`` is its only part, ``human_agent`` its author."""
+    """A row of `messages`; ``human_agent`` is its author.
+
+    ``text`` has the texts of all ``parts``, which is None if there are no other parts.
+    """
 
     id: str
     conversation_id: str
     created_at: str
     role: str
     text: str
+    parts: list[dict[str, Any]] | None
+    metadata: Any
     status: str
     error: str | None
     feedback: str | None

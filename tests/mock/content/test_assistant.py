@@ -30,17 +30,20 @@ def test_the_same_question_gets_the_same_answer() -> None:
 
 
 @pytest.mark.parametrize("question", ["", "How long does shipping take?", "zebra"])
-def test_pieces_join_to_the_whole_text(question: str) -> None:
-    """An answer has several pieces, which together are its whole text."""
+def test_deltas_join_to_the_whole_text(question: str) -> None:
+    """An answer has several deltas, which together are its whole text."""
     reply = Assistant().answer(question)
-    assert "".join(reply.pieces()) == reply.text
-    assert len(reply.pieces()) > 5
+    events = [event.payload for event in reply.events()]
+    deltas = [event["delta"] for event in events if event["type"] == "text-delta"]
+    assert "".join(deltas) == reply.text == reply.message.text
+    assert len(deltas) > 5
 
 
 def test_tokens_are_counted() -> None:
     """Words and punctuation marks of the question and of its context count as input."""
     reply = Assistant().answer("Hello, you", ["One page.", None, ""])
-    assert (reply.input_tokens, reply.output_tokens) == (6, 9)
+    (step,) = reply.steps()
+    assert (reply.input_tokens, step.output_tokens, step.reasoning_tokens) == (6, 9, 0)
 
 
 @pytest.mark.parametrize(

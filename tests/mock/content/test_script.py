@@ -6,15 +6,23 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from siteassist_mock.content.script import find_rule, read_script
+from siteassist_mock.content.assistant import Reply
+from siteassist_mock.content.script import ScriptRule, find_rule, read_script
+from siteassist_mock.content.streamed_message import StreamedMessage
 from siteassist_mock.content.yaml_file import FileError
+from siteassist_spec import read_union
+from tests.description import DOCUMENT, OPERATIONS
 from tests.mock.command import refused
+from tests.values import ANSWERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.mock.conftest import Client, MakeClient, WriteYaml
+
+PAYLOADS = DOCUMENT.raw["components"]["schemas"]["StreamPayload"]
 
 SCRIPT = """\
 - when: Refund
@@ -28,6 +36,12 @@ SCRIPT = """\
 - when: silent
   error: Nothing came
 """
+
+
+def read(path: Path) -> tuple[ScriptRule, ...]:
+    """Return the rules of a file."""
+    (payload, *_) = (one.stream.payload for one in OPERATIONS.values() if one.stream)
+    return read_script(path, DOCUMENT, payload)
 
 
 @pytest.fixture
@@ -49,8 +63,8 @@ def test_the_first_matching_rule_applies(
     write_yaml: WriteYaml, message: str, text: str | None
 ) -> None:
     """A rule matches a substring or a regular expression, ignoring case."""
-    rule = find_rule(read_script(write_yaml(SCRIPT)), message)
-    assert text == (rule.text if rule else None)
+    rule = find_rule(read(write_yaml(SCRIPT)), message)
+    assert text == (rule.items[0]["text"] if rule else None)
 
 
 @pytest.mark.parametrize("message", ["refund", "order 12", "How long does shipping take?"])
@@ -127,6 +141,40 @@ def test_earlier_messages_count_as_input(client: Client) -> None:
         ("a: 1", ':1: the file is not of type "array"'),
         ("- when: a\n  answer: b\n- answer: c\n", ":3: 1.when is required"),
         ("- when: a\n", ":1: 0.answer is required unless there is an error"),
+        ("- when: a\n  answer: b\n  events:\n  - text: c", ":2: 0.answer is not allowed beside"),
+        ("- when: a\n  events: []", ":2: 0.events has less than 1 item"),
+        ("- when: a\n  events:\n  - {}", ":3: 0.events.0 must have exactly one of the keys text,"),
+        ("- when: a\n  events:\n  - {text: b, tool: c}", ":3: 0.events.0 must have exactly one"),
+        ("- when: a\n  events:\n  - text: ''", ":3: 0.events.0.text is shorter than 1 char"),
+        ("- when: a\n  events:\n  - text: b\n    paus: 1", ":4: 0.events.0.paus is an unknown key"),
+        ("- when: a\n  events:\n  - type: fil", ":3: 0.events.0.type is an unknown type: 'fil'"),
+        ("- when: a\n  events:\n  - type: 3", ":3: 0.events.0.type is an unknown type: '3'"),
+        ("- when: a\n  events:\n  - type: start", ":3: 0.events.0.type is sent by the server"),
+        ("- when: a\n  events:\n  - type: file", ":3: 0.events.0.url is required"),
+        (
+            "- when: a\n  events:\n  - text: b\n  - {type: error, errorText: c, code: 5}",
+            ":4: 0.events.1.code is an unknown key",
+        ),
+        (
+            "- when: a\n  events:\n  - {type: reset-step, pause: 4000}",
+            ":3: 0.events.0.pause is greater than the maximum of 3600",
+        ),
+        (
+            "- when: a\n  events:\n  - tool: b\n    output: 1\n    error: c",
+            ":5: 0.events.0.error is not allowed beside output",
+        ),
+        (
+            "- when: a\n  events:\n  - text: b\n  - {type: text-end, id: '1'}",
+            ":4: 0.events.1 cannot be sent: `text-end` comes without a `text-start` of '1'",
+        ),
+        (
+            "- when: a\n  events:\n  - {type: text-start, id: '1'}\n  - {type: custom, kind: b}",
+            ":4: 0.events.1 cannot be sent: `finish-step` comes before the `text-end` of '1'",
+        ),
+        (
+            "- when: a\n  error: b\n  events:\n  - {type: abort}",
+            ":2: 0.error cannot be sent: `error` comes after `abort`",
+        ),
         ("- when: a\n  answer: b\n  wait: 3\n", ":3: 0.wait is an unknown key"),
         ("- when: a\n  delay: -1\n", ":2: 0.delay is less than the minimum of 0"),
         ("- when: /(/\n  answer: b\n", ":1: 0.when is not a regular expression: missing )"),
@@ -144,7 +192,7 @@ def test_an_invalid_script_is_one_line(
     """The error names the file, the line and the problem."""
     path = write_yaml(text)
     with pytest.raises(FileError) as caught:
-        read_script(path)
+        read(path)
     assert str(caught.value).startswith(f"{path}{problem}")
     assert "\n" not in str(caught.value)
 
@@ -153,3 +201,79 @@ def test_the_command_refuses_a_missing_script(tmp_path: Path) -> None:
     """The command ends with status 2 if the script does not exist."""
     path = tmp_path / "none.yaml"
     assert f"siteassist-mock: {path}: No such file or directory" == refused("--script", str(path))
+
+
+QUESTIONS = tuple(rule["when"] for rule in YAML(typ="safe", pure=True).load(ANSWERS))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def answering(make_client: MakeClient, database: str | None) -> Client:
+    """Create a client of a server with the script of the documentation."""
+    return make_client(script=ANSWERS, database=database)
+
+
+def test_the_documented_script_has_every_event() -> None:
+    """It has each type of event that `openapi.yaml` describes."""
+    sent = {
+        event.payload["type"] for rule in read(ANSWERS) for event in Reply(rule.items, 0).events()
+    }
+    union = read_union(DOCUMENT, PAYLOADS)
+    assert set(union.exact) == {kind for kind in sent if kind in union.exact}
+    assert union.prefixes.keys() == {"data-"}
+    assert any(kind.startswith("data-") for kind in sent)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_documented_answers_are_stored_in_parts(answering: Client, question: str) -> None:
+    """A stream, a whole answer and both stored messages have the same content."""
+    path = f"{answering.conversation()}/messages"
+    streamed = answering.post(path, {"content": question, "stream": True})
+    events = [json.loads(event) for event in streamed.events[:-1]]
+    whole = answering.post(path, {"content": question})
+    messages = answering.get(f"{path}?role=assistant").json["data"]
+    made = StreamedMessage(events)
+    assert messages[0]["id"] == events[0]["messageId"]
+    assert made.parts == messages[0]["parts"]
+    assert [made.metadata] * 2 == [stored["metadata"] for stored in messages]
+    if made.error is None:
+        assert {"complete"} == {stored["status"] for stored in messages}
+        steps = whole.json["steps"]
+        assert [part for step in steps for part in step["content"]] == messages[1]["parts"]
+        reasons = [step["finishReason"] for step in steps]
+        assert ["tool-calls"] * (len(steps) - 1) + [events[-1]["finishReason"]] == reasons
+    else:
+        assert (500, made.error) == (whole.status, whole.json["error"]["message"])
+        assert [("error", made.error)] * 2 == [
+            (stored["status"], stored["error"]) for stored in messages
+        ]
+
+
+def test_an_interrupted_answer_is_stored_in_parts(answering: Client) -> None:
+    """After a fault in the middle, the message has the parts and pieces that were sent."""
+    path = f"{answering.conversation()}/messages"
+    asked = {"content": "order", "stream": True}
+    answering.post(path, asked, headers={"mock-fault": "stream-error"})
+    (stored,) = answering.get(f"{path}?role=assistant").json["data"]
+    assert "error" == stored["status"]
+    assert ["reasoning", "tool-getOrder", "text"] == [part["type"] for part in stored["parts"]]
+    assert {"state": "shipped", "days": 2} == stored["parts"][1]["output"]
+    assert "Your " == stored["parts"][2]["text"]
+    assert {"model": "example-1"} == stored["metadata"]
+
+
+def test_tokens_of_reasoning_and_tools_are_counted(answering: Client) -> None:
+    """Reasoning and the input of a tool count as output of their step."""
+    said = [{"role": "user", "content": "order"}]
+    first, second = answering.post("/chat/completions", {"messages": said}).json["steps"]
+    assert (19, 12) == (first["usage"]["outputTokens"], first["usage"]["reasoningTokens"])
+    assert (16, 0) == (second["usage"]["outputTokens"], second["usage"]["reasoningTokens"])
+
+
+def test_items_have_pauses_of_their_own(write_yaml: WriteYaml) -> None:
+    """A pause replaces the delay of the server after each event of an item."""
+    script = "- when: a\n  events:\n  - {text: b c, pause: 0.25}\n  - {type: custom, kind: d}"
+    reply = Reply(read(write_yaml(script))[0].items, 0)
+    pauses = {event.payload["type"]: event.pause for event in reply.events()}
+    texts = dict.fromkeys(("text-start", "text-delta", "text-end"), 0.25)
+    steps = dict.fromkeys(("start", "start-step", "custom", "finish-step", "finish"))
+    assert {**steps, **texts} == pauses

@@ -125,7 +125,7 @@ def test_a_truncated_stream(client: httpx.Client) -> None:
         client.stream("POST", path, json=question, headers=fault("truncate")) as reply,
     ):
         lines.extend(reply.iter_lines())
-    assert 'data: {"type":"start"}' == lines[0]
+    assert lines[0].startswith('data: {"type":"start","messageId":"')
     assert "[DONE]" not in "".join(lines)
     stored = stored_answer(client, path)
     # Only half of the first piece's event was sent, so none of its text was received.
@@ -169,7 +169,7 @@ def test_a_stream_without_its_terminator(client: httpx.Client) -> None:
     """All other events arrive, and the response ends correctly."""
     path, question = ask(client)
     events = stream(client, path, question, "no-terminator")
-    assert '{"type":"finish"}' == events[-1]
+    assert '{"type":"finish","finishReason":"stop"}' == events[-1]
     stored = stored_answer(client, path)
     text = "".join(json.loads(event).get("delta", "") for event in events)
     assert ("complete", text) == (stored["status"], stored["parts"][0]["text"])
@@ -280,7 +280,7 @@ def test_faults_can_be_combined(client: httpx.Client) -> None:
     headers = fault("delay=0, wrong-content-type, no-terminator")
     reply = client.post(path, json=question, headers=headers)
     assert "text/html; charset=utf-8" == reply.headers["content-type"]
-    assert reply.text.endswith('data: {"type":"finish"}\n\n')
+    assert reply.text.endswith('data: {"type":"finish","finishReason":"stop"}\n\n')
     reply = client.get("/identity/me", headers=fault("malformed-json", Prefer="code=503"))
     assert (503, "30") == (reply.status_code, reply.headers["retry-after"])
     assert reply.content.endswith(b'"retryAfter":30}}')

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from siteassist_mock.app import create_app
+from siteassist_mock.faults import preferred_responses
 from tests.description import DOCUMENT, OPERATIONS
+from tests.mock.conftest import http_scope, run
 from tests.values import UNKNOWN_ID
 
 if TYPE_CHECKING:
-    from tests.mock.conftest import Client
+    from tests.mock.conftest import Client, MakeClient
 
 MESSAGES = f"/conversations/{UNKNOWN_ID}/messages"
 
@@ -113,6 +115,30 @@ def test_a_stream_can_be_requested(client: Client, asking: dict[str, Any]) -> No
     *events, last = reply.events
     assert ("start", "finish") == (json.loads(events[0])["type"], json.loads(events[-1])["type"])
     assert "[DONE]" == last
+
+
+def test_a_requested_stream_has_the_pace_of_the_server(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server waits after each event, as in an answer of its own."""
+    pauses: list[float] = []
+
+    async def pause(seconds: float, _disconnection: object) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(preferred_responses, "pause", pause)
+    client = make_client(stream_delay=0.5)
+    reply = client.post(MESSAGES, {"stream": True}, headers={"prefer": "code=200"})
+    assert [0.5] * len(reply.events) == pauses
+
+
+def test_a_requested_stream_ends_with_the_connection(make_client: MakeClient) -> None:
+    """A client that leaves during a pause gets no more events, and no task waits for it."""
+    app = make_client(stream_delay=3600).app
+    messages = [{"type": "http.request", "body": b'{"stream": true}'}, {"type": "http.disconnect"}]
+    headers = {"prefer": "code=200"}
+    sent = run(app, http_scope("POST", f"/v2{MESSAGES}", headers), messages)
+    assert ["http.response.start", "http.response.body"] == [message["type"] for message in sent]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 100_000, b"[]", b'{"stream": 1}', b"x" * 2**21])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from siteassist_mock.content.assistant import Reply
 from siteassist_mock.http.event_stream import EventStreamResponse, frame
 
 if TYPE_CHECKING:
@@ -76,34 +77,36 @@ def test_a_frame_is_one_line_of_data() -> None:
     assert frame({"delta": "é\n\n"}) == 'data: {"delta":"é\\n\\n"}\n\n'.encode()
 
 
-@pytest.mark.parametrize("pieces", [[], ["a ", "b"]])
-def test_events_have_the_documented_order(pieces: list[str]) -> None:
-    """Each event is one chunk, and the text is stored before the closing events."""
+EVENTS = Reply(({"text": "a b c"},), 0).events("id")
+"""Eight events: four open the text, with its first piece, and two close the step and the answer."""
+
+
+def test_the_answer_is_stored_before_its_last_event() -> None:
+    """Each event is one chunk, and a client that has read the last one finds the answer stored."""
     read: list[bytes] = []
     settled: list[Any] = []
     play(
-        EventStreamResponse(pieces, settle=noting(lambda *end: settled.append((*end, len(read))))),
+        EventStreamResponse(EVENTS, settle=noting(lambda *end: settled.append((*end, len(read))))),
         read,
     )
-    deltas = ["text-delta"] * len(pieces)
-    opening, closing = ["start", "start-step", "text-start"], ["text-end", "finish-step", "finish"]
-    assert types(read) == [*opening, *deltas, *closing, "[DONE]"]
+    assert types(read) == [*(event.payload["type"] for event in EVENTS), "[DONE]"]
+    assert {"type": "start", "messageId": "id"} == json.loads(read[0].removeprefix(b"data: "))
     assert read[-1] == b""
-    assert settled == [("".join(pieces), True, len(opening) + len(deltas))]
+    assert settled == [(EVENTS, True, len(EVENTS) - 1)]
 
 
-@pytest.mark.parametrize(
-    ("pieces", "fail"),
-    [(["a ", "b ", "c"], False), (["a ", "b ", "c"], True), (["a "], False)],
-)
-def test_a_disconnect_ends_the_stream(pieces: list[str], *, fail: bool) -> None:
-    """The text already sent is stored as incomplete, even if only closing events are left."""
+@pytest.mark.parametrize("fail", [False, True])
+@pytest.mark.parametrize("count", range(1, len(EVENTS)))
+def test_a_disconnect_ends_the_stream(count: int, *, fail: bool) -> None:
+    """The events already sent are stored as incomplete, even if only the last one is left."""
     read: list[bytes] = []
     settled: list[Any] = []
-    stream = EventStreamResponse(pieces, settle=noting(lambda *end: settled.append(end)))
-    play(stream, read, leave_after=4, fail=fail)
-    assert types(read) == ["start", "start-step", "text-start", "text-delta"]
-    assert settled == [("a ", False)]
+    stream = EventStreamResponse(EVENTS, settle=noting(lambda *end: settled.append(end)))
+    play(stream, read, leave_after=count, fail=fail)
+    assert types(read) == [event.payload["type"] for event in EVENTS[:count]]
+    # Unless the disconnect is reported, the last event is sent before it is noticed.
+    complete = fail and count == len(EVENTS) - 1
+    assert settled == [(EVENTS if complete else EVENTS[:count], complete)]
 
 
 @pytest.mark.parametrize(("wait", "delay"), [(3600.0, 0.0), (0.0, 3600.0)])
@@ -121,7 +124,7 @@ def test_a_cancelled_stream_is_settled(wait: float, delay: float) -> None:
 
     async def main() -> None:
         stream = EventStreamResponse(
-            ["a"], wait=wait, delay=delay, settle=noting(lambda *end: settled.append(end))
+            EVENTS, wait=wait, delay=delay, settle=noting(lambda *end: settled.append(end))
         )
         task = asyncio.ensure_future(stream({"type": "http"}, receive, send))
         for _ in range(10):
@@ -132,4 +135,4 @@ def test_a_cancelled_stream_is_settled(wait: float, delay: float) -> None:
 
     asyncio.run(main())
     assert bool(sent) == (wait == 0)
-    assert settled == [("", False)]
+    assert settled == [(EVENTS[: len(sent) - 1] if sent else [], False)]

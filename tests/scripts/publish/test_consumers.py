@@ -13,12 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from ruamel.yaml import YAML
 
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document
 from siteassist_spec.transform import rest_only, to_openapi_3_0
 from tests.generated.description import EVENTS
-from tests.values import BEARER, ROOT
+from tests.values import ANSWERS, BEARER, PRIVATE_KEY, ROOT
 
 DOCUMENT = Document.load()
 OLDER = to_openapi_3_0(DOCUMENT)
@@ -58,8 +59,13 @@ def read_by(
     if not (node_bin.parent / sdk).exists():
         pytest.skip(f"{sdk} of tools/node/package.json is not installed")
     command = ["node", str(ROOT / "tools" / "node" / "read_stream.mjs"), sdk, *options]
+    return run(command, input=stream)
+
+
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program, and return its output."""
     return subprocess.run(
-        command, input=stream, capture_output=True, text=True, timeout=LIMIT, check=False
+        command, capture_output=True, text=True, timeout=LIMIT, check=False, **options
     )
 
 
@@ -75,25 +81,87 @@ def text_of(chunks: list[Any]) -> str:
     return "".join(chunk["delta"] for chunk in chunks if chunk["type"] == "text-delta")
 
 
-def mock_stream() -> str:
-    """Return a stream of the mock."""
-    body = {"messages": [{"role": "user", "content": "How long does shipping take?"}]}
-    with mock_server() as url:
-        answer = httpx.post(f"{url}/chat/completions", json=body | {"stream": True}, headers=BEARER)
-    return answer.text
-
-
 @each_sdk
-@pytest.mark.parametrize("name", ["StreamedAnswer", "StreamedShippingAnswer", "mock"])
-def test_ai_sdk_reads_streams(node_bin: Path, sdk: str, name: str) -> None:
-    """AI SDK takes each event of the examples and of the mock, and has the same text."""
-    stream = mock_stream() if name == "mock" else EXAMPLES[name]["value"]
+@pytest.mark.parametrize("name", ["StreamedAnswer", "StreamedShippingAnswer"])
+def test_ai_sdk_reads_examples(node_bin: Path, sdk: str, name: str) -> None:
+    """AI SDK takes each event of the examples, and has the same text."""
+    stream = EXAMPLES[name]["value"]
     done = read_by(node_bin, sdk, stream)
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout)
     assert payloads(stream) == found["chunks"]
     texts = [part["text"] for part in found["message"]["parts"] if part["type"] == "text"]
     assert text_of(found["chunks"]) == "".join(texts) != ""
+
+
+def rules_of(sdk: str) -> list[str]:
+    """Return what to say for the scripted answers that a version of AI SDK knows."""
+    later = {kind for version, kinds in NEW_IN.items() if version > sdk for kind in kinds}
+    return [
+        rule["when"]
+        for rule in YAML(typ="safe", pure=True).load(ANSWERS)
+        if not any(event.get("type") in later for event in rule.get("events", ()))
+    ]
+
+
+VALID_FAULTS = (
+    "delay=0.01",
+    "drip",
+    "stream-error",
+    "no-terminator",
+    "wrong-content-type",
+    "oversized-body=1000",
+    "drip, oversized-body=1000",
+)
+
+
+@each_sdk
+def test_ai_sdk_chats_with_the_mock(node_bin: Path, sdk: str) -> None:
+    """AI SDK takes each event, makes the stored parts of it, and likes the answer by its id."""
+    program(node_bin.parent, sdk)
+    plain = ["Hello", "How long does shipping take?"]
+    asked: list[dict[str, Any]] = [{"content": said} for said in (*plain, *rules_of(sdk))]
+    asked += [{"content": plain[1], "headers": {"mock-fault": name}} for name in VALID_FAULTS]
+    asked += [{"content": "order", "headers": {"mock-fault": name}} for name in VALID_FAULTS]
+    with mock_server(strict=True, script=ANSWERS) as mock:
+        command = ["node", str(ROOT / "tools" / "node" / "chat.mjs"), sdk, mock.url, PRIVATE_KEY]
+        done = run(command, input=json.dumps(asked))
+        assert 0 == done.returncode, done.stderr
+        answers = json.loads(done.stdout)
+        assert len(asked) == len(answers)
+        for question, answer in zip(asked, answers, strict=True):
+            check_answer(mock, sdk, question["content"], answer)
+        # A human agent answers later, so there is no event.
+        chat = answers[0]["conversation"]
+        mock.hand_over(chat)
+        waiting = json.dumps([{"content": "Are you there?", "conversation": chat}])
+        (answer,) = json.loads(run(command, input=waiting).stdout)
+        assert ([], []) == (answer["chunks"], answer["errors"])
+
+
+def check_answer(url: str, sdk: str, question: str, answer: dict[str, Any]) -> None:
+    """Compare what AI SDK has read with the stored message."""
+    path = f"{url}/conversations/{answer['conversation']}/messages?role=assistant"
+    (stored,) = httpx.get(path, headers=BEARER).json()["data"]
+    errors = [f"Error: {one['errorText']}" for one in answer["chunks"] if one["type"] == "error"]
+    assert errors == answer["errors"], question
+    assert ("error" if stored["error"] else "complete") == stored["status"]
+    assert stored["id"] == answer["message"]["id"]
+    assert {"status": 200, "body": {"feedback": "like"}} == answer["liked"]
+    assert "like" == stored["feedback"]
+    assert stored["metadata"] == answer["message"].get("metadata")
+    added = {"step-start", "data-padding"}
+    parts = [part for part in answer["message"]["parts"] if part["type"] not in added]
+    assert [part["type"] for part in stored["parts"]] == [part["type"] for part in parts]
+    if sdk == "ai7":
+        # Earlier versions have other fields of tools.
+        assert stored["parts"] == [bare_part(part) for part in parts]
+
+
+def bare_part(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part as it is stored: texts have nothing but their text."""
+    names = ("type", "text") if part["type"] in {"text", "reasoning"} else tuple(part)
+    return {name: part[name] for name in names}
 
 
 @each_sdk
@@ -206,8 +274,6 @@ def test_orval_writes_typescript_that_compiles(node_bin: Path, tmp_path: Path) -
     tsc = [program(node_bin, "tsc"), "--strict", "--noEmit", "--target", "es2022"]
     tsc += ["--module", "es2022", "--moduleResolution", "bundler", "--lib", "es2022,dom"]
     for command in ([*orval, "--client", "fetch"], [*tsc, str(target)]):
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT, check=False
-        )
+        done = run(command, cwd=tmp_path)
         assert 0 == done.returncode, done.stdout + done.stderr
     assert "sendMessageFeedback" in target.read_text(encoding="utf-8")
