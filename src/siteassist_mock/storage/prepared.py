@@ -93,5 +93,7 @@ class _Compiled:
     def _decode(self, row: Sequence[Any]) -> Sequence[Any]:
         decoded = list(row)
         for index, decode in self._decoders or ():
-            decoded[index] = decode(decoded[index])
+            # Null stays null in all types; most columns with a converter are null.
+            if decoded[index] is not None:
+                decoded[index] = decode(decoded[index])
         return decoded

@@ -200,7 +200,8 @@ class ConversationRow:
     title: str | None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would triple the time to read a long conversation.
+@dataclass(slots=True)
 class MessageRow:
     """A row of `messages`; ``human_agent`` is its author.
 

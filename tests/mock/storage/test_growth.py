@@ -113,6 +113,25 @@ def test_a_list_of_ten_costs_the_same(
         assert steps(many, path + page) <= 3 * before
 
 
+@pytest.mark.parametrize("query", ["", "/messages", "/messages?limit=10", "/messages?role=user"])
+def test_reading_a_conversation_is_linear(make_client: MakeClient, query: str) -> None:
+    """A hundred times the messages cost at most a hundred times the work, and ten cost the same."""
+    client = make_client(strict=False)
+    path, other = client.conversation(), client.conversation()
+    store: Store = client.app.state.store
+    costs = []
+    for count in (50, 4_950):
+        with store.write() as records:
+            for _ in range(count):
+                # The messages of another conversation must not count.
+                for chat in (path, other):
+                    records.add_message(chat.removeprefix("/conversations/"), "user", "x")
+        # The first request compiles the statements.
+        steps(client, path + query)
+        costs.append(steps(client, path + query))
+    assert costs[1] <= (1 if "limit" in query else 100) * costs[0]
+
+
 def test_a_page_is_that_of_the_whole_list(make_client: MakeClient, time: FakeTime) -> None:
     """Pages from both ends, with and without the index, are parts of the same list."""
     client = make_client(strict=False)
