@@ -117,10 +117,12 @@ def create_app(
         on_reset=on_reset,
     )
 
+    links = _links(prefix, control=settings.control)
+    others = [(path, name) for path, name in links if path != REFERENCE_PATH]
     paths: dict[str, dict[str, ASGIApp]] = {
         f"{prefix}/openapi": {"GET": served},
-        **reference_paths(spec, prefix),
-        **landing_paths(_links(prefix, control=settings.control), prefix, authenticator.shown_keys),
+        **reference_paths(spec, prefix, others),
+        **landing_paths(links, prefix, authenticator.shown_keys),
     }
     for operation_id, operation in operations.items():
         handler, validator = handlers[operation_id], validators[operation_id]
@@ -170,7 +172,7 @@ def create_app(
 
 
 def _links(prefix: str, *, control: bool) -> list[tuple[str, str]]:
-    """Return the links of the landing page."""
+    """Return the path and the name of each page of the server, but for the landing page."""
     page = [(f"{CONTROL_PATH}/ui", "Operator's page")] if control else []
     return [
         (REFERENCE_PATH, "API reference"),

@@ -7,7 +7,7 @@ authentication.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,14 @@ and the message in them have to exist first.\
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def reference_paths(spec: Mapping[str, Any], base_path: str) -> dict[str, dict[str, ASGIApp]]:
-    """Return the endpoints of the page and its files, by path and method."""
-    endpoint = _Reference(spec, base_path)
+def reference_paths(
+    spec: Mapping[str, Any], base_path: str, links: Iterable[tuple[str, str]] = ()
+) -> dict[str, dict[str, ASGIApp]]:
+    """Return the endpoints of the page and its files, by path and method.
+
+    The page has ``links`` (path and text) to other pages of the server.
+    """
+    endpoint = _Reference(spec, base_path, links)
     methods: dict[str, ASGIApp] = {"GET": endpoint, "HEAD": endpoint}
     return {REFERENCE_PATH: methods, f"{REFERENCE_PATH}/{{name}}": methods}
 
@@ -48,14 +53,17 @@ class _Answer:
 class _Reference:
     """The endpoint of the files, which are built at the first request."""
 
-    def __init__(self, spec: Mapping[str, Any], base_path: str) -> None:
+    def __init__(
+        self, spec: Mapping[str, Any], base_path: str, links: Iterable[tuple[str, str]]
+    ) -> None:
         self._spec = spec
         self._base_path = base_path
+        self._links = [f"[{text}]({path})" for path, text in links]
         self._answers: dict[str, _Answer] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._answers is None:
-            self._answers = _build(self._spec, self._base_path)
+            self._answers = _build(self._spec, self._base_path, self._links)
         # The path of the page has no parameter.
         answer = self._answers.get(scope["path_params"].get("name", ""))
         if answer is None:
@@ -71,7 +79,7 @@ class _Reference:
         await response(scope, receive, send)
 
 
-def _build(spec: Mapping[str, Any], base_path: str) -> dict[str, _Answer]:
+def _build(spec: Mapping[str, Any], base_path: str, links: list[str]) -> dict[str, _Answer]:
     # Imported here because most runs of the server never need the reference.
     from siteassist_spec.reference import (
         ORIGIN,
@@ -82,6 +90,8 @@ def _build(spec: Mapping[str, Any], base_path: str) -> dict[str, _Answer]:
     )
 
     notice = _NOTICE.format(url=f"{ORIGIN}{base_path}", api_key=API_KEY, private_key=PRIVATE_KEY)
+    if links:
+        notice += f"\n\nOther pages: {', '.join(links)}."
     files = build_reference(
         spec,
         assets=f"{REFERENCE_PATH.removeprefix('/')}/",

@@ -85,6 +85,7 @@ def control_paths(
     def endpoint(
         handler: _Handler,
         *parameters: Parameter,
+        polled: bool = False,
         properties: Mapping[str, Any] | None = None,
         required: tuple[str, ...] = (),
     ) -> ASGIApp:
@@ -97,7 +98,7 @@ def control_paths(
         }
         body = None if properties is None else Body(bool(required), schema)
         validator = RequestValidator(handler.__name__, parameters, body, spec)
-        return _ControlEndpoint(handler, validator, services)
+        return _ControlEndpoint(handler, validator, services, polled=polled)
 
     name = {"type": ["string", "null"], "maxLength": 200}
     image = {"type": ["string", "null"], "maxLength": 2000}
@@ -106,9 +107,13 @@ def control_paths(
     reason = {"type": ["string", "null"], "maxLength": 256}
     return {
         f"{CONTROL_PATH}/ui": {"GET": endpoint(_get_page)},
-        f"{CONTROL_PATH}/state": {"GET": endpoint(_get_state, _LIMIT, _OFFSET, _MESSAGES)},
-        _CONVERSATION: {"GET": endpoint(_get_conversation, CONVERSATION_ID, _LIMIT, _OFFSET)},
-        f"{CONTROL_PATH}/requests": {"GET": endpoint(_get_requests, _LIMIT)},
+        f"{CONTROL_PATH}/state": {
+            "GET": endpoint(_get_state, _LIMIT, _OFFSET, _MESSAGES, polled=True)
+        },
+        _CONVERSATION: {
+            "GET": endpoint(_get_conversation, CONVERSATION_ID, _LIMIT, _OFFSET, polled=True)
+        },
+        f"{CONTROL_PATH}/requests": {"GET": endpoint(_get_requests, _LIMIT, polled=True)},
         f"{CONTROL_PATH}/reset": {"POST": endpoint(_reset, properties={})},
         f"{_CONVERSATION}/handover": {
             "POST": endpoint(_hand_over, CONVERSATION_ID, properties={"name": name, "image": image})
@@ -130,10 +135,13 @@ def control_paths(
 class _ControlEndpoint:
     """A control endpoint: checks the website and the request, then calls the handler."""
 
-    def __init__(self, handler: _Handler, validator: RequestValidator, services: Services) -> None:
+    def __init__(
+        self, handler: _Handler, validator: RequestValidator, services: Services, *, polled: bool
+    ) -> None:
         self._handler = handler
         self._validator = validator
         self._services = services
+        self._polled = polled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -152,7 +160,7 @@ class _ControlEndpoint:
             body=self._validator.body(headers.get("content-type"), body) or {},
         )
         # The operator's page polls these.
-        scope[UNLOGGED] = self._handler in {_get_state, _get_conversation}
+        scope[UNLOGGED] = self._polled
         response = await self._services.store.perform(self._handler, call)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)

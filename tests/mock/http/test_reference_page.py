@@ -85,7 +85,10 @@ def test_other_methods_are_refused(root: Client) -> None:
 
 def test_the_reference_is_independent_of_control(make_client: MakeClient) -> None:
     """The page is read-only, so it is available without the control endpoints."""
-    assert 200 == make_client(control=False).below("").get("/docs").status
+    pages = [make_client(control=on).below("").get("/docs") for on in (True, False)]
+    assert [(200, True), (200, False)] == [
+        (page.status, b"/_mock/ui" in page.body) for page in pages
+    ]
 
 
 def test_configured_keys_are_not_shown(make_client: MakeClient) -> None:

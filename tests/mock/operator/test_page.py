@@ -220,6 +220,59 @@ def test_a_reset_asks_first(visitor: Visitor, page: Page) -> None:
     expect(page.locator("#count")).to_have_text("0")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_requests_are_shown(visitor: Visitor, page: Page, width: int) -> None:
+    """The received requests appear live, newest first, and an opened one stays open."""
+    page.set_viewport_size({"width": width, "height": 740})
+    visit(page, visitor)
+    page.get_by_role("button", name="Requests").click()
+    dialog = page.get_by_role("dialog", name="Requests to the API")
+    expect(dialog.get_by_text("No requests yet.")).to_be_visible()
+    one = visitor.start(HOSTILE)
+    rows = dialog.locator("summary")
+    path = f"/v2/conversations/{one}/messages"
+    expect(rows).to_have_text([f"200POST {path}sendMessage", re.compile("startConversation$")])
+    rows.first.click()
+    body = dialog.locator("pre").first
+    expect(body).to_contain_text(json.dumps(HOSTILE))
+    httpx.get(f"{visitor.url}/search?q={'x' * 200}&apiKey=none")
+    expect(rows.first).to_contain_text("apiKey=***")
+    expect(rows.first).to_have_class("failed")
+    expect(dialog.locator("details[open] summary")).to_have_text(f"200POST {path}sendMessage")
+    expect(body).to_have_text("No body")
+    assert 0 == overflow(page)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("img")).to_have_count(0)
+
+
+def test_the_list_of_requests_keeps_the_latest(visitor: Visitor, page: Page) -> None:
+    """Beyond the limit the oldest are dropped, and a reset empties the list."""
+    with httpx.Client(base_url=visitor.url) as client:
+        for number in range(99):
+            client.get(f"/none/{number}")
+        visit(page, visitor)
+        page.get_by_role("button", name="Requests").click()
+        rows = page.get_by_role("dialog").locator("summary")
+        expect(rows).to_have_count(99)
+        for number in range(99, 103):
+            client.get(f"/none/{number}")
+    expect(rows.first).to_contain_text("/none/102")
+    expect(rows).to_have_count(100)
+    expect(rows.last).to_contain_text("/none/3")
+    httpx.post(f"{visitor.control}/reset", json={}).raise_for_status()
+    expect(page.get_by_text("No requests yet.")).to_be_visible()
+    expect(rows).to_have_count(0)
+
+
+def test_the_pages_link_to_each_other(visitor: Visitor, page: Page) -> None:
+    """The reference links to the operator's page, and back."""
+    visit(page, visitor)
+    page.get_by_role("link", name="API reference").click()
+    page.get_by_role("link", name="Operator's page").click()
+    expect(page.get_by_role("status")).to_have_text("Live")
+
+
 # The browser logs each failed request.
 @pytest.mark.provokes("Failed to load resource")
 def test_a_refusal_is_shown(visitor: Visitor, page: Page) -> None:
