@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockSettings:
-    """The settings of one server; every field has a default that suits tests."""
+    """The settings of one server; every field has a default that suits tests.
+
+    Where a field has several texts, a single text is one of them.
+    """
 
     api_key: str = field(default=API_KEY, repr=False)
     """The publishable key, for ``init`` and the parameter ``apiKey``."""
@@ -38,13 +41,13 @@ class MockSettings:
     script: Path | None = None
     """A file of scripted answers; see `siteassist_mock.content.script`."""
 
-    faults: tuple[str, ...] = ()
+    faults: Sequence[str] = ()
     """Random faults, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults.plan`."""
 
     fault_seed: int = 0
     """Seed of the choice of requests that get faults; the same seed repeats it."""
 
-    rate_limits: tuple[str, ...] = ()
+    rate_limits: Sequence[str] = ()
     """Rate limits per visitor or address, each such as ``60/m``."""
 
     quota: int | None = None
@@ -61,3 +64,10 @@ class MockSettings:
 
     now: Callable[[], float] = time.time
     """A function that returns the seconds since 1970; tests can replace it."""
+
+    def __post_init__(self) -> None:
+        """Put a single text into a tuple."""
+        for name in ("faults", "rate_limits"):
+            # A text is also a sequence of texts, one for each character.
+            if isinstance(given := getattr(self, name), str):
+                object.__setattr__(self, name, (given,))

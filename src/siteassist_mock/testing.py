@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -30,9 +30,9 @@ class Settings(TypedDict, total=False):
     stream_delay: float
     seed: Path | None
     script: Path | None
-    faults: tuple[str, ...]
+    faults: Sequence[str]
     fault_seed: int
-    rate_limits: tuple[str, ...]
+    rate_limits: Sequence[str]
     quota: int | None
     grace_seconds: float
     strict: bool

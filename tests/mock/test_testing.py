@@ -13,6 +13,7 @@ import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen
+from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
 from tests.values import API_KEY, BEARER
 
@@ -39,6 +40,18 @@ def test_a_server_takes_settings() -> None:
     with mock_server(private_key="sk_mine") as url:
         assert httpx.get(f"{url}/identity/me", headers=BEARER).status_code == 401
     with pytest.raises(TypeError), mock_server(colour="red"):  # type: ignore[call-arg] # what is tested
+        pass
+
+
+@pytest.mark.parametrize("given", ["truncate:0.1", ("truncate:0.1",), ["truncate:0.1"]])
+def test_a_single_fault_may_be_a_text(given: Any) -> None:
+    """A text is one fault or one rate limit, not a list of its characters."""
+    settings = MockSettings(faults=given, rate_limits="60/m")
+    assert (["truncate:0.1"], ["60/m"]) == (list(settings.faults), list(settings.rate_limits))
+    with mock_server(faults="expired-session", rate_limits="1/h") as url:
+        statuses = [httpx.get(f"{url}/identity/me", headers=BEARER).status_code for _ in range(2)]
+    assert [401, 401] == statuses
+    with pytest.raises(ValueError, match="unknown fault 'none'"), mock_server(faults="none"):
         pass
 
 
