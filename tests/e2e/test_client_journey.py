@@ -99,6 +99,7 @@ def test_visitor_talks_rates_and_closes(kind: ClientKind, mock: Mock) -> None:
         assert ["user", "assistant"] * 2 == [message.role for message in messages]
         assert {"complete"} == {message.status for message in messages}
         assert answer.text == messages[1].parts[0].text == messages[3].parts[0].text
+        assert (str(messages[3].id), "stop") == (stream.message_id, stream.finish_reason)
         assert messages == await items(client.get_messages(started.id, limit=3))
         assert messages[1:] == await items(client.get_messages(started.id, limit=2, offset=1))
         assert messages[::2] == await items(client.get_messages(started.id, role="user"))

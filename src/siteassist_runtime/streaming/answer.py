@@ -6,7 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_STEPS = {"start", "start-step", "finish-step", "finish", "abort", "error", "message-metadata"}
+_STEPS = {
+    *("start", "start-step", "reset-step", "finish-step", "finish"),
+    *("abort", "error", "message-metadata"),
+}
+_WHOLE_PARTS = {
+    *("source-url", "source-document", "file", "reasoning-file", "custom", "steering-message"),
+}
 _MANY = 1000  # Pieces of a text that are kept before they are joined.
 _has_surrogate = re.compile("[\ud800-\udfff]").search
 
@@ -74,6 +80,7 @@ class Answer:
         self._texts: dict[str, _TextBuffer] = {}
         # The current part of each id: an id may be reused in another step.
         self._open: dict[tuple[str, str], str] = {}
+        self._step = 0  # The number of parts before the current step.
         self._usage: dict[str, Any] | None = None
         self.metadata: Any = None
         """The message's metadata, as last sent."""
@@ -146,10 +153,17 @@ class Answer:
                 id_ = event.get("id")
                 key = f"{kind}:{len(self._parts)}" if id_ is None else f"{kind}={id_}"
                 self._parts[key] = _without(event, "transient")
-        elif kind in {"source-url", "source-document", "file"}:
+        elif kind in _WHOLE_PARTS:
             self._parts[f"{kind}:{len(self._parts)}"] = dict(event)
         elif kind in _STEPS:
             self._take_step(kind, event)
+
+    def _reset_step(self) -> None:
+        """Discard the parts of the current step."""
+        for key in list(self._parts)[self._step :]:
+            del self._parts[key]
+            self._texts.pop(key, None)
+        self._open.clear()
 
     def _take_tool(self, kind: str, event: Mapping[str, Any]) -> None:
         key = f"tool:{event['toolCallId']}"
@@ -168,6 +182,10 @@ class Answer:
     def _take_step(self, kind: str, event: Mapping[str, Any]) -> None:
         if kind == "start" and isinstance(event.get("messageId"), str):
             self.message_id = event["messageId"]
+        elif kind == "start-step":
+            self._step = len(self._parts)
+        elif kind == "reset-step":
+            self._reset_step()
         elif kind == "finish" and isinstance(event.get("finishReason"), str):
             self.finish_reason = event["finishReason"]
         elif kind == "abort":

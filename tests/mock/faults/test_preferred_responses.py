@@ -16,6 +16,8 @@ from tests.mock.conftest import http_scope, run
 from tests.values import UNKNOWN_ID
 
 if TYPE_CHECKING:
+    from starlette.types import Message
+
     from tests.mock.conftest import Client, MakeClient
 
 MESSAGES = f"/conversations/{UNKNOWN_ID}/messages"
@@ -135,7 +137,8 @@ def test_a_requested_stream_has_the_pace_of_the_server(
 def test_a_requested_stream_ends_with_the_connection(make_client: MakeClient) -> None:
     """A client that leaves during a pause gets no more events, and no task waits for it."""
     app = make_client(stream_delay=3600).app
-    messages = [{"type": "http.request", "body": b'{"stream": true}'}, {"type": "http.disconnect"}]
+    body = {"type": "http.request", "body": b'{"stream": true}'}
+    messages: list[Message] = [body, {"type": "http.disconnect"}]
     headers = {"prefer": "code=200"}
     sent = run(app, http_scope("POST", f"/v2{MESSAGES}", headers), messages)
     assert ["http.response.start", "http.response.body"] == [message["type"] for message in sent]

@@ -366,6 +366,36 @@ def test_returned_usage_is_a_copy() -> None:
     assert {"usage": USAGE} == answer.metadata
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["source-url", "source-document", "file", "reasoning-file", "custom", "steering-message"],
+)
+def test_an_event_may_be_a_whole_part(kind: str) -> None:
+    """Files, sources and what has no type of its own are parts as they come."""
+    event = {"type": kind, "some": {"field": 1}}
+    assert [event] == answer_of(event).parts
+
+
+def test_a_reset_discards_the_parts_of_the_step() -> None:
+    """Parts of earlier steps stay, and an id may be used again."""
+    text = {"type": "text-start", "id": "1"}
+    answer = answer_of({"type": "start-step"}, text)
+    answer.writer("text", "1")("kept")
+    for event in ({"type": "start-step"}, {"type": "source-url"}, text):
+        answer.take(event)
+    answer.writer("text", "1")(" dropped")
+    answer.take({"type": "reset-step"})
+    answer.writer("text", "1")(" and new")
+    answer.take({"type": "custom", "kind": "x.y"})
+    answer.finish()
+    assert "kept and new" == answer.text
+    assert [
+        {"type": "text", "text": "kept"},
+        {"type": "text", "text": " and new"},
+        {"type": "custom", "kind": "x.y"},
+    ] == answer.parts
+
+
 def test_start_and_end_events_are_not_parts() -> None:
     """Start and end events are not parts."""
     kinds = ("start", "start-step", "finish-step", "finish", "abort", "text-end", "reasoning-end")
