@@ -163,4 +163,23 @@ LANGUAGES = (
     ),
     _PYTHON,
     replace(_PYTHON, name="python-3.0", form="openapi-3.0", example="python"),
+    replace(
+        _PYTHON,
+        name="python-pydantic",
+        generator="datamodel-code-generator",
+        version="0.89.0",
+        form="openapi-3.0",
+        programs={"python3": "--version"},
+        generate=(
+            # Without `--strict-nullable` null is allowed wherever a field may be left out.
+            (
+                "tools/bin/datamodel-codegen --input openapi.json --input-file-type openapi"
+                " --output client/models.py --output-model-type pydantic_v2.BaseModel"
+                " --target-python-version 3.11 --strict-nullable --use-annotated"
+                " --extra-fields allow --enum-field-as-literal one --formatters builtin"
+            ),
+        ),
+        compile=("tools/bin/python read_examples.py",),
+        run="tools/bin/python main.py",
+    ),
 )
