@@ -22,7 +22,7 @@ export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BA
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors exercises clean
+.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors endurance exercises clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -102,6 +102,9 @@ hostile: $(READY) ## run the contract tests on servers that misbehave, and check
 
 internal-errors: $(READY) ## inject errors into the contract tests, and check that each is reported as one
 	@$(RUN) python -m tests.internal_errors
+
+endurance: $(READY) ## run the contract tests on the mock for 100,000 requests with each database, and kill it
+	@$(RUN) python -m tests.endurance
 
 exercises: $(READY) ## change the API in a copy of the repository, and check that everything derived follows
 	@$(RUN) python -m scripts.exercises
