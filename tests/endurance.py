@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 import pytest
 
+from scripts.contract import human_conversation
 from tests.mock.postgres_server import postgres_server
 from tests.values import API_KEY, PRIVATE_KEY, ROOT
 
@@ -89,7 +90,10 @@ def contract(url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the contract tests on a server."""
     with tempfile.TemporaryDirectory(prefix="endurance-") as reports:
         return subprocess.run(
-            [sys.executable, "-m", "siteassist_contract", *options, "--reports", reports, url],
+            [
+                *(sys.executable, "-m", "siteassist_contract", *options, "--reports", reports),
+                *("--human-conversation", human_conversation(url), url),
+            ],
             env={
                 **os.environ,
                 "SITEASSIST_API_KEY": API_KEY,

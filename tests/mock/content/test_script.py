@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from siteassist_mock.content.yaml_file import FileError
 from siteassist_spec import read_union
 from tests.description import DOCUMENT, OPERATIONS
 from tests.mock.command import refused
-from tests.values import ANSWERS
+from tests.values import ANSWERS, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,6 +211,35 @@ QUESTIONS = tuple(rule["when"] for rule in YAML(typ="safe", pure=True).load(ANSW
 def answering(make_client: MakeClient, database: str | None) -> Client:
     """Create a client of a server with the script of the documentation."""
     return make_client(script=ANSWERS, database=database)
+
+
+def test_documented_rules_can_be_read(write_yaml: WriteYaml) -> None:
+    """Each script on the page is valid."""
+    page = (ROOT / "docs" / "mock.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"^```yaml\n(- when.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [2, 1] == [len(read(write_yaml(script))) for script in scripts]
+
+
+def test_parts_may_have_any_character(
+    make_client: MakeClient, write_yaml: WriteYaml, database: str | None
+) -> None:
+    """NUL and characters beyond the basic plane survive in texts, parts and metadata."""
+    odd = r"\0\x01\U0001F600"
+    script = (
+        f'- when: a\n  metadata: {{b: "{odd}"}}\n'
+        f'  events:\n  - text: "{odd}"\n  - {{tool: c, input: "{odd}", output: "{odd}"}}\n'
+    )
+    client = make_client(script=write_yaml(script), database=database)
+    path = f"{client.conversation()}/messages"
+    client.post(path, {"content": "a", "stream": True})
+    (stored,) = client.get(f"{path}?role=assistant").json["data"]
+    text, tool = stored["parts"]
+    assert ["\0\1\U0001f600"] * 4 == [
+        stored["metadata"]["b"],
+        text["text"],
+        tool["input"],
+        tool["output"],
+    ]
 
 
 def test_the_documented_script_has_every_event() -> None:
