@@ -134,7 +134,7 @@ def announced(profile: Profile, target: Target) -> Announcement:
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
     return Announcement(
-        requests=1000,
+        requests=1050,
         conversations=26 + profile.conversations + 3 * visitors + changes,
         # Four of them only if the server holds its streams back.
         messages=13,

@@ -152,30 +152,29 @@ class _Places:
             if attempt:
                 time.sleep(_PAUSE)
             before, between, after = (self.send(each) for each in (first, other, first))
-            values = [_shown(each, id_) for each in (before, between, after)]
-            names = values[0].keys() & values[1].keys() & values[2].keys()
+            values, shown, again = (_shown(each, id_) for each in (before, between, after))
+            names = sorted(values.keys() & shown.keys() & again.keys())
             wrong = [
                 name
-                for name in sorted(names)
-                if shown_objects.same(name, values[0][name], values[2][name])
-                and not shown_objects.same(name, values[0][name], values[1][name])
+                for name in names
+                if shown_objects.same(name, values[name], again[name])
+                and not shown_objects.same(name, values[name], shown[name])
             ]
-            if not wrong:
-                break
-        if not names:
+            if wrong and attempt < _TRIES - 1:
+                continue
+            history = self._history[: self._history.index(between) + 1]
+            for name in wrong or names[:1]:
+                self._findings.judge(
+                    name not in wrong,
+                    AGREEMENT,
+                    other.operation,
+                    f"`{name}` {shown_value(values[name])},"
+                    f" as {first.operation} shows it before and after",
+                    f"`{name}` {shown_value(shown[name])}",
+                    compared_with(before, history),
+                    name,
+                )
             return
-        history = self._history[: self._history.index(between) + 1]
-        for name in wrong or sorted(names)[:1]:
-            self._findings.judge(
-                name not in wrong,
-                AGREEMENT,
-                other.operation,
-                f"`{name}` {shown_value(values[0][name])},"
-                f" as {first.operation} shows it before and after",
-                f"`{name}` {shown_value(values[1][name])}",
-                compared_with(before, history),
-                name,
-            )
 
     def send(self, request: RequestParts) -> Exchange:
         """Send a request, whose answer is compared with earlier ones."""
@@ -275,11 +274,14 @@ class _Sticking:
     def _judge_marks(self, exchange: Exchange, conversation: str) -> None:
         """Judge what an answer shows of a conversation and of its messages."""
         sent = [e for e in self._history if conversation in e.target.lower()]
-        contents = [e for e in sent if e.method != "GET" and e.status in _SUCCESS and e.body]
+        accepted = [e for e in sent if e.method != "GET" and e.status in _SUCCESS]
+        contents = [e for e in accepted if e.body]
         own = set(_marks(" ".join(e.body.decode("utf-8", "replace") for e in contents)))
         wrong: dict[str, list[str]] = {"message": [], "conversation": []}
         questions = 0
         pages = [e.sent for e in contents if operations()[e.operation].stream is not None]
+        if any(each.repeats for each in sent):
+            pages.clear()  # A message may be stored twice.
         for shown in shown_objects.objects(exchange):
             if conversation not in shown.ids:
                 continue
@@ -297,6 +299,8 @@ class _Sticking:
         for name in RULES[STICKS].operations:
             operation = operations()[name]
             if operation.method == "GET" or (operation.stream and not operation.owned):
+                continue
+            if operation.owned and not any(e.operation == name for e in accepted):
                 continue
             kind = "message" if operation.stream is not None else "conversation"
             self._findings.judge(

@@ -320,9 +320,12 @@ class _Rounds:
                     ids = self._maker.make(operation, ids)
             if not (needed | {"conversationId"}) <= ids.keys():
                 return None
-            self._count += 1
             known = self._object = _Object(ids, list(self._history))
-            known.messages = self._messages(known) or []
+            messages = self._messages(known)
+            if messages is None:
+                self._object = None
+                return None
+            known.messages = messages
         self._history[:] = known.origin
         if any(map(ends_object, pair)):
             self._object = None
@@ -707,11 +710,12 @@ class _Rounds:
         )
         for exchange in exchanges:
             self._findings.see(exchange, self._history)
-        if any(exchange.refused or exchange.repeats for exchange in exchanges):
+        unusable = any(faults_of(exchange) for exchange in exchanges)
+        if unusable or any(exchange.refused or exchange.repeats for exchange in exchanges):
             self._counts = False
             for name in dict.fromkeys(self._pair):
                 if not self._findings.tested[RULE, name]:
-                    reason = "a request at the same time was refused, or lost and sent again"
+                    reason = "a request at the same time was refused, lost or answered wrongly"
                     self._findings.prevent(RULE, name, reason)
             return None
         return [
@@ -725,8 +729,10 @@ class _Rounds:
             session = self._session if needs_token else self._context.anonymous
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
-        # A request that was sent again may have been carried out twice.
-        self._counts &= not exchange.repeats
+        if _creates(request.described) and session is self._session:
+            self._count += exchange.status in _SUCCESS
+        # Such a request may have been carried out, or carried out twice.
+        self._counts &= not exchange.repeats and exchange.status < 500
         return exchange
 
     def _judge(

@@ -12,8 +12,9 @@ LAYER = "load"
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS, SERVER_ERRORS = 402, 429, 500
 UNAVAILABLE = frozenset({502, 503})
 """Statuses of a server that cannot serve for the moment."""
-_UNJUDGED = frozenset({"stream-incremental"})
-"""Not judged under load, where a server may delay streams; percentiles show it."""
+_UNJUDGED = frozenset({"stream-incremental", "agreement", "server-clock"})
+"""Not judged under load, where a server may delay streams, which percentiles show, and several
+servers may answer."""
 
 
 class CutShortError(BaseException):

@@ -73,6 +73,14 @@ LEFT_OUT = {
     ),
     **dict.fromkeys(("fits-request", "made-up-requests"), "visits make up no requests"),
     **dict.fromkeys(
+        ("agreement", "server-clock", "own-times"),
+        "not judged under load, where answers of several servers may be compared",
+    ),
+    **dict.fromkeys(
+        ("nothing-sticks", "no-side-effects", "overlap"),
+        "visits send each request once, one after the other",
+    ),
+    **dict.fromkeys(
         ("closes-again", "list-own", "project-stable", "qnas-search", "qnas-all"),
         "not a part of a visit",
     ),

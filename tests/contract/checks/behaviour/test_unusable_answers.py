@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from siteassist_contract import plan
 from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.behaviour.visitor import Visitor
@@ -40,7 +41,7 @@ def check(context: CheckContext, *left_out: Callable[..., object]) -> Findings:
     """Run the fixed checks, with waits that take no time."""
     context.recorder._sleep = lambda _: None
     parts: list[Callable[[CheckContext], None]] = [part for _, part in streams.STREAMS]
-    parts += [part for _, part, _ in derived.DERIVED]
+    parts += [part for _, part, _ in (*derived.DERIVED, *plan.RELATED)]
     parts += [journey.run for journey in journeys.JOURNEYS]
     for part in parts:
         if part not in left_out:
