@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-import httpx
 from siteassist_runtime.calls import ServiceInfo
+from siteassist_runtime.http_library import choose_library
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames
 from siteassist_runtime.serialization import segment, text_of
-from siteassist_runtime.settings import ClientSettings, check_connections
+from siteassist_runtime.settings import ClientSettings
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.stream import EventTable, StreamFormat
 from siteassist_runtime.sync_driver import Caller
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    import httpx
+    from siteassist_runtime.http_library import (
+        URL,
+        AsyncHTTPClient,
+        AsyncTransport,
+        HTTPClient,
+        LibraryName,
+        StepLimits,
+        Transport,
+    )
     from siteassist_runtime.pages import AsyncPages, Pages
     from siteassist_runtime.streaming.stream import AsyncStream, Stream
 
@@ -448,15 +458,16 @@ class SiteAssist:
         token: str | Callable[[], str] | None = None,
         api_key: str | None = None,
         device_id: str | None = None,
-        base_url: str | httpx.URL | None = None,
-        timeout: float | httpx.Timeout | None = 60.0,
+        base_url: str | URL | None = None,
+        timeout: float | StepLimits | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
         max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
-        transport: httpx.BaseTransport | None = None,
-        http_client: httpx.Client | None = None,
+        transport: Transport | None = None,
+        http_client: HTTPClient | None = None,
+        http_library: LibraryName | None = None,
     ) -> None:
         """Create a client.
 
@@ -486,11 +497,13 @@ class SiteAssist:
                 It remains yours: this client does not close it.
             http_client: An `httpx.Client` that sends the requests, with its own proxies, event
                 hooks, limits and headers. It remains yours: this client does not close it.
+            http_library: `httpx`, or `httpx2`, its continuation (`pip install 'siteassist[httpx2]'`).
+                Defaults to the one that `transport` or `http_client` belongs to, or to `httpx`.
 
         Raises:
             SiteAssistError: An argument is invalid.
         """
-        check_connections(transport, http_client, "handle_request", "Client")
+        library = choose_library(http_library, transport, http_client, awaited=False)
         self._settings = ClientSettings(
             token=token,
             api_key=api_key,
@@ -506,13 +519,17 @@ class SiteAssist:
             user_agent=_USER_AGENT,
         )
         self._caller = Caller(
-            self._settings, _SERVICE, transport=transport, http_client=http_client
+            self._settings,
+            _SERVICE,
+            library=library,
+            transport=transport,
+            http_client=http_client,
         )
 
     def with_options(
         self,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         max_retry_wait: float | None | Unset = UNSET,
@@ -629,7 +646,7 @@ class SiteAssist:
         *,
         api_key: str | None = None,
         sa_vid: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -708,7 +725,7 @@ class SiteAssist:
     def get_me(
         self,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -781,7 +798,7 @@ class SiteAssist:
         ]
         | Unset = UNSET,
         order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -857,7 +874,7 @@ class SiteAssist:
         self,
         *,
         context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -923,7 +940,7 @@ class SiteAssist:
         self,
         conversation_id: UUID | str,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -984,7 +1001,7 @@ class SiteAssist:
         conversation_id: UUID | str,
         *,
         close_reason: str | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1058,7 +1075,7 @@ class SiteAssist:
         status: MessageStatus
         | Literal["streaming", "complete", "error"]
         | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1135,7 +1152,7 @@ class SiteAssist:
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
         stream: Literal[False] = False,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1219,7 +1236,7 @@ class SiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
@@ -1304,7 +1321,7 @@ class SiteAssist:
         message_id: UUID | str,
         *,
         feedback: Feedback | Literal["like", "dislike"] | None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1375,7 +1392,7 @@ class SiteAssist:
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
         stream: Literal[False] = False,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1454,7 +1471,7 @@ class SiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
@@ -1536,7 +1553,7 @@ class SiteAssist:
         self,
         *,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1593,7 +1610,7 @@ class SiteAssist:
         query: str | Unset = UNSET,
         limit: float | Unset = UNSET,
         offset: float | None | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1665,7 +1682,7 @@ class SiteAssist:
         project_id: UUID | str,
         qna_id: UUID | str,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1726,7 +1743,7 @@ class SiteAssist:
         q: str,
         size: float | Unset = UNSET,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -1803,15 +1820,16 @@ class AsyncSiteAssist:
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         api_key: str | None = None,
         device_id: str | None = None,
-        base_url: str | httpx.URL | None = None,
-        timeout: float | httpx.Timeout | None = 60.0,
+        base_url: str | URL | None = None,
+        timeout: float | StepLimits | None = 60.0,
         idle_timeout: float | None = 60.0,
         max_retries: int = 2,
         max_retry_wait: float | None = 60.0,
         max_response_bytes: int | None = 64 * 1024 * 1024,
         headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        http_client: httpx.AsyncClient | None = None,
+        transport: AsyncTransport | None = None,
+        http_client: AsyncHTTPClient | None = None,
+        http_library: LibraryName | None = None,
     ) -> None:
         """Create a client.
 
@@ -1841,13 +1859,15 @@ class AsyncSiteAssist:
                 It remains yours: this client does not close it.
             http_client: An `httpx.AsyncClient` that sends the requests, with its own proxies, event
                 hooks, limits and headers. It remains yours: this client does not close it.
+            http_library: `httpx`, or `httpx2`, its continuation (`pip install 'siteassist[httpx2]'`).
+                Defaults to the one that `transport` or `http_client` belongs to, or to `httpx`.
 
         Raises:
             SiteAssistError: An argument is invalid.
         """
         from siteassist_runtime.async_driver import AsyncCaller
 
-        check_connections(transport, http_client, "handle_async_request", "AsyncClient")
+        library = choose_library(http_library, transport, http_client, awaited=True)
         self._settings = ClientSettings(
             token=token,
             api_key=api_key,
@@ -1863,13 +1883,17 @@ class AsyncSiteAssist:
             user_agent=_USER_AGENT,
         )
         self._caller = AsyncCaller(
-            self._settings, _SERVICE, transport=transport, http_client=http_client
+            self._settings,
+            _SERVICE,
+            library=library,
+            transport=transport,
+            http_client=http_client,
         )
 
     def with_options(
         self,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         max_retry_wait: float | None | Unset = UNSET,
@@ -1986,7 +2010,7 @@ class AsyncSiteAssist:
         *,
         api_key: str | None = None,
         sa_vid: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2065,7 +2089,7 @@ class AsyncSiteAssist:
     async def get_me(
         self,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2138,7 +2162,7 @@ class AsyncSiteAssist:
         ]
         | Unset = UNSET,
         order_dir: OrderDirection | Literal["asc", "desc"] | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2214,7 +2238,7 @@ class AsyncSiteAssist:
         self,
         *,
         context: ConversationContext | Mapping[str, Any] | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2280,7 +2304,7 @@ class AsyncSiteAssist:
         self,
         conversation_id: UUID | str,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2341,7 +2365,7 @@ class AsyncSiteAssist:
         conversation_id: UUID | str,
         *,
         close_reason: str | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2415,7 +2439,7 @@ class AsyncSiteAssist:
         status: MessageStatus
         | Literal["streaming", "complete", "error"]
         | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2492,7 +2516,7 @@ class AsyncSiteAssist:
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
         stream: Literal[False] = False,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2576,7 +2600,7 @@ class AsyncSiteAssist:
         *,
         content: str,
         page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
@@ -2661,7 +2685,7 @@ class AsyncSiteAssist:
         message_id: UUID | str,
         *,
         feedback: Feedback | Literal["like", "dislike"] | None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2732,7 +2756,7 @@ class AsyncSiteAssist:
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
         stream: Literal[False] = False,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2811,7 +2835,7 @@ class AsyncSiteAssist:
         *,
         messages: Sequence[ChatMessage | Mapping[str, Any]],
         assistant_id: UUID | str | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         idle_timeout: float | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
@@ -2893,7 +2917,7 @@ class AsyncSiteAssist:
         self,
         *,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -2950,7 +2974,7 @@ class AsyncSiteAssist:
         query: str | Unset = UNSET,
         limit: float | Unset = UNSET,
         offset: float | None | Unset = UNSET,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -3022,7 +3046,7 @@ class AsyncSiteAssist:
         project_id: UUID | str,
         qna_id: UUID | str,
         *,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -3083,7 +3107,7 @@ class AsyncSiteAssist:
         q: str,
         size: float | Unset = UNSET,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout | None | Unset = UNSET,
+        timeout: float | StepLimits | None | Unset = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -3295,6 +3319,8 @@ class Client:
     def get_httpx_client(self) -> httpx.Client:
         """Get the `httpx.Client`; the first call opens it."""
         if self._client is None:
+            import httpx
+
             self._client = httpx.Client(**self._arguments())
         return self._client
 
@@ -3315,6 +3341,8 @@ class Client:
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Get the `httpx.AsyncClient`; the first call opens it."""
         if self._async_client is None:
+            import httpx
+
             self._async_client = httpx.AsyncClient(**self._arguments())
         return self._async_client
 

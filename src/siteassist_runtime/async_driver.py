@@ -6,11 +6,8 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
-
 from siteassist_runtime import body
 from siteassist_runtime.calls import (
-    BROKEN,
     LIMITS,
     BaseCaller,
     Call,
@@ -18,12 +15,15 @@ from siteassist_runtime.calls import (
     ServiceInfo,
     Session,
     Step,
+    Succeeded,
     Wait,
+    broken,
     no_cookies,
     opening,
 )
 from siteassist_runtime.environment import check_proxies, tls_context
 from siteassist_runtime.errors import SiteAssistError
+from siteassist_runtime.http_library import AsyncHTTPClient, AsyncTransport
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import AsyncPages, PageNames
 from siteassist_runtime.redaction import redacting
@@ -33,6 +33,7 @@ from siteassist_runtime.transports import LoopRegistry, drop_orphans, is_closed
 from siteassist_runtime.unset import UNSET, Unset
 
 if TYPE_CHECKING:
+    import httpx
     from anyio import Lock
 
 ResultT = TypeVar("ResultT")
@@ -64,16 +65,22 @@ class _LoopConnections:
     """The connections of one event loop; they cannot be used on another."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport | None, http_client: httpx.AsyncClient | None
+        self,
+        library: Any,
+        transport: AsyncTransport | None,
+        http_client: AsyncHTTPClient | None,
     ) -> None:
+        self.http: Any
         self._is_own = transport is None and http_client is None
         if http_client is not None:
             self.http = http_client
         elif transport is not None:
-            self.http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
+            self.http = library.AsyncClient(transport=transport, cookies=no_cookies())
         else:
-            check_proxies()
-            self.http = httpx.AsyncClient(verify=tls_context(), limits=LIMITS, cookies=no_cookies())
+            check_proxies(library)
+            self.http = library.AsyncClient(
+                verify=tls_context(library), limits=library.Limits(**LIMITS), cookies=no_cookies()
+            )
         # The lock of each session that is being started.
         self._session_locks: weakref.WeakKeyDictionary[Session, Lock] = weakref.WeakKeyDictionary()
         self._end: AsyncGenerator[None] | None = None
@@ -112,7 +119,7 @@ class _LoopConnections:
             await self.http.aclose()
 
 
-class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
+class AsyncCaller(BaseCaller[AsyncTransport, AsyncHTTPClient]):
     """Makes calls; can be shared by tasks, and used on several event loops in turn."""
 
     def __init__(self, settings: ClientSettings, service: ServiceInfo, **rest: Any) -> None:
@@ -216,7 +223,9 @@ class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
                     operation=operation.name,
                 )
             with opening(operation):
-                connections = self._loops[loop] = _LoopConnections(self.transport, self.http_client)
+                connections = self._loops[loop] = _LoopConnections(
+                    self.library, self.transport, self.http_client
+                )
             await connections.close_with_loop()
         return connections
 
@@ -240,9 +249,9 @@ class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
         """Make the call, with its retries, and return the successful response."""
         attempts = self.attempts(call)
         step = next(attempts)
-        while not isinstance(step, httpx.Response):
+        while not isinstance(step, Succeeded):
             step = attempts.send(await self._perform(step, call))
-        return step
+        return step.response
 
     async def _perform(self, step: Step, call: Call) -> Any:
         """Carry out a step of the call and return its result."""
@@ -262,7 +271,7 @@ class AsyncCaller(BaseCaller[httpx.AsyncBaseTransport, httpx.AsyncClient]):
                 else:
                     largest = self.settings.max_response_bytes
                     await body.read_async(response, call.deadline, largest)
-        except BROKEN as error:
+        except broken() as error:
             # Returned and not raised: it would appear as the context of our error.
             await connections.drop_orphans()
             return error

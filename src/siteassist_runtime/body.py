@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-
-import httpx
+from typing import TYPE_CHECKING
 
 from siteassist_runtime.deadline import Deadline
+from siteassist_runtime.http_library import errors, library_of
+
+if TYPE_CHECKING:
+    import httpx
 
 _PIECE = 256 * 1024
 """The maximum size of a decompressed piece in bytes."""
@@ -20,7 +23,7 @@ _LONGEST_BEGINNING = 64 * 1024
 """The maximum size of that body in bytes."""
 
 
-class TooLargeError(httpx.DecodingError):
+class TooLargeError(Exception):
     """The body is larger than the limit."""
 
 
@@ -31,7 +34,8 @@ class _Decompressor:
     size, and support whatever else happens to be installed.
     """
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, failure: type[Exception]) -> None:
+        self._failure = failure
         # With 32 added, zlib recognises the header of gzip and of zlib.
         self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 32)
         # Some servers leave out the header of deflate; it has two bytes.
@@ -52,7 +56,7 @@ class _Decompressor:
             try:
                 piece = self._zlib.decompress(data, _PIECE)
             except zlib.error as error:
-                raise httpx.DecodingError(str(error)) from error
+                raise self._failure(str(error)) from error
             data = self._zlib.unconsumed_tail
             if piece:
                 yield piece
@@ -67,9 +71,10 @@ def _decompressor(response: httpx.Response) -> _Decompressor | None:
     encodings = [name for text in named if (name := text.strip()) not in {"", "identity"}]
     if not encodings:
         return None
+    failure = library_of(response).DecodingError
     if len(encodings) > 1 or encodings[0] not in {"gzip", "x-gzip", "deflate"}:
-        raise httpx.DecodingError(f"unsupported content encoding {', '.join(encodings)!r}")
-    return _Decompressor(encodings[0])
+        raise failure(f"unsupported content encoding {', '.join(encodings)!r}")
+    return _Decompressor(encodings[0], failure)
 
 
 def pieces(response: httpx.Response) -> Iterator[bytes]:
@@ -117,7 +122,8 @@ def _check_size(size: int, largest: int | None) -> None:
 class _Collector:
     """The pieces of a body up to the limits."""
 
-    def __init__(self, deadline: Deadline, largest: int | None) -> None:
+    def __init__(self, response: httpx.Response, deadline: Deadline, largest: int | None) -> None:
+        self._response = response
         self._deadline = deadline
         self._largest = largest
         self._size = 0
@@ -127,7 +133,7 @@ class _Collector:
         self._size += len(piece)
         _check_size(self._size, self._largest)
         if self._pieces and not self._deadline.remaining():
-            raise httpx.ReadTimeout("the body did not end in time")
+            raise library_of(self._response).ReadTimeout("the body did not end in time")
         self._pieces.append(piece)
 
     def content(self) -> bytes:
@@ -142,11 +148,11 @@ def read(response: httpx.Response, deadline: Deadline, largest: int | None) -> N
             # A transport in memory has the whole body.
             _check_size(len(response.content), largest)
             return
-        collector = _Collector(deadline, largest)
+        collector = _Collector(response, deadline, largest)
         for piece in pieces(response):
             collector.add(piece)
         content = collector.content()
-    except httpx.DecodingError:
+    except errors("DecodingError", TooLargeError):
         # An error status is reported without its body.
         if response.is_success:
             raise
@@ -163,11 +169,11 @@ async def read_async(response: httpx.Response, deadline: Deadline, largest: int 
             # A transport in memory has the whole body.
             _check_size(len(response.content), largest)
             return
-        collector = _Collector(deadline, largest)
+        collector = _Collector(response, deadline, largest)
         async for piece in pieces_async(response):
             collector.add(piece)
         content = collector.content()
-    except httpx.DecodingError:
+    except errors("DecodingError", TooLargeError):
         # An error status is reported without its body.
         if response.is_success:
             raise
@@ -185,7 +191,7 @@ def read_beginning(response: httpx.Response, deadline: Deadline) -> None:
                 content += piece
                 if len(content) > _LONGEST_BEGINNING:
                     break
-    except httpx.HTTPError:
+    except errors("HTTPError"):
         pass
     finally:
         response.close()
@@ -203,7 +209,7 @@ async def read_beginning_async(response: httpx.Response) -> None:
                 content += piece
                 if len(content) > _LONGEST_BEGINNING:
                     break
-    except httpx.HTTPError:
+    except errors("HTTPError"):
         pass
     finally:
         await response.aclose()

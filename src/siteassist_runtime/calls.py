@@ -14,10 +14,8 @@ import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
-
-import httpx
 
 from siteassist_runtime import log, retry
 from siteassist_runtime.body import TooLargeError
@@ -30,6 +28,7 @@ from siteassist_runtime.errors import (
     CredentialsError,
     SiteAssistError,
 )
+from siteassist_runtime.http_library import StepLimits, errors
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.raw_response import record
 from siteassist_runtime.redaction import (
@@ -53,6 +52,9 @@ from siteassist_runtime.settings import (
 from siteassist_runtime.texts import shorten
 from siteassist_runtime.unset import UNSET, Unset
 
+if TYPE_CHECKING:
+    import httpx
+
 ResultT = TypeVar("ResultT")
 TransportT = TypeVar("TransportT")
 HTTPClientT = TypeVar("HTTPClientT")
@@ -62,22 +64,19 @@ _UNAUTHORIZED = 401
 _NOT_FOUND = 404
 # The request was not sent, so the service cannot have acted on it.
 _NEVER_OPENED = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
     # The proxy did not open the tunnel for the request.
-    httpx.ProxyError,
+    "ProxyError",
 )
-BROKEN = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, RuntimeError)
-"""The exceptions of a failed attempt: an invalid host name raises a `UnicodeError`, an invalid
-redirect an `InvalidURL`, a client that is closed meanwhile a `RuntimeError`."""
-LIMITS = httpx.Limits(
-    max_connections=1000,
-    max_keepalive_connections=100,
+LIMITS = {
+    "max_connections": 1000,
+    "max_keepalive_connections": 100,
     # Node.js and uvicorn close an idle connection after 5 seconds. A request that is sent at that
     # moment fails, and a POST is not repeated.
-    keepalive_expiry=4.0,
-)
+    "keepalive_expiry": 4.0,
+}
 """The maximum number of connections: streams keep theirs open for long."""
 # The exceptions of a reader for a response that does not match the description.
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
@@ -132,6 +131,12 @@ class NeedsToken:
     """A step of a call: return the token of the user's function or of the visitor's session."""
 
 
+class Succeeded(NamedTuple):
+    """The end of a call."""
+
+    response: httpx.Response
+
+
 class _Refused(NamedTuple):
     """A token of the user's function that the service rejected."""
 
@@ -139,7 +144,7 @@ class _Refused(NamedTuple):
     response: httpx.Response
 
 
-Step = httpx.Request | NeedsToken | Wait
+Step: TypeAlias = "httpx.Request | NeedsToken | Wait"
 """A step of a call, which a driver carries out."""
 
 
@@ -178,6 +183,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         settings: ClientSettings,
         service: ServiceInfo,
         *,
+        library: Any,
         transport: TransportT | None = None,
         http_client: HTTPClientT | None = None,
         parent: Self | None = None,
@@ -189,12 +195,13 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         """
         self.settings = settings
         self.service = service
+        self.library = library
         self.transport = transport
         self.http_client = http_client
         self.parent = parent
         self.session = Session() if session is None else session
         self._build: Callable[..., httpx.Request] = (
-            httpx.Request if http_client is None else cast("Any", http_client).build_request
+            library.Request if http_client is None else cast("Any", http_client).build_request
         )
         self._closed = False
         # Whether the client's headers replace some that every call sets.
@@ -210,6 +217,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         return type(self)(
             settings,
             self.service,
+            library=self.library,
             http_client=self.http_client,
             parent=self if self.parent is None else self.parent,
             session=self.session if same_session else None,
@@ -235,7 +243,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         body_required: bool = False,
         header_values: Mapping[str, Any] | None = None,
         accept: str = "application/json",
-        timeout: float | httpx.Timeout | Unset | None = UNSET,
+        timeout: float | StepLimits | Unset | None = UNSET,
         max_retries: int | Unset = UNSET,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
@@ -257,8 +265,10 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         content = None if body is None else _encode(operation, body, required=body_required)
         if deadline is None:
             limit = settings.timeout if isinstance(timeout, Unset) else time_limit(timeout)
-            steps = limit.as_dict() if isinstance(limit, httpx.Timeout) else None
-            deadline = Deadline(None if isinstance(limit, httpx.Timeout) else limit, steps)
+            if limit is None or isinstance(limit, float):
+                deadline = Deadline(limit)
+            else:
+                deadline = Deadline(None, limit.as_dict())
         return Call(
             operation,
             url,
@@ -324,7 +334,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
                 content=call.content,
                 extensions={"timeout": call.deadline.httpx_timeout()},
             )
-        except (httpx.InvalidURL, UnicodeError, TypeError) as error:
+        except errors("InvalidURL", UnicodeError, TypeError) as error:
             raise SiteAssistError(
                 f"invalid request: {redact(str(error), self.known(call))}",
                 operation=call.operation.name,
@@ -383,13 +393,12 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         if self.session.token == token:
             self.session.use(None)
 
-    def attempts(self, call: Call) -> Generator[Step | httpx.Response, Any, None]:
-        """Yield the steps of a call, up to its successful response.
+    def attempts(self, call: Call) -> Generator[Step | Succeeded, Any, None]:
+        """Yield the steps of a call, up to its success.
 
         A driver carries out each step and sends back its result: for a request the
         response, its body read unless the call is streamed, or the caught exception
-        (one of `BROKEN`); for `NeedsToken` the token; for `Wait` None. The
-        successful response is yielded last.
+        (one of `broken`); for `NeedsToken` the token; for `Wait` None.
         """
         operation = call.operation
         self._check(operation)
@@ -407,10 +416,10 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
             request = self._request(call, token)
             sent = time.monotonic()
             result: httpx.Response | Exception = yield request
-            if isinstance(result, httpx.Response):
+            if not isinstance(result, Exception):
                 self._log_response(call, result, sent)
                 if result.is_success:
-                    yield result
+                    yield Succeeded(result)
                     return
                 if not renewed and self._is_expired(operation, result.status_code):
                     renewed = True
@@ -453,23 +462,23 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         if isinstance(caught, RuntimeError):
             self.check_open(call.operation)
             raise caught
-        repeat = call.operation.safe or isinstance(caught, _NEVER_OPENED)
+        repeat = call.operation.safe or isinstance(caught, errors(*_NEVER_OPENED))
         if "CERTIFICATE_VERIFY_FAILED" in str(caught):
             repeat = False  # The next attempt would get the same certificate.
         error: SiteAssistError
-        if isinstance(caught, httpx.TimeoutException):
+        if isinstance(caught, errors("TimeoutException")):
             error = self.timeout_error(call, attempt)
         else:
             reason = redact(str(caught), self.known(call)) or type(caught).__name__
             name = call.operation.name
-            if isinstance(caught, httpx.DecodingError):
+            if isinstance(caught, errors("DecodingError", TooLargeError)):
                 repeat = False
                 what = "read" if isinstance(caught, TooLargeError) else "decode"
                 msg = f"cannot {what} the response: {reason}"
                 error = APIResponseError(msg, operation=name, response=None, text="")
             else:
                 # An invalid host name raises a UnicodeError.
-                reached = not isinstance(caught, (*_NEVER_OPENED, UnicodeError))
+                reached = not isinstance(caught, errors(*_NEVER_OPENED, UnicodeError))
                 did = "get an answer from" if reached else "reach"
                 msg = f"cannot {did} {self.settings.base_url}: {reason}"
                 error = APIConnectionError(msg, operation=name)
@@ -581,9 +590,9 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
             if pair[0] not in {"content-encoding", "content-length", "transfer-encoding"}
         ]
         reason = redact(response.reason_phrase, secrets)
-        safe = httpx.Response(
+        safe: httpx.Response = self.library.Response(
             response.status_code,
-            headers=httpx.Headers(headers, encoding=response.headers.encoding),
+            headers=self.library.Headers(headers, encoding=response.headers.encoding),
             content=text.encode("utf-8", "surrogatepass"),
             request=self._request_without(response.request, secrets),
             extensions={"reason_phrase": reason.encode("ascii", "replace")},
@@ -594,12 +603,13 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
 
     def _request_without(self, request: httpx.Request, secrets: tuple[str, ...]) -> httpx.Request:
         headers = redact_headers(request.headers.multi_items(), secrets)
-        return httpx.Request(
+        safe: httpx.Request = self.library.Request(
             request.method,
             # Brackets would be written as %5B and %5D.
             redact(str(request.url), secrets).replace(REDACTED, REDACTED.strip("[]")),
-            headers=httpx.Headers(headers, encoding=request.headers.encoding),
+            headers=self.library.Headers(headers, encoding=request.headers.encoding),
         )
+        return safe
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled."""
@@ -620,6 +630,15 @@ def _media_type(response: httpx.Response) -> str:
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
+def broken() -> tuple[type[Exception], ...]:
+    """Return the exceptions of a failed attempt.
+
+    An invalid host name raises a `UnicodeError`, an invalid redirect an `InvalidURL`, a
+    client that is closed meanwhile a `RuntimeError`.
+    """
+    return errors("HTTPError", "InvalidURL", TooLargeError, UnicodeError, RuntimeError)
+
+
 @contextmanager
 def opening(operation: OperationInfo) -> Iterator[None]:
     """Raise `SiteAssistError` if httpx rejects the environment.
@@ -630,7 +649,7 @@ def opening(operation: OperationInfo) -> Iterator[None]:
         yield
     except SiteAssistError as error:
         raise SiteAssistError(error.message, operation=operation.name) from None
-    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+    except errors("InvalidURL", OSError, ValueError, ImportError) as error:
         raise SiteAssistError(
             f"cannot open connections with the settings of the environment: {redact(str(error))}",
             operation=operation.name,

@@ -11,10 +11,8 @@ import os
 from functools import lru_cache
 from importlib.util import find_spec
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
-
-import httpx
 
 from siteassist_runtime.errors import SiteAssistError
 
@@ -25,50 +23,51 @@ if TYPE_CHECKING:
 _HIGHEST_PORT = 65535
 
 
-def tls_context() -> ssl.SSLContext:
-    """Return the TLS context that all clients of the process share.
+def tls_context(library: Any) -> ssl.SSLContext:
+    """Return the TLS context that all clients of the process with a library share.
 
     Loading the certificates takes more time and memory than everything else of a client.
     Raises `SiteAssistError` if the environment names unusable certificates.
     """
-    return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    return _context(library, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
-@lru_cache(maxsize=1)
-def _context(file: str | None, directory: str | None) -> ssl.SSLContext:
+@lru_cache(maxsize=2)
+def _context(library: Any, file: str | None, directory: str | None) -> ssl.SSLContext:
     try:
-        return httpx.create_ssl_context()
+        context: ssl.SSLContext = library.create_ssl_context()
     except (OSError, ValueError) as error:
         name = "SSL_CERT_FILE" if file or not directory else "SSL_CERT_DIR"
         raise _unusable(name, str(error)) from None
+    return context
 
 
-def check_proxies() -> None:
-    """Raise `SiteAssistError` if httpx cannot use the proxies of the environment."""
+def check_proxies(library: Any) -> None:
+    """Raise `SiteAssistError` if httpx or httpx2 cannot use the proxies of the environment."""
     found = getproxies()
     hosts = [host.strip() for host in found.get("no", "").split(",")]
     if "*" in hosts:
         return
     for host in filter(None, hosts):
         try:
-            httpx.URL(_pattern(host))
-        except (ValueError, httpx.InvalidURL):
+            library.URL(_pattern(host))
+        except (ValueError, library.InvalidURL):
             raise _unusable(_variable("no"), f"{host!r} is not a host name or address") from None
     for scheme in ("http", "https", "all"):
         value = found.get(scheme)
         if value:
-            _check_proxy(_variable(scheme), value if "://" in value else f"http://{value}")
+            _check_proxy(library, _variable(scheme), value if "://" in value else f"http://{value}")
 
 
-def _check_proxy(variable: str, url: str) -> None:
+def _check_proxy(library: Any, variable: str, url: str) -> None:
     try:
-        proxy = httpx.Proxy(url)
-    except (ValueError, httpx.InvalidURL):
+        proxy = library.Proxy(url)
+    except (ValueError, library.InvalidURL):
         proxy = None
     if proxy is None or not proxy.url.host or (proxy.url.port or 0) > _HIGHEST_PORT:
         raise _unusable(variable, "expected a URL like http://host:port")
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise _unusable(variable, "a SOCKS proxy needs `pip install 'httpx[socks]'`")
+        raise _unusable(variable, f"a SOCKS proxy needs `pip install '{library.__name__}[socks]'`")
 
 
 def _pattern(host: str) -> str:

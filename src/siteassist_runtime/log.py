@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from siteassist_runtime.http_library import CORES, LIBRARIES
 from siteassist_runtime.redaction import KeyFilter, redact, redact_headers
 from siteassist_runtime.serialization import text_of
 from siteassist_runtime.texts import printable
@@ -25,8 +26,12 @@ logger = logging.getLogger("siteassist")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
 # A filter of a logger does not apply to its child loggers.
 _HTTP_LOGGERS = (
-    "httpx",
-    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+    *LIBRARIES,
+    *(
+        f"{core}.{part}"
+        for core in CORES
+        for part in ("connection", "http11", "http2", "proxy", "socks")
+    ),
 )
 _SHOWN = 2000  # Characters of a body that are logged.
 

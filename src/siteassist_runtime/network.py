@@ -8,15 +8,16 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import httpcore
-import httpx
-
 from siteassist_runtime.deadline import NEVER, current
+from siteassist_runtime.http_library import core_of
 from siteassist_runtime.transports import pools
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
+
+    import httpcore
+    import httpx
 
 
 _SLICE = 64 * 1024  # Bytes per write.
@@ -32,23 +33,25 @@ def _clip(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
     return left if timeout is None else min(timeout, left)
 
 
-class _Stream(httpcore.NetworkStream):
+class _Stream:
     """A connection that respects the deadline of the thread that uses it."""
 
     respects_deadlines = True
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, core: Any) -> None:
         self._stream = stream
+        self._core = core
         _streams.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _clip(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, _clip(timeout, self._core.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # httpx applies the whole timeout to each partial write.
         size = len(buffer) if current.at == NEVER else _SLICE
         for start in range(0, len(buffer), size or 1):
-            self._stream.write(buffer[start : start + size], _clip(timeout, httpcore.WriteTimeout))
+            limit = _clip(timeout, self._core.WriteTimeout)
+            self._stream.write(buffer[start : start + size], limit)
 
     def close(self) -> None:
         self._stream.close()
@@ -58,24 +61,26 @@ class _Stream(httpcore.NetworkStream):
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> _Stream:
         try:
-            limit = _clip(timeout, httpcore.ConnectTimeout)
-        except httpcore.ConnectTimeout:
+            limit = _clip(timeout, self._core.ConnectTimeout)
+        except self._core.ConnectTimeout:
             # httpcore closes a stream whose handshake fails, but this one never began.
             self.close()
             raise
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, limit))
+        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
+        return _Stream(stream, self._core)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-class _Backend(httpcore.NetworkBackend):
+class _Backend:
     """Opens connections that respect deadlines."""
 
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend, core: Any) -> None:
         self._backend = backend
+        self._core = core
 
     def connect_tcp(
         self,
@@ -84,46 +89,45 @@ class _Backend(httpcore.NetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> _Stream:
         # httpcore would apply the whole timeout to each address of the host.
-        addresses = _addresses(host, port)
+        addresses = self._addresses(host, port)
         for left in range(len(addresses), 0, -1):
-            limit = _clip(timeout, httpcore.ConnectTimeout)
+            limit = _clip(timeout, self._core.ConnectTimeout)
             share = limit if limit is None else limit / left
             try:
-                return _Stream(
-                    self._backend.connect_tcp(
-                        addresses[-left], port, share, local_address, socket_options
-                    )
+                stream = self._backend.connect_tcp(
+                    addresses[-left], port, share, local_address, socket_options
                 )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                return _Stream(stream, self._core)
+            except (self._core.ConnectError, self._core.ConnectTimeout):
                 if left == 1:
                     raise
-        raise httpcore.ConnectError(f"{host} has no address")
+        raise self._core.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
         self,
         path: str,
         timeout: float | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = _clip(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_unix_socket(path, limit, socket_options))
+    ) -> _Stream:
+        limit = _clip(timeout, self._core.ConnectTimeout)
+        stream = self._backend.connect_unix_socket(path, limit, socket_options)
+        return _Stream(stream, self._core)
 
     def sleep(self, seconds: float) -> None:
-        self._backend.sleep(_clip(seconds, httpcore.ConnectTimeout) or 0.0)
+        self._backend.sleep(_clip(seconds, self._core.ConnectTimeout) or 0.0)
 
-
-def _addresses(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise httpcore.ConnectError(str(error)) from error
-    # The scope of a link-local address is part of the address.
-    return [
-        f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])
-        for *_, address in found
-    ]
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise self._core.ConnectError(str(error)) from error
+        # The scope of a link-local address is part of the address.
+        return [
+            f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])
+            for *_, address in found
+        ]
 
 
 def guard(client: httpx.Client) -> httpx.Client:
@@ -137,7 +141,7 @@ def guard(client: httpx.Client) -> httpx.Client:
     for transport in (client._transport, *client._mounts.values()):
         for pool in pools(transport):
             if not isinstance(pool._network_backend, _Backend):
-                pool._network_backend = _Backend(pool._network_backend)
+                pool._network_backend = _Backend(pool._network_backend, core_of(pool))
     return client
 
 

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-import httpx
-
+from siteassist_runtime.http_library import errors
 from siteassist_runtime.texts import printable
 
 REDACTED = "[redacted]"
@@ -90,12 +89,12 @@ def redact_headers(
 def redact_exception(error: Exception, secrets: Iterable[str]) -> Exception:
     """Return an exception of the same class that holds only the redacted message."""
     message = redact(str(error), secrets)
-    cls = type(error) if isinstance(error, httpx.HTTPError) else Exception
+    cls = type(error) if isinstance(error, errors("HTTPError")) else Exception
     try:
         return cls(message)
     except TypeError:
         # Some subclasses take other arguments.
-        return httpx.TransportError(message)
+        return Exception(message)
 
 
 def is_secret_header(name: str) -> bool:

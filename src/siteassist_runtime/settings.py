@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from siteassist_runtime.errors import CredentialsError, SiteAssistError
+from siteassist_runtime.http_library import URL, StepLimits, classes
 from siteassist_runtime.redaction import Secret, is_secret_header
 from siteassist_runtime.unset import UNSET, Unset
 
@@ -30,7 +29,7 @@ class ClientSettings:
         token: str | TokenFunction | None,
         api_key: str | None,
         device_id: str | None,
-        base_url: str | httpx.URL | None,
+        base_url: str | URL | None,
         default_base_url: str,
         user_agent: str,
         headers: Mapping[str, str] | None,
@@ -95,7 +94,7 @@ class ClientSettings:
     def _set_options(
         self,
         *,
-        timeout: float | httpx.Timeout | Unset | None = UNSET,
+        timeout: float | StepLimits | Unset | None = UNSET,
         idle_timeout: float | Unset | None = UNSET,
         max_retries: int | Unset = UNSET,
         max_retry_wait: float | Unset | None = UNSET,
@@ -177,32 +176,22 @@ def extra(name: str, fields: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return fields
 
 
-def check_connections(transport: object, http_client: object, method: str, kind: str) -> None:
-    """Raise `SiteAssistError` unless a transport and an HTTP client can be used.
-
-    ``method`` is the method that a transport needs, ``kind`` the class of the HTTP client.
-    """
-    if transport is not None and http_client is not None:
-        raise SiteAssistError("pass either transport or http_client, not both")
-    if transport is not None and not callable(getattr(transport, method, None)):
-        raise SiteAssistError(
-            f"transport must have a method {method}(), got {_kind(transport)}: "
-            f"pass an httpx.{kind} as http_client"
-        )
-    if http_client is not None and not isinstance(http_client, getattr(httpx, kind)):
-        raise SiteAssistError(f"http_client must be an httpx.{kind}, got {_kind(http_client)}")
-
-
 def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def time_limit(value: float | httpx.Timeout | None) -> float | httpx.Timeout | None:
+def time_limit(value: float | StepLimits | None) -> float | StepLimits | None:
     """Validate the limit of a call: seconds for all of it, or an `httpx.Timeout` for its steps."""
-    if not isinstance(value, httpx.Timeout):
-        return seconds("timeout", value)
+    if (
+        value is None
+        or isinstance(value, (int, float))
+        or not isinstance(value, classes("Timeout"))
+    ):
+        return seconds("timeout", value)  # type: ignore[arg-type]  # raises for any other object
     steps = value.as_dict()
-    return httpx.Timeout(**{name: seconds(f"timeout.{name}", steps[name]) for name in steps})
+    valid = {name: seconds(f"timeout.{name}", steps[name]) for name in steps}
+    limits: StepLimits = type(value)(**valid)
+    return limits
 
 
 def seconds(name: str, value: float | None) -> float | None:
@@ -277,8 +266,8 @@ def is_credential(value: object) -> bool:
     return value.isascii() and value.isprintable() and " " not in value
 
 
-def _base_url(value: str | httpx.URL) -> str:
-    if not isinstance(value, (str, httpx.URL)):
+def _base_url(value: str | URL) -> str:
+    if not isinstance(value, (str, *classes("URL"))):
         raise SiteAssistError(f"base_url must be a string, got {_kind(value)}")
     url = str(value).rstrip("/")
     if not _is_base(url):

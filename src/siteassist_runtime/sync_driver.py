@@ -6,24 +6,24 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from siteassist_runtime import body
 from siteassist_runtime.calls import (
-    BROKEN,
     LIMITS,
     BaseCaller,
     Call,
     NeedsToken,
     ServiceInfo,
     Step,
+    Succeeded,
     Wait,
+    broken,
     no_cookies,
     opening,
 )
 from siteassist_runtime.environment import check_proxies, tls_context
+from siteassist_runtime.http_library import HTTPClient, Transport
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames, Pages
 from siteassist_runtime.redaction import redacting
@@ -32,10 +32,13 @@ from siteassist_runtime.streaming.stream import Stream, StreamFormat
 from siteassist_runtime.transports import pools
 from siteassist_runtime.unset import UNSET, Unset
 
+if TYPE_CHECKING:
+    import httpx
+
 ResultT = TypeVar("ResultT")
 
 
-class Caller(BaseCaller[httpx.BaseTransport, httpx.Client]):
+class Caller(BaseCaller[Transport, HTTPClient]):
     """Makes calls; can be shared by threads."""
 
     _http: httpx.Client | None = None
@@ -132,28 +135,32 @@ class Caller(BaseCaller[httpx.BaseTransport, httpx.Client]):
         return http
 
     def _open(self) -> httpx.Client:
-        http = self.http_client
+        library = self.library
+        http: Any = self.http_client
         if http is None and self.transport is None:
-            check_proxies()
-            http = httpx.Client(verify=tls_context(), limits=LIMITS, cookies=no_cookies())
+            check_proxies(library)
+            http = library.Client(
+                verify=tls_context(library), limits=library.Limits(**LIMITS), cookies=no_cookies()
+            )
             # Closes the connections of a client that is not closed explicitly.
             self._finalizer = weakref.finalize(self, http.close)
         elif http is None:
-            http = httpx.Client(transport=self.transport, cookies=no_cookies())
+            http = library.Client(transport=self.transport, cookies=no_cookies())
         if self.transport is None or any(pools(self.transport)):
             # Imported here because it is slow.
             from siteassist_runtime.network import guard
 
             guard(http)
-        return http
+        client: httpx.Client = http
+        return client
 
     def _send(self, call: Call) -> httpx.Response:
         """Make the call, with its retries, and return the successful response."""
         attempts = self.attempts(call)
         step = next(attempts)
-        while not isinstance(step, httpx.Response):
+        while not isinstance(step, Succeeded):
             step = attempts.send(self._perform(step, call))
-        return step
+        return step.response
 
     def _perform(self, step: Step, call: Call) -> Any:
         """Carry out a step of the call and return its result."""
@@ -171,7 +178,7 @@ class Caller(BaseCaller[httpx.BaseTransport, httpx.Client]):
                     body.read_beginning(response, call.deadline)
                 else:
                     body.read(response, call.deadline, self.settings.max_response_bytes)
-        except BROKEN as error:
+        except broken() as error:
             # Returned and not raised: it would appear as the context of our error.
             return error
         return response

@@ -195,7 +195,7 @@ def test_cancelled_task_leaves_nothing_behind(server: FaultServer, where: str) -
             with pytest.raises(asyncio.CancelledError):
                 await task
             (state,) = client._caller._loops.values()
-            pool = state.http._transport._pool  # type: ignore[attr-defined]
+            pool = state.http._transport._pool
             assert [] == [one for one in pool.connections if not one.is_idle()]
             assert [] == pool._requests
             await wait_for(server, lambda: server.open == len(pool.connections))

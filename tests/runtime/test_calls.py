@@ -655,7 +655,7 @@ def base(**given: Any) -> BaseCaller[Any, Any]:
         {"apiKey": "api_key", "saVid": "device_id"},
         "sessionToken",
     )
-    return BaseCaller(ClientSettings(**{**defaults, **given}), service)
+    return BaseCaller(ClientSettings(**{**defaults, **given}), service, library=httpx)
 
 
 def test_plan_uses_the_clients_settings_by_default() -> None:

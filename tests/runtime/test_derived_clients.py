@@ -221,7 +221,7 @@ def test_clients_share_a_tls_context() -> None:
         with SiteAssist(token="t", base_url="https://127.0.0.1/v2") as client:
             http: Any = client._caller._client(None)  # type: ignore[arg-type]  # for the error only
             contexts.add(http._transport._pool._ssl_context)
-    assert {tls_context()} == contexts
+    assert {tls_context(httpx)} == contexts
 
 
 def log_while(client: SiteAssist, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:

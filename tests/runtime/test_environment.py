@@ -88,7 +88,7 @@ def test_everything_that_httpx_uses_is_accepted(
     """The check refuses nothing that httpx accepts."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    check_proxies()
+    check_proxies(httpx)
     httpx.Client().close()
 
 
@@ -108,7 +108,7 @@ def test_other_certificates_are_another_context(monkeypatch: pytest.MonkeyPatch)
     """The shared context follows the environment."""
     import certifi
 
-    first = tls_context()
-    assert first is tls_context()
+    first = tls_context(httpx)
+    assert first is tls_context(httpx)
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
-    assert first is not tls_context()
+    assert first is not tls_context(httpx)

@@ -6,19 +6,22 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from anyio import fail_after, move_on_after
 
 from siteassist_runtime.body import pieces_async
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.exchange import Exchange, on_asyncio
+from siteassist_runtime.http_library import errors
+
+if TYPE_CHECKING:
+    import httpx
 
 _AHEAD = 64 * 1024  # Bytes that are read before they are asked for.
 _CLOSING = 5.0  # Seconds for a transport to close a response.
 
-Start = Callable[[], Awaitable[httpx.Response]]
+Start = Callable[[], "Awaitable[httpx.Response]"]
 
 
 class TaskFeed:
@@ -54,7 +57,7 @@ class TaskFeed:
             raise
         if self._response is None:
             await self._exchange.result()
-            raise httpx.ReadError("the request was cancelled")
+            raise InterruptedError("the request was cancelled")
         return self._response
 
     async def _run(self) -> None:
@@ -118,7 +121,7 @@ class TaskFeed:
     def _check_end(self) -> None:
         task = self._exchange.task
         if task.cancelled():
-            raise httpx.ReadError("reading was cancelled")
+            raise InterruptedError("reading was cancelled")
         error = task.exception()
         raise StopAsyncIteration if error is None else error
 
@@ -174,7 +177,7 @@ class DirectFeed:
 
     async def finish(self, seconds: float) -> None:
         """Read the rest of the body, which has some time to end."""
-        with suppress(httpx.HTTPError), move_on_after(seconds):
+        with suppress(*errors("HTTPError")), move_on_after(seconds):
             async for _ in self._pieces:
                 pass
 

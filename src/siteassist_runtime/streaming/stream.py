@@ -16,9 +16,7 @@ from collections.abc import (
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
-import httpx
-
-from siteassist_runtime.body import pieces, read
+from siteassist_runtime.body import TooLargeError, pieces, read
 from siteassist_runtime.deadline import Deadline, current
 from siteassist_runtime.errors import (
     APITimeoutError,
@@ -27,6 +25,7 @@ from siteassist_runtime.errors import (
     StreamError,
     StreamTruncatedError,
 )
+from siteassist_runtime.http_library import errors
 from siteassist_runtime.redaction import redact, redact_exception
 from siteassist_runtime.streaming.answer import Answer, join_surrogates
 from siteassist_runtime.streaming.queued import QueuedNotice
@@ -34,6 +33,8 @@ from siteassist_runtime.streaming.sse import EventDecoder
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import httpx
 
     from siteassist_runtime.streaming.feed import DirectFeed, TaskFeed
 
@@ -198,7 +199,7 @@ class _Reader(Generic[EventT]):
         self.answer.take(event.to_dict())
         return event
 
-    def unreadable(self, error: httpx.DecodingError) -> StreamDecodeError:
+    def unreadable(self, error: Exception) -> StreamDecodeError:
         words = redact(str(error), self._secrets())
         msg = f"cannot decode the stream: {words}"
         return StreamDecodeError(msg, operation=self._operation)
@@ -317,13 +318,13 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
             return error
         if isinstance(error, (StopIteration, StopAsyncIteration)):
             return self._reader.truncated(None)
-        if isinstance(error, (TimeoutError, httpx.TimeoutException)):
+        if isinstance(error, errors("TimeoutException", TimeoutError)):
             failed = self._idle_error()
             failed.__cause__ = redact_exception(error, self._secrets())
             return failed
-        if isinstance(error, httpx.DecodingError):
+        if isinstance(error, errors("DecodingError")):
             return self._reader.unreadable(error)
-        if isinstance(error, httpx.HTTPError):
+        if isinstance(error, errors("HTTPError", InterruptedError)):
             return self._reader.truncated(error)
         # Nothing that this module expects, such as a KeyboardInterrupt: its text is its own.
         return self._reader.truncated(InterruptedError("reading was interrupted"))
@@ -494,7 +495,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
                     deadline.restart()
         except GeneratorExit:
             raise
-        except (StopIteration, httpx.HTTPError) as error:
+        except errors("HTTPError", StopIteration) as error:
             self._failed = self._failure(error)
         except BaseException as error:
             self._failed = self._failure(error)
@@ -562,7 +563,7 @@ def _notice(response: httpx.Response, deadline: Deadline) -> QueuedNotice:
         with limit:
             read(response, limit, _LARGEST_TEXT)
         return QueuedNotice(response.content.decode("utf-8", "replace"))
-    except httpx.HTTPError:
+    except errors("HTTPError", TooLargeError):
         return QueuedNotice("")
 
 
@@ -572,7 +573,7 @@ def _drain(chunks: Iterator[bytes]) -> None:
         with Deadline(_DRAIN) as deadline:
             while deadline.remaining():
                 next(chunks)
-    except (StopIteration, httpx.HTTPError):
+    except errors("HTTPError", StopIteration):
         pass
 
 
@@ -681,7 +682,9 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
             raise self._busy()
         try:
             return await feed.next(self._running_deadline())
-        except (StopAsyncIteration, TimeoutError, httpx.HTTPError, APITimeoutError) as error:
+        except errors(
+            "HTTPError", StopAsyncIteration, TimeoutError, InterruptedError, APITimeoutError
+        ) as error:
             failed = self._failed = self._failure(error)
         except BaseException:
             # The time until the next read does not count.
@@ -744,6 +747,6 @@ async def _notice_async(feed: TaskFeed | DirectFeed, deadline: Deadline) -> Queu
             text += await feed.next(limit)
     except StopAsyncIteration:
         return QueuedNotice(text.decode("utf-8", "replace"))
-    except (TimeoutError, httpx.HTTPError):
+    except errors("HTTPError", TimeoutError, InterruptedError):
         pass
     return QueuedNotice("")
