@@ -6,6 +6,8 @@ import configparser
 import re
 import tomllib
 
+from packaging.version import Version
+
 from tests.values import ROOT
 
 CI = (ROOT / ".ci" / "run").read_text()
@@ -35,3 +37,16 @@ def test_tox_covers_the_supported_interpreters() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     oldest = project["requires-python"].removeprefix(">=").replace(".", "")
     assert f"py{oldest}" == tox["tox"]["env_list"].split(",")[0].strip()
+
+
+def test_tox_covers_the_lowest_dependencies() -> None:
+    """An environment of tox has the lowest version of each dependency that is declared."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = dict(re.findall(r"(\w+)>=([\d.]+)", " ".join(project["dependencies"])))
+    pinned = dict(re.findall(r"(\w+)==([\d.]+)", tox["testenv:lowest"]["commands_pre"]))
+    assert {name: Version(version) for name, version in declared.items()} == {
+        name: Version(pinned[name]) for name in declared
+    }
+    assert "lowest" in tox["tox"]["env_list"]
