@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import TYPE_CHECKING, cast
 
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.http_library import errors, library_of
@@ -92,9 +92,10 @@ def pieces_async(response: httpx.Response) -> AsyncIterator[bytes]:
     if response.is_stream_consumed:
         return _one(response.content)
     decompressor = _decompressor(response)
-    if decompressor is None:
-        return response.aiter_raw()
-    return _decompressed(response, decompressor)
+    # Not `aiter_raw`: that of httpx2 closes the response when reading is cancelled, and the
+    # cancellation interrupts the closing, too. Whoever reads a body closes the response.
+    raw = aiter(cast("AsyncIterable[bytes]", response.stream))
+    return raw if decompressor is None else _decompressed(raw, decompressor)
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
@@ -102,12 +103,12 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _decompressed(
-    response: httpx.Response, decompressor: _Decompressor
+    raw: AsyncIterator[bytes], decompressor: _Decompressor
 ) -> AsyncIterator[bytes]:
     from anyio.lowlevel import checkpoint
 
-    async for raw in response.aiter_raw():
-        for piece in decompressor.pieces(raw):
+    async for chunk in raw:
+        for piece in decompressor.pieces(chunk):
             yield piece
             if len(piece) == _PIECE:
                 # Other tasks, and timeouts, get their turn.

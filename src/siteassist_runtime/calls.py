@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
@@ -265,7 +266,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         content = None if body is None else _encode(operation, body, required=body_required)
         if deadline is None:
             limit = settings.timeout if isinstance(timeout, Unset) else time_limit(timeout)
-            if limit is None or isinstance(limit, float):
+            if limit is None or isinstance(limit, (int, float)):
                 deadline = Deadline(limit)
             else:
                 deadline = Deadline(None, limit.as_dict())
@@ -327,9 +328,12 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         else:
             headers |= self.settings.headers
         try:
+            # A query may hold a secret, which must not stay in memory.
+            library, url = self.library, call.url
+            parsed = library.URL(url) if "?" in url else _parsed(library, url)
             request = self._build(
                 call.operation.method,
-                call.url,
+                parsed,
                 headers=headers,
                 content=call.content,
                 extensions={"timeout": call.deadline.httpx_timeout()},
@@ -624,6 +628,12 @@ def _own_headers(
         return merged(merged({}, texts(values)) if values else {}, headers)
     except (SiteAssistError, TypeError) as error:
         raise SiteAssistError(f"invalid request: {error}", operation=operation.name) from None
+
+
+@lru_cache(maxsize=256)
+def _parsed(library: Any, url: str) -> Any:
+    """Return a parsed URL; parsing takes a tenth of the time of a call."""
+    return library.URL(url)
 
 
 def _media_type(response: httpx.Response) -> str:

@@ -59,6 +59,7 @@ class StepLimits(Protocol):
 
     def as_dict(self) -> Mapping[str, float | None]:
         """Return the limit of each step."""
+        ...
 
 
 class URL(Protocol):
@@ -67,6 +68,7 @@ class URL(Protocol):
     @property
     def raw_host(self) -> bytes:
         """The host as it is sent."""
+        ...
 
 
 def library_of(value: object) -> Any:

@@ -32,7 +32,7 @@ from siteassist.models import (
     Visitor,
 )
 from siteassist_runtime import calls
-from siteassist_runtime.calls import BaseCaller, ServiceInfo
+from siteassist_runtime.calls import BaseCaller, ServiceInfo, _parsed
 from siteassist_runtime.deadline import Deadline
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.settings import ClientSettings
@@ -735,3 +735,18 @@ def test_error_response_with_a_broken_body_is_an_error(run: Run, step: Step) -> 
     with pytest.raises(SiteAssistError) as caught:
         run(lambda _: httpx.Response(404, stream=Trickle()), step)
     assert str(caught.value).startswith(("getMe: ", "sendMessage: "))
+
+
+def test_urls_are_parsed_once_and_queries_are_not_kept() -> None:
+    """A call to the address of an earlier one does not parse it; a query may hold a secret."""
+    _parsed.cache_clear()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=VISITOR))
+    with SiteAssist(token="t", base_url=BASE_URL, transport=transport) as client:
+        for _ in range(3):
+            client.get_me()
+        client.get_me(extra_query={"secret": "1234567890"})
+    assert (2, 1, 1) == (
+        _parsed.cache_info().hits,
+        _parsed.cache_info().misses,
+        _parsed.cache_info().currsize,
+    )

@@ -242,7 +242,7 @@ def test_redaction_does_not_depend_on_the_number_of_clients(
 ) -> None:
     """A line of httpx is redacted with the secrets of its own call only."""
     transport = httpx.MockTransport(lambda _: visitor())
-    logger = logging.getLogger("httpx")
+    logger = logging.getLogger(httpx.__name__)
     monkeypatch.setattr(logger, "level", logging.INFO)
     logger.manager._clear_cache()  # type: ignore[attr-defined]  # as `setLevel` does
     others = [SiteAssist(token=f"another-token-{number}") for number in range(100)]
@@ -258,7 +258,7 @@ def test_log_of_httpx_shows_no_secret(
     make: Callable[[Any], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The session's token in a line of httpx is redacted during the call that uses it."""
-    logger = logging.getLogger("httpx")
+    logger = logging.getLogger(httpx.__name__)
     assert any(isinstance(found, KeyFilter) for found in logger.filters)
 
     def service(request: httpx.Request) -> httpx.Response:
@@ -272,7 +272,7 @@ def test_log_of_httpx_shows_no_secret(
     client = make(
         SiteAssist(api_key=KEY, base_url=BASE_URL, transport=httpx.MockTransport(service))
     )
-    with caplog.at_level(logging.INFO, "httpx"):
+    with caplog.at_level(logging.INFO, httpx.__name__):
         client.get_me()
     assert "sent " in caplog.text
     assert "a-secret-session" not in caplog.text

@@ -46,7 +46,11 @@ INVALID = [
     ("HTTPS_PROXY", "http://user:pass word@proxy:port", "expected a URL like http://host:port"),
     ("https_proxy", "http://", "expected a URL like http://host:port"),
     ("ALL_PROXY", "http://proxy:99999", "expected a URL like http://host:port"),
-    ("all_proxy", "socks5://proxy:1080", "a SOCKS proxy needs `pip install 'httpx[socks]'`"),
+    (
+        "all_proxy",
+        "socks5://proxy:1080",
+        f"a SOCKS proxy needs `pip install '{httpx.__name__}[socks]'`",
+    ),
     ("SSL_CERT_FILE", "/nowhere/ca.pem", "[Errno 2] No such file or directory"),
 ]
 

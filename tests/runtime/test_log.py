@@ -198,7 +198,7 @@ def test_configured_logger_is_left_unchanged(
 
 def test_httpx_gets_one_filter() -> None:
     """The logger of httpx gets one filter, regardless of the number of clients."""
-    theirs = logging.getLogger("httpx")
+    theirs = logging.getLogger(httpx.__name__)
     for old in [found for found in theirs.filters if isinstance(found, KeyFilter)]:
         theirs.removeFilter(old)
     SiteAssist(token="t")

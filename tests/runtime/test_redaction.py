@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import httpcore
 import httpx
 import pytest
 
@@ -532,7 +533,7 @@ def test_stream_of_another_type_shows_no_secret(run: Run) -> None:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Return a function that returns everything logged by the client and its libraries."""
-    for name in ("siteassist", "httpx", "httpcore", "asyncio"):
+    for name in ("siteassist", httpx.__name__, httpcore.__name__, "asyncio"):
         caplog.set_level(1, logger=name)
 
     def logged() -> str:
@@ -566,7 +567,7 @@ def test_log_shows_no_echoed_secret(
         run(service, step, **settings, max_retries=1)
     assert [] == leaks(*logged().splitlines())
     assert "siteassist " in logged()
-    assert "httpx HTTP Request: " in logged()
+    assert f"{httpx.__name__} HTTP Request: " in logged()
 
 
 def _journey(client: SiteAssist) -> None:
@@ -610,7 +611,7 @@ def test_log_of_a_whole_journey_shows_no_secret(logged: Callable[[], str]) -> No
     rows = logged().splitlines()
     assert [] == [row for row in rows if any(secret in row for secret in secrets)]
     names = {row.partition(" ")[0].partition(".")[0] for row in rows}
-    assert {"siteassist", "httpx", "httpcore"} <= names
+    assert {"siteassist", httpx.__name__, httpcore.__name__} <= names
 
 
 def test_log_of_httpcore_shows_no_echoed_secret(
@@ -638,7 +639,7 @@ def test_log_of_httpcore_shows_no_echoed_secret(
         with SiteAssist(token=TOKEN, base_url=url) as client, pytest.raises(APIStatusError):
             client.get_me()
         thread.join(10)
-    assert "httpcore.http11 receive_response_headers.complete" in logged()
+    assert f"{httpcore.__name__}.http11 receive_response_headers.complete" in logged()
     assert [] == leaks(*logged().splitlines())
 
 
@@ -695,7 +696,7 @@ def test_redact_headers() -> None:
 )
 def test_key_filter_removes_the_key(args: tuple[object, ...], expected: str) -> None:
     """The filter keeps each record of httpx and removes the key."""
-    record = logging.LogRecord("httpx", logging.INFO, __file__, 1, "%s %s", args, None)
+    record = logging.LogRecord(httpx.__name__, logging.INFO, __file__, 1, "%s %s", args, None)
     assert KeyFilter().filter(record)
     assert f"GET {expected}" == record.getMessage()
 
@@ -703,7 +704,7 @@ def test_key_filter_removes_the_key(args: tuple[object, ...], expected: str) -> 
 @pytest.mark.parametrize("args", [None, {"name": "value"}])
 def test_key_filter_keeps_other_records(args: Any) -> None:
     """Records without positional arguments are unchanged."""
-    record = logging.LogRecord("httpx", logging.INFO, __file__, 1, "words", None, None)
+    record = logging.LogRecord(httpx.__name__, logging.INFO, __file__, 1, "words", None, None)
     record.args = args
     assert KeyFilter().filter(record)
     assert "words" == record.getMessage()
