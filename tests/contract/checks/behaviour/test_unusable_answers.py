@@ -41,7 +41,7 @@ def check(context: CheckContext, *left_out: Callable[..., object]) -> Findings:
     """Run the fixed checks, with waits that take no time."""
     context.recorder._sleep = lambda _: None
     parts: list[Callable[[CheckContext], None]] = [part for _, part in streams.STREAMS]
-    parts += [part for _, part, _ in (*derived.DERIVED, *plan.RELATED)]
+    parts += [part for _, part, _ in (*derived.DERIVED, *plan.KINDS)]
     parts += [journey.run for journey in journeys.JOURNEYS]
     for part in parts:
         if part not in left_out:
