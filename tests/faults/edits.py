@@ -190,6 +190,7 @@ def _walk(value: Any, steps: list[str]) -> Iterator[dict[Any, Any]]:
         if step in value:
             yield from _walk(value[step], rest)
     elif isinstance(value, list):
-        chosen = value if step == "*" else value[int(step) : int(step) + 1]
-        for item in chosen:
+        # A body that a client made up may have an array in place of an object.
+        number = int(step) if step.isdigit() else len(value)
+        for item in value if step == "*" else value[number : number + 1]:
             yield from _walk(item, rest)

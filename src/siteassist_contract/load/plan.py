@@ -57,7 +57,7 @@ ROUND = max(step.every for step in STEPS)
 INTRUDED = ("getConversation", "getMessages")
 """The operations that `INTRUDE` tries."""
 _COMPLETION, _QNA = "createChatCompletion", "getQna"
-_REFUSED = frozenset({"isolation", "nothing-leaks"})
+_REFUSED = frozenset({"error-body", "isolation", "nothing-leaks"})
 """Rules about refusals, of which a visit gets only those of `INTRUDE`."""
 _OF_STREAMS = frozenset({"stream-frames", "stream-order", "stream-ids", "stream-end"})
 LEFT_OUT = {
@@ -72,6 +72,14 @@ LEFT_OUT = {
         "visits send valid requests only",
     ),
     **dict.fromkeys(("fits-request", "made-up-requests"), "visits make up no requests"),
+    **dict.fromkeys(
+        ("texts-accepted", "texts-kept", "undescribed-ignored"),
+        "visits send ordinary texts and described properties only",
+    ),
+    **dict.fromkeys(
+        ("preflight", "cross-origin", "website-checked", "negotiation", "framing"),
+        "visits send their requests in one way",
+    ),
     **dict.fromkeys(
         ("agreement", "server-clock", "own-times"),
         "not judged under load, where answers of several servers may be compared",

@@ -475,7 +475,9 @@ def test_door_is_found(name: str, shared: InProcess, make_context: MakeContext) 
     with contextlib.suppress(StopRun):
         for _, check, _ in access.CHECKS:
             check(context)
-    assert [rule] == [each.rule for each in context.findings.violations.values()]
+    found = [each.rule for each in context.findings.violations.values()]
+    # Every answer is compared with earlier ones, which may find the fault first.
+    assert found in ([rule], ["agreement"])
 
 
 class RefusesMore(Known):

@@ -109,7 +109,7 @@ class Deleting:
         path = request.url.path.removeprefix("/v2/").lower().split("/")
         if request.headers.get("Access-Control-Request-Method") == "DELETE":
             return httpx.Response(204, headers=ALLOWED)
-        if request.method == "DELETE" and path[0] == "conversations":
+        if request.method == "DELETE" and path[0] == "conversations" and len(path) > 1:
             answer = self._delete(request, forward, path[1])
             answer.headers.update(ALLOWED)
             return answer

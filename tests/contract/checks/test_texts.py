@@ -314,6 +314,7 @@ def test_fault_is_found(name: str, shared: InProcess, make_context: MakeContext)
     violations = shown(found(shared, make_context, fault, whole=name not in EARLY))
     assert expected in violations
     assert {"texts-accepted", "texts-kept"} >= {key.split()[1] for key in violations} - {
+        "agreement",
         "no-server-error",
         "stored-answer",
     }

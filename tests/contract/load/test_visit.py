@@ -126,7 +126,8 @@ def test_rate_limit_is_waited_for() -> None:
     assert 0 == pool.results.visits
     assert 5 == pool.results.throttled.total()
     # Four waits of about twelve seconds for the server, and one shorter wait of the visitor.
-    assert [True] * 4 + [False] == [10 <= wait <= 13 for wait in waits]
+    # Those of no time let other visitors run.
+    assert [True] * 4 + [False] == [10 <= wait <= 13 for wait in waits if wait]
 
 
 def test_exhausted_quota_is_not_a_violation() -> None:
