@@ -111,6 +111,10 @@ class ShownObjects:
             if exchange.method != "GET":
                 self._own.add(now.key[1])
             if not self._is_comparable(now):
+                before = self._latest.get(now.key)
+                if before is not None and tolerance.is_settled(before.value):
+                    # Nothing makes a finished message change by itself again.
+                    differences += [Difference("status", before, now)]
                 continue
             earlier = self._latest.pop(now.key, None)
             if earlier is not None:

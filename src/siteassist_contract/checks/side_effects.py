@@ -15,7 +15,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
-from siteassist_contract.checks.bounds import probes
+from siteassist_contract.checks.bounds import Probe, probes
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.refusals import (
@@ -226,19 +226,31 @@ class _Checks:
             if not self._whole:
                 break
         request = valid_request(operation, self._world.ids, self._key)
-        seen: dict[str, int] = {}
+        places: dict[str, list[Probe]] = {}
         for probe in probes(request) if request is not None else ():
-            if probe.valid is not False:
-                continue
-            seen[probe.place] = seen.get(probe.place, 0) + 1
-            # The first ones are null or left out, the last ones out of bounds.
-            if (self._whole and seen[probe.place] <= _MOST_PROBES) or (
-                probe.place != "body" and seen[probe.place] == 2
-            ):
-                words = f"a `{probe.place}` that is {probe.words}"
-                yield Attempt(name, words, self._sender(name, body=probe.request.body))
-                if not self._whole:
-                    return
+            if probe.valid is False:
+                places.setdefault(probe.place, []).append(probe)
+        for place, invalid in places.items():
+            # The first ones are null or left out, the last one is out of bounds.
+            chosen = invalid[:_MOST_PROBES] + invalid[_MOST_PROBES:][-1:]
+            if not self._whole:
+                chosen = [] if place == "body" else chosen[1:2]
+            for probe in chosen:
+                yield from self._invalid(operation, probe)
+            if chosen and not self._whole:
+                return
+
+    def _invalid(self, operation: Operation, probe: Probe) -> Iterator[Attempt]:
+        """Yield the request of a probe, and the same one for a stream if there is one."""
+        name, body = operation.operation_id, probe.request.body
+        words = f"a `{probe.place}` that is {probe.words}"
+        yield Attempt(name, words, self._sender(name, body=body))
+        stream = operation.stream
+        if self._whole and stream is not None and isinstance(body, dict):
+            if probe.place.endswith(stream.request_flag):
+                return
+            streamed = {**body, stream.request_flag: True}
+            yield Attempt(name, f"{words}, as a stream", self._sender(name, body=streamed))
 
     def _ids(self, operation: Operation) -> Iterator[Attempt]:
         name = operation.operation_id
@@ -396,16 +408,36 @@ class _Checks:
             refused = self._context.anonymous.send(with_key(request, "pk_made_up_key"))
             self._findings.see(refused, history)
             exchange = self._context.session_of(device)
-            if _is_refused(refused) and exchange.status in _SUCCESS and not exchange.repeats:
-                self._findings.judge(
-                    exchange.status == 201,
-                    RULE,
-                    name,
-                    f"201 for a new `{credential_name(DEVICE)}`, which was refused before",
-                    str(exchange.status),
-                    compared_with(refused, history),
-                    credential_name(DEVICE),
-                )
+            self._judge_device(refused, exchange, f"`{credential_name(DEVICE)}`, which was refused")
+            longest = self._longest_device(operation)
+            if self._whole and longest is not None:
+                device = uuid.uuid4().hex.ljust(longest, "x")
+                body = session_arguments(str(self._key), f"{device}x")
+                history.clear()
+                refused = self._context.anonymous.send(request.changed(body=body))
+                self._findings.see(refused, history)
+                exchange = self._context.session_of(device)
+                words = f"`{credential_name(DEVICE)}`, after one that was a character too long"
+                self._judge_device(refused, exchange, words)
+
+    def _longest_device(self, operation: Operation) -> int | None:
+        """Return the maximum length of the name of a device."""
+        schema = properties(operation).get(credential_name(DEVICE), {})
+        return next((form["maxLength"] for form in forms(schema) if "maxLength" in form), None)
+
+    def _judge_device(self, refused: Exchange, exchange: Exchange, words: str) -> None:
+        """Judge that a device is new after a refused request."""
+        if not _is_refused(refused) or exchange.status not in _SUCCESS or exchange.repeats:
+            return
+        self._findings.judge(
+            exchange.status == 201,
+            RULE,
+            exchange.operation,
+            f"201 for a new {words}",
+            str(exchange.status),
+            compared_with(refused, self._context.recorder.history),
+            credential_name(DEVICE),
+        )
 
 
 def _all(value: str, world: World) -> dict[str, str]:

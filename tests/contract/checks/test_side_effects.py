@@ -122,6 +122,32 @@ def completion_stored(request: httpx.Request, answer: httpx.Response, sender: Se
         sender.post("/conversations", None)
 
 
+def cut_and_stored(request: httpx.Request, answer: httpx.Response, sender: Sender) -> None:
+    """Store the beginning of a message that is refused as too long."""
+    if sender.path.endswith("/messages") and answer.status_code in (400, 422):
+        content = sent(request).get("content")
+        if isinstance(content, str) and len(content) > 10_000:
+            sender.post(sender.path, {"content": content[:100]})
+
+
+def streamed_before_checked(request: httpx.Request, answer: httpx.Response, sender: Sender) -> None:
+    """Store a message although a field is invalid, if its answer is a stream."""
+    refused = sender.path.endswith("/messages") and answer.status_code in (400, 422)
+    if refused and sent(request).get("stream") is True:
+        sender.post(sender.path, {"content": "Stored before it was checked"})
+
+
+def sent(request: httpx.Request) -> dict[str, Any]:
+    """Return the body of a request, or an empty object."""
+    try:
+        body = json.loads(request.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+RARE: dict[Effect, str] = {cut_and_stored: "sendMessage", streamed_before_checked: "sendMessage"}
+"""Effects of a few values only, which a whole run finds."""
 EFFECTS: dict[Effect, str] = {
     stored_before_checked: "sendMessage",
     closed_before_checked: "closeConversation",
@@ -147,6 +173,15 @@ def check(
         each(context)
     found = context.findings.violations
     return {key: each for key, each in found.items() if each.rule == side_effects.RULE}
+
+
+@pytest.mark.parametrize("effect", RARE, ids=lambda effect: effect.__name__)
+def test_rare_side_effect_is_found(
+    effect: Effect, shared: InProcess, make_context: MakeContext
+) -> None:
+    """A whole run finds what only some invalid values leave behind."""
+    shared.fault = after_refusals(effect)
+    assert {RARE[effect]} == {each.operation for each in check(shared, make_context).values()}
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["whole", "first"])
@@ -193,6 +228,22 @@ def test_refused_device_that_is_known_is_found(
         if request.url.path.endswith("/identity/init") and answer.status_code == 401:
             body = {**json.loads(request.content), "apiKey": API_KEY}
             forward(type(request)("POST", request.url, json=body))
+        return answer
+
+    shared.fault = fault
+    assert {"init no-side-effects saVid"} == set(check(shared, make_context))
+
+
+def test_device_that_is_cut_is_found(shared: InProcess, make_context: MakeContext) -> None:
+    """A device that is refused as too long is not registered by its beginning."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if request.url.path.endswith("/identity/init") and answer.status_code in (400, 422):
+            body = sent(request)
+            if isinstance(body.get("saVid"), str) and len(body["saVid"]) > 100:
+                body = {**body, "saVid": body["saVid"][:100]}
+                forward(type(request)("POST", request.url, json=body))
         return answer
 
     shared.fault = fault
