@@ -77,6 +77,10 @@ class Step:
     """The only operation that the step tests; empty if it tests several."""
 
 
+PAUSES = 10.0
+"""Seconds of the whole steps in which they wait: for clocks, between pieces, for connections."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """The time that the server takes for an answer, in seconds."""
@@ -101,7 +105,7 @@ class Work:
 
     def seconds(self, pace: Pace) -> float:
         """Return the time that the requests take."""
-        return self.plain * pace.plain + self.answers * pace.answer
+        return PAUSES + self.plain * pace.plain + self.answers * pace.answer
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=2633 + 2 * size.messages + 8 * size.conversations,
+        plain=3268 + 2 * size.messages + 8 * size.conversations,
         answers=123 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 

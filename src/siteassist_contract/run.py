@@ -34,7 +34,7 @@ from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 
 _MOST_UNANSWERED = 3
-_FURTHER_SHARE = 0.4
+_FURTHER_SHARE = 0.5
 """The share of the time after which the longer journeys must be over.
 
 The rest is for random steps and for made-up requests, which begin slowly.

@@ -161,7 +161,7 @@ def test_size_of_the_further_steps_is_known(kind: str, traces: dict[str, Traced]
 def test_work_takes_its_time() -> None:
     """Answers of the assistant have a pace of their own."""
     work = plan.Work(plain=10, answers=2)
-    assert 10 * 0.5 + 2 * 3 == work.seconds(Pace(0.5, 3.0))
+    assert plan.PAUSES + 10 * 0.5 + 2 * 3 == work.seconds(Pace(0.5, 3.0))
 
 
 def test_size_is_the_largest_that_is_affordable() -> None:

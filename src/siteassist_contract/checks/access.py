@@ -41,8 +41,6 @@ from siteassist_contract.rules import EVERY_ANSWER, RULES
 UNAUTHORIZED = 401
 _CLIENT_ERRORS = range(400, 500)
 _REFUSED = (*tolerance.REFUSALS, *tolerance.HIDDEN)
-_SHARE = 6
-"""One in so many shapes is tried on an operation other than the first."""
 _WIDE = str.maketrans("0123456789", "０１２３４５６７８９")  # noqa: RUF001  # full-width digits
 _NO_ALGORITHM = {
     name: base64.urlsafe_b64encode(json.dumps({"alg": name}).encode()).decode().rstrip("=")
@@ -151,8 +149,6 @@ def near_ids(value: str) -> Iterator[tuple[str, str]]:
 
 _UNREADABLE = ("NUL", "line feed", "condition", "wildcard")
 """Words of the shapes that a gateway may refuse before the API, with a body of its own."""
-_WILD = ("wildcard", "asterisk", "first part", "condition")
-"""Words of the shapes that may match the objects of others."""
 
 
 class _Ids:
@@ -172,12 +168,9 @@ class _Ids:
         """
         if not self._owner.whole:
             return
-        for place, request in enumerate(self._valid):
+        for request in self._valid:
             name, value = list(request.path.items())[-1]
-            for number, (words, segment) in enumerate(near_ids(value)):
-                # All shapes on the first operation; the others share them.
-                if place and (number + place) % _SHARE:
-                    continue
+            for words, segment in near_ids(value):
                 exchange = self._ask(request, segment, words)
                 self._owner.judge(
                     exchange.status in _REFUSED,
@@ -216,11 +209,10 @@ class _Ids:
         whole = self._owner.whole
         self._private = self._texts()
         me = _identity(self._owner)
-        for place, request in enumerate(self._isolated()):
+        for request in self._isolated():
             name, value = list(request.path.items())[-1]
             shapes = list(same_ids(value))
-            wild = [each for each in near_ids(value) if any(word in each[0] for word in _WILD)]
-            for words, segment in (*shapes, *wild[place % 2 :: 2]) if whole else shapes[:1]:
+            for words, segment in (*shapes, *near_ids(value)) if whole else shapes[:1]:
                 self._refused(request, segment, f"a `{name}` {words}")
             if whole:
                 self._refused(request, None, "parameters of the owner", me)
@@ -291,15 +283,14 @@ class _Ids:
         """Judge that no way of writing the id, or the path, gets by without a token."""
         anonymous, whole = self._owner.context.anonymous, self._owner.whole
         protected = [each for each in self._valid if each.described.needs_token]
-        for number, request in enumerate(protected if whole else protected[:1]):
+        for request in protected if whole else protected[:1]:
             name, value = list(request.path.items())[-1]
             spelled = list(same_ids(value))
-            words, segment = spelled[number % len(spelled)]
-            exchange = self._ask(request, segment, words, anonymous)
-            self._denied(exchange, f"a `{name}` {words}")
-        for number, request in enumerate(protected if whole else ()):
-            shapes = list(_paths(request.target))
-            for words, target in (shapes[number % len(shapes)], shapes[(number + 1) % len(shapes)]):
+            for words, segment in spelled if whole else spelled[:1]:
+                exchange = self._ask(request, segment, words, anonymous)
+                self._denied(exchange, f"a `{name}` {words}")
+        for request in protected if whole else ():
+            for words, target in _paths(request.target):
                 self._owner.reset()
                 exchange = self._owner.send(
                     request, session=anonymous, target=target, described=False
@@ -509,10 +500,11 @@ class _Credentials:
             ("that is null", "null"),
             ("with a zero-width space after it", f"{key}\u200b"),
             ("with a condition after it", f"{key}' OR '1'='1"),
+            ("in full-width characters", _full_width(key)),
         ]
         taking = [request for request in self._valid if takes_key(request.described)]
-        for place, request in enumerate(taking if whole else taking[:1]):
-            for words, value in shapes[place % 2 :: 2] if whole else shapes[:1]:
+        for request in taking if whole else taking[:1]:
+            for words, value in shapes if whole else shapes[:1]:
                 self._refused_key(_with_key(request, value), words)
             if whole:
                 self._nested_keys(request, key)
@@ -566,6 +558,11 @@ def _filters(request: RequestParts, *, whole: bool) -> list[tuple[str, str]]:
         for number, value in enumerate(parameter.resolved.get("enum", ()))
         if not number or (whole and parameter.name in filters)
     ]
+
+
+def _full_width(text: str) -> str:
+    """Return a text whose normal form KC is the given one."""
+    return "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in text)
 
 
 def _with_key(request: RequestParts, key: str) -> RequestParts:

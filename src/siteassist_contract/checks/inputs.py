@@ -10,10 +10,6 @@ from typing import Any
 from siteassist_contract import tolerance
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.near_misses import (
-    ARRAY,
-    BOOLEAN,
-    OBJECT,
-    TWICE,
     NearMiss,
     Pairs,
     near_misses,
@@ -35,11 +31,9 @@ _MALFORMED = (*tolerance.REFUSALS, 415)
 _NOT_SUCCESS = range(300, 500)
 _NOT_IMPLEMENTED = 501
 _FORM = "application/x-www-form-urlencoded"
-_USUAL, _FEW = 8, 4
-"""The number of forms that two operations get, and of those that a short test has."""
+_FEW = 4
+"""The number of forms of bodies that a short test has."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_SHARE = 3
-"""Each parameter gets one in so many values besides the first, each property all others."""
 
 
 def check_content(context: CheckContext) -> None:
@@ -71,10 +65,6 @@ class _Values:
         self._owner = owner
         self._meanings: dict[str, Any] = {}
         """What the queries show that values may mean."""
-        self._places: dict[str, dict[tuple[str, str], int]] = {}
-        """The places of each kind, with their order."""
-        self._numbers: dict[tuple[str, str], int] = {}
-        """The values of all kinds, with their order."""
 
     def check(self) -> None:
         """Try the values; the operation that ends an object comes last."""
@@ -86,22 +76,9 @@ class _Values:
             seen: set[tuple[str, bool]] = set()
             for miss in near_misses(request):
                 kind = miss.kind, "/1" in miss.place
-                if self._is_chosen(miss) if owner.whole else kind not in seen:
+                if owner.whole or kind not in seen:
                     seen.add(kind)
                     self._try(miss)
-
-    def _is_chosen(self, miss: NearMiss) -> bool:
-        """Whether to try a near miss: the first of each place, and a share of the others.
-
-        Places of the same kind take turns, if there are many.
-        """
-        places = self._places.setdefault(miss.kind, {})
-        first = (miss.request.operation, miss.place) not in places
-        turn = places.setdefault((miss.request.operation, miss.place), len(places))
-        number = self._numbers.setdefault((miss.kind, miss.words), len(self._numbers))
-        is_turn = (number + turn) % _SHARE == 0
-        few = miss.kind in (BOOLEAN, OBJECT, ARRAY) or miss.words == TWICE
-        return first or few or is_turn == (miss.query is not None)
 
     def _try(self, miss: NearMiss) -> None:
         exchange = self._ask(miss.request, miss.query)
@@ -273,13 +250,12 @@ class _Bodies:
         ]
 
     def check(self) -> None:
-        """Try each form on some operations, and all of them on the operations together."""
+        """Try each form on each operation, or a few forms on one each."""
         whole = self._owner.whole
         bodies = [each for each in self._requests if each.body]
         for number, form in enumerate(_FORMS):
             if form.valid is False:
-                shifts = 2 if whole and number < _USUAL else 1
-                chosen = [bodies[(number + shift) % len(bodies)] for shift in range(shifts)]
+                chosen = bodies if whole else [bodies[number % len(bodies)]]
             else:
                 # An accepted body must cost nothing, and leave the object usable.
                 cheap = [e for e in bodies if not e.costs and not ends_object(e.described)]

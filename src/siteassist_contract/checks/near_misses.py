@@ -9,6 +9,7 @@ of the value is given.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,20 @@ def near_misses(request: RequestParts) -> Iterator[NearMiss]:
     if operation.body is not None:
         for name, schema in properties(operation).items():
             yield from _in_body(request, f"body/{name}", (name,), schema)
+        yield from _near_names(request)
+
+
+def _near_names(request: RequestParts) -> Iterator[NearMiss]:
+    """Yield requests in which a required property has nearly its name, and is thus missing."""
+    schema = resolve(request.described.body.schema) if request.described.body is not None else {}
+    body = request.body if isinstance(request.body, Mapping) else {}
+    for name in schema.get("required", ()):
+        if credential_of(schema["properties"][name]) == API_KEY:
+            continue  # A missing key may get 401.
+        others = {each: value for each, value in body.items() if each != name}
+        for near, words in ((name.upper(), "in capitals"), (f" {name}", "after a space")):
+            changed = request.changed(body={**others, near: body.get(name)})
+            yield NearMiss(changed, f"body/{name}", OBJECT, f"written {words}")
 
 
 # In a query
@@ -74,6 +89,8 @@ def _in_query(
     elif "enum" in parameter.resolved:
         kind, values = ENUM, parameter.resolved["enum"]
         wrong = _near_words(values[0], _other_words(operation, name, values))
+        wrong |= {_in_snake_case(each): "in snake case" for each in values}
+        wrong = {each: words for each, words in wrong.items() if each not in values}
         usual = {f" {values[0]}": values[0], f"{values[0]} ": values[0]}
     else:
         kind, wrong, usual = TEXT, {}, {}
@@ -130,6 +147,10 @@ def _near_words(value: str, others: Sequence[str]) -> dict[str, str]:
     found |= {other: f"{other!r}, which is a value elsewhere" for other in others}
     found.pop(value, None)
     return found
+
+
+def _in_snake_case(word: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()
 
 
 def _other_words(operation: Operation, name: str, values: Sequence[str]) -> list[str]:
@@ -216,6 +237,8 @@ def _near_values(kind: str, form: Json) -> Iterator[tuple[Any, str]]:
             yield [valid], "in an array"
             yield "", "empty"
             yield True, "a boolean"
+            yield 0, "the number 0"
+            yield 1, "the number 1"
         case "text":
             yield False, "false instead of a text"
             yield 0, "0 instead of a text"
