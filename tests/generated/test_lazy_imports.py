@@ -120,7 +120,7 @@ def test_star_imports_everything() -> None:
         "missing = [name for name in siteassist.models.__all__ if name not in globals()]\n"
         "assert not missing, missing\n"
     )
-    assert {"httpx", "siteassist.client", "siteassist.models.conversation"} <= modules(program)
+    assert {"siteassist.client", "siteassist.models.conversation"} <= modules(program)
 
 
 @pytest.mark.parametrize("package", [siteassist, siteassist.models])
