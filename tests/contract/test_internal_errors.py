@@ -66,7 +66,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> None:
         exchanges=[],
     )
     outcome = Outcome(findings, requests=7)
-    monkeypatch.setattr(preflight, "check", lambda _: ())
+    monkeypatch.setattr(preflight, "check", lambda _, **__: ())
     monkeypatch.setattr(cli, "Run", lambda *_: SimpleNamespace(run=lambda: outcome))
 
 

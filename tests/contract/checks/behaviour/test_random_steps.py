@@ -62,7 +62,7 @@ def walking(shared: InProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch) ->
     ("fault", "seed", "seconds", "key"),
     [
         # With these seeds the faults are found soon.
-        (loses_one_reason, 8, 1.2, "getConversation read-back"),
+        (loses_one_reason, 1, 8.0, "getConversation read-back"),
         pytest.param(fails_on_a_new_line, 1, 4, "sendMessage no-server-error", marks=unmeasured),
     ],
 )
