@@ -26,8 +26,8 @@ from siteassist_contract.checks import (
     times,
 )
 from siteassist_contract.checks.behaviour import journeys
-from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.checks.derived import DERIVED, DerivedCheck
+from siteassist_contract.checks.context import Check, CheckContext
+from siteassist_contract.checks.derived import DERIVED
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS
@@ -52,14 +52,16 @@ KINDS = (
 )
 """The checks of each kind of question, small at first and then in full."""
 RANDOM = "random steps of two visitors"
-FIRST_PASS = 670
+FIRST_PASS = 734
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
-FIRST_ANSWERS = 22
+FIRST_ANSWERS = 41
 """The number of answers of the assistant in them."""
 _MADE_UP = 20
 """The number of generated requests for each of the maximum per operation and phase."""
 _MADE_UP_ANSWERS = 0.06
 """The share of them that the assistant answers."""
+PAUSES = 10.0
+"""Seconds of the whole steps in which they wait: for clocks, between pieces, for connections."""
 _SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
 
@@ -75,10 +77,6 @@ class Step:
     """The rules that the step may test."""
     operation: str = ""
     """The only operation that the step tests; empty if it tests several."""
-
-
-PAUSES = 10.0
-"""Seconds of the whole steps in which they wait: for clocks, between pieces, for connections."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +213,7 @@ def _refusals(context: CheckContext) -> Iterator[Step]:
     )
 
 
-def _derived(context: CheckContext, checks: Iterable[DerivedCheck]) -> Iterator[Step]:
+def _derived(context: CheckContext, checks: Iterable[Check]) -> Iterator[Step]:
     for words, check, rules in checks:
         yield Step(BEHAVIOUR, words, partial(check, context), rules)
 

@@ -18,6 +18,7 @@ from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, SHAPES, Findings, StopRun, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import (
+    SUCCESS,
     CallFacts,
     Exchange,
     GoneError,
@@ -47,7 +48,6 @@ _LONGEST_TIDYING = 30.0
 """Maximum duration of closing conversations at the end, in seconds."""
 _TIDYING_SHARE = 0.15
 """Maximum share of the time of a run by which closing may extend it."""
-_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Run:
         self._unanswered = 0
         self._watching = True
         self._examples = options.examples or options.profile.examples
-        self._outcome = Outcome(self.findings, notes=self._context.notes, spending=spending)
+        self._outcome = Outcome(self.findings, spending=spending)
         self._answers: dict[bool, list[float]] = {False: [], True: []}
         """The durations of accepted requests, by whether the assistant answered them."""
 
@@ -383,7 +383,7 @@ class Run:
 
     def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
         self._context.remember(exchange, facts.token)
-        if exchange.status in _SUCCESS and exchange.is_of_method:
+        if exchange.status in SUCCESS and exchange.is_of_method:
             answered = operations()[exchange.operation].stream is not None
             self._answers[answered].append(exchange.seconds)
 

@@ -12,7 +12,7 @@ import signal
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +27,7 @@ from click.testing import CliRunner, Result
 
 from siteassist_contract import cli, run
 from siteassist_contract.checks.behaviour import visitor
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.findings import Findings
 from siteassist_contract.http import preflight, recorder
 from siteassist_contract.http.preflight import Target
@@ -457,3 +457,12 @@ def make_context() -> MakeContext:
 
 def _no_sleep(_: float) -> None:
     raise AssertionError("a wait was not expected")
+
+
+def require_kept(context: CheckContext, checks: Iterable[Check]) -> None:
+    """Run checks, of which none may find a violation, or test rules that it does not name."""
+    for _, check, rules in checks:
+        before = context.findings.tested.copy()
+        check(context)
+        assert {rule for rule, _ in context.findings.tested - before} <= rules
+    assert {} == {key: found.actual for key, found in context.findings.violations.items()}

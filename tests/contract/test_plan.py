@@ -144,8 +144,9 @@ def near(expected: int, actual: int) -> bool:
 
 
 def test_size_of_the_first_pass_is_known(traces: dict[str, Traced]) -> None:
-    """`FIRST_PASS`, on which the advice rests, is near the number of requests."""
+    """`FIRST_PASS` and `FIRST_ANSWERS`, on which the advice rests, are near the numbers."""
     assert near(plan.FIRST_PASS, sum(traces["key"].first)), traces["key"].first
+    assert near(plan.FIRST_ANSWERS, traces["key"].first[1]), traces["key"].first
 
 
 @pytest.mark.parametrize("kind", ["key", "large"])

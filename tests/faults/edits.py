@@ -21,6 +21,9 @@ __all__ = [
     "deep",
     "drop",
     "edit",
+    "error_body",
+    "errors",
+    "in_error",
     "put",
     "received",
     "rename",
@@ -105,6 +108,30 @@ def received(
                     exchange.request_json = value
 
     return lambda server: server.before(operation, ask)
+
+
+def errors(names: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
+    """Return a fault in the errors of operations, or only in those with ``statuses``."""
+
+    def hook(exchange: Exchange) -> None:
+        if exchange.status >= 400 and (not statuses or exchange.status in statuses):
+            how(exchange)
+
+    return lambda server: server.after(names, hook)
+
+
+def error_body(make: Callable[[dict[str, Any]], Any]) -> Callable[[Exchange], None]:
+    """Return a change that replaces the body of an error with ``make(error)``."""
+
+    def how(exchange: Exchange) -> None:
+        exchange.json = make(exchange.json["error"])
+
+    return how
+
+
+def in_error(**values: Any) -> Callable[[Exchange], None]:
+    """Return a change that replaces fields of an error."""
+    return error_body(lambda error: {"error": {**error, **values}})
 
 
 def deep(value: Any, make: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

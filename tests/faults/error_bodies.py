@@ -11,6 +11,7 @@ from siteassist_mock.content.assistant import Reply
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import EventStreamResponse
 from tests.faults import probes
+from tests.faults.edits import error_body, errors, in_error
 from tests.faults.exchange import Exchange
 from tests.faults.faulty import Build, Server, operations
 from tests.faults.mutant import Faults, Probe
@@ -38,29 +39,6 @@ _NOT_FOUND = "openapi.yaml NotFound (F-status)"
 
 def _before(names: str, answer: Callable[[Exchange], ASGIApp | None]) -> Build:
     return lambda server: server.before(names, answer)
-
-
-def _errors(names: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
-    """Return a fault in the errors of operations with ``statuses``."""
-
-    def hook(exchange: Exchange) -> None:
-        if exchange.status in statuses:
-            how(exchange)
-
-    return lambda server: server.after(names, hook)
-
-
-def _body(make: Callable[[dict[str, Any]], Any]) -> Callable[[Exchange], None]:
-    """Return a change of the body of an error to ``make(error)``."""
-
-    def how(exchange: Exchange) -> None:
-        exchange.json = make(exchange.json["error"])
-
-    return how
-
-
-def _in_error(**values: Any) -> Callable[[Exchange], None]:
-    return _body(lambda error: {"error": {**error, **values}})
 
 
 # Which error comes first.
@@ -319,9 +297,9 @@ for _name, _description, _evidence, _build, _probe in (
         "details-as-id",
         "The details of an unknown conversation are its id alone.",
         "ErrorDetails.type",
-        _errors(
+        errors(
             "getConversation",
-            _body(lambda error: {"error": {**error, "details": UNKNOWN_ID}}),
+            error_body(lambda error: {"error": {**error, "details": UNKNOWN_ID}}),
             404,
         ),
         probes.unknown("getConversation"),
@@ -330,9 +308,9 @@ for _name, _description, _evidence, _build, _probe in (
         "details-as-list-of-issues",
         "The details of an invalid list of conversations are a list of issues.",
         "ErrorDetails.type",
-        _errors(
+        errors(
             "getConversations",
-            _in_error(details=[{"path": ["limit"], "code": "too_small"}]),
+            in_error(details=[{"path": ["limit"], "code": "too_small"}]),
             400,
             422,
         ),
@@ -342,51 +320,53 @@ for _name, _description, _evidence, _build, _probe in (
         "details-as-json-in-a-text",
         "The details of an unknown message are JSON within a text.",
         "ErrorDetails.type",
-        _errors("sendMessageFeedback", _in_error(details='{"messageId":"…"}'), 404),
+        errors("sendMessageFeedback", in_error(details='{"messageId":"…"}'), 404),
         probes.unknown("sendMessageFeedback", body={"feedback": "like"}),
     ),
     (
         "code-null",
         "The code of an unknown conversation is null.",
         "ErrorBody.properties.code.type",
-        _errors("getMessages", _in_error(code=None), 404),
+        errors("getMessages", in_error(code=None), 404),
         probes.unknown("getMessages"),
     ),
     (
         "code-in-an-object",
         "The code of a refused completion is an object.",
         "ErrorBody.properties.code.type",
-        _errors("createChatCompletion", _in_error(code={"id": "INVALID"}), 400, 422),
+        errors("createChatCompletion", in_error(code={"id": "INVALID"}), 400, 422),
         lambda api: api.visitor().invalid("createChatCompletion", body={}),
     ),
     (
         "message-empty",
         "The message of an unknown conversation is empty.",
         _LOST,
-        _errors("closeConversation", _in_error(message=""), 404),
+        errors("closeConversation", in_error(message=""), 404),
         _described("closeConversation", body={}),
     ),
     (
         "message-of-an-object",
         "The message of an unknown message is [object Object].",
         _LOST,
-        _errors("sendMessageFeedback", _in_error(message="[object Object]"), 404),
+        errors("sendMessageFeedback", in_error(message="[object Object]"), 404),
         _described("sendMessageFeedback", body={"feedback": None}),
     ),
     (
         "error-in-a-list",
         "The error of an invalid message is in a list.",
         "Error.properties.error; ErrorBody.type",
-        _errors("sendMessage", _body(lambda error: {"error": [error]}), 400, 422),
+        errors("sendMessage", error_body(lambda error: {"error": [error]}), 400, 422),
         lambda api: _invalid_message(api),
     ),
     (
         "errors-beside-data",
         "sendMessage reports an unknown conversation in a list of errors, beside data.",
         "Error.required",
-        _errors(
+        errors(
             "sendMessage",
-            _body(lambda error: {"success": False, "data": None, "errors": [error["message"]]}),
+            error_body(
+                lambda error: {"success": False, "data": None, "errors": [error["message"]]}
+            ),
             404,
         ),
         probes.unknown("sendMessage", body={"content": "Hi"}),
@@ -412,7 +392,7 @@ def _confirming(server: Server, operation: str, result: Callable[[Exchange], Any
         if value is not None:
             exchange.status, exchange.json = 200, value
 
-    _errors(operation, hook, 404)(server)
+    errors(operation, hook, 404)(server)
 
 
 @_fault(
@@ -526,4 +506,4 @@ def _no_qnas(server: Server) -> None:
         page = {"object": "list", "total": 0, "limit": 10, "offset": 0, "data": []}
         exchange.status, exchange.json = 200, page
 
-    _errors("getQnas", hook, 404)(server)
+    errors("getQnas", hook, 404)(server)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from starlette.responses import JSONResponse
 
 from tests.faults import probes
+from tests.faults.edits import error_body, errors, in_error
 from tests.faults.exchange import Exchange
-from tests.faults.faulty import Build, Server, operations
+from tests.faults.faulty import Server, operations
 from tests.faults.mutant import Faults
 from tests.faults.probing import Api
 from tests.values import API_KEY, UNKNOWN_ID
@@ -22,29 +22,6 @@ _add = FAULTS.add
 _fault = FAULTS.fault
 
 _EVERY = " ".join(operations())
-
-
-def _errors(operations: str, how: Callable[[Exchange], None], *statuses: int) -> Build:
-    """Return a fault in the errors of ``operations``, or only in those with ``statuses``."""
-
-    def hook(exchange: Exchange) -> None:
-        if exchange.status >= 400 and (not statuses or exchange.status in statuses):
-            how(exchange)
-
-    return lambda server: server.after(operations, hook)
-
-
-def _body(make: Callable[[dict[str, Any]], Any]) -> Callable[[Exchange], None]:
-    """Return a change that replaces the body of an error with ``make(error)``."""
-
-    def how(exchange: Exchange) -> None:
-        exchange.json = make(exchange.json["error"])
-
-    return how
-
-
-def _in_error(**values: Any) -> Callable[[Exchange], None]:
-    return _body(lambda error: {"error": {**error, **values}})
 
 
 def _raw(body: str, media_type: str) -> Callable[[Exchange], None]:
@@ -89,30 +66,30 @@ for _name, _description, _evidence, _build, _probe in (
         "error-in-plain-text",
         "getMe sends its 401 as plain text.",
         _BODY,
-        _errors("getMe", _raw("Unauthorized", "text/plain; charset=utf-8")),
+        errors("getMe", _raw("Unauthorized", "text/plain; charset=utf-8")),
         _unauthorized("getMe"),
     ),
     (
         "error-in-html",
         "getConversation sends an HTML page for an unknown conversation.",
         _BODY,
-        _errors("getConversation", _raw(_HTML, "text/html"), 404),
+        errors("getConversation", _raw(_HTML, "text/html"), 404),
         _unknown("getConversation"),
     ),
     (
         "html-named-json",
         "getQna sends HTML labelled as JSON for an unknown Q&A.",
         _BODY,
-        _errors("getQna", _raw(_HTML, "application/json"), 404),
+        errors("getQna", _raw(_HTML, "application/json"), 404),
         _unknown("getQna"),
     ),
     (
         "error-as-detail",
         "Errors of invalid messages have the body of a web framework, with detail.",
         "Error.required (F-errors)",
-        _errors(
+        errors(
             "sendMessage",
-            _body(lambda error: {"detail": [{"loc": ["body"], "msg": error["message"]}]}),
+            error_body(lambda error: {"detail": [{"loc": ["body"], "msg": error["message"]}]}),
             400,
             422,
         ),
@@ -122,98 +99,98 @@ for _name, _description, _evidence, _build, _probe in (
         "error-without-message",
         "Errors of closeConversation have a code but lack the message.",
         "ErrorBody.required",
-        _errors("closeConversation", _body(lambda error: {"error": {"code": error["code"]}})),
+        errors("closeConversation", error_body(lambda error: {"error": {"code": error["code"]}})),
         _unknown("closeConversation", body={}),
     ),
     (
         "error-not-nested",
         "Errors of getConversations have message and code at the top level.",
         "Error.required",
-        _errors("getConversations", _body(lambda error: error)),
+        errors("getConversations", error_body(lambda error: error)),
         _unauthorized("getConversations"),
     ),
     (
         "error-as-text",
         "The error of getMessages is a string.",
         "ErrorBody.type",
-        _errors("getMessages", _body(lambda error: {"error": error["message"]})),
+        errors("getMessages", error_body(lambda error: {"error": error["message"]})),
         _unknown("getMessages"),
     ),
     (
         "errors-as-array",
         "search returns an array of errors.",
         "Error.required",
-        _errors("search", _body(lambda error: {"errors": [error]})),
+        errors("search", error_body(lambda error: {"errors": [error]})),
         lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401,)),
     ),
     (
         "error-wrapped",
         "Errors of getQnas are wrapped in data.",
         "Error.required",
-        _errors("getQnas", _body(lambda error: {"data": {"error": error}})),
+        errors("getQnas", error_body(lambda error: {"data": {"error": error}})),
         lambda api: api.refused("getQnas", UNKNOWN_ID, by=(404,)),
     ),
     (
         "error-message-null",
         "The message of an error of sendMessageFeedback is null.",
         "ErrorBody.properties.message.type",
-        _errors("sendMessageFeedback", _in_error(message=None)),
+        errors("sendMessageFeedback", in_error(message=None)),
         _unknown("sendMessageFeedback", body={"feedback": "like"}),
     ),
     (
         "error-message-as-list",
         "The message of an invalid request to init is a list.",
         "ErrorBody.properties.message.type",
-        _errors("init", _in_error(message=["saVid must be a string"])),
+        errors("init", in_error(message=["saVid must be a string"])),
         lambda api: api.invalid("init", body={"apiKey": API_KEY, "saVid": 1}),
     ),
     (
         "error-code-as-number",
         "The code of an error of getProject is the status.",
         "ErrorBody.properties.code.type",
-        _errors("getProject", _in_error(code=401)),
+        errors("getProject", in_error(code=401)),
         lambda api: api.refused("getProject", apiKey="wrong", by=(401,)),
     ),
     (
         "error-details-as-text",
         "The details of an invalid search are a string.",
         "ErrorDetails.type",
-        _errors("search", _in_error(details="q is required"), 400, 422),
+        errors("search", in_error(details="q is required"), 400, 422),
         lambda api: api.invalid("search", apiKey=API_KEY),
     ),
     (
         "error-details-null",
         "Errors of startConversation have null in place of missing details.",
         "C-20",
-        _errors("startConversation", _in_error(details=None)),
+        errors("startConversation", in_error(details=None)),
         _unauthorized("startConversation"),
     ),
     (
         "error-details-as-array",
         "The details of an invalid message are an array.",
         "ErrorDetails.type",
-        _errors("sendMessage", _in_error(details=[{"field": "content"}]), 400, 422),
+        errors("sendMessage", in_error(details=[{"field": "content"}]), 400, 422),
         _invalid_message,
     ),
     (
         "error-empty",
         "getMe sends its 401 without a body.",
         _BODY,
-        _errors("getMe", _raw("", "application/json"), 401),
+        errors("getMe", _raw("", "application/json"), 401),
         _unauthorized("getMe"),
     ),
     (
         "error-empty-object",
         "createChatCompletion sends its 401 with an empty object.",
         "Error.required",
-        _errors("createChatCompletion", _body(lambda _: {}), 401),
+        errors("createChatCompletion", error_body(lambda _: {}), 401),
         _unauthorized("createChatCompletion", body=probes.CHAT),
     ),
     (
         "error-in-python",
         "Errors of getConversation are Python literals, with single quotes.",
         _BODY,
-        _errors(
+        errors(
             "getConversation",
             lambda exchange: _raw(str(exchange.json), "application/json")(exchange),
         ),
@@ -223,7 +200,7 @@ for _name, _description, _evidence, _build, _probe in (
         "error-as-problem-json",
         "Errors have the media type application/problem+json.",
         "openapi.yaml Unauthorized, NotFound and so on: application/json",
-        _errors(
+        errors(
             _EVERY,
             lambda exchange: exchange.headers.update({"content-type": "application/problem+json"}),
         ),
@@ -233,9 +210,9 @@ for _name, _description, _evidence, _build, _probe in (
         "error-of-another-vendor",
         "Errors of createChatCompletion have msg and param, like those of another service.",
         "ErrorBody.required",
-        _errors(
+        errors(
             "createChatCompletion",
-            _body(
+            error_body(
                 lambda error: {"error": {"msg": error["message"], "type": "invalid", "param": None}}
             ),
         ),
@@ -245,9 +222,9 @@ for _name, _description, _evidence, _build, _probe in (
         "error-with-stack-trace",
         "The error of an unknown conversation contains a stack trace.",
         "ErrorBody.properties.message.description: in words, for people",
-        _errors(
+        errors(
             "getConversation",
-            _in_error(
+            in_error(
                 message="Traceback (most recent call last):\n"
                 '  File "/srv/api/conversations.py", line 88, in get\nLookupError'
             ),
@@ -259,9 +236,9 @@ for _name, _description, _evidence, _build, _probe in (
         "error-with-sql",
         "The error of an unknown conversation contains the SQL query.",
         "ErrorBody.properties.message.description: in words, for people",
-        _errors(
+        errors(
             "getConversation",
-            _in_error(message='no row: SELECT * FROM "conversations" WHERE id = $1 LIMIT 1'),
+            in_error(message='no row: SELECT * FROM "conversations" WHERE id = $1 LIMIT 1'),
             404,
         ),
         _hidden("SELECT"),
@@ -270,21 +247,21 @@ for _name, _description, _evidence, _build, _probe in (
         "no-token-403",
         "getConversations returns 403 for a missing or wrong token.",
         "openapi.yaml Unauthorized (F-status)",
-        _errors("getConversations", _status(403), 401),
+        errors("getConversations", _status(403), 401),
         _unauthorized("getConversations"),
     ),
     (
         "no-token-400",
         "createChatCompletion returns 400 for a missing token.",
         "openapi.yaml Unauthorized (F-status)",
-        _errors("createChatCompletion", _status(400), 401),
+        errors("createChatCompletion", _status(400), 401),
         _unauthorized("createChatCompletion", body=probes.CHAT),
     ),
     (
         "no-token-500",
         "getMessages returns 500 for a missing or wrong token.",
         "openapi.yaml Unauthorized (F-status)",
-        _errors("getMessages", _status(500), 401),
+        errors("getMessages", _status(500), 401),
         lambda api: [
             client.refused("getMessages", UNKNOWN_ID, by=(401,))
             for client in (api, api.bearing("x.y.z"))
@@ -294,42 +271,42 @@ for _name, _description, _evidence, _build, _probe in (
         "unknown-conversation-500",
         "getConversation returns 500 for an unknown conversation.",
         "openapi.yaml NotFound (F-status)",
-        _errors("getConversation", _status(500), 404),
+        errors("getConversation", _status(500), 404),
         _unknown("getConversation"),
     ),
     (
         "unknown-conversation-410",
         "closeConversation returns 410 for an unknown conversation.",
         "openapi.yaml closeConversation responses (F-errors)",
-        _errors("closeConversation", _status(410), 404),
+        errors("closeConversation", _status(410), 404),
         _unknown("closeConversation", body={}),
     ),
     (
         "unknown-qna-500",
         "getQna returns 500 for an unknown Q&A.",
         "openapi.yaml NotFound (F-status)",
-        _errors("getQna", _status(500), 404),
+        errors("getQna", _status(500), 404),
         _unknown("getQna"),
     ),
     (
         "wrong-key-500",
         "search returns 500 for a wrong publishable key.",
         "C-18; openapi.yaml Unauthorized",
-        _errors("search", _status(500), 401),
+        errors("search", _status(500), 401),
         lambda api: api.refused("search", q="desk", apiKey="wrong", by=(401, 403)),
     ),
     (
         "not-found-as-200",
         "getConversation returns 200 with the body of an error.",
         "openapi.yaml getConversation 200",
-        _errors("getConversation", _status(200), 404),
+        errors("getConversation", _status(200), 404),
         _unknown("getConversation"),
     ),
     (
         "invalid-message-as-200",
         "sendMessage returns 200 with the body of an error for an invalid message.",
         "openapi.yaml sendMessage 200",
-        _errors("sendMessage", _status(200), 400, 422),
+        errors("sendMessage", _status(200), 400, 422),
         _invalid_message,
     ),
 ):
@@ -373,7 +350,7 @@ def _unknown_qna_null(server: Server) -> None:
         exchange.status = 200
         exchange.json = None
 
-    _errors("getQna", hook, 404)(server)
+    errors("getQna", hook, 404)(server)
 
 
 @_fault(
@@ -387,7 +364,7 @@ def _login_page(server: Server) -> None:
         exchange.status = 302
         exchange.headers["location"] = "/login"
 
-    _errors("startConversation", hook, 401)(server)
+    errors("startConversation", hook, 401)(server)
 
 
 @_fault(
@@ -399,9 +376,9 @@ def _login_page(server: Server) -> None:
 def _error_tells_token(server: Server) -> None:
     def hook(exchange: Exchange) -> None:
         header = exchange.request_headers.get("authorization", "")
-        _in_error(message=f"Invalid header: {header}")(exchange)
+        in_error(message=f"Invalid header: {header}")(exchange)
 
-    _errors("getMe getConversations", hook, 401)(server)
+    errors("getMe getConversations", hook, 401)(server)
 
 
 def _wrong_token_not_told(api: Api) -> None:
@@ -431,14 +408,14 @@ def _long_message_413(server: Server) -> None:
             exchange.status = 413
             _raw("<h1>413 Request Entity Too Large</h1>", "text/html")(exchange)
 
-    _errors("sendMessage", hook, 400, 422)(server)
+    errors("sendMessage", hook, 400, 422)(server)
 
 
 _add(
     "project-422",
     "getProject returns 422, which its page does not list, for a missing key.",
     "C-21; O-8",
-    _errors("getProject", _status(422), 400),
+    errors("getProject", _status(422), 400),
     lambda api: api.invalid("getProject"),
     rare=True,
 )
@@ -463,7 +440,7 @@ def _foreign_empty(server: Server) -> None:
             exchange.body = b""
 
     server.after("startConversation", note)
-    _errors("getMessages", hook, 404)(server)
+    errors("getMessages", hook, 404)(server)
 
 
 def _foreign(api: Api) -> None:
@@ -480,10 +457,10 @@ _add(
     "long-search-error-as-text",
     "The error of a search query that is too long is a string.",
     "ErrorBody.type",
-    _errors(
+    errors(
         "search",
         lambda exchange: (
-            _body(lambda error: {"error": error["message"]})(exchange)
+            error_body(lambda error: {"error": error["message"]})(exchange)
             if len(exchange.query.get("q", "")) > 500
             else None
         ),
@@ -503,7 +480,7 @@ _add(
     rare=True,
 )
 def _closed_html(server: Server) -> None:
-    _errors("sendMessage", _raw("<h1>Conflict</h1>", "text/html"), 409)(server)
+    errors("sendMessage", _raw("<h1>Conflict</h1>", "text/html"), 409)(server)
 
 
 def _message_to_closed(api: Api) -> None:

@@ -13,15 +13,15 @@ import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import extra_properties
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
-from siteassist_contract.checks.owner import SUCCESS, Owner, Pairs
+from siteassist_contract.checks.owner import Owner, Pairs
 from siteassist_contract.description import (
     API_KEY,
     CLOSING,
@@ -32,14 +32,13 @@ from siteassist_contract.description import (
     properties,
     takes_key,
 )
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_contract.report.reproduction import VISITORS, filled
 from siteassist_contract.rules import EVERY_ANSWER, RULES
 
 UNAUTHORIZED = 401
-_CLIENT_ERRORS = range(400, 500)
 _REFUSED = (*tolerance.REFUSALS, *tolerance.HIDDEN)
 _WIDE = str.maketrans("0123456789", "０１２３４５６７８９")  # noqa: RUF001  # full-width digits
 _NO_ALGORITHM = {
@@ -102,7 +101,7 @@ def check_devices(context: CheckContext) -> None:
         groups.setdefault(found.lower(), words)
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     (
         "objects and credentials of others",
         check_access,
@@ -528,7 +527,7 @@ class _Credentials:
         self._owner.reset()
         exchange = self._owner.send(request, query=query)
         self._owner.judge(
-            exchange.status in _CLIENT_ERRORS,
+            exchange.status in CLIENT_ERRORS,
             "key-checked",
             exchange,
             f"a refusal of a key {words}",

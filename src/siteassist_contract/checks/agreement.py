@@ -17,18 +17,17 @@ from typing import Any
 from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import MOST, Visitor
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import answer_properties, operations
 from siteassist_contract.findings import compared_with
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request, value_of
 from siteassist_contract.rules import EVERY_ANSWER, GENTLE, LISTS, RULES
 from siteassist_spec import Operation
 
 AGREEMENT, STICKS = "agreement", "nothing-sticks"
-_SUCCESS = range(200, 300)
 _PAUSE = 0.3
 """Time, in seconds, after which an answer is compared again before it makes a violation."""
 _TRIES = 3
@@ -76,7 +75,7 @@ def check_sticking(context: CheckContext) -> None:
         sticking.stream_flag()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     ("every place that shows a conversation", check_places, LISTS),
     (
         "every place that shows an entry",
@@ -268,13 +267,13 @@ class _Sticking:
         visitor.close(bare, {} if whole else None)
         for request in _Places(self._context, visitor).requests(bare):
             exchange = self._send(request)
-            if exchange.status in _SUCCESS:
+            if exchange.status in SUCCESS:
                 self._judge_marks(exchange, bare.id)
 
     def _judge_marks(self, exchange: Exchange, conversation: str) -> None:
         """Judge what an answer shows of a conversation and of its messages."""
         sent = [e for e in self._history if conversation in e.target.lower()]
-        accepted = [e for e in sent if e.method != "GET" and e.status in _SUCCESS]
+        accepted = [e for e in sent if e.method != "GET" and e.status in SUCCESS]
         contents = [e for e in accepted if e.body]
         own = set(_marks(" ".join(e.body.decode("utf-8", "replace") for e in contents)))
         wrong: dict[str, list[str]] = {"message": [], "conversation": []}
@@ -361,9 +360,7 @@ class _Sticking:
                 )
 
     def _send(self, request: RequestParts) -> Exchange:
-        session = (
-            self._visitor.session if request.described.needs_token else self._context.anonymous
-        )
+        session = self._context.session(request, self._visitor)
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
         return exchange
@@ -430,7 +427,7 @@ def _without_order(items: Sequence[Any]) -> Any:
 
 
 def _succeeded(*exchanges: Exchange) -> bool:
-    return all(exchange.status in _SUCCESS for exchange in exchanges)
+    return all(exchange.status in SUCCESS for exchange in exchanges)
 
 
 def _mark() -> str:

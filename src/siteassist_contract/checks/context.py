@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from siteassist_contract.checks.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.description import (
@@ -17,6 +19,7 @@ from siteassist_contract.findings import Findings, faults_of
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, Recorder
 from siteassist_contract.http.session import Session
+from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_contract.profiles import Profile, Size
 from siteassist_contract.report.reproduction import VISITORS
 from siteassist_contract.rules import KEY, TWO_VISITORS
@@ -37,8 +40,6 @@ class CheckContext:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
-    notes: list[str] = field(default_factory=list)
-    """Remarks for the report, about behaviour that is not judged."""
     size: Size = field(init=False)
     """The size of the journeys; by default the profile's."""
     _token: str | None = field(default=None, repr=False)
@@ -54,6 +55,10 @@ class CheckContext:
     def anonymous(self) -> Session:
         """A session without a credential."""
         return Session(self.target.base_url, self.recorder, "", None)
+
+    def session(self, request: RequestParts, visitor: Visitor) -> Session:
+        """Return the session for a request of a visitor: without a credential if none is needed."""
+        return visitor.session if request.described.needs_token else self.anonymous
 
     @property
     def has_key(self) -> bool:
@@ -127,11 +132,6 @@ class CheckContext:
             for conversation in [c for c in self.started if c in exchange.target.lower()]:
                 del self.started[conversation]
 
-    def note(self, remark: str) -> None:
-        """Add a remark to the report, once."""
-        if remark not in self.notes:
-            self.notes.append(remark)
-
     def without_key(self, *pairs: tuple[str, str]) -> None:
         """Record that pairs of rule and operation could not be tested without a key."""
         for rule, operation in pairs:
@@ -148,6 +148,10 @@ class CheckContext:
             session = Session(self.target.base_url, self.recorder, FIRST, token)
             session.call(CLOSING, path={"conversationId": conversation})
             self.started.pop(conversation, None)
+
+
+Check: TypeAlias = tuple[str, Callable[[CheckContext], None], frozenset[str]]
+"""The words of a check, the function that runs it, and the rules that it may test."""
 
 
 def _read_visitor(session: Session) -> str:

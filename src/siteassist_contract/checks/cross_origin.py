@@ -6,21 +6,19 @@ headers of CORS allow it (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from siteassist_contract.checks.bounds import probes
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import ends_object, operations, takes_key
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request, value_of, with_key
 from siteassist_contract.rules import BROWSERS, LISTED_WEBSITES, OBJECT, RULES, WEBSITE
 from siteassist_spec import Operation
 
 PREFLIGHT, READABLE, WEBSITES = "preflight", "cross-origin", "website-checked"
-SUCCESS = range(200, 300)
-REFUSED = range(400, 500)
 _SAFELISTED = frozenset({"GET", "HEAD", "POST"})
 """The methods that a browser sends even if the preflight names no methods."""
 _MADE_UP = "Bearer made-up-token-that-nobody-gave"
@@ -34,7 +32,7 @@ def check_cross_origin(context: CheckContext) -> None:
         checks.check(operation)
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     ("every operation from another website", check_cross_origin, BROWSERS),
 )
 
@@ -105,14 +103,14 @@ class _Checks:
             self._own = self._other if found else None
             for name in requests:
                 self._findings.prevent(WEBSITES, name, LISTED_WEBSITES)
-        elif any(exchange.status in REFUSED for exchange in found.values()):
+        elif any(exchange.status in CLIENT_ERRORS for exchange in found.values()):
             # The key lists websites, so each operation must know them.
             for name, exchange in found.items():
                 self._refused(name, exchange, self._other)
 
     def _refused(self, operation: str, exchange: Exchange, origin: str) -> None:
         self._judge(
-            exchange.status in REFUSED,
+            exchange.status in CLIENT_ERRORS,
             WEBSITES,
             exchange,
             f"a refusal (401 or 403) of the website {origin}, which the key does not list",
@@ -235,8 +233,7 @@ class _Checks:
         body: bytes | None = None,
     ) -> Exchange:
         if session is None:
-            needs_token = request.described.needs_token
-            session = self._visitor.session if needs_token else self._context.anonymous
+            session = self._context.session(request, self._visitor)
         headers = _page(origin) if origin is not None else {}
         if credential is not None:
             headers["Authorization"] = credential

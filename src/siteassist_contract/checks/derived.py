@@ -7,22 +7,20 @@ The journeys test the further promises of the documents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
-from siteassist_contract.checks.context import SECOND, CheckContext
+from siteassist_contract.checks.context import SECOND, Check, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import ends_object, operations
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.rules import EVERY_ANSWER, RULES, STREAMS
 from siteassist_spec import Operation
-
-SUCCESS = range(200, 300)
 
 
 def check_operations(context: CheckContext) -> None:
@@ -46,9 +44,7 @@ def check_isolation(context: CheckContext) -> None:
         checks.own_list(operations()[name], stranger)
 
 
-DerivedCheck: TypeAlias = tuple[str, Callable[[CheckContext], None], frozenset[str]]
-"""The words, the function and the rules of a check that is derived from the description."""
-DERIVED: tuple[DerivedCheck, ...] = (
+DERIVED: tuple[Check, ...] = (
     (
         "every operation",
         check_operations,
@@ -227,8 +223,7 @@ class _Checks:
 
     def _send(self, request: RequestParts, session: Session | None = None) -> Exchange:
         if session is None:
-            needs_token = request.described.needs_token
-            session = self._visitor.session if needs_token else self._context.anonymous
+            session = self._context.session(request, self._visitor)
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
         return exchange

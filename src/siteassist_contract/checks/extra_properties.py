@@ -15,7 +15,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.objects import object_schema, sources
-from siteassist_contract.checks.owner import SUCCESS, Owner
+from siteassist_contract.checks.owner import Owner
 from siteassist_contract.description import (
     DEVICE,
     credential_name,
@@ -25,7 +25,7 @@ from siteassist_contract.description import (
     properties,
 )
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.rules import GENTLE, RULES

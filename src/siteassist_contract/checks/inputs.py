@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.near_misses import (
     NearMiss,
     Pairs,
     near_misses,
 )
-from siteassist_contract.checks.owner import SUCCESS, Owner
+from siteassist_contract.checks.owner import Owner
 from siteassist_contract.description import (
     answer_properties,
     ends_object,
     operations,
     validator,
 )
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, value_of
 from siteassist_contract.rules import EVERY_ANSWER
 from siteassist_spec import JSON, Operation
@@ -48,7 +48,7 @@ def check_addresses(context: CheckContext) -> None:
     _Addresses(Owner(context, sends_messages=False)).check()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     (
         "values that nearly have their type, and bodies that are nearly JSON",
         check_content,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import stream_grammar
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.variations import (
     FRAMING,
@@ -35,12 +35,11 @@ from siteassist_contract.findings import refused_reason
 from siteassist_contract.http.framing import Framing
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.network import LARGEST_ANSWER, proxy_for
-from siteassist_contract.http.recorder import Exchange, UnansweredError
+from siteassist_contract.http.recorder import SUCCESS, Exchange, UnansweredError
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.rules import DIRECT, FRAMES, GENTLE, OBJECT, RULES
 from siteassist_spec import EVENT_STREAM, Operation
 
-SUCCESS = range(200, 300)
 _TEXT = "Größe 日本 👋 {}"
 """A text whose characters have one to four bytes."""
 _UNCOMPRESSED = ("", "identity")
@@ -66,7 +65,7 @@ def check_negotiation(context: CheckContext) -> None:
     checks.head()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     ("every operation, as other clients send it", check_negotiation, FRAMES),
 )
 
@@ -126,7 +125,7 @@ class Checks:
             if exchange.status in SUCCESS or exchange.refused:
                 return
             words = f"answered with {exchange.status}"
-        self._context.note(f"HEAD {path}: {words}")
+        self._findings.note(f"HEAD {path}: {words}")
 
     def _prevent(self, rules: list[str], operation: str, reason: str) -> None:
         if self._context.has_key or operations()[operation].needs_token:
@@ -216,8 +215,7 @@ class Checks:
                     yield view
 
     def _send(self, request: RequestParts, variation: Variation | None = None) -> Exchange:
-        needs_token = request.described.needs_token
-        session = self._visitor.session if needs_token else self._context.anonymous
+        session = self._context.session(request, self._visitor)
         if variation is None:
             exchange = session.send(request)
         else:

@@ -20,7 +20,7 @@ from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.behaviour.model import answer_text, text_of, went_back
 from siteassist_contract.checks.behaviour.visitor import MOST, is_uuid
-from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
+from siteassist_contract.checks.context import FIRST, SECOND, Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.stream_grammar import read as read_stream
 from siteassist_contract.description import (
@@ -34,20 +34,19 @@ from siteassist_contract.description import (
     session_token,
     takes_feedback,
 )
-from siteassist_contract.findings import faults_of
+from siteassist_contract.findings import faults_of, refused_reason
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.parallel import Parallel
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.report.reproduction import VISITORS
-from siteassist_contract.rules import EVERY_ANSWER, GENTLE, RULES, TWO_VISITORS
+from siteassist_contract.rules import EVERY_ANSWER, GENTLE, LIMIT, RULES, TWO_VISITORS
 from siteassist_spec import EVENT_STREAM, Operation
 
 RULE = "overlap"
 CONFLICT = 409
 """The status of one of two requests that a server does not carry out at the same time: O-23."""
-_SUCCESS = range(200, 300)
 _CREATED, _QUEUED = 201, 202
 _ROUNDS, _WIDTH = 2, 4
 """The number of rounds of each pair, and of equal requests at once where they cost nothing."""
@@ -75,7 +74,7 @@ def check_overlap(context: CheckContext) -> None:
         rounds.visitors()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     (
         "requests at the same time",
         check_overlap,
@@ -159,7 +158,7 @@ class _Sent:
     @property
     def accepted(self) -> bool:
         """Whether the request was carried out."""
-        return self.exchange.status in _SUCCESS
+        return self.exchange.status in SUCCESS
 
 
 class _Rounds:
@@ -221,7 +220,7 @@ class _Rounds:
         )
         again = self._context.session_of(device)
         ids = [_visitor_id(each) for each in (*(s.exchange for s in done), again)]
-        if again.status in _SUCCESS and None not in ids:
+        if again.status in SUCCESS and None not in ids:
             self._judge(
                 len(set(ids)) == 1 and again.status != _CREATED,
                 name,
@@ -258,7 +257,7 @@ class _Rounds:
             return
         # Each device gets the same visitor when it comes again, alone.
         again = [self._context.session_of(device) for device in devices]
-        if all(each.status in _SUCCESS for each in again):
+        if all(each.status in SUCCESS for each in again):
             ids = [_visitor_id(each.exchange) for each in sent]
             self._judge(
                 ids[0] != ids[1] and ids == [_visitor_id(each) for each in again],
@@ -298,7 +297,9 @@ class _Rounds:
             self._pair = first, second
             ready = self._ready(pair)
             if ready is None:
-                self._findings.prevent(RULE, first, "no object for the requests could be created")
+                withheld = self._context.recorder.spending.withheld
+                reason = LIMIT if withheld else "no object for the requests could be created"
+                self._findings.prevent(RULE, first, reason)
                 return
             # A streamed answer is read while it is being written.
             self._round(ready, first, second, number, stream=costs and pair[1].method == "GET")
@@ -463,7 +464,7 @@ class _Rounds:
             query = page_query(lister, limit=MOST).items()
             page = RequestParts(lister, query={n: str(v) for n, v in query if v})
             exchange = self._send(page)
-            if exchange.status not in _SUCCESS or faults_of(exchange):
+            if exchange.status not in SUCCESS or faults_of(exchange):
                 return
             shown = [str(item["id"]).lower() for item in exchange.document[paging.items]]
             total = exchange.document.get(paging.total or "")
@@ -550,7 +551,7 @@ class _Rounds:
             return
         request = self._reading_of(known)
         exchange = None if request is None else self._send(request)
-        if exchange is None or exchange.status not in _SUCCESS or faults_of(exchange):
+        if exchange is None or exchange.status not in SUCCESS or faults_of(exchange):
             return
         shown = exchange.document
         accepted = [each for each in closing if each.accepted]
@@ -582,7 +583,7 @@ class _Rounds:
             if operation.owned and operation.paging is not None:
                 request = valid_request(operation, known.ids, self._key)
                 exchange = None if request is None else self._send(request)
-                if exchange is None or exchange.status not in _SUCCESS or faults_of(exchange):
+                if exchange is None or exchange.status not in SUCCESS or faults_of(exchange):
                     return None
                 return list(exchange.document[operation.paging.items])
         return None
@@ -640,7 +641,7 @@ class _Rounds:
         """Compare what two visitors read at the same time with what each reads alone."""
         alone = [self._send(request, session) for session, request in calls]
         sent = self._together(*calls)
-        if sent is None or any(each.status not in _SUCCESS for each in alone):
+        if sent is None or any(each.status not in SUCCESS for each in alone):
             return
         for each, before in zip(sent, alone, strict=True):
             own, shown = (
@@ -669,7 +670,7 @@ class _Rounds:
             if request is not None:
                 exchange = self._send(request, session)
                 self._judge(
-                    exchange.status in _SUCCESS,
+                    exchange.status in SUCCESS,
                     each.request.operation,
                     "an object that its own visitor can read",
                     str(exchange.status),
@@ -690,7 +691,7 @@ class _Rounds:
             path = {"conversationId": each.request.path["conversationId"]}
             exchange = session.call("getMessages", path=path)
             self._findings.see(exchange, self._history)
-            if exchange.status not in _SUCCESS or faults_of(exchange):
+            if exchange.status not in SUCCESS or faults_of(exchange):
                 continue
             texts = [text_of(m.get("parts")) for m in exchange.document["data"]]
             answer = _answer(each.exchange)
@@ -713,9 +714,12 @@ class _Rounds:
         unusable = any(faults_of(exchange) for exchange in exchanges)
         if unusable or any(exchange.refused or exchange.repeats for exchange in exchanges):
             self._counts = False
+            reason = next(
+                (refused_reason(exchange) for exchange in exchanges if exchange.withheld),
+                "a request at the same time was refused, lost or answered wrongly",
+            )
             for name in dict.fromkeys(self._pair):
                 if not self._findings.tested[RULE, name]:
-                    reason = "a request at the same time was refused, lost or answered wrongly"
                     self._findings.prevent(RULE, name, reason)
             return None
         return [
@@ -730,7 +734,7 @@ class _Rounds:
         exchange = session.send(request)
         self._findings.see(exchange, self._history)
         if _creates(request.described) and session is self._session:
-            self._count += exchange.status in _SUCCESS
+            self._count += exchange.status in SUCCESS
         # Such a request may have been carried out, or carried out twice.
         self._counts &= not exchange.repeats and exchange.status < 500
         return exchange

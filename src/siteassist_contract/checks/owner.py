@@ -15,7 +15,6 @@ from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.report.reproduction import KEY_PLACE, filled
 from siteassist_spec import Operation
 
-SUCCESS = range(200, 300)
 Pairs = Sequence[tuple[str, str]]
 
 

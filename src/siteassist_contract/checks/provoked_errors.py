@@ -5,10 +5,8 @@ What the body of an error must be is judged of every answer, in `siteassist_cont
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from siteassist_contract import tolerance
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.owner import Owner
 from siteassist_contract.description import operations
 from siteassist_contract.http.valid_requests import RequestParts, value_of
@@ -29,7 +27,7 @@ def check_errors(context: CheckContext) -> None:
         checks.combined()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     (
         "errors in unusual situations",
         check_errors,

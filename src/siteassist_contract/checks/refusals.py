@@ -139,9 +139,7 @@ class Refusals:
             request.path = dict(valid.path)
 
     def _make(self, request: RequestParts) -> Exchange:
-        session = (
-            self._visitor.session if request.described.needs_token else self._context.anonymous
-        )
+        session = self._context.session(request, self._visitor)
         exchange = session.send(request)
         self._findings.see(exchange, self._context.recorder.history)
         return exchange
@@ -261,9 +259,7 @@ class Refusals:
         """
         self._renew_object(request)
         self._context.recorder.history[:] = self._origin
-        session = (
-            self._visitor.session if request.described.needs_token else self._context.anonymous
-        )
+        session = self._context.session(request, self._visitor)
         headers = {}
         if credential is not None:
             token = session.token or ""

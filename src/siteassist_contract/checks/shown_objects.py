@@ -17,13 +17,12 @@ from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.model import moment
 from siteassist_contract.description import forms, is_time, operations, resolve
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_spec import JSON, Json, Operation
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST = 2000
 """Maximum number of remembered objects."""
-_SUCCESS = range(200, 300)
 _FRACTION = re.compile(r"\.(\d+)")
 Key = tuple[str, str]
 """The kind of an object and its id in lower case."""
@@ -150,7 +149,7 @@ class ShownObjects:
 
 def objects(exchange: Exchange) -> Iterator[Shown]:
     """Yield the objects in a successful answer as JSON."""
-    if exchange.status not in _SUCCESS:
+    if exchange.status not in SUCCESS:
         return
     document = exchange.document
     for place in places(exchange.operation, exchange.status):

@@ -16,7 +16,7 @@ from typing import Any
 from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.bounds import Probe, probes
-from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
+from siteassist_contract.checks.context import FIRST, SECOND, Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.refusals import (
     BAD_TOKENS,
@@ -37,7 +37,7 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.findings import compared_with
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.http.session import Session
 from siteassist_contract.http.valid_requests import RequestParts, valid_request, with_key
 from siteassist_contract.report.reproduction import KEY_PLACE
@@ -47,8 +47,6 @@ from siteassist_spec import Operation
 RULE = "no-side-effects"
 MOST = 100
 """Maximum length of a page."""
-_SUCCESS = range(200, 300)
-_REFUSED = range(400, 500)
 _MOST_PROBES = 3
 """Maximum number of invalid values of each field."""
 _ROUNDS = 2
@@ -78,7 +76,7 @@ def check_refusals(context: CheckContext) -> None:
     checks.judge_devices()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     (
         "what a refusal leaves behind",
         check_refusals,
@@ -121,8 +119,7 @@ class World:
     def send(self, request: RequestParts, session: Session | None = None) -> Exchange:
         """Send a request, by default as the visitor."""
         if session is None:
-            needs_token = request.described.needs_token
-            session = self.visitor.session if needs_token else self._context.anonymous
+            session = self._context.session(request, self.visitor)
         exchange = session.send(request)
         self._findings.see(exchange, self.history)
         return exchange
@@ -427,7 +424,7 @@ class _Checks:
 
     def _judge_device(self, refused: Exchange, exchange: Exchange, words: str) -> None:
         """Judge that a device is new after a refused request."""
-        if not _is_refused(refused) or exchange.status not in _SUCCESS or exchange.repeats:
+        if not _is_refused(refused) or exchange.status not in SUCCESS or exchange.repeats:
             return
         self._findings.judge(
             exchange.status == 201,
@@ -463,7 +460,7 @@ def _other_value(request: RequestParts) -> RequestParts | None:
 
 
 def _is_refused(exchange: Exchange) -> bool:
-    return exchange.status in _REFUSED and not exchange.refused and not exchange.repeats
+    return exchange.status in CLIENT_ERRORS and not exchange.refused and not exchange.repeats
 
 
 def _difference(
@@ -479,7 +476,7 @@ def _difference(
             continue
         if earlier.status != now.status:
             return words, str(earlier.status), str(now.status), now
-        if now.status not in _SUCCESS:
+        if now.status not in SUCCESS:
             continue  # Errors may have ids and times of their own.
         first, second = (shown_objects.described(each) for each in (earlier, now))
         if not strict:

@@ -17,7 +17,7 @@ from siteassist_contract.checks.text_fields import TextField, text_fields
 from siteassist_contract.checks.texts import Letter, Writer
 from siteassist_contract.description import operations, page_due, page_query, page_words
 from siteassist_contract.findings import faults_of
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_contract.profiles import Size
 from siteassist_contract.rules import EVERY_ANSWER, LISTS, TEXTS
@@ -25,7 +25,6 @@ from siteassist_spec import Operation
 
 Json = Mapping[str, Any]
 OK = 200
-SUCCESS = range(200, 300)
 _CLOSED_EVERY = 9
 """Every ninth conversation is closed, which makes more than a page of closed ones."""
 _PAGES = (20, 50, 100)

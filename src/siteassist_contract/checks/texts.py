@@ -41,13 +41,12 @@ from siteassist_contract.description import DEVICE, credential_of, ends_object, 
 from siteassist_contract.description import properties as body_properties
 from siteassist_contract.findings import faults_of
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.rules import GENTLE, TEXTS
 from siteassist_spec import EVENT_STREAM, Operation
 
 ACCEPTED, KEPT = "texts-accepted", "texts-kept"
-SUCCESS = range(200, 300)
 TOO_LARGE = 413
 _MOST_CULPRITS = 2
 """Maximum number of refused texts that are looked for in one request."""
@@ -181,9 +180,7 @@ class Writer:
         escaped: bool = True,
         refused_with: tuple[int, ...] = (),
     ) -> Exchange:
-        session = (
-            self._visitor.session if request.described.needs_token else self._context.anonymous
-        )
+        session = self._context.session(request, self._visitor)
         body = None
         if request.body is not None and not escaped:
             body = json.dumps(request.body, ensure_ascii=False).encode()

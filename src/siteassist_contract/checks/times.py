@@ -12,7 +12,7 @@ from itertools import pairwise
 from siteassist_contract import tolerance
 from siteassist_contract.checks import server_clock, shown_objects
 from siteassist_contract.checks.behaviour.model import advanced
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.shown_objects import Shown
 from siteassist_contract.description import (
@@ -24,12 +24,11 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.findings import compared_with
 from siteassist_contract.http.json_reader import shown_value
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
 from siteassist_contract.rules import CLOCK, EVERY_ANSWER, GENTLE, RULES
 
 OWN, CLOCK_RULE = "own-times", "server-clock"
-_SUCCESS = range(200, 300)
 _TICK = 0.004
 """Time, in seconds, after which a clock with milliseconds has advanced."""
 _PAUSE = 1.2
@@ -47,9 +46,7 @@ def check_times(context: CheckContext) -> None:
     _Times(context).follow()
 
 
-CHECKS: tuple[tuple[str, Callable[[CheckContext], None], frozenset[str]], ...] = (
-    ("times", check_times, EVERY_ANSWER | {OWN}),
-)
+CHECKS: tuple[Check, ...] = (("times", check_times, EVERY_ANSWER | {OWN}),)
 
 
 class _Times:
@@ -95,7 +92,7 @@ class _Times:
             if operation.method != "GET" and 201 in operation.responses and operation.needs_token:
                 request = RequestParts(operation.operation_id)
                 exchange = self._send(request)
-                if exchange.status not in _SUCCESS:
+                if exchange.status not in SUCCESS:
                     return None
                 for shown in shown_objects.objects(exchange):
                     self._is_now(shown, ("createdAt",), exchange)
@@ -111,7 +108,7 @@ class _Times:
             return None
         time.sleep(_TICK)
         exchange = self._send(request)
-        return (request, exchange) if exchange.status in _SUCCESS else None
+        return (request, exchange) if exchange.status in SUCCESS else None
 
     def _reading(self, ids: Mapping[str, str]) -> None:
         """Read a conversation in every way, and check that none of its times moves."""
@@ -157,7 +154,7 @@ class _Times:
                 written = self._send(request.changed(body={name: value}))
                 ids = {"conversationId": str(before.value.get("chatId"))}
                 after = self._messages(ids).get(before.key)
-                if written.status not in _SUCCESS or after is None:
+                if written.status not in SUCCESS or after is None:
                     return
                 old, new = before.value.get("feedbackAt"), after.value.get("feedbackAt")
                 self._judge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from siteassist_contract.http.recorder import CallFacts, Exchange, Recorder
@@ -31,13 +31,15 @@ class Lane:
         self._branch.until = self._parent.until
         return session.over(self._branch)
 
-    def collect(self, group: int) -> list[tuple[Exchange, CallFacts]]:
+    def collect(self, group: int) -> list[Exchange]:
         """Return what was recorded since the last call, as requests of a group."""
         found = [(replace(exchange, together=group), facts) for exchange, facts in self._recorded]
+        withheld = [exchange for exchange in self._branch.history if exchange.withheld]
         self._recorded.clear()
         self._branch.history.clear()
         self._parent.adopt(self._branch, found)
-        return found
+        self._parent.history += withheld
+        return [*(exchange for exchange, _ in found), *withheld]
 
     def close(self) -> None:
         """Close the connections, unless the parent uses them as well."""
@@ -88,9 +90,7 @@ class Parallel:
         for thread in threads:
             thread.join()
         group = next(_groups)
-        found: Sequence[list[tuple[Exchange, CallFacts]]] = [
-            lane.collect(group) for lane in self._lanes[: len(calls)]
-        ]
+        found = [lane.collect(group) for lane in self._lanes[: len(calls)]]
         if errors:
             raise errors[0]
-        return [recorded[-1][0] for recorded in found]
+        return [recorded[-1] for recorded in found]

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +30,8 @@ from siteassist_contract.http.patience import (
 from siteassist_contract.http.spending import WITHHELD, Spending
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
+SUCCESS, CLIENT_ERRORS = range(200, 300), range(400, 500)
+"""The statuses of accepted requests, and of refusals."""
 _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _CLOSED = ("Server disconnected", "peer closed connection")
 """The beginnings of the messages about a connection that was closed before the answer's end."""
@@ -226,11 +229,17 @@ class Recorder(httpx.BaseTransport):
         Raises `TimeUpError` at `until`, `UnansweredError` for a request without an answer, and
         `GoneError` for a server that accepts no connection.
         """
-        facts, waits = _facts(request), Waits()
-        if self._is_withheld(request, facts):
-            exchange = _recorded(request, httpx.Response(WITHHELD))
-            self.history.append(replace(exchange, withheld=True))
-            return httpx.Response(WITHHELD)
+        facts = _facts(request)
+        with self._allowed(request, facts) as allowed:
+            if allowed:
+                return self._patient(request, facts)
+        exchange = _recorded(request, httpx.Response(WITHHELD))
+        self.history.append(replace(exchange, withheld=True))
+        return httpx.Response(WITHHELD)
+
+    def _patient(self, request: httpx.Request, facts: CallFacts) -> httpx.Response:
+        """Send a request again while it is refused for passing reasons."""
+        waits = Waits()
         refusals: list[Exchange] = []
         while True:
             exchange = self._exchange(request)
@@ -256,7 +265,8 @@ class Recorder(httpx.BaseTransport):
     def branch(self, on_exchange: Callable[[Exchange, CallFacts], None]) -> Recorder:
         """Return a recorder for another thread, with connections and a history of its own.
 
-        It limits no rate. `adopt` adds what it has recorded to this one.
+        It limits no rate, and shares the limit of answers. `adopt` adds what it has recorded to
+        this one.
         """
         branch = Recorder(
             base_url=self._base_url,
@@ -265,6 +275,7 @@ class Recorder(httpx.BaseTransport):
             on_exchange=on_exchange,
             sleep=self._sleep,
             waits_for=self._patience.statuses,
+            spending=self.spending,
         )
         branch.until = self.until
         branch._owns_transport = self._transport is None
@@ -286,10 +297,11 @@ class Recorder(httpx.BaseTransport):
             if self._framed is not self._inner:
                 self._framed.close()
 
-    def _is_withheld(self, request: httpx.Request, facts: CallFacts) -> bool:
-        """Whether the assistant may answer a request although the limit is reached."""
-        authorized = request.headers.get("Authorization") == f"Bearer {facts.token}"
-        return authorized and self.spending.withholds(facts.operation, request.read())
+    def _allowed(self, request: httpx.Request, facts: CallFacts) -> AbstractContextManager[bool]:
+        """Return whether a request may be sent; without its token, it costs nothing."""
+        if request.headers.get("Authorization") != f"Bearer {facts.token}":
+            return nullcontext(True)
+        return self.spending.allowed(facts.operation, request.read())
 
     def _exchange(self, request: httpx.Request) -> Exchange:
         """Send a request until it is answered, or until it was lost `TRIES` times in a row."""

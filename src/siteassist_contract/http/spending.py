@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from siteassist_contract.description import operations, validator
@@ -41,6 +43,7 @@ class Spending:
     answers: Counter[str] = field(default_factory=Counter)
     withheld: int = 0
     """Number of requests that were not sent because of the limit."""
+    _reserved: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -48,14 +51,25 @@ class Spending:
         """The number of answers up to the limit, or None without a limit."""
         return None if self.limit is None else max(0, self.limit - self.answers.total())
 
-    def withholds(self, operation: str, body: bytes) -> bool:
-        """Whether a request must not be sent, which is counted."""
+    @contextmanager
+    def allowed(self, operation: str, body: bytes) -> Iterator[bool]:
+        """Yield whether a request may be sent, and reserve its answer meanwhile.
+
+        Requests at the same time can thus not exceed the limit together. One that must not be
+        sent is counted.
+        """
         if self.limit is None or not costs(operation) or not may_be_answered(operation, body):
-            return False
+            yield True
+            return
         with self._lock:
-            reached = self.answers.total() >= self.limit
-            self.withheld += reached
-        return reached
+            allowed = self.answers.total() + self._reserved < self.limit
+            self._reserved += allowed
+            self.withheld += not allowed
+        try:
+            yield allowed
+        finally:
+            with self._lock:
+                self._reserved -= allowed
 
     def count(self, operation: str, status: int, number: int = 1) -> None:
         """Count answers with a status; a server that fails may have asked its model before."""

@@ -347,7 +347,7 @@ def test_whole_check_keeps_its_promises() -> None:
             assert {} == shown
             for rule in ("negotiation", "framing"):
                 assert all(context.findings.tested[rule, n] for n in RULES[rule].operations)
-            assert ["HEAD /identity/me: answered with 405"] == context.notes
+            assert ["HEAD /identity/me: answered with 405"] == list(context.findings.notes)
 
 
 def test_proxy_prevents_the_checks(

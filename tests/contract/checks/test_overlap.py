@@ -262,20 +262,25 @@ def lost_feedback() -> Race:
     return race
 
 
-def mixed_visitors() -> Race:
-    """Answer the reading of one visitor with what another one reads at the same time."""
+def mixed_up(matches: Callable[[httpx.Request], bool]) -> Race:
+    """Answer one of two requests at the same time with the answer to the other."""
     meeting, latest = Meeting(), dict[str, httpx.Response]()
 
     def race(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
-        if is_(request, "GET", "/identity/me"):
-            latest.setdefault("me", answer)
-            if meeting.others("me"):
-                return latest["me"]
-            latest.pop("me", None)
+        if matches(request):
+            latest.setdefault("answer", answer)
+            if meeting.others("answer"):
+                return latest["answer"]
+            latest.pop("answer", None)
         return answer
 
     return race
+
+
+def mixed_visitors() -> Race:
+    """Answer the reading of one visitor with what another one reads at the same time."""
+    return mixed_up(lambda request: is_(request, "GET", "/identity/me"))
 
 
 def torn_reading() -> Race:
@@ -297,37 +302,16 @@ def torn_reading() -> Race:
 
 def mixed_answers() -> Race:
     """Send one of two answers at the same time to both visitors."""
-    meeting, latest = Meeting(), dict[str, httpx.Response]()
-
-    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
-        if not is_(request, "POST", "/messages"):
-            return forward(request)
-        body = json.loads(request.content)
-        answer = forward(request)
-        if body.get("stream"):
-            latest.setdefault("answer", answer)
-            if meeting.others("answers"):
-                return latest["answer"]
-            latest.pop("answer", None)
-        return answer
-
-    return race
+    return mixed_up(
+        lambda request: (
+            is_(request, "POST", "/messages") and bool(json.loads(request.content).get("stream"))
+        )
+    )
 
 
 def one_visitor_for_two_devices() -> Race:
     """Answer with the visitor of another device that comes at the same time."""
-    meeting, latest = Meeting(), dict[str, httpx.Response]()
-
-    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
-        answer = forward(request)
-        if is_(request, "POST", "/identity/init"):
-            latest.setdefault("init", answer)
-            if meeting.others("init"):
-                return latest["init"]
-            latest.pop("init", None)
-        return answer
-
-    return race
+    return mixed_up(lambda request: is_(request, "POST", "/identity/init"))
 
 
 def lost_rating() -> Race:

@@ -48,11 +48,24 @@ def test_only_requests_that_may_cost_are_withheld(
 ) -> None:
     """Invalid requests, and those that the assistant does not answer, are always sent."""
     spending = Spending(limit=1)
-    assert not spending.withholds(operation, body)
+    with spending.allowed(operation, body) as allowed:
+        assert allowed
     spending.count(SEND, 200)
-    assert withheld == spending.withholds(operation, body)
+    with spending.allowed(operation, body) as allowed:
+        assert withheld is not allowed
     assert withheld == spending.withheld
-    assert not Spending().withholds(operation, body)
+    with Spending().allowed(operation, body) as allowed:
+        assert allowed
+
+
+def test_requests_at_the_same_time_stay_within_the_limit() -> None:
+    """The answer of a request is reserved until it is counted."""
+    spending = Spending(limit=1)
+    with spending.allowed(SEND, VALID) as first, spending.allowed(SEND, VALID) as second:
+        assert (True, False) == (first, second)
+    with spending.allowed(SEND, VALID) as third:
+        assert third
+    assert (1, {}) == (spending.withheld, spending.answers)
 
 
 def test_answers_are_counted_by_operation() -> None:
@@ -78,7 +91,7 @@ def test_answers_are_counted_by_operation() -> None:
 
 
 @pytest.mark.usefixtures("without_shapes")
-@pytest.mark.parametrize("most", [0, 7])
+@pytest.mark.parametrize("most", [0, 7, 30])
 @pytest.mark.one_interpreter
 def test_run_stays_within_the_limit(
     most: int, make_mock: MakeMock, monkeypatch: pytest.MonkeyPatch

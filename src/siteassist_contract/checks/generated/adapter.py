@@ -108,9 +108,17 @@ class NetworkAdapter(HTTPAdapter):
         request.headers.update(self._way["headers"])
         _require_token(request)
         options |= {"verify": self._way["verify"], "proxies": self._way["proxies"]}
-        operation, waits = operation_of(request, self._way["base_path"]), Waits()
-        if spending.withholds(operation, _bytes(request.body)):
-            return self._withheld(request)
+        operation = operation_of(request, self._way["base_path"])
+        with spending.allowed(operation, _bytes(request.body)) as allowed:
+            if not allowed:
+                return self._withheld(request)
+            return self._patient(operation, request, *args, **options)
+
+    def _patient(
+        self, operation: str, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
+        """Send a request again while it is refused for passing reasons."""
+        waits = Waits()
         while True:
             response = self._answered(request, *args, **options)
             spending.count(operation, response.status_code)
