@@ -187,7 +187,8 @@ class Origin(click.ParamType[str]):
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Number of threads for generated requests. With more than one, runs are not reproducible.",
+    help="Number of tests that run side by side, to test a slow server as widely in less time. With"
+    " more than one, runs are not reproducible.",
 )
 @click.option("--stop-at-first", is_flag=True, help="Stop at the first violation.")
 @click.option(

@@ -6,7 +6,7 @@ further. Only then are the steps repeated in full, if they fit in the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -33,6 +33,7 @@ from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS
 from siteassist_contract.findings import STREAMS as STREAM_LAYER
 from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.spending import costs
 from siteassist_contract.profiles import FIRST, Profile, Size
 from siteassist_contract.rules import EVERY_ANSWER, MESSAGES, REFUSALS, RULES
 from siteassist_spec import Operation
@@ -51,7 +52,10 @@ KINDS = (
     *cross_origin.CHECKS,
 )
 """The checks of each kind of question, small at first and then in full."""
+LONG = (inputs.check_content, side_effects.check_refusals)
+"""The checks that take long on a slow assistant."""
 RANDOM = "random steps of two visitors"
+_IN_FULL = ", in full"
 FIRST_PASS = 734
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 FIRST_ANSWERS = 41
@@ -62,7 +66,7 @@ _MADE_UP_ANSWERS = 0.06
 """The share of them that the assistant answers."""
 PAUSES = 10.0
 """Seconds of the whole steps in which they wait: for clocks, between pieces, for connections."""
-_SMALLEST = Size(conversations=8, messages=4)
+SMALLEST = Size(conversations=8, messages=4)
 """The smallest size of whole journeys; a run without the time for them keeps the short ones."""
 
 
@@ -77,6 +81,11 @@ class Step:
     """The rules that the step may test."""
     operation: str = ""
     """The only operation that the step tests; empty if it tests several."""
+
+    @property
+    def short(self) -> str:
+        """The words of the same step in the first pass."""
+        return self.words.removesuffix(_IN_FULL).partition(": ")[0]
 
 
 @dataclass(frozen=True)
@@ -155,14 +164,35 @@ def affordable(profile: Profile, pace: Pace, seconds: float) -> Size | None:
     """Return the largest size whose steps take at most ``seconds``, or None."""
     size = profile.size
     while work(size).seconds(pace) > seconds:
-        if size == _SMALLEST:
+        if size == SMALLEST:
             return None
         size = replace(
             size,
-            conversations=max(size.conversations // 2, _SMALLEST.conversations),
-            messages=max(size.messages // 2, _SMALLEST.messages),
+            conversations=max(size.conversations // 2, SMALLEST.conversations),
+            messages=max(size.messages // 2, SMALLEST.messages),
         )
     return size
+
+
+def fitting(
+    steps: Sequence[Step], durations: Mapping[str, float], pace: Pace, seconds: float
+) -> list[Step]:
+    """Return as many steps of the smallest size as fit in ``seconds``, in their order.
+
+    ``durations`` has those of the first pass, by the words of the step.
+    """
+    growth = work(SMALLEST).seconds(pace) / Work(FIRST_PASS - FIRST_ANSWERS, FIRST_ANSWERS).seconds(
+        pace
+    )
+    unknown = sum(durations.values()) / max(1, len(durations))
+    estimates = {step.words: growth * durations.get(step.short, unknown) for step in steps}
+    found = set[str]()
+    for step in sorted(steps, key=lambda step: estimates[step.words]):
+        seconds -= estimates[step.words]
+        if seconds < 0:
+            break
+        found.add(step.words)
+    return [step for step in steps if step.words in found]
 
 
 def first(context: CheckContext) -> Iterator[Step]:
@@ -180,16 +210,19 @@ def first(context: CheckContext) -> Iterator[Step]:
     yield from _journeys(context)
 
 
-def further(context: CheckContext, size: Size) -> Iterator[Step]:
-    """Yield the steps that test more values, longer conversations and longer lists."""
+def further(context: CheckContext, size: Size, *, parts: bool = False) -> Iterator[Step]:
+    """Yield the steps that test more values, longer conversations and longer lists.
+
+    With ``parts``, long checks are several steps, which can run side by side.
+    """
     context.size = size
     for step in chain(
         _refusals(context),
         _streams(context),
-        _derived(context, KINDS),
+        _derived(context, KINDS) if not parts else _parts(context, KINDS),
         _journeys(context, repeated=True),
     ):
-        yield replace(step, words=f"{step.words}, in full")
+        yield replace(step, words=step.words + _IN_FULL)
 
 
 def _refusals(context: CheckContext) -> Iterator[Step]:
@@ -216,6 +249,27 @@ def _refusals(context: CheckContext) -> Iterator[Step]:
 def _derived(context: CheckContext, checks: Iterable[Check]) -> Iterator[Step]:
     for words, check, rules in checks:
         yield Step(BEHAVIOUR, words, partial(check, context), rules)
+
+
+def _parts(context: CheckContext, checks: Iterable[Check]) -> Iterator[Step]:
+    """Yield the checks, those of `LONG` in parts: each operation that the assistant answers."""
+    costly = [name for name in operations() if costs(name)]
+    others = frozenset(operations()) - {*costly}
+    parts = {**{name: frozenset({name}) for name in costly}, "other operations": others}
+
+    def run(check: Callable[[CheckContext], None], part: frozenset[str]) -> None:
+        context.part = part
+        try:
+            check(context)
+        finally:
+            context.part = None
+
+    for words, check, rules in checks:
+        if check not in LONG:
+            yield from _derived(context, [(words, check, rules)])
+            continue
+        for name, part in parts.items():
+            yield Step(BEHAVIOUR, f"{words}: {name}", partial(run, check, part), rules)
 
 
 def _streams(context: CheckContext) -> Iterator[Step]:

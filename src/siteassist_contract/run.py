@@ -6,7 +6,8 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hypothesis.database import ExampleDatabase
 
@@ -14,6 +15,7 @@ from siteassist_contract import interrupts, plan
 from siteassist_contract.checks.behaviour import random_steps
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.generated.layer import Shapes
+from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, SHAPES, Findings, StopRun, Violation
 from siteassist_contract.http.preflight import Target
@@ -33,6 +35,7 @@ from siteassist_contract.report.reproduction import Renderer
 from siteassist_contract.rules import GAPS, GENERATED, LIMIT
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
+from siteassist_contract.workers import Turn
 
 _MOST_UNANSWERED = 3
 _FURTHER_SHARE = 0.5
@@ -65,7 +68,7 @@ class Options:
     """The keys of violations that are accepted."""
     human_conversation: str | None = None
     workers: int = 1
-    """Number of threads for generated requests."""
+    """Number of threads that run steps, and generated requests."""
     max_messages: int | None = None
     """Maximum number of answers of the assistant, which may cost money; None for any number."""
     database: ExampleDatabase | None = None
@@ -165,20 +168,18 @@ class Run:
             on_exchange=self._on_exchange,
         )
         self._recorder.until = self._until
-        self._context = CheckContext(
-            target,
-            options.profile,
-            self._recorder,
-            self.findings,
-            devices,
-            human_conversation=options.human_conversation,
-        )
+        self._target = target
+        self._context = self._new_context(self._recorder, self.findings, devices)
         self._unanswered = 0
         self._watching = True
         self._examples = options.examples or options.profile.examples
         self._outcome = Outcome(self.findings, spending=spending)
-        self._answers: dict[bool, list[float]] = {False: [], True: []}
-        """The durations of accepted requests, by whether the assistant answered them."""
+        self._answers: list[float] = []
+        """The durations of the accepted requests that the assistant answered."""
+        self._durations: dict[str, float] = {}
+        """The duration of each step, by its words."""
+        self._turn = Turn()
+        self._workers = [self._new_worker() for _ in range(self._number_of_workers)]
 
     def run(self) -> Outcome:
         """Run all steps; stop at the first violation if `Options.stop_at_first` is set."""
@@ -202,7 +203,8 @@ class Run:
         except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
             outcome.error = InternalError.of(error)
         finally:
-            self._recorder.close()
+            for context in (self._context, *self._workers):
+                context.recorder.close()
         outcome.requests = self._recorder.requests
         outcome.notes += self.findings.notes
         if lost := self._recorder.lost:
@@ -222,8 +224,7 @@ class Run:
             self._outcome.planned.append(_label(_SHAPES_STEP))
         self._outcome.unfinished = dict.fromkeys(self._outcome.planned, "not begun")
         self._context.visitor()
-        for step in first:
-            self._step(step)
+        self._run_steps(first, plan.first)
         if not profile.gentle:
             self._further()
             self._repeat(made_up=made_up)
@@ -234,24 +235,91 @@ class Run:
     def _selects(self, step: Step) -> bool:
         return self._options.selection.needs(step.layer, step.rules, step.operation)
 
-    def _step(self, step: Step) -> None:
+    @property
+    def _number_of_workers(self) -> int:
+        """The number of workers for the steps; 0 to run one after another."""
+        options = self._options
+        if options.workers == 1 or options.profile.gentle:
+            return 0
+        if not self._context.has_key:
+            self._outcome.notes.append(
+                "The steps ran one after another: without a key they share one visitor."
+            )
+            return 0
+        return options.workers
+
+    def _new_context(
+        self, recorder: Recorder, findings: Findings, devices: dict[str, str]
+    ) -> CheckContext:
+        return CheckContext(
+            self._target,
+            self._options.profile,
+            recorder,
+            findings,
+            devices,
+            human_conversation=self._options.human_conversation,
+        )
+
+    def _new_worker(self) -> CheckContext:
+        """Return the context of a worker: visitors of its own, and everybody's findings."""
+        devices: dict[str, str] = {}
+        target = self._target
+        render = Renderer(target.base_url, target.api_key, devices, target.network)
+
+        def on_exchange(exchange: Exchange, facts: CallFacts) -> None:
+            context.remember(exchange, facts.token)
+            self._count_answer(exchange)
+
+        context = self._new_context(
+            self._recorder.branch(on_exchange, self._turn.check, self._turn.given_up),
+            replace(self.findings, render=render, shown=ShownObjects()),
+            devices,
+        )
+        return context
+
+    def _run_steps(
+        self, steps: list[Step], planned: Callable[[CheckContext], Iterable[Step]]
+    ) -> None:
+        """Run steps, of which ``planned`` returns those of a worker."""
+        if not self._workers:
+            for step in steps:
+                self._step(step)
+            return
+        waiting = iter([_label(step) for step in steps])
+
+        def work(context: CheckContext) -> None:
+            own = {_label(step): step for step in self._selected(planned(context))}
+            for label in waiting:
+                self._step(own[label], context)
+
+        try:
+            self._turn.run(work, self._workers)
+        finally:
+            for context in self._workers:
+                self._recorder.adopt(context.recorder, ())
+                self._context.started |= context.started
+
+    def _step(self, step: Step, context: CheckContext | None = None) -> None:
         """Run a planned step, and report it."""
-        self.findings.layer = step.layer
-        begun, requests = time.monotonic(), self._recorder.requests
+        context = context or self._context
+        context.findings.layer = step.layer
+        begun, requests = time.monotonic(), context.recorder.requests
         reason = ""
         try:
             step.run()
         except UnansweredError as error:
-            self._judge_unanswered(error)
+            self._judge_unanswered(error, context)
             reason = f"{error.operation} got no answer"
         except ContractBrokenError as error:
             reason = self.findings.secrets.text(str(error))
+        finally:
+            seconds = self._durations[step.words] = time.monotonic() - begun
         if reason:
             self._outcome.unfinished[_label(step)] = reason
             self._outcome.notes.append(f"{_label(step)}: stopped because {reason}")
         else:
             self._outcome.unfinished.pop(_label(step), None)
-        self._report(step.layer, step.words, begun, requests)
+        self._progress.step(step.layer, step.words, context.recorder.requests - requests, seconds)
 
     def _report(self, layer: str, words: str, begun: float, requests: int) -> None:
         sent, seconds = self._recorder.requests - requests, time.monotonic() - begun
@@ -261,22 +329,28 @@ class Run:
         """Run the steps in full, at the largest size for which there is time."""
         profile, pace = self._options.profile, self._pace()
         left = self._begun + self._options.limit * _FURTHER_SHARE - time.monotonic()
-        size = plan.affordable(profile, pace, left)
+        workers = max(1, len(self._workers))
+        size = plan.affordable(profile, pace, left * workers)
+        further = partial(plan.further, size=size or plan.SMALLEST, parts=bool(self._workers))
+        steps = self._selected(further(self._context))
         if size is None:
+            found = plan.fitting(steps, self._durations, pace, left * workers)
             self._outcome.notes.append(
-                f"{_shown_pace(pace)}There was no time for longer conversations and lists."
+                f"{_shown_pace(pace)}There was no time for {len(steps) - len(found)} of the"
+                f" {len(steps)} steps in full, with longer conversations and lists."
             )
-            return
-        if size != profile.size:
+            steps = found
+        elif size != profile.size:
             self._outcome.notes.append(
                 f"{_shown_pace(pace)}Lists have {size.conversations} conversations instead of"
                 f" {profile.conversations}."
             )
-        steps = self._selected(plan.further(self._context, size))
         self._outcome.planned += [_label(step) for step in steps]
         self._outcome.unfinished |= dict.fromkeys(map(_label, steps), "not begun")
-        for step in steps:
-            self._step(step)
+        if self._workers:
+            # A long step at the end would keep the other workers waiting.
+            steps.sort(key=lambda step: -self._durations.get(step.short, 0.0))
+        self._run_steps(steps, further)
 
     def _repeat(self, *, made_up: bool) -> None:
         """Run random steps and made-up requests: once, or until the time is up."""
@@ -336,12 +410,15 @@ class Run:
         if shapes.out_of_time and not options.profile.rounds:
             self._outcome.notes.append(f"{SHAPES}: stopped because the time was up")
 
-    def _judge_unanswered(self, error: UnansweredError) -> None:
+    def _judge_unanswered(
+        self, error: UnansweredError, context: CheckContext | None = None
+    ) -> None:
         """Record a violation for an unanswered request, if the server still answers others."""
+        context = context or self._context
         self._unanswered += 1
-        exchanges = list(self._recorder.history)
-        self._require_answer()
-        self.findings.judge(
+        exchanges = list(context.recorder.history)
+        self._require_answer(context)
+        context.findings.judge(
             kept=False,
             rule="answered",
             operation=error.operation,
@@ -352,10 +429,10 @@ class Run:
         if self._unanswered >= _MOST_UNANSWERED:
             raise GoneError(f"{self._unanswered} requests got no answer, the last one: {error}")
 
-    def _require_answer(self) -> None:
+    def _require_answer(self, context: CheckContext | None = None) -> None:
         """Raise `GoneError` if the server no longer answers."""
         try:
-            self._context.anonymous.call("getMe")
+            (context or self._context).anonymous.call("getMe")
         except UnansweredError as again:
             raise GoneError(f"the server no longer answers: {again}") from None
 
@@ -383,15 +460,18 @@ class Run:
 
     def _on_exchange(self, exchange: Exchange, facts: CallFacts) -> None:
         self._context.remember(exchange, facts.token)
-        if exchange.status in SUCCESS and exchange.is_of_method:
-            answered = operations()[exchange.operation].stream is not None
-            self._answers[answered].append(exchange.seconds)
+        self._count_answer(exchange)
+
+    def _count_answer(self, exchange: Exchange) -> None:
+        accepted = exchange.status in SUCCESS and exchange.is_of_method
+        if accepted and operations()[exchange.operation].stream is not None:
+            self._answers.append(exchange.seconds)
 
     def _pace(self) -> Pace:
-        """Return the mean time of a request so far, waits and our own work included."""
-        answers = self._answers[True]
+        """Return the mean time of a request of a step, waits and our own work included."""
+        answers = self._answers
         others = max(1, self._recorder.requests - len(answers))
-        plain = (time.monotonic() - self._begun - sum(answers)) / others
+        plain = max(0.0, sum(self._durations.values()) - sum(answers)) / others
         return Pace(plain, sum(answers) / len(answers) if answers else plain)
 
     def _advice(self) -> str:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from siteassist_contract import plan, run
+from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.description import operations, session_arguments
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
@@ -57,9 +58,9 @@ class TracedRun(Run):
         )
         return self._recorder.requests - answers, answers
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, context: CheckContext | None = None) -> None:
         before = self.findings.tested.copy()
-        super()._step(step)
+        super()._step(step, context)
         tested = {rule for rule, _ in self.findings.tested - before}
         if tested - step.rules:
             self.trace.extra[f"{step.layer}: {step.words}"] = tested - step.rules
@@ -181,3 +182,24 @@ def test_size_is_the_largest_that_is_affordable() -> None:
     assert Size(conversations=8, messages=4) == smallest
     assert smallest is not None
     assert None is chosen(plan.work(smallest).seconds(pace) - 1)
+
+
+def test_steps_that_fit_are_taken_in_full() -> None:
+    """If not all steps fit, those do that took the least time in the first pass, in order."""
+    steps = [Step("errors", f"{words}, in full", lambda: None) for words in ("b", "a", "new", "c")]
+    durations = {"a": 1.0, "b": 2.0, "c": 9.0}
+    pace = Pace(1.0, 1.0)
+    growth = plan.work(plan.SMALLEST).seconds(pace) / plan.Work(
+        plan.FIRST_PASS - plan.FIRST_ANSWERS, plan.FIRST_ANSWERS
+    ).seconds(pace)
+
+    def fitting(seconds: float) -> list[str]:
+        found = plan.fitting(steps, durations, pace, seconds * growth + 0.01)
+        return [step.short for step in found]
+
+    assert [] == fitting(0.5)
+    assert ["a"] == fitting(1.0)
+    assert ["b", "a"] == fitting(3.0)
+    # A step without a duration takes the mean.
+    assert ["b", "a", "new"] == fitting(7.0)
+    assert ["b", "a", "new", "c"] == fitting(16.0)

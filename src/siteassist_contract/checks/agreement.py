@@ -8,7 +8,6 @@ properties that may change by themselves, and leave out what they sent before.
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -149,7 +148,7 @@ class _Places:
         """
         for attempt in range(_TRIES):
             if attempt:
-                time.sleep(_PAUSE)
+                self._context.recorder.pause(_PAUSE)
             before, between, after = (self.send(each) for each in (first, other, first))
             values, shown, again = (_shown(each, id_) for each in (before, between, after))
             names = sorted(values.keys() & shown.keys() & again.keys())

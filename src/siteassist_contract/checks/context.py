@@ -40,6 +40,8 @@ class CheckContext:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
+    part: frozenset[str] | None = None
+    """The operations of the part of a check that runs; None for a whole check."""
     size: Size = field(init=False)
     """The size of the journeys; by default the profile's."""
     _token: str | None = field(default=None, repr=False)
@@ -50,6 +52,10 @@ class CheckContext:
     def __post_init__(self) -> None:
         """Use the size of the profile."""
         self.size = self.profile.size
+
+    def takes(self, operation: str) -> bool:
+        """Whether an operation belongs to the part of a check that runs."""
+        return self.part is None or operation in self.part
 
     @property
     def anonymous(self) -> Session:

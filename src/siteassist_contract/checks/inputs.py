@@ -73,6 +73,8 @@ class _Values:
             _add_entries(owner)
         requests = sorted(owner.requests(), key=lambda each: ends_object(each.described))
         for request in requests:
+            if not owner.context.takes(request.operation):
+                continue
             seen: set[tuple[str, bool]] = set()
             for miss in near_misses(request):
                 kind = miss.kind, "/1" in miss.place
@@ -261,7 +263,8 @@ class _Bodies:
                 cheap = [e for e in bodies if not e.costs and not ends_object(e.described)]
                 chosen = [cheap[number % len(cheap)]]
             for request in chosen if whole or number < _FEW else ():
-                self._try(request, form)
+                if self._owner.context.takes(request.operation):
+                    self._try(request, form)
         if whole:
             self._where_none_is_due()
 
@@ -297,9 +300,10 @@ class _Bodies:
 
     def _where_none_is_due(self) -> None:
         """Send a body with requests that have none: it may be refused, but must not fail."""
+        context = self._owner.context
         for number, request in enumerate(self._owner.requests()):
             operation = request.described
-            if operation.body is None and number % 2:
+            if operation.body is None and number % 2 and context.takes(operation.operation_id):
                 self._owner.reset()
                 # The other checks need the objects of the owner.
                 own = self._owner.fresh(operation)[0] if ends_object(operation) else request

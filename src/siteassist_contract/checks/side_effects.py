@@ -69,7 +69,7 @@ def check_refusals(context: CheckContext) -> None:
             context.findings.prevent(RULE, name, GENTLE)
         return
     checks = _Checks(context)
-    found = list(checks.attempts())
+    found = [each for each in checks.attempts() if context.takes(each.operation)]
     groups = [found] if not context.size.whole else _by_operation(found)
     for group in groups:
         checks.judge(group)

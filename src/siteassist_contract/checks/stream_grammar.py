@@ -41,6 +41,8 @@ _NEARLY_ALL = 0.8
 """Minimum share of the bytes that arrive in that time at the end of a buffered stream."""
 _SILENCE = 0.5
 """Minimum share of the duration in which nothing arrives before."""
+_COLLECTED = 0.5
+"""Maximum number of chunks for each delta if the server has collected them."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,24 @@ def held_back(
     ``seconds`` is the duration of the answer, ``first`` the time until its first byte,
     ``arrivals`` the time and the size of each chunk. A stream is held back as well if nearly all
     of it arrives at once after a long silence, though its first bytes were early.
+
+    An assistant may think for seconds and then write its whole answer in a moment: a chunk for
+    each of its pieces shows that nobody has collected them.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
     if seconds - first < _SPREAD * seconds:
-        return True
+        return True if len(arrivals) < _COLLECTED * deltas else None
     if deltas < _MANY_DELTAS or not arrivals:
         return False
     begin = arrivals[-1][0] - _BURST
-    burst = sum(size for at, size in arrivals if at >= begin)
+    burst = [size for at, size in arrivals if at >= begin]
     earlier = [at for at, _ in arrivals if at < begin]
     silence = begin - earlier[-1] if earlier else 0.0
     total = sum(size for _, size in arrivals)
-    return burst >= _NEARLY_ALL * total and silence >= _SILENCE * seconds
+    if sum(burst) < _NEARLY_ALL * total or silence < _SILENCE * seconds:
+        return False
+    return True if len(burst) < _COLLECTED * deltas else None
 
 
 class _Grammar:

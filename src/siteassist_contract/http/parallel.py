@@ -87,8 +87,9 @@ class Parallel:
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        with self._recorder.waiting():
+            for thread in threads:
+                thread.join()
         group = next(_groups)
         found = [lane.collect(group) for lane in self._lanes[: len(calls)]]
         if errors:

@@ -181,6 +181,7 @@ class Recorder(httpx.BaseTransport):
         *,
         per_second: float | None = None,
         watch: Callable[[], None] = lambda: None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         on_exchange: Callable[[Exchange, CallFacts], None] = lambda *_: None,
         base_url: str = "",
         network: Network | None = None,
@@ -193,7 +194,8 @@ class Recorder(httpx.BaseTransport):
 
         Refusals with a status in ``waits_for`` are waited for.
 
-        ``watch`` is called before each request, ``on_exchange`` after each answer.
+        ``watch`` is called before each request, ``on_exchange`` after each answer. Every wait, also
+        the one for an answer, is a block of ``waiting``.
         ``network`` is the way to the server at ``base_url``, unless there is a ``transport``.
         """
         self._network = network = network or Network()
@@ -208,6 +210,7 @@ class Recorder(httpx.BaseTransport):
         self._gap = 0.0 if per_second is None else 1 / per_second
         self._next = 0.0
         self._watch = watch
+        self.waiting = waiting
         self._on_exchange = on_exchange
         self._patience = Patience(waits_for)
         self._sleep = sleep
@@ -250,7 +253,7 @@ class Recorder(httpx.BaseTransport):
             if exchange.status in UNCERTAIN and time.monotonic() + wait >= self.until:
                 break  # other requests may be answered at once
             refusals.append(exchange)
-            self._pause(wait)
+            self.pause(wait)
             self.waited += wait
         exchange = replace(exchange, refusals=tuple(refusals))
         self.answers += 1
@@ -262,7 +265,12 @@ class Recorder(httpx.BaseTransport):
         headers = httpx.Headers(passed, encoding="utf-8")
         return httpx.Response(exchange.status, headers=headers, content=exchange.content)
 
-    def branch(self, on_exchange: Callable[[Exchange, CallFacts], None]) -> Recorder:
+    def branch(
+        self,
+        on_exchange: Callable[[Exchange, CallFacts], None],
+        watch: Callable[[], None] = lambda: None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Recorder:
         """Return a recorder for another thread, with connections and a history of its own.
 
         It limits no rate, and shares the limit of answers. `adopt` adds what it has recorded to
@@ -272,6 +280,8 @@ class Recorder(httpx.BaseTransport):
             base_url=self._base_url,
             network=self._network,
             transport=self._transport,
+            watch=watch,
+            waiting=waiting,
             on_exchange=on_exchange,
             sleep=self._sleep,
             waits_for=self._patience.statuses,
@@ -311,12 +321,13 @@ class Recorder(httpx.BaseTransport):
         while True:
             self._begin()
             try:
-                exchange = self._send(request)
+                with self.waiting():
+                    exchange = self._send(request)
             except httpx.ConnectError as error:
                 if not waits:
                     reason = f"the server stopped answering: {error}"
                     raise GoneError(reason, operation) from None
-                self._pause(waits.pop(0))
+                self.pause(waits.pop(0))
             except (httpx.HTTPError, OSError) as error:
                 if time.monotonic() >= self.until:
                     raise TimeUpError from None
@@ -338,16 +349,17 @@ class Recorder(httpx.BaseTransport):
         """Wait for the turn of the next request."""
         self._watch()
         now = time.monotonic()
-        self._pause(max(0.0, self._next - now))
+        self.pause(max(0.0, self._next - now))
         self._next = max(now, self._next) + self._gap
         self.requests += 1
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Wait some seconds; raise `TimeUpError` if `until` comes first."""
         if time.monotonic() + seconds >= self.until:
             raise TimeUpError
         if seconds:
-            self._sleep(seconds)
+            with self.waiting():
+                self._sleep(seconds)
 
     def _send(self, request: httpx.Request) -> Exchange:
         # Answers are judged as bytes, so they must not be compressed.

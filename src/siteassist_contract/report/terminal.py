@@ -59,9 +59,10 @@ class Terminal:
             f"The assistant answers {first.answers} of the former and {rest.answers} of the latter,"
             " each of which may cost money."
         )
+        seconds = first.requests * pace / options.workers
         click.echo(
-            f"At {pace:.2f} s a request, the former take about"
-            f" {_minutes(first.requests * pace)}; the run ends after {_minutes(options.limit)}."
+            f"At {pace:.2f} s a request, the former take about {_minutes(seconds)};"
+            f" the run ends after {_minutes(options.limit)}."
         )
 
     def step(self, layer: str, words: str, requests: int, seconds: float) -> None:

@@ -597,6 +597,17 @@ def test_buffered_stream_is_recognised(
     assert expected is held_back(seconds, first, deltas)
 
 
+PIECES = tuple((3.0 + number / 10_000, 80) for number in range(30))
+
+
+@pytest.mark.parametrize(("chunks", "expected"), [(1, True), (14, True), (15, None), (30, None)])
+def test_assistant_may_think_before_it_answers(chunks: int, expected: bool | None) -> None:
+    """A chunk for each piece shows a server that has collected nothing, however late they come."""
+    assert expected is held_back(3.003, 3.0, 30, PIECES[:chunks])
+    begun = ((0.1, 10), *PIECES[:chunks])
+    assert expected is held_back(3.003, 0.1, 30, begun)
+
+
 EVEN = tuple((number / 10, 100) for number in range(1, 11))
 BURST = ((0.1, 100), *((1.0 + number / 1000, 100) for number in range(9)))
 

@@ -25,8 +25,9 @@ class Slow(httpx.SyncByteStream):
         self._after = after
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body in ten chunks."""
-        size = len(self._content) // 10 + 1
+        """Yield the body in ten chunks, or in three if it was collected."""
+        collected = self._held_back and not self._after
+        size = len(self._content) // (3 if collected else 10) + 1
         for number, begin in enumerate(range(0, len(self._content), size)):
             if number == self._after or not self._held_back:
                 self._clock.sleep(1.0 if self._held_back else 0.1)

@@ -8,10 +8,14 @@ who only know their server.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
+import threading
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 from schemathesis import openapi
@@ -35,10 +39,12 @@ from siteassist_contract.checks.generated.emitter import Emitter
 from siteassist_contract.checks.generated.example_databases import open_database
 
 STATEFUL = PhaseName.STATEFUL_TESTING
+_PARSING = threading.RLock()
 
 
 def main(folder: str) -> None:
     """Run all phases, and exit with the status of schemathesis."""
+    _parse_in_turn()
     way = json.loads(Path(folder, NETWORK).read_text(encoding="utf-8"))
     adapter.install(way)
     load_all_checks()
@@ -54,6 +60,23 @@ def main(folder: str) -> None:
         output_handler=Emitter(way["base_path"]),
         context_factory=lambda project: ExecutionContext(config=project),
     )
+
+
+def _parse_in_turn() -> None:
+    """Let one thread at a time make syntax trees, which hypothesis does with each function.
+
+    Python 3.11 counts the depth of the tree for all threads together, and raises a
+    `SystemError` if another thread makes one meanwhile.
+    """
+    parse = ast.parse
+
+    @wraps(parse)
+    def in_turn(*args: Any, **options: Any) -> ast.AST:
+        with _PARSING:
+            tree: ast.AST = parse(*args, **options)
+            return tree
+
+    ast.parse = in_turn  # type: ignore[assignment]  # the overloads of typeshed
 
 
 def _use_database(place: str | None) -> None:
