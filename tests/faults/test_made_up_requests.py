@@ -46,7 +46,6 @@ TOGETHER: dict[str, tuple[int, int, dict[str, str]]] = {
         40,
         {
             "null-page-context-refused": "sendMessage accepted",
-            "json-though-stream": "sendMessage stream-end",
             "status-ignored": "getConversations fits-request",
             "feedback-answer-always-null": "sendMessageFeedback fits-request",
             "messages-newest-first": "getMessages fits-request",
@@ -57,6 +56,7 @@ TOGETHER: dict[str, tuple[int, int, dict[str, str]]] = {
         1,
         15,
         {
+            "json-though-stream": "sendMessage stream-end",
             "start-200": "startConversation described 200",
             "error-empty": "getMe described 401",
             # With it, no answer of getMessages can be compared with its request.

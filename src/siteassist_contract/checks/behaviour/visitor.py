@@ -35,7 +35,7 @@ from siteassist_contract.description import (
     page_query,
     page_words,
 )
-from siteassist_contract.findings import Findings
+from siteassist_contract.findings import Findings, faults_of
 from siteassist_contract.http.json_reader import LAST_INTERACTION, shown_value
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
@@ -263,7 +263,7 @@ class Visitor:
         )
 
     def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:
-        """Judge an answer on its own, and return its text, or None if it broke off."""
+        """Judge an answer on its own, and return its text, or None if it broke off or is invalid."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
         form = EVENT_STREAM if stream else "application/json"
@@ -278,7 +278,7 @@ class Visitor:
         if not is_stream:
             text = answer_text(exchange.document)
             self._judge(text, "answer", operation, "an answer with a text", "none")
-            return text
+            return None if faults_of(exchange) else text
         reading = stream_grammar.read(operation, exchange.content)
         for rule in (
             stream_grammar.FRAMES,
