@@ -178,6 +178,8 @@ class Run:
         """The durations of the accepted requests that the assistant answered."""
         self._durations: dict[str, float] = {}
         """The duration of each step, by its words."""
+        self._sent = 0, 0
+        """The number of requests in steps, and of those that the assistant answered."""
         self._turn = Turn()
         self._workers = [self._new_worker() for _ in range(self._number_of_workers)]
 
@@ -314,12 +316,14 @@ class Run:
             reason = self.findings.secrets.text(str(error))
         finally:
             seconds = self._durations[step.words] = time.monotonic() - begun
+            sent = context.recorder.requests - requests
+            self._sent = self._sent[0] + sent, len(self._answers)
         if reason:
             self._outcome.unfinished[_label(step)] = reason
             self._outcome.notes.append(f"{_label(step)}: stopped because {reason}")
         else:
             self._outcome.unfinished.pop(_label(step), None)
-        self._progress.step(step.layer, step.words, context.recorder.requests - requests, seconds)
+        self._progress.step(step.layer, step.words, sent, seconds)
 
     def _report(self, layer: str, words: str, begun: float, requests: int) -> None:
         sent, seconds = self._recorder.requests - requests, time.monotonic() - begun
@@ -469,8 +473,9 @@ class Run:
 
     def _pace(self) -> Pace:
         """Return the mean time of a request of a step, waits and our own work included."""
-        answers = self._answers
-        others = max(1, self._recorder.requests - len(answers))
+        requests, answered = self._sent
+        answers = self._answers[:answered]
+        others = max(1, requests - answered)
         plain = max(0.0, sum(self._durations.values()) - sum(answers)) / others
         return Pace(plain, sum(answers) / len(answers) if answers else plain)
 

@@ -25,7 +25,7 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
-from siteassist_contract import cli, run
+from siteassist_contract import cli, plan, run
 from siteassist_contract.checks.behaviour import visitor
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.findings import Findings
@@ -34,6 +34,7 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES, Profile
+from siteassist_contract.report import tested_rules
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_mock.app import create_app
 from siteassist_mock.settings import MockSettings
@@ -392,6 +393,14 @@ class NoShapes:
 def without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the generated requests out of each run."""
     monkeypatch.setattr(run, "Shapes", NoShapes)
+
+
+@pytest.fixture
+def without_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the kinds of questions out of each run, for tests that any steps serve."""
+    monkeypatch.setattr(plan, "KINDS", ())
+    # The verdict would name the rules that only they test.
+    monkeypatch.setattr(tested_rules, "untested", lambda *_: [])
 
 
 @pytest.fixture

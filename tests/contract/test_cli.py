@@ -310,6 +310,7 @@ def test_options_are_read_from_the_environment(url: str, command: Command) -> No
     assert f"Testing {url} (default: " in result.stdout
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 @pytest.mark.parametrize("profile", ["quick", "default", "deep"])
 def test_profile_is_printed(
@@ -470,6 +471,7 @@ def requests_of(result: Result) -> int:
     return int(found[1])
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 def test_secrets_stay_out_of_all_output(
     url: str, shared: InProcess, command: Command, tmp_path: Path
@@ -516,6 +518,7 @@ def test_repeated_credential_is_filtered(
 # A baseline
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Command) -> None:
     """Violations in the baseline are accepted by later runs, and still reported."""
@@ -540,6 +543,7 @@ def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Comm
     assert 0 == command(*options, "--stop-at-first").exit_code
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 def test_new_violation_fails_despite_the_baseline(
     url: str, shared: InProcess, command: Command
@@ -599,6 +603,7 @@ def test_unusable_example_database_is_reported(
 # Other guarantees
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 @unmeasured
 def test_only_the_server_is_contacted(
@@ -658,6 +663,7 @@ def test_unwritable_baseline_is_reported(url: str, shared: InProcess, command: C
     assert "The baseline could not be updated: the baseline /proc/x: " in result.stderr
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 @unmeasured
 def test_interrupted_run_keeps_the_baseline(
@@ -680,6 +686,7 @@ def test_interrupted_run_keeps_the_baseline(
     assert "The baseline base.json was not updated" in result.stdout
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.one_interpreter
 @unmeasured
 def test_all_tokens_of_the_run_are_filtered(url: str, shared: InProcess, command: Command) -> None:

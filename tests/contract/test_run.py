@@ -107,6 +107,7 @@ def engines() -> list[str]:
     return [line for line in listed.stdout.splitlines() if "siteassist" in line]
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.parametrize(
     "layer", [pytest.param(layer, marks=[unmeasured] * (layer == "shapes")) for layer in LAYERS]
 )
@@ -126,6 +127,7 @@ def hangs(*_: object) -> httpx.Response:
     raise httpx.ReadTimeout("timed out")
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.parametrize("layer", ["errors", "streams", "behaviour"])
 @pytest.mark.usefixtures("without_shapes")
 def test_hanging_server_ends_the_run(
@@ -146,6 +148,7 @@ def test_hanging_server_ends_the_run(
     assert "the server no longer answers: no answer within 20 s" == summary["problem"]
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.parametrize("layer", ["errors", "streams", "behaviour"])
 @pytest.mark.usefixtures("without_shapes")
 def test_hanging_request_is_a_violation(
@@ -166,6 +169,7 @@ def test_hanging_request_is_a_violation(
     assert len(summary["planned"]) == len(summary["done"]) + len(unfinished)
 
 
+@pytest.mark.usefixtures("without_kinds")
 @unmeasured
 @pytest.mark.parametrize("layer", LAYERS)
 def test_interruption_ends_the_run(
@@ -246,6 +250,7 @@ HARD: dict[str, tuple[Callable[[Loopback, httpx.Request], Any], int, str]] = {
 }
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.parametrize("credential", ["key", "token"])
 @pytest.mark.parametrize("kind", HARD)
 @pytest.mark.usefixtures("without_shapes", "clock")
@@ -270,6 +275,7 @@ def test_failing_server_ends_the_run(
     ended(command(server.url, *given), status, words)
 
 
+@pytest.mark.usefixtures("without_kinds")
 @unmeasured
 @pytest.mark.usefixtures("without_shapes")
 def test_closed_connections_are_no_violation(
@@ -317,12 +323,14 @@ def test_slow_server_ends_the_run_in_time(
     summary = ended(command(*given, "--time", f"{advice[1]}m"), 0, KEPT)
     assert {} == summary["unfinished"]
     assert [True] == list({gap["excused"] for gap in summary["not_tested"]})
-    words = "There was no time for longer conversations and lists."
+    words = "steps in full, with longer conversations and lists."
     (note,) = [note for note in summary["notes"] if not note.startswith("HEAD ")]
     assert note.startswith("The server takes 2.0 s for a request")
-    assert note.endswith(f". {words}")
+    assert ". There was no time for " in note
+    assert note.endswith(words)
 
 
+@pytest.mark.usefixtures("without_kinds")
 def test_later_rounds_may_be_cut(
     served: Loopback,
     shared: InProcess,
@@ -371,6 +379,7 @@ def test_missing_session_token_ends_the_run(loopback: Serve, command: Command) -
     assert "init returned no session token" in summary["problem"]
 
 
+@pytest.mark.usefixtures("without_kinds")
 @pytest.mark.usefixtures("without_shapes")
 def test_many_findings_are_grouped_and_shortened(loopback: Serve, command: Command) -> None:
     """The terminal groups many violations, and shows ten findings in full."""

@@ -100,20 +100,17 @@ def test_mock_has_no_violation(credentials: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    "names",
     [
-        "refuse-422",
-        "foreign-403",
-        "misspelled",
-        "extra-fields",
-        "own-feedback-refused",
-        "closed-accepts",
-        "close-again-replaces",
-        "times",
-        "times-in-words",
+        ("refuse-422", "foreign-403", "extra-fields", "times-in-words"),
+        ("misspelled", "own-feedback-refused", "closed-accepts", "close-again-replaces", "times"),
     ],
+    ids=" ".join,
 )
-def test_tolerated_variant_has_no_violation(name: str) -> None:
-    """Behaviour that the documents leave open breaks no rule."""
-    found = findings(VARIANTS[name].app(), *CHECKS.values()).violations
+def test_tolerated_variants_have_no_violation(names: tuple[str, ...]) -> None:
+    """Behaviour that the documents leave open breaks no rule; `make mutants` tries each alone."""
+    server = Server()
+    for name in names:
+        VARIANTS[name].build(server)
+    found = findings(server.app(), *CHECKS.values()).violations
     assert {} == {key: each.actual for key, each in found.items()}

@@ -148,7 +148,7 @@ class _Places:
         """
         for attempt in range(_TRIES):
             if attempt:
-                self._context.recorder.pause(_PAUSE)
+                self._context.recorder.rest(_PAUSE)
             before, between, after = (self.send(each) for each in (first, other, first))
             values, shown, again = (_shown(each, id_) for each in (before, between, after))
             names = sorted(values.keys() & shown.keys() & again.keys())

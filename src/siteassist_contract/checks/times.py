@@ -77,7 +77,7 @@ class _Times:
             bystander.append(self._look(other))
         self._bystander(bystander)
         if self._whole:
-            self._recorder.pause(_PAUSE)
+            self._recorder.rest(_PAUSE)
             # The findings compare the answers with those before the pause.
             for each in (used, other):
                 self._look(each)
@@ -106,7 +106,7 @@ class _Times:
         request = valid_request(operation, self._maker.make(operation, ids), None)
         if request is None:
             return None
-        self._recorder.pause(_TICK)
+        self._recorder.rest(_TICK)
         exchange = self._send(request)
         return (request, exchange) if exchange.status in SUCCESS else None
 
@@ -114,7 +114,7 @@ class _Times:
         """Read a conversation in every way, and check that none of its times moves."""
         seen = [self._look(ids)]
         for _ in range(_READS if self._whole else 2):
-            self._recorder.pause(_TICK)
+            self._recorder.rest(_TICK)
             for request in self._reads(ids):
                 self._send(request)
             seen.append(self._look(ids))
@@ -150,7 +150,7 @@ class _Times:
             for value in values:
                 if value == request.body.get(name):
                     continue
-                self._recorder.pause(_TICK)
+                self._recorder.rest(_TICK)
                 written = self._send(request.changed(body={name: value}))
                 ids = {"conversationId": str(before.value.get("chatId"))}
                 after = self._messages(ids).get(before.key)

@@ -253,7 +253,7 @@ class Recorder(httpx.BaseTransport):
             if exchange.status in UNCERTAIN and time.monotonic() + wait >= self.until:
                 break  # other requests may be answered at once
             refusals.append(exchange)
-            self.pause(wait)
+            self._pause(wait)
             self.waited += wait
         exchange = replace(exchange, refusals=tuple(refusals))
         self.answers += 1
@@ -300,6 +300,11 @@ class Recorder(httpx.BaseTransport):
             self.history.append(exchange)
             self._on_exchange(exchange, facts)
 
+    def rest(self, seconds: float) -> None:
+        """Send nothing for some seconds, in which the clock of the server moves."""
+        with self.waiting():
+            time.sleep(seconds)
+
     def close(self) -> None:
         """Close the connections, unless they belong to another recorder."""
         if self._owns_transport:
@@ -327,7 +332,7 @@ class Recorder(httpx.BaseTransport):
                 if not waits:
                     reason = f"the server stopped answering: {error}"
                     raise GoneError(reason, operation) from None
-                self.pause(waits.pop(0))
+                self._pause(waits.pop(0))
             except (httpx.HTTPError, OSError) as error:
                 if time.monotonic() >= self.until:
                     raise TimeUpError from None
@@ -349,11 +354,11 @@ class Recorder(httpx.BaseTransport):
         """Wait for the turn of the next request."""
         self._watch()
         now = time.monotonic()
-        self.pause(max(0.0, self._next - now))
+        self._pause(max(0.0, self._next - now))
         self._next = max(now, self._next) + self._gap
         self.requests += 1
 
-    def pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         """Wait some seconds; raise `TimeUpError` if `until` comes first."""
         if time.monotonic() + seconds >= self.until:
             raise TimeUpError

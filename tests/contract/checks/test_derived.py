@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +18,7 @@ from siteassist_contract import description, plan
 from siteassist_contract.checks import derived
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
-from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.http import redaction
 from siteassist_contract.report.tested_rules import rows
@@ -140,12 +140,14 @@ def refusal(status: int) -> httpx.Response:
     return httpx.Response(status, json=error, headers=ALLOWED)
 
 
-def found(handler: Deleting, mock: InProcess, make_context: MakeContext) -> CheckContext:
-    """Return the context after the fixed checks, with the operation handled by ``handler``."""
+def found(
+    handler: Deleting, mock: InProcess, make_context: MakeContext, checks: Iterable[Check]
+) -> CheckContext:
+    """Return the context after ``checks`` and others, with the operation handled by ``handler``."""
     mock.fault = handler
     context = make_context(mock)
     refuse(context)
-    for _, check, _ in (*derived.DERIVED, *plan.KINDS):
+    for _, check, _ in checks:
         check(context)
     for journey in journeys.JOURNEYS:
         journey.run(context)
@@ -163,7 +165,7 @@ def refuse(context: CheckContext) -> None:
 @pytest.mark.usefixtures("described")
 def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) -> None:
     """There is no violation, and each rule of the new operation was tested."""
-    context = found(Deleting(), shared, make_context)
+    context = found(Deleting(), shared, make_context, (*derived.DERIVED, *plan.KINDS))
     assert {} == {key: each.actual for key, each in context.findings.violations.items()}
     rules = {rule for rule, each in RULES.items() if NAME in each.operations}
     assert {
@@ -215,7 +217,7 @@ def test_wrong_handler_is_found(
     make_context: MakeContext,
 ) -> None:
     """Each wrong handler is found, without a violation at another operation."""
-    context = found(Deleting(**{wrong: True}), shared, make_context)
+    context = found(Deleting(**{wrong: True}), shared, make_context, derived.DERIVED)
     shown = {key: each.actual for key, each in context.findings.violations.items()}
     assert {key.partition(" ")[0] for key in shown} == {NAME}, shown
     for rule, actual in expected.items():

@@ -28,6 +28,7 @@ CREDENTIALS = {"key": ("--api-key", API_KEY), "token": ("--token", PRIVATE_KEY)}
 both = pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIALS)
 # The way to the server does not depend on the operation. These have a step in each layer.
 FEW = ("--only", "createChatCompletion", "--only", "search")
+few_steps = pytest.mark.usefixtures("without_kinds")
 # Coverage doubles the time of a run, and the other tests have that of the same lines.
 unmeasured = pytest.mark.no_cover
 
@@ -61,6 +62,7 @@ def layers(output: str) -> set[str]:
 ALL = {"errors", "streams", "behaviour", "shapes"}
 
 
+@few_steps
 @unmeasured
 @pytest.mark.parametrize(
     ("credential", "options", "env", "repeated"),
@@ -149,6 +151,7 @@ def test_untrusted_certificate_ends_the_run(
     assert "--ca, or --insecure" in result.stderr
 
 
+@few_steps
 @unmeasured
 def test_all_layers_use_the_same_proxy(
     shared: InProcess, loopback: Serve, command: Command

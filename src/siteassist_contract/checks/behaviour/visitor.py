@@ -263,7 +263,7 @@ class Visitor:
         )
 
     def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:
-        """Judge an answer on its own, and return its text, or None if it broke off or is invalid."""
+        """Judge an answer on its own; return its text, or None if it broke off or is invalid."""
         operation = exchange.operation
         is_stream = exchange.media_type == EVENT_STREAM
         form = EVENT_STREAM if stream else "application/json"
