@@ -22,6 +22,7 @@ from siteassist_mock.content.seed_file import read_seed
 from siteassist_mock.faults.injection import FaultInjection
 from siteassist_mock.faults.plan import FAULTS_KEY, FaultPlan
 from siteassist_mock.faults.preferred_responses import OnDemand
+from siteassist_mock.faults.socket_injection import SocketFaultInjection
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.access_log import AccessLog
 from siteassist_mock.http.authentication import Authenticator
@@ -38,10 +39,19 @@ from siteassist_mock.http.response_validation import Strict
 from siteassist_mock.http.router import Router
 from siteassist_mock.operator.endpoints import CONTROL_PATH, control_paths, is_control, reset
 from siteassist_mock.settings import MockSettings
-from siteassist_mock.sockets.conversation import SOCKET_PATH, ConversationSockets
+from siteassist_mock.sockets.conversation import ConversationSockets
 from siteassist_mock.storage.store import Store
 from siteassist_mock.storage.tables import VisitorRow
-from siteassist_spec import SPEC_PATH, Document, Operation, SpecError, base_path, read_operations
+from siteassist_spec import (
+    SPEC_PATH,
+    Document,
+    Operation,
+    SpecError,
+    WebSocket,
+    base_path,
+    read_operations,
+    read_websockets,
+)
 
 _SUCCESSES = range(200, 300)
 # The header of a preflight from a page on a public address.
@@ -142,7 +152,13 @@ def create_app(
     on_reset.append(recorder.clear)
     if settings.control:
         paths |= control_paths(services, spec, recorder.requests)
-    sockets = ConversationSockets(services, spec, limits)
+    handshake, websocket = _read_handshake(document)
+    name = handshake.operation_id
+    sockets = ConversationSockets(services, handshake, websocket, spec, limits)
+    opened: ASGIApp = sockets
+    if strict is not None:
+        opened = strict.guard_socket(ErrorBoundary(sockets), name)
+    opened = SocketFaultInjection(opened, name, websocket, plan)
     # Browsers call the API from the pages of other websites.
     cors = _ApiCors if settings.control else _Cors
     app = Starlette()
@@ -150,7 +166,7 @@ def create_app(
     app.middleware_stack = AccessLog(
         cors(
             recorder.around(
-                ErrorBoundary(BodyReader(Router(paths, {prefix + SOCKET_PATH: sockets})))
+                ErrorBoundary(BodyReader(Router(paths, {prefix + handshake.path: opened})))
             ),
             allow_origins=["*"],
             allow_methods=sorted({operation.method for operation in operations.values()}),
@@ -179,6 +195,18 @@ def _links(prefix: str, *, control: bool) -> list[tuple[str, str]]:
         *page,
         (f"{prefix}/openapi", "OpenAPI description"),
     ]
+
+
+def _read_handshake(document: Document) -> tuple[Operation, WebSocket]:
+    """Return the operation that opens a WebSocket, and that socket."""
+    found = [
+        (operation, operation.websocket)
+        for operation in read_websockets(document).values()
+        if operation.websocket is not None
+    ]
+    if len(found) != 1:
+        raise SpecError(f"openapi.yaml: expected one operation with x-websocket, got {len(found)}")
+    return found[0]
 
 
 def _match(

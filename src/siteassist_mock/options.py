@@ -33,7 +33,7 @@ _OPTIONS = (
         metavar="NAME[=VALUE][:RATE]",
         multiple=True,
         callback=_each(parse_planned),
-        help="Fault in a random share of the responses, such as `truncate:0.1`; may be repeated."
+        help="Fault in a random share of the responses or sockets, such as `truncate:0.1`; may be repeated."
         f" NAME is one of {', '.join(FAULTS)}.",
     ),
     click.option(

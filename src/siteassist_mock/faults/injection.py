@@ -15,13 +15,12 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from siteassist_mock.faults.plan import FAULTS_KEY, HEADER, Fault, FaultPlan, parse_fault
+from siteassist_mock.faults.plan import FAULTS_KEY, HEADER, Fault, FaultPlan, requested_faults
 from siteassist_mock.http.access_log import OPERATION
 from siteassist_mock.http.connection import TRANSPORT, reset
-from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.event_stream import SentWhole, disconnected, frame
 from siteassist_mock.http.middleware import CutOff, ErrorBoundary
-from siteassist_mock.http.preferences import header_values, parse_preferences
+from siteassist_mock.http.preferences import header_values
 from siteassist_spec import EVENT_STREAM
 
 _TERMINATOR = frame("[DONE]")
@@ -48,14 +47,13 @@ class FaultInjection:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application.
 
-        Raises `ApiError` 400 for an invalid header: a test should not silently run
-        without its fault. Raises `CutOff` to end the connection if the application
-        runs without one.
+        Raises `ApiError` 400 for an invalid header, and `CutOff` to end the connection if
+        the application runs without one.
         """
         # Faults are logged with the operation, so it is set here.
         scope[OPERATION] = self._operation_id
         headers = header_values(scope["headers"], HEADER)
-        faults = _requested(headers) if headers else self._plan.choose()
+        faults = requested_faults(headers) if headers else self._plan.choose()
         if not faults:
             await self._app(scope, receive, send)
             return
@@ -323,24 +321,3 @@ _EFFECTS: dict[str, type[_Effect]] = {
     "malformed-json": _MalformedJson,
     "delay": _Delay,
 }
-
-
-def _requested(headers: list[str]) -> list[Fault]:
-    named = parse_preferences(headers)
-    if list(named) == ["none"]:
-        return []
-    if not named:
-        raise _unusable("it has no fault")
-    try:
-        return [parse_fault(name, value) for name, value in named.items()]
-    except ValueError as error:
-        raise _unusable(str(error)) from None
-
-
-def _unusable(reason: str) -> ApiError:
-    return ApiError(
-        400,
-        code="INVALID_FAULT",
-        message=f"The header Mock-Fault cannot be used: {reason}.",
-        details={"field": "Mock-Fault", "reason": reason},
-    )

@@ -2,16 +2,20 @@
 
 A client requests faults for one request with the header
 ``Mock-Fault: delay=0.5, truncate``. The option ``--fault truncate:0.1`` injects
-faults at random. `siteassist_mock.faults.injection` implements them.
+faults at random. `siteassist_mock.faults.injection` implements those of responses, and
+`siteassist_mock.faults.socket_injection` those of sockets.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from siteassist_mock.http.errors import DEFAULTS, ApiError
+from siteassist_mock.http.preferences import parse_preferences
 
 HEADER = b"mock-fault"
 """The header with the requested faults, in lower case as in ASGI; ``none`` for no faults."""
@@ -22,6 +26,10 @@ FAULTS_KEY = "siteassist.faults"
 _MAX_SECONDS = 3600.0
 _MAX_BYTES = 2**30
 _OVERSIZED_BYTES = 16 * 2**20
+_INTERNAL_ERROR = 1011
+# Codes that a server may send; others only describe the end (RFC 6455, 7.4).
+_CLOSE_CODES = frozenset({*range(1000, 5000)} - {1004, 1005, 1006, 1015} - {*range(1016, 3000)})
+_UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,23 @@ def _nothing(text: str) -> None:
         raise ValueError(text)
 
 
-FAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
+def _close_code(text: str) -> int:
+    code = int(text or _INTERNAL_ERROR)
+    if code not in _CLOSE_CODES:
+        raise ValueError(text)
+    return code
+
+
+def _status(text: str) -> int:
+    status = int(text or _UNAVAILABLE)
+    if status not in DEFAULTS:
+        raise ValueError(text)
+    return status
+
+
+_STATUSES = ", ".join(map(str, sorted(DEFAULTS)))
+
+RESPONSE_FAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "delay": (_seconds, "takes the seconds to wait, 0 to 3600"),
     "drip": (_pause, "takes the seconds between bytes, 0 to 3600 or nothing"),
     "reset": (_moment, "takes 'start', 'middle' or nothing"),
@@ -74,7 +98,22 @@ FAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "oversized-body": (_bytes, "takes the bytes to add, 1 to 1073741824 or nothing"),
     "expired-session": (_nothing, "takes no value"),
 }
-"""All faults, each with the parser of its value and the description of valid values."""
+"""The faults of responses, each with the parser of its value and the description of valid ones."""
+
+SOCKET_FAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "socket-refuse": (_status, f"takes a status, one of {_STATUSES}, or nothing"),
+    "socket-drop": (_nothing, "takes no value"),
+    "socket-close": (_close_code, "takes a close code, 1000 to 4999, or nothing"),
+    "socket-no-pong": (_nothing, "takes no value"),
+    "socket-garbage": (_nothing, "takes no value"),
+    "socket-late": (_seconds, "takes the seconds to wait, 0 to 3600"),
+    "socket-duplicate": (_nothing, "takes no value"),
+    "socket-reorder": (_nothing, "takes no value"),
+}
+"""The faults of sockets, which occur in each of their texts, or at the first event."""
+
+FAULTS = {**RESPONSE_FAULTS, **SOCKET_FAULTS}
+"""All faults."""
 
 
 def parse_fault(name: str, value: str) -> Fault:
@@ -108,13 +147,50 @@ class FaultPlan:
         self.restart()
 
     def restart(self) -> None:
-        """Restart the random sequence."""
-        self._random = random.Random(self._seed)  # noqa: S311 - must be reproducible
+        """Restart the random sequences."""
+        # One for each kind, so that sockets do not change which requests have faults.
+        self._of_responses = random.Random(self._seed)  # noqa: S311 - must be reproducible
+        self._of_sockets = random.Random(self._seed)  # noqa: S311 - must be reproducible
 
     def choose(self) -> list[Fault]:
-        """Return the faults of the next request."""
+        """Return the faults of the response to the next request."""
+        return self._chosen(RESPONSE_FAULTS, self._of_responses)
+
+    def choose_for_socket(self) -> list[Fault]:
+        """Return the faults of the next socket."""
+        return self._chosen(SOCKET_FAULTS, self._of_sockets)
+
+    def _chosen(self, kind: Container[str], numbers: random.Random) -> list[Fault]:
         # One random number per fault, so that each has its own sequence.
-        return [fault for fault, rate in self._faults if self._random.random() < rate]
+        return [
+            fault for fault, rate in self._faults if fault.name in kind and numbers.random() < rate
+        ]
+
+
+def requested_faults(headers: Iterable[str]) -> list[Fault]:
+    """Return the faults in the values of the header.
+
+    Raises `ApiError` 400 for an invalid header: a test should not silently run without its
+    fault.
+    """
+    named = parse_preferences(headers)
+    if list(named) == ["none"]:
+        return []
+    if not named:
+        raise _unusable("it has no fault")
+    try:
+        return [parse_fault(name, value) for name, value in named.items()]
+    except ValueError as error:
+        raise _unusable(str(error)) from None
+
+
+def _unusable(reason: str) -> ApiError:
+    return ApiError(
+        400,
+        code="INVALID_FAULT",
+        message=f"The header Mock-Fault cannot be used: {reason}.",
+        details={"field": "Mock-Fault", "reason": reason},
+    )
 
 
 def parse_planned(text: str) -> tuple[Fault, float]:

@@ -21,11 +21,23 @@ from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.event_stream import frame
 from siteassist_mock.http.json_parser import parse_json
 from siteassist_mock.http.request_validation import compile_schema, describe
-from siteassist_spec import EVENT_STREAM, JSON, Document, event_schema, read_operations
+from siteassist_spec import (
+    EVENT_STREAM,
+    JSON,
+    Document,
+    WebSocket,
+    event_schema,
+    read_operations,
+    read_websockets,
+)
 
 # A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})
 _KEPT = 100
+_WEBSOCKET = "websocket."
+"""The prefix of the types of ASGI messages that refuse a handshake."""
+_INTERNAL_ERROR = 1011
+"""The close code of a server that fails (RFC 6455, 7.4.1)."""
 
 _logger = logging.getLogger("siteassist_mock")
 
@@ -59,6 +71,7 @@ class Strict:
         """
         self.violations = Violations()
         self._checks = _compile(document)
+        self._texts = _compile_texts(document)
 
     def guard(self, app: ASGIApp, operation_id: str) -> ASGIApp:
         """Return ``app``, the endpoint of an operation, with a check of its responses.
@@ -73,6 +86,25 @@ class Strict:
             with suppress(_Violation):
                 await app(scope, receive, checked)
             # After the exception: a stream suppresses it and ends.
+            if checked.problem:
+                violations.add(checked.problem)
+                await checked.report(scope, receive)
+
+        return guarded
+
+    def guard_socket(self, app: ASGIApp, operation_id: str) -> ASGIApp:
+        """Return ``app``, the endpoint of a handshake, with a check of all that it sends.
+
+        An invalid refusal becomes a 500, as in `guard`. An invalid text is not sent: it
+        closes the socket with the code 1011.
+        """
+        checks, violations = self._checks[operation_id], self.violations
+        texts = self._texts[operation_id]
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            checked = _CheckedSocketSend(operation_id, checks, texts, send)
+            with suppress(_Violation):
+                await app(scope, receive, checked)
             if checked.problem:
                 violations.add(checked.problem)
                 await checked.report(scope, receive)
@@ -138,6 +170,25 @@ class _EventCheck:
             return f"with an event whose data {error}"
         problems = [_fault(validator, payload, "an event") for validator in self._payloads]
         return None if None in problems else problems[0]
+
+
+class _TextCheck:
+    """The check of each text of a socket: the answer to a ping, or JSON of a schema."""
+
+    def __init__(self, operation_id: str, websocket: WebSocket, spec: Mapping[str, Any]) -> None:
+        self._pong = websocket.pong
+        self._validator = compile_schema(operation_id, websocket.messages, spec)
+
+    def problem(self, text: str | None) -> str | None:
+        if text is None:
+            return "with a message that is not a text"
+        if text == self._pong:
+            return None
+        try:
+            value = parse_json(text.encode())
+        except ValueError as error:
+            return f"with a text that {error}"
+        return _fault(self._validator, value, "a text")
 
 
 class _EmptyCheck:
@@ -218,6 +269,45 @@ class _CheckedSend:
             raise _Violation
 
 
+class _CheckedSocketSend(_CheckedSend):
+    """A ``send`` of a socket that raises `_Violation` for the first invalid message."""
+
+    def __init__(
+        self,
+        operation_id: str,
+        checks: Mapping[int, Mapping[str, _Check]],
+        texts: _TextCheck,
+        send: Send,
+    ) -> None:
+        async def refuse(message: Message) -> None:
+            await send({**message, "type": f"{_WEBSOCKET}{message['type']}"})
+
+        super().__init__(operation_id, checks, refuse)
+        self._texts = texts
+        self._send_message = send
+        self._accepted = False
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind.startswith(f"{_WEBSOCKET}http.response."):
+            await super().__call__({**message, "type": kind.removeprefix(_WEBSOCKET)})
+            return
+        if kind == "websocket.accept":
+            self._start = {"status": 101}
+            self._accepted = True
+        if kind == "websocket.send":
+            self._refuse(self._texts.problem(message.get("text")))
+        await self._send_message(message)
+
+    async def report(self, scope: Scope, receive: Receive) -> None:
+        """Close the socket, or refuse the handshake."""
+        if self._accepted:
+            await self._send_message({"type": "websocket.close", "code": _INTERNAL_ERROR})
+        else:
+            error = ApiError(500, code="RESPONSE_NOT_ALLOWED", message=self.problem)
+            await error_response(error)(scope, receive, self._send_message)
+
+
 def _fault(validator: Draft202012Validator, value: Any, what: str) -> str | None:
     if validator.is_valid(value):
         return None
@@ -250,5 +340,18 @@ def _compile(document: Document) -> Mapping[str, Mapping[int, Mapping[str, _Chec
             }
             for status, response in operation.responses.items()
         }
-        for operation_id, operation in read_operations(document).items()
+        for operation_id, operation in (
+            *read_operations(document).items(),
+            *read_websockets(document).items(),
+        )
+    }
+
+
+@lru_cache(maxsize=1)
+def _compile_texts(document: Document) -> Mapping[str, _TextCheck]:
+    """Return the checks of the texts of sockets, by the operationId of the handshake."""
+    return {
+        operation_id: _TextCheck(operation_id, operation.websocket, document.raw)
+        for operation_id, operation in read_websockets(document).items()
+        if operation.websocket is not None
     }

@@ -35,7 +35,6 @@ from siteassist_mock.http.errors import ApiError
 from siteassist_mock.http.middleware import BODY
 from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.operator.page import operator_page
-from siteassist_mock.sockets.conversation import CONVERSATION_ID
 from siteassist_mock.storage.events import ConversationEvent
 from siteassist_mock.storage.store import Records
 from siteassist_mock.storage.tables import ConversationRow
@@ -59,6 +58,10 @@ def _number(name: str, **schema: int) -> Parameter:
     return Parameter(name=name, place="query", required=False, schema=whole, resolved=whole)
 
 
+_UUID = {"type": "string", "format": "uuid"}
+_CONVERSATION_ID = Parameter(
+    name="conversationId", place="path", required=True, schema=_UUID, resolved=_UUID
+)
 _LIMIT = _number("limit", minimum=1, maximum=1000, default=100)
 _OFFSET = _number("offset", default=0)
 # The page asks for one message of each conversation, twice a second.
@@ -111,23 +114,25 @@ def control_paths(
             "GET": endpoint(_get_state, _LIMIT, _OFFSET, _MESSAGES, polled=True)
         },
         _CONVERSATION: {
-            "GET": endpoint(_get_conversation, CONVERSATION_ID, _LIMIT, _OFFSET, polled=True)
+            "GET": endpoint(_get_conversation, _CONVERSATION_ID, _LIMIT, _OFFSET, polled=True)
         },
         f"{CONTROL_PATH}/requests": {"GET": endpoint(_get_requests, _LIMIT, polled=True)},
         f"{CONTROL_PATH}/reset": {"POST": endpoint(_reset, properties={})},
         f"{_CONVERSATION}/handover": {
-            "POST": endpoint(_hand_over, CONVERSATION_ID, properties={"name": name, "image": image})
+            "POST": endpoint(
+                _hand_over, _CONVERSATION_ID, properties={"name": name, "image": image}
+            )
         },
         f"{_CONVERSATION}/agent-messages": {
             "POST": endpoint(
                 _send_agent_message,
-                CONVERSATION_ID,
+                _CONVERSATION_ID,
                 properties={"content": content},
                 required=("content",),
             )
         },
         f"{_CONVERSATION}/close": {
-            "POST": endpoint(_close, CONVERSATION_ID, properties={"closeReason": reason})
+            "POST": endpoint(_close, _CONVERSATION_ID, properties={"closeReason": reason})
         },
     }
 

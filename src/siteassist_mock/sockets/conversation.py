@@ -29,10 +29,7 @@ from siteassist_mock.http.request_validation import RequestValidator
 from siteassist_mock.storage.events import ConversationEvent
 from siteassist_mock.storage.tables import MessageRow
 from siteassist_mock.storage.worker import StoreUnavailable
-from siteassist_spec import Parameter
-
-SOCKET_PATH = "/conversations/{conversationId}/ws"
-"""The path of the sockets, below the path of the API."""
+from siteassist_spec import Operation, WebSocket
 
 MAX_OPEN = 500
 """The greatest number of open sockets, which leaves connections for requests."""
@@ -49,26 +46,8 @@ GOING_AWAY = 1001
 SERVICE_RESTART = 1012
 """The close code after a reset of the state; the client may connect again."""
 
-_NAME = "the socket"
 # Longest wait for a client that does not read.
 _CLOSE_SECONDS = 1.0
-
-CONVERSATION_ID = Parameter(
-    name="conversationId",
-    place="path",
-    required=True,
-    schema={"type": "string", "format": "uuid"},
-    resolved={"type": "string", "format": "uuid"},
-)
-"""The path parameter with the identifier of a conversation."""
-
-_API_KEY = Parameter(
-    name="apiKey",
-    place="query",
-    required=True,
-    schema={"type": "string"},
-    resolved={"type": "string"},
-)
 
 
 class ConversationSockets:
@@ -84,11 +63,23 @@ class ConversationSockets:
     known URL has no other credential.
     """
 
-    def __init__(self, services: Services, spec: Mapping[str, Any], limits: Limits) -> None:
-        """Push the events of ``services``, and count handshakes in ``limits``."""
+    def __init__(
+        self,
+        services: Services,
+        operation: Operation,
+        websocket: WebSocket,
+        spec: Mapping[str, Any],
+        limits: Limits,
+    ) -> None:
+        """Push the events of ``services``, and count handshakes in ``limits``.
+
+        ``operation`` is the handshake, and ``websocket`` the socket that it opens.
+        """
         self._services = services
+        self._operation_id = operation.operation_id
+        self._websocket = websocket
         self._limits = limits
-        self._validator = RequestValidator(_NAME, (CONVERSATION_ID, _API_KEY), None, spec)
+        self._validator = RequestValidator(operation.operation_id, operation.parameters, None, spec)
         self._open: set[_Outbox] = set()
         self._closing = False
 
@@ -96,7 +87,7 @@ class ConversationSockets:
         """Raise `ApiError` to refuse the handshake, or serve the socket to its end."""
         store = self._services.store
         # Without a bearer token the handshake counts for the address, like `init`.
-        await store.perform(self._limits.check, _NAME, scope)
+        await store.perform(self._limits.check, self._operation_id, scope)
         path = self._validator.path(scope["path_params"])
         query = self._validator.query(scope["query_string"])
         self._services.authenticator.check_api_key(
@@ -140,12 +131,18 @@ class ConversationSockets:
             await send({"type": "websocket.accept"})
             code = await _first_end(
                 outbox.ended,
-                _answer_pings(receive, send),
+                self._answer_pings(receive, send),
                 self._push(conversation_id, outbox, send),
             )
             if code is not None:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await send({"type": "websocket.close", "code": code})
+
+    async def _answer_pings(self, receive: Receive, send: Send) -> None:
+        # Other messages are ignored: their meaning is not known.
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if message.get("text") == self._websocket.ping:
+                await _send_text(send, self._websocket.pong)
 
     async def _push(self, conversation_id: str, outbox: _Outbox, send: Send) -> None:
         while True:
@@ -225,13 +222,6 @@ async def _first_end(ended: asyncio.Future[int | None], *work: Any) -> int | Non
         if isinstance(result, Exception):
             raise result
     return ended.result() if ended.done() else None
-
-
-async def _answer_pings(receive: Receive, send: Send) -> None:
-    # Other messages are ignored: their meaning is not known.
-    while (message := await receive())["type"] != "websocket.disconnect":
-        if message.get("text") == "ping":
-            await _send_text(send, "pong")
 
 
 async def _send_text(send: Send, text: str) -> None:

@@ -20,6 +20,11 @@ from siteassist_mock.faults.plan import FAULTS, Fault, FaultPlan, parse_fault, p
         ("reset=middle:0.1", Fault("reset", "middle"), 0.1),
         ("oversized-body", Fault("oversized-body", 16_777_216), 1.0),
         ("oversized-body=10", Fault("oversized-body", 10), 1.0),
+        ("socket-refuse", Fault("socket-refuse", 503), 1.0),
+        ("socket-refuse=401:0.5", Fault("socket-refuse", 401), 0.5),
+        ("socket-close", Fault("socket-close", 1011), 1.0),
+        ("socket-close=4001", Fault("socket-close", 4001), 1.0),
+        ("socket-late=0.5", Fault("socket-late", 0.5), 1.0),
     ],
 )
 def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: float) -> None:
@@ -41,6 +46,10 @@ def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: fl
         ("truncate=1", "the fault truncate takes no value, got '1'"),
         ("oversized-body=0", "the fault oversized-body takes"),
         ("oversized-body=1073741825", "the fault oversized-body takes"),
+        ("socket-refuse=200", "the fault socket-refuse takes a status, one of 400, 401, "),
+        ("socket-close=1006", "the fault socket-close takes a close code, 1000 to 4999, or"),
+        ("socket-close=x", "the fault socket-close takes"),
+        ("socket-late", "the fault socket-late takes the seconds to wait"),
         ("truncate:", "the rate of a fault must be a number above 0 and at most 1, got ''"),
         ("truncate:0", "the rate of a fault"),
         ("truncate:1.1", "the rate of a fault"),
@@ -57,7 +66,22 @@ def test_an_invalid_fault_is_refused(text: str, problem: str) -> None:
 def test_every_fault_can_be_parsed() -> None:
     """Each fault can be parsed by its name."""
     for name in FAULTS:
-        assert name == parse_fault(name, "1" if name == "delay" else "").name
+        value = "1" if name in {"delay", "socket-late"} else ""
+        assert name == parse_fault(name, value).name
+
+
+def test_sockets_do_not_change_the_faults_of_responses() -> None:
+    """Responses and sockets have sequences of their own, each with its own faults."""
+    texts = ["truncate:0.5", "socket-drop:0.5"]
+    alone, mixed = FaultPlan(texts, 7), FaultPlan(texts, 7)
+    responses = [alone.choose() for _ in range(20)]
+    found = []
+    for _ in range(20):
+        mixed.choose_for_socket()
+        found.append(mixed.choose())
+    assert responses == found
+    names = {fault.name for _ in range(20) for fault in mixed.choose_for_socket()}
+    assert {"socket-drop"} == names
 
 
 def test_a_seed_makes_the_plan_reproducible() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import logging
@@ -243,3 +244,82 @@ def test_a_late_failure_is_a_500(serve: Serve) -> None:
 
     reply = serve("getMe", fail).get("/identity/me")
     assert (500, "INTERNAL_SERVER_ERROR") == (reply.status, reply.code)
+
+
+Sent = list[dict[str, Any]]
+
+
+def run_socket(spec: dict[str, Any], *messages: dict[str, Any]) -> tuple[Sent, list[str]]:
+    """Send messages of a socket through the check; return what is sent, and the violations."""
+    strict, sent = Strict(Document(spec)), Sent()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    guarded = strict.guard_socket(app, "connectConversation")
+    asyncio.run(guarded({"type": "websocket"}, None, send))  # type: ignore[arg-type]  # unused
+    return sent, strict.violations.take()
+
+
+ACCEPT = {"type": "websocket.accept"}
+UNKNOWN = "b5f0c6de-6f0a-4c1c-9a46-0f9f0b2f3c11"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pong",
+        f'{{"type": "human_assigned", "chatId": "{UNKNOWN}"}}',
+        '{"type": "typing", "who": "agent"}',
+    ],
+)
+def test_a_valid_text_of_a_socket_is_sent(spec: dict[str, Any], text: str) -> None:
+    """The answer to a ping, described messages and those of other types are valid."""
+    message = {"type": "websocket.send", "text": text}
+    assert ([ACCEPT, message], []) == run_socket(spec, ACCEPT, message)
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ({"text": "PONG"}, "with a text that is not JSON"),
+        ({"text": "[]"}, "with a text that is not allowed: "),
+        ({"text": '{"type": "human_assigned"}'}, "with a text that is not allowed: "),
+        ({"bytes": b"pong"}, "with a message that is not a text"),
+    ],
+)
+def test_an_invalid_text_of_a_socket_is_not_sent(
+    spec: dict[str, Any], message: dict[str, Any], problem: str
+) -> None:
+    """The socket is closed in place of the text, and the violation says why."""
+    sent, (violation,) = run_socket(spec, ACCEPT, {"type": "websocket.send", **message}, ACCEPT)
+    assert [ACCEPT, {"type": "websocket.close", "code": 1011}] == sent
+    assert violation.startswith(f"connectConversation answered 101 {problem}")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "problem"),
+    [
+        (401, b'{"error": {"message": "No"}}', ""),
+        (401, b"{}", "connectConversation answered 401 with a body that is not allowed: "),
+        (418, b"{}", "connectConversation answered 418 which it does not document"),
+    ],
+)
+def test_a_refused_handshake_is_checked(
+    spec: dict[str, Any], status: int, body: bytes, problem: str
+) -> None:
+    """A refusal that is not described becomes a 500."""
+    headers = [(b"content-type", b"application/json")]
+    start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
+    end = {"type": "websocket.http.response.body", "body": body}
+    sent, violations = run_socket(spec, start, end)
+    assert [500 if problem else status] == [one["status"] for one in sent if "status" in one]
+    assert bool(problem) == bool(violations)
+    assert all(violation.startswith(problem) for violation in violations)
+    assert {"websocket.http.response.start", "websocket.http.response.body"} == {
+        one["type"] for one in sent
+    }

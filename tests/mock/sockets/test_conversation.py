@@ -32,6 +32,7 @@ from siteassist_mock.sockets.conversation import (
 from siteassist_mock.storage.events import ConversationEvent, LocalEvents
 from siteassist_mock.storage.store import Store
 from siteassist_mock.testing import serving
+from siteassist_spec import Document, read_websockets
 from tests.mock.command import limited
 from tests.values import API_KEY as KEY
 from tests.values import BEARER, PRIVATE_KEY, UNKNOWN_ID
@@ -373,7 +374,10 @@ def in_process(spec: dict[str, Any]) -> Iterator[InProcess]:
         chat = records.add_conversation(visitor.id).id
     assert isinstance(services.events, LocalEvents)
     limits = Limits(store, [], None)
-    yield InProcess(ConversationSockets(services, spec, limits), services.events, store, chat)
+    (handshake,) = read_websockets(Document(spec)).values()
+    assert handshake.websocket is not None
+    app = ConversationSockets(services, handshake, handshake.websocket, spec, limits)
+    yield InProcess(app, services.events, store, chat)
     store.close()
 
 
