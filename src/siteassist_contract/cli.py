@@ -148,6 +148,21 @@ class Origin(click.ParamType[str]):
     help="The id of a conversation of the token's visitor that a human agent handles.",
 )
 @click.option(
+    "--operator",
+    envvar="SITEASSIST_OPERATOR",
+    show_envvar=True,
+    metavar="URL",
+    help="The address of endpoints with which the tests act as a human agent, to test the messages"
+    " of the socket; the mock has them at http://127.0.0.1:8787/_mock.",
+)
+@click.option(
+    "--socket",
+    type=click.Choice(["auto", "required"]),
+    default="auto",
+    show_default=True,
+    help="Whether a server without the socket of conversations breaks the contract.",
+)
+@click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="default",
@@ -242,6 +257,8 @@ def main(
     ca: str | None,
     insecure: bool,
     human_conversation: object,
+    operator: str | None,
+    socket: str,
     profile: str,
     limit: float | None,
     examples: int | None,
@@ -291,6 +308,8 @@ def main(
             stop_at_first=stop_at_first,
             known=known,
             human_conversation=human,
+            operator=None if not operator else preflight.base_url(operator),
+            socket_required=socket == "required",
             database=database,
             database_place=example_database,
             secrets=seen,

@@ -9,7 +9,15 @@ from functools import cache
 from typing import Any
 
 from siteassist_contract.http.json_reader import read_json, shown_value
-from siteassist_spec import EVENT_STREAM, JSON, Document, Json, Operation, read_operations
+from siteassist_spec import (
+    EVENT_STREAM,
+    JSON,
+    Document,
+    Json,
+    Operation,
+    read_operations,
+    read_websockets,
+)
 from siteassist_spec.schemas import Validator, compile_schema, complaints
 
 PLAIN = "text/plain"
@@ -31,8 +39,20 @@ def document() -> Document:
 
 @cache
 def operations() -> Mapping[str, Operation]:
-    """Return all operations, by their ``operationId``."""
+    """Return the operations that answer a request, by their ``operationId``."""
     return read_operations(document())
+
+
+@cache
+def handshakes() -> Mapping[str, Operation]:
+    """Return the operations that open a WebSocket, by their ``operationId``."""
+    return read_websockets(document())
+
+
+@cache
+def all_operations() -> Mapping[str, Operation]:
+    """Return the operations of both kinds, by their ``operationId``."""
+    return {**operations(), **handshakes()}
 
 
 def validator(schema: Json) -> Validator:
@@ -46,7 +66,7 @@ def faults(operation_id: str, status: int, content_type: str, content: bytes) ->
     The payloads of an event stream are validated one by one, by
     `siteassist_contract.checks.stream_grammar`.
     """
-    response = operations()[operation_id].responses.get(status)
+    response = all_operations()[operation_id].responses.get(status)
     if response is None:
         return [f"undocumented status {status}"]
     if not response.media:

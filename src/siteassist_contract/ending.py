@@ -174,6 +174,10 @@ def _repeat(target: Target, options: Options) -> str:
         words += ["--examples", str(options.examples)]
     if options.human_conversation is not None:
         words += ["--human-conversation", options.human_conversation]
+    if options.operator is not None:
+        words += ["--operator", options.operator]
+    if options.socket_required:
+        words += ["--socket", "required"]
     if target.origin is not None:
         words += ["--origin", target.origin]
     if target.network.ca is not None:

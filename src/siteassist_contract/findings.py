@@ -18,6 +18,7 @@ SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
 STREAMS = "streams"
 ERRORS = "errors"
+SOCKET = "socket"
 _OF_EVERY_ANSWER = frozenset({"answered", "described", "error-body", "nothing-leaks"})
 """Rules that hold for refusals by circumstances as well."""
 _OF_THE_FIRST = frozenset({"device-status"})
@@ -41,6 +42,14 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "no-token-needed",
     "preflight",
     "queued",
+    "socket-assigned",
+    "socket-delivery",
+    "socket-isolation",
+    "socket-messages",
+    "socket-pong",
+    "socket-silence",
+    "socket-stored",
+    "socket-texts",
     "stream-end",
     "stream-frames",
     "stream-ids",
@@ -52,7 +61,7 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "website-checked",
 }
 """Rules that do not compare the properties of an answer, so that they hold for invalid answers."""
-LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SHAPES)
+LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SOCKET, SHAPES)
 """The layers in the order in which they run: fast layers with many findings come first."""
 
 

@@ -21,6 +21,7 @@ from siteassist_contract.checks import (
     provoked_errors,
     side_effects,
     sizes,
+    sockets,
     streams,
     texts,
     times,
@@ -29,13 +30,21 @@ from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.derived import DERIVED
 from siteassist_contract.checks.refusals import Refusals
-from siteassist_contract.description import operations
-from siteassist_contract.findings import BEHAVIOUR, ERRORS
+from siteassist_contract.description import handshakes, operations
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, SOCKET
 from siteassist_contract.findings import STREAMS as STREAM_LAYER
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.spending import costs
 from siteassist_contract.profiles import FIRST, Profile, Size
-from siteassist_contract.rules import EVERY_ANSWER, MESSAGES, REFUSALS, RULES
+from siteassist_contract.rules import (
+    EVERY_ANSWER,
+    HANDSHAKES,
+    LISTENING,
+    MESSAGES,
+    PUSHES,
+    REFUSALS,
+    RULES,
+)
 from siteassist_spec import Operation
 
 KINDS = (
@@ -208,6 +217,7 @@ def first(context: CheckContext) -> Iterator[Step]:
         yield from _streams(context)
     yield from _derived(context, (*DERIVED, *KINDS))
     yield from _journeys(context)
+    yield from _sockets(context)
 
 
 def further(context: CheckContext, size: Size, *, parts: bool = False) -> Iterator[Step]:
@@ -221,6 +231,7 @@ def further(context: CheckContext, size: Size, *, parts: bool = False) -> Iterat
         _streams(context),
         _derived(context, KINDS) if not parts else _parts(context, KINDS),
         _journeys(context, repeated=True),
+        _sockets(context),
     ):
         yield replace(step, words=step.words + _IN_FULL)
 
@@ -275,6 +286,17 @@ def _parts(context: CheckContext, checks: Iterable[Check]) -> Iterator[Step]:
 def _streams(context: CheckContext) -> Iterator[Step]:
     for words, check in streams.STREAMS:
         yield Step(STREAM_LAYER, words, partial(check, context), MESSAGES)
+
+
+def _sockets(context: CheckContext) -> Iterator[Step]:
+    for name, operation in handshakes().items():
+        checks = sockets.SocketChecks(context, operation)
+        for words, check, rules in (
+            ("handshakes", checks.check_handshakes, HANDSHAKES),
+            ("pings and other texts", checks.check_texts, LISTENING),
+            ("messages", checks.check_messages, PUSHES),
+        ):
+            yield Step(SOCKET, f"{name}, {words}", check, rules, operation=name)
 
 
 def _journeys(context: CheckContext, *, repeated: bool = False) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from siteassist_contract.checks.objects import changes_object
 from siteassist_contract.checks.text_fields import shows_text, takes_text
 from siteassist_contract.description import (
     CLOSING,
+    handshakes,
     operations,
     optional_names,
     takes_feedback,
@@ -40,11 +41,14 @@ class Rule:
     """A requirement for testing the rule, besides a token: see `GAPS`."""
     samples: int = 1
     """Minimum number of tests of the rule on an operation."""
+    handshakes: bool = False
+    """Whether the rule applies to the operations that open a WebSocket as well."""
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that the rule applies to, in the order of the description."""
-        return tuple(name for name, each in operations().items() if self.applies(each))
+        """The operations that the rule applies to, those that open a WebSocket last."""
+        described = {**operations(), **(handshakes() if self.handshakes else {})}
+        return tuple(name for name, each in described.items() if self.applies(each))
 
 
 class _Named:
@@ -59,6 +63,11 @@ class _Named:
 
 def _every(_: Operation) -> bool:
     return True
+
+
+def opens_socket(operation: Operation) -> bool:
+    """Whether the answer to a request of ``operation`` is a socket."""
+    return operation.websocket is not None
 
 
 def _none(_: Operation) -> bool:
@@ -143,6 +152,8 @@ LIMIT = "more answers of the assistant"
 GENTLE = "a server that is not in production"
 ACCEPTED = "an operation without accepted violations"
 CLOCK = "a clock to compare times with"
+SOCKET = "a socket"
+OPERATOR = "a human agent who writes"
 
 GAPS = {
     KEY: "needs a publishable key: --api-key",
@@ -156,6 +167,9 @@ GAPS = {
     LIMIT: "the limit of --max-messages was reached",
     GENTLE: "left out by the profile live",
     ACCEPTED: "a violation that the baseline accepts prevents the test",
+    SOCKET: "the server has no socket",
+    OPERATOR: "needs somebody who acts as the human agent: --operator, or an agent who writes in"
+    " --human-conversation during the tests",
     CLOCK: "the server sends no `Date`, or no time with an offset (O-7)",
 }
 """The reason why a rule was not tested, by the missing requirement.
@@ -165,18 +179,22 @@ These reasons excuse a missing test: the server, the credentials or the options 
 
 RULES: dict[str, Rule] = {
     # Every answer
-    "answered": Rule("Every request is answered.", "F-status", _every),
-    "no-server-error": Rule("No request makes the server fail.", "F-status (500)", _every),
+    "answered": Rule("Every request is answered.", "F-status", _every, handshakes=True),
+    "no-server-error": Rule(
+        "No request makes the server fail.", "F-status (500)", _every, handshakes=True
+    ),
     "described": Rule(
         "The status, the media type and the body of an answer match the description.",
         "openapi.yaml, F-errors",
         _every,
+        handshakes=True,
     ),
-    "accepted": Rule("A valid request is accepted.", "openapi.yaml", _every),
+    "accepted": Rule("A valid request is accepted.", "openapi.yaml", _every, handshakes=True),
     "nothing-leaks": Rule(
         "An error reveals no internals of the server: no path, trace, SQL or token.",
         "F-errors",
         _every,
+        handshakes=True,
     ),
     "fits-request": Rule(
         "An answer matches its request: the page, the filter, the object.",
@@ -195,7 +213,9 @@ RULES: dict[str, Rule] = {
         "F-auth, F-status",
         _needs_token,
     ),
-    "key-checked": Rule("A wrong publishable key is refused.", "F-auth, C-18", takes_key),
+    "key-checked": Rule(
+        "A wrong publishable key is refused.", "F-auth, C-18", takes_key, handshakes=True
+    ),
     "no-token-needed": Rule(
         "Operations that need no token work without one.",
         "F-project, F-qnas, F-search, O-14",
@@ -213,11 +233,13 @@ RULES: dict[str, Rule] = {
         "A body that is not JSON and an id that is not a UUID are refused.",
         "F-status (400, 422), O-2",
         _can_be_malformed,
+        handshakes=True,
     ),
     "unknown-not-found": Rule(
         "An object that never existed is not found.",
         "F-status (404), O-1",
         _has_ids,
+        handshakes=True,
     ),
     "no-such-path": Rule(
         "A path that is not described is not found, and a method that is not described does not"
@@ -373,6 +395,7 @@ RULES: dict[str, Rule] = {
         " time to wait is a number of seconds.",
         "F-errors, C-15, R-33",
         _every,
+        handshakes=True,
     ),
     "undescribed-ignored": Rule(
         "A property that the description does not have is not stored, and gives no access.",
@@ -452,6 +475,7 @@ RULES: dict[str, Rule] = {
         "F-auth, O-13",
         takes_key,
         KEY,
+        handshakes=True,
     ),
     # Negotiation and framing
     "negotiation": Rule(
@@ -465,6 +489,59 @@ RULES: dict[str, Rule] = {
         " or with escapes.",
         "openapi.yaml, O-30",
         _has_body,
+    ),
+    # Sockets
+    "socket-pong": Rule(
+        "Each ping of a socket is answered by one pong.",
+        "F-widget, R-30, O-32",
+        opens_socket,
+        handshakes=True,
+    ),
+    "socket-silence": Rule(
+        "A socket stays open while its client is silent for the time between two pings.",
+        "F-widget, R-30",
+        opens_socket,
+        handshakes=True,
+    ),
+    "socket-texts": Rule(
+        "A text that is not described is ignored, and the socket stays open.",
+        "F-widget, O-33",
+        opens_socket,
+        handshakes=True,
+    ),
+    "socket-messages": Rule(
+        "A socket sends texts only: pongs, and described messages of its own conversation.",
+        "F-widget, R-10, R-30",
+        opens_socket,
+        handshakes=True,
+    ),
+    "socket-assigned": Rule(
+        "A hand-over to a human agent is announced once on each socket of the conversation.",
+        "F-widget, R-30, O-35",
+        opens_socket,
+        OPERATOR,
+        handshakes=True,
+    ),
+    "socket-delivery": Rule(
+        "Each socket of a conversation gets each message of the human agent once, in order.",
+        "F-widget, O-34, O-35",
+        opens_socket,
+        OPERATOR,
+        handshakes=True,
+    ),
+    "socket-stored": Rule(
+        "A message on a socket is the stored one, and that of a human agent has this role.",
+        "F-widget, F-messages, O-22",
+        opens_socket,
+        OPERATOR,
+        handshakes=True,
+    ),
+    "socket-isolation": Rule(
+        "A socket gets nothing of another conversation.",
+        "F-widget, O-36",
+        opens_socket,
+        OPERATOR,
+        handshakes=True,
     ),
     # Knowledge
     "project-stable": Rule(
@@ -493,6 +570,17 @@ BROWSERS = EVERY_ANSWER | {"preflight", "cross-origin", "website-checked"}
 """The rules that requests from other websites test."""
 FRAMES = EVERY_ANSWER | {"negotiation", "framing"}
 """The rules that requests of other clients test."""
+HANDSHAKES = EVERY_ANSWER | {
+    "key-checked",
+    "malformed-refused",
+    "unknown-not-found",
+    "website-checked",
+}
+"""The rules that handshakes test."""
+LISTENING = EVERY_ANSWER | {"socket-pong", "socket-silence", "socket-texts", "socket-messages"}
+"""The rules that a client of a socket tests without a human agent."""
+PUSHES = LISTENING | {"socket-assigned", "socket-delivery", "socket-stored", "socket-isolation"}
+"""The rules that messages on a socket test."""
 REFUSALS = EVERY_ANSWER | {
     "token-required",
     "token-checked",

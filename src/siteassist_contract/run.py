@@ -16,7 +16,7 @@ from siteassist_contract.checks.behaviour import random_steps
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.generated.layer import Shapes
 from siteassist_contract.checks.shown_objects import ShownObjects
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations, operations
 from siteassist_contract.findings import BEHAVIOUR, SHAPES, Findings, StopRun, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import (
@@ -67,6 +67,10 @@ class Options:
     known: frozenset[str] = frozenset()
     """The keys of violations that are accepted."""
     human_conversation: str | None = None
+    operator: str | None = None
+    """The address of the endpoints with which the tests act as a human agent."""
+    socket_required: bool = False
+    """Whether a server without a socket breaks the contract."""
     workers: int = 1
     """Number of threads that run steps, and generated requests."""
     max_messages: int | None = None
@@ -260,6 +264,8 @@ class Run:
             findings,
             devices,
             human_conversation=self._options.human_conversation,
+            operator=self._options.operator,
+            socket_required=self._options.socket_required,
         )
 
     def _new_worker(self) -> CheckContext:
@@ -468,7 +474,7 @@ class Run:
 
     def _count_answer(self, exchange: Exchange) -> None:
         accepted = exchange.status in SUCCESS and exchange.is_of_method
-        if accepted and operations()[exchange.operation].stream is not None:
+        if accepted and all_operations()[exchange.operation].stream is not None:
             self._answers.append(exchange.seconds)
 
     def _pace(self) -> Pace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.report import files
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
@@ -56,12 +56,12 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
     """
     only, layers = list(only), list(layers)
     rules = frozenset(name for name in only if name in RULES)
-    names = frozenset(name for name in only if name in operations())
+    names = frozenset(name for name in only if name in all_operations())
     for name in only:
         if name not in rules | names:
             raise CannotRunError(
                 f"--only {name}: there is no rule and no operation of this name; the rules are"
-                f" {', '.join(RULES)}; the operations are {', '.join(operations())}"
+                f" {', '.join(RULES)}; the operations are {', '.join(all_operations())}"
             )
     options = [f"--only {name}" for name in only] + [f"--layer {name}" for name in layers]
     pairs = None

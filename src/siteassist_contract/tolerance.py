@@ -27,6 +27,10 @@ CLOSED = (200, 202, 400, 403, 404, 409, 422)
 """Statuses for a message to a closed conversation: O-3."""
 UNSUPPORTED = (405, 406, 411, 415, 417, 501)
 """Statuses for a way of sending requests that a server does not support: O-30."""
+NO_SOCKET = (*range(300, 400), 404, 405, 426, 501)
+"""Statuses, besides success, of a valid handshake at a server without a socket: O-31."""
+REFUSING_CODES = (1008, *range(4000, 5000))
+"""Close codes of a socket that is opened only to be refused: O-31."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
 PICTURES = ("avatarUrl", "image")

@@ -33,8 +33,8 @@ _OPTIONS = (
         metavar="NAME[=VALUE][:RATE]",
         multiple=True,
         callback=_each(parse_planned),
-        help="Fault in a random share of the responses or sockets, such as `truncate:0.1`; may be repeated."
-        f" NAME is one of {', '.join(FAULTS)}.",
+        help="Fault in a random share of the responses or sockets, such as `truncate:0.1`; may be"
+        f" repeated. NAME is one of {', '.join(FAULTS)}.",
     ),
     click.option(
         "--fault-seed",

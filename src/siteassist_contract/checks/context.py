@@ -10,8 +10,8 @@ from typing import TypeAlias
 from siteassist_contract.checks.behaviour.visitor import Visitor, is_uuid
 from siteassist_contract.description import (
     CLOSING,
+    all_operations,
     ends_object,
-    operations,
     session_arguments,
     session_token,
 )
@@ -40,6 +40,10 @@ class CheckContext:
     devices: dict[str, str] = field(default_factory=dict)
     """The device of each visitor, shared with the renderer of commands."""
     human_conversation: str | None = None
+    operator: str | None = None
+    """The address of the endpoints with which the tests act as a human agent."""
+    socket_required: bool = False
+    """Whether a server without a socket breaks the contract."""
     part: frozenset[str] | None = None
     """The operations of the part of a check that runs; None for a whole check."""
     size: Size = field(init=False)
@@ -134,7 +138,7 @@ class CheckContext:
             conversation = str(exchange.document.get("id")).lower()
             if is_uuid(conversation):
                 self.started[conversation] = token or self._token
-        elif exchange.status < _SUCCESS_ENDS and ends_object(operations()[exchange.operation]):
+        elif exchange.status < _SUCCESS_ENDS and ends_object(all_operations()[exchange.operation]):
             for conversation in [c for c in self.started if c in exchange.target.lower()]:
                 del self.started[conversation]
 

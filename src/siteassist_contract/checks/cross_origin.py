@@ -60,11 +60,12 @@ class _Checks:
 
     def websites(self) -> None:
         """Find a website from which the credentials may be used, and try others."""
-        keyed = [name for name in RULES[WEBSITES].operations if self._key is not None]
         requests = {
             name: request
-            for name in keyed
-            if (request := valid_request(operations()[name], self._ids, self._key)) is not None
+            for name in RULES[WEBSITES].operations
+            if name in operations()
+            and self._key is not None
+            and (request := valid_request(operations()[name], self._ids, self._key)) is not None
         }
         if self._own is not None:
             self._listed(requests, self._own)

@@ -15,7 +15,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.model import moment
-from siteassist_contract.description import forms, is_time, operations, resolve
+from siteassist_contract.description import all_operations, forms, is_time, operations, resolve
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_spec import JSON, Json, Operation
@@ -166,7 +166,7 @@ def objects(exchange: Exchange) -> Iterator[Shown]:
 @cache
 def places(operation: str, status: int) -> tuple[Place, ...]:
     """Return the places of objects in an answer of an operation."""
-    response = operations()[operation].responses.get(status)
+    response = all_operations()[operation].responses.get(status)
     media = None if response is None else response.media.get(JSON)
     found = [] if media is None else list(_places(media.schema, (), frozenset()))
     inner = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.http.deadline import Deadline
 from siteassist_contract.http.framing import FRAMING
 from siteassist_contract.http.json_reader import read_json
@@ -28,6 +28,7 @@ from siteassist_contract.http.patience import (
     Waits,
 )
 from siteassist_contract.http.spending import WITHHELD, Spending
+from siteassist_contract.http.upgrade import UPGRADE, Upgrade
 from siteassist_contract.tolerance import CIRCUMSTANCES
 
 SUCCESS, CLIENT_ERRORS = range(200, 300), range(400, 500)
@@ -83,7 +84,7 @@ class Exchange:
     @property
     def is_of_method(self) -> bool:
         """Whether the request has the method of its operation, unlike a preflight."""
-        known = operations().get(self.operation)
+        known = all_operations().get(self.operation)
         return known is None or known.method == self.method
 
     @property
@@ -291,6 +292,12 @@ class Recorder(httpx.BaseTransport):
         branch._owns_transport = self._transport is None
         return branch
 
+    def upgrade(self) -> Upgrade:
+        """Return the transport of one handshake, over a connection of its own."""
+        deadline = Deadline()
+        inner = self._transport or self._network.transport(self._base_url, deadline=deadline)
+        return Upgrade(inner, deadline, owned=self._transport is None)
+
     def adopt(self, branch: Recorder, recorded: Iterable[tuple[Exchange, CallFacts]]) -> None:
         """Add the requests of another recorder, and these exchanges of it."""
         for name in ("requests", "answers", "lost", "waited"):
@@ -373,9 +380,9 @@ class Recorder(httpx.BaseTransport):
             request.headers[name] = value
         started = time.monotonic()
         ends = min(started + LONGEST_ANSWER, self.until)
-        self._deadline.start(ends - started)
+        transport, deadline = self._way(request)
+        deadline.start(ends - started)
         try:
-            transport = self._framed if FRAMING in request.extensions else self._inner
             response = transport.handle_request(request)
         except httpx.TimeoutException:
             self._require_time(request, ends)
@@ -403,6 +410,13 @@ class Recorder(httpx.BaseTransport):
             pieces=len(arrivals),
             arrivals=tuple(arrivals),
         )
+
+    def _way(self, request: httpx.Request) -> tuple[httpx.BaseTransport, Deadline]:
+        """Return the transport of a request, and the deadline of its connections."""
+        upgrade: Upgrade | None = request.extensions.get(UPGRADE)
+        if upgrade is not None:
+            return upgrade, upgrade.deadline
+        return self._framed if FRAMING in request.extensions else self._inner, self._deadline
 
     def _require_time(self, request: httpx.Request, ends: float) -> None:
         """Raise the error of an exchange that is not over at ``ends``."""

@@ -15,6 +15,7 @@ from siteassist_contract.description import operations
 from siteassist_contract.http.framing import FRAMING, Framing
 from siteassist_contract.http.network import no_cookies
 from siteassist_contract.http.recorder import CALL, CallFacts, Exchange, Recorder
+from siteassist_contract.http.upgrade import UPGRADE, Upgrade
 from siteassist_contract.http.valid_requests import RequestParts
 from siteassist_contract.verdict import ContractBrokenError
 from siteassist_spec import JSON, Json
@@ -112,11 +113,13 @@ class Session:
         headers: Mapping[str, str | None] | None = None,
         credential: str | None = None,
         framing: Framing | None = None,
+        upgrade: Upgrade | None = None,
     ) -> Exchange:
         """Send any request, valid or not, and record it as one of ``operation``.
 
         A header that is None is left out. ``credential`` is the name in reports of an
-        ``Authorization`` in ``headers``. ``framing`` is the way in which the request is written.
+        ``Authorization`` in ``headers``. ``framing`` is the way in which the request is written,
+        and ``upgrade`` the connection of a handshake.
         """
         given = dict(headers or {})
         content = body if isinstance(body, bytes) else None
@@ -136,7 +139,8 @@ class Session:
                 if name.lower() not in _OTHERWISE_KNOWN
             },
         )
-        way = {} if framing is None else {FRAMING: framing}
+        given_way = {FRAMING: framing, UPGRADE: upgrade}
+        way = {name: value for name, value in given_way.items() if value is not None}
         try:
             self._http.request(
                 method,

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from siteassist_contract.description import (
     API_KEY,
     DEVICE,
+    all_operations,
     credential_name,
     credential_of,
     forms,
@@ -40,7 +41,7 @@ class RequestParts:
     @property
     def described(self) -> Operation:
         """The operation."""
-        return operations()[self.operation]
+        return all_operations()[self.operation]
 
     @property
     def method(self) -> str:

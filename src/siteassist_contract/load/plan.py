@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from siteassist_contract.description import operations
 from siteassist_contract.findings import key_of
-from siteassist_contract.rules import RULES
+from siteassist_contract.rules import RULES, opens_socket
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ LEFT_OUT = {
         "visits send each request once, one after the other",
     ),
     **dict.fromkeys(
+        (rule for rule, known in RULES.items() if known.applies is opens_socket),
+        "visits open no socket",
+    ),
+    **dict.fromkeys(
         ("closes-again", "list-own", "project-stable", "qnas-search", "qnas-all"),
         "not a part of a visit",
     ),
@@ -151,7 +156,7 @@ def _operations(rule: str) -> tuple[str, ...]:
     if rule == "list-total":
         # Of other lists, a visitor does not know how many entries there are.
         return RULES["own-list"].operations
-    return RULES[rule].operations
+    return tuple(name for name in RULES[rule].operations if name in operations())
 
 
 def _step(rule: str, operation: str) -> Step | None:

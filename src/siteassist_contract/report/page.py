@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.findings import LAYERS, grouped
 from siteassist_contract.report import files
 from siteassist_contract.report.summary import Report
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
         report=report,
         findings=grouped(report.outcome.findings.violations.values()),
         layers=LAYERS,
-        labels={name: each.label for name, each in operations().items()},
+        labels={name: each.label for name, each in all_operations().items()},
         rules=RULES,
         gaps=gaps(report.rows).most_common(),
         tested=tested,

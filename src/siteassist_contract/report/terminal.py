@@ -8,7 +8,7 @@ import textwrap
 import click
 
 from siteassist_contract import plan
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.findings import LAYERS, Violation, grouped
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
@@ -145,7 +145,7 @@ def _short(number: int, finding: list[Violation]) -> str:
 
 
 def _label(operation: str) -> str:
-    known = operations().get(operation)
+    known = all_operations().get(operation)
     return operation if known is None else known.label
 
 

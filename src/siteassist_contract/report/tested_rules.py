@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.rules import ACCEPTED, GAPS, HUMAN, KEY, LIMIT, RULES, TWO_VISITORS, Rule
@@ -64,7 +64,7 @@ def rows(
     """
     excuse = f"not tested by {' and '.join(layers)}" if layers else ""
     found = []
-    for name, operation in operations().items():
+    for name, operation in all_operations().items():
         for status in operation.responses:
             count = findings.answered[name, status]
             reason = "" if count else _status_reason(status, target) or left_out or _NOT_REACHED
@@ -139,6 +139,6 @@ def _rule_reason(
         return TWO_VISITORS, ""
     if needs == HUMAN and human is None:
         return HUMAN, ""
-    if not operations()[operation].needs_token and not target.api_key:
+    if not all_operations()[operation].needs_token and not target.api_key:
         return KEY, ""
     return "", reason
