@@ -19,6 +19,7 @@ from tests.faults import (
     second_places,
     shape,
     sizes,
+    sockets,
     state,
     status,
     stream,
@@ -54,6 +55,7 @@ MODULES = (
     browsers,
     negotiation,
     error_bodies,
+    sockets,
 )
 
 MUTANTS: Mapping[str, Mutant] = {

@@ -34,6 +34,7 @@ CLASSES = (
     "browsers",
     "negotiation",
     "error-bodies",
+    "socket",
 )
 """The classes of faults, in the order of reports."""
 
