@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from siteassist_contract import plan
@@ -10,13 +11,16 @@ from siteassist_contract.checks import derived, streams
 from siteassist_contract.checks.behaviour import journeys
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.refusals import Refusals
-from siteassist_contract.description import operations
-from siteassist_contract.findings import Findings
+from siteassist_contract.checks.sockets import SocketChecks
+from siteassist_contract.description import handshakes, operations
+from siteassist_contract.findings import SOCKET, Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report.reproduction import Renderer
+from siteassist_mock.operator.endpoints import CONTROL_PATH
+from siteassist_mock.testing import serving
 from tests.in_process import InProcess
 from tests.values import API_KEY
 
@@ -36,6 +40,7 @@ __all__ = [
     "knowledge",
     "lists",
     "refusals",
+    "socket_findings",
 ]
 
 BASE = "http://mock.test/v2"
@@ -83,6 +88,28 @@ def findings(
         for check in checks:
             check(context)
     return context.findings
+
+
+def socket_findings(app: Starlette, *, operator: bool = True, whole: bool = False) -> Findings:
+    """Run the checks of sockets on ``app``, over connections, and return their findings.
+
+    With ``operator``, they act as a human agent. A text is waited for one second only.
+    """
+    with serving(app) as url:
+        devices: dict[str, str] = {}
+        render = Renderer(url, API_KEY, devices)
+        found = Findings(secrets=Filter([API_KEY]), render=render, layer=SOCKET)
+        recorder = Recorder(base_url=url, sleep=_do_not_sleep)
+        control = f"{url.removesuffix('/v2')}{CONTROL_PATH}" if operator else None
+        target = Target(url, API_KEY)
+        context = CheckContext(target, _PROFILE, recorder, found, devices, operator=control)
+        context.size = replace(context.size, whole=whole)
+        for operation in handshakes().values():
+            checks = SocketChecks(context, operation, patience=1.0)
+            for check in (checks.check_handshakes, checks.check_texts, checks.check_messages):
+                check()
+        recorder.close()
+    return found
 
 
 def _context(

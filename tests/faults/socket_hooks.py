@@ -234,6 +234,16 @@ class Client:
             raise AssertionError(str(error)) from None
         raise AssertionError(text)
 
+    def closes(self) -> None:
+        """Check that the server closes the socket."""
+        try:
+            text = self._connection.recv(_SECONDS)
+        except ConnectionClosed:
+            return
+        except TimeoutError:
+            text = "the socket stays open"
+        raise AssertionError(text)
+
     def pings(self, number: int = 1) -> None:
         """Check that each ping is answered once."""
         for _ in range(number):

@@ -31,6 +31,7 @@ from tests.faults.faulty import Build, Server, Step, operations
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
+from tests.faults.socket_variants import SOCKET_VARIANTS
 from tests.faults.transport_variants import TRANSPORT_VARIANTS
 from tests.faults.variant import Shows, Variant, Variants
 from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
@@ -967,6 +968,6 @@ def _contains(value: Any, item: Any) -> None:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    variant.id: variant for variant in (*_variants.variants, *TRANSPORT_VARIANTS)
+    variant.id: variant for variant in (*_variants.variants, *TRANSPORT_VARIANTS, *SOCKET_VARIANTS)
 }
 """Every tolerated variant."""

@@ -31,7 +31,6 @@ from siteassist_contract.http.valid_requests import RequestParts, valid_request,
 from siteassist_contract.http.websocket import MOST_TEXTS, WebSocket, connect
 from siteassist_contract.rules import (
     DIRECT,
-    GAPS,
     KEY,
     LISTED_WEBSITES,
     OBJECT,
@@ -131,10 +130,13 @@ class Listener:
         return True
 
     def wait_for(self, texts: Sequence[str], seconds: float) -> None:
-        """Take texts until messages with these ``texts`` have come, or the time is over."""
-        ends = time.monotonic() + seconds
+        """Take texts until messages with these ``texts`` have come.
+
+        The next one is waited for at most ``seconds``, and all of them for three times as long.
+        """
+        ends = time.monotonic() + 3 * seconds
         while set(texts) - {_text(each["message"]) for each in self.messages}:
-            if not self.next(ends - time.monotonic()):
+            if not self.next(min(seconds, ends - time.monotonic())):
                 return
 
 
@@ -150,8 +152,13 @@ def settle(*listeners: Listener) -> None:
 class SocketChecks:
     """The checks of the socket that one operation opens."""
 
-    def __init__(self, context: CheckContext, operation: Operation) -> None:
-        """Test the socket that ``operation`` opens; nothing is sent yet."""
+    def __init__(
+        self, context: CheckContext, operation: Operation, *, patience: float | None = None
+    ) -> None:
+        """Test the socket that ``operation`` opens; nothing is sent yet.
+
+        ``patience`` is the longest wait for a text, in seconds; by default that of O-32 and O-34.
+        """
         assert operation.websocket is not None  # noqa: S101  # a handshake of the description
         self._context = context
         self._operation = operation
@@ -159,8 +166,7 @@ class SocketChecks:
         self._name = operation.operation_id
         self._findings = context.findings
         self._history = context.recorder.history
-        self._patience = self._described.idle_limit / 6
-        """The longest wait for a text, in seconds: O-32, O-34."""
+        self._patience = self._described.idle_limit / 6 if patience is None else patience
         self._silence = self._described.ping_interval / 30
         """The time of silence in a short run, in seconds."""
         self._visitor: Visitor | None = None
@@ -226,6 +232,7 @@ class SocketChecks:
             self._findings.see(exchange, self._history)
             words = f"{SWITCHING} for the website {own}"
             self._judge(socket is not None, rule, words, str(exchange.status), exchange)
+            self._close()
         if own is not None or self._is_refused_elsewhere(other):
             self._refused(request, rule, CLIENT_ERRORS, expected, origin=other)
             return
@@ -275,6 +282,7 @@ class SocketChecks:
         if socket.end is not None:
             actual = f"{SWITCHING}, and then {socket.end.words}"
         self._judge(kept, rule, expected, actual, socket.exchange, place)
+        self._close()
 
     # Pings and other texts
 
@@ -320,6 +328,7 @@ class SocketChecks:
             return
         listener.socket.send(text)
         answered = listener.ping(self._patience)
+        settle(listener)
         kept = answered and listener.pongs == 1 and not listener.end
         actual = listener.end or f"{listener.pongs} pongs for one ping after it"
         expected = f"{words} has no effect: the next ping gets its one pong"
@@ -519,7 +528,7 @@ class SocketChecks:
 
     def _without_operator(self, request: RequestParts) -> None:
         """Judge what a human agent happens to write in the given conversation."""
-        self._prevent_agents(GAPS[OPERATOR])
+        self._prevent_agents(OPERATOR)
         given = self._context.human_conversation
         if given is None:
             return
@@ -571,21 +580,25 @@ class SocketChecks:
         try:
             yield self._request
         finally:
-            while self._open:
-                self._open.pop().close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close all sockets."""
+        while self._open:
+            self._open.pop().close()
 
     def _prepare(self) -> RequestParts | None:
         target = self._context.target
         if target.api_key is None:
-            self._prevent(GAPS[KEY])
+            self._prevent(KEY)
             return None
         if target.base_url.startswith("http:") and proxy_for(target.base_url) is not None:
-            self._prevent(GAPS[DIRECT])
+            self._prevent(DIRECT)
             return None
         self._visitor = self._context.visitor()
         request = self._made(self._visitor)
         if request is None:
-            self._prevent(GAPS[OBJECT])
+            self._prevent(OBJECT)
             return None
         self._origin = list(self._history)
         return request if self._opens(request) else None
@@ -617,7 +630,7 @@ class SocketChecks:
                 expected = f"{SWITCHING}, since --socket required was given"
                 self._judge(False, "accepted", expected, str(exchange.status), exchange)
             self._findings.note(f"{words}, as by a server without a socket")
-            self._prevent(GAPS[SOCKET])
+            self._prevent(SOCKET)
             return False
         self._findings.see(exchange, self._history)
         fault = str(exchange.status) if socket is None else socket.fault
@@ -626,6 +639,7 @@ class SocketChecks:
         if fault:
             refused = refused_reason(exchange) if exchange.refused else ""
             self._prevent(refused or "no socket could be opened")
+        self._close()
         return not fault
 
     def _is_absent(self, request: RequestParts, exchange: Exchange) -> bool:

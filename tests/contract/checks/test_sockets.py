@@ -1,0 +1,285 @@
+"""The layer of sockets: faulty servers are found, and those that differ are left alone."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from siteassist_contract.checks import sockets
+from siteassist_contract.checks.context import CheckContext
+from siteassist_contract.checks.sockets import SocketChecks
+from siteassist_contract.description import handshakes
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.http.recorder import Recorder, TimeUpError
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.profiles import PROFILES
+from siteassist_contract.report import tested_rules
+from siteassist_contract.rules import DIRECT, GAPS, KEY, LISTED_WEBSITES, OPERATOR, RULES, SOCKET
+from siteassist_mock.testing import MockServer, mock_server
+from tests.faults.catalogue import MUTANTS
+from tests.faults.checking import socket_findings
+from tests.faults.faulty import Server
+from tests.faults.socket_variants import SOCKET_VARIANTS
+from tests.values import API_KEY, BEARER, PRIVATE_KEY
+
+if TYPE_CHECKING:
+    from tests.faults.variant import Variant
+
+pytestmark = pytest.mark.one_interpreter
+
+(NAME,) = handshakes()
+_ID = "[0-9a-f-]{36}"
+OF_SOCKETS = {rule for rule, known in RULES.items() if NAME in known.operations}
+
+EXPECTED = (
+    ("socket-without-a-key", "key-checked missing", "101, and the socket stays open"),
+    ("socket-with-any-key", "key-checked made up", "101, and the socket stays open"),
+    ("socket-of-an-unknown-conversation", "unknown-not-found conversationId", "101, and .*"),
+    ("socket-of-a-malformed-id", "malformed-refused conversationId", "101, and .*"),
+    ("socket-for-any-website", "website-checked", "101, and the socket stays open"),
+    ("socket-refusal-in-plain-text", "described 401", "401 must have the media type .*"),
+    ("socket-refusal-with-a-trace", "nothing-leaks", "a stack trace: .*"),
+    ("socket-of-an-unknown-conversation-500", "no-server-error", "500"),
+    ("one-socket-per-conversation", "accepted", "409"),
+    ("socket-no-pong", "socket-pong", "0 for 1 pings, within 1 s"),
+    ("socket-pong-twice", "socket-pong", "[46] for 3 pings"),
+    ("socket-pong-as-json", "socket-messages", ".+ is not .+"),
+    ("socket-pong-binary", "socket-messages", "a binary message"),
+    ("socket-closes-at-other-texts", "socket-texts JSON", "closed with 1003"),
+    ("socket-answers-any-text", "socket-texts a word", "2 pongs for one ping after it"),
+    ("socket-impatient", "socket-silence", "closed with 1001"),
+    ("socket-assigned-twice", "socket-assigned", "2"),
+    ("socket-third-message-lost", "socket-delivery", "1 missing"),
+    ("socket-third-message-twice", "socket-delivery", "1 doubled"),
+    ("socket-messages-swapped", "socket-delivery", ".*in another order"),
+    ("socket-event-without-chat", "socket-messages", '"chatId" is a required property.*|.+'),
+    ("socket-role-assistant", "socket-stored", "`role` 'assistant' for a message .+"),
+    ("socket-message-with-another-id", "socket-stored", ".+ is not in getMessages.*"),
+    ("socket-events-for-everybody", "socket-isolation", "[0-9]+ of another conversation"),
+    (
+        "socket-deaf-after-another-closes",
+        "socket-delivery after another socket has closed",
+        "1 missing",
+    ),
+)
+
+
+@pytest.mark.parametrize(("mutant", "violation", "actual"), EXPECTED, ids=[e[0] for e in EXPECTED])
+def test_faulty_socket_is_found(mutant: str, violation: str, actual: str) -> None:
+    """The violation names the rule, and shows what the socket has sent."""
+    found = socket_findings(MUTANTS[mutant].app()).violations
+    assert f"{NAME} {violation}" in found, list(found)
+    shown = found[f"{NAME} {violation}"]
+    assert re.fullmatch(actual, shown.actual), shown.actual
+    assert API_KEY not in repr(shown)
+    assert shown.rule.startswith("socket-") <= ("101" in shown.answer)
+
+
+def test_each_rule_has_a_faulty_server() -> None:
+    """Each rule that sockets have for themselves, or share, is broken by a server above."""
+    rules = {violation.split()[0] for _, violation, _ in EXPECTED}
+    assert {"answered", "error-body"} == OF_SOCKETS - rules
+
+
+@pytest.mark.parametrize("variant", SOCKET_VARIANTS, ids=lambda variant: variant.id)
+def test_different_socket_is_left_alone(variant: Variant) -> None:
+    """What the documents leave open is no violation."""
+    assert {} == socket_findings(variant.app()).violations
+
+
+def test_mock_keeps_all_rules() -> None:
+    """Each rule is tested in full on the mock, but for that of a key that lists websites."""
+    found = socket_findings(Server().app(), whole=True)
+    assert {} == found.violations
+    assert OF_SOCKETS - {"website-checked"} == {
+        rule for rule, operation in found.tested if operation == NAME
+    }
+    assert LISTED_WEBSITES == found.prevented["website-checked", NAME]
+
+
+@dataclass
+class Made:
+    """A context, and the checks of its socket."""
+
+    context: CheckContext
+    checks: SocketChecks
+
+    def run(self) -> Findings:
+        """Run all checks, and return what they have found."""
+        for check in ("check_handshakes", "check_texts", "check_messages"):
+            getattr(self.checks, check)()
+        return self.context.findings
+
+    def reasons(self, *, excused: bool = True) -> set[str]:
+        """Return the reasons for which rules are not tested; the run must not find violations."""
+        found = self.run()
+        assert {} == found.violations
+        rows = [
+            row
+            for row in tested_rules.rows(found, self.context.target, None)
+            if (row.operation, row.kind) == (NAME, "rule") and row.reason
+        ]
+        assert excused == all(row.excused for row in rows)
+        return {row.reason for row in rows}
+
+
+Make = Callable[..., Made]
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[MockServer]:
+    """Run a mock for the tests of this module."""
+    with mock_server() as server:
+        yield server
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Return a function that creates checks for a target."""
+    recorders: list[Recorder] = []
+
+    def create(
+        url: str, *, profile: str = "quick", until: float | None = None, **more: Any
+    ) -> Made:
+        fields = {"api_key": API_KEY, "token": None, "origin": None}
+        target = Target(url, **{n: more.pop(n, default) for n, default in fields.items()})
+        recorder = Recorder(base_url=url)
+        recorder.until = recorder.until if until is None else until
+        recorders.append(recorder)
+        found = Findings(Filter([API_KEY]), lambda _: ("", ""))
+        context = CheckContext(target, PROFILES[profile], recorder, found, **more)
+        checks = SocketChecks(context, handshakes()[NAME], patience=1.0)
+        return Made(context, checks)
+
+    yield create
+    for recorder in recorders:
+        recorder.close()
+
+
+def test_token_alone_is_not_enough(mock: MockServer, make: Make) -> None:
+    """Without a publishable key, nothing is sent."""
+    made = make(mock.url, api_key=None, token=PRIVATE_KEY)
+    assert {GAPS[KEY]} == made.reasons()
+    assert 0 == made.context.recorder.requests
+
+
+def test_proxy_of_plain_http_is_not_enough(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy for plain HTTP cannot be expected to pass a handshake on."""
+    monkeypatch.setattr(sockets, "proxy_for", lambda _: "http://proxy.example:3128")
+    assert {GAPS[DIRECT]} == make("http://mock.test/v2").reasons()
+
+
+def test_server_without_a_socket_is_not_tested(make: Make) -> None:
+    """The reason names the socket, and a note the status."""
+    variant = next(each for each in SOCKET_VARIANTS if each.id == "socket-absent-426")
+    found = socket_findings(variant.app())
+    reasons = {found.prevented[rule, NAME] for rule in OF_SOCKETS}
+    assert {SOCKET} == reasons
+    assert [f"{NAME} was answered 426, as by a server without a socket"] == list(found.notes)
+
+
+def test_socket_can_be_required(make: Make, loopback: Any, shared: Any) -> None:
+    """Then a server without one breaks the contract."""
+    shared.fault = None
+    found = make(loopback(shared.handle_request).url, socket_required=True).run().violations
+    assert [f"{NAME} accepted"] == list(found)
+    assert "404" == found[f"{NAME} accepted"].actual
+
+
+def test_messages_need_a_human_agent(mock: MockServer, make: Make) -> None:
+    """Without one, the rules about messages are excused."""
+    assert {GAPS[OPERATOR], GAPS[LISTED_WEBSITES]} == make(mock.url).reasons()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nothing", "--operator: handover was answered 404"),
+        (":1/_mock", r"--operator: handover failed \(ConnectError\)"),
+    ],
+)
+def test_operator_must_work(mock: MockServer, make: Make, path: str, reason: str) -> None:
+    """An operator without effect is not an excuse."""
+    root = mock.url.removesuffix("/v2")
+    operator = f"{root}{path}" if path.startswith("/") else f"http://127.0.0.1{path}"
+    made = make(mock.url, operator=operator)
+    assert any(re.fullmatch(reason, each) for each in made.reasons(excused=False))
+
+
+def test_agent_of_the_given_conversation_is_heard(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an agent happens to write in --human-conversation is compared with the list."""
+    chat = httpx.post(f"{mock}/conversations", headers=BEARER).json()["id"]
+    mock.hand_over(chat)
+    made = make(mock.url, token=PRIVATE_KEY, human_conversation=chat)
+    real = sockets.Listener.next
+
+    def next_text(listener: sockets.Listener, seconds: float) -> bool:
+        if listener.conversation == chat and not listener.events and listener.pongs == 1:
+            mock.say(chat, "Here I am")
+            monkeypatch.setattr(sockets.Listener, "next", real)
+        return real(listener, seconds)
+
+    monkeypatch.setattr(sockets.Listener, "next", next_text)
+    found = made.run()
+    assert {} == found.violations
+    tested = {rule for rule, operation in found.tested if operation == NAME}
+    assert {"socket-delivery", "socket-stored"} <= tested
+
+
+def test_websites_of_the_key_are_known(make: Make, tmp_path: Any) -> None:
+    """With --origin, the website of the key is accepted and others are refused."""
+    seed = tmp_path / "seed.yaml"
+    key = f'{{key: {API_KEY}, origins: ["https://shop.example"]}}'
+    seed.write_text(f"publishableKeys: [{key}]\n")
+    with mock_server(seed=seed) as server:
+        found = make(server.url, origin="https://shop.example").run()
+        unknown = make(server.url).run()
+    assert {} == found.violations | unknown.violations
+    assert 2 == found.tested["website-checked", NAME]
+    assert 1 == unknown.tested["website-checked", NAME]
+
+
+def test_long_silence_is_tested_where_there_is_time(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile deep is silent for the whole time between two pings."""
+    waits: list[float] = []
+    real = sockets.Listener.next
+
+    def next_text(listener: sockets.Listener, seconds: float) -> bool:
+        waits.append(seconds)
+        return real(listener, min(seconds, 0.05))
+
+    made = make(mock.url, profile="deep")
+    made.checks._described = type(made.checks._described)(
+        **{
+            name: getattr(made.checks._described, name)
+            for name in made.checks._described.__slots__
+            if name != "ping_interval"
+        },
+        ping_interval=1.5,
+    )
+    monkeypatch.setattr(sockets.Listener, "next", next_text)
+    begun = time.monotonic()
+    made.checks.check_texts()
+    assert {} == made.context.findings.violations
+    assert time.monotonic() - begun >= 1.4
+    assert max(waits) > 1.0
+
+
+def test_time_of_the_run_ends_a_wait(mock: MockServer, make: Make) -> None:
+    """A wait for a text ends with the time of the run."""
+    made = make(mock.url)
+    made.checks.check_handshakes()
+    made.context.recorder.until = time.monotonic() + 0.3
+    with pytest.raises(TimeUpError):
+        made.checks.check_texts()
