@@ -150,6 +150,7 @@ class WebSocket:
             while self.end is None and (left := ends - time.monotonic()) > 0:
                 self._texts.clear()
                 self._read(left)
+            self._finish(End("closed by the client"))
         self._upgrade.close()
 
     def _begin(self) -> None:
@@ -245,7 +246,7 @@ class WebSocket:
     def _finish(self, end: End) -> None:
         if self.end is None:
             self.end = end
-            self._note(f"* {end.words}")
+            self._lines[_MOST_LINES:] = [f"* {end.words}"]
 
     def _note(self, line: str) -> None:
         short = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
