@@ -66,6 +66,7 @@ def main() -> int:
         keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
         given = ["--human-conversation", human_conversation(url)]
+        given += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
         command = [*suite, *given, *sys.argv[1:]]
         return subprocess.run(command, env=environment, check=False).returncode
 

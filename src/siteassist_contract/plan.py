@@ -154,8 +154,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
     isolated = [operations()[name] for name in RULES["isolation"].operations]
     changes = sum(operation.method != "GET" for operation in isolated) if visitors > 1 else 0
     return Announcement(
-        requests=1050,
-        conversations=26 + profile.conversations + 3 * visitors + changes,
+        requests=1080,
+        conversations=28 + profile.conversations + 3 * visitors + changes,
         # Four of them only if the server holds its streams back.
         messages=13,
     )

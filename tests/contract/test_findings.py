@@ -15,6 +15,7 @@ from siteassist_contract.findings import (
     ERRORS,
     LAYERS,
     SHAPES,
+    SOCKET,
     STREAMS,
     Findings,
     StopRun,
@@ -330,7 +331,7 @@ def test_response_is_shown_shortened(answer: Exchange, expected: str) -> None:
 
 def test_layers_run_in_order() -> None:
     """The faster layers run first."""
-    assert (ERRORS, STREAMS, BEHAVIOUR, SHAPES) == LAYERS
+    assert (ERRORS, STREAMS, BEHAVIOUR, SOCKET, SHAPES) == LAYERS
 
 
 # Answers that prove nothing

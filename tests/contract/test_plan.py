@@ -11,7 +11,7 @@ import pytest
 
 from siteassist_contract import plan, run
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.description import operations, session_arguments
+from siteassist_contract.description import all_operations, operations, session_arguments
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.plan import Pace, Step
@@ -54,7 +54,7 @@ class TracedRun(Run):
         answers = sum(
             count
             for (name, status), count in answered
-            if operations()[name].stream is not None and status < 300
+            if all_operations()[name].stream is not None and status < 300
         )
         return self._recorder.requests - answers, answers
 

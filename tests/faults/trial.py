@@ -120,6 +120,7 @@ def run(
     """
     with running(name, variant=variant) as url:
         command = [*contract, url, "--api-key", API_KEY, "--profile", profile]
+        command += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
         command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
         begun = time.monotonic()
         output = reports / "output.txt"

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from siteassist_contract.description import (
     SESSION_TOKEN,
     credential_name,
+    handshakes,
     operations,
     session_arguments,
 )
@@ -186,6 +187,9 @@ class Renderer:
         # Without these, curl interprets brackets, braces and dots in a URL.
         as_is = re.search(r"[\[\]{}]|/\.", step.target)
         options = [option, *(("-g", "--path-as-is") if as_is else ()), *self._curl_options()]
+        if step.operation in handshakes():
+            # curl shows the frames as they come, and would wait for the end of the socket.
+            options += ["--http1.1", "--no-buffer", "--max-time 5"]
         text = request.content
         if text != _BINARY:
             return curl.command(request, options=options, quote=quoted, separator=" ")

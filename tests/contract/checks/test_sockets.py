@@ -79,6 +79,7 @@ def test_faulty_socket_is_found(mutant: str, violation: str, actual: str) -> Non
     shown = found[f"{NAME} {violation}"]
     assert re.fullmatch(actual, shown.actual), shown.actual
     assert API_KEY not in repr(shown)
+    assert "--http1.1 --no-buffer --max-time 5" in shown.commands
     assert shown.rule.startswith("socket-") <= ("101" in shown.answer)
 
 

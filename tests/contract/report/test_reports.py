@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Violation
 from siteassist_contract.report import junit, page, summary
 from siteassist_contract.report.summary import Report
@@ -97,11 +97,12 @@ def test_document_has_the_internal_error_without_its_traceback() -> None:
 def test_matrix_counts_requests_and_violations_by_layer() -> None:
     """The matrix has a row per operation and a cell per layer."""
     matrix = dict(report(BROKEN, KNOWN, ELSEWHERE).matrix())
-    assert list(operations()) == list(matrix)
+    assert list(all_operations()) == list(matrix)
     assert dict(zip(LAYERS, matrix["getMe"], strict=True)) == {
         ERRORS: (4, 0),
         "streams": (0, 0),
         BEHAVIOUR: (5, 1),
+        "socket": (0, 0),
         SHAPES: (0, 0),
     }
     assert (0, 1) == dict(zip(LAYERS, matrix["getQnas"], strict=True))[ERRORS]
@@ -168,7 +169,7 @@ def test_junit_counts_match_the_cases(whole: Report, tmp_path: Path) -> None:
     pairs = sum(len(rule.operations) for rule in RULES.values())
     assert pairs + 1 == total["tests"]
     names = [suite.attrib["name"] for suite in root.findall("testsuite")]
-    assert [*operations(), "run"] == names
+    assert [*all_operations(), "run"] == names
     new = {(b.operation, b.rule) for b in whole.outcome.findings.unknown}
     assert (len(new), int(failed)) == (total["failures"], total["errors"])
     assert 12.3456 == pytest.approx(float(root.attrib["time"]), abs=0.01)
@@ -426,7 +427,7 @@ def test_page_counts_what_was_tested() -> None:
     assert f"1 of {len(statuses)} documented pairs of operation and status were seen" in text
     for reason, count in gaps(whole.rows).items():
         assert f"{count} {reason}" in text
-    for operation in operations().values():
+    for operation in all_operations().values():
         assert operation.label in text
 
 

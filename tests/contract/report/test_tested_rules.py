@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from siteassist_contract.description import operations
+from siteassist_contract.description import all_operations, operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
@@ -39,7 +39,7 @@ def test_rows_are_complete() -> None:
     every = rows(findings(), WITH_KEY, None)
     statuses = {(each.operation, each.what) for each in every if each.kind == "status"}
     rules = {(each.operation, each.what) for each in every if each.kind == "rule"}
-    assert {(n, str(s)) for n, each in operations().items() for s in each.responses} == statuses
+    assert {(n, str(s)) for n, each in all_operations().items() for s in each.responses} == statuses
     assert {(n, rule) for rule, each in RULES.items() for n in each.operations} == rules
     assert len(every) == len(statuses) + len(rules)
 
@@ -63,10 +63,12 @@ def test_tested_row_has_no_reason() -> None:
     assert Row("getMe", "rule", "me", 2, "") == row("getMe", "me", found, left_out="x")
 
 
-@pytest.mark.parametrize("status", sorted({s for o in operations().values() for s in o.responses}))
+@pytest.mark.parametrize(
+    "status", sorted({s for o in all_operations().values() for s in o.responses})
+)
 def test_unseen_status_has_a_specific_reason(status: int) -> None:
     """Each status but 200, which every run should see, has a reason of its own."""
-    operation = next(name for name, each in operations().items() if status in each.responses)
+    operation = next(name for name, each in all_operations().items() if status in each.responses)
     reason = row(operation, str(status)).reason
     assert (status == 200) == (reason == UNREACHED)
 
