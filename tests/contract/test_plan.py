@@ -11,7 +11,7 @@ import pytest
 
 from siteassist_contract import plan, run
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.description import all_operations, operations, session_arguments
+from siteassist_contract.description import all_operations, session_arguments
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.plan import Pace, Step

@@ -174,7 +174,8 @@ class WebSocket:
         assert self._upgrade.stream is not None  # noqa: S101  # checked by `connect`
         self._upgrade.deadline.start(seconds)
         try:
-            data = self._upgrade.stream.read(_BLOCK, seconds)
+            with self._recorder.waiting():
+                data = self._upgrade.stream.read(_BLOCK, seconds)
         except httpcore.TimeoutException:
             return
         except (httpcore.NetworkError, OSError):
