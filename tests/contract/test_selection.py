@@ -127,7 +127,7 @@ def test_narrowed_run_sends_only_what_it_needs(
     result = command(served.url, "--api-key", KEY, "--only", "key-checked", "--layer", ERRORS)
     assert 0 == result.exit_code, result.output
     found, options = summary(), "--only key-checked --layer errors"
-    keyed = {f"errors: {name}" for name in RULES["key-checked"].operations}
+    keyed = {f"errors: {name}" for name in RULES["key-checked"].operations if name in operations()}
     assert keyed | {f"{step}, in full" for step in keyed} == set(found["planned"])
     assert {"key-checked"} == {row["what"] for row in found["coverage"] if row["kind"] == "rule"}
     start = f"The server keeps the contract in the tests selected by {options} ("

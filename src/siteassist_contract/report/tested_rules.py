@@ -9,11 +9,22 @@ from dataclasses import dataclass, replace
 from siteassist_contract.description import all_operations
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.rules import ACCEPTED, GAPS, HUMAN, KEY, LIMIT, RULES, TWO_VISITORS, Rule
+from siteassist_contract.rules import (
+    ACCEPTED,
+    GAPS,
+    HUMAN,
+    KEY,
+    LIMIT,
+    RULES,
+    SOCKET,
+    TWO_VISITORS,
+    Rule,
+)
 from siteassist_contract.verdict import Gap
 
 _SUCCESS_ENDS = 300
 _STATUS_REASONS = {
+    101: GAPS[SOCKET],
     201: "no new device or conversation was accepted",
     202: GAPS[HUMAN],
     400: "the server refuses with another status: O-2",
