@@ -1,0 +1,206 @@
+"""The comparison of two reports ``summary.json``: violations, and rules that were tested."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from siteassist_contract.findings import key_of
+from siteassist_contract.report import files
+from siteassist_contract.verdict import CannotRunError, ExitStatus
+from siteassist_spec import Json
+from siteassist_spec.output import one_line
+from siteassist_spec.schemas import complaints
+
+_NOT_IN_REPORT = "not in the later report"
+_FENCES = re.compile("`+")
+_JUDGED = {ExitStatus.KEPT.words, ExitStatus.BROKEN.words, ExitStatus.INCOMPLETE.words}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A rule that the earlier run tested on an operation and the later one did not."""
+
+    rule: str
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences between the report of an earlier run and that of a later one."""
+
+    before: Json
+    after: Json
+    new: tuple[Json, ...]
+    """The violations that only the later run found."""
+    gone: tuple[Json, ...]
+    """The violations that the later run tested again and did not find."""
+    unchanged: tuple[Json, ...]
+    """The violations that both runs found, as the later one reports them."""
+    lost: tuple[Lost, ...]
+    """The rules that are not tested any more."""
+    gained: int
+    """The number of rules that only the later run tested, counted for each operation."""
+
+    @property
+    def status(self) -> ExitStatus:
+        """The exit status: whether something became worse."""
+        if any(not found["known"] for found in self.new):
+            return ExitStatus.BROKEN
+        if self.lost or self.after["verdict"] not in _JUDGED:
+            return ExitStatus.INCOMPLETE
+        return ExitStatus.KEPT
+
+    @property
+    def line(self) -> str:
+        """The comparison as one line."""
+        counts = f"{len(self.new)} new, {len(self.gone)} gone, {len(self.unchanged)} unchanged"
+        line = f"Violations: {counts}."
+        if self.lost:
+            line += f" Not tested any more: {len(self.lost)} pairs of rule and operation."
+        if self.gained:
+            line += f" Newly tested: {self.gained}."
+        return line
+
+
+def read(path: Path) -> Json:
+    """Return the content of a report ``summary.json``.
+
+    Raises `CannotRunError` if it cannot be read, or is no such report.
+    """
+    document = files.read_json(path, "the report")
+    complaint = next(complaints(_schema(), document), None)
+    if complaint is not None:
+        raise CannotRunError(f"the report {path} is no summary.json of a run: {complaint}")
+    report: Json = document
+    return report
+
+
+def compare(before: Json, after: Json) -> Comparison:
+    """Compare two reports, of which ``before`` is that of the earlier run."""
+    earlier, later = _violations(before), _violations(after)
+    was_tested, is_tested = _tested(before), _tested(after)
+    reasons = _reasons(after)
+    lost = [pair for pair in was_tested if pair not in is_tested]
+    return Comparison(
+        before=before,
+        after=after,
+        new=tuple(found for key, found in later.items() if key not in earlier),
+        gone=tuple(
+            found
+            for key, found in earlier.items()
+            if key not in later and (found["rule"], found["operation"]) in is_tested
+        ),
+        unchanged=tuple(found for key, found in later.items() if key in earlier),
+        lost=tuple(Lost(*pair, reasons.get(pair, _NOT_IN_REPORT)) for pair in lost),
+        gained=sum(pair not in was_tested for pair in is_tested),
+    )
+
+
+def text(comparison: Comparison) -> str:
+    """Return a comparison as text for a terminal, without its last line."""
+    lines = [
+        f"{name}: {report['line']}"
+        for name, report in (("before", comparison.before), ("after", comparison.after))
+    ]
+    for heading, violations in _sections(comparison):
+        if violations:
+            lines += ["", f"{heading}:"]
+        for found in violations:
+            place = f" ({one_line(found['place'])})" if found["place"] else ""
+            known = " (accepted by the baseline)" if found["known"] else ""
+            lines.append(f"  {found['operation']}: {found['words']}{place}{known}")
+            if found in comparison.new:
+                lines.append(f"    expected: {one_line(found['expected'])}")
+                lines.append(f"    actual:   {one_line(found['actual'])}")
+    if comparison.lost:
+        lines += ["", "Not tested any more:"]
+        lines += [
+            f"  {rule} on {', '.join(names)}: {one_line(reason)}"
+            for (rule, reason), names in _grouped(comparison.lost).items()
+        ]
+    return "\n".join([*lines, ""])
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return a comparison as Markdown, for a comment on a pull request."""
+    lines = [
+        f"### Contract tests: {comparison.line}",
+        "",
+        f"- before: {_code(comparison.before['line'])}",
+        f"- after: {_code(comparison.after['line'])}",
+    ]
+    for heading, violations in _sections(comparison):
+        if violations:
+            lines += ["", f"#### {heading}", ""]
+        for found in violations:
+            place = f" at {_code(found['place'])}" if found["place"] else ""
+            known = " (accepted by the baseline)" if found["known"] else ""
+            lines.append(f"- **{found['operation']}**: {found['words']}{place}{known}")
+            if found in comparison.new:
+                lines.append(f"  - expected: {_code(found['expected'])}")
+                lines.append(f"  - actual: {_code(found['actual'])}")
+    if comparison.lost:
+        lines += ["", "#### Not tested any more", ""]
+        lines += [
+            f"- {_code(rule)} on {', '.join(names)}: {_code(reason)}"
+            for (rule, reason), names in _grouped(comparison.lost).items()
+        ]
+    return "\n".join(lines)
+
+
+def _sections(comparison: Comparison) -> Iterator[tuple[str, tuple[Json, ...]]]:
+    yield "New", comparison.new
+    yield "Gone", comparison.gone
+    yield "Unchanged", comparison.unchanged
+
+
+def _grouped(lost: tuple[Lost, ...]) -> Mapping[tuple[str, str], list[str]]:
+    """Return the operations of each rule and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in lost:
+        groups.setdefault((each.rule, each.reason), []).append(each.operation)
+    return groups
+
+
+def _violations(report: Json) -> dict[str, Json]:
+    found = report["violations"]
+    return {key_of(each["operation"], each["rule"], each["place"]): each for each in found}
+
+
+def _tested(report: Json) -> list[tuple[str, str]]:
+    """Return the pairs of rule and operation that a run has tested."""
+    violated = [(each["rule"], each["operation"]) for each in report["violations"]]
+    kept = [(row["what"], row["operation"]) for row in _rules(report) if not row["reason"]]
+    return list(dict.fromkeys([*kept, *violated]))
+
+
+def _reasons(report: Json) -> dict[tuple[str, str], str]:
+    return {(row["what"], row["operation"]): row["reason"] for row in _rules(report)}
+
+
+def _rules(report: Json) -> list[Json]:
+    return [row for row in report["coverage"] if row["kind"] == "rule"]
+
+
+def _code(words: str) -> str:
+    """Return a text as code in one line of Markdown, whatever it contains."""
+    shown = one_line(words)
+    fence = "`" * (1 + max(map(len, _FENCES.findall(shown)), default=0))
+    space = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{space}{shown}{space}{fence}" if shown else ""
+
+
+@cache
+def _schema() -> jsonschema_rs.Draft202012Validator:
+    folder = resources.files("siteassist_contract.report")
+    source: Any = folder.joinpath("summary.schema.json").read_text("utf-8")
+    return jsonschema_rs.Draft202012Validator(source)

@@ -1,0 +1,1 @@
+"""The subcommands of ``siteassist-contract``, each in a module with its name."""
