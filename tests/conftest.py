@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from siteassist_spec import SpecError
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["pytester", "tests.browser"]
 
 UNMEASURED = {"e2e", "faults", "hostile", "repo"}
 """The folders whose tests leave coverage out, which doubles their time.

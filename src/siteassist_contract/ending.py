@@ -72,14 +72,7 @@ class Ending:
 
     def _report(self) -> Verdict:
         outcome, options = self.outcome, self.options
-        rows = tested_rules.rows(
-            outcome.findings,
-            self.target,
-            options.human_conversation,
-            outcome.left_out,
-            options.selection.selects,
-            sorted(options.selection.layers),
-        )
+        rows = rows_of(outcome, self.target, options)
         report = summary.Report(
             base_url=self.target.base_url,
             profile=options.profile.name,
@@ -123,30 +116,51 @@ class Ending:
         )
 
     def _verdict(self, rows: list[tested_rules.Row]) -> Verdict:
-        outcome = self.outcome
-        findings = grouped(outcome.findings.violations.values())
-        unknown = [finding for finding in findings if not finding[0].known]
-        problem = outcome.problem
-        # Random steps and further rounds of generated requests may be cut.
-        if not problem and outcome.time_is_up and outcome.unfinished:
-            problem = "the time was up"
-        return decide(
-            Evidence(
-                requests=outcome.requests,
-                findings=len(unknown),
-                accepted=len(findings) - len(unknown),
-                gaps=tested_rules.untested(rows),
-                unfinished=list(outcome.unfinished),
-                problem=problem,
-                advice=outcome.advice,
-                error=""
-                if outcome.error is None
-                else outcome.findings.secrets.text(str(outcome.error)),
-                interrupted=outcome.interrupted,
-                selection=self.options.selection.options,
-                allow_incomplete=self._allow_incomplete,
-            )
+        return verdict_of(self.outcome, self.options, rows, allow_incomplete=self._allow_incomplete)
+
+
+def rows_of(outcome: Outcome, target: Target, options: Options) -> list[tested_rules.Row]:
+    """Return what a run on ``target`` has tested."""
+    return tested_rules.rows(
+        outcome.findings,
+        target,
+        options.human_conversation,
+        outcome.left_out,
+        options.selection.selects,
+        sorted(options.selection.layers),
+    )
+
+
+def verdict_of(
+    outcome: Outcome,
+    options: Options,
+    rows: list[tested_rules.Row],
+    *,
+    allow_incomplete: bool = False,
+) -> Verdict:
+    """Return the verdict of a run."""
+    findings = grouped(outcome.findings.violations.values())
+    unknown = [finding for finding in findings if not finding[0].known]
+    problem = outcome.problem
+    # Random steps and further rounds of generated requests may be cut.
+    if not problem and outcome.time_is_up and outcome.unfinished:
+        problem = "the time was up"
+    secrets = outcome.findings.secrets
+    return decide(
+        Evidence(
+            requests=outcome.requests,
+            findings=len(unknown),
+            accepted=len(findings) - len(unknown),
+            gaps=tested_rules.untested(rows),
+            unfinished=list(outcome.unfinished),
+            problem=problem,
+            advice=outcome.advice,
+            error="" if outcome.error is None else secrets.text(str(outcome.error)),
+            interrupted=outcome.interrupted,
+            selection=options.selection.options,
+            allow_incomplete=allow_incomplete,
         )
+    )
 
 
 def report_early_error(arguments: Sequence[str], error: InternalError) -> None:

@@ -147,6 +147,7 @@ SLOW_STREAM = "a slow stream"
 WEBSITE = "a website of the key"
 LISTED_WEBSITES = "a key that lists websites"
 DIRECT = "a connection without a proxy"
+CONNECTION = "a connection"
 OBJECT = "an object"
 LIMIT = "more answers of the assistant"
 GENTLE = "a server that is not in production"
@@ -163,6 +164,7 @@ GAPS = {
     WEBSITE: "needs a website from which the credentials may be used: --origin",
     LISTED_WEBSITES: "needs a publishable key that lists websites",
     DIRECT: "a proxy writes the requests in its own way",
+    CONNECTION: "an application in the process has no connection",
     OBJECT: "no answer contained an object to request",
     LIMIT: "the limit of --max-messages was reached",
     GENTLE: "left out by the profile live",

@@ -37,7 +37,7 @@ from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.network import LARGEST_ANSWER, proxy_for
 from siteassist_contract.http.recorder import SUCCESS, Exchange, UnansweredError
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
-from siteassist_contract.rules import DIRECT, FRAMES, GENTLE, OBJECT, RULES
+from siteassist_contract.rules import CONNECTION, DIRECT, FRAMES, GENTLE, OBJECT, RULES
 from siteassist_spec import EVENT_STREAM, Operation
 
 _TEXT = "Größe 日本 👋 {}"
@@ -54,10 +54,14 @@ Path = tuple[str | int, ...]
 
 def check_negotiation(context: CheckContext) -> None:
     """Send a valid request of each operation as other clients do, and compare the answers."""
-    if proxy_for(context.target.base_url) is not None:
+    target = context.target
+    reason = CONNECTION if target.network.app is not None else ""
+    if not reason and proxy_for(target.base_url) is not None:
+        reason = DIRECT
+    if reason:
         for rule in (NEGOTIATION, FRAMING):
             for name in RULES[rule].operations:
-                context.findings.prevent(rule, name, DIRECT)
+                context.findings.prevent(rule, name, reason)
         return
     checks = Checks(context)
     for number, operation in enumerate(operations().values()):

@@ -22,6 +22,7 @@ import httpx
 
 from siteassist_contract.http.deadline import Deadline, LimitedBackend
 from siteassist_contract.http.framing import FramedTransport
+from siteassist_contract.http.running_app import RunningApp
 from siteassist_contract.verdict import CannotRunError
 
 LARGEST_ANSWER = 16 * 2**20
@@ -55,6 +56,8 @@ class Network:
     """A file or folder of certificates to trust, in place of those of the environment."""
     insecure: bool = False
     """Whether any certificate is trusted."""
+    app: RunningApp | None = field(default=None, repr=False, compare=False)
+    """The application that is tested in this process, without a connection; None for a server."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -94,12 +97,14 @@ class Network:
         connections: int | None = None,
         deadline: Deadline | None = None,
         pause: Callable[[], object] | None = None,
-    ) -> httpx.HTTPTransport:
+    ) -> httpx.BaseTransport:
         """Return a transport to a server, with at most so many ``connections``.
 
         Its exchanges end at ``deadline``; ``pause`` is called before each read.
         Raises `CannotRunError` for an invalid proxy, or as `trusted` does.
         """
+        if self.app is not None:
+            return self.app.transport()
         transport = httpx.HTTPTransport(
             verify=self.tls,
             proxy=proxy_for(base_url),
@@ -111,12 +116,14 @@ class Network:
             transport._pool._network_backend = LimitedBackend(deadline or Deadline(), pause=pause)
         return transport
 
-    def framed_transport(self, deadline: Deadline) -> FramedTransport:
+    def framed_transport(self, deadline: Deadline) -> httpx.BaseTransport:
         """Return a transport that writes requests as a check chooses, without a proxy.
 
         Its exchanges end at ``deadline``.
         Raises `CannotRunError` as `trusted` does.
         """
+        if self.app is not None:
+            return self.app.transport()
         return FramedTransport(self.tls, LimitedBackend(deadline))
 
 

@@ -117,9 +117,14 @@ class Terminal:
 
 def full(number: int, finding: list[Violation]) -> str:
     """Return a finding as text, with its first violation in full."""
+    return f"\nFinding {number}: {details(finding)}"
+
+
+def details(finding: list[Violation]) -> str:
+    """Return a finding without its number as text."""
     found = finding[0]
     lines = [
-        f"\nFinding {number}: {_label(found.operation)}{' (known)' if found.known else ''}",
+        f"{_label(found.operation)}{' (known)' if found.known else ''}",
         f"  rule:     {found.words}",
         f"  source:   {found.document}",
         f"  expected: {one_line(found.expected)}",
