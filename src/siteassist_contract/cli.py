@@ -16,7 +16,7 @@ from siteassist_contract.checks.generated import example_databases
 from siteassist_contract.command import Command
 from siteassist_contract.ending import DEFAULT_FOLDER, Ending, report_early_error
 from siteassist_contract.findings import LAYERS
-from siteassist_contract.http import preflight, redaction
+from siteassist_contract.http import preflight, published_description, redaction
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
@@ -63,6 +63,11 @@ Examples:
   SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
   siteassist-contract http://127.0.0.1:8787/v2 --only isolation --only getMessages
   siteassist-contract http://127.0.0.1:8787/v2 --last-failed reports/summary.json
+
+\b
+Other commands, each with a --help of its own:
+  siteassist-contract compare BEFORE AFTER  compare the reports of two runs
+  siteassist-contract drift URL             compare a server's own description
 """
 INTERRUPTED = "The tests were interrupted; there is no verdict."
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
@@ -318,6 +323,7 @@ def main(
             max_messages=max_messages,
         )
         ending.terminal.begin(target, chosen)
+        click.echo(published_description.line(target))
         if not chosen.gentle:
             ending.terminal.announce(options, durations)
         progress = Progress(ending.terminal.step, ending.terminal.found)

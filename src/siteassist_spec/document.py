@@ -59,11 +59,20 @@ class Document:
         path = path or SPEC_PATH
         try:
             text = path.read_text(encoding="utf-8")
-            raw = YAML(typ="safe", pure=True).load(text)
         except OSError as error:
             raise SpecError(f"{path}: {error.strerror or error}") from None
         except UnicodeDecodeError as error:
             raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from None
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Document:
+        """Read a description from ``text``, the content of the file at ``path``.
+
+        Raises `SpecError` as `load` does.
+        """
+        try:
+            raw = YAML(typ="safe", pure=True).load(text)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"

@@ -134,6 +134,15 @@ def check(
     return () if token is None else (token,)
 
 
+def fetch(target: Target, path: str) -> httpx.Response:
+    """Send one GET request without a credential, and return the answer, whatever its status.
+
+    Raises `CannotRunError` if there is none.
+    """
+    with _Preflight(target, Patience(()), time.sleep, []) as preflight:
+        return preflight.send("GET", path)
+
+
 class _Preflight:
     """The requests of the check of one server."""
 
@@ -224,7 +233,7 @@ class _Preflight:
         if not response.is_success or _json(response) is not None:
             return
         unknown = f"/siteassist-contract-{uuid.uuid4().hex[:8]}"
-        other = self._send("GET", unknown)
+        other = self.send("GET", unknown)
         if _is_page(response) and (other.is_success or _is_page(other)):
             self._refuse_page(response)
         if other.is_success:
@@ -261,7 +270,7 @@ class _Preflight:
     def _call(self, operation_id: str, **content: Any) -> httpx.Response:
         operation, waits = operations()[operation_id], Waits()
         while True:
-            response = self._send(operation.method, operation.path, **content)
+            response = self.send(operation.method, operation.path, **content)
             wait = self._wait(operation_id, waits, response)
             if wait is None:
                 break
@@ -288,7 +297,11 @@ class _Preflight:
             return None
         return self._patience.wait(operation_id, waits, Refusal(status, headers, content))
 
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    def send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """Send one request, and return the answer, whatever its status.
+
+        Raises `CannotRunError` if there is none.
+        """
         url = f"{self._target.base_url}{path}"
         started = time.monotonic()
         self._deadline.start(LONGEST)

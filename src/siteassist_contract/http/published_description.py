@@ -1,0 +1,86 @@
+"""The description that a server publishes itself, and its differences from ``openapi.yaml``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from siteassist_contract import description
+from siteassist_contract.http import preflight
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.verdict import CannotRunError
+from siteassist_spec import Document, SpecError, differences
+from siteassist_spec.differences import Difference
+
+PATH = "/openapi"
+"""The path of the description, which `openapi.yaml` does not have: docs/evidence.md."""
+_NO_DESCRIPTION = f"the answer to GET {PATH} is no OpenAPI description"
+
+
+def fetch(target: Target) -> Document:
+    """Return the description that a server publishes.
+
+    Raises `CannotRunError` if it publishes none.
+    """
+    response = preflight.fetch(target, PATH)
+    if response.status_code != httpx.codes.OK:
+        raise CannotRunError(
+            f"the server publishes no description: GET {PATH} answered {response.status_code}"
+        )
+    try:
+        found = _read(response)
+    except SpecError as error:
+        raise CannotRunError(f"{_NO_DESCRIPTION}: {error}") from None
+    if not isinstance(found.raw.get("paths"), dict):
+        raise CannotRunError(f"{_NO_DESCRIPTION}: it has no `paths`")
+    return found
+
+
+def compare(target: Target) -> list[Difference]:
+    """Return the differences of a server's description from ours.
+
+    Raises `CannotRunError` as `fetch` does.
+    """
+    return differences.find(description.document(), fetch(target))
+
+
+def line(target: Target) -> str:
+    """Return the result of a comparison as one line, whatever the server answers."""
+    try:
+        found = compare(target)
+    except CannotRunError as error:
+        return f"The server's own description was not compared: {error}."
+    if not found:
+        return "The server's own description does not differ from openapi.yaml."
+    return f"The server's own description differs from openapi.yaml: {counted(found)}; see drift."
+
+
+def counted(found: Sequence[Difference]) -> str:
+    """Return the number of differences of each kind."""
+    return ", ".join(
+        f"{kind} {number}"
+        for kind in differences.KINDS
+        if (number := sum(each.kind == kind for each in found))
+    )
+
+
+def _read(response: httpx.Response) -> Document:
+    path = Path(PATH)
+    try:
+        text = response.content.decode()
+    except UnicodeDecodeError as error:
+        raise SpecError(f"not UTF-8 at byte {error.start}") from None
+    try:
+        raw = json.loads(text)
+    except RecursionError:
+        raise SpecError("nested too deeply") from None
+    except ValueError:
+        if text.lstrip().startswith(("{", "<")):
+            raise SpecError("neither JSON nor YAML") from None
+        return Document.parse(text, path)
+    if not isinstance(raw, dict):
+        raise SpecError("an OpenAPI description must be a mapping")
+    return Document(raw)

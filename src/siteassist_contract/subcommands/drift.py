@@ -1,0 +1,72 @@
+"""The subcommand ``drift``."""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+
+import click
+
+from siteassist_contract.command import Command
+from siteassist_contract.http import preflight, published_description
+from siteassist_contract.http.network import Network
+from siteassist_contract.http.network_options import network_options
+from siteassist_contract.verdict import CannotRunError, ExitStatus
+from siteassist_spec import output
+
+HELP = """Compare the description that the server at URL publishes with openapi.yaml.
+
+URL is the base URL of the API, with its version: https://host/v2. The description
+is the answer to GET /openapi, as JSON or YAML. Each difference is listed with its
+operation: what the server's description adds, lacks or contradicts. A difference
+is no violation of the contract; the tests show what the server does.
+
+\b
+Exit status:
+  0  the descriptions do not differ
+  1  they differ
+  2  the server publishes no description, or none that can be read
+
+\b
+Example:
+  siteassist-contract drift http://127.0.0.1:8787/v2
+"""
+
+
+@click.command(
+    cls=Command,
+    interrupted="The comparison was interrupted.",
+    help=HELP,
+    context_settings={"max_content_width": 80},
+)
+@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@network_options
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+def main(
+    *,
+    url: str,
+    headers: tuple[tuple[str, str], ...],
+    ca: str | None,
+    insecure: bool,
+    debug: bool,
+) -> None:
+    """Run the subcommand."""
+    del debug  # read by `Command`
+    try:
+        network = Network(headers, ca, insecure)
+        target = preflight.Target(preflight.base_url(url), network=network)
+        found = published_description.compare(target)
+    except CannotRunError as error:
+        output.last_line(f"The descriptions cannot be compared: {error}", error=True)
+        sys.exit(ExitStatus.INCOMPLETE)
+    for operation, group in groupby(found, lambda each: each.operation):
+        click.echo(output.one_line(operation))
+        for each in group:
+            click.echo(f"  {output.one_line(each.words)}")
+    if found:
+        output.last_line(
+            "The server's description differs from openapi.yaml:"
+            f" {published_description.counted(found)}."
+        )
+        sys.exit(ExitStatus.BROKEN)
+    output.last_line("The server's description does not differ from openapi.yaml.")

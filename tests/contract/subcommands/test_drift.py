@@ -1,0 +1,275 @@
+"""`siteassist-contract drift` names what a server's own description has and ours has not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from siteassist_contract.http import preflight, published_description
+from siteassist_contract.subcommands import drift
+from siteassist_spec import load_spec
+from tests.contract.conftest import InProcess, Serve
+
+SPEC = load_spec()
+SCHEMAS = ("components", "schemas")
+
+
+def at(document: Any, *steps: str | int) -> Any:
+    """Return a node of a document."""
+    for step in steps:
+        document = document[step]
+    return document
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return a function that compares an answer to GET /openapi with our description."""
+
+    def compare(answer: httpx.Response) -> Result:
+        monkeypatch.setattr(preflight, "fetch", lambda *_: answer)
+        return CliRunner().invoke(drift.main, ["http://host/v2"])
+
+    return compare
+
+
+def lines(result: Result) -> list[str]:
+    """Return the lines of the differences."""
+    assert 1 == result.exit_code, result.output
+    return [line.strip() for line in result.stdout.splitlines()[:-1]]
+
+
+def test_description_of_the_mock_does_not_differ(direct: InProcess, serve_direct: str) -> None:
+    """The mock publishes `openapi.yaml`, with its own address."""
+    del direct
+    result = CliRunner().invoke(drift.main, [serve_direct])
+    assert (0, "The server's description does not differ from openapi.yaml.\n") == (
+        result.exit_code,
+        result.stdout,
+    )
+
+
+@pytest.fixture
+def serve_direct(direct: InProcess, loopback: Serve) -> str:
+    """Return the address of a mock."""
+    return loopback(direct.forward).url
+
+
+def remove_operation(spec: Any) -> None:
+    """Remove an operation."""
+    del spec["paths"]["/identity/me"]
+
+
+def add_operation(spec: Any) -> None:
+    """Add an operation."""
+    spec["paths"]["/exports"] = {"get": {"responses": {}}}
+
+
+def remove_parameter(spec: Any) -> None:
+    """Remove a parameter."""
+    parameters = spec["paths"]["/search"]["get"]["parameters"]
+    parameters[:] = [each for each in parameters if "size" != named(spec, each)]
+
+
+def named(spec: Any, parameter: Any) -> str:
+    """Return the name of a parameter."""
+    if "$ref" in parameter:
+        return str(at(spec, *parameter["$ref"].split("/")[1:])["name"])
+    return str(parameter["name"])
+
+
+def require_parameter(spec: Any) -> None:
+    """Add a required parameter."""
+    spec["paths"]["/search"]["get"]["parameters"].append(
+        {"name": "lang", "in": "query", "required": True, "schema": {"type": "string"}}
+    )
+
+
+def rename_property(spec: Any) -> None:
+    """Misspell a property."""
+    item = at(spec, *SCHEMAS, "Visitor")
+    item["properties"]["externalID"] = item["properties"].pop("externalId")
+
+
+def add_value(spec: Any) -> None:
+    """Add a value."""
+    at(spec, *SCHEMAS, "VisitorType")["enum"].append("robot")
+
+
+def forbid_null(spec: Any) -> None:
+    """Make a property that may be null a text."""
+    at(spec, *SCHEMAS, "Visitor", "properties")["name"] = {"type": "string"}
+
+
+def free_token(spec: Any) -> None:
+    """Let an operation need no token."""
+    spec["paths"]["/identity/me"]["get"]["security"] = []
+
+
+def remove_status(spec: Any) -> None:
+    """Remove a status."""
+    del spec["paths"]["/identity/me"]["get"]["responses"]["402"]
+
+
+def change_type(spec: Any) -> None:
+    """Change a type."""
+    at(spec, *SCHEMAS, "Visitor", "properties")["id"] = {"type": "integer"}
+
+
+def lengthen(spec: Any) -> None:
+    """Change a bound in the body of a request."""
+    body = at(spec, "paths", "/identity/init", "post", "requestBody")
+    if "$ref" in body:
+        body = at(spec, *body["$ref"].split("/")[1:])
+    schema = body["content"]["application/json"]["schema"]
+    if "$ref" in schema:
+        schema = at(spec, *schema["$ref"].split("/")[1:])
+    schema["properties"]["saVid"] = {**follow(spec, schema["properties"]["saVid"]), "maxLength": 64}
+
+
+def follow(spec: Any, node: Any) -> Any:
+    """Follow a reference."""
+    return at(spec, *node["$ref"].split("/")[1:]) if "$ref" in node else node
+
+
+CHANGES: dict[Callable[[Any], None], tuple[str, str]] = {
+    remove_operation: ("GET /identity/me", "lacks the operation"),
+    add_operation: ("GET /exports", "adds the operation"),
+    remove_parameter: ("GET /search", "lacks the query parameter `size`"),
+    require_parameter: ("GET /search", "contradicts requires the query parameter `lang`"),
+    rename_property: ("GET /identity/me", "lacks the property `externalId` (200)"),
+    add_value: ("GET /identity/me", 'adds `type`: the value "robot" (200)'),
+    forbid_null: ("GET /identity/me", "contradicts `name`: is never null (200)"),
+    free_token: ("GET /identity/me", "contradicts security: needs no token"),
+    remove_status: ("GET /identity/me", "lacks the status 402"),
+    change_type: ("GET /identity/me", "contradicts `id`: integer instead of string (200)"),
+    lengthen: (
+        "POST /identity/init",
+        "contradicts `saVid`: `maxLength` 64 instead of 100 (request)",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_is_named_with_its_operation(
+    change: Callable[[Any], None], publish: Callable[..., Result]
+) -> None:
+    """Each of these changes is one difference of its operation."""
+    spec = copy.deepcopy(SPEC)
+    change(spec)
+    shown = lines(publish(httpx.Response(200, json=spec)))
+    operation, difference = CHANGES[change]
+    assert operation in shown
+    assert difference in shown[shown.index(operation) + 1 :]
+    assert len(shown) <= 12, shown
+
+
+def older(node: Any) -> Any:
+    """Rewrite a description as OpenAPI 3.0 and most generators do: `nullable`, `oneOf`, `enum`."""
+    if isinstance(node, list):
+        return [older(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: older(value) for key, value in node.items()}
+    if isinstance(found.get("type"), list) and "null" in found["type"]:
+        rest = [each for each in found["type"] if each != "null"]
+        found |= {"type": rest[0] if len(rest) == 1 else rest, "nullable": True}
+    forms = found.get("anyOf")
+    if isinstance(forms, list) and {"type": "null"} in forms:
+        others = [each for each in forms if each != {"type": "null"}]
+        del found["anyOf"]
+        found |= {"allOf" if len(others) == 1 else "oneOf": others, "nullable": True}
+    if isinstance(found.get("const"), str):
+        found["enum"] = [found.pop("const")]
+    return found
+
+
+def test_other_forms_and_names_are_no_differences(publish: Callable[..., Result]) -> None:
+    """Neither are a version in the paths and other names of path parameters."""
+    spec = older(copy.deepcopy(SPEC))
+    text = json.dumps({**spec, "paths": {f"/v2{p}": item for p, item in spec["paths"].items()}})
+    text = text.replace("conversationId}", "conversation_id}").replace(
+        '"name": "conversationId"', '"name": "conversation_id"'
+    )
+    result = publish(httpx.Response(200, text=text))
+    assert (0, "") == (result.exit_code, result.stderr), result.output
+
+
+def test_description_may_be_yaml(publish: Callable[..., Result]) -> None:
+    """A description without operations lacks all of them."""
+    result = publish(httpx.Response(200, text="openapi: 3.1.0\npaths: {}\n"))
+    assert result.stdout.count("lacks the operation") > 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (httpx.Response(404), "the server publishes no description: GET /openapi answered 404"),
+        (httpx.Response(200, text="<html>"), "neither JSON nor YAML"),
+        (httpx.Response(200, text="a: [b"), "/openapi:1:"),
+        (httpx.Response(200, text="{" * 9), "neither JSON nor YAML"),
+        (httpx.Response(200, text="[" * 99_999), "nested too deeply"),
+        (httpx.Response(200, content=b"\xff"), "not UTF-8 at byte 0"),
+        (httpx.Response(200, json=[]), "must be a mapping"),
+        (httpx.Response(200, json={"openapi": "3.1.0"}), "it has no `paths`"),
+    ],
+)
+def test_server_without_a_description_is_one_sentence(
+    answer: httpx.Response, problem: str, publish: Callable[..., Result]
+) -> None:
+    """The status is 2, and the preflight of a run says the same."""
+    result = publish(answer)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert problem in result.stderr
+    assert 1 == result.stderr.count("\n")
+    assert problem in published_description.line(preflight.Target("http://host/v2"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"paths": {"/search": None, "/x": []}},
+        {"paths": {"/search": {"get": {"parameters": [1, {"$ref": 7}], "responses": []}}}},
+        {"paths": {"/search": {"get": {"responses": {"200": {"$ref": "#/paths"}}}}}},
+        {"paths": {"/search": {"get": {"requestBody": {"$ref": "other.yaml"}, "security": 1}}}},
+        {
+            "paths": {
+                "/identity/me": {
+                    "get": {
+                        "responses": {
+                            "default": {
+                                "content": {"application/json": {"schema": {"$ref": "#/x"}}}
+                            }
+                        }
+                    }
+                }
+            },
+            "x": {"allOf": [{"$ref": "#/x"}], "enum": [[], {}, None], "required": 1, "type": [{}]},
+        },
+    ],
+)
+def test_malformed_description_is_compared(odd: Any, publish: Callable[..., Result]) -> None:
+    """What is not of the expected type counts as absent."""
+    assert "lacks" in lines(publish(httpx.Response(200, json=odd)))[-1]
+
+
+def test_run_says_whether_the_description_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the preflight counts the differences."""
+    spec = copy.deepcopy(SPEC)
+    remove_operation(spec)
+    add_operation(spec)
+    target = preflight.Target("http://host/v2")
+    for published, words in (
+        (SPEC, "does not differ from openapi.yaml."),
+        (spec, "differs from openapi.yaml: adds 1, lacks 1; see drift."),
+    ):
+        monkeypatch.setattr(
+            preflight, "fetch", lambda *_, shown=published: httpx.Response(200, json=shown)
+        )
+        line = published_description.line(target)
+        assert f"The server's own description {words}" == line
