@@ -7,7 +7,9 @@ from typing import NoReturn
 
 from siteassist_contract.entry import start
 
-SUBCOMMANDS = {name: f"siteassist_contract.subcommands.{name}" for name in ("compare", "drift")}
+SUBCOMMANDS = {
+    name: f"siteassist_contract.subcommands.{name}" for name in ("check", "compare", "drift")
+}
 """The module of each subcommand. Any other first argument is the URL of a server or an option."""
 
 

@@ -66,6 +66,7 @@ Examples:
 
 \b
 Other commands, each with a --help of its own:
+  siteassist-contract check FILE.HAR        judge recorded traffic
   siteassist-contract compare BEFORE AFTER  compare the reports of two runs
   siteassist-contract drift URL             compare a server's own description
 """

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
+from siteassist_contract.checks.answers import MOST_HELD_BACK
+from siteassist_contract.checks.behaviour.visitor import Visitor
 from siteassist_contract.checks.context import SECOND, Check, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.objects import ObjectMaker

@@ -8,7 +8,7 @@ places describe are compared, and only if both answers have them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -87,8 +87,9 @@ class Difference:
 class ShownObjects:
     """The objects that a run has seen, and the latest answer about each."""
 
-    def __init__(self) -> None:
-        """Begin without any object."""
+    def __init__(self, keep: Callable[[Any], Exchange] = lambda exchange: exchange) -> None:
+        """Begin without any object; ``keep`` returns what is remembered of an exchange."""
+        self._keep = keep
         self._latest: dict[Key, Shown] = {}
         self._own: set[str] = set()
 
@@ -121,7 +122,7 @@ class ShownObjects:
                 differences += [Difference(name, earlier, now) for name in names]
                 if earlier.exchange.operation != exchange.operation:
                     compared.add(earlier.exchange.operation)
-            self._latest[now.key] = now
+            self._latest[now.key] = replace(now, exchange=self._keep(now.exchange))
         while len(self._latest) > _MOST:
             del self._latest[next(iter(self._latest))]
         return compared, differences

@@ -40,6 +40,8 @@ _STATUS_REASONS = {
     503: "needs an overloaded server: cannot be provoked from outside",
 }
 _NOT_REACHED = "was not reached in this run"
+_NOT_RECORDED = "the recording has no such answer"
+_NOT_SHOWN = "the recording does not show it"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ def rows(
                 row = _rule_row(findings, rule, known, name, target, human, left_out or excuse)
                 excused = row.excused or (bool(excuse) and row.reason.endswith(excuse))
                 found.append(replace(row, excused=excused))
+    return found
+
+
+def recorded_rows(findings: Findings) -> list[Row]:
+    """Return the rows of a recording, which excuses what it does not show."""
+    found = []
+    for name, operation in operations().items():
+        for status in operation.responses:
+            count = findings.answered[name, status]
+            found.append(Row(name, "status", str(status), count, "" if count else _NOT_RECORDED))
+        for rule, known in RULES.items():
+            if name in known.operations:
+                count = findings.tested[rule, name]
+                reason = findings.prevented.get((rule, name), _NOT_SHOWN)
+                found.append(Row(name, "rule", rule, count, "" if count else reason))
     return found
 
 

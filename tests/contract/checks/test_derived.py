@@ -16,8 +16,9 @@ import pytest
 
 from siteassist_contract import description, plan
 from siteassist_contract.checks import derived
+from siteassist_contract.checks.answers import MOST_HELD_BACK
 from siteassist_contract.checks.behaviour import journeys
-from siteassist_contract.checks.behaviour.visitor import MOST_HELD_BACK, Visitor
+from siteassist_contract.checks.behaviour.visitor import Visitor
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.refusals import Refusals
 from siteassist_contract.http import redaction

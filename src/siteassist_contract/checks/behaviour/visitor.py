@@ -18,12 +18,11 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks import stream_grammar
+from siteassist_contract.checks.answers import Answers
 from siteassist_contract.checks.behaviour.model import (
     KnownConversation,
     KnownMessage,
     advanced,
-    answer_text,
     moment,
     went_back,
 )
@@ -35,12 +34,10 @@ from siteassist_contract.description import (
     page_query,
     page_words,
 )
-from siteassist_contract.findings import Findings, faults_of
+from siteassist_contract.findings import Findings
 from siteassist_contract.http.json_reader import LAST_INTERACTION, shown_value
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
-from siteassist_contract.rules import SLOW_STREAM
-from siteassist_spec import EVENT_STREAM
 
 Json = Mapping[str, Any]
 PAGE = 10
@@ -60,8 +57,6 @@ ORDERS = (
 )
 TIMES = ("createdAt", "updatedAt", "lastInteractionAt", "closedAt")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-MOST_HELD_BACK = 3
-"""The number of streams held back in a row that makes a violation."""
 _TICK = 0.004
 """Time, in seconds, after which a clock with milliseconds has advanced."""
 
@@ -90,7 +85,7 @@ class Visitor:
         self._findings = findings
         self._history = history
         self._seen_ids: set[str] = set()
-        self._paces: dict[str, list[bool | None]] = {}
+        self._answers = Answers(findings)
         self._described = True
         """Whether the answer that was seen last matches the description."""
 
@@ -264,64 +259,11 @@ class Visitor:
 
     def judge_answer(self, exchange: Exchange, stream: bool | None) -> str | None:
         """Judge an answer on its own; return its text, or None if it broke off or is invalid."""
-        operation = exchange.operation
-        is_stream = exchange.media_type == EVENT_STREAM
-        form = EVENT_STREAM if stream else "application/json"
-        if stream is not None:
-            self._judge(
-                is_stream == stream,
-                "answer-form",
-                operation,
-                f"{form} for `stream: {str(stream).lower()}`",
-                exchange.media_type or "no media type",
-            )
-        if not is_stream:
-            text = answer_text(exchange.document)
-            self._judge(text, "answer", operation, "an answer with a text", "none")
-            return None if faults_of(exchange) else text
-        reading = stream_grammar.read(operation, exchange.content)
-        for rule in (
-            stream_grammar.FRAMES,
-            stream_grammar.ORDER,
-            stream_grammar.IDS,
-            stream_grammar.END,
-        ):
-            wrong = [fault.sentence for fault in reading.faults if fault.rule == rule]
-            words = "a stream as documented"
-            self._judge(not wrong, rule, operation, words, "; ".join(wrong[:3]))
-        self._pace(exchange, reading.deltas)
-        if reading.broken_off or any(f.rule == stream_grammar.FRAMES for f in reading.faults):
-            # The text of invalid events proves nothing.
-            return None
-        self._judge(reading.text, "answer", operation, "an answer with a text", "none")
-        return reading.text
-
-    def _pace(self, exchange: Exchange, deltas: int) -> None:
-        """Judge whether streams are sent piece by piece.
-
-        A single stream may be held back by chance, so three in a row make a violation. One
-        that is not held back shows that the server sends piece by piece.
-        """
-        held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas, exchange.arrivals)
-        if held is None:
-            self._findings.prevent("stream-incremental", exchange.operation, SLOW_STREAM)
-            return
-        seen = self._paces.setdefault(exchange.operation, [])
-        seen.append(held)
-        if not held or len(seen) >= MOST_HELD_BACK:
-            self._judge(
-                not all(seen[-MOST_HELD_BACK:]),
-                "stream-incremental",
-                exchange.operation,
-                "the events over the whole length of the stream",
-                f"{_arrival(exchange)} the end, after {exchange.seconds:.1f} s, three times in a"
-                " row",
-            )
+        return self._answers.judge(exchange, stream, self._history)
 
     def needs_stream(self, operation: str) -> bool:
         """Whether streams of an operation were held back, but too few of them to judge."""
-        seen = self._paces.get(operation, [])
-        return all(seen) and 0 < len(seen) < MOST_HELD_BACK
+        return self._answers.needs_stream(operation)
 
     def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
         """Judge the messages that an exchange has stored in the conversation."""
@@ -920,12 +862,6 @@ class Visitor:
 
     def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> bool:
         return self._findings.judge(kept, rule, operation, expected, actual, self._history)
-
-
-def _arrival(exchange: Exchange) -> str:
-    """Return how a stream arrived that was held back."""
-    early = exchange.arrivals and exchange.first < exchange.seconds / 2
-    return "only the first bytes before" if early else "no byte before"
 
 
 def _path(known: KnownConversation) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The judgement of recorded traffic, for which nothing is sent."""
