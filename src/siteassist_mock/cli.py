@@ -22,6 +22,8 @@ Examples:
   curl http://127.0.0.1:8787/v2/identity/me \\
       -H 'Authorization: Bearer sk_test_1234567890abcdef'
       get the visitor of the private key
+  siteassist-mock --proxy https://host/v2 --record traffic.har
+      pass requests on to a server, and record and judge its answers
 """
 
 
@@ -94,6 +96,19 @@ Examples:
     help="Time for running requests and streams when the server stops.",
 )
 @click.option("--quiet", is_flag=True, help="Do not log requests.")
+@click.option(
+    "--proxy",
+    metavar="URL",
+    help="Pass requests on to the server at this base URL, such as https://host/v2, and compare its"
+    " answers with openapi.yaml, in place of serving the mock.",
+)
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --proxy: record the traffic as a HAR file, without credentials, for"
+    " `siteassist-contract check`.",
+)
 def main(
     *,
     host: str,
@@ -109,6 +124,8 @@ def main(
     no_control: bool,
     grace: float,
     quiet: bool,
+    proxy: str | None,
+    record: Path | None,
 ) -> None:
     """Run a stateful mock server of the SiteAssist v2 API.
 
@@ -117,6 +134,13 @@ def main(
     Ctrl-C stops it at once.
     """
     # Imported here because they take most of the start, and `--help` does not need them.
+    if proxy is not None:
+        from siteassist_mock.proxy.command import serve
+
+        serve(proxy, host, port, record, grace_seconds=grace, quiet=quiet, fail=_fail)
+        return
+    if record is not None:
+        raise click.UsageError("--record needs --proxy URL")
     from siteassist_mock.app import create_app
     from siteassist_mock.content.yaml_file import FileError
     from siteassist_mock.http.access_log import log_to_stderr

@@ -111,6 +111,18 @@ class Strict:
 
         return guarded
 
+    def problem(self, operation_id: str, status: int, content_type: str, body: bytes) -> str | None:
+        """Return how a whole response violates the description, in one sentence, or None."""
+        start = {"status": status, "headers": [(b"content-type", content_type.encode("latin-1"))]}
+        checked = _CheckedSend(operation_id, self._checks[operation_id], _unused)
+        with suppress(_Violation):
+            checked.judge(start, body)
+        return checked.problem or None
+
+
+async def _unused(_message: Message) -> None:
+    """Do nothing."""
+
 
 class _Violation(OSError):
     """An invalid response; an `OSError`, so that a stream settles its text."""
@@ -238,6 +250,20 @@ class _CheckedSend:
                 self._refuse(self._check.problem(self._kept))
             await self._send(self._start)
             await self._send({"type": "http.response.body", "body": self._kept})
+
+    def judge(self, start: Message, body: bytes) -> None:
+        """Check a whole response. Raises `_Violation`."""
+        self._start = start
+        check = self._find(start)
+        if isinstance(check, _EventCheck):
+            text = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+            *events, rest = text.replace(b"\r", b"\n").split(b"\n\n")
+            for event in events:
+                self._refuse(check.problem(event) if event else None)
+            if rest:
+                self._refuse("with a stream that ends within an event")
+        elif check is not None:
+            self._refuse(check.problem(body))
 
     async def report(self, scope: Scope, receive: Receive) -> None:
         """Send the violation to the client."""

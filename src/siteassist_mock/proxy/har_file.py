@@ -1,0 +1,148 @@
+"""A HAR file that is whole after each entry, so that a killed proxy leaves a valid recording."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from siteassist_mock.proxy.masks import Masks
+
+_HEAD = (
+    '{"log": {"version": "1.2", "creator": {"name": "siteassist-mock", "version": "1"},'
+    ' "entries": [\n'
+)
+_END = "\n]}}\n"
+
+
+@dataclass
+class Traffic:
+    """A request and its answer, as far as it was received."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    """The headers of the request."""
+    body: bytes
+    started: datetime
+    status: int = 0
+    answer_headers: list[tuple[str, str]] = field(default_factory=list)
+    content: bytes = b""
+    """The body of the answer, unpacked."""
+    seconds: float = 0.0
+    arrivals: list[tuple[float, int]] = field(default_factory=list)
+    """The time since the request, in seconds, and the size of each piece of the answer."""
+    error: str = ""
+    """Why the answer was not received whole; empty if it was."""
+
+
+class HarFile:
+    """A recording. Only its owner can read it."""
+
+    def __init__(self, path: Path, masks: Masks) -> None:
+        """Begin an empty recording, in place of an older one. Raises `OSError`."""
+        # A new file, so that neither a link nor the permissions of an older one count.
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+        self._masks = masks
+        self._count = 0
+        self._file.write((_HEAD + _END).encode())
+        self._file.flush()
+        self._end = len(_HEAD)
+
+    def add(self, traffic: Traffic) -> None:
+        """Add an entry. Raises `OSError`."""
+        text = ("" if not self._count else ",\n") + json.dumps(entry(traffic, self._masks))
+        self._file.seek(self._end)
+        self._file.write((text + _END).encode())
+        self._file.flush()
+        self._end += len(text.encode())
+        self._count += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
+    """Return an entry of the format, without credentials."""
+    headers = {name.lower(): value for name, value in traffic.headers}
+    masks.learn(traffic.url, headers, traffic.body, traffic.content)
+    url = masks.text(traffic.url)
+    answered = {name.lower(): value for name, value in traffic.answer_headers}
+    milliseconds = round(traffic.seconds * 1000, 3)
+    first = traffic.arrivals[0][0] * 1000 if traffic.arrivals else milliseconds
+    request: dict[str, Any] = {
+        "method": traffic.method,
+        "url": url,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _pairs(traffic.headers, masks),
+        "queryString": _named(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
+        "headersSize": -1,
+        "bodySize": len(traffic.body),
+    }
+    if traffic.body:
+        request["postData"] = {
+            "mimeType": headers.get("content-type", ""),
+            "params": [],
+            **_text(traffic.body, masks),
+        }
+    found: dict[str, Any] = {
+        "startedDateTime": traffic.started.isoformat(timespec="microseconds"),
+        "time": milliseconds,
+        "request": request,
+        "response": {
+            "status": traffic.status,
+            "statusText": _phrase(traffic.status),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": _pairs(traffic.answer_headers, masks),
+            "content": {
+                "size": len(traffic.content),
+                "mimeType": answered.get("content-type", "x-unknown"),
+                **_text(traffic.content, masks),
+            },
+            "redirectURL": "",
+            "headersSize": -1,
+            "bodySize": -1,
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": first, "receive": max(0.0, milliseconds - first)},
+        "_arrivals": [[round(at * 1000, 3), size] for at, size in traffic.arrivals],
+    }
+    if traffic.error:
+        found["_error"] = traffic.error
+    return found
+
+
+def _pairs(headers: Iterable[tuple[str, str]], masks: Masks) -> list[Mapping[str, str]]:
+    return _named((name, masks.header(name, value)) for name, value in headers)
+
+
+def _named(pairs: Iterable[tuple[str, str]]) -> list[Mapping[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _text(body: bytes, masks: Masks) -> dict[str, str]:
+    """Return a body as text, or as Base64 if it is not UTF-8."""
+    try:
+        return {"text": masks.text(body.decode())}
+    except UnicodeDecodeError:
+        shown = masks.text(body.decode("latin-1")).encode("latin-1", "replace")
+        return {"text": base64.b64encode(shown).decode(), "encoding": "base64"}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

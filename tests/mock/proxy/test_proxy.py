@@ -1,0 +1,296 @@
+"""The proxy passes everything on, judges what it passes, and records it without credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from siteassist_mock import cli
+from siteassist_mock.app import create_app
+from siteassist_mock.http.server import base_url, listen, make_server
+from siteassist_mock.proxy.app import ProxySettings, create_proxy
+from siteassist_mock.proxy.command import upstream_url
+from siteassist_mock.proxy.har_file import HarFile
+from siteassist_mock.proxy.masks import Masks
+from siteassist_spec import Document, read_operations
+from tests.in_process import InProcess
+from tests.values import API_KEY, PRIVATE_KEY
+
+DOCUMENT = Document.load()
+UPSTREAM = "http://upstream.test/v2"
+DEVICE = "device-of-the-visitor"
+
+
+class Upstream(httpx.AsyncBaseTransport):
+    """A way to a mock in this process."""
+
+    def __init__(self) -> None:
+        """Create the mock."""
+        self.requests: list[httpx.Request] = []
+        self.inner = InProcess(create_app())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Forward a request in another thread, since the mock has a loop of its own."""
+        self.requests.append(request)
+
+        def call() -> tuple[httpx.Response, bytes]:
+            answer = self.inner.handle_request(request)
+            return answer, b"".join(answer.iter_raw())
+
+        answer, content = await asyncio.to_thread(call)
+        stream = httpx.ByteStream(content)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
+
+
+class Answering(httpx.AsyncBaseTransport):
+    """A way to a server that gives one answer, piece by piece."""
+
+    def __init__(self, *pieces: bytes, headers: dict[str, str] | None = None) -> None:
+        """Send ``pieces``; each waits until `next` is set."""
+        self.pieces = pieces
+        self.next = threading.Event()
+        self.error: Exception | None = None
+        self.closed = threading.Event()
+        self._headers = {"content-type": "text/event-stream", **(headers or {})}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Begin the answer."""
+        del request
+        outer = self
+
+        class Body(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                for piece in outer.pieces:
+                    await asyncio.to_thread(outer.next.wait, 30)
+                    outer.next.clear()
+                    yield piece
+                if outer.error is not None:
+                    raise outer.error
+
+            async def aclose(self) -> None:
+                outer.closed.set()
+
+        return httpx.Response(200, headers=self._headers, stream=Body())
+
+
+class Refusing(httpx.AsyncBaseTransport):
+    """A way to no server."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Fail."""
+        raise httpx.ConnectError("connection refused", request=request)
+
+
+@contextmanager
+def proxying(
+    transport: httpx.AsyncBaseTransport, record: Path | None = None
+) -> Iterator[tuple[httpx.Client, list[str]]]:
+    """Run a proxy, and yield a client of it and the sentences that it says."""
+    said: list[str] = []
+    recording = None
+    if record is not None:
+        recording = HarFile(record, Masks(read_operations(DOCUMENT)))
+    app = create_proxy(ProxySettings(UPSTREAM, said.append, recording, transport), DOCUMENT)
+    server, listening = make_server(app, grace_seconds=0.2), listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        with httpx.Client(base_url=base_url(app, listening), timeout=30) as http:
+            yield http, said
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+        if recording is not None:
+            recording.close()
+        if isinstance(transport, Upstream):
+            transport.inner.close()
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    """Return the entries of a recording."""
+    found: list[dict[str, Any]] = json.loads(path.read_text())["log"]["entries"]
+    return found
+
+
+def test_requests_and_answers_are_passed_on(tmp_path: Path) -> None:
+    """Method, path, query, headers and body arrive; the answer is the server's."""
+    path, upstream = tmp_path / "traffic.har", Upstream()
+    with proxying(upstream, path) as (http, said):
+        session = http.post("/identity/init", json={"apiKey": API_KEY, "saVid": DEVICE})
+        token = session.json()["sessionToken"]
+        bearer = {"Authorization": f"Bearer {token}", "X-Mine": "yes"}
+        started = http.post("/conversations", headers=bearer)
+        listed = http.get("/conversations?limit=1&offset=0", headers=bearer)
+        missing = http.get("/no/such/path")
+        outside = http.get(http.base_url.join("/elsewhere"))
+    assert [201, 201, 200, 404, 404] == [
+        each.status_code for each in (session, started, listed, missing, outside)
+    ]
+    assert started.json()["id"] == listed.json()["data"][0]["id"]
+    assert f"{UPSTREAM}/conversations?limit=1&offset=0" == str(upstream.requests[2].url)
+    assert "upstream.test" == upstream.requests[2].headers["host"]
+    assert "yes" == upstream.requests[1].headers["x-mine"]
+    assert "identity" == upstream.requests[2].headers["accept-encoding"]
+    assert ["POST", "POST", "GET", "GET"] == [e["request"]["method"] for e in entries(path)]
+    assert [] == said
+
+
+def test_recording_has_no_credentials(tmp_path: Path) -> None:
+    """Each credential has a mask of its own, which shows whose request is whose."""
+    path = tmp_path / "traffic.har"
+    path.write_text("an older one")
+    path.chmod(0o644)
+    with proxying(Upstream(), path) as (http, _):
+        session = http.post("/identity/init", json={"apiKey": API_KEY, "saVid": DEVICE})
+        token = session.json()["sessionToken"]
+        for each in (token, PRIVATE_KEY, "short"):
+            http.get("/identity/me", headers={"Authorization": f"Bearer {each}", "Cookie": "a=b1"})
+        http.get("/projects/current", params={"apiKey": API_KEY})
+    text = path.read_text()
+    for secret in (token, API_KEY, DEVICE, PRIVATE_KEY, "Bearer short", "a=b1"):
+        assert secret not in text
+    sent = [
+        {each["name"].lower(): each["value"] for each in entry["request"]["headers"]}
+        for entry in entries(path)
+    ]
+    assert [f"Bearer masked-sessionToken-{number}" for number in (1, 2, 3)] == [
+        each["authorization"] for each in sent[1:4]
+    ]
+    answer = json.loads(entries(path)[0]["response"]["content"]["text"])
+    assert "masked-sessionToken-1" == answer["sessionToken"]
+    assert entries(path)[4]["request"]["url"].endswith("apiKey=masked-publishableKey-1")
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+EVENTS = [b'data: {"type":"start"}\n\n', b'data: {"type":"finish"}\n\n', b"data: [DONE]\n\n"]
+
+
+def test_stream_is_passed_on_piece_by_piece(tmp_path: Path) -> None:
+    """Each event reaches the client before the server sends the next one."""
+    path, upstream = tmp_path / "traffic.har", Answering(*EVENTS)
+    with (
+        proxying(upstream, path) as (http, _),
+        http.stream("POST", "/chat/completions", json={}) as answer,
+    ):
+        upstream.next.set()
+        received = []
+        for piece in answer.iter_raw():
+            received.append(piece)
+            upstream.next.set()
+    assert EVENTS == received
+    (entry,) = entries(path)
+    assert list(map(len, EVENTS)) == [size for _, size in entry["_arrivals"]]
+    assert b"".join(EVENTS).decode() == entry["response"]["content"]["text"]
+    assert "_error" not in entry
+
+
+def test_killed_server_cuts_the_answer_and_not_the_proxy(tmp_path: Path) -> None:
+    """The client sees that the answer is not whole, and the next request is answered."""
+    path, upstream = tmp_path / "traffic.har", Answering(*EVENTS[:1])
+    upstream.error = httpx.RemoteProtocolError("peer closed connection")
+    with proxying(upstream, path) as (http, said):
+        upstream.next.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            http.post("/chat/completions", json={})
+        upstream.error = None
+        upstream.next.set()
+        assert 200 == http.post("/chat/completions", json={}).status_code
+    assert "the server broke off" in entries(path)[0]["_error"]
+    assert "the server broke off" in said[0]
+    assert "a stream that ends within" not in said[0]
+
+
+def test_client_that_leaves_ends_the_request(tmp_path: Path) -> None:
+    """The stream of the server is closed, and the recording says why it is not whole."""
+    path, upstream = tmp_path / "traffic.har", Answering(*EVENTS)
+    with proxying(upstream, path) as (http, _):
+        upstream.next.set()
+        with http.stream("POST", "/chat/completions", json={}) as answer:
+            next(answer.iter_raw())
+        assert upstream.closed.wait(30)
+        upstream.next.set()
+    assert ["the client left"] == [entry["_error"] for entry in entries(path)]
+
+
+def test_missing_server_is_a_documented_error(tmp_path: Path) -> None:
+    """The answer is a 502 of the proxy, which the recording does not show as the server's."""
+    path = tmp_path / "traffic.har"
+    with proxying(Refusing(), path) as (http, said):
+        answer = http.get("/identity/me")
+    assert 502 == answer.status_code
+    assert "The proxy got no answer from the server" in answer.json()["error"]["message"]
+    assert 0 == entries(path)[0]["response"]["status"]
+    assert [f"GET /v2/identity/me: {entries(path)[0]['_error']}"] == said
+
+
+@pytest.mark.parametrize(
+    ("pieces", "headers", "problem"),
+    [
+        ((b"{}",), {"content-type": "application/json"}, "a body that is not allowed"),
+        ((b"hi",), {"content-type": "text/html"}, "as text/html, which it does not document"),
+        ((b'data: {"type":1}\n\n',), {}, "an event that is not allowed"),
+        ((b'data: {"type":"start"}\r\n\r\ndata: [DO',), {}, "ends within an event"),
+    ],
+)
+def test_answer_that_does_not_match_is_reported(
+    pieces: tuple[bytes, ...], headers: dict[str, str], problem: str
+) -> None:
+    """The sentence names the operation; the client gets the answer as it is."""
+    upstream = Answering(*pieces, headers=headers)
+    with proxying(upstream) as (http, said):
+        upstream.next.set()
+        assert b"".join(pieces) == http.post("/chat/completions", json={}).content
+    assert 1 == len(said)
+    assert said[0].startswith("createChatCompletion answered 200 ")
+    assert problem in said[0]
+
+
+def test_full_disk_ends_the_recording_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy says so once, and goes on."""
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(HarFile, "add", fail)
+    with proxying(Upstream(), tmp_path / "traffic.har") as (http, said):
+        assert [404, 404] == [http.get("/x").status_code for _ in range(2)]
+    assert ["the recording ends here: No space left on device"] == said
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("host/v2", "expected something like https://host/v2"),
+        ("http://[::1/v2", "expected something like https://host/v2"),
+        ("https://user:secret@host/v2", "must not have a query, a fragment, a user"),
+    ],
+)
+def test_invalid_address_is_refused(text: str, problem: str) -> None:
+    """The message does not repeat a password."""
+    with pytest.raises(ValueError, match=problem) as caught:
+        upstream_url(text)
+    assert "secret" not in str(caught.value)
+    result = CliRunner().invoke(cli.main, ["--proxy", text, "--port", "0"])
+    assert 2 == result.exit_code
+    assert problem in result.stderr
+
+
+def test_recording_needs_a_proxy_and_a_writable_place() -> None:
+    """Both are one sentence."""
+    result = CliRunner().invoke(cli.main, ["--record", "traffic.har"])
+    assert (2, True) == (result.exit_code, "--record needs --proxy URL" in result.stderr)
+    options = ["--proxy", UPSTREAM, "--port", "0", "--record", "/no/such/folder/t.har"]
+    result = CliRunner().invoke(cli.main, options)
+    assert 2 == result.exit_code
+    assert "cannot record in /no/such/folder/t.har: No such file" in result.stderr
