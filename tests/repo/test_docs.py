@@ -18,8 +18,14 @@ import pytest
 from fakeredis import TcpFakeServer
 
 from scripts.languages.catalogue import LANGUAGES
+from siteassist_contract.__main__ import SUBCOMMANDS
+from siteassist_contract.report import summary
+from siteassist_mock.app import create_app
 from siteassist_mock.testing import mock_server
 from tests.commands import run
+from tests.contract.recording import traffic
+from tests.contract.report.sample_reports import report
+from tests.contract.toy import toy_server
 from tests.values import API_KEY, ROOT
 
 TOOLS = Path(sys.executable).parent
@@ -73,6 +79,7 @@ def test_every_command_is_run_by_a_test() -> None:
         "siteassist-mock ",
         "siteassist-contract ",
         "siteassist-load ",
+        "pytest ",
         "sha256sum ",
     )
     # These are too slow for a test; `make languages` runs them.
@@ -154,6 +161,42 @@ def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
         done = run([str(TOOLS / words[0]), *words[1:], *quick], cwd=tmp_path)
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    "key", starting_with(*(f"siteassist-contract {name} " for name in SUBCOMMANDS))
+)
+def test_subcommand_runs(key: str, url: str, tmp_path: Path) -> None:
+    """Each printed command finds nothing wrong with the mock."""
+    traffic.write(tmp_path / "traffic.har", traffic.record(create_app(), traffic.visit))
+    for folder in ("main", "reports"):
+        (tmp_path / folder).mkdir()
+        summary.write(report(), tmp_path / folder / "summary.json")
+    words = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))
+    done = run([str(TOOLS / words[0]), *words[1:]], cwd=tmp_path)
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+
+
+@pytest.mark.parametrize("key", starting_with("pytest "))
+def test_pytest_command_runs(key: str, url: str, tmp_path: Path) -> None:
+    """Each printed command tests the mock, and at least one rule passes."""
+    words = shlex.split(COMMANDS[key].replace(DOCUMENTED_URL, url))
+    done = run([str(TOOLS / words[0]), *words[1:], "-p", "no:cacheprovider"], cwd=tmp_path)
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert re.search(r"^=+ [1-9]\d* passed", done.stdout, re.MULTILINE)
+
+
+def test_recipe_for_a_server_works(pytester: pytest.Pytester) -> None:
+    """The printed files test the toy server of the plugin's tests."""
+    shutil.copy(toy_server.__file__, pytester.path)
+    pytester.syspathinsert()
+    key = "toy_server.KEY = 'pk_of_the_tests'"
+    pytester.makepyfile(my_server=f"import toy_server\n{key}\napp = toy_server.create_app()")
+    for _, text in blocks("py"):
+        comment, _, program = text.partition("\n")
+        (pytester.path / comment.removeprefix("# ")).write_text(program)
+    result = pytester.runpytest_inprocess("-k", "search and key-checked")
+    assert {"passed": 1} == {n: c for n, c in result.parseoutcomes().items() if n != "deselected"}
 
 
 @pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")
