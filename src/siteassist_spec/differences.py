@@ -338,7 +338,7 @@ def _operations(document: Document, version: str) -> dict[tuple[str, str], tuple
     paths = _mapping(document.raw.get("paths"))
     is_written = all(str(path).startswith(f"{version}/") for path in paths)
     prefix = version if is_written else ""
-    found = {}
+    found: dict[tuple[str, str], tuple[str, Json]] = {}
     for path, item in paths.items():
         node = _followed(document, item)
         short = str(path).removeprefix(prefix)
