@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from siteassist_contract.findings import Findings
+from siteassist_contract.http.redaction import Filter
+from siteassist_contract.recording import recorded_exchanges
+from siteassist_contract.recording.judgement import Judgement
 from siteassist_contract.subcommands import check
 from siteassist_mock.app import create_app
 from tests.contract.recording.traffic import BASE, record, visit, write
+from tests.faults.catalogue import MUTANTS
 from tests.faults.variants import VARIANTS
 
 Entries = list[dict[str, Any]]
@@ -113,6 +118,46 @@ def test_tolerated_variant_is_kept(name: str, judge: Callable[..., Result]) -> N
     """What the documents leave free is no violation."""
     result = judge(record(VARIANTS[name].app(), visit))
     assert 0 == result.exit_code, result.stdout
+
+
+FAULTS = {
+    "session-token-missing": "described",
+    "visitor-type-unknown": "described",
+    "conversation-wrapped": "described",
+    "known-device-201": "device-status",
+    "start-200": "described",
+    "empty-content-taken": "bounds",
+    "null-page-context-refused": "accepted",
+    "no-token-me": "token-required",
+    "read-foreign": "isolation",
+    "list-of-everybody": "own-list",
+    "one-visitor-for-all": "device-visitor",
+    "question-not-stored": "stored-message",
+    "answer-not-stored": "stored-answer",
+    "feedback-not-stored": "feedback",
+    "direction-turned-round": "list-order",
+    "no-finish-step": "stream-order",
+    "ids-differ": "stream-ids",
+    "event-after-done": "stream-end",
+    "error-as-detail": "described",
+    "foreign-message-stored": "no-side-effects",
+}
+"""The rule by which each fault shows in the traffic of one visit."""
+
+
+def test_faults_show_in_traffic(tmp_path: Path) -> None:
+    """A recording shows these faults of the corpus, each by its rule."""
+    missed = {}
+    for name, rule in FAULTS.items():
+        path = write(tmp_path / "traffic.har", record(MUTANTS[name].app(), visit))
+        findings = Findings(Filter(), lambda _: ("", ""))
+        judgement = Judgement(findings, has_credentials=True)
+        for exchange in recorded_exchanges.exchanges(path, recorded_exchanges.survey(path)):
+            judgement.see(exchange)
+        found = {each.rule for each in findings.violations.values()}
+        if rule not in found:
+            missed[name] = found
+    assert {} == missed
 
 
 # Entries of other tools
