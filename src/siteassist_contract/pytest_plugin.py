@@ -215,11 +215,12 @@ class _Suite:
         key = item.nodeid.partition("[")[0]
         suite = suites.setdefault(key, cls(item.config, key))
         if suite._selected is None:
-            suite._selected = [
+            selected: list[Any] = [
                 other.callspec.params[_FIXTURE]
                 for other in item.session.items
                 if isinstance(other, pytest.Function) and other.nodeid.startswith(f"{key}[")
             ]
+            suite._selected = selected
         return suite
 
     def report(self, place: Any) -> dict[str, Any]:

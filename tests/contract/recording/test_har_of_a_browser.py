@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -47,7 +47,7 @@ def test_traffic_of_a_page_is_kept(
     """The streamed answer is compared with the stored one, and the session with its device."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "traffic.har"
-    options = {"record_har_path": path, "record_har_content": "embed"}
+    options: dict[str, Any] = {"record_har_path": path, "record_har_content": "embed"}
     with mock_server() as mock:
         with new_page(browser, **options) as page:
             page.goto(mock.url.removesuffix("/v2"))
