@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,14 @@ from siteassist_spec import (
     EventStream,
     Json,
     Operation,
+    Parameter,
     Response,
     SpecError,
+    Union,
     base_path,
     read_operations,
     read_union,
+    read_websockets,
 )
 from siteassist_spec.transform import rest_only
 
@@ -87,11 +91,7 @@ def prepare(document: Document) -> dict[str, Any]:
         version = tomllib.load(file)["project"]["version"]
     prepared = rest_only(document)
     schemas = prepared.get("components", {}).get("schemas", {})
-    for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
-            if "$ref" not in field:
-                field["description"] = _described(field, field.get("description", ""))
-        _mark_secrets(document, schema)
+    _complete_schemas(document, schemas)
     sessions: list[Operation] = []
     for operation in operations.values():
         _check_arguments(document, operation)
@@ -136,7 +136,122 @@ def prepare(document: Document) -> dict[str, Any]:
         if operation.session_token is not None:
             sessions.append(operation)
     _check_sessions(document, sessions)
+    for socket in read_websockets(document).values():
+        _add_socket(document, socket, operations, prepared)
     return prepared
+
+
+def _add_socket(
+    document: Document,
+    socket: Operation,
+    operations: Mapping[str, Operation],
+    prepared: dict[str, Any],
+) -> None:
+    """Add ``x-socket`` to the first success of the operation that lists missed messages.
+
+    The generator knows no WebSockets, so the handshake is not in its description. Raises
+    `SpecError` if the client could not listen to the socket.
+    """
+    place = (*socket.pointer, "responses", "101", "x-websocket", "missed")
+    websocket = socket.websocket
+    assert websocket is not None
+    missed = websocket.missed
+    listing = operations.get(missed.operation_id)
+    paging = None if listing is None else listing.paging
+    in_path = [one.name for one in socket.places("path")]
+    if (
+        listing is None
+        or paging is None
+        or len(in_path) != 1
+        or in_path != [one.name for one in listing.places("path")]
+    ):
+        raise document.error(
+            "missed: `operationId` must name an operation with `x-page` and the path parameter "
+            f"of {socket.operation_id}, got `{missed.operation_id}`",
+            (*place, "operationId"),
+        )
+    schemas = prepared["components"]["schemas"]
+    page = document.component(listing.successes[0].media[JSON].schema) or ""
+    item = _items(schemas[page]["properties"][paging.items])
+    query = {one.name for one in listing.places("query")}
+    for name in missed.parameters:
+        if name not in query or name not in schemas.get(item, {}).get("properties", {}):
+            raise document.error(
+                f"missed: `{name}` must be a query parameter of {listing.operation_id} and a "
+                "property of its items",
+                (*place, "parameters", name),
+            )
+    events = read_union(document, websocket.messages)
+    for name in (*events.exact.values(), events.other):
+        schemas[name]["x-socket-event"] = True
+    carrier = _carrier(document, events, schemas, item, socket.places("path")[0])
+    if carrier is None:
+        raise document.error(
+            f"missed: a member of `messages` must carry `{item}` in a property, and need no other "
+            "property than `type` and the path parameter",
+            place,
+        )
+    sending = [
+        one for one in operations.values() if one.path == listing.path and one.method == "POST"
+    ]
+    if len(sending) != 1 or sending[0].body is None:
+        raise document.error(f"POST {listing.path} must send a message", ("paths", listing.path))
+    node = prepared["paths"][listing.path][listing.method.lower()]
+    first = min(listing.successes, key=lambda response: response.status)
+    written = next(one for key, one in node["responses"].items() if int(key) == first.status)
+    written["x-socket"] = {
+        "name": socket.operation_id,
+        "method": socket.method,
+        "path": socket.path,
+        "description": socket.description.strip().partition(".\n")[0].partition(". ")[0] + ".",
+        "parameters": {
+            one.name: _described(one.resolved, one.description) for one in socket.parameters
+        },
+        "settings": {
+            name: SETTINGS[role] for name, role in socket.credentials.items() if role in SETTINGS
+        },
+        "secrets": [name for name, role in socket.credentials.items() if role != "deviceId"],
+        "ping": websocket.ping,
+        "pong": websocket.pong,
+        "times": {
+            "ping_interval": websocket.ping_interval,
+            "idle_limit": websocket.idle_limit,
+            "first_delay": websocket.first_delay,
+            "longest_delay": websocket.longest_delay,
+        },
+        "events": asdict(events),
+        "missed": dict(missed.parameters),
+        "item": item,
+        "carrier": carrier,
+        "sending": sending[0].operation_id,
+        "errors": {
+            str(response.status): response.description
+            for response in socket.responses.values()
+            if response.status >= 400
+        },
+    }
+
+
+def _carrier(
+    document: Document, events: Union, schemas: dict[str, Any], item: str, parameter: Parameter
+) -> dict[str, str] | None:
+    """Return the member of a union that carries an item, and the names of its properties."""
+    for kind, name in events.exact.items():
+        schema = schemas[name]
+        found = {document.component(field): key for key, field in schema["properties"].items()}
+        owner = found.get(document.component(parameter.schema))
+        if item in found and set(schema["required"]) <= {"type", found[item], owner}:
+            return {"kind": kind, "class": name, "property": found[item], "owner": owner or ""}
+    return None
+
+
+def _complete_schemas(document: Document, schemas: dict[str, Any]) -> None:
+    """Add the bounds of properties to their descriptions, and mark secrets."""
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if "$ref" not in field:
+                field["description"] = _described(field, field.get("description", ""))
+        _mark_secrets(document, schema)
 
 
 def _mark_secrets(document: Document, schema: dict[str, Any]) -> None:

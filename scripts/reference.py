@@ -19,10 +19,13 @@ from openapi_python_client.strings import PythonIdentifier, snake_case
 import siteassist
 import siteassist.errors
 import siteassist.models
-from siteassist_spec import Document, read_operations
+from siteassist_spec import Document, read_operations, read_websockets
 
 DOCUMENT = Document.load()
 OPERATIONS = read_operations(DOCUMENT)
+SOCKETS = read_websockets(DOCUMENT)
+OF_A_SOCKET = ("listen", "ask")
+"""The methods that the client has for a WebSocket."""
 COMMON = (
     "timeout",
     "idle_timeout",
@@ -38,7 +41,7 @@ ENTRY = re.compile(r"^    (\S[^:]*): ?(.*)$")
 
 
 class Method(NamedTuple):
-    """A method of the client that calls an operation."""
+    """A method of the client that calls an operation or listens to a socket."""
 
     name: str
     signature: inspect.Signature
@@ -52,10 +55,17 @@ def methods(cls: type[object], tag: str) -> list[Method]:
         if operation.tag != tag:
             continue
         name = python_name(operation.operation_id)
-        for full in (name, *([f"{name}_stream"] if operation.stream else [])):
-            function = getattr(cls, full)
-            found.append(Method(full, inspect.signature(function), inspect.getdoc(function) or ""))
+        names = (name, *([f"{name}_stream"] if operation.stream else []))
+        found += [method(cls, full) for full in names]
+    if any(socket.tag == tag for socket in SOCKETS.values()):
+        found += [method(cls, name) for name in OF_A_SOCKET]
     return found
+
+
+def method(cls: type[object], name: str) -> Method:
+    """Return a method of the client."""
+    function = getattr(cls, name)
+    return Method(name, inspect.signature(function), inspect.getdoc(function) or "")
 
 
 def python_name(name: str) -> str:
@@ -119,8 +129,8 @@ def page() -> str:
     ]
     for tag in DOCUMENT.raw["tags"]:
         lines += [f"## {tag['name']}", "", tag["description"], ""]
-        for method in methods(siteassist.SiteAssist, tag["name"]):
-            lines += described(method)
+        for found in methods(siteassist.SiteAssist, tag["name"]):
+            lines += described(found)
     lines += ["## Errors", ""]
     for name in siteassist.errors.__all__:
         cls = getattr(siteassist.errors, name)
@@ -214,18 +224,18 @@ def program() -> str:
     for cls, awaited in ((siteassist.SiteAssist, False), (siteassist.AsyncSiteAssist, True)):
         lines = []
         for tag in DOCUMENT.raw["tags"]:
-            for method in methods(cls, tag["name"]):
-                result = str(method.signature.return_annotation)
+            for found in methods(cls, tag["name"]):
+                result = str(found.signature.return_annotation)
                 used |= set(re.findall(r"[A-Z]\w+", result))
                 arguments = [
                     value(str(parameter.annotation), name)
                     if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
                     else f"{name}={value(str(parameter.annotation), name)}"
-                    for name, parameter in method.signature.parameters.items()
+                    for name, parameter in found.signature.parameters.items()
                     if name != "self"
                 ]
-                wait = "await " if inspect.iscoroutinefunction(getattr(cls, method.name)) else ""
-                call = f"{wait}client.{method.name}({', '.join(arguments)})"
+                wait = "await " if inspect.iscoroutinefunction(getattr(cls, found.name)) else ""
+                call = f"{wait}client.{found.name}({', '.join(arguments)})"
                 if result == "None":
                     # Type checkers reject using the result of a function that returns None.
                     lines += [f"    {call}", "    results.append(None)"]
@@ -237,8 +247,9 @@ def program() -> str:
             f'    """Call every method of `{cls.__name__}`, and return the results."""\n'
             "    results: list[object] = []\n" + "\n".join(lines) + "\n    return results\n"
         )
-    ours = sorted(used & {"AsyncPages", "AsyncStream", "Pages", "QueuedNotice", "Stream"})
-    aliases = sorted(used & {"AnswerEvent", "AnswerPart"})
+    iterators = {"AsyncListener", "AsyncPages", "AsyncStream", "Listener", "Pages", "Stream"}
+    ours = sorted(used & {*iterators, "QueuedNotice"})
+    aliases = sorted(used & {"AnswerEvent", "AnswerPart", "SocketEvent"})
     models = sorted(used & set(siteassist.models.__all__))
     return "\n".join(
         [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from siteassist_runtime.live.listener import AsyncListener, Listener
     from siteassist_runtime.pages import AsyncPages, Pages
     from siteassist_runtime.raw_response import RawResponse
     from siteassist_runtime.streaming.queued import QueuedNotice
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from .client import AsyncSiteAssist, AuthenticatedClient, Client, SiteAssist
     from .errors import (
+        AnswerTimeoutError,
         APIConnectionError,
         APIResponseError,
         APIStatusError,
@@ -52,6 +54,9 @@ if TYPE_CHECKING:
     from .models.reasoning_file_payload import ReasoningFilePayload
     from .models.reasoning_start_payload import ReasoningStartPayload
     from .models.reset_step_payload import ResetStepPayload
+    from .models.socket_human_assigned import SocketHumanAssigned
+    from .models.socket_new_message import SocketNewMessage
+    from .models.socket_other_message import SocketOtherMessage
     from .models.source_document_payload import SourceDocumentPayload
     from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
@@ -79,6 +84,7 @@ _MODULES = {
     "APIResponseError": ".errors",
     "APIStatusError": ".errors",
     "APITimeoutError": ".errors",
+    "AnswerTimeoutError": ".errors",
     "CredentialsError": ".errors",
     "SiteAssistError": ".errors",
     "StreamDecodeError": ".errors",
@@ -109,6 +115,9 @@ _MODULES = {
     "ReasoningFilePayload": ".models.reasoning_file_payload",
     "ReasoningStartPayload": ".models.reasoning_start_payload",
     "ResetStepPayload": ".models.reset_step_payload",
+    "SocketHumanAssigned": ".models.socket_human_assigned",
+    "SocketNewMessage": ".models.socket_new_message",
+    "SocketOtherMessage": ".models.socket_other_message",
     "SourceDocumentPayload": ".models.source_document_payload",
     "SourceUrlPayload": ".models.source_url_payload",
     "StartPayload": ".models.start_payload",
@@ -126,6 +135,8 @@ _MODULES = {
     "ToolOutputAvailablePayload": ".models.tool_output_available_payload",
     "ToolOutputDeniedPayload": ".models.tool_output_denied_payload",
     "ToolOutputErrorPayload": ".models.tool_output_error_payload",
+    "AsyncListener": "siteassist_runtime.live.listener",
+    "Listener": "siteassist_runtime.live.listener",
     "AsyncPages": "siteassist_runtime.pages",
     "Pages": "siteassist_runtime.pages",
     "RawResponse": "siteassist_runtime.raw_response",
@@ -162,6 +173,7 @@ __all__ = (
     "APIResponseError",
     "APIStatusError",
     "APITimeoutError",
+    "AnswerTimeoutError",
     "CredentialsError",
     "SiteAssistError",
     "StreamDecodeError",
@@ -192,6 +204,9 @@ __all__ = (
     "ReasoningFilePayload",
     "ReasoningStartPayload",
     "ResetStepPayload",
+    "SocketHumanAssigned",
+    "SocketNewMessage",
+    "SocketOtherMessage",
     "SourceDocumentPayload",
     "SourceUrlPayload",
     "StartPayload",
@@ -209,6 +224,8 @@ __all__ = (
     "ToolOutputAvailablePayload",
     "ToolOutputDeniedPayload",
     "ToolOutputErrorPayload",
+    "AsyncListener",
+    "Listener",
     "AsyncPages",
     "Pages",
     "RawResponse",

@@ -18,7 +18,7 @@ from siteassist_runtime.http_library import choose_library
 from siteassist_runtime.operation import OperationInfo
 from siteassist_runtime.pages import PageNames
 from siteassist_runtime.serialization import segment, text_of
-from siteassist_runtime.settings import ClientSettings
+from siteassist_runtime.settings import ClientSettings, seconds
 from siteassist_runtime.streaming.queued import QueuedNotice
 from siteassist_runtime.streaming.stream import EventTable, StreamFormat
 from siteassist_runtime.sync_driver import Caller
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         StepLimits,
         Transport,
     )
+    from siteassist_runtime.live.listener import AsyncListener, Listener
+    from siteassist_runtime.live.socket_format import Place, SocketFormat
     from siteassist_runtime.pages import AsyncPages, Pages
     from siteassist_runtime.streaming.stream import AsyncStream, Stream
 
@@ -79,6 +81,9 @@ if TYPE_CHECKING:
     from .models.reasoning_start_payload import ReasoningStartPayload
     from .models.reset_step_payload import ResetStepPayload
     from .models.search_results import SearchResults
+    from .models.socket_human_assigned import SocketHumanAssigned
+    from .models.socket_new_message import SocketNewMessage
+    from .models.socket_other_message import SocketOtherMessage
     from .models.source_document_payload import SourceDocumentPayload
     from .models.source_url_payload import SourceUrlPayload
     from .models.start_payload import StartPayload
@@ -138,6 +143,9 @@ if TYPE_CHECKING:
     """An event of a stream."""
     AnswerPart: TypeAlias = TextPart | ToolPart | OtherPart
     """A part of an answer."""
+
+    SocketEvent: TypeAlias = SocketNewMessage | SocketHumanAssigned | SocketOtherMessage
+    """An event of a socket."""
 
 DEFAULT_BASE_URL = "https://api.siteassist.io/v2"
 _USER_AGENT = "siteassist-python/0.1.0"
@@ -443,6 +451,70 @@ def _read_search(response: httpx.Response) -> SearchResults:
     from .models.search_results import SearchResults
 
     return SearchResults.from_dict(response.json())
+
+
+_CONNECT_CONVERSATION = OperationInfo("connectConversation", "GET", False, ("apiKey",))
+
+
+@cache
+def _connect_conversation_format() -> SocketFormat:
+    from siteassist_runtime.live.socket_format import MissedMessages, SocketFormat
+
+    from .models.socket_human_assigned import SocketHumanAssigned
+    from .models.socket_new_message import SocketNewMessage
+    from .models.socket_other_message import SocketOtherMessage
+
+    def event(message: Message, conversation_id: str) -> SocketNewMessage:
+        return SocketNewMessage.from_dict(
+            {
+                "type": "new_message",
+                "chatId": conversation_id,
+                "message": message.to_dict(),
+            }
+        )
+
+    return SocketFormat(
+        operation=_CONNECT_CONVERSATION,
+        ping="ping",
+        pong="pong",
+        ping_interval=30,
+        idle_limit=60,
+        first_delay=1,
+        longest_delay=30,
+        events=EventTable(
+            {
+                "new_message": SocketNewMessage.from_dict,
+                "human_assigned": SocketHumanAssigned.from_dict,
+            },
+            {},
+            SocketOtherMessage.from_dict,
+        ),
+        missed=MissedMessages(
+            operation=_GET_MESSAGES,
+            reader=_read_get_messages,
+            page=_GET_MESSAGES_PAGE,
+            parameters={
+                "role": "human_agent",
+            },
+            attributes={
+                "role": "human_agent",
+            },
+            carrier="message",
+            event=event,
+        ),
+    )
+
+
+def _connect_conversation_place(conversation_id: UUID | str, key: str | None) -> Place:
+    from siteassist_runtime.live.socket_format import Place
+
+    place = segment(conversation_id, "conversation_id")
+    return Place(
+        str(conversation_id),
+        f"/conversations/{place}/ws",
+        f"/conversations/{place}/messages",
+        {"apiKey": key},
+    )
 
 
 class SiteAssist:
@@ -1805,6 +1877,155 @@ class SiteAssist:
             extra_headers=extra_headers,
             extra_query=extra_query,
         )
+
+    def listen(
+        self,
+        conversation_id: UUID | str,
+        *,
+        api_key: str | None = None,
+        after: UUID | str | None = None,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+    ) -> Listener[SocketEvent]:
+        """Listen to a conversation.
+
+        Opens a WebSocket, on which the service tells that a human agent has
+        taken over the conversation, and what that agent writes.
+
+        Iterate over the listener with `for`. It connects when the first event is asked for,
+        keeps the connection alive, and connects again when it breaks. Messages that were sent
+        meanwhile are read with `get_messages` and delivered in their place, with `caught_up` set.
+        It needs `pip install 'siteassist[live]'`.
+
+        Args:
+            conversation_id: The conversation.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            after: The id of the last message of this kind that is known already: those after it
+                are delivered first. Defaults to the last one in the conversation.
+            timeout: Time limit in seconds for listening; None for no limit.
+            idle_timeout: Maximum time in seconds between two events; None for no limit.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+
+        Returns:
+            The listener. Leave it with `with`, or close it, to close the connection.
+
+        Raises:
+            BadRequestError: While listening: 400. The body or a parameter is malformed.
+            UnauthorizedError: While listening: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: While listening: 402. The feature needs a higher pricing plan.
+            ForbiddenError: While listening: 403. The credential does not permit this.
+            NotFoundError: While listening: 404. There is no such resource.
+            ConflictError: While listening: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: While listening: 422. The request is well-formed, but a value in it is not acceptable.
+            APIStatusError: Any other error status; the base class of the errors above. Once it
+                listens, it tries again after those that may pass (408, 429, 5xx).
+            APIResponseError: The service did not open a WebSocket, or its list of messages does not
+                match the description.
+            APITimeoutError: A limit was exceeded.
+            APIConnectionError: The service could not be reached at first.
+            CredentialsError: Neither the call nor the client has a publishable key.
+            SiteAssistError: The library for WebSockets is not installed, or an argument is invalid.
+
+        Reference: `GET /conversations/{conversationId}/ws` (`connectConversation`) of the SiteAssist API 2.0.0.
+        """
+        key = self._own(_CONNECT_CONVERSATION, "api_key", api_key)
+        return self._caller.listen(
+            _connect_conversation_format(),
+            _connect_conversation_place(conversation_id, key),
+            after=None if after is None else str(after),
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+
+    def ask(
+        self,
+        conversation_id: UUID | str,
+        content: str,
+        *,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        wait: float | None = 60.0,
+        timeout: float | StepLimits | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> Completion | Message:
+        """Send a message and wait for its answer, also if a human agent gives it.
+
+        It calls `send_message`. If a human agent handles the conversation, it waits for the
+        agent's next message: with `siteassist[live]` it listens to the conversation, without it
+        reads the messages every 2 seconds.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            wait: Maximum time in seconds to wait for a human agent; None for no limit.
+            timeout: Time limit in seconds for sending the message, including retries; None for no
+                limit. Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults
+                to the client's setting.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+            extra_body: Additional properties of the body of the message.
+
+        Returns:
+            The assistant's answer, or the agent's message; both have a `text`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the
+                description.
+            AnswerTimeoutError: The message was sent, but no human agent answered in time. Its
+                `message_id` is that of the message.
+            APITimeoutError: The message could not be sent in time.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+
+        Reference: `sendMessage` and `connectConversation` of the SiteAssist API 2.0.0.
+        """
+        limit = seconds("wait", wait)
+        answer = self.send_message(
+            conversation_id,
+            content=content,
+            page_context=page_context,
+            timeout=timeout,
+            max_retries=max_retries,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
+        )
+        if not isinstance(answer, QueuedNotice):
+            return answer
+        reply: Message = self._caller.wait_for_reply(
+            _connect_conversation_format(),
+            _connect_conversation_place(conversation_id, self._settings.api_key),
+            _SEND_MESSAGE,
+            content,
+            limit,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+        return reply
 
 
 class AsyncSiteAssist:
@@ -3169,6 +3390,155 @@ class AsyncSiteAssist:
             extra_headers=extra_headers,
             extra_query=extra_query,
         )
+
+    def listen(
+        self,
+        conversation_id: UUID | str,
+        *,
+        api_key: str | None = None,
+        after: UUID | str | None = None,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+    ) -> AsyncListener[SocketEvent]:
+        """Listen to a conversation.
+
+        Opens a WebSocket, on which the service tells that a human agent has
+        taken over the conversation, and what that agent writes.
+
+        Iterate over the listener with `async for`. It connects when the first event is asked for,
+        keeps the connection alive, and connects again when it breaks. Messages that were sent
+        meanwhile are read with `get_messages` and delivered in their place, with `caught_up` set.
+        It needs `pip install 'siteassist[live]'`.
+
+        Args:
+            conversation_id: The conversation.
+            api_key: The project's publishable key. Defaults to the client's setting.
+            after: The id of the last message of this kind that is known already: those after it
+                are delivered first. Defaults to the last one in the conversation.
+            timeout: Time limit in seconds for listening; None for no limit.
+            idle_timeout: Maximum time in seconds between two events; None for no limit.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+
+        Returns:
+            The listener. Leave it with `async with`, or close it, to close the connection.
+
+        Raises:
+            BadRequestError: While listening: 400. The body or a parameter is malformed.
+            UnauthorizedError: While listening: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: While listening: 402. The feature needs a higher pricing plan.
+            ForbiddenError: While listening: 403. The credential does not permit this.
+            NotFoundError: While listening: 404. There is no such resource.
+            ConflictError: While listening: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: While listening: 422. The request is well-formed, but a value in it is not acceptable.
+            APIStatusError: Any other error status; the base class of the errors above. Once it
+                listens, it tries again after those that may pass (408, 429, 5xx).
+            APIResponseError: The service did not open a WebSocket, or its list of messages does not
+                match the description.
+            APITimeoutError: A limit was exceeded.
+            APIConnectionError: The service could not be reached at first.
+            CredentialsError: Neither the call nor the client has a publishable key.
+            SiteAssistError: The library for WebSockets is not installed, or an argument is invalid.
+
+        Reference: `GET /conversations/{conversationId}/ws` (`connectConversation`) of the SiteAssist API 2.0.0.
+        """
+        key = self._own(_CONNECT_CONVERSATION, "api_key", api_key)
+        return self._caller.listen(
+            _connect_conversation_format(),
+            _connect_conversation_place(conversation_id, key),
+            after=None if after is None else str(after),
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+
+    async def ask(
+        self,
+        conversation_id: UUID | str,
+        content: str,
+        *,
+        page_context: PageContext | Mapping[str, Any] | None | Unset = UNSET,
+        wait: float | None = 60.0,
+        timeout: float | StepLimits | None | Unset = UNSET,
+        max_retries: int | Unset = UNSET,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> Completion | Message:
+        """Send a message and wait for its answer, also if a human agent gives it.
+
+        It calls `send_message`. If a human agent handles the conversation, it waits for the
+        agent's next message: with `siteassist[live]` it listens to the conversation, without it
+        reads the messages every 2 seconds.
+
+        Args:
+            conversation_id: The conversation.
+            content: What the visitor says. From 1 to 10,000 characters.
+            page_context: The page that the visitor is looking at, if known.
+            wait: Maximum time in seconds to wait for a human agent; None for no limit.
+            timeout: Time limit in seconds for sending the message, including retries; None for no
+                limit. Defaults to the client's setting.
+            max_retries: Maximum number of retries; a call is retried only if that is safe. Defaults
+                to the client's setting.
+            extra_headers: Additional headers for every call.
+            extra_query: Additional query parameters for every call.
+            extra_body: Additional properties of the body of the message.
+
+        Returns:
+            The assistant's answer, or the agent's message; both have a `text`.
+
+        Raises:
+            BadRequestError: 400. The body or a parameter is malformed.
+            UnauthorizedError: 401. The credential is missing, wrong or expired.
+            PaymentRequiredError: 402. The feature needs a higher pricing plan.
+            ForbiddenError: 403. The credential does not permit this.
+            NotFoundError: 404. There is no such resource.
+            ConflictError: 409. The resource's current state does not allow this.
+            UnprocessableEntityError: 422. The request is well-formed, but a value in it is not acceptable.
+            TooManyRequestsError: 429. A rate limit or a usage quota is exhausted. `details.retryAfter`, if
+                present, states the seconds to wait.
+            InternalServerError: 500. The service failed unexpectedly.
+            BadGatewayError: 502. A service behind this one, for example the provider of the AI model,
+                gave no valid answer.
+            ServiceUnavailableError: 503. The service cannot answer for the moment. `details.retryAfter`, if
+                present, states the seconds to wait.
+            APIStatusError: Any other error status; the base class of the errors above.
+            APIResponseError: The service reported success, but its response does not match the
+                description.
+            AnswerTimeoutError: The message was sent, but no human agent answered in time. Its
+                `message_id` is that of the message.
+            APITimeoutError: The message could not be sent in time.
+            APIConnectionError: The service could not be reached, or the connection broke.
+            CredentialsError: The client has neither a token nor a publishable key.
+
+        Reference: `sendMessage` and `connectConversation` of the SiteAssist API 2.0.0.
+        """
+        limit = seconds("wait", wait)
+        answer = await self.send_message(
+            conversation_id,
+            content=content,
+            page_context=page_context,
+            timeout=timeout,
+            max_retries=max_retries,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+            extra_body=extra_body,
+        )
+        if not isinstance(answer, QueuedNotice):
+            return answer
+        reply: Message = await self._caller.wait_for_reply(
+            _connect_conversation_format(),
+            _connect_conversation_place(conversation_id, self._settings.api_key),
+            _SEND_MESSAGE,
+            content,
+            limit,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+        return reply
 
 
 class RawSiteAssist:

@@ -6,6 +6,7 @@ return every other error.
 """
 
 from siteassist_runtime.errors import (
+    AnswerTimeoutError,
     APIConnectionError,
     APIResponseError,
     APIStatusError,
@@ -131,6 +132,7 @@ __all__ = [
     "APIResponseError",
     "APIStatusError",
     "APITimeoutError",
+    "AnswerTimeoutError",
     "CredentialsError",
     "SiteAssistError",
     "StreamDecodeError",

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     import httpx
     from anyio import Lock
 
+    from siteassist_runtime.live.listener import AsyncListener
+    from siteassist_runtime.live.socket_format import Place, SocketFormat
+
 ResultT = TypeVar("ResultT")
 
 
@@ -173,6 +176,45 @@ class AsyncCaller(BaseCaller[AsyncTransport, AsyncHTTPClient]):
 
         return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets)
 
+    async def upgrade(self, operation: OperationInfo, path: str, **rest: Any) -> httpx.Response:
+        """Make a call that changes the protocol of its connection; ``rest`` goes to `plan`."""
+        call = self.plan(operation, path, **rest)
+        return self.check_upgrade(call, await self._send_in_time(call))
+
+    def listen(
+        self,
+        form: SocketFormat,
+        place: Place,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        **limits: Any,
+    ) -> AsyncListener[Any]:
+        """Prepare to listen to a conversation; ``limits`` goes to `Listening`."""
+        from siteassist_runtime.live.calls import AsyncSocketCalls
+        from siteassist_runtime.live.listener import AsyncListener
+
+        self.check_open(form.operation)
+        begin = self.begin_listening(form, place.conversation_id, limits)
+        calls = AsyncSocketCalls(self, form, place, extra_headers, extra_query)
+        return self.keep(AsyncListener(form.operation.name, begin, calls))
+
+    async def wait_for_reply(
+        self,
+        form: SocketFormat,
+        place: Place,
+        sending: OperationInfo,
+        content: str,
+        wait: float | None,
+        **extra: Any,
+    ) -> Any:
+        """Wait for the reply to a message that ``sending`` has sent, and return it."""
+        from siteassist_runtime.live.reply import Reply, wait_for_reply_async
+
+        listens = None not in place.key.values()
+        reply = Reply(form, sending.name, content, wait, listens=listens)
+        return await wait_for_reply_async(self, reply, place, extra)
+
     def pages(
         self,
         operation: OperationInfo,
@@ -194,6 +236,9 @@ class AsyncCaller(BaseCaller[AsyncTransport, AsyncHTTPClient]):
     async def close(self) -> None:
         """Close the caller's own connections on this loop; later calls raise."""
         self._closed = True
+        for listener in self._take_listeners():
+            if listener.loop in {None, _loop()}:
+                await listener.aclose()
         if self.parent is not None:
             return
         connections = self._loops.pop(_loop(), None)

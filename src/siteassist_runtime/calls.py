@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
@@ -47,6 +47,7 @@ from siteassist_runtime.settings import (
     is_credential,
     merged,
     retries,
+    seconds,
     secrets_in,
     time_limit,
 )
@@ -56,10 +57,15 @@ from siteassist_runtime.unset import UNSET, Unset
 if TYPE_CHECKING:
     import httpx
 
+    from siteassist_runtime.live.listening import Listening
+    from siteassist_runtime.live.socket_format import SocketFormat
+
 ResultT = TypeVar("ResultT")
 TransportT = TypeVar("TransportT")
 HTTPClientT = TypeVar("HTTPClientT")
+ListenerT = TypeVar("ListenerT")
 
+_SWITCHING_PROTOCOLS = 101
 _QUEUED = 202
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
@@ -112,6 +118,8 @@ class Call(NamedTuple):
     streamed: bool
     secrets: tuple[str, ...]
     """The secrets in this call's own arguments."""
+    upgrade: bool = False
+    """Whether the call is to change the protocol of its connection."""
 
     def __repr__(self) -> str:
         """Name the operation; address, headers and body may hold secrets."""
@@ -179,6 +187,9 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
     A caller with a parent uses its parent's connections.
     """
 
+    _listeners: weakref.WeakSet[Any] | None = None
+    _keeping = threading.Lock()
+
     def __init__(
         self,
         settings: ClientSettings,
@@ -234,6 +245,46 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         """The secrets to redact."""
         return self.settings.secrets + self.session.secrets
 
+    def begin_listening(
+        self, form: SocketFormat, conversation_id: str, limits: Mapping[str, Any]
+    ) -> Callable[[], Listening]:
+        """Return a function that begins to listen, with valid limits.
+
+        Raises `SiteAssistError` for an invalid limit, or without the library for WebSockets.
+        """
+        from siteassist_runtime.live.frames import check_installed
+        from siteassist_runtime.live.listening import Listening
+
+        check_installed("listen", form.operation.name)
+        valid: dict[str, Any] = {
+            name: seconds(name, value) if name.endswith("timeout") else value
+            for name, value in limits.items()
+        }
+        return partial(
+            Listening,
+            form,
+            conversation_id,
+            **valid,
+            longest_text=self.settings.max_response_bytes,
+            longest_wait=self.settings.max_retry_wait,
+        )
+
+    def keep(self, listener: ListenerT) -> ListenerT:
+        """Remember an iterator that has to end when the client is closed."""
+        for caller in {self, self.parent or self}:
+            with caller._keeping:
+                if caller._listeners is None:
+                    caller._listeners = weakref.WeakSet()
+                caller._listeners.add(listener)
+        return listener
+
+    def _take_listeners(self) -> list[Any]:
+        """Return the listeners of the client, which is closed, and forget them."""
+        with self._keeping:
+            found = list(self._listeners or ())
+            self._listeners = None
+        return found
+
     def plan(
         self,
         operation: OperationInfo,
@@ -250,6 +301,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         extra_query: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         streamed: bool = False,
+        upgrade: bool = False,
         deadline: Deadline | None = None,
     ) -> Call:
         """Build a call and start its deadline."""
@@ -280,6 +332,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
             deadline,
             streamed,
             own + (secrets_in(extra_headers) if extra_headers else ()),
+            upgrade,
         )
 
     def plan_session(self, call: Call) -> Call:
@@ -422,7 +475,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
             result: httpx.Response | Exception = yield request
             if not isinstance(result, Exception):
                 self._log_response(call, result, sent)
-                if result.is_success:
+                if result.is_success or _is_upgraded(call, result):
                     yield Succeeded(result)
                     return
                 if not renewed and self._is_expired(operation, result.status_code):
@@ -548,7 +601,9 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         )
 
     def is_stream(self, call: Call, response: httpx.Response) -> bool:
-        """Return whether the body of a response is to be read later, as a stream."""
+        """Return whether what follows the headers of a response is to be read later."""
+        if _is_upgraded(call, response):
+            return True
         if not call.streamed or not response.is_success:
             return False
         return response.status_code == _QUEUED or _media_type(response) == "text/event-stream"
@@ -558,6 +613,16 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         if self.is_stream(call, response):
             return response
         raise self.response_error(call, response, "expected text/event-stream")
+
+    def check_upgrade(self, call: Call, response: httpx.Response) -> httpx.Response:
+        """Return the response to a handshake. Raises `SiteAssistError` if it was not upgraded."""
+        if not _is_upgraded(call, response):
+            raise self.response_error(call, response, "expected 101 Switching Protocols")
+        if "network_stream" not in response.extensions:
+            raise SiteAssistError(
+                "the transport cannot open a WebSocket", operation=call.operation.name
+            )
+        return response
 
     def parse(
         self, call: Call, response: httpx.Response, reader: Callable[[httpx.Response], ResultT]
@@ -634,6 +699,10 @@ def _own_headers(
 def _parsed(library: Any, url: str) -> Any:
     """Return a parsed URL; parsing takes a tenth of the time of a call."""
     return library.URL(url)
+
+
+def _is_upgraded(call: Call, response: httpx.Response) -> bool:
+    return call.upgrade and response.status_code == _SWITCHING_PROTOCOLS
 
 
 def _media_type(response: httpx.Response) -> str:

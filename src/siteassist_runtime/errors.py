@@ -12,6 +12,7 @@ from siteassist_runtime.texts import printable, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     import httpx
 
@@ -57,6 +58,18 @@ class APIConnectionError(SiteAssistError):
 
 class APITimeoutError(APIConnectionError):
     """The call, its retries included, did not end in time."""
+
+
+class AnswerTimeoutError(APITimeoutError):
+    """The message was sent, but no human agent answered in time."""
+
+    def __init__(
+        self, message: str, *, operation: str | None = None, message_id: UUID | None = None
+    ) -> None:
+        """Store the message, the ``operationId`` and the id of the message that was sent."""
+        super().__init__(message, operation=operation)
+        self.message_id = message_id
+        """The id of the message that was sent; None if the service does not list it."""
 
 
 class APIResponseError(SiteAssistError):

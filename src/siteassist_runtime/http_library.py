@@ -103,6 +103,13 @@ def errors(*kinds: str | type[Exception]) -> tuple[type[Exception], ...]:
     return (*classes(*names), *(kind for kind in kinds if not isinstance(kind, str)))
 
 
+def core_errors(*names: str) -> tuple[type[Exception], ...]:
+    """Return exceptions of the connections of the libraries in use, for ``except``."""
+    modules = [sys.modules.get(core) for core in CORES]
+    found = [getattr(module, name, None) for module in modules for name in names]
+    return tuple(cls for cls in found if cls is not None)
+
+
 def choose_library(
     http_library: str | None, transport: object, http_client: object, *, awaited: bool
 ) -> Any:

@@ -110,6 +110,11 @@ def log_response(
         )
 
 
+def log_unreadable(operation: OperationInfo, error: Exception) -> None:
+    """Log a message of a socket that does not match the description, without its content."""
+    logger.info("%s: ignored an unreadable message: %s", operation.name, type(error).__name__)
+
+
 def log_retry(operation: OperationInfo, error: Exception, wait: float) -> None:
     """Log a retry."""
     logger.info("%s: retry in %.2f s after: %s", operation.name, wait, error)

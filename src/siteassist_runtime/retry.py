@@ -32,14 +32,16 @@ _DAY = 24 * 60 * 60  # Seconds.
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
-def backoff(attempt: int) -> float:
+def backoff(attempt: int, first: float = FIRST_WAIT, longest: float = LONGEST_BACKOFF) -> float:
     """Return the seconds to wait after an attempt, counted from 0.
+
+    The limit is ``first`` at first, doubles with every attempt, and is at most ``longest``.
 
     The wait is random between half of the limit and the limit, so that clients
     that failed together do not retry together.
     """
     # Limit the exponent: with many attempts, a float would overflow.
-    limit = min(FIRST_WAIT * 2.0 ** min(attempt, 16), LONGEST_BACKOFF)
+    limit = min(first * 2.0 ** min(attempt, 16), longest)
     return random.uniform(limit / 2, limit)  # noqa: S311  # not for cryptography
 
 
@@ -50,8 +52,13 @@ def may_repeat(operation: OperationInfo, status: int, stated: float | None) -> b
     did not process it: 429, or 503 with a stated wait.
     """
     if operation.safe:
-        return status in _RETRIED or status in _SERVER_ERRORS
+        return is_temporary(status)
     return status == _TOO_MANY_REQUESTS or (status == _UNAVAILABLE and stated is not None)
+
+
+def is_temporary(status: int) -> bool:
+    """Return whether the same request may succeed later."""
+    return status in _RETRIED or status in _SERVER_ERRORS
 
 
 def stated_wait(headers: Mapping[str, str], details: Mapping[str, Any] | None) -> float | None:

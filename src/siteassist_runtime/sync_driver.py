@@ -35,6 +35,9 @@ from siteassist_runtime.unset import UNSET, Unset
 if TYPE_CHECKING:
     import httpx
 
+    from siteassist_runtime.live.listener import Listener
+    from siteassist_runtime.live.socket_format import Place, SocketFormat
+
 ResultT = TypeVar("ResultT")
 
 
@@ -88,6 +91,46 @@ class Caller(BaseCaller[Transport, HTTPClient]):
 
         return Stream(operation.name, form(), idle, start, lambda: self.secrets)
 
+    def upgrade(self, operation: OperationInfo, path: str, **rest: Any) -> httpx.Response:
+        """Make a call that changes the protocol of its connection; ``rest`` goes to `plan`."""
+        call = self.plan(operation, path, **rest)
+        with call.deadline:
+            return self.check_upgrade(call, self._send(call))
+
+    def listen(
+        self,
+        form: SocketFormat,
+        place: Place,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        **limits: Any,
+    ) -> Listener[Any]:
+        """Prepare to listen to a conversation; ``limits`` goes to `Listening`."""
+        from siteassist_runtime.live.calls import SocketCalls
+        from siteassist_runtime.live.listener import Listener
+
+        self.check_open(form.operation)
+        begin = self.begin_listening(form, place.conversation_id, limits)
+        calls = SocketCalls(self, form, place, extra_headers, extra_query)
+        return self.keep(Listener(form.operation.name, begin, calls))
+
+    def wait_for_reply(
+        self,
+        form: SocketFormat,
+        place: Place,
+        sending: OperationInfo,
+        content: str,
+        wait: float | None,
+        **extra: Any,
+    ) -> Any:
+        """Wait for the reply to a message that ``sending`` has sent, and return it."""
+        from siteassist_runtime.live.reply import Reply, wait_for_reply
+
+        listens = None not in place.key.values()
+        reply = Reply(form, sending.name, content, wait, listens=listens)
+        return wait_for_reply(self, reply, place, extra)
+
     def pages(
         self,
         operation: OperationInfo,
@@ -107,6 +150,8 @@ class Caller(BaseCaller[Transport, HTTPClient]):
     def close(self) -> None:
         """Close the caller's own connections; later calls raise."""
         self._closed = True
+        for listener in self._take_listeners():
+            listener.close()
         self._http = None
         if self._finalizer is not None:
             self._finalizer()

@@ -105,6 +105,16 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """Where a client reads what was sent while it had no connection."""
+
+    operation_id: str
+    """The operation that returns it, as a list in pages."""
+    parameters: Mapping[str, Any]
+    """The values of its query parameters, which are properties of its items as well."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebSocket:
     """A response that changes the protocol to WebSocket: ``x-websocket``."""
 
@@ -122,6 +132,8 @@ class WebSocket:
     """The time before the first attempt to connect again, in seconds; it doubles each time."""
     longest_delay: float
     """The longest time before an attempt to connect again, in seconds."""
+    missed: Missed
+    """Where to read the messages that were sent while there was no connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,23 +519,24 @@ class _Reader:
             raise self._document.error(
                 "x-websocket is allowed only on the response 101", (*pointer, "x-websocket")
             )
-        messages, ping, pong, *times = self._extension(
+        messages, ping, pong, _, interval, limit, first, longest = self._extension(
             node,
             "x-websocket",
             (
-                *("messages", "ping", "pong"),
+                *("messages", "ping", "pong", "missed"),
                 *("pingInterval", "idleLimit", "firstDelay", "longestDelay"),
             ),
             pointer,
         )
+        websocket = node["x-websocket"]
         place = (*pointer, "x-websocket")
         for name in ("ping", "pong"):
-            if "const" not in self._document.resolve(node["x-websocket"][name]):
+            if "const" not in self._document.resolve(websocket[name]):
                 raise self._document.error(
                     f"x-websocket: `{name}` must be a schema with `const`", (*place, name)
                 )
         for name in ("pingInterval", "idleLimit", "firstDelay", "longestDelay"):
-            value = node["x-websocket"][name]
+            value = websocket[name]
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
                 raise self._document.error(
                     f"x-websocket: `{name}` must be a number of seconds > 0, got {value!r}",
@@ -533,7 +546,11 @@ class _Reader:
             messages,
             self._document.resolve(ping)["const"],
             self._document.resolve(pong)["const"],
-            *times,
+            interval,
+            limit,
+            first,
+            longest,
+            Missed(*self._extension(websocket, "missed", ("operationId", "parameters"), place)),
         )
 
     def _paging(self, node: Json, pointer: Pointer) -> Paging | None:

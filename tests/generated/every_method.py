@@ -7,15 +7,17 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from siteassist import (
+        AsyncListener,
         AsyncPages,
         AsyncSiteAssist,
         AsyncStream,
+        Listener,
         Pages,
         QueuedNotice,
         SiteAssist,
         Stream,
     )
-    from siteassist.client import AnswerEvent, AnswerPart
+    from siteassist.client import AnswerEvent, AnswerPart, SocketEvent
     from siteassist.models import (
         CloseConversationResult,
         Completion,
@@ -168,6 +170,36 @@ def blocking(client: SiteAssist) -> list[object]:
                 extra_body={},
             ),
             "MessageFeedback",
+        )
+    )
+    results.append(
+        assert_type(
+            client.listen(
+                UUID(int=1),
+                api_key="api_key",
+                after=UUID(int=1),
+                timeout=1.0,
+                idle_timeout=1.0,
+                extra_headers={},
+                extra_query={},
+            ),
+            "Listener[SocketEvent]",
+        )
+    )
+    results.append(
+        assert_type(
+            client.ask(
+                UUID(int=1),
+                "content",
+                page_context={},
+                wait=1.0,
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
+            ),
+            "Completion | Message",
         )
     )
     results.append(
@@ -387,6 +419,36 @@ async def awaited(client: AsyncSiteAssist) -> list[object]:
                 extra_body={},
             ),
             "MessageFeedback",
+        )
+    )
+    results.append(
+        assert_type(
+            client.listen(
+                UUID(int=1),
+                api_key="api_key",
+                after=UUID(int=1),
+                timeout=1.0,
+                idle_timeout=1.0,
+                extra_headers={},
+                extra_query={},
+            ),
+            "AsyncListener[SocketEvent]",
+        )
+    )
+    results.append(
+        assert_type(
+            await client.ask(
+                UUID(int=1),
+                "content",
+                page_context={},
+                wait=1.0,
+                timeout=1.0,
+                max_retries=1,
+                extra_headers={},
+                extra_query={},
+                extra_body={},
+            ),
+            "Completion | Message",
         )
     )
     results.append(

@@ -21,7 +21,7 @@ import siteassist.models
 from siteassist import UNSET, APIStatusError, AsyncSiteAssist, SiteAssist, SiteAssistError
 from siteassist.errors import STATUS_ERRORS
 from siteassist_spec import EVENT_STREAM, JSON, Operation, Response
-from tests.description import DOCUMENT, SPEC
+from tests.description import DOCUMENT, SPEC, WEBSOCKETS
 from tests.generated.description import (
     CLASS_NAMES,
     OPERATIONS,
@@ -117,6 +117,8 @@ def test_methods_are_the_operations(client: type) -> None:
     expected = {name for operation in OPERATIONS for name in methods(operation)}
     expected |= {"device_id", "base_url", "close" if client is SiteAssist else "aclose"}
     expected |= {"visitor", "with_options", "with_raw_response"}
+    # Those of a socket.
+    expected |= {"ask", "listen"} if WEBSOCKETS else set()
     assert expected == {name for name in dir(client) if not name.startswith("_")}
 
 

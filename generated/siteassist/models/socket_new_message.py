@@ -35,6 +35,8 @@ class SocketNewMessage:
     """ Identifies a conversation. """
     message: Message
     """ One message of a conversation. """
+    caught_up: bool = _attrs_field(default=False, kw_only=True, eq=False)
+    """Whether the event was read from the conversation, since no connection delivered it."""
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 

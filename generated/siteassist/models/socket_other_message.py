@@ -23,6 +23,8 @@ class SocketOtherMessage:
 
     type_: str
     """ Names the type of this object. """
+    caught_up: bool = _attrs_field(default=False, kw_only=True, eq=False)
+    """Whether the event was read from the conversation, since no connection delivered it."""
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 

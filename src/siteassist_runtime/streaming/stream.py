@@ -434,7 +434,7 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
                 if self._response is not None and _is_shared(self._response):
                     # It closes the response; hanging up would end other streams.
                     return
-                _hang_up(self._response)
+                hang_up(self._response)
         if self._response is not None:
             self._response.close()
 
@@ -532,7 +532,7 @@ def _nothing() -> Generator[Any]:
     yield from ()
 
 
-def _hang_up(response: httpx.Response | None) -> None:
+def hang_up(response: httpx.Response | None) -> None:
     """Shut down a connection that another thread is reading from."""
     stream = None if response is None else response.extensions.get("network_stream")
     connection = None if stream is None else stream.get_extra_info("socket")

@@ -86,6 +86,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         "ping": "Schema",
         "pong": "Schema",
         **dict.fromkeys(("pingInterval", "idleLimit", "firstDelay", "longestDelay"), _AS_IS),
+        "missed": _AS_IS,
     },
     "Header": {
         "description": _AS_IS,
