@@ -29,10 +29,11 @@ from scripts.publish.notes import release_notes
 from scripts.publish.packages import ROOT, PublishError, build_packages, last_change
 from scripts.publish.reference import as_folder
 from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
-from siteassist_spec.transform import dereference, to_openapi_3_0, to_openapi_3_2
+from siteassist_spec.transform import dereference, to_asyncapi, to_openapi_3_0, to_openapi_3_2
 
 DIST = ROOT / "dist"
 JOURNEYS = ROOT / "siteassist.arazzo.yaml"
+ASYNCAPI = "asyncapi.yaml"
 SUMS = "SHA256SUMS"
 LINTED = {
     "openapi-3.0.3.yaml": "redocly-3.0.yaml",
@@ -61,6 +62,7 @@ def documents(document: Document) -> dict[str, bytes]:
         "openapi-3.0.3.json": as_json(older),
         "openapi-3.2.0.yaml": as_yaml(newer),
         "openapi-3.2.0.json": as_json(newer),
+        ASYNCAPI: as_yaml(to_asyncapi(document)),
         JOURNEYS.name: JOURNEYS.read_bytes(),
         "siteassist.postman_collection.json": as_json(as_collection(document)),
         **{f"reference/{name}": content for name, content in as_folder(spec).items()},
@@ -112,18 +114,26 @@ def problems(folder: Path) -> list[str]:
 
 
 def lint(folder: Path) -> list[str]:
-    """Return the problems that Redocly finds; if it is not installed, print a note instead."""
+    """Return the problems that Redocly and AsyncAPI's parser find.
+
+    If they are not installed, print a note instead.
+    """
     node = ROOT / "tools" / "node"
     redocly = node / "node_modules" / ".bin" / "redocly"
     has_node = shutil.which("node") is not None
     if not has_node or not redocly.exists():
         why = "run `make lint-spec` to install it" if has_node else "Node.js is not installed"
-        print(f"Skipped: Redocly's check of {', '.join(LINTED)} ({why}).")
+        print(f"Skipped: the checks of {', '.join((*LINTED, ASYNCAPI))} on Node.js ({why}).")
         return []
+    commands = {
+        name: [str(redocly), "lint", f"--config={node / 'lint' / rules}"]
+        for name, rules in LINTED.items()
+    }
+    commands[ASYNCAPI] = ["node", str(node / "asyncapi.mjs")]
     wrong = []
-    for name, rules in LINTED.items():
+    for name, command in commands.items():
         done = subprocess.run(
-            [redocly, "lint", f"--config={node / 'lint' / rules}", folder / name],
+            [*command, folder / name],
             cwd=ROOT,
             capture_output=True,
             text=True,

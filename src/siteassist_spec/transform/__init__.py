@@ -7,6 +7,7 @@ description uses, and raises an error with the place for any other construct.
 
 from __future__ import annotations
 
+from siteassist_spec.transform.asyncapi import to_asyncapi
 from siteassist_spec.transform.dereferenced import dereference
 from siteassist_spec.transform.openapi_3_0 import to_openapi_3_0
 from siteassist_spec.transform.openapi_3_2 import to_openapi_3_2
@@ -19,6 +20,7 @@ __all__ = [
     "dereference",
     "rebuild",
     "rest_only",
+    "to_asyncapi",
     "to_openapi_3_0",
     "to_openapi_3_2",
 ]

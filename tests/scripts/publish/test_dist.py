@@ -114,8 +114,8 @@ def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
     assert publish.digests(dist) == publish.digests(tmp_path / "dist")
 
 
-def test_redocly_finds_no_problem(node_bin: Path, dist: Path) -> None:
-    """The variants and the journeys pass Redocly's lint."""
+def test_linters_find_no_problem(node_bin: Path, dist: Path) -> None:
+    """The variants and the journeys pass Redocly's lint, the socket AsyncAPI's parser."""
     assert node_bin
     assert [] == publish.lint(dist)
 
@@ -149,8 +149,8 @@ def test_skipped_lint_is_reported(
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     monkeypatch.setattr(shutil, "which", lambda _: node)
     assert [] == publish.lint(dist)
-    names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml"
-    assert f"Skipped: Redocly's check of {names} ({why}).\n" == capsys.readouterr().out
+    names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml, asyncapi.yaml"
+    assert f"Skipped: the checks of {names} on Node.js ({why}).\n" == capsys.readouterr().out
 
 
 def test_invalid_variant_is_reported(dist: Path, tmp_path: Path) -> None:
