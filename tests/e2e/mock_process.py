@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,26 @@ def serve(port: int, database: Path) -> None:
     make_server(app).run(sockets=[listen("127.0.0.1", port)])
 
 
+def wait(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true."""
+    deadline = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition does not become true"
+        time.sleep(0.005)
+
+
 def free_port() -> int:
     """Return a port that no server uses."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -39,11 +56,7 @@ def killed_at_end(port: int, database: Path) -> Iterator[Any]:
     process = _PROCESSES.Process(target=serve, args=(port, database), daemon=True)
     process.start()
     try:
-        deadline = time.monotonic() + _SECONDS
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.01)
+        wait(partial(_listens, port))
         yield process
     finally:
         process.kill()

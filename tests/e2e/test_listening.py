@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from siteassist import (
     UnauthorizedError,
 )
 from siteassist_mock.testing import mock_server
-from tests.e2e.mock_process import free_port, killed_at_end
+from tests.e2e.mock_process import free_port, killed_at_end, wait
 from tests.values import API_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
@@ -173,14 +172,6 @@ LAST = "That was all."
 def is_last(event: SocketEvent) -> bool:
     """Return whether an event is the last message of the operator."""
     return isinstance(event, SocketNewMessage) and event.message.text == LAST
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "the condition does not become true"
-        threading.Event().wait(0.005)
 
 
 def test_a_hundred_listeners_in_one_loop() -> None:

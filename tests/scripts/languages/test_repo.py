@@ -22,8 +22,9 @@ each_language = pytest.mark.parametrize(
 
 
 def test_every_example_is_a_language() -> None:
-    """`make languages` runs every example."""
-    assert {path.name for path in EXAMPLES.iterdir()} == {language.folder for language in LANGUAGES}
+    """`make languages` runs every example; tests/e2e runs that of the client in this repository."""
+    folders = {path.name for path in EXAMPLES.iterdir()} - {"live"}
+    assert folders == {language.folder for language in LANGUAGES}
 
 
 @each_language

@@ -72,16 +72,16 @@ def test_parser_finds_nothing(node_bin: Path, published: Path) -> None:
     assert (0, "") == parsed(published)
 
 
-def test_parser_finds_a_wrong_example(node_bin: Path, published: Path, tmp_path: Path) -> None:
-    """A payload that contradicts its schema is an error, so the check above looks."""
+def test_parser_finds_a_fault(node_bin: Path, published: Path, tmp_path: Path) -> None:
+    """An action that does not exist is an error, so the check above looks."""
     assert node_bin
     document = load_spec(published)
-    message = document["components"]["messages"]["SocketHumanAssigned"]
-    message["examples"][0]["payload"]["type"] = "other"
+    name, operation = next(iter(document["operations"].items()))
+    operation["action"] = "shout"
     (tmp_path / "asyncapi.yaml").write_bytes(as_yaml(document))
     status, output = parsed(tmp_path / "asyncapi.yaml")
     assert 1 == status
-    assert "SocketHumanAssigned.examples.0" in output
+    assert f"operations.{name}.action" in output
 
 
 def test_types_of_messages_compile(node_bin: Path, published: Path, tmp_path: Path) -> None:
