@@ -22,11 +22,13 @@ from siteassist import (
     UnauthorizedError,
 )
 from siteassist_mock.testing import mock_server
+from siteassist_runtime.http_library import LIBRARIES
 from tests.e2e.mock_process import free_port, killed_at_end, wait
 from tests.values import API_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from siteassist.client import SocketEvent
+    from siteassist_runtime.http_library import LibraryName
 
 LIMIT = 120.0  # Seconds, far more than any of these tests takes.
 ROUNDS = 10
@@ -233,17 +235,22 @@ def test_refusals_of_the_mock(awaited: bool) -> None:
                 next(client.listen(conversation_id, api_key="pk_wrong_1234567890"))
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-def test_asking_an_agent_of_the_mock(awaited: bool) -> None:
-    """The reply of the agent is the answer, whether the assistant or an agent gives it."""
+def test_asking_an_agent_of_the_mock(awaited: bool, library: LibraryName) -> None:
+    """The reply is the answer, whether the assistant or an agent gives it, with each library."""
 
     async def ask(url: str, conversation_id: str, content: str) -> str:
-        async with AsyncSiteAssist(api_key=API_KEY, device_id="ask", base_url=url) as client:
+        async with AsyncSiteAssist(
+            api_key=API_KEY, device_id=DEVICE, base_url=url, http_library=library
+        ) as client:
             return (await client.ask(conversation_id, content)).text
 
     with (
         mock_server(strict=True) as mock,
-        SiteAssist(api_key=API_KEY, device_id="ask", base_url=mock.url) as client,
+        SiteAssist(
+            api_key=API_KEY, device_id=DEVICE, base_url=mock.url, http_library=library
+        ) as client,
     ):
         conversation_id = str(client.start_conversation().id)
 
