@@ -235,6 +235,23 @@ def test_refusals_of_the_mock(awaited: bool) -> None:
                 next(client.listen(conversation_id, api_key="pk_wrong_1234567890"))
 
 
+@pytest.mark.parametrize("closed", ["listener", "client"])
+def test_another_thread_ends_the_wait_for_the_mock(closed: str) -> None:
+    """A thread that waits for an event of a real connection ends when another one closes it."""
+    with mock_server() as mock, SiteAssist(api_key=API_KEY, base_url=mock.url) as client:
+        conversation_id = str(client.start_conversation().id)
+        mock.hand_over(conversation_id)
+        events = client.listen(conversation_id, timeout=LIMIT)
+        heard: list[SocketEvent] = []
+        thread = threading.Thread(target=lambda: heard.extend(events))
+        thread.start()
+        wait(lambda: 2 == sum(one["operationId"] == "getMessages" for one in mock.requests))
+        (events if closed == "listener" else client).close()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+        assert [] == heard
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
 def test_asking_an_agent_of_the_mock(awaited: bool, library: LibraryName) -> None:
