@@ -76,6 +76,7 @@ def test_every_command_is_run_by_a_test() -> None:
     kinds = (
         "make ",
         "curl ",
+        "siteassist chat ",
         "siteassist-mock ",
         "siteassist-contract ",
         "siteassist-load ",
@@ -130,6 +131,22 @@ def test_mock_command_starts(key: str, tmp_path: Path) -> None:
             mock.terminate()
         mock.stdout.read()
     assert 0 == mock.returncode
+
+
+def test_chat_commands_answer(url: str) -> None:
+    """Each printed command gets an answer from the mock."""
+    for key in starting_with("siteassist chat "):
+        words = shlex.split(COMMANDS[key].replace("--mock", f"--base-url {url}"))
+        done = subprocess.run(
+            [str(TOOLS / words[0]), *words[1:]],
+            input="Hello\n",
+            env={**os.environ, "SITEASSIST_API_KEY": API_KEY},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (0, "") == (done.returncode, done.stderr), key
+        assert done.stdout.strip()
 
 
 @contextmanager

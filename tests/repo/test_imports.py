@@ -11,6 +11,7 @@ from tests.values import ROOT
 
 MAY_IMPORT = {
     "siteassist": {"siteassist_runtime"},
+    "siteassist_cli": {"siteassist", "siteassist_runtime"},
     "siteassist_contract": {"siteassist_spec"},
     "siteassist_mock": {"siteassist_spec"},
     "siteassist_runtime": set[str](),

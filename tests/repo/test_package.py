@@ -18,6 +18,7 @@ from tests.values import ROOT
 
 PACKAGES = {
     "siteassist",
+    "siteassist_cli",
     "siteassist_contract",
     "siteassist_mock",
     "siteassist_runtime",
@@ -72,7 +73,8 @@ def test_installed_packages_read_the_packaged_description(wheel: Path, tmp_path:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "import siteassist, siteassist_mock, siteassist_contract, siteassist_spec\n"
+        "import siteassist, siteassist_cli, siteassist_mock, siteassist_contract\n"
+        "import siteassist_spec\n"
         "print(siteassist_spec.SPEC_PATH, siteassist_spec.load_spec()['openapi'])\n"
     )
     done = run([sys.executable, "-c", program], cwd=tmp_path)
@@ -139,11 +141,12 @@ def needed(extra: str) -> set[str]:
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
 @pytest.mark.parametrize("script", PROJECT["scripts"])
 def test_command_with_another_extra_names_its_own(script: str, extra: str) -> None:
-    """With any extra but its own, each command prints one line instead of a traceback."""
-    own = script.removeprefix("siteassist-")
-    if own == extra:
-        pytest.skip("the extra of the command")
+    """Without the packages of its extra, each command prints one line instead of a traceback."""
+    own = script.removeprefix("siteassist-") if "-" in script else "cli"
     present = needed(extra)
+    # `cli` has no package that is missing here, unlike `load`.
+    if own == extra or (own == "cli" and needed(own) <= present):
+        pytest.skip("has the packages of the command")
     hidden = [
         module
         for module, names in metadata.packages_distributions().items()

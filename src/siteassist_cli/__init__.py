@@ -1,0 +1,1 @@
+"""The command ``siteassist``: conversations in a terminal, with the generated client."""
