@@ -70,6 +70,12 @@ Other commands, each with a --help of its own:
   siteassist-contract compare BEFORE AFTER  compare the reports of two runs
   siteassist-contract drift URL             compare a server's own description
 """
+STYLES = {
+    ExitStatus.KEPT: output.Style.GREEN,
+    ExitStatus.BROKEN: output.Style.RED,
+    ExitStatus.INCOMPLETE: output.Style.YELLOW,
+    ExitStatus.INTERNAL_ERROR: output.Style.YELLOW,
+}
 INTERRUPTED = "The tests were interrupted; there is no verdict."
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _MOST_LIVE = 20
@@ -230,7 +236,7 @@ class Origin(click.ParamType[str]):
     "--last-failed",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="SUMMARY.JSON",
-    help="Test only what an earlier run found broken, by its report summary.json.",
+    help="Test only the failures of an earlier run, by its report summary.json.",
 )
 @click.option(
     "--allow-incomplete",
@@ -323,11 +329,11 @@ def main(
             selection=selected,
             max_messages=max_messages,
         )
-        ending.terminal.begin(target, chosen)
+        ending.terminal.begin(target, chosen, ending.started, ending.versions)
         click.echo(published_description.line(target))
         if not chosen.gentle:
             ending.terminal.announce(options, durations)
-        progress = Progress(ending.terminal.step, ending.terminal.found)
+        progress = Progress(ending.terminal.begun, ending.terminal.step, ending.terminal.found)
         with interrupts.ignored():
             ending.outcome = Run(target, options, progress).run()
     except (CannotRunError, SpecError) as error:
@@ -424,5 +430,5 @@ def _announce_gentle(
 
 def _stop(status: ExitStatus, text: str, exit_status: int | None = None) -> NoReturn:
     wrong = status in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR)
-    output.last_line(text, error=wrong)
+    output.last_line(text, error=wrong, style=STYLES.get(status))
     sys.exit(status if exit_status is None else exit_status)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -12,16 +14,24 @@ from pathlib import Path
 import click
 
 from siteassist_contract.findings import Findings, grouped
+from siteassist_contract.http import redaction
+from siteassist_contract.http.network import HEADERS
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
+from siteassist_contract.report.versions import versions
 from siteassist_contract.run import Options, Outcome
 from siteassist_contract.verdict import CannotRunError, Evidence, InternalError, Verdict, decide
 from siteassist_spec.output import printable
 
 DEFAULT_FOLDER = "reports"
 REPORTS = ("html/index.html", "junit.xml", "summary.json")
+REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
+"""The environment variable by which another command, such as ``make contract``, tells how it
+is repeated. It takes the options in its variable ``ARGS``."""
+_LIBRARIES = ("schemathesis", "hypothesis")
+"""The libraries whose versions decide on the requests of a run."""
 
 
 class Ending:
@@ -43,8 +53,14 @@ class Ending:
         self.folder = folder
         self._allow_incomplete = allow_incomplete
         self._debug = debug
+        self.started = datetime.now(UTC)
         self._begun = time.monotonic()
         self._is_prepared = False
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that decide on the requests of the run."""
+        return versions(*_LIBRARIES)
 
     def prepare(self) -> None:
         """Remove the reports of an earlier run.
@@ -75,9 +91,13 @@ class Ending:
         rows = rows_of(outcome, self.target, options)
         report = summary.Report(
             base_url=self.target.base_url,
-            profile=options.profile.name,
+            profile=options.profile,
             seed=options.seed,
             repeat=_repeat(self.target, options),
+            variables=list(_variables(self.target)),
+            started=self.started,
+            versions=self.versions,
+            time_limit=options.limit,
             outcome=outcome,
             verdict=self._verdict(rows),
             rows=rows,
@@ -87,13 +107,15 @@ class Ending:
         places, failed = self._write(report)
         self.terminal.end(report)
         files.tell(places)
-        click.echo(f"Repeat with: {report.repeat}")
+        needs = f" (set {' and '.join(report.variables)} first)" if report.variables else ""
+        click.echo(f"Repeat with{needs}:\n  {report.repeat}")
         if failed is not None and outcome.error is None:
             outcome.error = failed
         self._print_details()
         return report.verdict
 
     def _report_briefly(self) -> Verdict:
+        self.terminal.close()
         verdict = self._verdict([])
         self._print_details()
         return verdict
@@ -180,14 +202,21 @@ def _folder(arguments: Sequence[str]) -> Path:
     return Path(folder)
 
 
+def _variables(target: Target) -> Iterator[str]:
+    """Yield the names of the environment variables that a repeated run needs."""
+    for name, value in (
+        (redaction.API_KEY, target.api_key),
+        (redaction.TOKEN, target.token),
+        (redaction.SECOND_TOKEN, target.second_token),
+        (HEADERS, target.network.headers),
+    ):
+        if value:
+            yield name
+
+
 def _repeat(target: Target, options: Options) -> str:
-    words = ["siteassist-contract", target.base_url, "--profile", options.profile.name]
-    words += ["--seed", str(options.seed)]
+    words = ["--profile", options.profile.name, "--seed", str(options.seed)]
     words += shlex.split(options.selection.options)
-    if options.examples is not None:
-        words += ["--examples", str(options.examples)]
-    if options.human_conversation is not None:
-        words += ["--human-conversation", options.human_conversation]
     if options.operator is not None:
         words += ["--operator", options.operator]
     if options.socket_required:
@@ -198,4 +227,18 @@ def _repeat(target: Target, options: Options) -> str:
         words += ["--ca", target.network.ca]
     if target.network.insecure:
         words.append("--insecure")
-    return shlex.join(words)
+    for option, value in (
+        ("--time", None if options.seconds is None else f"{options.seconds:g}s"),
+        ("--examples", options.examples),
+        ("--workers", None if options.workers == 1 else options.workers),
+        ("--max-messages", None if options.profile.gentle else options.max_messages),
+    ):
+        if value is not None:
+            words += [option, str(value)]
+    if options.stop_at_first:
+        words.append("--stop-at-first")
+    if command := os.environ.get(REPEAT_WITH):
+        return f"{command} {shlex.quote(f'ARGS={shlex.join(words)}')}"
+    if options.human_conversation is not None:
+        words += ["--human-conversation", options.human_conversation]
+    return shlex.join(["siteassist-contract", target.base_url, *words])

@@ -12,6 +12,7 @@ from siteassist_contract.checks import error_bodies, leaks, server_clock
 from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
+from siteassist_contract.report.reproduction import shortest
 from siteassist_contract.rules import CLOCK, LIMIT, RULES
 
 SHAPES = "shapes"
@@ -91,6 +92,8 @@ class Violation:
     """Time from the start of the run to the violation."""
     place: str = ""
     """The part of the request or of the answer, for rules about several parts."""
+    steps: tuple[str, ...] = ()
+    """The operations of the requests in the reproduction, in order."""
     known: bool = False
     """Whether the violation is in the baseline."""
 
@@ -376,6 +379,7 @@ class Findings:
                 requests=len(exchanges),
                 seconds=self.seconds if before is None else before.seconds,
                 place=place,
+                steps=tuple(each.operation for each in shortest(exchanges)) if exchanges else (),
                 known=key in self.known,
             )
         )

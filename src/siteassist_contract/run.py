@@ -94,6 +94,8 @@ class Options:
 class Progress:
     """Callbacks for the progress of a run."""
 
+    begun: Callable[[str, str], None] = lambda *_: None
+    """Called before each step: layer, description."""
     step: Callable[[str, str, int, float], None] = lambda *_: None
     """Called after each step: layer, description, requests, seconds."""
     found: Callable[[Violation], None] = lambda _: None
@@ -311,6 +313,7 @@ class Run:
         """Run a planned step, and report it."""
         context = context or self._context
         context.findings.layer = step.layer
+        self._progress.begun(step.layer, step.words)
         begun, requests = time.monotonic(), context.recorder.requests
         reason = ""
         try:
@@ -375,6 +378,7 @@ class Run:
     def _random_steps(self, number: int) -> None:
         options, now = self._options, time.monotonic()
         self.findings.layer = BEHAVIOUR
+        self._progress.begun(BEHAVIOUR, plan.RANDOM)
         requests = self._recorder.requests
         try:
             random_steps.run_random_steps(
@@ -389,6 +393,7 @@ class Run:
 
     def _made_up_requests(self, number: int) -> None:
         self.findings.layer = SHAPES
+        self._progress.begun(SHAPES, _SHAPES_STEP.words)
         options = self._options
         shapes = Shapes(
             self._context,

@@ -20,7 +20,7 @@ class ExitStatus(IntEnum):
     KEPT = 0
     """The server kept the contract in every test that was planned and possible."""
     BROKEN = 1
-    """The server broke the contract at least once."""
+    """The server violated the contract at least once."""
     INCOMPLETE = 2
     """The tests could not start, or were cut short, and found no violation."""
     INTERNAL_ERROR = 3
@@ -132,7 +132,7 @@ def decide(evidence: Evidence) -> Verdict:
     if evidence.findings:
         count = "1 way" if evidence.findings == 1 else f"{evidence.findings} ways"
         return Verdict(
-            ExitStatus.BROKEN, f"The server breaks the contract in {count}{narrowed} ({asked})."
+            ExitStatus.BROKEN, f"The server violates the contract in {count}{narrowed} ({asked})."
         )
     missing = [gap for gap in evidence.gaps if not gap.excused]
     if evidence.problem or evidence.unfinished or missing:

@@ -2,6 +2,7 @@
 
 `install` puts a `SafeStream` in place of standard output and standard error, so that each
 text of a server, a file or the environment passes through `printable`, whoever prints it.
+`show` adds colours of ours, and `StatusLine` shows the progress of a command, on terminals.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from typing import TextIO, cast
 
 _UNUSUAL = re.compile("[^\x20-\x7e\n\t]")
@@ -58,6 +62,24 @@ def _json_escape(char: str) -> str:
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
+class Style(Enum):
+    """A style of text on a terminal, by its code."""
+
+    BOLD = "1"
+    DIM = "2"
+    RED = "31"
+    GREEN = "32"
+    YELLOW = "33"
+
+
+@dataclass(frozen=True)
+class Styled:
+    """A text with a style."""
+
+    text: str
+    style: Style
+
+
 class SafeStream(io.TextIOBase):
     """A text stream that prints what it gets as text, in any encoding.
 
@@ -100,6 +122,20 @@ class SafeStream(io.TextIOBase):
         self._attempt(lambda: self._stream.write(shown))
         return len(text)
 
+    def write_styled(self, *pieces: str | Styled) -> None:
+        """Write texts as text, and styles as the codes of a terminal."""
+        shown = "".join(
+            f"\x1b[{each.style.value}m{self._encodable(printable(each.text))}\x1b[0m"
+            if isinstance(each, Styled)
+            else self._encodable(printable(each))
+            for each in pieces
+        )
+        self._attempt(lambda: self._stream.write(shown))
+
+    def clear_line(self) -> None:
+        """Remove the line of a terminal on which the cursor is."""
+        self._attempt(lambda: self._stream.write("\r\x1b[K"))
+
     def flush(self) -> None:
         """Flush the stream."""
         self._attempt(self._stream.flush)
@@ -134,7 +170,66 @@ def install() -> None:
             setattr(sys, name, SafeStream(cast("TextIO", stream)))
 
 
-def last_line(text: str, *, error: bool = False) -> None:
+def has_colours(stream: object) -> bool:
+    """Whether to write styles to a stream: a terminal whose user wants them."""
+    if not isinstance(stream, SafeStream) or not stream.isatty():
+        return False
+    # The older console of Windows prints the codes.
+    is_modern = sys.platform != "win32" or "WT_SESSION" in os.environ
+    return is_modern and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def show(*pieces: str | Styled, error: bool = False) -> None:
+    """Print a line with styles, if standard output or standard error has colours."""
+    stream = sys.stderr if error else sys.stdout
+    if isinstance(stream, SafeStream) and has_colours(stream):
+        stream.write_styled(*pieces, "\n")
+        stream.flush()
+    else:
+        _print(stream, "".join(each.text if isinstance(each, Styled) else each for each in pieces))
+
+
+class StatusLine:
+    """The last line of a terminal, which shows the progress of a command.
+
+    It shows nothing on other outputs, on terminals that cannot remove a line, and in CI.
+    """
+
+    def __init__(self) -> None:
+        self._is_shown = False
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether standard output can have a status line."""
+        stream = sys.stdout
+        return (
+            isinstance(stream, SafeStream)
+            and stream.isatty()
+            and os.environ.get("TERM") != "dumb"
+            and not os.environ.get("CI")
+        )
+
+    def set(self, text: str) -> None:
+        """Show ``text``, cut to the width of the terminal, in place of the former one."""
+        self.clear()
+        if isinstance(sys.stdout, SafeStream) and self.is_possible:
+            sys.stdout.write(text[: width() - 1])
+            sys.stdout.flush()
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Remove the line, so that others can be printed."""
+        if self._is_shown and isinstance(sys.stdout, SafeStream):
+            sys.stdout.clear_line()
+        self._is_shown = False
+
+
+def width() -> int:
+    """Return the number of columns of the terminal, or 80."""
+    return max(20, shutil.get_terminal_size().columns)
+
+
+def last_line(text: str, *, error: bool = False, style: Style | None = None) -> None:
     """Print the last line of a command.
 
     It goes to standard output, and to standard error if ``error`` is set or standard output
@@ -142,13 +237,13 @@ def last_line(text: str, *, error: bool = False) -> None:
     """
     line = one_line(text)
     if not error:
-        _print(sys.stdout, line)
+        show(line if style is None else Styled(line, style))
         if sys.stdout is not None and getattr(sys.stdout, "failure", None) is None:
             return
         failure = getattr(sys.stdout, "failure", None)
         reason = getattr(failure, "strerror", None) or failure or "closed"
         line = f"{line} (standard output: {reason})"
-    _print(sys.stderr, line)
+    show(line if style is None else Styled(line, style), error=True)
 
 
 def _print(stream: TextIO | None, line: str) -> None:

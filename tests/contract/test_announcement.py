@@ -31,7 +31,7 @@ def test_plan_has_requests_answers_and_time(capsys: pytest.CaptureFixture[str]) 
     """The time follows from the pace of the first answers."""
     first, rest = plan.expected(PROFILES["default"], 100)
     assert first.requests == plan.FIRST_PASS
-    assert [
+    expected = (
         (
             f"About {first.requests} requests test every rule once, and up to {rest.requests} more"
             " test further."
@@ -45,11 +45,14 @@ def test_plan_has_requests_answers_and_time(capsys: pytest.CaptureFixture[str]) 
             f" {-(-first.requests * 2 // 60)} min; the run"
             " ends after 85 s."
         ),
-    ] == lines(capsys, "default", [1.0, 3.0], None)
-    shown = lines(capsys, "deep", [], 7)
-    assert "more in each round test further" in shown[0]
-    assert shown[2].startswith("At 0.00 s a request, the former take about 0 s; the run ends")
-    assert "The assistant answers at most 7 messages and completions." == shown[3]
+    )
+    shown = lines(capsys, "default", [1.0, 3.0], None)
+    assert " ".join(expected) == " ".join(shown)
+    assert max(map(len, shown)) <= 80
+    text = " ".join(lines(capsys, "deep", [], 7))
+    assert "more in each round test further" in text
+    assert "At 0.00 s a request, the former take about 0 s; the run ends" in text
+    assert text.endswith("The assistant answers at most 7 messages and completions.")
 
 
 def test_more_examples_are_more_requests() -> None:
@@ -79,9 +82,9 @@ def test_narrowed_run_says_so(served: Loopback, shared: InProcess, command: Comm
     assert 0 == result.exit_code, result.output
     assert "The run is narrowed" in result.stdout
     assert "About" not in result.stdout
-    assert "Spent: 0 answers of the assistant, at most 0 allowed" in result.stdout
+    assert "0 answers of the assistant, at most 0" in result.stdout
     assert "--origin https://shop.example" in result.stdout
     summary = json.loads(Path("reports/summary.json").read_text())
     assert ({}, 0) == (summary["spent"]["answers"], summary["spent"]["max_messages"])
     assert 'name="withheld"' in Path("reports/junit.xml").read_text()
-    assert "Spent: 0 answers" in Path("reports/html/index.html").read_text()
+    assert "0 answers of the assistant" in Path("reports/html/index.html").read_text()

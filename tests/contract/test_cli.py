@@ -292,7 +292,8 @@ def test_correct_server_passes(
     assert without_key == (isolation in last(result))
     assert without_key == ("is only one visitor" in result.stdout)
     assert without_key == ("needs a publishable key: --api-key" in result.stdout)
-    assert f"Repeat with: siteassist-contract {url} --profile default --seed 7\n" in result.stdout
+    lead = "Repeat with (set SITEASSIST_API_KEY first):\n  siteassist-contract"
+    assert f"{lead} {url} --profile default --seed 7\n" in result.stdout
     written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
     assert {"out/html/index.html", "out/junit.xml", "out/summary.json"} == written
     summary = json.loads(Path("out/summary.json").read_text())
@@ -307,7 +308,7 @@ def test_options_are_read_from_the_environment(url: str, command: Command) -> No
     env = {"SITEASSIST_BASE_URL": f"{url}/", "SITEASSIST_API_KEY": KEY}
     result = command(*STREAMS, env=env)
     assert 0 == result.exit_code
-    assert f"Testing {url} (default: " in result.stdout
+    assert f"Testing {url}\nProfile default: " in result.stdout
 
 
 @pytest.mark.usefixtures("without_kinds")
@@ -327,7 +328,7 @@ def test_profile_is_printed(
     options = ("--time", "10s") if profile == "deep" else STREAMS
     result = command(url, "--api-key", KEY, "--profile", profile, *options)
     assert 0 == result.exit_code, result.output
-    words = f"Testing {url} ({profile}: {PROFILES[profile].words})"
+    words = f"Testing {url}\nProfile {profile}: {PROFILES[profile].words}"
     assert words == result.stdout.splitlines()[0]
 
 
@@ -442,7 +443,7 @@ def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> No
     for line in ("source: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
         assert f"\n  {line}" in text
     assert re.fullmatch(
-        r"The server breaks the contract in \d+ ways? in the tests selected by --only search"
+        r"The server violates the contract in \d+ ways? in the tests selected by --only search"
         r" --only no-token-needed \(\d+ requests\)\.",
         last(result),
     )
@@ -459,7 +460,7 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     assert (1, 1) == (whole.exit_code, result.exit_code)
     summary = json.loads(Path("reports/summary.json").read_text())
     assert 1 == len(summary["violations"])
-    assert last(result).startswith("The server breaks the contract in 1 way in ")
+    assert last(result).startswith("The server violates the contract in 1 way in ")
     assert "the run stopped at its first violation" in result.stdout
     assert requests_of(result) < requests_of(whole)
 

@@ -111,6 +111,7 @@ def test_violation_is_complete() -> None:
             seconds=broken.seconds,
             place="id",
             known=False,
+            steps=("getMe",),
         )
         == broken
     )

@@ -30,7 +30,7 @@ unmeasured = pytest.mark.no_cover
 Reached = Callable[[httpx.Request], bool]
 
 KEPT = "The server keeps the contract ("
-BROKEN = "The server breaks the contract in "
+BROKEN = "The server violates the contract in "
 NOT_RUN = "Incomplete: "
 
 

@@ -47,13 +47,13 @@ def verdict(requests: int = 9, **facts: Any) -> Verdict:
         (
             {"findings": 1},
             ExitStatus.BROKEN,
-            "The server breaks the contract in 1 way (9 requests).",
+            "The server violates the contract in 1 way (9 requests).",
         ),
         (
             {"findings": 2, "accepted": 1, "selection": "--layer errors"},
             ExitStatus.BROKEN,
             (
-                "The server breaks the contract in 2 ways in the tests selected by --layer errors"
+                "The server violates the contract in 2 ways in the tests selected by --layer errors"
                 " (9 requests, 1 known finding accepted)."
             ),
         ),

@@ -51,6 +51,8 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     assert (ROOT / "openapi.yaml").read_bytes() == archive.read("siteassist_spec/openapi.yaml")
     assert "siteassist_contract/checks/generated/schemathesis.toml" in archive.namelist()
     assert "siteassist_contract/report/summary.schema.json" in archive.namelist()
+    evidence = (ROOT / "docs" / "evidence.md").read_bytes()
+    assert evidence == archive.read("siteassist_contract/report/evidence.md")
     assert "siteassist_mock/operator/page.html" in archive.namelist()
 
 

@@ -35,7 +35,7 @@ data.
 Exit status:
   0  the server keeps the contract under load: each kind of step came to its
      end, each visitor completed a visit, and each rule was tested
-  1  the server breaks the contract; each finding is printed once, with the
+  1  the server violates the contract; each finding is printed once, with the
      number of visits that saw it
   2  the load is incomplete: it could not start, or not all that was planned
      was done; the last line has the reason and what would help
@@ -215,7 +215,7 @@ def main(
         sys.exit(ExitStatus.KEPT if allow_incomplete else ExitStatus.INCOMPLETE)
     except ContractBrokenError as error:
         click.echo(error)
-        output.last_line("The server breaks the contract in 1 way (before the load began).")
+        output.last_line("The server violates the contract in 1 way (before the load began).")
         sys.exit(ExitStatus.BROKEN)
     except Exception as error:  # noqa: BLE001  # no error may look like a verdict
         failure = Failure.of(error, redaction.Filter([api_key], hidden=_values(headers)))

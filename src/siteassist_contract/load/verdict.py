@@ -73,7 +73,7 @@ def conclude(
     if results.violations:
         ways = _count(len(results.violations), "way")
         ended = f"; the load did not finish: {reason}" if interrupted or results.problem else ""
-        line = f"The server breaks the contract in {ways} ({asked}{ended})."
+        line = f"The server violates the contract in {ways} ({asked}{ended})."
         return Conclusion(ExitStatus.BROKEN, line, parts)
     if not missing:
         line = f"The server keeps the contract under load ({asked})."

@@ -8,7 +8,9 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
 from siteassist_contract.findings import Violation
-from siteassist_contract.report import files
+from siteassist_contract.report import files, references
+from siteassist_contract.report.causes import Finding
+from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
@@ -33,12 +35,17 @@ def write(report: Report, path: Path) -> None:
     else:
         case.system_out = line
     suite = TestSuite("run")
+    for name, fact in report.facts.items():
+        suite.add_property(name.lower(), printable(fact))
+    suite.add_property("repeat", printable(report.repeat))
     spending = report.outcome.spending
     for name, number in sorted(spending.answers.items()):
         suite.add_property(f"answers.{name}", str(number))
     suite.add_property("withheld", str(spending.withheld))
     suite.add_testcase(case)
     document.add_testsuite(suite)
+    for each in document:
+        each.timestamp = report.started.isoformat(timespec="seconds")
     document.update_statistics()  # type: ignore[no-untyped-call]  # untyped in junitparser
     document.time = report.seconds
     text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]  # untyped in junitparser
@@ -48,8 +55,9 @@ def write(report: Report, path: Path) -> None:
 def _case(report: Report, row: Row) -> TestCase:
     case = TestCase(f"{row.what}: {RULES[row.what].words}", f"contract.{row.operation}")
     results: list[FinalResult] = [
-        _result(found)
-        for found in report.outcome.findings.violations.values()
+        _result(found, finding)
+        for finding in report.findings
+        for found in finding.violations
         if (found.operation, found.rule) == (row.operation, row.what)
     ]
     if not results and row.reason:
@@ -58,11 +66,14 @@ def _case(report: Report, row: Row) -> TestCase:
     return case
 
 
-def _result(found: Violation) -> Failure | Skipped:
+def _result(found: Violation, finding: Finding) -> Failure | Skipped:
     if found.known:
         return Skipped(printable(f"accepted by the baseline: {found.actual}"))
     failure = Failure(printable(f"expected: {found.expected}; actual: {found.actual}"))
-    failure.text = printable(
-        f"{found.words} ({found.document})\n\n{found.answer}\n\n{found.commands}"
-    )
+    lines = [f"{found.words} ({found.document})", IMPACT.get(found.rule, "")]
+    if finding.cause is not None:
+        lines.append(f"Likely a consequence of finding {finding.cause}: {finding.why}.")
+    lines += [f"{name}: {text}" for name, text in references.explained(found.document).items()]
+    parts = ("\n".join(line for line in lines if line), found.answer, found.commands)
+    failure.text = printable("\n\n".join(parts))
     return failure

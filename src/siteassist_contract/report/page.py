@@ -10,8 +10,9 @@ from pathlib import Path
 import jinja2
 
 from siteassist_contract.description import all_operations
-from siteassist_contract.findings import LAYERS, grouped
-from siteassist_contract.report import files
+from siteassist_contract.findings import LAYERS
+from siteassist_contract.report import files, references
+from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import gaps
 from siteassist_contract.rules import RULES
@@ -29,7 +30,10 @@ def render(report: Report) -> str:
     whole = Counter(row.kind for row in report.rows)
     return _template().render(
         report=report,
-        findings=grouped(report.outcome.findings.violations.values()),
+        main=[each for each in report.findings if each.cause is None],
+        others=[each for each in report.findings if each.cause is not None],
+        impact=IMPACT,
+        explained=references.explained,
         layers=LAYERS,
         labels={name: each.label for name, each in all_operations().items()},
         rules=RULES,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from siteassist_contract.findings import LAYERS
-from siteassist_contract.report import files
+from siteassist_contract.profiles import Profile
+from siteassist_contract.report import causes, files, references
+from siteassist_contract.report.causes import Finding
+from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.tested_rules import Row, untested
 from siteassist_contract.run import Outcome
 from siteassist_contract.verdict import Verdict
@@ -22,10 +28,17 @@ class Report:
     """The content of all reports."""
 
     base_url: str
-    profile: str
+    profile: Profile
     seed: int
     repeat: str
     """The command that repeats the run."""
+    variables: Sequence[str]
+    """The environment variables with the credentials that it needs."""
+    started: datetime
+    """The time at which the run began, in UTC."""
+    versions: dict[str, str]
+    time_limit: float
+    """Maximum duration of the run, in seconds."""
     outcome: Outcome
     verdict: Verdict
     rows: list[Row]
@@ -37,6 +50,37 @@ class Report:
     def first_violation_seconds(self) -> float | None:
         """Time from the start of the run to the first violation that is not in the baseline."""
         return min((each.seconds for each in self.outcome.findings.unknown), default=None)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The findings, in the order in which to read them."""
+        return causes.findings(self.outcome.findings.violations.values())
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The circumstances of the run, as words, by their names."""
+        outcome = self.outcome
+        limit = outcome.spending.limit
+        plan = f"{len(outcome.done)} of {len(outcome.planned)} steps came to their end"
+        plan += f", at most {self.time_limit:g} s"
+        plan += "" if limit is None else f", at most {limit} answers of the assistant"
+        return {
+            "Server": self.base_url,
+            "Date": f"{self.started:%Y-%m-%d %H:%M:%S} UTC",
+            "Versions": ", ".join(f"{name} {each}" for name, each in self.versions.items()),
+            "Profile": f"{self.profile.name} ({self.profile.words})",
+            "Seed": str(self.seed),
+            "Selection": self.selection or "all tests",
+            "Plan": plan,
+            "Duration": f"{self.seconds:.0f} s",
+            "Cost": f"{outcome.requests} requests, {outcome.spending.words}",
+        }
+
+    @property
+    def references(self) -> dict[str, str]:
+        """An explanation of each reference in the report, by its id."""
+        documents = (each.first.document for each in self.findings)
+        return references.explained(*documents, *(row.reason for row in self.rows))
 
     def matrix(self) -> list[tuple[str, list[tuple[int, int]]]]:
         """Return the requests and the violations of each operation in each layer."""
@@ -63,7 +107,6 @@ class Report:
 def document(report: Report) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     outcome, verdict = report.outcome, report.verdict
-    violations = outcome.findings.violations.values()
     first = report.first_violation_seconds
     return {
         "version": VERSION,
@@ -79,9 +122,14 @@ def document(report: Report) -> dict[str, Any]:
         "error": None if outcome.error is None else str(outcome.error),
         "notes": outcome.notes,
         "base_url": report.base_url,
-        "profile": report.profile,
+        "profile": report.profile.name,
         "seed": report.seed,
         "repeat": report.repeat,
+        "variables": list(report.variables),
+        "date": report.started.isoformat(timespec="seconds"),
+        "versions": report.versions,
+        "time_limit": report.time_limit,
+        "references": report.references,
         "requests": outcome.requests,
         "spent": {
             "answers": dict(outcome.spending.answers),
@@ -90,9 +138,28 @@ def document(report: Report) -> dict[str, Any]:
         },
         "seconds": round(report.seconds, 2),
         "first_violation_seconds": None if first is None else round(first, 2),
-        "violations": [dataclasses.asdict(each) | {"key": each.key} for each in violations],
+        "violations": _violations(report),
         "coverage": [dataclasses.asdict(row) for row in report.rows],
     }
+
+
+def _violations(report: Report) -> list[dict[str, Any]]:
+    """Return the violations, in the order in which they were found."""
+    by_number = {each.number: each for each in report.findings}
+    causes_by_key = {
+        violation.key: None if finding.cause is None else by_number[finding.cause].first.key
+        for finding in report.findings
+        for violation in finding.violations
+    }
+    return [
+        dataclasses.asdict(each)
+        | {
+            "key": each.key,
+            "impact": IMPACT.get(each.rule, ""),
+            "likely_cause": causes_by_key[each.key],
+        }
+        for each in report.outcome.findings.violations.values()
+    ]
 
 
 def write(report: Report, path: Path) -> None:

@@ -1,25 +1,31 @@
-"""The output of a run: a line per step, the findings, and the parts that were not tested."""
+"""The output of a run: its progress, the findings, and the parts that were not tested."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+import time
+from datetime import datetime
 
 import click
 
 from siteassist_contract import plan
 from siteassist_contract.description import all_operations
-from siteassist_contract.findings import LAYERS, Violation, grouped
+from siteassist_contract.findings import LAYERS, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import Profile
-from siteassist_contract.report import tested_rules
+from siteassist_contract.report import references, tested_rules
+from siteassist_contract.report.causes import Finding
+from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.summary import Report
 from siteassist_contract.run import Options
-from siteassist_spec.output import one_line, printable
+from siteassist_spec.output import StatusLine, Style, Styled, one_line, printable, show
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
 _WIDTH = 80
+_WORDS = 45
+"""The width of the column with the description of a step."""
 
 
 class Terminal:
@@ -27,10 +33,20 @@ class Terminal:
 
     def __init__(self) -> None:
         self._announced: set[tuple[str, str]] = set()
+        self._status = StatusLine()
+        self._layer = ""
+        self._steps = 0
+        self._requests = 0
+        self._begun = 0.0
 
-    def begin(self, target: Target, profile: Profile) -> None:
-        """Print the target, and the limits of a run without a key."""
-        click.echo(f"Testing {one_line(target.base_url)} ({profile.name}: {profile.words})")
+    def begin(
+        self, target: Target, profile: Profile, started: datetime, versions: dict[str, str]
+    ) -> None:
+        """Print the target, the versions, and the limits of a run without a key."""
+        click.echo(f"Testing {one_line(target.base_url)}")
+        _wrapped(f"Profile {profile.name}: {profile.words}")
+        known = ", ".join(f"{name} {version}" for name, version in versions.items())
+        _wrapped(f"{started:%Y-%m-%d %H:%M} UTC, with {known}")
         if target.api_key is None:
             click.echo("Without --api-key, requests that take an API key cannot succeed.")
         if not target.has_two_visitors:
@@ -39,11 +55,11 @@ class Terminal:
     def announce(self, options: Options, durations: list[float]) -> None:
         """Print the requests of a run and its duration, from the ``durations`` of some answers."""
         if options.selection.options:
-            click.echo("The run is narrowed: it sends only what its tests need.")
+            _wrapped("The run is narrowed: it sends only what its tests need.")
         else:
             self._announce_whole(options, durations)
         if options.max_messages is not None:
-            click.echo(
+            _wrapped(
                 f"The assistant answers at most {options.max_messages} messages and completions."
             )
 
@@ -51,23 +67,51 @@ class Terminal:
         examples = options.examples or options.profile.examples
         first, rest = plan.expected(options.profile, examples)
         pace = sum(durations) / len(durations) if durations else 0.0
-        click.echo(
+        _wrapped(
             f"About {first.requests} requests test every rule once, and up to {rest.requests} more"
             f"{' in each round' if options.profile.rounds else ''} test further."
         )
-        click.echo(
+        _wrapped(
             f"The assistant answers {first.answers} of the former and {rest.answers} of the latter,"
             " each of which may cost money."
         )
         seconds = first.requests * pace / options.workers
-        click.echo(
+        _wrapped(
             f"At {pace:.2f} s a request, the former take about {_minutes(seconds)};"
             f" the run ends after {_minutes(options.limit)}."
         )
 
+    def begun(self, layer: str, words: str) -> None:
+        """Show the step that runs, in the line of its layer."""
+        if not self._status.is_possible:
+            return
+        if layer != self._layer:
+            self.close()
+            self._layer, self._steps, self._requests = layer, 0, 0
+            self._begun = time.monotonic()
+        self._status.set(f"{self._summary()}  {words} ...")
+
     def step(self, layer: str, words: str, requests: int, seconds: float) -> None:
-        """Print the result of a step."""
-        click.echo(f"  {layer:<9} {words:<44} {requests:5} requests {seconds:5.1f} s")
+        """Print the result of a step, or add it to the line of its layer."""
+        if self._status.is_possible and layer == self._layer:
+            self._steps += 1
+            self._requests += requests
+            self._status.set(f"{self._summary()}  {words}")
+        else:
+            shown = words if len(words) <= _WORDS else f"{words[: _WORDS - 1]}…"
+            click.echo(f"  {layer:<9} {shown:<{_WORDS}} {requests:5} requests {seconds:5.1f} s")
+
+    def close(self) -> None:
+        """End the line of the layer that ran last."""
+        self._status.clear()
+        if self._layer:
+            click.echo(self._summary())
+        self._layer = ""
+
+    def _summary(self) -> str:
+        steps = f"{self._steps} {'step' if self._steps == 1 else 'steps'}"
+        seconds = time.monotonic() - self._begun
+        return f"  {self._layer:<9} {steps:>9} {self._requests:6} requests {seconds:6.1f} s"
 
     def found(self, found: Violation) -> None:
         """Print a new violation, if it is the first one of its finding."""
@@ -77,76 +121,116 @@ class Terminal:
         self._announced.add(finding)
         known = " (known)" if found.known else ""
         place = f" ({one_line(found.place)})" if found.place else ""
-        click.echo(f"  ✗ {found.operation}: {found.words}{place}{known}")
+        self._status.clear()
+        lines = textwrap.wrap(
+            f"✗ {found.operation}: {found.words}{place}{known}",
+            _WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
+        show(Styled("\n".join(lines), Style.YELLOW if found.known else Style.RED))
 
     def end(self, report: Report) -> None:
         """Print the findings, the requests by layer, and the parts that were not tested."""
-        findings = grouped(report.outcome.findings.violations.values())
-        for number, finding in enumerate(findings, 1):
-            click.echo(full(number, finding) if number <= _IN_FULL else _short(number, finding))
-        if len(findings) > _IN_FULL:
+        self.close()
+        for finding in report.findings:
+            _print_finding(finding, in_full=finding.number <= _IN_FULL)
+        if len(report.findings) > _IN_FULL:
             click.echo("  The HTML report has all of them in full.")
-        click.echo("\nRequests by operation and layer:")
-        click.echo(f"  {'':<24}" + "".join(f"{layer:>12}" for layer in LAYERS))
-        for name, cells in report.matrix():
-            shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
-            click.echo(f"  {name:<24}" + "".join(f"{cell:>12}" for cell in shown))
-        tested = sum(not row.reason for row in report.rows)
-        click.echo(
-            f"\nTested: {tested} of {len(report.rows)} pairs of operation and status or rule."
-            " Not tested:"
-        )
-        for reason, count in tested_rules.gaps(report.rows).most_common():
-            lead = f"  {count:4}  "
-            click.echo(
-                textwrap.fill(
-                    one_line(reason), _WIDTH, initial_indent=lead, subsequent_indent=" " * 8
-                )
-            )
-        click.echo(f"Spent: {report.outcome.spending.words}.")
-        if report.outcome.problem:
-            click.echo(f"The run did not finish: {one_line(report.outcome.problem)}")
-        if report.outcome.unfinished:
-            click.echo("Planned, but not finished:")
-            for step, reason in report.outcome.unfinished.items():
-                click.echo(f"  {step:<48} {one_line(reason)}")
-        for note in report.outcome.notes:
-            click.echo(f"Note: {one_line(note)}")
+        _print_requests(report)
+        _print_remarks(report)
         click.echo()
 
 
-def full(number: int, finding: list[Violation]) -> str:
-    """Return a finding as text, with its first violation in full."""
-    return f"\nFinding {number}: {details(finding)}"
+def _print_requests(report: Report) -> None:
+    """Print the requests by layer, what was not tested, and the circumstances of the run."""
+    show(Styled("\nRequests by operation and layer:", Style.BOLD))
+    click.echo(f"  {'':<24}" + "".join(f"{layer:>12}" for layer in LAYERS))
+    for name, cells in report.matrix():
+        shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
+        click.echo(f"  {name:<24}" + "".join(f"{cell:>12}" for cell in shown))
+    tested = sum(not row.reason for row in report.rows)
+    click.echo(
+        f"\nTested: {tested} of {len(report.rows)} pairs of operation and status or rule."
+        " Not tested:"
+    )
+    reasons = tested_rules.gaps(report.rows)
+    for reason, count in reasons.most_common():
+        _wrapped(one_line(reason), first=f"  {count:4}  ", later=" " * 8)
+    for name, text in references.explained(*reasons).items():
+        _wrapped(f"{name}: {text}", first=" " * 8, later=" " * 10)
+    show(Styled("\nThis run:", Style.BOLD))
+    for name, text in report.facts.items():
+        _wrapped(one_line(text), first=f"  {f'{name}:':<11}", later=" " * 13)
 
 
-def details(finding: list[Violation]) -> str:
-    """Return a finding without its number as text."""
-    found = finding[0]
-    lines = [
-        f"{_label(found.operation)}{' (known)' if found.known else ''}",
-        f"  rule:     {found.words}",
-        f"  source:   {found.document}",
-        f"  expected: {one_line(found.expected)}",
-        f"  actual:   {one_line(found.actual)}",
+def _print_remarks(report: Report) -> None:
+    if report.outcome.problem:
+        _wrapped(f"The run did not finish: {one_line(report.outcome.problem)}")
+    if report.outcome.unfinished:
+        click.echo("Planned, but not finished:")
+        for step, reason in report.outcome.unfinished.items():
+            _wrapped(f"{step}: {one_line(reason)}", first="  ", later="    ")
+    for note in report.outcome.notes:
+        _wrapped(f"Note: {one_line(note)}", later="  ")
+
+
+def _print_finding(finding: Finding, *, in_full: bool) -> None:
+    known = " (known)" if finding.first.known else ""
+    show(
+        Styled(f"\nFinding {finding.number}: {_label(finding.first.operation)}{known}", Style.BOLD)
+    )
+    click.echo(full(finding) if in_full else _row("rule", finding.first.words))
+
+
+def full(finding: Finding) -> str:
+    """Return a finding as text, without its heading and with its first violation in full."""
+    found = finding.first
+    lines = [_row("rule", found.words), _row("impact", IMPACT.get(found.rule, ""))]
+    if finding.cause is not None:
+        lines.append(_row("likely", f"a consequence of finding {finding.cause}: {finding.why}"))
+    lines.append(_row("source", found.document))
+    lines += [
+        _row("", f"{name}: {text}") for name, text in references.explained(found.document).items()
     ]
-    if len(finding) > 1:
-        places = one_line(", ".join(other.place for other in finding[1:]))
+    # Not wrapped: each space may be a part of the difference.
+    lines.append(f"  expected: {one_line(found.expected)}")
+    lines.append(f"  actual:   {one_line(found.actual)}")
+    if len(finding.violations) > 1:
+        places = one_line(", ".join(other.place for other in finding.violations[1:]))
         lines.append(f"  also at:  {_clipped(places)}")
     if found.answer:
         lines += ["  answer:", textwrap.indent(printable(found.answer), "    ")]
     if found.commands:
         lines += ["  reproduce:", textwrap.indent(_clipped(printable(found.commands)), "    ")]
-    return "\n".join(lines)
+    return "\n".join(line for line in lines if line)
+
+
+def _row(name: str, text: str) -> str:
+    """Return a part of a finding, or an empty string if there is none."""
+    lead = f"  {f'{name}:' if name else '':<10}"
+    return _fill(text, lead, " " * len(lead)) if text else ""
+
+
+def _wrapped(text: str, first: str = "", later: str = "") -> None:
+    """Print a text in as many lines as it needs."""
+    click.echo(_fill(text, first, later))
+
+
+def _fill(text: str, first: str, later: str) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds / 60)} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
-
-
-def _short(number: int, finding: list[Violation]) -> str:
-    first = finding[0]
-    return f"\nFinding {number}: {_label(first.operation)}\n  rule:     {first.words}"
 
 
 def _label(operation: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, Findings, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
+from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import rows
 from siteassist_contract.rules import RULES
@@ -54,13 +56,17 @@ def report(
     findings.requests[BEHAVIOUR, "getMe"] = 5
     if status is None:
         status = ExitStatus.BROKEN if findings.unknown else ExitStatus.KEPT
-    parts = {"notes", "problem", "planned", "unfinished", "error"} & set(rest)
+    parts = {"notes", "problem", "planned", "unfinished", "error", "advice"} & set(rest)
     outcome = Outcome(findings, requests=9, **{name: rest.pop(name) for name in parts})
     values: dict[str, Any] = {
         "base_url": BASE,
-        "profile": "quick",
+        "profile": PROFILES["quick"],
         "seed": 7,
         "repeat": "siteassist-contract --seed 7",
+        "variables": ["SITEASSIST_API_KEY"],
+        "started": datetime(2030, 1, 31, 12, 30, 15, tzinfo=UTC),
+        "versions": {"siteassist": "1.2.3", "Python": "3.14.0"},
+        "time_limit": 24.0,
         "outcome": outcome,
         "verdict": Verdict(status, line, allowed),
         "rows": rows(findings, Target(BASE, api_key=KEY), None),

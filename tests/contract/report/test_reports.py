@@ -15,6 +15,7 @@ from siteassist_contract.description import all_operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, Violation
 from siteassist_contract.report import junit, page, summary
 from siteassist_contract.report.summary import Report
+from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.report.tested_rules import Row, gaps
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import ExitStatus, InternalError
@@ -34,6 +35,7 @@ def test_document_is_complete() -> None:
     steps: dict[str, Any] = {"planned": ["a", "b", "c"], "unfinished": {"b": "not begun"}}
     whole = report(BROKEN, KNOWN, notes=["one"], line="no", selection="--only me", **steps)
     found = summary.document(whole)
+    large = ("violations", "coverage", "not_tested", "references")
     assert {
         "version": summary.VERSION,
         "verdict": "broken",
@@ -51,10 +53,14 @@ def test_document_is_complete() -> None:
         "profile": "quick",
         "seed": 7,
         "repeat": "siteassist-contract --seed 7",
+        "variables": ["SITEASSIST_API_KEY"],
+        "date": "2030-01-31T12:30:15+00:00",
+        "versions": {"siteassist": "1.2.3", "Python": "3.14.0"},
+        "time_limit": 24.0,
         "requests": 9,
         "seconds": 12.35,
         "first_violation_seconds": 2.35,
-    } == {k: v for k, v in found.items() if k not in ("violations", "coverage", "not_tested")}
+    } == {k: v for k, v in found.items() if k not in large}
     assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
     assert [False, True] == [each["known"] for each in found["violations"]]
     assert "that other thing" == found["violations"][0]["actual"]
@@ -389,7 +395,7 @@ def test_page_has_each_finding_with_its_reproduction() -> None:
     found = Page(
         page.render(report(KNOWN, BROKEN, violation("search", "bounds", place="size"), other))
     )
-    assert "3 findings" in found.text
+    assert ["1", "2", "3"] == re.findall(r"^(\d)\. ", found.text, re.MULTILINE)
     assert "accepted by the baseline" in found.text
     for part in (BROKEN.actual, BROKEN.words, BROKEN.document, BROKEN.key, other.key, "Also: q"):
         assert part in found.text
@@ -407,13 +413,13 @@ def test_page_shows_names_in_rules_as_code() -> None:
     assert all(rule.words not in source for rule in RULES.values() if "`" in rule.words)
 
 
-def test_page_with_one_finding_uses_the_singular() -> None:
+def test_page_leaves_out_missing_details() -> None:
     """Missing details of a violation are omitted."""
     alone = violation(answer="", commands="", snippet="")
     found = Page(page.render(report(alone)))
-    assert "1 finding\n" in found.text
-    assert [] == found.pres
-    assert "Reproduce with" not in found.text
+    assert ["1"] == re.findall(r"^(\d)\. ", found.text, re.MULTILINE)
+    assert ["siteassist-contract --seed 7"] == found.pres
+    assert "See it yourself" not in found.text
 
 
 def test_page_counts_what_was_tested() -> None:
@@ -435,3 +441,34 @@ def test_unknown_operation_is_shown_by_its_name() -> None:
     """An operation outside the description has no label."""
     row = Row("getMe", "rule", "me", 1, "")
     assert "somethingElse" in page.render(report(violation("somethingElse"), rows=[row]))
+
+
+def test_each_report_has_the_facts_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Date, versions, server, profile, seed, plan and cost are in all four forms."""
+    whole = report(BROKEN, planned=["a", "b"], unfinished={"b": "not begun"})
+    assert {
+        "Server": BASE,
+        "Date": "2030-01-31 12:30:15 UTC",
+        "Versions": "siteassist 1.2.3, Python 3.14.0",
+        "Profile": "quick (under 30 seconds: after every change)",
+        "Seed": "7",
+        "Selection": "all tests",
+        "Plan": "1 of 2 steps came to their end, at most 24 s",
+        "Duration": "12 s",
+        "Cost": "9 requests, 0 answers of the assistant",
+    } == whole.facts
+    shown = " ".join(Page(page.render(whole)).text.split())
+    Terminal().end(whole)
+    printed = " ".join(capsys.readouterr().out.split())
+    properties = {
+        each.attrib["name"]: each.attrib["value"] for each in xml(whole, tmp_path).iter("property")
+    }
+    for name, text in whole.facts.items():
+        assert text in shown
+        assert f"{name}: {text}" in printed
+        assert text == properties[name.lower()]
+    assert whole.repeat == properties["repeat"]
+    stamps = {suite.attrib["timestamp"] for suite in xml(whole, tmp_path).findall("testsuite")}
+    assert {"2030-01-31T12:30:15+00:00"} == stamps
