@@ -19,6 +19,8 @@ TOOLS = Path(sys.executable).parent
 MOCK_KEY = "sa_pk_1234567890abcdef"
 MOCK_TOKEN = "sk_test_1234567890abcdef"
 START = "SiteAssist mock on "
+REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
+"""The variable that tells the suite how this command is repeated: its tool is not on the path."""
 
 
 @contextmanager
@@ -61,10 +63,14 @@ def main() -> int:
     suite = [str(TOOLS / "siteassist-contract")]
     url = os.environ.get("SITEASSIST_BASE_URL")
     if url:
-        return subprocess.run([*suite, *sys.argv[1:], url], check=False).returncode
+        again = shlex.join(["make", "contract", f"BASE_URL={url}"])
+        environment = {**os.environ, REPEAT_WITH: again}
+        command = [*suite, *sys.argv[1:], url]
+        return subprocess.run(command, env=environment, check=False).returncode
     with running_mock() as url:
         keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
+        environment[REPEAT_WITH] = "make contract"
         given = ["--human-conversation", human_conversation(url)]
         given += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
         command = [*suite, *given, *sys.argv[1:]]

@@ -65,16 +65,22 @@ Examples:
 """
 
 
+_GROUP_HELP = """Use the SiteAssist API from a terminal.
+
+\b
+Completion of options, here in bash (also zsh_source, fish_source):
+  eval "$(_SITEASSIST_COMPLETE=bash_source siteassist)"
+"""
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(help=_GROUP_HELP, context_settings=_SETTINGS)
 @click.version_option(
     package_name="siteassist",
     message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 def main() -> None:
-    """Use the SiteAssist API from a terminal."""
+    """Prepare the output."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         click.get_current_context().color = False
     for stream in (sys.stdin, sys.stdout, sys.stderr):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import re
 import sys
@@ -37,8 +38,8 @@ URL is the base URL of the API, with its version: https://host/v2
 \b
 Exit status:
   0  kept: every planned test came to its end, and the server passed all
-  1  broken: each finding is printed with its rule, the expected and the actual
-     behaviour, and commands that reproduce it
+  1  broken: each finding is printed with its rule, the expected and the
+     actual behaviour, and commands that reproduce it
   2  incomplete: the tests could not start (no server, a refused credential),
      or were cut short; the last line says what was not tested and what helps
   3  internal error: the tests themselves failed; please report it
@@ -59,16 +60,21 @@ Profiles:
 
 \b
 Examples:
-  siteassist-contract http://127.0.0.1:8787/v2 --api-key sa_pk_1234567890abcdef
-  SITEASSIST_TOKEN=... siteassist-contract https://host/v2 --profile live
-  siteassist-contract http://127.0.0.1:8787/v2 --only isolation --only getMessages
-  siteassist-contract http://127.0.0.1:8787/v2 --last-failed reports/summary.json
+  export SITEASSIST_API_KEY=sa_pk_1234567890abcdef
+  export SITEASSIST_BASE_URL=http://127.0.0.1:8787/v2
+  siteassist-contract
+  siteassist-contract --profile quick --only isolation --only getMessages
+  siteassist-contract --last-failed reports/summary.json
 
 \b
 Other commands, each with a --help of its own:
   siteassist-contract check FILE.HAR        judge recorded traffic
   siteassist-contract compare BEFORE AFTER  compare the reports of two runs
   siteassist-contract drift URL             compare a server's own description
+
+\b
+Completion of options, here in bash (also zsh_source, fish_source):
+  eval "$(_SITEASSIST_CONTRACT_COMPLETE=bash_source siteassist-contract)"
 """
 STYLES = {
     ExitStatus.KEPT: output.Style.GREEN,
@@ -120,7 +126,11 @@ class Origin(click.ParamType[str]):
     interrupted=INTERRUPTED,
     failed=report_early_error,
     help=HELP,
-    context_settings={"max_content_width": 80},
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(

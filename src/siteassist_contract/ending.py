@@ -204,6 +204,9 @@ def _folder(arguments: Sequence[str]) -> Path:
 
 def _variables(target: Target) -> Iterator[str]:
     """Yield the names of the environment variables that a repeated run needs."""
+    command = os.environ.get(REPEAT_WITH)
+    if command and target.base_url not in command:
+        return  # The command starts a server of its own, whose credentials it knows.
     for name, value in (
         (redaction.API_KEY, target.api_key),
         (redaction.TOKEN, target.token),

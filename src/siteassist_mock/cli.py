@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import sys
 from pathlib import Path
@@ -24,10 +25,21 @@ Examples:
       get the visitor of the private key
   siteassist-mock --proxy https://host/v2 --record traffic.har
       pass requests on to a server, and record and judge its answers
+
+\b
+Completion of options, here in bash (also zsh_source, fish_source):
+  eval "$(_SITEASSIST_MOCK_COMPLETE=bash_source siteassist-mock)"
 """
 
 
-@click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.command(
+    epilog=_EPILOG,
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",

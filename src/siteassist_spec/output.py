@@ -116,8 +116,10 @@ class SafeStream(io.TextIOBase):
         """Return the file descriptor of the stream."""
         return self._stream.fileno()
 
-    def write(self, text: str, /) -> int:
-        """Write ``text`` as text."""
+    def write(self, text: str | bytes, /) -> int:
+        """Write ``text`` as text; click writes its scripts for shells as bytes."""
+        if isinstance(text, bytes):
+            text = text.decode()
         shown = self._encodable(printable(text))
         self._attempt(lambda: self._stream.write(shown))
         return len(text)
@@ -213,7 +215,7 @@ class StatusLine:
         """Show ``text``, cut to the width of the terminal, in place of the former one."""
         self.clear()
         if isinstance(sys.stdout, SafeStream) and self.is_possible:
-            sys.stdout.write(text[: width() - 1])
+            sys.stdout.write(one_line(text)[: width() - 1])
             sys.stdout.flush()
             self._is_shown = True
 

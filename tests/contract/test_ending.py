@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from siteassist_contract.ending import REPORTS, Ending, report_early_error
+from siteassist_contract.ending import REPEAT_WITH, REPORTS, Ending, report_early_error
 from siteassist_contract.findings import Findings
+from siteassist_contract.http.network import Network
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
+from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
-from siteassist_contract.run import Outcome
+from siteassist_contract.run import Options, Outcome
 from siteassist_contract.verdict import ExitStatus, InternalError
 from tests.contract.report.sample_reports import BROKEN
 from tests.values import API_KEY as KEY
@@ -180,6 +182,57 @@ def _outcome(**facts: Any) -> Outcome:
 def test_reason_for_missing_tests(facts: dict[str, Any], reason: str) -> None:
     """The reason of an outcome is the first one of those that apply."""
     assert reason == _outcome(**facts).left_out
+
+
+@pytest.mark.parametrize(
+    ("command", "repeat", "variables"),
+    [
+        (
+            None,
+            (
+                "siteassist-contract http://127.0.0.1/v2 --profile quick --seed 7 --origin"
+                " https://shop.example --ca 'my ca.pem' --time 90s --examples 5 --workers 2"
+                " --max-messages 9 --stop-at-first --human-conversation x"
+            ),
+            ["SITEASSIST_API_KEY", "SITEASSIST_SECOND_TOKEN", "SITEASSIST_HEADERS"],
+        ),
+        (
+            "make contract",
+            (
+                "make contract 'ARGS=--profile quick --seed 7 --origin https://shop.example"
+                " --ca '\"'\"'my ca.pem'\"'\"' --time 90s --examples 5 --workers 2 --max-messages 9"
+                " --stop-at-first'"
+            ),
+            [],
+        ),
+    ],
+)
+def test_run_can_be_repeated(
+    command: str | None,
+    repeat: str,
+    variables: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command has all options that choose requests, and the variables of credentials."""
+    if command:
+        monkeypatch.setenv(REPEAT_WITH, command)
+    network = Network((("x-gateway", "secret"),), ca="my ca.pem")
+    base = "http://127.0.0.1/v2"
+    target = Target(
+        base, KEY, network=network, second_token="t" * 20, origin="https://shop.example"
+    )
+    end = Ending(target, tmp_path)
+    options: dict[str, Any] = {"workers": 2, "max_messages": 9, "stop_at_first": True}
+    end.options = Options(
+        PROFILES["quick"], 7, examples=5, seconds=90, human_conversation="x", **options
+    )
+    end.report()
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert (repeat, variables) == (found["repeat"], found["variables"])
+    needs = f" (set {' and '.join(variables)} first)" if variables else ""
+    assert f"Repeat with{needs}:\n  {repeat}\n" in capsys.readouterr().out
 
 
 def test_time_that_is_up_is_the_problem(end: Ending) -> None:

@@ -8,13 +8,23 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from siteassist_spec import output
-from siteassist_spec.output import SafeStream, one_line, printable, printable_json
+from siteassist_spec.output import (
+    SafeStream,
+    StatusLine,
+    Style,
+    Styled,
+    last_line,
+    one_line,
+    printable,
+    printable_json,
+    show,
+)
 
 ATTACKS = {
     "\x1b[2J": r"\x1b[2J",
@@ -184,3 +194,97 @@ def test_last_line_without_any_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     output.last_line("done")
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], io.BytesIO]:
+    """Return a function that makes standard output a terminal, and returns what it gets."""
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+
+    def make() -> io.BytesIO:
+        written = io.BytesIO()
+        sys.stdout = SafeStream(Terminal(written, encoding="cp1252", newline=""))
+        return written
+
+    return make
+
+
+def test_styles_are_codes_on_a_terminal_only(terminal: Callable[[], io.BytesIO]) -> None:
+    """Styles are written around the text, whose own codes are escaped."""
+    written = terminal()
+    pieces = ("a ", Styled("✗ \x1b[2J", Style.RED), " b")
+    show(*pieces)
+    assert b"a \x1b[31mx \\x1b[2J\x1b[0m b\n" == written.getvalue()
+    sys.stdout, other = stream()
+    show(*pieces)
+    sys.stdout.flush()
+    assert "a ✗ \\x1b[2J b\n" == other.getvalue().decode()
+    sys.stdout = None  # closed
+    show(*pieces)
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colours_can_be_refused(
+    name: str, value: str, terminal: Callable[[], io.BytesIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`NO_COLOR` and a dumb terminal get plain text."""
+    monkeypatch.setenv(name, value)
+    written = terminal()
+    last_line("kept", style=Style.GREEN)
+    assert b"kept\n" == written.getvalue()
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_older_console_of_windows_has_no_colours(
+    modern: bool, terminal: Callable[[], io.BytesIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the newer terminal understands codes without being told so."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    if modern:
+        monkeypatch.setenv("WT_SESSION", "x")
+    written = terminal()
+    last_line("kept", style=Style.GREEN)
+    assert (b"\x1b[32mkept\x1b[0m\n" if modern else b"kept\n") == written.getvalue()
+
+
+def test_status_line_is_replaced_and_removed(terminal: Callable[[], io.BytesIO]) -> None:
+    """A status is cut to the width of the terminal, and gives way to lines."""
+    written = terminal()
+    status = StatusLine()
+    status.set("one \x1b step of many, many steps")
+    status.set("two")
+    status.clear()
+    status.clear()
+    show("end")
+    first = b"one \\x1b step of ma"
+    assert first + b"\r\x1b[Ktwo\r\x1b[Kend\n" == written.getvalue()
+
+
+@pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("TERM", "dumb")])
+def test_status_line_needs_a_terminal(
+    name: str, value: str, terminal: Callable[[], io.BytesIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CI and dumb terminals have no status line."""
+    monkeypatch.setenv(name, value)
+    written = terminal()
+    status = StatusLine()
+    status.set("one")
+    status.clear()
+    assert (False, b"") == (status.is_possible, written.getvalue())
+
+
+def test_width_of_a_terminal_is_positive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that reports nonsense is as wide as a narrow one."""
+    monkeypatch.setenv("COLUMNS", "1")
+    assert 20 == output.width()

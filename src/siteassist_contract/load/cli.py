@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ On several machines, each with SITEASSIST_API_KEY in its environment:
   siteassist-load URL --users 1000 --master --master-host 0.0.0.0 \\
       --expect-workers 2
   siteassist-load URL --worker --master-host HOST
+
+\b
+Completion of options, here in bash (also zsh_source, fish_source):
+  eval "$(_SITEASSIST_LOAD_COMPLETE=bash_source siteassist-load)"
 """
 
 _SPAWNING = 5.0
@@ -87,7 +92,11 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     cls=Command,
     interrupted="Incomplete: nothing was tested: the load was interrupted; run it again.",
     help=HELP,
-    context_settings={"max_content_width": 80},
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(

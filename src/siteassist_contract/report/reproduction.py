@@ -117,7 +117,9 @@ class Renderer:
             return "", ""
         steps = shortest(exchanges)
         names = _names(steps)
-        return "\n".join(self._shell(steps, names)), "\n".join(self._python(steps, names))
+        base, *commands = self._shell(steps, names)
+        shell = [base, *self._needed("\n".join(commands)), *commands]
+        return "\n".join(shell), "\n".join(self._python(steps, names))
 
     def _visitors(self, steps: Sequence[Exchange]) -> list[str]:
         names = [name for step in steps for name in _visitors_of(step.credential)]
@@ -125,6 +127,16 @@ class Renderer:
         return list(dict.fromkeys(names))
 
     # Shell
+
+    def _needed(self, shell: str) -> Iterator[str]:
+        """Yield a command for each variable of the environment that ends the program without it."""
+        wanted = {KEY_VARIABLE: "the publishable key"}
+        wanted |= {name: f"the token of visitor {who}" for who, name in TOKEN_VARIABLES.items()}
+        headers = (_header_variable(name) for name, _ in self.network.headers)
+        wanted |= dict.fromkeys(headers, "the value of this header")
+        for name, meaning in wanted.items():
+            if re.search(rf"\$\{{?{name}\b", shell):
+                yield f': "${{{name}:?set it to {meaning}}}"'
 
     def _shell(self, steps: Sequence[Exchange], names: _Names) -> Iterator[str]:
         yield f"BASE={shlex.quote(self.base_url)}"

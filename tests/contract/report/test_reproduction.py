@@ -183,6 +183,7 @@ def test_commands_are_short() -> None:
     shell, program = render(steps)
     assert [
         "BASE=http://127.0.0.1/v2",
+        ': "${SITEASSIST_API_KEY:?set it to the publishable key}"',
         (
             "first=$(curl -sS \"$BASE\"/identity/init --header 'Content-Type: application/json'"
             ' --data \'{"apiKey": "\'"$SITEASSIST_API_KEY"\'", '
@@ -237,6 +238,29 @@ def test_given_token_is_read_from_the_environment() -> None:
     assert "SITEASSIST_API_KEY" not in shell + program
 
 
+@SHELL
+def test_missing_variable_ends_the_commands() -> None:
+    """Without a variable, the commands name it and send nothing; an empty one is missing, too."""
+    network = Network((("x-gateway", "secret"),))
+    steps = [exchange("getMe", credential="first"), exchange("getMe", credential="second")]
+    for render, step, missing in (
+        (Renderer("http://127.0.0.1:1/v2", KEY, {"first": DEVICE}), steps[0], "SITEASSIST_API_KEY"),
+        (Renderer("http://127.0.0.1:1/v2"), steps[0], "SITEASSIST_TOKEN"),
+        (Renderer("http://127.0.0.1:1/v2"), steps[1], "SITEASSIST_SECOND_TOKEN"),
+        (Renderer("http://127.0.0.1:1/v2", network=network), steps[0], "HEADER_X_GATEWAY"),
+    ):
+        shell, _ = render([step])
+        names = {"SITEASSIST_API_KEY", "SITEASSIST_TOKEN", "SITEASSIST_SECOND_TOKEN"} - {missing}
+        environment = {"PATH": os.environ["PATH"], missing: "", **dict.fromkeys(names, "x")}
+        done = subprocess.run(
+            ["bash"], input=shell, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        assert "" == done.stdout
+        (line,) = done.stderr.splitlines()
+        assert f"{missing}: set it to the " in line
+
+
 def test_session_is_opened_for_each_needed_visitor() -> None:
     """The owner of the object and the visitor without access get a session each."""
     steps = [started(FIRST), exchange("getConversation", target=f"/conversations/{FIRST}")]
@@ -244,7 +268,7 @@ def test_session_is_opened_for_each_needed_visitor() -> None:
     render = Renderer("http://127.0.0.1/v2", KEY, {"first": "d1", "second": "d2"})
     shell, program = render(steps)
     lines = shell.splitlines()
-    assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[1:4]]
+    assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[2:5]]
     assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
 
 
@@ -271,7 +295,7 @@ def test_key_is_never_shown(key: str) -> None:
         text = shell + program
         assert key not in text
         assert quoted not in text
-        assert text.count("SITEASSIST_API_KEY") == 2
+        assert text.count("SITEASSIST_API_KEY") == 3
     assert KEY not in repr(Renderer("http://127.0.0.1/v2", KEY))
 
 
@@ -540,7 +564,7 @@ def test_several_ids_are_read_from_one_response() -> None:
         "id1=$(printf '%s' \"$answer\" | jq -r '.id')",
         "id2=$(printf '%s' \"$answer\" | jq -r '.messages[0].id')",
         'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
-    ] == shell.splitlines()[2:]
+    ] == shell.splitlines()[3:]
     assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()
 
 

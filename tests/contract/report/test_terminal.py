@@ -1,0 +1,69 @@
+"""The progress of a run: a line for each layer on a terminal, a line for each step elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+
+from siteassist_contract.report.terminal import Terminal
+from siteassist_spec.output import SafeStream
+from tests.contract.report.sample_reports import BROKEN, KNOWN, report, violation
+
+
+class Screen(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+def play(terminal: Terminal) -> None:
+    """Run three steps of two layers, with a violation in the second one."""
+    for layer, words in (("errors", "one"), ("errors", "x" * 70), ("shapes", "three")):
+        terminal.begun(layer, words)
+        if words != "one":
+            terminal.found(BROKEN)
+        terminal.step(layer, words, 7, 0.25)
+    terminal.close()
+
+
+def test_layers_have_a_line_each_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the layer is replaced; a violation is printed above it, once."""
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in (("NO_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", SafeStream(screen))
+    play(Terminal())
+    assert "\r\x1b[K  errors       1 step      7 requests" in screen.getvalue()
+    # What a terminal shows at the end.
+    lines = [line.rpartition("\x1b[K")[2] for line in screen.getvalue().split("\n")]
+    seconds = [re.sub(r"\d+\.\d s", "0.0 s", line) for line in lines]
+    assert [
+        "  x getMe: The token of a session identifies its visitor.",
+        "  errors      2 steps     14 requests    0.0 s",
+        "  shapes       1 step      7 requests    0.0 s",
+        "",
+    ] == seconds
+
+
+def test_steps_have_a_line_each_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line has at most 80 columns."""
+    play(Terminal())
+    lines = capsys.readouterr().out.splitlines()
+    assert 4 == len(lines)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["errors", "one", "7", "requests", "0.2", "s"]
+    assert "xxx… " in lines[2]
+
+
+def test_end_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """All lines but those of the server and of commands have at most 80 columns."""
+    others = [violation("getQnas", rule) for rule in ("bounds", "cross-origin", "preflight")]
+    whole = report(BROKEN, KNOWN, *others, problem="word " * 40, notes=["word " * 40])
+    Terminal().end(whole)
+    assert [] == [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
