@@ -76,12 +76,6 @@ Other commands, each with a --help of its own:
 Completion of options, here in bash (also zsh_source, fish_source):
   eval "$(_SITEASSIST_CONTRACT_COMPLETE=bash_source siteassist-contract)"
 """
-STYLES = {
-    ExitStatus.KEPT: output.Style.GREEN,
-    ExitStatus.BROKEN: output.Style.RED,
-    ExitStatus.INCOMPLETE: output.Style.YELLOW,
-    ExitStatus.INTERNAL_ERROR: output.Style.YELLOW,
-}
 INTERRUPTED = "The tests were interrupted; there is no verdict."
 _TIME = re.compile(r"(\d{1,6})([smh]?)")
 _MOST_LIVE = 20
@@ -440,5 +434,5 @@ def _announce_gentle(
 
 def _stop(status: ExitStatus, text: str, exit_status: int | None = None) -> NoReturn:
     wrong = status in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR)
-    output.last_line(text, error=wrong, style=STYLES.get(status))
+    output.last_line(text, error=wrong, style=status.style)
     sys.exit(status if exit_status is None else exit_status)

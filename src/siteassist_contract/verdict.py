@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from siteassist_spec.output import Style
+
 ALLOWED = "Exit status 0 because of --allow-incomplete."
 _MOST_NAMED = 6
 """Maximum number of rules or steps that the verdict names."""
@@ -32,6 +34,15 @@ class ExitStatus(IntEnum):
     def words(self) -> str:
         """The status as words, such as ``internal error``."""
         return self.name.replace("_", " ").lower()
+
+    @property
+    def style(self) -> Style | None:
+        """The style of the last line of the output."""
+        if self is ExitStatus.KEPT:
+            return Style.GREEN
+        if self is ExitStatus.BROKEN:
+            return Style.RED
+        return None if self is ExitStatus.INTERRUPTED else Style.YELLOW
 
 
 class CannotRunError(Exception):

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,6 @@ from siteassist_spec import output
 
 DATA = "siteassist"
 """The key of the results in a worker's report."""
-STREAM = "STREAM"
-"""The entry for the times of deltas in the column of methods of Locust's report."""
 _STEP = 5.0
 """Seconds between two lines of progress."""
 _LOOK = 0.2
@@ -79,6 +78,10 @@ class Engine:
     reported: dict[str, LoadResults] = field(default_factory=dict)
     """The results of each worker, for a master."""
     _shown: set[str] = field(default_factory=set)
+    _last: str = ""
+    """The last line of progress."""
+    _status: output.StatusLine = field(default_factory=output.StatusLine)
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _end: Any = field(default_factory=AsyncResult)
 
     def __post_init__(self) -> None:
@@ -179,6 +182,9 @@ class Engine:
         runner = self.environment.runner
         users, over = settings.users, settings.seconds
         click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
+        known = report.circumstances(self.target.base_url, self._started)["versions"]
+        about = ", ".join(f"{name} {version}" for name, version in known.items())
+        click.echo(f"{self._started:%Y-%m-%d %H:%M} UTC, with {about}")
         begun = time.monotonic()
         gevent.spawn_later(over, self._stop, DONE)
         helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]
@@ -186,6 +192,7 @@ class Engine:
         starting = gevent.spawn(runner.start, users, settings.spawn_rate)
         reason: str = self._end.get()
         gevent.killall([*helpers, starting])
+        self._end_status()
         self._stop_visitors()
         return reason
 
@@ -313,7 +320,8 @@ class Engine:
             whole = self.results
             for key in [key for key in whole.violations if key not in self._shown]:
                 self._shown.add(key)
-                click.echo(report.brief(whole.violations[key]))
+                self._status.clear()
+                output.show(output.Styled(report.brief(whole.violations[key]), output.Style.RED))
             missing = self.settings.role is Role.MASTER and not runner.clients.all
             if whole.failure is not None:
                 self._stop(FAILED)
@@ -336,11 +344,21 @@ class Engine:
             total = runner.stats.total
             middle, late = (total.get_response_time_percentile(share) for share in (0.5, 0.95))
             refused = whole.throttled.total()
-            click.echo(
-                f"  {time.monotonic() - begun:4.0f} s  {runner.user_count} visitors"
-                f"  {total.current_rps:.0f} requests/s  median {middle} ms  95 % {late} ms"
+            self._last = (
+                f"  {time.monotonic() - begun:4.0f} s {runner.user_count:5} visitors"
+                f" {total.current_rps:6.0f}/s  median {middle:.0f} ms, 95 % {late:.0f} ms"
                 f"  {whole.counts.total()} violations" + (f"  {refused} x 429" if refused else "")
             )
+            if self._status.is_possible:
+                self._status.set(self._last)
+            else:
+                click.echo(self._last)
+
+    def _end_status(self) -> None:
+        """Keep the last line of progress of a terminal."""
+        if self._status.is_possible and self._last:
+            self._status.clear()
+            click.echo(self._last)
 
     def _measure(self, operation: str, timing: Timing) -> None:
         """Record an answer in Locust's figures, under its ``operationId``."""
@@ -356,9 +374,9 @@ class Engine:
             # The event would count these times as requests in the total.
             figures = self.environment.stats
             name = f"{operation}: first delta"
-            figures.get(name, STREAM).log(timing.first_delta * 1000, 0)
+            figures.get(name, report.STREAM).log(timing.first_delta * 1000, 0)
             for gap in timing.gaps:
-                figures.get(f"{operation}: between deltas", STREAM).log(gap * 1000, 0)
+                figures.get(f"{operation}: between deltas", report.STREAM).log(gap * 1000, 0)
 
     # At the end
 
@@ -375,7 +393,7 @@ class Engine:
         files.tell(problems)
         conclusion = self._conclusion(interrupted)
         is_error = conclusion.verdict in (ExitStatus.INCOMPLETE, ExitStatus.INTERNAL_ERROR)
-        output.last_line(conclusion.line, error=is_error)
+        output.last_line(conclusion.line, error=is_error, style=conclusion.verdict.style)
         return conclusion.status
 
     def _attempt(self, part: Callable[..., object], *arguments: object) -> str:
@@ -399,9 +417,13 @@ class Engine:
         )
 
     def _print_times(self) -> None:
-        click.echo()
-        stats.print_stats(self.environment.stats, current=False)
-        stats.print_percentile_stats(self.environment.stats)
+        click.echo("\nTimes in milliseconds:")
+        click.echo(report.times(self._entries()))
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """Return Locust's figures: those of each operation, and those of all requests."""
+        figures = self.environment.stats
+        return [entry.to_dict() for entry in (*figures.entries.values(), figures.total)]
 
     def _print_findings(self) -> None:
         report.show(self.results)
@@ -411,11 +433,12 @@ class Engine:
         files.write(path, output.printable(html))
 
     def _write_json(self, path: Path, interrupted: bool) -> None:
-        figures = self.environment.stats
-        entries = [entry.to_dict() for entry in (*figures.entries.values(), figures.total)]
         conclusion = self._conclusion(interrupted)
-        requests = figures.total.num_requests
-        report.write(report.document(self.plan, self.results, requests, conclusion, entries), path)
+        requests = self.environment.stats.total.num_requests
+        run = report.circumstances(self.target.base_url, self._started)
+        entries = self._entries()
+        document = report.document(self.plan, self.results, requests, conclusion, entries, run)
+        report.write(document, path)
 
 
 class _Failures(logging.Handler):
@@ -458,11 +481,5 @@ def _user_class(pool: VisitorPool, think: tuple[float, float]) -> type[User]:
 
 
 def _configure_logging(on_failure: Callable[[BaseException], None]) -> None:
-    """Print Locust's tables without a prefix, and only warnings besides."""
-    tables = logging.getLogger("locust.stats_logger")
-    tables.setLevel(logging.INFO)
-    tables.propagate = False
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    tables.addHandler(handler)
+    """Print only the warnings of Locust."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Failures(on_failure)])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from siteassist_contract.description import operations
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.load import plan, report
@@ -22,6 +23,11 @@ from siteassist_contract.verdict import ExitStatus
 from tests.values import API_KEY as KEY
 from tests.values import ROOT
 
+RUN = {
+    "base_url": "http://127.0.0.1:8787/v2",
+    "date": "2030-01-31T12:30:15+00:00",
+    "versions": {"siteassist": "1.2.3"},
+}
 PLAN = Plan.of(users=3, seconds=60)
 ADVICE = "use a longer --time or fewer --users."
 VIOLATION = LoadFindings(secrets=Filter(), render=lambda _: ("", ""))
@@ -214,14 +220,35 @@ def test_project_without_qnas_makes_the_step_impossible(
     assert plan.LAST.name in pool.results.steps
 
 
+def test_times_fit_80_columns() -> None:
+    """The table has a line for each entry, and one for all requests."""
+    figures = {
+        "num_requests": 1_000_000,
+        "median_response_time": 60_000,
+        "response_time_percentile_0.95": 60_000,
+        "max_response_time": 60_000,
+        "total_rps": 9999.94,
+    }
+    names = [f"{max(operations(), key=len)}: between deltas", "search", "Aggregated"]
+    methods = ("STREAM", "GET", None)
+    entries = [{"name": n, "method": m, **figures} for n, m in zip(names, methods, strict=True)]
+    entries[1] |= dict.fromkeys(("median_response_time", "response_time_percentile_0.95"))
+    lines = report.times(entries).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [*["number", "median"], "95", "%", "longest", "per", "s"] == lines[0].split()
+    assert [names[0].split()[-1], "1000000", *3 * ["60000"]] == lines[1].split()[-5:]
+    assert ["search", "1000000", "60000", "9999.9"] == lines[2].split()
+    assert lines[3].startswith("  all requests ")
+
+
 def test_json_report_is_as_documented(tmp_path: Path) -> None:
     """The report has the documented keys, and says what was planned, done and not tested."""
     results = failed()
     results.steps[QNA.name] = 0
     conclusion = conclude(PLAN, results, 7)
-    document = report.document(PLAN, results, 7, conclusion, [{"name": "search"}])
+    document = report.document(PLAN, results, 7, conclusion, [{"name": "search"}], RUN)
     report.write(document, tmp_path / report.JSON)
-    assert document == json.loads((tmp_path / report.JSON).read_text())
+    assert json.loads(json.dumps(document)) == json.loads((tmp_path / report.JSON).read_text())
     assert (1, "internal error", 3) == tuple(
         document[name] for name in ("version", "verdict", "exit_status")
     )
