@@ -97,7 +97,8 @@ class LoadResults:
         """Create results from the return value of `document`."""
         values = dict(document)
         values["violations"] = {
-            key: Violation(**found) for key, found in values["violations"].items()
+            key: Violation(**{**found, "steps": tuple(found["steps"])})
+            for key, found in values["violations"].items()
         }
         for name in _COUNTERS:
             values[name] = Counter(values[name])
