@@ -182,9 +182,7 @@ class Engine:
         runner = self.environment.runner
         users, over = settings.users, settings.seconds
         click.echo(f"Load on {self.target.base_url}: {users} visitors for {over:g} s")
-        known = report.circumstances(self.target.base_url, self._started)["versions"]
-        about = ", ".join(f"{name} {version}" for name, version in known.items())
-        click.echo(f"{self._started:%Y-%m-%d %H:%M} UTC, with {about}")
+        report.announce(self._started)
         begun = time.monotonic()
         gevent.spawn_later(over, self._stop, DONE)
         helpers = [gevent.spawn(task) for task in (self._watch, lambda: self._progress(begun))]

@@ -32,13 +32,21 @@ _FOUND = (
 )
 STREAM = "STREAM"
 """The method of entries with the times of deltas, in place of that of requests."""
+_LIBRARIES = ("locust",)
 _WIDTH = 80
 """Number of columns of the output."""
 
 
+def announce(started: datetime) -> None:
+    """Print the date and the versions."""
+    known = ", ".join(f"{name} {version}" for name, version in versions(*_LIBRARIES).items())
+    click.echo(textwrap.fill(f"{started:%Y-%m-%d %H:%M} UTC, with {known}", _WIDTH))
+
+
 def brief(found: Violation) -> str:
-    """Return a violation as one line, which is printed when it is found."""
-    return f"  ✗ {found.operation}: {found.words}"
+    """Return a violation in a few words, which are printed when it is found."""
+    text = f"✗ {found.operation}: {found.words}"
+    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def circumstances(base_url: str, started: datetime) -> dict[str, Any]:
@@ -46,7 +54,7 @@ def circumstances(base_url: str, started: datetime) -> dict[str, Any]:
     return {
         "base_url": base_url,
         "date": started.isoformat(timespec="seconds"),
-        "versions": versions("locust"),
+        "versions": versions(*_LIBRARIES),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import expect
 
 from siteassist_contract.report import page as html
+from siteassist_contract.report.impact import IMPACT
 from tests.browser import overflow
 from tests.contract.report.sample_reports import KNOWN, report, violation
 
@@ -69,3 +70,39 @@ def test_a_link_leads_to_its_finding(page: Page, tmp_path: Path) -> None:
     heading = page.get_by_role("heading", name="search")
     expect(heading).to_be_in_viewport()
     expect(page.locator(":target")).to_contain_text(KNOWN.actual)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_first_screen_has_the_first_finding(
+    page: Page, tmp_path: Path, width: int, height: int, scheme: Literal["light", "dark"]
+) -> None:
+    """What failed, why it matters and how to see it are visible without scrolling, readably."""
+    found = violation("sendMessage", "stored-message", commands="curl -sS x")
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    line = "The server violates the contract in 2 ways (734 requests)."
+    show(page, report(found, KNOWN, line=line), tmp_path)
+    card = page.locator("#finding-1")
+    whole_texts = (
+        page.get_by_role("heading", name=line),
+        card.get_by_text(found.words),
+        card.get_by_text(IMPACT[found.rule]),
+        card.get_by_text("Expected"),
+        card.get_by_text("Actual"),
+        card.get_by_text("See it yourself, with curl"),
+        card.get_by_text("curl -sS x"),
+    )
+    for text in whole_texts:
+        expect(text).to_be_in_viewport(ratio=1)
+        ink, paper = text.evaluate(
+            "one => [getComputedStyle(one).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        assert abs(_brightness(ink) - _brightness(paper)) > 80
+    assert 0 == overflow(page)
+
+
+def _brightness(color: str) -> float:
+    """Return the mean of the three numbers in a colour such as `rgb(0, 0, 0)`."""
+    numbers = [int(each) for each in color.strip("rgba()").split(",")[:3]]
+    return sum(numbers) / 3
