@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import time
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import click
@@ -28,16 +29,31 @@ _WORDS = 45
 """The width of the column with the description of a step."""
 
 
+@dataclass
+class _Layer:
+    """The progress of a layer, whose steps may run side by side."""
+
+    begun: float = field(default_factory=time.monotonic)
+    running: int = 0
+    """Number of steps that have begun and not ended."""
+    steps: int = 0
+    """Number of steps that have ended."""
+    requests: int = 0
+
+    def summary(self, layer: str) -> str:
+        """Return the line of the layer."""
+        steps = f"{self.steps} {'step' if self.steps == 1 else 'steps'}"
+        seconds = time.monotonic() - self.begun
+        return f"  {layer:<9} {steps:>9} {self.requests:6} requests {seconds:6.1f} s"
+
+
 class Terminal:
     """The output on standard output."""
 
     def __init__(self) -> None:
         self._announced: set[tuple[str, str]] = set()
         self._status = StatusLine()
-        self._layer = ""
-        self._steps = 0
-        self._requests = 0
-        self._begun = 0.0
+        self._layers: dict[str, _Layer] = {}
 
     def begin(
         self, target: Target, profile: Profile, started: datetime, versions: dict[str, str]
@@ -82,36 +98,37 @@ class Terminal:
         )
 
     def begun(self, layer: str, words: str) -> None:
-        """Show the step that runs, in the line of its layer."""
+        """Show the step that begins, in the line of its layer."""
         if not self._status.is_possible:
             return
-        if layer != self._layer:
-            self.close()
-            self._layer, self._steps, self._requests = layer, 0, 0
-            self._begun = time.monotonic()
-        self._status.set(f"{self._summary()}  {words} ...")
+        for other in [name for name, each in self._layers.items() if not each.running]:
+            if other != layer:
+                self._close(other)
+        progress = self._layers.setdefault(layer, _Layer())
+        progress.running += 1
+        self._status.set(f"{progress.summary(layer)}  {words} ...")
 
     def step(self, layer: str, words: str, requests: int, seconds: float) -> None:
         """Print the result of a step, or add it to the line of its layer."""
-        if self._status.is_possible and layer == self._layer:
-            self._steps += 1
-            self._requests += requests
-            self._status.set(f"{self._summary()}  {words}")
-        else:
+        progress = self._layers.get(layer)
+        if progress is None:
             shown = words if len(words) <= _WORDS else f"{words[: _WORDS - 1]}…"
             click.echo(f"  {layer:<9} {shown:<{_WORDS}} {requests:5} requests {seconds:5.1f} s")
+            return
+        progress.steps += 1
+        progress.requests += requests
+        # Generated requests have several results.
+        progress.running = max(0, progress.running - 1)
+        self._status.set(f"{progress.summary(layer)}  {words}")
 
     def close(self) -> None:
-        """End the line of the layer that ran last."""
-        self._status.clear()
-        if self._layer:
-            click.echo(self._summary())
-        self._layer = ""
+        """Leave a line for each layer that is not over yet."""
+        for layer in list(self._layers):
+            self._close(layer)
 
-    def _summary(self) -> str:
-        steps = f"{self._steps} {'step' if self._steps == 1 else 'steps'}"
-        seconds = time.monotonic() - self._begun
-        return f"  {self._layer:<9} {steps:>9} {self._requests:6} requests {seconds:6.1f} s"
+    def _close(self, layer: str) -> None:
+        self._status.clear()
+        click.echo(self._layers.pop(layer).summary(layer))
 
     def found(self, found: Violation) -> None:
         """Print a new violation, if it is the first one of its finding."""

@@ -51,6 +51,27 @@ def test_layers_have_a_line_each_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     ] == seconds
 
 
+def test_layers_side_by_side_have_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer with a step that still runs keeps its line until that step ends."""
+    for name, value in (("NO_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CI", raising=False)
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", SafeStream(screen))
+    terminal = Terminal()
+    terminal.begun("errors", "one")
+    terminal.begun("streams", "two")
+    terminal.step("errors", "one", 1, 0.1)
+    terminal.step("streams", "two", 2, 0.1)
+    terminal.begun("shapes", "three")
+    assert 2 == screen.getvalue().count("\n")
+    for number in (1, 2):
+        terminal.step("shapes", f"phase {number}", number, 0.1)
+    terminal.close()
+    assert 3 == screen.getvalue().count("\n")
+    assert "2 steps      3 requests" in screen.getvalue().splitlines()[-1]
+
+
 def test_steps_have_a_line_each_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line has at most 80 columns."""
     play(Terminal())
