@@ -19,8 +19,10 @@ from pathlib import Path
 from scripts.publish.notes import UNRELEASED, section
 
 ROOT = Path(__file__).resolve().parents[1]
-# The quickest checks come first.
-CHECKS = ("diff", "lint", "check-generated", "test", "contract")
+# The quickest checks come first. `lint-spec` also installs what builds the types for npm.
+CHECKS = ("diff", "lint", "lint-spec", "check-generated", "test", "contract")
+BRANCH = "main"
+"""The branch that releases are made from."""
 
 
 def run(*command: str) -> str:
@@ -32,9 +34,17 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def objections(version: str, changelog: str, tags: list[str], changed: list[str]) -> list[str]:
-    """Return the objections to a release that can be found without running anything."""
+def objections(
+    version: str, changelog: str, tags: list[str], changed: list[str], branch: str
+) -> list[str]:
+    """Return the objections to a release that can be found without running anything.
+
+    ``branch`` is empty if the HEAD is detached.
+    """
     found = []
+    if branch != BRANCH:
+        where = f"on the branch {branch!r}" if branch else "detached"
+        found.append(f"the HEAD is {where}: switch to {BRANCH!r}, from which releases are made")
     if changed:
         found.append(f"uncommitted changes: {', '.join(changed)}")
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
@@ -66,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
             run("git", "tag").splitlines(),
             [line[3:] for line in run("git", "status", "--porcelain").splitlines()],
+            run("git", "branch", "--show-current").strip(),
         )
         if found:
             print(*found, sep="\n", file=sys.stderr)

@@ -62,13 +62,23 @@ def test_objection_is_named(
     version: str, changelog: str, tags: list[str], changed: list[str], objection: str
 ) -> None:
     """Each reason not to release is one line."""
-    (found,) = release.objections(version, changelog, tags, changed)
+    (found,) = release.objections(version, changelog, tags, changed, release.BRANCH)
     assert found.startswith(objection)
+
+
+@pytest.mark.parametrize(
+    ("branch", "where"), [("next", "on the branch 'next'"), ("", "detached")], ids=["side", "none"]
+)
+def test_release_from_elsewhere_is_refused(branch: str, where: str) -> None:
+    """A tag on a side branch or on a detached HEAD would release what is not on the main branch."""
+    assert [
+        f"the HEAD is {where}: switch to 'main', from which releases are made"
+    ] == release.objections("1.2.0", CHANGELOG, [], [], branch)
 
 
 def test_ready_repository_has_no_objections() -> None:
     """A tag of an earlier version does not count."""
-    assert [] == release.objections("1.2.0", CHANGELOG, ["v1.1.0"], [])
+    assert [] == release.objections("1.2.0", CHANGELOG, ["v1.1.0"], [], release.BRANCH)
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "publish:\n\t@mkdir dist && printf '# Notes\\n\\n- A.\\n' > dist/RELEASE_NOTES.md\n"
     )
     for words in (
-        ("init", "--quiet"),
+        ("init", "--quiet", f"--initial-branch={release.BRANCH}"),
         ("config", "user.name", "A"),
         ("config", "user.email", "a@example.com"),
         ("config", "tag.gpgSign", "false"),
@@ -129,6 +139,20 @@ def test_uncommitted_change_stops_the_release(
     (repository / "new.py").touch()
     assert 1 == release.main([])
     assert "uncommitted changes: new.py\n" == capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("switch", "--create", "next"), ("checkout", "--detach")], ids=["side", "detached"]
+)
+def test_other_head_stops_the_release(
+    words: tuple[str, ...], repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a side branch nor a detached HEAD is released."""
+    assert GIT is not None
+    subprocess.run([GIT, *words, "--quiet"], cwd=repository, check=True)
+    assert 1 == release.main(["--dry-run"])
+    assert capfd.readouterr().err.startswith("the HEAD is ")
+    assert "" == tags(repository)
 
 
 def test_failed_check_stops_the_release(
