@@ -1,7 +1,8 @@
 """A client library for accessing SiteAssist API.
 
-Start with `SiteAssist` or `AsyncSiteAssist`; see docs/client.md. The names of this
-package are imported when they are first used.
+Start with `SiteAssist` or `AsyncSiteAssist`; see docs/client.md. The pages in `docs` are
+installed with the package, in the folder `siteassist/docs`. The names of this package are
+imported when they are first used.
 """
 
 from typing import TYPE_CHECKING

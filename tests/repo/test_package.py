@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -54,6 +55,24 @@ def test_wheel_carries_the_description(wheel: Path) -> None:
     evidence = (ROOT / "docs" / "evidence.md").read_bytes()
     assert evidence == archive.read("siteassist_contract/report/evidence.md")
     assert "siteassist_mock/operator/page.html" in archive.namelist()
+
+
+def test_wheel_carries_the_pages_that_it_refers_to(wheel: Path) -> None:
+    """Docstrings, messages, reports and schemas name only pages that are installed with them."""
+    archive = zipfile.ZipFile(wheel)
+    names = set(archive.namelist())
+    text = (".py", ".html", ".jinja", ".toml", ".json", "METADATA", "py.typed")
+    shipped = [name for name in names if name.endswith(text) and "/vendor/" not in name]
+    named = {
+        page
+        for name in shipped
+        for page in re.findall(r"\bdocs/[\w./-]*\.(?:md|yaml)\b", archive.read(name).decode())
+    }
+    assert named
+    assert set() == {page for page in named if f"siteassist/{page}" not in names}
+    elsewhere = re.compile(r"\b(?:CONTRIBUTING|ARCHITECTURE)\.md\b|\b(?:tests|templates)/\w")
+    code = [name for name in shipped if name.endswith((".py", ".html", ".jinja", ".toml"))]
+    assert [] == [name for name in code if elsewhere.search(archive.read(name).decode())]
 
 
 def test_wheel_carries_the_reference(wheel: Path) -> None:
