@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 from openapi_spec_validator import (
@@ -25,9 +26,11 @@ from openapi_spec_validator import (
 
 from scripts.publish.collection import as_collection
 from scripts.publish.documents import as_json, as_yaml
+from scripts.publish.node import MissingToolError, node_tool
 from scripts.publish.notes import release_notes
 from scripts.publish.packages import ROOT, PublishError, build_packages, last_change
 from scripts.publish.reference import as_folder
+from scripts.publish.typescript import NAME, types_package
 from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
 from siteassist_spec.transform import dereference, to_asyncapi, to_openapi_3_0, to_openapi_3_2
 
@@ -72,19 +75,32 @@ def documents(document: Document) -> dict[str, bytes]:
 def build(target: Path) -> None:
     """Create the folder ``target`` and write all files into it.
 
-    Raises the exceptions of `documents` and `build_packages`.
+    Without the tools of Node.js, the types for npm are left out.
+
+    Raises the exceptions of `documents`, `build_packages` and `types_package`.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    files = documents(Document.load())
+    document = Document.load()
+    files = documents(document)
     files["RELEASE_NOTES.md"] = release_notes(changelog, version).encode()
     for name, content in files.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    build_packages(target, last_change())
+    epoch = last_change()
+    build_packages(target, epoch)
+    with suppress(MissingToolError):
+        types = types_package(document, version, epoch)
+        (target / f"{NAME}-{version}.tgz").write_bytes(types)
     rows = [f"{digest}  {name}\n" for name, digest in sorted(digests(target).items())]
     (target / SUMS).write_text("".join(rows))
+
+
+def make_readable(folder: Path) -> None:
+    """Let every user read ``folder`` and what is in it, whatever the umask is."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -116,15 +132,15 @@ def problems(folder: Path) -> list[str]:
 def lint(folder: Path) -> list[str]:
     """Return the problems that Redocly and AsyncAPI's parser find.
 
-    If they are not installed, print a note instead.
+    Without Node.js, print what is left out instead.
     """
-    node = ROOT / "tools" / "node"
-    redocly = node / "node_modules" / ".bin" / "redocly"
-    has_node = shutil.which("node") is not None
-    if not has_node or not redocly.exists():
-        why = "run `make lint-spec` to install it" if has_node else "Node.js is not installed"
-        print(f"Skipped: the checks of {', '.join((*LINTED, ASYNCAPI))} on Node.js ({why}).")
+    try:
+        redocly = node_tool(ROOT, "redocly")
+    except MissingToolError as error:
+        names = ", ".join((*LINTED, ASYNCAPI))
+        print(f"Skipped: {NAME} for npm, and the checks of {names} on Node.js ({error}).")
         return []
+    node = ROOT / "tools" / "node"
     commands = {
         name: [str(redocly), "lint", f"--config={node / 'lint' / rules}"]
         for name, rules in LINTED.items()
@@ -168,6 +184,7 @@ def main() -> int:
                 return 1
             shutil.rmtree(DIST, ignore_errors=True)
             shutil.copytree(first, DIST)
+            make_readable(DIST)
     except (SpecError, LookupError, PublishError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

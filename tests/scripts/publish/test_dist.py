@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from scripts.publish import __main__ as publish
 from scripts.publish import packages
 from scripts.publish.packages import PublishError, build_packages, last_change
+from scripts.publish.typescript import NAME
 from siteassist_spec import load_spec
 from siteassist_spec.reference import build_reference
 from tests.commands import run
@@ -26,6 +27,7 @@ from tests.values import ROOT
 
 PAGE = (ROOT / "docs" / "publishing.md").read_text()
 EPOCH = "1700000000"
+NODE_MODULES = Path("tools", "node", "node_modules")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,11 @@ def test_files_are_the_documented_ones(dist: Path) -> None:
     names = {path.name for path in dist.iterdir()}
     listed = re.findall(r"^\| `([^`]+)`(?:, `([^`]+)`)? \|", PAGE, re.MULTILINE)
     expected = {name.rstrip("/") for row in listed for name in row if name}
-    plain = {re.sub(r"(siteassist-)\d+\.\d+\.\d+", r"\1VERSION", name) for name in names}
-    assert expected == plain
+    plain = {re.sub(r"(siteassist-|types-)\d+\.\d+\.\d+", r"\1VERSION", name) for name in names}
+    types = {f"{NAME}-VERSION.tgz"}
+    assert types <= expected
+    # Without Node.js, it is not built.
+    assert expected in (plain, plain | types)
     assert set(build_reference(load_spec())) == {x.name for x in (dist / "reference").iterdir()}
 
 
@@ -101,6 +106,8 @@ def test_build_of_a_copy_is_the_same(dist: Path, tmp_path: Path) -> None:
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
+    if (ROOT / NODE_MODULES).exists():
+        (tmp_path / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
     done = run(
         [sys.executable, "-m", "scripts.publish"],
         cwd=tmp_path,
@@ -150,7 +157,10 @@ def test_skipped_lint_is_reported(
     monkeypatch.setattr(shutil, "which", lambda _: node)
     assert [] == publish.lint(dist)
     names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml, asyncapi.yaml"
-    assert f"Skipped: the checks of {names} on Node.js ({why}).\n" == capsys.readouterr().out
+    assert (
+        f"Skipped: siteassist-types for npm, and the checks of {names} on Node.js ({why}).\n"
+        == capsys.readouterr().out
+    )
 
 
 def test_invalid_variant_is_reported(dist: Path, tmp_path: Path) -> None:
@@ -187,6 +197,17 @@ def test_old_files_are_replaced(target: Path, capsys: pytest.CaptureFixture[str]
     assert 0 == publish.main()
     assert {"new", "reference"} == {path.name for path in target.iterdir()}
     assert "dist/new\ndist/reference/\n" == capsys.readouterr().out
+
+
+def test_everybody_can_read_the_files(target: Path) -> None:
+    """A private umask makes no private files: a web server of another user serves them."""
+    before = os.umask(0o077)
+    try:
+        assert 0 == publish.main()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (target, *target.iterdir())}
+    assert {"dist": 0o755, "new": 0o644, "reference": 0o755} == modes
 
 
 def test_identical_builds_are_published(
