@@ -22,7 +22,7 @@ export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BA
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated languages publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors endurance exercises clean
+.PHONY: help contract load test mock generate check-generated languages consumers publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors endurance exercises clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -79,6 +79,9 @@ lint-spec: $(READY) ## check openapi.yaml with the strictest rules of Redocly, S
 
 languages: $(READY) ## test clients in other languages against the mock, if their tools are installed
 	@$(RUN) python -m scripts.languages
+
+consumers: $(READY) ## try the tools that the published forms are for, if they are installed
+	@$(RUN) python -m scripts.consumers
 
 format: $(READY) ## format the hand-written code
 	@$(BIN)/ruff check --fix --quiet .

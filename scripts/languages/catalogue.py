@@ -161,6 +161,19 @@ LANGUAGES = (
         compile=("ruby -c main.rb", "ruby -I client/lib -e 'require %(siteassist)'"),
         run="ruby -I client/lib main.rb",
     ),
+    Language(
+        name="php",
+        title="PHP",
+        generator="openapi-generator",
+        version="7.24.0",
+        form="openapi-generator",
+        programs={"php": "--version", "java": "-version", "mvn": "--version"},
+        # No command installs it: it may come from Composer or from a system package.
+        libraries={"guzzle": "php -r 'require \"GuzzleHttp/autoload.php\";'"},
+        generate=("mvn --batch-mode --no-transfer-progress generate-sources",),
+        compile=("php -l main.php", "sh -c 'find client/lib -name \"*.php\" -exec php -l {} +'"),
+        run="php main.php",
+    ),
     _PYTHON,
     replace(_PYTHON, name="python-3.0", form="openapi-3.0", example="python"),
     replace(

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,11 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 class StepFailedError(Exception):
     """A command failed; the message is the first line of its output that mentions an error."""
 
+    def __init__(self, message: str, printed: str = "") -> None:
+        """Take the message, and all that the command printed."""
+        super().__init__(message)
+        self.printed = printed
+
 
 @dataclass
 class Outcome:
@@ -63,20 +68,24 @@ class Outcome:
         return all(self.passed.get(stage) for stage in STAGES)
 
 
+def missing_programs(programs: Iterable[str]) -> list[str]:
+    """Return the programs that are not installed."""
+    return [program for program in programs if shutil.which(program) is None]
+
+
 def missing_tools(language: Language) -> list[str]:
     """Return the required programs that are missing, or, if none is, the missing libraries."""
-    programs = [program for program in language.programs if shutil.which(program) is None]
-    return programs or [
+    return missing_programs(language.programs) or [
         library
         for library, command in language.libraries.items()
         if subprocess.run(shlex.split(command), capture_output=True, check=False).returncode != 0
     ]
 
 
-def tool_versions(language: Language) -> str:
-    """Return the required programs with the versions that they print."""
+def program_versions(programs: Mapping[str, str]) -> str:
+    """Return programs with the versions that they print; ``programs`` has the options for it."""
     versions = []
-    for program, option in language.programs.items():
+    for program, option in programs.items():
         done = subprocess.run([program, option], capture_output=True, text=True, check=False)
         found = re.search(r"\d+(\.\d+)+", COLOUR.sub("", done.stdout + done.stderr))
         versions.append(f"{program} {found[0]}" if found else program)
@@ -94,7 +103,7 @@ def try_language(
     absent = missing_tools(language)
     if absent:
         return Outcome(language, skipped=f"{', '.join(absent)} not installed")
-    outcome = Outcome(language, tools=tool_versions(language))
+    outcome = Outcome(language, tools=program_versions(language.programs))
     folder = reports / language.name
     began = time.monotonic()
     with (reports / f"{language.name}.log").open("w+", encoding="utf-8") as log:
@@ -157,7 +166,7 @@ def run(command: str, folder: Path, environment: Mapping[str, str], log: TextIO)
     log.seek(start)
     printed = log.read()
     if status != 0:
-        raise StepFailedError(first_error(printed) or f"{command}: {status}")
+        raise StepFailedError(first_error(printed) or f"{command}: {status}", printed)
     return printed
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
+from scripts.consumers.prism import running_prism
 from siteassist_mock.testing import mock_server
 from siteassist_spec import Document
 from siteassist_spec.transform import rest_only, to_openapi_3_0
@@ -214,27 +213,11 @@ EXPECTED = [422, 200, 200, 422, 422, 422, 422, 200, 200, 422, 422]
 @contextmanager
 def prism(node_bin: Path, description: Any, folder: Path, *options: str) -> Iterator[str]:
     """Run Prism with a description and return its address."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     path = folder / "description.json"
     path.write_text(json.dumps(description), encoding="utf-8")
     verb, *others = options
-    command = [program(node_bin, "prism"), verb, str(path), *others, "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            end = time.monotonic() + LIMIT
-            while True:
-                try:
-                    httpx.get(url)
-                    break
-                except httpx.TransportError:
-                    assert server.poll() is None
-                    assert time.monotonic() < end
-                    time.sleep(0.1)
-            yield url
-        finally:
-            server.terminate()
+    with running_prism(program(node_bin, "prism"), verb, path, *others) as url:
+        yield url
 
 
 @pytest.mark.parametrize("form", [DOCUMENT.raw, OLDER], ids=["3.1", "3.0.3"])

@@ -1,0 +1,11 @@
+// Convert a description to a Postman collection, whose requests have the values of the examples.
+import { readFileSync, writeFileSync } from "node:fs";
+import Converter from "openapi-to-postmanv2";
+
+const [form, target] = process.argv.slice(2);
+const input = { type: "string", data: readFileSync(form, "utf8") };
+const options = { parametersResolution: "Example", folderStrategy: "Tags" };
+Converter.convert(input, options, (error, done) => {
+  if (error || !done.result) throw new Error(`error: ${error ?? done.reason}`);
+  writeFileSync(target, JSON.stringify(done.output[0].data));
+});
