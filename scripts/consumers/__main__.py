@@ -124,6 +124,7 @@ def lay_out(document: Document) -> dict[str, str]:
     cases = REPORTS / "cases.json"
     cases.write_text(json.dumps(tried, indent=1), encoding="utf-8")
     return {
+        "root": str(ROOT),
         "python": sys.executable,
         "bin": str(Path(sys.executable).parent),
         "node": str(ROOT / "tools" / "node" / "node_modules" / ".bin"),

@@ -1,8 +1,8 @@
 """The values to try on a tool: the documented examples, and what must be refused.
 
-What must be refused comes from the examples: one property is missing, is null, has another type
-or an undocumented text. Only values that violate the description count, as a validator of JSON
-Schema judges it.
+What must be refused comes from the examples: one property is missing, is null, has another type,
+has an undocumented text, or a text of another format. Only values that violate the description
+count, as a validator of JSON Schema judges it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from siteassist_spec import JSON, Body, Document, Json, Media, Operation, Pointer, read_operations
 from siteassist_spec.samples.request import example_token, requests
-from siteassist_spec.schemas import Validator, accepts, compile_schema
+from siteassist_spec.schemas import accepts, compile_schema
 
 UNKNOWN = "of-tomorrow"
 """A text that no description has."""
@@ -24,8 +24,8 @@ UNKNOWN = "of-tomorrow"
 class Case:
     """A value of a request or a response.
 
-    ``flaw`` is why it must be refused: ``missing``, ``null``, ``type`` or ``text``; it is empty
-    for an example. ``schema`` is the name of the schema.
+    ``flaw`` is why it must be refused: ``missing``, ``null``, ``type``, ``text`` or ``format``; it
+    is empty for an example. ``schema`` is the name of the schema.
     """
 
     name: str
@@ -93,16 +93,19 @@ def _cases(
         yield case(name, "", value)
     if media == JSON and held.examples:
         name, value = next(iter(held.examples.items()))
-        for place, flaw, bad in bad_values(compile_schema(document, held.schema), value):
+        for place, flaw, bad in bad_values(document, held.schema, value):
             yield case(f"{name}, {place} {flaw}", flaw, bad)
 
 
-def bad_values(validator: Validator, value: Any) -> Iterator[tuple[str, str, Any]]:
+def bad_values(document: Document, schema: Json, value: Any) -> Iterator[tuple[str, str, Any]]:
     """Yield the place, the flaw, and a changed copy of ``value`` that violates the schema."""
+    validator = compile_schema(document, schema)
+    without_formats = compile_schema(document, schema, formats=False)
     for place in _places(value, ()):
         for flaw, bad in _spoilt(value, place):
             if not accepts(validator, bad):
-                yield "/".join(map(str, place)), flaw, bad
+                kind = "format" if accepts(without_formats, bad) else flaw
+                yield "/".join(map(str, place)), kind, bad
 
 
 def _places(value: Any, above: Pointer) -> Iterator[Pointer]:

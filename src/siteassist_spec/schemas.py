@@ -14,11 +14,11 @@ _SHOWN = 200
 """The maximum number of characters of an error message."""
 
 
-def compile_schema(document: Document, schema: Json) -> Validator:
-    """Compile a schema whose references point into the document; formats are validated."""
+def compile_schema(document: Document, schema: Json, *, formats: bool = True) -> Validator:
+    """Compile a schema whose references point into the document, by default with its formats."""
     # `components` must not stand beside a `$ref`: some validators ignore such keywords.
     whole = {"allOf": [schema], "components": document.raw.get("components", {})}
-    return Validator(whole, validate_formats=True)
+    return Validator(whole, validate_formats=formats)
 
 
 def accepts(validator: Validator, value: object) -> bool:

@@ -16,6 +16,7 @@ SCHEMA = {
     "properties": {
         "id": {"type": "string"},
         "kind": {"enum": ["a", "b"]},
+        "link": {"type": "string", "format": "uri"},
         "note": {"type": ["string", "null"]},
         "parts": {"type": "array", "items": {"type": "integer"}},
     },
@@ -27,12 +28,15 @@ def test_every_example_is_tried() -> None:
     expected = {
         f"{name} {status or 'request'}: {example}"
         for name, operation in OPERATIONS.items()
-        for status, media in [
-            (0, {JSON: operation.body} if operation.body else {}),
-            *((status, response.media) for status, response in operation.responses.items()),
+        for status, held in [
+            *([(0, operation.body.examples)] if operation.body else []),
+            *(
+                (status, media.examples)
+                for status, response in operation.responses.items()
+                for media in response.media.values()
+            ),
         ]
-        for held in media.values()
-        for example in held.examples
+        for example in held
     }
     assert expected == {case.name for case in CASES if not case.flaw}
     assert EVENT_STREAM in {case.media for case in CASES}
@@ -50,8 +54,8 @@ def test_description_agrees(flawed: bool) -> None:
 
 def test_each_flaw_is_tried() -> None:
     """A required property is missing, null or of another type; a text is not in an enum."""
-    value = {"id": "1", "kind": "a", "note": "x", "parts": [1, 2]}
-    found = list(bad_values(compile_schema(DOCUMENT, SCHEMA), value))
+    value = {"id": "1", "kind": "a", "link": "a:b", "note": "x", "parts": [1, 2]}
+    found = list(bad_values(DOCUMENT, SCHEMA, value))
     assert [
         ("id", "missing"),
         ("id", "null"),
@@ -59,6 +63,9 @@ def test_each_flaw_is_tried() -> None:
         ("kind", "null"),
         ("kind", "type"),
         ("kind", "text"),
+        ("link", "null"),
+        ("link", "type"),
+        ("link", "format"),
         ("note", "type"),
         ("parts", "missing"),
         ("parts", "null"),
@@ -66,8 +73,8 @@ def test_each_flaw_is_tried() -> None:
         ("parts/0", "null"),
         ("parts/0", "type"),
     ] == [(place, flaw) for place, flaw, _ in found]
-    assert {"id": "1", "kind": "of-tomorrow", "note": "x", "parts": [1, 2]} == found[5][2]
-    assert {"id": "1", "kind": "a", "note": "x", "parts": [1, 2]} == value
+    assert {**value, "kind": "of-tomorrow"} == found[5][2]
+    assert "a" == value["kind"]
 
 
 def test_cases_have_different_names() -> None:

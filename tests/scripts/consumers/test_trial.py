@@ -77,7 +77,7 @@ def test_earlier_output_is_removed(folder: Path) -> None:
 
 def test_failed_stage_ends_the_trial(folder: Path) -> None:
     """Nothing can be compiled that was not generated; values can be tried independently."""
-    stages = {
+    stages: dict[str, tuple[str, ...]] = {
         "generates": (python("print('error: no'); exit(1)"),),
         "compiles": (python(""),),
     }

@@ -13,7 +13,8 @@ const ajv = new Class({ strict: true, strictRequired: false, allowUnionTypes: tr
 addFormats.default(ajv);
 // Keywords of OpenAPI, which is a vocabulary of its own.
 const extensions = [...JSON.stringify(description).matchAll(/"(x-[\w-]+)":/g)];
-for (const word of ["example", "discriminator", "components", ...extensions.map((found) => found[1])]) {
+const words = ["example", "discriminator", "components", ...extensions.map((found) => found[1])];
+for (const word of new Set(words)) {
   if (!ajv.getKeyword(word)) ajv.addKeyword(word);
 }
 ajv.addSchema({ $id: "description", components: description.components });

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from fastmcp import Client, FastMCP
 
 form, cases, url, key, token = sys.argv[1:]
@@ -38,7 +38,7 @@ def note_ids(found: Any) -> None:
 
 async def main() -> None:
     """Call the tools in the order of a visitor's journey."""
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=url, headers={"Authorization": f"Bearer {token}"}
     ) as http:
         server = FastMCP.from_openapi(openapi_spec=description, client=http)
