@@ -93,12 +93,17 @@ FORMATS = Flaw(
 )
 NEGATION = Flaw(
     "refuses",
-    r"(parts|content)/0/text missing",
+    r"(parts|content)/0/text (missing|null|type)",
     '{"anyOf": [{"$ref": "#/…/TextPart"}, {"not": {"properties": {"type": {"const": "text"}}}}]}',
     "It ignores `not`, so that a text part without a text counts as a part of an unknown type:"
     " check the text yourself.",
 )
-UNTYPED_FORMATS = replace(FORMATS, advice="A type is any text: check the format yourself.")
+ANYTHING = Flaw(
+    "refuses",
+    r"/metadata missing",
+    '{"required": ["a"], "properties": {"a": {}}}',
+    "A required property that may have any value may also be missing: look for it yourself.",
+)
 
 QUICK_LANGUAGES = ("python-pydantic",)
 """The rows of `make languages` that CI tries each time."""
@@ -147,7 +152,7 @@ JAVA = Kit(
 
 PRISM = "{python} -m scripts.consumers.prism {node}/prism {form} "
 TYPES = "{out}/siteassist.ts"
-SATISFIES = f"{{python}} -m scripts.consumers.satisfies {{node}}/tsc {TYPES} {{cases}} "
+SATISFIES = f"{{python}} {{root}}/scripts/consumers/satisfies.py {{node}}/tsc {TYPES} {{cases}} "
 TSC = (
     "{node}/tsc --strict --noEmit --skipLibCheck --target es2022 --module es2022"
     " --moduleResolution bundler --lib es2022,dom,dom.iterable"
@@ -182,7 +187,7 @@ def _typescript(
     command: str,
     *,
     quick: tuple[str, ...] = (),
-    flaws: tuple[Flaw, ...] = (UNTYPED_FORMATS, NEGATION),
+    flaws: tuple[Flaw, ...] = (FORMATS, NEGATION),
 ) -> Consumer:
     return Consumer(
         tool,
@@ -332,6 +337,7 @@ CONSUMERS = (
             "accepts": ("node tools/consumers/node/zod.mjs {out}/siteassist.js {cases} accepts",),
             "refuses": ("node tools/consumers/node/zod.mjs {out}/siteassist.js {cases} refuses",),
         },
+        (NEGATION,),
     ),
     *(
         _typescript(
@@ -366,6 +372,7 @@ CONSUMERS = (
             "accepts": ("node zod.mjs {out}/siteassist.js {cases} accepts",),
             "refuses": ("node zod.mjs {out}/siteassist.js {cases} refuses",),
         },
+        (NEGATION, ANYTHING),
     ),
     Consumer(
         "openapi-to-postman",

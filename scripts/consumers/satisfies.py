@@ -1,6 +1,6 @@
 """Try values on generated TypeScript: a program with all of them is compiled.
 
-    python -m scripts.consumers.satisfies TSC TYPES CASES {accepts,refuses}
+    python satisfies.py TSC TYPES CASES {accepts,refuses}
 
 TYPES is a TypeScript file that exports a type for each schema, by its name.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from scripts.consumers.catalogue import Flaw
 from scripts.consumers.trial import STAGES, Outcome, Result
 
 HEAD = ("tool", "version", "form", *STAGES, "last run", "with")
@@ -71,10 +72,13 @@ def _cell(results: dict[str, Result], stage: str) -> str:
 
 def footnotes(outcomes: Sequence[Outcome]) -> list[str]:
     """Return what is wrong with the tools: the smallest input, and what their users can do."""
+    flawed: dict[Flaw, list[str]] = {}
+    for outcome in outcomes:
+        for flaw in outcome.flaws:
+            flawed.setdefault(flaw, []).append(f"{outcome.label} on `{outcome.form}`")
     return [
-        f"- **{outcome.label}**, `{outcome.form}`, {flaw.stage}: `{flaw.input}`. {flaw.advice}"
-        for outcome in outcomes
-        for flaw in outcome.flaws
+        f"- {flaw.stage}: `{flaw.input}`. {flaw.advice} ({', '.join(names)})"
+        for flaw, names in flawed.items()
     ]
 
 
