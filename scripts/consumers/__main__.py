@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,16 +58,25 @@ def main(arguments: list[str]) -> int:
     wanted = {name: one for name, one in everything.items() if not given.name or name in given.name}
     if given.quick:
         wanted = {name: part for name, one in wanted.items() if (part := quick(one)) is not None}
-    outcomes = list(run(list(wanted.values())))
     day = datetime.now(UTC).date().isoformat()
+    outcomes: list[Outcome] = []
+    for outcome in run(list(wanted.values())):
+        outcomes.append(outcome)
+        if given.page:
+            # At once, so that a run that is interrupted loses nothing.
+            write_rows({outcome.name: outcome}, everything, day)
     print("", table.report(outcomes, day, ""), "", *problems(outcomes), sep="\n")
-    if given.page:
-        tried = {outcome.name: outcome for outcome in outcomes}
-        rows = [tried.get(name) or before(one) for name, one in everything.items()]
-        text = PAGE.read_text(encoding="utf-8")
-        written = table.report(rows, day, table.from_page(text))
-        PAGE.write_text(table.on_page(text, written), encoding="utf-8")
     return exit_status(outcomes)
+
+
+def write_rows(
+    tried: Mapping[str, Outcome], everything: Mapping[str, Consumer | Language], day: str
+) -> None:
+    """Write the rows of what was tried to the page; the other rows stay as they are."""
+    outcomes = [tried.get(name) or before(one) for name, one in everything.items()]
+    text = PAGE.read_text(encoding="utf-8")
+    report = table.report(outcomes, day, table.from_page(text))
+    PAGE.write_text(table.on_page(text, report), encoding="utf-8")
 
 
 def quick(one: Consumer | Language) -> Consumer | Language | None:

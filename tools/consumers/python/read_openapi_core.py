@@ -30,8 +30,22 @@ server = urlsplit(description["servers"][0]["url"])
 cases = json.loads(Path(path).read_text(encoding="utf-8"))["cases"]
 
 
-def accepted(case: dict[str, Any]) -> bool:
-    """Whether openapi-core accepts the value."""
+def reasons(error: BaseException | None) -> list[str]:
+    """Return the reasons of a refusal, which are in the causes of the error."""
+    found = []
+    while error is not None:
+        waiting = list(getattr(error, "schema_errors", ()))
+        while waiting:
+            inner = waiting.pop()
+            waiting += inner.context
+            if not inner.context:
+                found.append(inner.message.splitlines()[0])
+        error = error.__cause__
+    return found
+
+
+def refusal(case: dict[str, Any]) -> str:
+    """Return why openapi-core refuses the value; an empty text if it accepts it."""
     url = urlsplit(case["url"])
     held = case["value"]
     body = (held if isinstance(held, str) else json.dumps(held)).encode()
@@ -50,14 +64,17 @@ def accepted(case: dict[str, Any]) -> bool:
             openapi.validate_response(request, response)
         else:
             openapi.validate_request(request)
-    except OpenAPIError:
-        return False
-    return True
+    except OpenAPIError as error:
+        return "; ".join(reasons(error)) or str(error)
+    return ""
 
 
 tried = [case for case in cases if bool(case["flaw"]) == refused]
-wrong = [case["name"] for case in tried if accepted(case) == refused]
-for name in wrong:
-    print(f"wrong: {name}")
+wrong = 0
+for case in tried:
+    why = refusal(case)
+    if (why == "") == refused:
+        wrong += 1
+        print(f"wrong: {case['name']}{why and f' ({why})'}")
 print(f"tried {len(tried)}")
 sys.exit(1 if wrong else 0)
