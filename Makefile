@@ -45,11 +45,13 @@ test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
 	@$(RUN) siteassist-mock
 
-generate: $(READY) ## generate generated/ from openapi.yaml
+generate: $(READY) ## generate generated/ from openapi.yaml, and pages of docs/reference
 	@$(BIN)/python scripts/generate.py
+	@$(BIN)/python -m scripts.pages
 
-check-generated: $(READY) ## fail if generated/ does not match openapi.yaml
+check-generated: $(READY) ## fail if generated/ or a generated page is out of date
 	@$(BIN)/python scripts/generate.py --check
+	@$(BIN)/python -m scripts.pages --check
 
 publish: $(READY) ## build dist/: all forms of openapi.yaml, the reference, the packages
 	@$(RUN) python -m scripts.publish

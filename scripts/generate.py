@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "generator-config.yml"
 TEMPLATES = ROOT / "templates"
 PACKAGE = ROOT / "generated" / "siteassist"
-PAGE = ROOT / "docs" / "client-reference.md"
+PAGE = ROOT / "docs" / "reference" / "client-reference.md"
 PROGRAM = ROOT / "tests" / "generated" / "every_method.py"
 
 

@@ -120,11 +120,12 @@ def page() -> str:
     lines = [
         "# Reference of the client",
         "",
-        "`make generate` writes this page from `openapi.yaml`. [client.md](client.md) explains how",
-        "to use the client. `SiteAssist` has the methods below, and `AsyncSiteAssist` has the same",
-        "methods for asynchronous code. Every method also accepts `timeout`, `max_retries`,",
-        "`extra_headers` and `extra_query`; methods that send a body accept `extra_body`, and",
-        "methods that stream accept `idle_timeout`. An optional argument is shown as `name=…`.",
+        "`make generate` writes this page from `openapi.yaml`.",
+        "[Use the Python client](../how-to/client.md) explains how to use the client. `SiteAssist`",
+        "has the methods below, and `AsyncSiteAssist` has the same methods for asynchronous code.",
+        "Every method also accepts `timeout`, `max_retries`, `extra_headers` and `extra_query`;",
+        "methods that send a body accept `extra_body`, and methods that stream accept",
+        "`idle_timeout`. An optional argument is shown as `name=…`.",
         "",
     ]
     for tag in DOCUMENT.raw["tags"]:

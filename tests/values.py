@@ -20,7 +20,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the repository."""
 
-ANSWERS = ROOT / "docs" / "answers.yaml"
+ANSWERS = ROOT / "docs" / "how-to" / "answers.yaml"
 """The script of answers of the documentation."""
 
 QNA_ID = str(QNAS[0]["id"])

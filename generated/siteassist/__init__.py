@@ -1,6 +1,6 @@
 """A client library for accessing SiteAssist API.
 
-Start with `SiteAssist` or `AsyncSiteAssist`; see docs/client.md. The pages in `docs` are
+Start with `SiteAssist` or `AsyncSiteAssist`; see docs/how-to/client.md. The pages in `docs` are
 installed with the package, in the folder `siteassist/docs`. The names of this package are
 imported when they are first used.
 """

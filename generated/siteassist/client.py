@@ -521,7 +521,7 @@ class SiteAssist:
     """A client of the SiteAssist API, with a method for every operation.
 
     Use it in a `with` block, or call `close()`. Threads can share a client, and
-    both processes can use it after a fork. See docs/client.md.
+    both processes can use it after a fork. See docs/how-to/client.md.
     """
 
     def __init__(
@@ -2032,7 +2032,7 @@ class AsyncSiteAssist:
     """An asynchronous client of the SiteAssist API, with a method for every operation.
 
     Use it in an `async with` block, or await `aclose()`. Tasks can share a client,
-    and it can be used on several event loops in turn. See docs/client.md.
+    and it can be used on several event loops in turn. See docs/how-to/client.md.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The supported languages, each with the commands that build its client.
 
-`docs/languages.md` repeats the commands verbatim; a test compares them.
+`docs/how-to/languages.md` repeats the commands verbatim; a test compares them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Forms of the description for generators that cannot process `openapi.yaml` itself.
 
 A form may drop constraints of the original but never adds any, so that a client made from it
-accepts every response that the original allows. `docs/languages.md` lists the generators that need
-a form, with the reasons.
+accepts every response that the original allows. `docs/how-to/languages.md` lists the
+generators that need a form, with the reasons.
 """
 
 from __future__ import annotations

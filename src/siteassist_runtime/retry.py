@@ -1,6 +1,6 @@
 """The rules for retries: which calls are retried, and after how long.
 
-The rules and their reasons are in docs/client.md, "Retries".
+The rules and their reasons are in docs/how-to/client.md, "Retries".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The extensions of the description: its keys that begin with ``x-``, and their places.
 
 Except for ``x-credential``, the readers of the extensions check the values. See
-docs/extensions.md.
+docs/reference/extensions.md.
 """
 
 from __future__ import annotations

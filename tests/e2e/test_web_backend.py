@@ -1,4 +1,4 @@
-"""The web backend of docs/client.md under load, with visitors that go away."""
+"""The web backend of docs/how-to/client.md under load, with visitors that go away."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def serving(app: Any) -> Iterator[str]:
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return the application of the page, over a mock that streams slowly."""
-    (program,) = PROGRAM.findall((ROOT / "docs" / "client.md").read_text())
+    (program,) = PROGRAM.findall((ROOT / "docs" / "how-to" / "client.md").read_text())
     (tmp_path / "backend.py").write_text(program)
     spec = importlib.util.spec_from_file_location("backend", tmp_path / "backend.py")
     assert spec is not None

@@ -92,7 +92,8 @@ _R = TypeVar("_R")
 @click.option(
     "--page",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Markdown page in which to replace the measured table, such as docs/mutants.md.",
+    help="Markdown page in which to replace the measured table, such as"
+    " docs/explanation/mutants.md.",
 )
 @click.option(
     "--profile",

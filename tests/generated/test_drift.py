@@ -78,7 +78,7 @@ def test_renamed_operation_reaches_client_docs_and_tests(changed: Path) -> None:
     assert {"__init__", "init", "who_am_i"} == modules
     for written in (
         client / "client.py",
-        changed / "docs" / "client-reference.md",
+        changed / "docs" / "reference" / "client-reference.md",
         changed / "tests" / "generated" / "every_method.py",
     ):
         text = written.read_text()

@@ -216,7 +216,7 @@ def test_every_kind_of_operation_works(checkout: Path) -> None:
     generate_in(checkout)
     python(checkout, "-c", PROGRAM)
     check_types(checkout)
-    reference = (checkout / "docs" / "client-reference.md").read_text()
+    reference = (checkout / "docs" / "reference" / "client-reference.md").read_text()
     assert "delete_thing(thing_id, if_match, x_rank=…) -> None" in reference
     assert "A rank. At most 9." in reference
 

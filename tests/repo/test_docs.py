@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -16,10 +18,14 @@ from pathlib import Path
 
 import pytest
 from fakeredis import TcpFakeServer
+from ruamel.yaml import YAML
 
+from scripts import pages
 from scripts.languages.catalogue import LANGUAGES
 from siteassist_contract.__main__ import SUBCOMMANDS
 from siteassist_contract.report import summary
+from siteassist_contract.rules import RULES
+from siteassist_contract.verdict import ExitStatus
 from siteassist_mock.app import create_app
 from siteassist_mock.testing import mock_server
 from tests.commands import run
@@ -31,17 +37,23 @@ from tests.values import API_KEY, ROOT
 TOOLS = Path(sys.executable).parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
+MAP = ROOT / "docs" / "README.md"
+CI_FILES = sorted((ROOT / "docs" / "how-to" / "ci").iterdir())
 LOAD = ROOT / ".venv-load" / "bin" / "python"
 DOCUMENTED_URL = "http://127.0.0.1:8787/v2"
+FAULTY_URL = "http://127.0.0.1:8788/v2"
+"""The server of the tutorial on contract runs."""
+QUICK = ("--profile", "quick", "--only", "search")
+"""Options that narrow a contract run to a few requests; the last profile counts."""
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return the page and the text of each block in ``language``."""
     return [
-        (page.name, text)
+        (page.relative_to(ROOT).as_posix(), text)
         for page in PAGES
         for found, text in FENCE.findall(page.read_text())
         if found == language
@@ -49,10 +61,13 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 def commands() -> dict[str, str]:
-    """Return the printed commands, by page and command."""
+    """Return the printed commands, by the first page that has each and the command."""
     lines = [(page, line) for page, text in blocks("sh") for line in text.splitlines()]
     bare = [(page, line.partition("  # ")[0].strip()) for page, line in lines]
-    return {f"{page}: {line}": line for page, line in bare if line}
+    first: dict[str, str] = {}
+    for page, line in bare:
+        first.setdefault(line, page)
+    return {f"{page}: {line}": line for line, page in first.items() if line}
 
 
 COMMANDS = commands()
@@ -72,16 +87,18 @@ def starting_with(*words: str) -> list[str]:
 
 def test_every_command_is_run_by_a_test() -> None:
     """A command that no other test runs fails this test."""
-    # tests/scripts/publish runs `sha256sum`.
     kinds = (
         "make ",
         "curl ",
         "siteassist chat ",
         "siteassist-mock ",
-        "siteassist-contract ",
+        f"siteassist-contract {DOCUMENTED_URL}",
+        f"siteassist-contract {FAULTY_URL}",
         "siteassist-load ",
         "pytest ",
-        "sha256sum ",
+        "sha256sum ",  # run by tests/scripts/publish
+        "python3 -m pip install ",  # run by tests/repo/test_package.py
+        ". .venv/bin/activate",  # set up by each run of make
     )
     # These are too slow for a test; `make languages` runs them.
     run_by_make = {command for language in LANGUAGES for command in language.commands}
@@ -121,7 +138,7 @@ def test_curl_command_succeeds(key: str, url: str) -> None:
 @pytest.mark.parametrize("key", starting_with("siteassist-mock "))
 def test_mock_command_starts(key: str, tmp_path: Path) -> None:
     """Each printed command starts the mock, or prints its help."""
-    words = shlex.split(COMMANDS[key].replace("8787", "0"))
+    words = shlex.split(COMMANDS[key].replace("8787", "0").replace("8788", "0"))
     command = [str(TOOLS / words[0]), *words[1:]]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as mock:
         assert mock.stdout is not None
@@ -164,18 +181,22 @@ def shared_database() -> Iterator[str]:
         thread.join()
 
 
+def contract(line: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run a printed contract command in a folder, with more options."""
+    words = shlex.split(line)
+    return run([str(TOOLS / words[0]), *words[1:], *more], cwd=folder)
+
+
 @pytest.mark.parametrize("key", starting_with(f"siteassist-contract {DOCUMENTED_URL}"))
 def test_contract_command_runs(key: str, url: str, tmp_path: Path) -> None:
     """Each printed command runs the contract tests on the mock and reports no violation.
 
-    The last options count: the profile is the quickest, and the tests are those of one
-    operation, as tests/contract has the others.
+    The tests are those of one operation in one layer, as tests/contract has the others.
     """
+    layer = "behaviour" if "isolation" in key else "errors"
     with shared_database() as address:
         line = COMMANDS[key].replace(DOCUMENTED_URL, url).replace("redis://127.0.0.1/0", address)
-        words = shlex.split(line)
-        quick = ("--profile", "quick", "--examples", "1", "--time", "2m", "--only", "search")
-        done = run([str(TOOLS / words[0]), *words[1:], *quick], cwd=tmp_path)
+        done = contract(line, tmp_path, *QUICK, "--layer", layer)
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert (tmp_path / "reports" / "html" / "index.html").exists()
 
@@ -216,6 +237,56 @@ def test_recipe_for_a_server_works(pytester: pytest.Pytester) -> None:
     assert {"passed": 1} == {n: c for n, c in result.parseoutcomes().items() if n != "deselected"}
 
 
+def test_tutorial_finds_the_fault_and_its_end(url: str, tmp_path: Path) -> None:
+    """The contract run of the tutorial has the printed finding, which is gone without the fault."""
+    first, second = (COMMANDS[key] for key in starting_with(f"siteassist-contract {FAULTY_URL}"))
+    start = COMMANDS[starting_with("siteassist-mock --port 8788 --fault")[0]]
+    fault = shlex.split(start)[-1]
+    with mock_server(faults=fault) as faulty:
+        found = contract(first.replace(FAULTY_URL, faulty), tmp_path)
+    assert (1, "") == (found.returncode, found.stderr)
+    for page in ("README.md", "docs/tutorials/first-contract-run.md"):
+        text = (ROOT / page).read_text()
+        printed = text.partition("<!-- output: finding -->")[2].partition("<!-- end -->")[0]
+        assert RULES["stream-end"].words in printed
+        assert printed.strip("\n`").splitlines()[-1].partition(" (")[0] in found.stdout
+    done = contract(second.replace(FAULTY_URL, url), tmp_path, "--layer", "streams")
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+
+
+@pytest.mark.parametrize("path", CI_FILES, ids=lambda path: path.name)
+def test_ci_file_tests_the_mock(path: Path, tmp_path: Path) -> None:
+    """The steps of the job run, without the installation, and leave the reports to be uploaded."""
+    job = YAML(typ="safe", pure=True).load(path)
+    if "jobs" in job:
+        job = job["jobs"]["contract"]
+        steps = [step["run"] for step in job["steps"] if "run" in step]
+        variables, uploaded = job["env"], job["steps"][-1]["with"]["path"]
+    else:
+        job = job["contract"]
+        steps, variables, uploaded = job["script"], job["variables"], "reports/"
+        assert ["reports/"] == job["artifacts"]["paths"]
+        assert "reports/junit.xml" == job["artifacts"]["reports"]["junit"]
+    install, *rest = steps
+    assert re.fullmatch(r'python -m pip install "\$\(ls \S+\.whl\)\[contract,mock\]"', install)
+    assert "siteassist-contract --profile quick" == rest[-1]
+    rest[-1] += " " + shlex.join((*QUICK, "--layer", "errors"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    script = "\n".join(["set -e", "trap 'kill $(jobs -p)' EXIT", *rest]).replace("8787", port)
+    done = run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            **{name: value.replace("8787", port) for name, value in variables.items()},
+            "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
+        },
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert (tmp_path / uploaded / "junit.xml").exists()
+
+
 @pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")
 def test_load_commands_run(url: str, tmp_path: Path) -> None:
     """The printed commands run the load test on the mock and report no violation.
@@ -244,12 +315,22 @@ def test_load_commands_run(url: str, tmp_path: Path) -> None:
     assert len(keys) >= 3
 
 
-@pytest.mark.parametrize(("page", "snippet"), blocks("python"))
-def test_python_snippet_runs(page: str, snippet: str, url: str) -> None:
-    """Each printed program runs against the mock, and has an output."""
-    done = run([sys.executable, "-W", "error", "-c", snippet.replace(DOCUMENTED_URL, url)])
-    assert (0, "") == (done.returncode, done.stderr), page
-    assert done.stdout.strip()
+SNIPPETS = blocks("python")
+
+
+@pytest.mark.parametrize(("page", "snippet"), SNIPPETS, ids=[page for page, _ in SNIPPETS])
+def test_python_snippet_runs(
+    page: str, snippet: str, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each printed program runs against the mock and has an output, the printed one if any."""
+    program = compile(snippet.replace(DOCUMENTED_URL, url), page, "exec")
+    exec(program, {"__name__": "__main__"})
+    output = capsys.readouterr().out
+    assert output.strip()
+    after = (ROOT / page).read_text().partition(snippet)[2].removeprefix("```")
+    block = re.search(r"^```(.*)\n((?:.*\n)*?)```$", after, re.MULTILINE)
+    if block and block[1] == 'text title="output"':
+        assert block[2] == output
 
 
 def test_recipe_for_pytest_works(tmp_path: Path) -> None:
@@ -260,30 +341,96 @@ def test_recipe_for_pytest_works(tmp_path: Path) -> None:
     for name, text in found:
         (tmp_path / name).write_text(text)
     done = run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-W", "error"),
+            *("-p", "no:cacheprovider", "-p", "no:schemathesis"),
+        ],
         cwd=tmp_path,
     )
     assert (0, "") == (done.returncode, done.stderr), done.stdout
 
 
-def test_snippet_of_the_readme_has_ten_lines() -> None:
-    """The README promises ten lines, not counting imports, which editors write."""
+def test_snippet_of_the_readme_has_five_lines() -> None:
+    """The first program has few lines, not counting imports."""
     _, snippet = blocks("python")[0]
     lines = [
         line for line in snippet.splitlines() if line and not line.startswith(("from ", "import "))
     ]
-    assert len(lines) <= 10
+    assert len(lines) <= 5
 
 
-def test_links_refer_to_existing_files() -> None:
-    """No page has a relative link to a missing file."""
-    missing = {
-        f"{page.name}: {target}"
-        for page in PAGES
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
-        if not (page.parent / target).exists()
-    }
-    assert set() == missing
+def targets(page: Path) -> Iterator[str]:
+    """Yield the link targets of a page, without those in code."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link of a page refers to an existing file, and to one of its headings."""
+    missing = []
+    for target in targets(page):
+        name, _, anchor = target.partition("#")
+        if "://" in name:
+            continue
+        path = page.parent / name if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            missing.append(target)
+    assert [] == missing
+
+
+def test_map_has_every_page() -> None:
+    """The page about the documentation links each page once, and no other one."""
+    linked = [(MAP.parent / target).resolve() for target in targets(MAP)]
+    assert len(linked) == len(set(linked))
+    assert {*PAGES, ROOT / "CHANGELOG.md"} - {MAP, ROOT / "README.md"} == set(linked)
+
+
+@pytest.mark.parametrize("name", pages.PAGES)
+def test_generated_page_is_up_to_date(name: str) -> None:
+    """The pages of commands and rules say what the code says."""
+    assert pages.PAGES[name]() == (ROOT / "docs" / "reference" / name).read_text()
+
+
+def constants() -> str:
+    """Return all strings in the shipped code; a gap of a formatted string is a NUL."""
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                parts = [
+                    part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
+                ]
+                found.append("".join(map(str, parts)))
+    return "\n".join(found)
+
+
+def test_documented_messages_exist() -> None:
+    """Each message on the page is in the code."""
+    page = (ROOT / "docs" / "reference" / "messages.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    texts = constants()
+    pieces = {piece.strip() for message in messages for piece in message.split("…")}
+    assert len(messages) > 30
+    assert set() == {piece for piece in pieces if piece not in texts}
+
+
+def test_documented_statuses_are_those_of_the_suite() -> None:
+    """The page of exit statuses has each verdict with its number."""
+    page = (ROOT / "docs" / "reference" / "exit-statuses.md").read_text()
+    for status in ExitStatus:
+        assert f"| {status.value} | {status.words} |" in page
 
 
 def test_documented_extras_exist() -> None:

@@ -38,7 +38,7 @@ EXPRESSIBLE = {
     "not",
     "pattern",
     "type",
-    # An extension of this description, which no document states: docs/extensions.md.
+    # An extension of this description, which no document states: docs/reference/extensions.md.
     "x-credential",
 }
 

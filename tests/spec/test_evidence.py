@@ -1,4 +1,4 @@
-"""``docs/evidence.md`` and ``docs/extensions.md`` cover ``openapi.yaml`` exactly."""
+"""``docs/evidence.md`` and ``docs/reference/extensions.md`` cover ``openapi.yaml`` exactly."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def entries(evidence: str, evidence_table: Callable[[str], list[list[str]]]) -> 
 
 @pytest.fixture
 def extensions() -> str:
-    """Read the text of ``docs/extensions.md``."""
-    return (ROOT / "docs" / "extensions.md").read_text(encoding="utf-8")
+    """Read the text of ``docs/reference/extensions.md``."""
+    return (ROOT / "docs" / "reference" / "extensions.md").read_text(encoding="utf-8")
 
 
 def extension_keys() -> list[str]:
@@ -142,7 +142,7 @@ def test_every_entry_referred_to_exists(path: Path, entries: list[str]) -> None:
 
 
 def test_every_extension_is_documented(extensions: str) -> None:
-    """``docs/extensions.md`` has exactly one chapter for each ``x-`` key in use."""
+    """``docs/reference/extensions.md`` has exactly one chapter for each ``x-`` key in use."""
     documented = re.findall(r"^## `(x-[a-z-]+)`$", extensions, flags=re.MULTILINE)
     assert documented == sorted(set(extension_keys()))
 

@@ -106,7 +106,7 @@ def document(
     stats: list[dict[str, Any]],
     run: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the JSON report; docs/load.md describes it."""
+    """Return the JSON report; docs/how-to/load.md describes it."""
     found = results.document()
     failure = results.failure
     return {

@@ -76,7 +76,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         "headers": "{Header}",
         "content": "{MediaType}",
         "links": "{Link}",
-        # They contain neither schemas nor references: see docs/extensions.md.
+        # They contain neither schemas nor references: see docs/reference/extensions.md.
         "x-event-stream": _AS_IS,
         "x-page": _AS_IS,
         "x-websocket": "WebSocket",

@@ -260,7 +260,7 @@ def test_json_report_is_as_documented(tmp_path: Path) -> None:
     )
     assert QNA.name in [part["name"] for part in document["not_tested"]]
     assert {"search no-server-error": 1} == document["counts"]
-    page = (ROOT / "docs" / "load.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "load.md").read_text()
     table = page.partition("| key of `load.json` |")[2].partition("\n\n")[0]
     documented = [
         name

@@ -215,7 +215,7 @@ def answering(make_client: MakeClient, database: str | None) -> Client:
 
 def test_documented_rules_can_be_read(write_yaml: WriteYaml) -> None:
     """Each script on the page is valid."""
-    page = (ROOT / "docs" / "mock.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "mock.md").read_text(encoding="utf-8")
     scripts = re.findall(r"^```yaml\n(- when.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert [2, 1] == [len(read(write_yaml(script))) for script in scripts]
 

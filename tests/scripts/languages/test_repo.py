@@ -14,7 +14,7 @@ from tests.description import SPEC
 from tests.values import ROOT
 
 EXAMPLES = ROOT / "examples"
-PAGE = (ROOT / "docs" / "languages.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "languages.md").read_text()
 
 each_language = pytest.mark.parametrize(
     "language", LANGUAGES, ids=[language.name for language in LANGUAGES]

@@ -25,7 +25,7 @@ from siteassist_spec.reference import build_reference
 from tests.commands import run
 from tests.values import ROOT
 
-PAGE = (ROOT / "docs" / "publishing.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "publishing.md").read_text()
 EPOCH = "1700000000"
 NODE_MODULES = Path("tools", "node", "node_modules")
 
