@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench
 LOAD := .venv-load
+DOCS := .venv-docs
 NODE := tools/node
 NODE_BIN := $(NODE)/node_modules/.bin
 
@@ -22,7 +23,7 @@ export SITEASSIST_BASE_URL := $(if $(BASE_URL),$(BASE_URL),$(value SITEASSIST_BA
 RUN = $(BIN)/python scripts/with_args.py
 
 .DEFAULT_GOAL := help
-.PHONY: help contract load test mock generate check-generated languages consumers publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors endurance exercises clean
+.PHONY: help contract load test mock docs generate check-generated languages consumers publish diff release lint lint-spec format lock bench-client bench-mock mutants hostile internal-errors endurance exercises clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -44,6 +45,10 @@ test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
 
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2
 	@$(RUN) siteassist-mock
+
+docs: $(DOCS)/.ready ## build the website of the documentation in site/
+	@$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --jobs=auto --conf-dir=docs . site
+	@echo 'Open site/README.html in a browser.'
 
 generate: $(READY) ## generate generated/ from openapi.yaml, and pages of docs/reference
 	@$(BIN)/python scripts/generate.py
@@ -115,7 +120,7 @@ exercises: $(READY) ## change the API in a copy of the repository, and check tha
 	@$(RUN) python -m scripts.exercises
 
 clean: ## remove environments, caches, dist/ and reports/
-	rm -rf .venv $(BENCH) $(LOAD) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports $(NODE)/node_modules
+	rm -rf .venv $(BENCH) $(LOAD) $(DOCS) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist reports site $(NODE)/node_modules
 
 SETUP = "$$PYTHON" -m scripts.environment
 MADE_FROM := pyproject.toml scripts/environment.py scripts/lock.py scripts/lock_check.py
@@ -128,3 +133,6 @@ $(BENCH)/.ready: requirements/bench.txt $(MADE_FROM)
 
 $(LOAD)/.ready: requirements/load.txt $(MADE_FROM)
 	@$(SETUP) $(LOAD) requirements/load.txt --editable
+
+$(DOCS)/.ready: requirements/docs.txt $(MADE_FROM)
+	@$(SETUP) $(DOCS) requirements/docs.txt

@@ -43,6 +43,7 @@ LOCKS = {
     "dev.txt": Lock(("mock", "postgres", "contract"), ("dev",)),
     "bench.txt": Lock(("fast",), ("build",), ("bench/requirements.txt",)),
     "load.txt": Lock(("load",), ("load",)),
+    "docs.txt": Lock((), ("docs",)),
 }
 FIRST = next(iter(LOCKS))
 

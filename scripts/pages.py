@@ -68,7 +68,7 @@ def described(command: click.Command, context: click.Context, level: int = 2) ->
     summary, _, rest = (command.help or "").replace("\b\n", "").strip().partition("\n\n")
     yield from (f"{'#' * level} `{context.command_path}`", "", " ".join(summary.split()), "")
     yield from ("```text", f"{context.command_path} {usage}", "```", "")
-    yield from ("| option | environment | meaning |", "|---|---|---|")
+    yield from ("| option | meaning |", "|---|---|")
     for parameter in command.get_params(context):
         yield from option(parameter, context)
     more = "\n\n".join(text.replace("\b\n", "").strip() for text in (rest, command.epilog or ""))
@@ -84,20 +84,21 @@ def described(command: click.Command, context: click.Context, level: int = 2) ->
 def option(parameter: click.Parameter, context: click.Context) -> Iterator[str]:
     """Yield the row of an argument, or of an option that the help shows."""
     if isinstance(parameter, click.Argument):
-        variable = f"`{parameter.envvar}`" if parameter.envvar else ""
-        yield f"| `{parameter.make_metavar(context)}` | {variable} | Required. |"
+        variable = f" Environment: `{parameter.envvar}`." if parameter.envvar else ""
+        yield f"| `{parameter.make_metavar(context)}` | Required.{variable} |"
         return
     record = parameter.get_help_record(context)
     if record is None or not isinstance(parameter, click.Option):
         return
     extra = parameter.get_help_extra(context)
-    variables = ", ".join(f"`{name}`" for name in extra.get("envvars", ()))
-    meaning = parameter.help or ""
+    meaning = (parameter.help or "").split("  [")[0]
+    if "envvars" in extra:
+        meaning += f" Environment: `{', '.join(extra['envvars'])}`."
     if "default" in extra:
         meaning += f" Default: `{extra['default'].strip('()')}`."
     if "range" in extra:
         meaning += f" Range: `{extra['range']}`."
-    yield f"| `{cell(record[0])}` | {variables} | {cell(meaning)} |"
+    yield f"| `{cell(record[0])}` | {cell(meaning)} |"
 
 
 def cell(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -87,6 +88,31 @@ def test_wheel_carries_the_reference(wheel: Path) -> None:
     licenses = {name.rpartition("/licenses/")[2] for name in archive.namelist()}
     vendor = "src/siteassist_spec/reference/vendor"
     assert {"LICENSE", f"{vendor}/LICENSE", f"{vendor}/worker.js.LICENSE.txt"} <= licenses
+
+
+def test_long_description_is_the_readme_without_dead_links(wheel: Path) -> None:
+    """The page of the package has the programs of the README, and links to websites only."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    text = archive.read(name).decode().partition("\n\n")[2]
+    fence = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)]*)\)", fence.sub("", text))
+    assert links
+    assert [] == [link for link in links if not link.startswith("https://")]
+    assert fence.findall((ROOT / "README.md").read_text()) == fence.findall(text)
+
+
+def test_documented_installation_works(wheel: Path, tmp_path: Path) -> None:
+    """The command of the README installs the wheel, here without other packages."""
+    text = (ROOT / "README.md").read_text()
+    (line,) = re.findall(r"^python3 -m pip install .*$", text, re.MULTILINE)
+    options = f"--no-deps --no-index --quiet --target {shlex.quote(str(tmp_path / 'packages'))}"
+    command = line.replace("python3", shlex.quote(sys.executable)).replace(
+        "dist", str(wheel.parent)
+    )
+    done = run(["sh", "-c", f"{command} {options}"], cwd=tmp_path)
+    assert 0 == done.returncode, done.stderr
+    assert (tmp_path / "packages" / "siteassist" / "__init__.py").exists()
 
 
 def test_installed_packages_read_the_packaged_description(wheel: Path, tmp_path: Path) -> None:
