@@ -29,6 +29,8 @@ FOLDER = ROOT / "docs" / "reference"
 EVIDENCE = ROOT / "docs" / "evidence.md"
 SOURCE = re.compile(r"\b(?:P\d|F-[a-z]+|[CRO]-\d+)\b")
 """An id of a page or of an entry in the evidence."""
+MOST_TESTS = 3
+"""Maximum number of fixed tests that the page names for a rule."""
 NOTE = "`make generate` writes this page; do not edit it."
 
 
@@ -167,15 +169,16 @@ def concerned(rule: Rule) -> str:
 
 
 def tested_by(name: str) -> Iterable[str]:
-    """Return the kinds of tests of a rule in words."""
+    """Return the kinds of tests of a rule in words; the few that are most specific."""
     if name in EVERY_ANSWER:
         return ["every request"]
     journeys = [(each.words, each.rules) for each in JOURNEYS]
     checks = [(words, among) for words, _, among in (*DERIVED, *KINDS)]
+    specific = sorted((*checks, *journeys), key=lambda check: len(check[1]))
     found = [
         *(["invalid requests"] if name in REFUSALS else []),
         *(["streams"] if name in STREAMS else []),
-        *(words for words, among in (*checks, *journeys) if name in among),
+        *[words for words, among in specific if name in among][:MOST_TESTS],
         *(["generated requests"] if name in GENERATED else []),
     ]
     return dict.fromkeys(found)

@@ -1,4 +1,4 @@
-"""Make the pictures and the long outputs of the README and the docs.
+"""Make the pictures, the long outputs and the measured figures of the README and the docs.
 
     .venv/bin/python -m scripts.pictures
 
@@ -7,18 +7,20 @@ operator's page in Chromium. Writes ``docs/images``, and replaces the text betwe
 ``<!-- output: NAME -->`` and ``<!-- end -->`` in the pages. Run it after a change of the output
 or of one of these pages.
 
-Exit status: 0 the files are written; 2 Chromium is missing.
+Exit status: 0 the files are written; 2 Chromium or npm is missing.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorials" / "first-contract-run.md")
 KEY = "sa_pk_1234567890abcdef"
+PEERS = ("openai", "schemathesis")
+PRISM = "@stoplight/prism-cli@5"
+PYTHON = "3.12"
 FAULT = "no-terminator:1"
 FLAGS = re.MULTILINE | re.DOTALL
 PORT = 8788
@@ -116,6 +121,40 @@ def picture(page: Any, target: Path) -> None:
     target.write_bytes(base64.b64decode(data))
 
 
+def packages() -> str:
+    """Return the number of packages that an installation of this project, or of a peer, has."""
+    own = (ROOT / "pyproject.toml").as_posix()
+    counts = {
+        "siteassist": installed(own),
+        "siteassist[mock]": installed("--extra=mock", own),
+        "siteassist[contract]": installed("--extra=contract", own),
+        **{peer: installed("-", peer=peer) for peer in PEERS},
+        PRISM.rpartition("@")[0]: installed_by_npm(PRISM),
+    }
+    lines = [f"{name:<24}{count:>4}" for name, count in counts.items()]
+    versions = f"{datetime.now(UTC):%Y-%m-%d}, Python {PYTHON}"
+    return "\n".join([*lines, "", f"Newest versions of {versions}; prism-cli with npm."])
+
+
+def installed(*words: str, peer: str = "") -> int:
+    """Return the number of Python packages that a requirement resolves to."""
+    uv = Path(sys.executable).with_name("uv")
+    options = ("--quiet", "--no-header", "--no-annotate", f"--python-version={PYTHON}")
+    command = [str(uv), "pip", "compile", *options, *words]
+    done = subprocess.run(command, input=peer, capture_output=True, text=True, check=True)
+    return sum("==" in line for line in done.stdout.splitlines())
+
+
+def installed_by_npm(package: str) -> int:
+    """Return the number of packages that npm would install."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ("--package-lock-only", "--ignore-scripts", "--no-audit", "--silent")
+        subprocess.run(["npm", "install", f"--prefix={folder}", *options, package], check=True)
+        lock = json.loads((Path(folder) / "package-lock.json").read_text(encoding="utf-8"))
+    # The first entry is the folder itself.
+    return len(lock["packages"]) - 1
+
+
 def replace(page: Path, outputs: Mapping[str, str]) -> None:
     """Replace the outputs in a page."""
 
@@ -130,14 +169,18 @@ def replace(page: Path, outputs: Mapping[str, str]) -> None:
 def main() -> int:
     """Run the command and return the exit status."""
     chromium = shutil.which("chromium")
-    if chromium is None:
-        print("The pictures cannot be made: Chromium is not installed.", file=sys.stderr)
+    if chromium is None or shutil.which("npm") is None:
+        print("The pictures cannot be made: Chromium and npm are needed.", file=sys.stderr)
         return 2
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         narrowed = findings(Path(folder), "--only", "stream-end", "--stop-at-first")
-        outputs = {"finding": first_finding(narrowed), "stream": stream()}
-        findings(Path(folder), "--layer", "streams")
+        outputs = {
+            "finding": first_finding(narrowed),
+            "stream": stream(),
+            "packages": packages(),
+        }
+        findings(Path(folder), "--layer", "streams", "--time", "10m")
         browser = playwright.chromium.launch(executable_path=chromium)
         report = Path(folder) / "reports" / "html" / "index.html"
         report_page(browser, report, IMAGES / "report.webp")

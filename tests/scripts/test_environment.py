@@ -25,7 +25,12 @@ from scripts.lock import LOCKS, changes, pins
 from tests.commands import run
 from tests.values import ROOT
 
-ENVIRONMENTS = {"dev.txt": ".venv", "bench.txt": ".venv-bench", "load.txt": ".venv-load"}
+ENVIRONMENTS = {
+    "dev.txt": ".venv",
+    "bench.txt": ".venv-bench",
+    "load.txt": ".venv-load",
+    "docs.txt": ".venv-docs",
+}
 # The pip of Python 3.11.0, which is the oldest that can be bundled, and the latest.
 OLDEST_PIP, LATEST_PIP = "pip==22.3", "pip"
 LATER = "9999"
@@ -35,7 +40,7 @@ def installed(name: str) -> dict[str, Distribution]:
     """Return the packages in the environment of a lock file, without pip and this project."""
     folder = ROOT / ENVIRONMENTS[name]
     if not (folder / "lib").exists():
-        pytest.skip(f"needs {ENVIRONMENTS[name]}, which `make test` sets up")
+        pytest.skip(f"needs {ENVIRONMENTS[name]}")
     paths = [str(path) for path in folder.glob("lib/python*/site-packages")]
     found = {canonicalize_name(one.metadata["Name"]): one for one in distributions(path=paths)}
     return {
@@ -271,13 +276,13 @@ def test_lock_file_contains_no_index(name: str) -> None:
 
 
 def test_build_backend_has_the_locked_version() -> None:
-    """A build from the sources, without the lock, uses the same backend."""
+    """A build from the sources, without the lock, uses the same backend and plugin."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    (backend,) = project["build-system"]["requires"]
-    assert [backend] == project["dependency-groups"]["build"]
-    assert {Requirement(backend).name: str(Requirement(backend).specifier)} == {
-        "hatchling": "==" + pins(ROOT / "requirements" / "dev.txt")["hatchling"]
-    }
+    requires = project["build-system"]["requires"]
+    assert requires == project["dependency-groups"]["build"]
+    versions = pins(ROOT / "requirements" / "dev.txt")
+    for backend in map(Requirement, requires):
+        assert f"=={versions[backend.name]}" == str(backend.specifier)
 
 
 def test_changes_of_a_lock_are_listed() -> None:

@@ -81,7 +81,7 @@ CHECKS: tuple[Check, ...] = (
         check_entries,
         EVERY_ANSWER,
     ),
-    ("what a request leaves out", check_sticking, LISTS | {STICKS}),
+    ("optional parts of a request", check_sticking, LISTS | {STICKS}),
 )
 
 

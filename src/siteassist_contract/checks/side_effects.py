@@ -78,7 +78,7 @@ def check_refusals(context: CheckContext) -> None:
 
 CHECKS: tuple[Check, ...] = (
     (
-        "what a refusal leaves behind",
+        "effects of refused requests",
         check_refusals,
         EVERY_ANSWER | {RULE},
     ),
