@@ -39,6 +39,15 @@ def test_tox_covers_the_supported_interpreters() -> None:
     assert f"py{oldest}" == tox["tox"]["env_list"].split(",")[0].strip()
 
 
+def test_readme_lists_the_tested_interpreters() -> None:
+    """The supported versions in the README are the environments of tox."""
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    tested = re.findall(r"py(\d)(\d+)", tox["tox"]["env_list"])
+    (row,) = re.findall(r"^\| Python \| (.*) \|$", README, re.MULTILINE)
+    assert row.split(", ") == [".".join(version) for version in tested]
+
+
 def test_tox_covers_the_lowest_dependencies() -> None:
     """An environment of tox has the lowest version of each dependency that is declared."""
     tox = configparser.ConfigParser(interpolation=None)
