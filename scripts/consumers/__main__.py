@@ -37,7 +37,7 @@ from siteassist_spec.samples.request import example_token, requests
 
 REPORTS = ROOT / "reports" / "consumers"
 KITS = ROOT / "tools" / "consumers"
-PAGE = ROOT / "docs" / "publishing.md"
+PAGE = ROOT / "docs" / "reference" / "publishing.md"
 
 
 def main(arguments: list[str]) -> int:

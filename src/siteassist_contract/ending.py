@@ -220,10 +220,6 @@ def _variables(target: Target) -> Iterator[str]:
 def _repeat(target: Target, options: Options) -> str:
     words = ["--profile", options.profile.name, "--seed", str(options.seed)]
     words += shlex.split(options.selection.options)
-    if options.operator is not None:
-        words += ["--operator", options.operator]
-    if options.socket_required:
-        words += ["--socket", "required"]
     if target.origin is not None:
         words += ["--origin", target.origin]
     if target.network.ca is not None:
@@ -233,6 +229,8 @@ def _repeat(target: Target, options: Options) -> str:
     for option, value in (
         ("--time", None if options.seconds is None else f"{options.seconds:g}s"),
         ("--examples", options.examples),
+        ("--operator", options.operator),
+        ("--socket", "required" if options.socket_required else None),
         ("--workers", None if options.workers == 1 else options.workers),
         ("--max-messages", None if options.profile.gentle else options.max_messages),
     ):

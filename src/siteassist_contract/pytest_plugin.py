@@ -9,6 +9,7 @@ pytest imports this module in every run, so it imports the tests only when they 
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -306,12 +307,11 @@ def _testing() -> Any:
 def _shown(finding: list[dict[str, Any]]) -> str:
     """Return a finding as text."""
     findings = importlib.import_module("siteassist_contract.findings")
+    causes = importlib.import_module("siteassist_contract.report.causes")
     terminal = importlib.import_module("siteassist_contract.report.terminal")
-    violations = [
-        findings.Violation(**{name: value for name, value in each.items() if name != "key"})
-        for each in finding
-    ]
-    text: str = terminal.details(violations)
+    names = [each.name for each in dataclasses.fields(findings.Violation)]
+    violations = [findings.Violation(**{name: each[name] for name in names}) for each in finding]
+    text: str = terminal.full(causes.Finding(1, violations))
     return text
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from siteassist_contract import description
@@ -22,6 +23,7 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.running_app import App, RunningApp
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import baseline, summary
+from siteassist_contract.report.versions import versions
 from siteassist_contract.rules import RULES
 from siteassist_contract.run import Options, Run
 from siteassist_contract.selection import Selection
@@ -88,7 +90,7 @@ def run(server: Server, settings: Settings | None = None) -> Json:
     settings = settings or Settings()
     known = frozenset[str]() if settings.baseline is None else baseline.read(settings.baseline)
     with _target(server) as target:
-        begun = time.monotonic()
+        begun, started = time.monotonic(), datetime.now(UTC)
         seen = preflight.check(target)
         profile = PROFILES[settings.profile]
         if target.network.app is not None:
@@ -109,9 +111,13 @@ def run(server: Server, settings: Settings | None = None) -> Json:
     rows = rows_of(outcome, target, options)
     report = summary.Report(
         base_url=target.base_url,
-        profile=profile.name,
+        profile=profile,
         seed=options.seed,
         repeat=shlex.join(["pytest", *shlex.split(settings.selected_by)]),
+        variables=(),
+        started=started,
+        versions=versions(),
+        time_limit=options.limit,
         outcome=outcome,
         verdict=verdict_of(outcome, options, rows),
         rows=rows,

@@ -93,7 +93,7 @@ def rows(
 def recorded_rows(findings: Findings) -> list[Row]:
     """Return the rows of a recording, which excuses what it does not show."""
     found = []
-    for name, operation in operations().items():
+    for name, operation in all_operations().items():
         for status in operation.responses:
             count = findings.answered[name, status]
             found.append(Row(name, "status", str(status), count, "" if count else _NOT_RECORDED))

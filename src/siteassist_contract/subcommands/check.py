@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from siteassist_contract.recording.recorded_exchanges import (
 )
 from siteassist_contract.report import baseline, files, junit, page, summary, tested_rules
 from siteassist_contract.report.terminal import Terminal
+from siteassist_contract.report.versions import versions
 from siteassist_contract.run import Options, Outcome
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 from siteassist_spec import SpecError, output
@@ -111,7 +113,7 @@ def main(
 
 def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.Report:
     """Judge all exchanges of a recording."""
-    begun = time.monotonic()
+    begun, started = time.monotonic(), datetime.now(UTC)
     terminal = Terminal()
     click.echo(f"Judging {output.one_line(str(recording))}: {output.one_line(known.base_url)}")
     findings = Findings(
@@ -136,9 +138,13 @@ def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.
     words = ["siteassist-contract", "check", str(recording), "--base-url", known.base_url]
     return summary.Report(
         base_url=known.base_url,
-        profile=_PROFILE.name,
+        profile=_PROFILE,
         seed=0,
         repeat=shlex.join(words),
+        variables=(),
+        started=started,
+        versions=versions(),
+        time_limit=_PROFILE.limit,
         outcome=outcome,
         verdict=verdict_of(outcome, Options(_PROFILE, 0), rows),
         rows=rows,
