@@ -183,12 +183,13 @@ def has_colours(stream: object) -> bool:
 
 def show(*pieces: str | Styled, error: bool = False) -> None:
     """Print a line with styles, if standard output or standard error has colours."""
-    stream = sys.stderr if error else sys.stdout
+    stream: object = sys.stderr if error else sys.stdout
     if isinstance(stream, SafeStream) and has_colours(stream):
         stream.write_styled(*pieces, "\n")
         stream.flush()
     else:
-        _print(stream, "".join(each.text if isinstance(each, Styled) else each for each in pieces))
+        text = "".join(each.text if isinstance(each, Styled) else each for each in pieces)
+        _print(sys.stderr if error else sys.stdout, text)
 
 
 class StatusLine:

@@ -318,7 +318,7 @@ def test_options_are_read_from_the_environment(url: str, command: Command) -> No
 def test_profile_is_printed(
     profile: str, url: str, command: Command, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first line has the server and the profile; a deep run ends at its time limit."""
+    """The first lines have the server and the profile; a deep run ends at its time limit."""
 
     class Timed(NoShapes):
         def run(self) -> Iterator[str]:
@@ -329,8 +329,8 @@ def test_profile_is_printed(
     options = ("--time", "10s") if profile == "deep" else STREAMS
     result = command(url, "--api-key", KEY, "--profile", profile, *options)
     assert 0 == result.exit_code, result.output
-    words = f"Testing {url}\nProfile {profile}: {PROFILES[profile].words}"
-    assert words == result.stdout.splitlines()[0]
+    words = [f"Testing {url}", f"Profile {profile}: {PROFILES[profile].words}"]
+    assert words == result.stdout.splitlines()[:2]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_repeat_command_has_each_option_that_requests_depend_on(
     name = hand_over()
     options = ("--examples", "3", "--human-conversation", name, "--seed", "1")
     result = command(url, "--token", PRIVATE_KEY, *options)
-    repeat = next(line for line in result.stdout.splitlines() if line.startswith("Repeat"))
+    (repeat,) = re.findall(r"^Repeat with .*\n  (.*)$", result.stdout, re.MULTILINE)
     assert repeat.endswith(f"--profile default --seed 1 --examples 3 --human-conversation {name}")
 
 
