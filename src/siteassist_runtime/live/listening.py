@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from siteassist_runtime import log, retry
@@ -89,6 +89,14 @@ class Deliver(NamedTuple):
 Step: TypeAlias = Fetch | Connect | Send | Receive | Disconnect | Pause | Deliver
 """A step of listening, which a driver carries out."""
 Steps: TypeAlias = Generator[Step, Any, Any]
+
+
+def is_last(page: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Return whether a page is the last one.
+
+    A service that ignores the offset returns the same page again and again.
+    """
+    return len(page) < PAGE_SIZE or (bool(before) and before[0].id == page[0].id)
 
 
 def may_repeat(error: SiteAssistError) -> bool:
@@ -177,6 +185,7 @@ class Listening:
     def _position(self) -> Steps:
         """Return the number of messages that are in the list already."""
         offset = 0
+        before: list[Any] = []
         while True:
             page = yield Fetch(offset, self._limit())
             if isinstance(page, SiteAssistError):
@@ -185,8 +194,9 @@ class Listening:
                 offset += 1
                 if self._after is not None and str(message.id) == self._after:
                     return offset
-            if len(page) < PAGE_SIZE:
+            if is_last(page, before):
                 break
+            before = page
         if self._after is not None:
             raise SiteAssistError(
                 f"the conversation has no message {self._after} of this kind",
@@ -287,6 +297,7 @@ class Listening:
 
         Return the error of a call that may succeed later.
         """
+        before: list[Any] = []
         while True:
             page = yield Fetch(self._offset or 0, self._limit())
             if isinstance(page, SiteAssistError):
@@ -300,9 +311,10 @@ class Listening:
                     event = self._form.missed.event(message, self._conversation)
                     event.caught_up = True
                     yield from self._deliver(event)
-            if len(page) < PAGE_SIZE:
+            if is_last(page, before):
                 self._unlisted = 0
                 return None
+            before = page
 
     def _remember(self, message_id: str) -> None:
         self._delivered[message_id] = None

@@ -19,7 +19,7 @@ from siteassist_runtime.errors import (
     SiteAssistError,
 )
 from siteassist_runtime.live.frames import is_installed
-from siteassist_runtime.live.listening import PAGE_SIZE, Fetch, Pause, may_repeat
+from siteassist_runtime.live.listening import Fetch, Pause, is_last, may_repeat
 
 if TYPE_CHECKING:
     from siteassist_runtime.async_driver import AsyncCaller
@@ -107,6 +107,7 @@ class Reply:
         same: _Found | None = None
         last: _Found | None = None
         offset = agents = 0
+        before: list[Any] = []
         while True:
             page = yield from self._fetch(offset, selected=False)
             for message in page:
@@ -118,9 +119,10 @@ class Reply:
                 same = same and same.answered(message)
                 last = last and last.answered(message)
             offset += len(page)
-            if len(page) < PAGE_SIZE:
+            if is_last(page, before):
                 # The service may have changed the content.
                 return same or last or _Found(None, agents, None)
+            before = page
 
     def _fetch(self, offset: int, *, selected: bool) -> Generator[ReplyStep, Any, list[Any]]:
         """Return a page of messages; repeat a call that may succeed later."""

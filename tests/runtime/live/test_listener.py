@@ -169,6 +169,20 @@ def test_pages_of_missed_messages(kind: Kind, clock: FakeTime) -> None:
     kind.close(events)
 
 
+def test_service_without_offsets_does_not_hang(kind: Kind, clock: FakeTime) -> None:
+    """A service that returns the same full page for each offset is listened to nevertheless."""
+    page = [message(number) for number in range(1, 101)]
+    service = Service(Socket(clock, pushed(101)))
+    service.lists.extend(
+        httpx.Response(200, json={"object": "list", "data": page}) for _ in range(4)
+    )
+    events = kind.listen(service)
+    for _ in page:
+        assert told(kind.next(events))[1]
+    assert (101, False) == told(kind.next(events))
+    kind.close(events)
+
+
 def test_doubled_message_is_delivered_once(kind: Kind, clock: FakeTime) -> None:
     """A message that the service sends twice comes once."""
     service = Service(Socket(clock, pushed(1), pushed(1), pushed(2), pushed(1), ASSIGNED))
