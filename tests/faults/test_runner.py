@@ -123,7 +123,7 @@ def test_thresholds_are_options(tmp_path: Path) -> None:
 
 
 def test_contract_tests_get_their_arguments(tmp_path: Path) -> None:
-    """The contract tests get the URL of the server, its key, the seed and a report folder.
+    """The contract tests get the URL of the server, its key, its operator, the seed and a folder.
 
     The exit status is 0, since they find the only fault.
     """
@@ -134,10 +134,9 @@ def test_contract_tests_get_their_arguments(tmp_path: Path) -> None:
     assert url.endswith("/v2")
     folder = options.pop()
     assert folder
-    assert (
-        shlex.split(f"--api-key {API_KEY} --profile default --seed 7 --stop-at-first --reports")
-        == options
-    )
+    operator = f"{url.removesuffix('/v2')}/_mock"
+    expected = f"--api-key {API_KEY} --profile default --operator {operator} --seed 7"
+    assert [*shlex.split(expected), "--stop-at-first", "--reports"] == options
 
 
 @served_here
