@@ -284,3 +284,16 @@ def test_time_of_the_run_ends_a_wait(mock: MockServer, make: Make) -> None:
     made.context.recorder.until = time.monotonic() + 0.3
     with pytest.raises(TimeUpError):
         made.checks.check_texts()
+
+
+@pytest.mark.usefixtures("without_shapes")
+def test_command_passes_its_options_on(served: Any, shared: Any, command: Any) -> None:
+    """The options reach the checks, and the line that repeats the run has them."""
+    shared.fault = None
+    options = ("--layer", "socket", "--operator", "http://127.0.0.1:9/_mock/")
+    kept = command(served.url, "--api-key", API_KEY, *options)
+    assert 0 == kept.exit_code, kept.output
+    assert "(the server has no socket)" in kept.stdout.splitlines()[-1]
+    broken = command(served.url, "--api-key", API_KEY, *options, "--socket", "required")
+    assert 1 == broken.exit_code, broken.output
+    assert " --operator http://127.0.0.1:9/_mock --socket required\n" in broken.stdout
