@@ -178,7 +178,9 @@ def _type_of_first(kind: str, *, send: str = "", handled: bool = False) -> Shows
         with opened(api, conversation) as client:
             if send:
                 client.send(send)
-            assert kind == json.loads(client.next(1.0))["type"]
+            text = client.next(1.0)
+        assert text.startswith("{"), text
+        assert kind == json.loads(text)["type"]
 
     return shows
 
