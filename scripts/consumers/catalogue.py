@@ -110,6 +110,13 @@ ANYTHING = Flaw(
     '{"required": ["a"], "properties": {"a": {}}}',
     "A required property that may have any value may also be missing: look for it yourself.",
 )
+PRISM_REQUIRED = Flaw(
+    "refuses",
+    "steps missing",
+    '{"$ref": "#/components/schemas/Completion"}',
+    "Its proxy lets a whole answer without `steps` through, although it refuses that on the form"
+    " in 3.1, where the schema is the same: give the proxy OpenAPI 3.1.",
+)
 
 QUICK_LANGUAGES = ("python-pydantic",)
 """The rows of `make languages` that CI tries each time."""
@@ -176,14 +183,7 @@ def _prism(form: str, *, quick: tuple[str, ...] = ()) -> Consumer:
             "refuses": (f"{PRISM}{{cases}} refuses",),
             "talks": (f"{PRISM}{{node}}/newman {{forms}}/{COLLECTION} {{url}}",),
         },
-        (
-            Flaw(
-                "refuses",
-                "steps missing",
-                '{"required": ["a"]}',
-                "Its proxy does not check a response that is `{}`: check that yourself.",
-            ),
-        ),
+        (PRISM_REQUIRED,) if form == OPENAPI_3_0 else (),
         quick=quick,
         label="Prism, mock and proxy",
     )
