@@ -90,13 +90,15 @@ def stream() -> str:
 def operator_page(browser: Browser, target: Path) -> None:
     """Take a picture of the operator's page with some conversations."""
     with mock_server() as mock, SiteAssist(api_key=KEY, base_url=mock.url) as client:
+        latest = ""
         for number, questions in enumerate(_QUESTIONS):
             with client.visitor(device_id=f"device-{number}") as visitor:
                 conversation = visitor.start_conversation()
+                latest = str(conversation.id)
                 for question in questions:
                     visitor.send_message(conversation.id, content=question)
-        mock.hand_over(str(conversation.id), name="Sam")
-        mock.say(str(conversation.id), "Oak costs a third more. Shall I send you samples?")
+        mock.hand_over(latest, name="Sam")
+        mock.say(latest, "Oak costs a third more. Shall I send you samples?")
         page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]  # a TypedDict
         page.goto(f"{mock.url.removesuffix('/v2')}/_mock/ui")
         page.get_by_text("Shall I send you samples?").first.click()

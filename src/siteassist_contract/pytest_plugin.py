@@ -237,9 +237,10 @@ class _Suite:
             else:
                 text = _once(shared / "results.db", self._key, lambda: self._run(place))
             self._outcome = json.loads(text)
-        if "problem" in self._outcome:
-            raise AssertionError(f"The tests cannot run: {self._outcome['problem']}")
-        report: dict[str, Any] = self._outcome["report"]
+        outcome: dict[str, Any] = self._outcome or {}
+        if "problem" in outcome:
+            raise AssertionError(f"The tests cannot run: {outcome['problem']}")
+        report: dict[str, Any] = outcome["report"]
         return report
 
     def _run(self, place: Any) -> str:

@@ -14,6 +14,15 @@ IMPACT = {
     "nothing-leaks": "Attackers learn about the inside of the server, or get a credential.",
     "fits-request": "Applications show data that the user did not ask for.",
     "made-up-requests": "Clients can get an answer that the documentation does not allow.",
+    # Sockets
+    "socket-pong": "Clients take the connection for a broken one, and connect again and again.",
+    "socket-silence": "Visitors miss what an agent says while they are silent.",
+    "socket-texts": "Clients of a later version lose their connection.",
+    "socket-messages": "Clients fail to read what an agent says.",
+    "socket-assigned": "Visitors do not learn that they talk to a human, or learn it twice.",
+    "socket-delivery": "Visitors miss what an agent says, or see it twice or in disorder.",
+    "socket-stored": "Visitors see another text now than after they come back.",
+    "socket-isolation": "Visitors read what an agent says to others.",
     # Credentials
     "token-required": "Anyone can use the operation without signing in.",
     "token-checked": "A forged or damaged token opens the API to strangers.",

@@ -26,13 +26,14 @@ def upstream_url(text: str) -> str:
 
     Raises `ValueError` if it is invalid.
     """
+    invalid = ValueError(f"invalid base URL {text!r}: expected something like https://host/v2")
     try:
         parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        port = parts.port
     except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError(f"invalid base URL {text!r}: expected something like https://host/v2")
+        raise invalid from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise invalid
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("a base URL must not have a query, a fragment, a user or a password")
     return text.rstrip("/")
