@@ -119,11 +119,12 @@ class Frames:
         self._message += frame.data
         if not frame.fin:
             return None
-        message, self._message = bytes(self._message), None
+        data = bytes(self._message)
+        self._message = None
         if not self._is_text:
-            return message
+            return data
         try:
-            return message.decode()
+            return data.decode()
         except UnicodeDecodeError:
             self._protocol.fail(1007, "invalid UTF-8")
             return None
