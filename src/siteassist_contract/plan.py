@@ -204,31 +204,36 @@ def fitting(
     return [step for step in steps if step.words in found]
 
 
-def first(context: CheckContext) -> Iterator[Step]:
+def first(context: CheckContext, *, streams_too: bool = False) -> Iterator[Step]:
     """Yield the steps that test every rule at least once.
 
-    On a server in production they are all steps, at the size of the profile.
+    On a server in production they are all steps, at the size of the profile. The checks of
+    behaviour test each rule on streams as well; without them, the checks of streams are among
+    these steps, with ``streams_too``.
     """
     gentle = context.profile.gentle
     if not gentle:
         context.size = FIRST
     yield from _refusals(context)
-    if gentle:
+    if gentle or streams_too:
         yield from _streams(context)
     yield from _derived(context, (*DERIVED, *KINDS))
     yield from _journeys(context)
     yield from _sockets(context)
 
 
-def further(context: CheckContext, size: Size, *, parts: bool = False) -> Iterator[Step]:
+def further(
+    context: CheckContext, size: Size, *, parts: bool = False, streams_too: bool = True
+) -> Iterator[Step]:
     """Yield the steps that test more values, longer conversations and longer lists.
 
-    With ``parts``, long checks are several steps, which can run side by side.
+    With ``parts``, long checks are several steps, which can run side by side. The checks of
+    streams are among these steps with ``streams_too``.
     """
     context.size = size
     for step in chain(
         _refusals(context),
-        _streams(context),
+        _streams(context) if streams_too else (),
         _derived(context, KINDS) if not parts else _parts(context, KINDS),
         _journeys(context, repeated=True),
         _sockets(context),

@@ -225,14 +225,15 @@ class Run:
     def _steps(self) -> None:
         self.findings.layer = BEHAVIOUR
         profile = self._options.profile
-        first = self._selected(plan.first(self._context))
+        planned = partial(plan.first, streams_too=self._options.selection.streams_alone)
+        first = self._selected(planned(self._context))
         made_up = bool(self._examples) and not profile.gentle and self._selects(_SHAPES_STEP)
         self._outcome.planned += [_label(step) for step in first]
         if made_up:
             self._outcome.planned.append(_label(_SHAPES_STEP))
         self._outcome.unfinished = dict.fromkeys(self._outcome.planned, "not begun")
         self._context.visitor()
-        self._run_steps(first, plan.first)
+        self._run_steps(first, planned)
         if not profile.gentle:
             self._further()
             self._repeat(made_up=made_up)
@@ -344,8 +345,15 @@ class Run:
         left = self._begun + self._options.limit * _FURTHER_SHARE - time.monotonic()
         workers = max(1, len(self._workers))
         size = plan.affordable(profile, pace, left * workers)
-        further = partial(plan.further, size=size or plan.SMALLEST, parts=bool(self._workers))
+        further = partial(
+            plan.further,
+            size=size or plan.SMALLEST,
+            parts=bool(self._workers),
+            streams_too=not self._options.selection.streams_alone,
+        )
         steps = self._selected(further(self._context))
+        if not steps:
+            return
         if size is None:
             found = plan.fitting(steps, self._durations, pace, left * workers)
             self._outcome.notes.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from siteassist_contract.description import all_operations
+from siteassist_contract.findings import BEHAVIOUR, STREAMS
 from siteassist_contract.report import files
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
@@ -24,6 +25,11 @@ class Selection:
     """Pairs of rule and operation, for repeating failures; None selects all."""
     options: str = ""
     """The options that made the selection; empty for a whole run."""
+
+    @property
+    def streams_alone(self) -> bool:
+        """Whether the tests of streams run without those of behaviour, which need streams."""
+        return STREAMS in self.layers and BEHAVIOUR not in self.layers
 
     def selects(self, rule: str, operation: str) -> bool:
         """Whether a rule is tested on an operation."""

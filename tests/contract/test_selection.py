@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_contract import selection
+from siteassist_contract import plan, selection
 from siteassist_contract.description import operations
-from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES
+from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, STREAMS
 from siteassist_contract.rules import RULES
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError
@@ -161,3 +161,24 @@ def test_made_up_requests_are_a_layer_of_their_own() -> None:
     """Only the selected layer is needed, whatever the rules."""
     found = selection.read((), [SHAPES], None)
     assert {SHAPES} == {layer for layer in LAYERS if found.needs(layer, RULES)}
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+@pytest.mark.parametrize("layers", [(STREAMS,), (STREAMS, ERRORS)], ids="+".join)
+def test_streams_alone_are_tested_first(
+    layers: tuple[str, ...],
+    served: Loopback,
+    shared: InProcess,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the checks of behaviour, a lack of time for more does not leave streams untested."""
+    shared.fault = None
+    monkeypatch.setattr(plan, "affordable", lambda *_: None)
+    monkeypatch.setattr(plan, "fitting", lambda *_: [])
+    options = [word for layer in layers for word in ("--layer", layer)]
+    assert 0 == command(served.url, "--api-key", KEY, *options).exit_code
+    found = summary()
+    assert {"streams: sendMessage", "streams: createChatCompletion"} <= set(found["done"])
+    tested = {(row["what"], row["operation"]) for row in found["coverage"] if row["count"] > 0}
+    assert {("stream-end", name) for name in RULES["stream-end"].operations} <= tested

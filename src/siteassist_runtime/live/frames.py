@@ -116,10 +116,11 @@ class Frames:
             self._is_text = frame.opcode == _TEXT
         elif frame.opcode or self._message is None:
             return None  # A control frame: the library has prepared the reply.
-        self._message += frame.data
+        collected: bytearray = self._message
+        collected += frame.data
         if not frame.fin:
             return None
-        data = bytes(self._message)
+        data = bytes(collected)
         self._message = None
         if not self._is_text:
             return data
