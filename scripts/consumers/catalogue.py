@@ -293,8 +293,17 @@ CONSUMERS = (
         for form in (OPENAPI_3_1, OPENAPI_3_0, OPENAPI_3_2)
     ),
     *(
-        _linter("redocly", "@redocly/cli", form, "{node}/redocly lint --extends=spec {form}")
-        for form in (OPENAPI_3_1, OPENAPI_3_0, OPENAPI_3_2)
+        _linter(
+            "redocly",
+            "@redocly/cli",
+            form,
+            f"{{node}}/redocly lint --config=tools/node/lint/{rules}.yaml {{form}}",
+        )
+        for form, rules in (
+            (OPENAPI_3_1, "redocly"),
+            (OPENAPI_3_0, "redocly-3.0"),
+            (OPENAPI_3_2, "redocly-3.2"),
+        )
     ),
     *(
         _linter(
