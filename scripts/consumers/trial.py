@@ -78,7 +78,9 @@ def outcome_of(consumer: Consumer, skipped: str = "") -> Outcome:
 
 def of_language(outcome: LanguageOutcome) -> Outcome:
     """Return the outcome of a language, whose stages have other names."""
-    names = dict[str, str](zip(LANGUAGE_STAGES, ("generates", "compiles", "talks"), strict=True))
+    names: dict[str, str] = dict(
+        zip(LANGUAGE_STAGES, ("generates", "compiles", "talks"), strict=True)
+    )
     language = outcome.language
     results = {
         names[stage]: Result(ours=[] if passed else [outcome.problem])
