@@ -369,7 +369,7 @@ CONSUMERS = (
             form,
             OTHER_NODE,
             "node_modules/.bin/swagger-typescript-api generate --path {form} --output {out}"
-            " --name siteassist.ts --silent",
+            " --name siteassist.ts --generate-union-enums --silent",
         )
         for form in (OPENAPI_3_1, OPENAPI_3_0)
     ),
