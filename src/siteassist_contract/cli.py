@@ -176,7 +176,7 @@ class Origin(click.ParamType[str]):
     type=click.Choice(["auto", "required"]),
     default="auto",
     show_default=True,
-    help="Whether a server without the socket of conversations breaks the contract.",
+    help="Whether a server without the socket of conversations violates the contract.",
 )
 @click.option(
     "--profile",

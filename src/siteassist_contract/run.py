@@ -70,7 +70,7 @@ class Options:
     operator: str | None = None
     """The address of the endpoints with which the tests act as a human agent."""
     socket_required: bool = False
-    """Whether a server without a socket breaks the contract."""
+    """Whether a server without a socket violates the contract."""
     workers: int = 1
     """Number of threads that run steps, and generated requests."""
     max_messages: int | None = None

@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def is_hostile(self) -> bool:
-        """Whether the server breaks the contract."""
+        """Whether the server violates the contract."""
         return self.mode in HOSTILE
 
 

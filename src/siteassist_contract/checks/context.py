@@ -43,7 +43,7 @@ class CheckContext:
     operator: str | None = None
     """The address of the endpoints with which the tests act as a human agent."""
     socket_required: bool = False
-    """Whether a server without a socket breaks the contract."""
+    """Whether a server without a socket violates the contract."""
     part: frozenset[str] | None = None
     """The operations of the part of a check that runs; None for a whole check."""
     size: Size = field(init=False)

@@ -46,7 +46,7 @@ files. Export them with their contents.
 
 \b
 Exit status:
-  0  kept: no exchange breaks the contract
+  0  kept: no exchange violates the contract
   1  broken: each finding is printed with its rule and its entries in the file
   2  the file cannot be read, or has no exchange with the API
   3  internal error

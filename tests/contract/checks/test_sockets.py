@@ -187,7 +187,7 @@ def test_server_without_a_socket_is_not_tested(make: Make) -> None:
 
 
 def test_socket_can_be_required(make: Make, loopback: Any, shared: Any) -> None:
-    """Then a server without one breaks the contract."""
+    """Then a server without one violates the contract."""
     shared.fault = None
     found = make(loopback(shared.handle_request).url, socket_required=True).run().violations
     assert [f"{NAME} accepted"] == list(found)
