@@ -116,7 +116,7 @@ def report_page(browser: Browser, report: Path, target: Path) -> None:
 
 
 def picture(page: Any, target: Path) -> None:
-    """Write what a page shows as WebP, which Playwright's own screenshots cannot."""
+    """Write a picture of a page as WebP, which Playwright's own screenshots cannot."""
     session = page.context.new_cdp_session(page)
     options = {"format": "webp", "quality": QUALITY}
     data = session.send("Page.captureScreenshot", options)["data"]

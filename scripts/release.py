@@ -19,7 +19,7 @@ from pathlib import Path
 from scripts.publish.notes import UNRELEASED, section
 
 ROOT = Path(__file__).resolve().parents[1]
-# The quickest checks come first. `lint-spec` also installs what builds the types for npm.
+# The quickest checks come first. `lint-spec` also installs the tool that builds the types for npm.
 CHECKS = ("diff", "lint", "lint-spec", "check-generated", "test", "contract")
 BRANCH = "main"
 """The branch that releases are made from."""

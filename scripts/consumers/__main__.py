@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
 def write_rows(
     tried: Mapping[str, Outcome], everything: Mapping[str, Consumer | Language], day: str
 ) -> None:
-    """Write the rows of what was tried to the page; the other rows stay as they are."""
+    """Write the rows of this run to the page; the other rows stay as they are."""
     outcomes = [tried.get(name) or before(one) for name, one in everything.items()]
     text = PAGE.read_text(encoding="utf-8")
     report = table.report(outcomes, day, table.from_page(text))
@@ -80,7 +80,7 @@ def write_rows(
 
 
 def quick(one: Consumer | Language) -> Consumer | Language | None:
-    """Return what CI tries of a tool, or None."""
+    """Return the part of a tool's trial that CI runs, or None."""
     if isinstance(one, Consumer):
         stages = {stage: one.stages[stage] for stage in one.quick}
         return replace(one, stages=stages) if stages else None

@@ -1,6 +1,6 @@
-"""The values to try on a tool: the documented examples, and what must be refused.
+"""The values to try on a tool: the documented examples, and values that must be refused.
 
-What must be refused comes from the examples: one property is missing, is null, has another type,
+The latter come from the examples: one property is missing, is null, has another type,
 has an undocumented text, or a text of another format. Only values that violate the description
 count, as a validator of JSON Schema judges it.
 """
@@ -73,7 +73,7 @@ def read_cases(document: Document) -> list[Case]:
 def _cases(
     document: Document, operation: Operation, url: str, status: int, media: str, held: Body | Media
 ) -> Iterator[Case]:
-    """Yield the examples of a body, and what must be refused in its place."""
+    """Yield the examples of a body, and values that must be refused in its place."""
 
     def case(name: str, flaw: str, value: Any) -> Case:
         return Case(

@@ -23,7 +23,7 @@ class Kit:
 
     ``manifest`` pins their versions. ``programs`` maps each required program to the option that
     prints its version. ``folder`` is where the commands run; the repository itself if it is empty.
-    ``made`` is a file there that ``set_up`` makes anew if ``manifest`` is newer.
+    ``made`` is a file there that ``set_up`` makes again if ``manifest`` is newer.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Flaw:
     """A known fault of a tool.
 
     ``pattern`` matches each problem that it causes in ``stage``; ``input`` is the smallest input
-    that shows it, and ``advice`` is what a user of the tool can do.
+    that shows it, and ``advice`` is for the users of the tool.
     """
 
     stage: str

@@ -104,7 +104,7 @@ def set_up(kit: Kit, source: Path, folder: Path, reports: Path, values: Mapping[
     if absent:
         return f"{', '.join(absent)} not installed"
     if kit.folder:
-        # What was downloaded before stays in the folder.
+        # Earlier downloads stay in the folder.
         made = shutil.ignore_patterns("node_modules", "tools", "__pycache__")
         shutil.copytree(source, folder, ignore=made, dirs_exist_ok=True)
     if is_set_up(kit, folder):
@@ -169,7 +169,7 @@ def problems_in(printed: str) -> list[str]:
 def judge(consumer: Consumer, stage: str, tried: int, problems: list[str]) -> Result:
     """Return the result of a stage: each problem has an owner.
 
-    A problem is the tool's if the catalogue knows it. What the catalogue knows must occur:
+    A problem is the tool's if the catalogue knows it. Each flaw in the catalogue must occur:
     otherwise the tool was mended, and the catalogue is wrong.
     """
     result = Result(tried)

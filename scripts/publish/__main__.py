@@ -98,7 +98,7 @@ def build(target: Path) -> None:
 
 
 def make_readable(folder: Path) -> None:
-    """Let every user read ``folder`` and what is in it, whatever the umask is."""
+    """Let every user read ``folder`` and its files, for each umask."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -132,7 +132,7 @@ def problems(folder: Path) -> list[str]:
 def lint(folder: Path) -> list[str]:
     """Return the problems that Redocly and AsyncAPI's parser find.
 
-    Without Node.js, print what is left out instead.
+    Without Node.js, print the checks that are left out.
     """
     try:
         redocly = node_tool(ROOT, "redocly")

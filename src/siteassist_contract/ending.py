@@ -1,4 +1,4 @@
-"""The end of a run: the verdict, the reports and the last lines, whatever has happened before."""
+"""The end of a run: the verdict, the reports and the last lines, after errors as well."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LIBRARIES = ("schemathesis", "hypothesis")
 
 
 class Ending:
-    """The end of a run: its reports and its last lines, whatever has happened before."""
+    """The end of a run: its reports and its last lines, after errors as well."""
 
     def __init__(
         self,

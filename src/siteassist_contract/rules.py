@@ -391,7 +391,7 @@ RULES: dict[str, Rule] = {
     "own-list": Rule(
         "A list contains no data of another visitor.", "P3, F-list", _is_own_list, TWO_VISITORS
     ),
-    # Errors, and what no page describes
+    # Errors, and questions that no page answers
     "error-body": Rule(
         "An error says in words what is wrong; its code is not that of another status, and a"
         " time to wait is a number of seconds.",

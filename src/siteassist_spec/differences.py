@@ -68,7 +68,7 @@ def find(ours: Document, theirs: Document) -> list[Difference]:
 
 @dataclass
 class _Form:
-    """What a schema says, in whichever of the equivalent forms."""
+    """The meaning of a schema, in whichever of the equivalent forms."""
 
     types: set[str] = field(default_factory=set)
     nullable: bool = False
@@ -259,7 +259,7 @@ def _limits(ours: _Form, theirs: _Form) -> Iterator[_Difference]:
 
 
 def _form(document: Document, schema: Any, depth: int = 0) -> _Form:
-    """Return what a schema says."""
+    """Return the meaning of a schema."""
     node, found = _followed(document, schema), _Form()
     if depth > _DEEPEST:
         return found
@@ -302,7 +302,7 @@ def _is_null(schema: Json) -> bool:
 
 
 def _add(found: _Form, other: _Form) -> None:
-    """Add what another schema says, too."""
+    """Add the meaning of another schema."""
     found.types |= other.types
     found.nullable = found.nullable or other.nullable
     if other.values is not None:
@@ -315,7 +315,7 @@ def _add(found: _Form, other: _Form) -> None:
 
 
 def _named(document: Document, forms: list[Json]) -> dict[str, Json]:
-    """Return the alternatives of a union by what tells them apart."""
+    """Return the alternatives of a union by their distinguishing values."""
     named: dict[str, Json] = {}
     for number, each in enumerate(forms, 1):
         form = _form(document, each)
@@ -380,7 +380,7 @@ def _media(node: Json) -> dict[str, Json]:
 
 
 def _followed(document: Document, node: Any) -> Json:
-    """Follow the reference of a node; what cannot be followed is empty."""
+    """Follow the reference of a node; one that leads nowhere is empty."""
     if not isinstance(node, Mapping):
         return _NOTHING
     if not isinstance(node.get("$ref", ""), str):

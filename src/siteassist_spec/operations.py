@@ -106,7 +106,7 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Where a client reads what was sent while it had no connection."""
+    """Where a client reads the messages that were sent while it had no connection."""
 
     operation_id: str
     """The operation that returns it, as a list in pages."""

@@ -221,7 +221,7 @@ for _name, _description, _evidence, _build, _probe in (
 
 
 def _key(exchange: Exchange) -> str:
-    """Return the publishable key of a request; empty if there is none."""
+    """Return the publishable key of a request; empty without one."""
     sent = exchange.request_json
     key = sent.get("apiKey") if isinstance(sent, dict) else None
     return key if isinstance(key, str) else ""

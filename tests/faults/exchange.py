@@ -40,7 +40,7 @@ class Exchange:
 
     @property
     def bearer(self) -> str:
-        """The value of the header ``Authorization``; empty if there is none."""
+        """The value of the header ``Authorization``; empty without one."""
         return self.request_headers.get("authorization", "")
 
     @property

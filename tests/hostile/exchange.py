@@ -96,7 +96,7 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        """The media type, without parameters; empty if there is none."""
+        """The media type, without parameters; empty without one."""
         value = dict(self.headers).get(b"content-type", b"")
         return value.decode("latin-1").partition(";")[0].strip().lower()
 

@@ -60,7 +60,7 @@ def check_entries(context: CheckContext) -> None:
 
 
 def check_sticking(context: CheckContext) -> None:
-    """Send requests that leave out what an earlier one contained."""
+    """Send requests without the properties of an earlier one."""
     sticking = _Sticking(context)
     sticking.lists()
     if context.profile.gentle:

@@ -81,7 +81,7 @@ class _Ordinary:
     request: RequestParts
     exchange: Exchange
     shows: str = ""
-    """An operation whose answer contains the texts of the request; empty if there is none."""
+    """An operation whose answer contains the texts of the request; empty without one."""
     unstable: set[Path] = field(default_factory=set)
     """The places in which ordinary answers differ."""
 

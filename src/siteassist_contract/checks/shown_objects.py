@@ -1,4 +1,4 @@
-"""The objects in answers, each compared with what earlier answers have shown of it.
+"""The objects in answers, each compared with earlier answers that show it.
 
 An object is recognised by the kind and the id that its schema describes, so that every place
 where an answer shows one is known as soon as it is described. Only properties that both
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an answer shows of an object."""
+    """The properties of an object that an answer shows."""
 
     kind: str
     value: Mapping[str, Any]
@@ -74,13 +74,13 @@ class Difference:
 
     @property
     def expected(self) -> str:
-        """What the earlier answer shows, as text."""
+        """The value in the earlier answer, as text."""
         value = shown_value(self.earlier.value[self.name])
         return f"`{self.name}` {value[:200]}, as {self.earlier.exchange.operation} showed it"
 
     @property
     def actual(self) -> str:
-        """What the later answer shows, as text."""
+        """The value in the later answer, as text."""
         return f"`{self.name}` {shown_value(self.now.value[self.name])[:200]}"
 
 
@@ -128,7 +128,7 @@ class ShownObjects:
         return compared, differences
 
     def _is_comparable(self, shown: Shown) -> bool:
-        """Whether nobody but the tests can change an object."""
+        """Whether only the tests can change an object."""
         if tolerance.changes_alone(shown.value):
             return False
         return not is_owned(shown.kind) or bool(shown.ids & self._own)

@@ -1,4 +1,4 @@
-"""What a refused request leaves behind, which is nothing.
+"""Side effects of refused requests, which must have none.
 
 Many requests are refused between two looks at everything that a visitor can see. If the second
 look shows a difference, the requests are halved on new objects until one is left.
@@ -171,7 +171,7 @@ class World:
 
 
 class _Checks:
-    """The refused requests, and the judgement of what they leave behind."""
+    """The refused requests, and the judgement of their side effects."""
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context
@@ -383,7 +383,7 @@ class _Checks:
     def _changes(
         self, group: list[Attempt], *, strict: bool
     ) -> tuple[str, str, str, Exchange] | None:
-        """Return what the requests of a group change in a new world."""
+        """Return the changes of the requests of a group in a new world."""
         world = self._world = World(self._context, self._stranger)
         before = world.look()
         world.history[:] = world.origin

@@ -1,6 +1,6 @@
 """The socket of a conversation: its handshake, its pings, and the messages of a human agent.
 
-Every number comes from ``x-websocket`` of the description. What the documents leave open is in
+Every number comes from ``x-websocket`` of the description. The open questions are in
 ``docs/evidence.md`` (O-31 to O-36).
 """
 
@@ -64,7 +64,7 @@ OTHER_TEXTS = {
 
 @dataclass
 class Listener:
-    """A client of one socket, and what it has received."""
+    """A client of one socket, and the texts that it has received."""
 
     socket: WebSocket
     described: Described
@@ -141,7 +141,7 @@ class Listener:
 
 
 def settle(*listeners: Listener) -> None:
-    """Take what follows without being asked for."""
+    """Take the texts that follow without a request."""
     ends = time.monotonic() + _SETTLING
     for listener in listeners:
         for _ in range(MOST_TEXTS):
@@ -450,7 +450,7 @@ class SocketChecks:
         texts: Sequence[str],
         place: str = "",
     ) -> None:
-        """Judge whether each listener has received what a human agent has written."""
+        """Judge whether each listener has received the messages of a human agent."""
         visitor = self._visitor_of(request)
         stored = self._stored_messages(visitor, request)
         written = {_text(message): str(message.get("id")).lower() for message in stored}
@@ -573,7 +573,7 @@ class SocketChecks:
 
     @contextmanager
     def _step(self) -> Iterator[RequestParts | None]:
-        """Yield a valid handshake, or None if there is none; close all sockets at the end."""
+        """Yield a valid handshake, or None without one; close all sockets at the end."""
         if not self._is_prepared:
             self._is_prepared = True
             self._request = self._prepare()

@@ -48,7 +48,7 @@ def compare(target: Target) -> list[Difference]:
 
 
 def line(target: Target) -> str:
-    """Return the result of a comparison as one line, whatever the server answers."""
+    """Return the result of a comparison as one line, for each answer of the server."""
     try:
         found = compare(target)
     except CannotRunError as error:

@@ -220,7 +220,7 @@ class WebSocket:
         self._texts.append(text)
 
     def _write(self) -> None:
-        """Write what the protocol has to send."""
+        """Write the bytes that the protocol has prepared."""
         data = b"".join(self._protocol.data_to_send())
         if not data or self._upgrade.stream is None or self.end is not None:
             return
@@ -228,7 +228,7 @@ class WebSocket:
         try:
             self._upgrade.stream.write(data, _WRITING)
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError):
-            # What the server has sent before can still be read.
+            # Texts that the server has sent before can still be read.
             return
 
     def _see_end(self, *, over: bool) -> None:

@@ -58,7 +58,7 @@ class Entry:
 def read(path: Path) -> Iterator[Entry]:
     """Yield the entries of a file.
 
-    Raises `CannotRunError` if it cannot be read, is cut off, or is no HAR file.
+    Raises `CannotRunError` if it cannot be read, is cut off, or not a HAR file.
     """
     found = False
     try:
@@ -122,7 +122,7 @@ def _line(error: Exception) -> str:
 
 
 def _entry(number: int, entry: Any) -> Entry:
-    """Return an entry; what is not of the documented type counts as absent."""
+    """Return an entry; a value of another type than the documented one counts as absent."""
     request, response = (_mapping(_mapping(entry).get(n)) for n in ("request", "response"))
     content = _mapping(response.get("content"))
     answer_headers = _headers(response.get("headers"))
@@ -168,7 +168,7 @@ def _text(data: Mapping[str, Any]) -> bytes | None:
 
 
 def _headers(pairs: Any) -> dict[str, str]:
-    """Return headers by name; those of HTTP/2 that are no headers are left out."""
+    """Return headers by name, without the pseudo-headers of HTTP/2."""
     found: dict[str, str] = {}
     for pair in pairs if isinstance(pairs, list) else ():
         name, value = (_mapping(pair).get(key) for key in ("name", "value"))

@@ -1,6 +1,6 @@
 """The judgement of the exchanges of a recording, one after the other, by the rules of the tests.
 
-A recording shows only what its clients have sent. A person may use two windows, and an agent or
+A recording has only the requests of its clients. A person may use two windows, and an agent or
 another device may act without being recorded, so only what holds in spite of them is judged.
 Exchanges whose order is not known are judged on their own, and what they may have changed is
 forgotten.
@@ -60,7 +60,7 @@ class _Sent:
 
 @dataclass
 class _Conversation:
-    """What a recording has shown of a conversation."""
+    """The facts that a recording has shown of a conversation."""
 
     exchange: RecordedExchange
     """The exchange that showed it last."""
@@ -243,7 +243,7 @@ class Judgement:
     # Several exchanges
 
     def _refusal(self, exchange: RecordedExchange) -> None:
-        """Remember what a refused request must not have stored."""
+        """Remember the texts that a refused request must not have stored."""
         known = self._known(exchange)
         if known is None:
             return

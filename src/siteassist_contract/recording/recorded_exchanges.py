@@ -33,11 +33,11 @@ class RecordedExchange(Exchange):
     """The parameters in the path."""
     url: str = field(default="", repr=False)
     authorization: str = field(default="", repr=False)
-    """The header ``Authorization``; empty if there is none."""
+    """The header ``Authorization``; empty without one."""
 
     @property
     def token(self) -> str:
-        """The bearer token; empty if there is none."""
+        """The bearer token; empty without one."""
         scheme, _, token = self.authorization.partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -48,7 +48,7 @@ class RecordedExchange(Exchange):
 
 @dataclass
 class Survey:
-    """What a first reading of a recording shows."""
+    """The facts from a first reading of a recording."""
 
     base_url: str = ""
     """The base URL of the server."""

@@ -74,7 +74,7 @@ class Comparison:
 def read(path: Path) -> Json:
     """Return the content of a report ``summary.json``.
 
-    Raises `CannotRunError` if it cannot be read, or is no such report.
+    Raises `CannotRunError` if it cannot be read, or is not such a report.
     """
     document = files.read_json(path, "the report")
     complaint = next(complaints(_schema(), document), None)

@@ -1,4 +1,4 @@
-"""What a violation of each rule means for those who use the API.
+"""The consequences of a violation of each rule for those who use the API.
 
 Reports show it beside a finding, so that a reader can judge how urgent it is.
 """
@@ -70,7 +70,7 @@ IMPACT = {
     # Isolation
     "isolation": "Visitors can read or change the data of others.",
     "own-list": "Visitors see the conversations of others.",
-    # Errors, and what no page describes
+    # Errors, and questions that no page answers
     "error-body": "Programs handle the wrong error, and users read no reason.",
     "undescribed-ignored": "A client can set data or rights that it must not set.",
     # Streams

@@ -153,7 +153,7 @@ def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.
 
 
 def _notes(known: Survey) -> list[str]:
-    """Return what was left out of the judgement."""
+    """Return notes about traffic that was not judged."""
     found = []
     if known.others:
         found.append(f"{known.others} of {known.entries} entries are no requests of the API")

@@ -160,7 +160,7 @@ class _Channel:
         return channel
 
     def operations(self) -> dict[str, Any]:
-        """Return the Operation Objects: what the service sends and receives."""
+        """Return the Operation Objects: the messages that the service sends and receives."""
         return {
             f"{self.name}{action.capitalize()}": {
                 "action": action,
@@ -184,7 +184,7 @@ class _Channel:
         if self._missed is not None:
             query = "&".join(f"{name}={value}" for name, value in missed.parameters.items())
             parts.append(
-                "What was sent while there was no connection is in "
+                "The messages that were sent without a connection are in "
                 f"`{self._missed.method} {self._missed.path}?{query}`."
             )
         return "\n\n".join(parts) + "\n"
