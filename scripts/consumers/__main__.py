@@ -4,7 +4,8 @@
 
 For each tool and form, look whether the tool reads the form, generates code that compiles, accepts
 the documented examples, refuses what is wrong, and works with the mock server. A tool is skipped
-if the machine lacks what it needs. With --page, the table is written to docs/publishing.md.
+if the machine lacks what it needs. With --page, the table is written to
+docs/reference/publishing.md.
 
 Exit status: 0 no failure is ours; 1 a failure is ours; 2 all were skipped.
 """

@@ -229,7 +229,6 @@ def _repeat(target: Target, options: Options) -> str:
     for option, value in (
         ("--time", None if options.seconds is None else f"{options.seconds:g}s"),
         ("--examples", options.examples),
-        ("--operator", options.operator),
         ("--socket", "required" if options.socket_required else None),
         ("--workers", None if options.workers == 1 else options.workers),
         ("--max-messages", None if options.profile.gentle else options.max_messages),
@@ -240,6 +239,11 @@ def _repeat(target: Target, options: Options) -> str:
         words.append("--stop-at-first")
     if command := os.environ.get(REPEAT_WITH):
         return f"{command} {shlex.quote(f'ARGS={shlex.join(words)}')}"
-    if options.human_conversation is not None:
-        words += ["--human-conversation", options.human_conversation]
+    # These are of the server: make starts another one.
+    for option, value in (
+        ("--human-conversation", options.human_conversation),
+        ("--operator", options.operator),
+    ):
+        if value is not None:
+            words += [option, value]
     return shlex.join(["siteassist-contract", target.base_url, *words])
