@@ -62,6 +62,8 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "website-checked",
 }
 """Rules that do not compare the properties of an answer, so that they hold for invalid answers."""
+_PER_REQUEST = 1000
+"""The effort of a request, in bytes of a body."""
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SOCKET, SHAPES)
 """The layers in the order in which they run: fast layers with many findings come first."""
 
@@ -160,6 +162,8 @@ class Findings:
     """Whether to raise `ViolationError` for a violation that is not yet minimised."""
     settled: set[str] = field(default_factory=set)
     """The keys of violations that are minimised."""
+    efforts: dict[str, int] = field(default_factory=dict)
+    """The effort of repeating each violation: its requests, and the bytes of their bodies."""
     notes: dict[str, None] = field(default_factory=dict)
     """Remarks on behaviour that the documents leave open, in order, each once."""
     shown: ShownObjects = field(default_factory=ShownObjects)
@@ -312,7 +316,9 @@ class Findings:
             return
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
-        if before is None or (key not in self.settled and len(exchanges) < before.requests):
+        effort = sum(_PER_REQUEST + len(each.body) for each in exchanges)
+        if before is None or (key not in self.settled and effort < self.efforts.get(key, 0)):
+            self.efforts[key] = effort
             self._note(rule, operation, expected, actual, exchanges, place)
         if self.shorten and key not in self.settled:
             raise ViolationError(key)

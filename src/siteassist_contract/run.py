@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -45,6 +45,7 @@ The rest is for random steps and for made-up requests, which begin slowly.
 """
 _RANDOM_SHARE = 1 / 3
 """The share of the remaining time that random steps may take."""
+_NOT_BEGUN = "not begun"
 _NOTABLE = 0.1
 """Minimum duration of an answer, in seconds, for which a report mentions it."""
 _LONGEST_TIDYING = 30.0
@@ -231,7 +232,7 @@ class Run:
         self._outcome.planned += [_label(step) for step in first]
         if made_up:
             self._outcome.planned.append(_label(_SHAPES_STEP))
-        self._outcome.unfinished = dict.fromkeys(self._outcome.planned, "not begun")
+        self._outcome.unfinished = dict.fromkeys(self._outcome.planned, _NOT_BEGUN)
         self._context.visitor()
         self._run_steps(first, planned)
         if not profile.gentle:
@@ -289,14 +290,23 @@ class Run:
         return context
 
     def _run_steps(
-        self, steps: list[Step], planned: Callable[[CheckContext], Iterable[Step]]
+        self,
+        steps: list[Step],
+        planned: Callable[[CheckContext], Iterable[Step]],
+        until: float = math.inf,
     ) -> None:
-        """Run steps, of which ``planned`` returns those of a worker."""
+        """Run the steps that can begin until a time; ``planned`` returns those of a worker."""
+        steps = steps.copy()
+
+        def begins() -> Iterator[Step]:
+            while steps and time.monotonic() < until:
+                yield steps.pop(0)
+
         if not self._workers:
-            for step in steps:
+            for step in begins():
                 self._step(step)
             return
-        waiting = iter([_label(step) for step in steps])
+        waiting = (_label(step) for step in begins())
 
         def work(context: CheckContext) -> None:
             own = {_label(step): step for step in self._selected(planned(context))}
@@ -342,7 +352,8 @@ class Run:
     def _further(self) -> None:
         """Run the steps in full, at the largest size for which there is time."""
         profile, pace = self._options.profile, self._pace()
-        left = self._begun + self._options.limit * _FURTHER_SHARE - time.monotonic()
+        until = self._begun + self._options.limit * _FURTHER_SHARE
+        left = until - time.monotonic()
         workers = max(1, len(self._workers))
         size = plan.affordable(profile, pace, left * workers)
         further = partial(
@@ -354,24 +365,37 @@ class Run:
         steps = self._selected(further(self._context))
         if not steps:
             return
+        every = len(steps)
         if size is None:
-            found = plan.fitting(steps, self._durations, pace, left * workers)
-            self._outcome.notes.append(
-                f"{_shown_pace(pace)}There was no time for {len(steps) - len(found)} of the"
-                f" {len(steps)} steps in full, with longer conversations and lists."
-            )
-            steps = found
+            steps = plan.fitting(steps, self._durations, pace, left * workers)
         elif size != profile.size:
             self._outcome.notes.append(
                 f"{_shown_pace(pace)}Lists have {size.conversations} conversations instead of"
                 f" {profile.conversations}."
             )
         self._outcome.planned += [_label(step) for step in steps]
-        self._outcome.unfinished |= dict.fromkeys(map(_label, steps), "not begun")
+        self._outcome.unfinished |= dict.fromkeys(map(_label, steps), _NOT_BEGUN)
         if self._workers:
             # A long step at the end would keep the other workers waiting.
             steps.sort(key=lambda step: -self._durations.get(step.short, 0.0))
-        self._run_steps(steps, further)
+        try:
+            self._run_steps(steps, further, until)
+        finally:
+            # The server may have become slower.
+            late = [label for label in map(_label, steps) if self._is_not_begun(label)]
+            if time.monotonic() >= until:
+                for label in late:
+                    self._outcome.planned.remove(label)
+                    del self._outcome.unfinished[label]
+                steps = steps[: len(steps) - len(late)]
+            if len(steps) < every:
+                self._outcome.notes.append(
+                    f"{_shown_pace(pace)}There was no time for {every - len(steps)} of the {every}"
+                    " steps in full, with longer conversations and lists."
+                )
+
+    def _is_not_begun(self, label: str) -> bool:
+        return self._outcome.unfinished.get(label) == _NOT_BEGUN
 
     def _repeat(self, *, made_up: bool) -> None:
         """Run random steps and made-up requests: once, or until the time is up."""

@@ -227,5 +227,5 @@ def test_response_without_content_must_have_no_body(
     known = operations()
     empty = replace(known["getMe"].responses[200], status=204, media={})
     changed = replace(known["getMe"], responses={204: empty})
-    monkeypatch.setattr(description, "operations", lambda: {"getMe": changed})
+    monkeypatch.setattr(description, "all_operations", lambda: {"getMe": changed})
     assert found == faults("getMe", 204, header, content)

@@ -93,6 +93,7 @@ def test_every_command_is_run_by_a_test() -> None:
         "siteassist chat ",
         "siteassist-mock ",
         f"siteassist-contract {DOCUMENTED_URL}",
+        *(f"siteassist-contract {name} " for name in SUBCOMMANDS),
         f"siteassist-contract {FAULTY_URL}",
         "siteassist-load ",
         "pytest ",

@@ -163,10 +163,10 @@ class Terminal:
 def _print_requests(report: Report) -> None:
     """Print the requests by layer, what was not tested, and the circumstances of the run."""
     show(Styled("\nRequests by operation and layer:", Style.BOLD))
-    click.echo(f"  {'':<24}" + "".join(f"{layer:>12}" for layer in LAYERS))
+    click.echo(f"  {'':<24}" + "".join(f"{layer:>10}" for layer in LAYERS))
     for name, cells in report.matrix():
         shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
-        click.echo(f"  {name:<24}" + "".join(f"{cell:>12}" for cell in shown))
+        click.echo(f"  {name:<24}" + "".join(f"{cell:>10}" for cell in shown))
     tested = sum(not row.reason for row in report.rows)
     click.echo(
         f"\nTested: {tested} of {len(report.rows)} pairs of operation and status or rule."
