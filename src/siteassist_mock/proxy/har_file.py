@@ -75,7 +75,7 @@ class HarFile:
 def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
     """Return an entry of the format, without credentials."""
     headers = {name.lower(): value for name, value in traffic.headers}
-    masks.learn(traffic.url, headers, traffic.body, traffic.content)
+    masks.learn(traffic.url, traffic.headers, traffic.body, traffic.content)
     url = masks.text(traffic.url)
     answered = {name.lower(): value for name, value in traffic.answer_headers}
     milliseconds = round(traffic.seconds * 1000, 3)

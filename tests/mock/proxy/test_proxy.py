@@ -173,6 +173,24 @@ def test_recording_has_no_credentials(tmp_path: Path) -> None:
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
 
 
+def test_credentials_of_bodies_that_are_no_json_are_masked(tmp_path: Path) -> None:
+    """Those of a body that is cut or invalid, and of each of two headers."""
+    path = tmp_path / "traffic.har"
+    cut = Answering(b'{"object":"session","sessionToken":"st_live_of_\\/an_answer')
+    cut.error = httpx.RemoteProtocolError("peer closed connection")
+    cut.next.set()
+    headers = [("Authorization", "Bearer first-token"), ("Authorization", "Bearer second-token")]
+    with proxying(cut, path) as (http, _), pytest.raises(httpx.RemoteProtocolError):
+        http.post("/identity/init", content=b'{"apiKey": "pk_live_secret",}', headers=headers)
+    text = path.read_text()
+    for secret in ("an_answer", "pk_live_secret", "first-token", "second-token"):
+        assert secret not in text
+    masks = Masks(read_operations(DOCUMENT))
+    masks.learn(UPSTREAM, [], b"apiKey=pk_a%2Fkey&saVid=short")
+    masked = "apiKey=masked-publishableKey-1&saVid=masked-"
+    assert masks.text("apiKey=pk_a%2Fkey&saVid=short").startswith(masked)
+
+
 EVENTS = [b'data: {"type":"start"}\n\n', b'data: {"type":"finish"}\n\n', b"data: [DONE]\n\n"]
 
 
