@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from posixpath import normpath
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 from starlette.applications import Starlette
@@ -100,7 +102,8 @@ class Proxy:
             return
         if scope["type"] != "http":
             return
-        if not scope["path"].startswith(f"{self.prefix}/"):
+        url = self._url(scope)
+        if url is None:
             problem = ApiError(404, message=f"The proxy passes {self.prefix}/ on, and nothing else")
             await error_response(problem)(scope, receive, send)
             return
@@ -111,31 +114,27 @@ class Proxy:
         if self._client is None:
             # In the event loop that it will be used in.
             self._client = httpx.AsyncClient(transport=self._settings.transport)
-        call = _Call(self._client, self._settings.say, self._request(scope, body), receive, send)
+        call = _Call(self._client, self._settings.say, _request(scope, url, body), receive, send)
         await call.run(scope)
         operation = await self._operation(scope)
         self._judge(operation, call.traffic)
         self._record(call.traffic)
 
-    def _request(self, scope: Scope, body: bytes) -> httpx.Request:
-        path = scope.get("raw_path") or scope["path"].encode()
-        query = scope.get("query_string", b"")
-        rest = path.decode("ascii").removeprefix(self.prefix)
-        url = self._settings.upstream + rest + (f"?{query.decode('latin-1')}" if query else "")
-        headers = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name.decode("latin-1").lower() not in _HOP_BY_HOP | {"host", "accept-encoding"}
-        ]
-        # Unpacking would hold pieces of a stream back.
-        headers.append((b"accept-encoding", b"identity"))
-        return httpx.Request(
-            scope["method"],
-            url,
-            headers=headers,
-            content=body or None,
-            extensions={"timeout": _TIMEOUT.as_dict()},
-        )
+    def _url(self, scope: Scope) -> httpx.URL | None:
+        """Return the URL at the server, or None if the path is not below that of the API."""
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii")
+        query = scope.get("query_string", b"").decode("latin-1")
+        # Each character of the prefix may be encoded, as three characters.
+        for end in range(len(self.prefix), 3 * len(self.prefix) + 1):
+            if path[end : end + 1] == "/" and unquote(path[:end]) == self.prefix:
+                rest = path[end:]
+                break
+        else:
+            return None
+        url = httpx.URL(self._settings.upstream + rest + (f"?{query}" if query else ""))
+        # Both this URL and the server may resolve dots.
+        base = normpath(httpx.URL(self._settings.upstream).path).rstrip("/")
+        return url if f"{normpath(url.path)}/".startswith(f"{base}/") else None
 
     async def _operation(self, scope: Scope) -> str | None:
         """Return the operation of a request, or None."""
@@ -167,6 +166,23 @@ class Proxy:
             self._settings.recording = None
             reason = getattr(error, "strerror", None) or error
             self._settings.say(f"the recording ends here: {reason}")
+
+
+def _request(scope: Scope, url: httpx.URL, body: bytes) -> httpx.Request:
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name.decode("latin-1").lower() not in _HOP_BY_HOP | {"host", "accept-encoding"}
+    ]
+    # Unpacking would hold pieces of a stream back.
+    headers.append((b"accept-encoding", b"identity"))
+    return httpx.Request(
+        scope["method"],
+        url,
+        headers=headers,
+        content=body or None,
+        extensions={"timeout": _TIMEOUT.as_dict()},
+    )
 
 
 def _naming(operation: str) -> ASGIApp:

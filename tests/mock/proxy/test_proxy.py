@@ -7,7 +7,8 @@ import json
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,43 @@ def test_credentials_of_bodies_that_are_no_json_are_masked(tmp_path: Path) -> No
     masks.learn(UPSTREAM, [], b"apiKey=pk_a%2Fkey&saVid=short")
     masked = "apiKey=masked-publishableKey-1&saVid=masked-"
     assert masks.text("apiKey=pk_a%2Fkey&saVid=short").startswith(masked)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/../admin",
+        "/v2/%2e%2e/admin",
+        "/v2/..%2fadmin",
+        "/v2/a%2fb/../../admin",
+        "/v2/a/../../v2x/me",
+        "/v2%2f@evil.test/",
+        "/v2x/me",
+    ],
+)
+def test_nothing_beside_the_api_is_asked_for(path: str) -> None:
+    """Neither the proxy nor the server finds a path outside by resolving dots."""
+    upstream = Upstream()
+    with proxying(upstream) as (http, _):
+        assert 404 == status_of(http.base_url, path)
+    assert [] == upstream.requests
+
+
+def test_encoded_path_is_passed_on() -> None:
+    """The prefix is recognised, and the rest stays as it is written."""
+    upstream = Upstream()
+    with proxying(upstream) as (http, _):
+        for path in ("/%76%32/no%2Fme", "/v2/a/../no"):
+            assert 404 == status_of(http.base_url, path)
+    assert [f"{UPSTREAM}/no%2Fme", f"{UPSTREAM}/no"] == [str(r.url) for r in upstream.requests]
+
+
+def status_of(base: httpx.URL, path: str) -> int:
+    """Return the status of the answer to a request whose path is sent as it is."""
+    connection = HTTPConnection(base.host, base.port, timeout=30)
+    with closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status
 
 
 EVENTS = [b'data: {"type":"start"}\n\n', b'data: {"type":"finish"}\n\n', b"data: [DONE]\n\n"]
