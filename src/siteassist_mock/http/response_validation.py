@@ -281,7 +281,7 @@ class _CheckedSend:
         if status not in self._checks:
             self._refuse("which it does not document")
         header = next((value for key, value in start["headers"] if key == b"content-type"), b"")
-        media_type = header.decode("latin-1").partition(";")[0].strip()
+        media_type = header.decode("latin-1").partition(";")[0].strip().lower()
         if not media_type and not self._checks[status]:
             return _EmptyCheck()
         if media_type not in self._checks[status]:

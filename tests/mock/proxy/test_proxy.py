@@ -312,6 +312,15 @@ def test_answer_that_does_not_match_is_reported(
     assert problem in said[0]
 
 
+def test_media_type_is_compared_without_case() -> None:
+    """RFC 9110, 8.3.1."""
+    upstream = Answering(b"".join(EVENTS), headers={"content-type": "Text/Event-Stream"})
+    with proxying(upstream) as (http, said):
+        upstream.next.set()
+        http.post("/chat/completions", json={})
+    assert not any("does not document" in sentence for sentence in said)
+
+
 def test_full_disk_ends_the_recording_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy says so once, and goes on."""
 
