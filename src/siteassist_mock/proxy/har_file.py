@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -48,28 +50,41 @@ class HarFile:
 
     def __init__(self, path: Path, masks: Masks) -> None:
         """Begin an empty recording, in place of an older one. Raises `OSError`."""
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
         # A new file, so that neither a link nor the permissions of an older one count.
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
+        # Without a buffer, which would keep what a full disk refuses.
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._masks = masks
         self._count = 0
-        self._file.write((_HEAD + _END).encode())
-        self._file.flush()
+        self._write((_HEAD + _END).encode())
         self._end = len(_HEAD)
 
     def add(self, traffic: Traffic) -> None:
-        """Add an entry. Raises `OSError`."""
+        """Add an entry. Raises `OSError`, and leaves the entries before."""
         text = ("" if not self._count else ",\n") + json.dumps(entry(traffic, self._masks))
-        self._file.seek(self._end)
-        self._file.write((text + _END).encode())
-        self._file.flush()
+        try:
+            self._file.seek(self._end)
+            self._write((text + _END).encode())
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(self._end)
+                self._file.seek(self._end)
+                self._write(_END.encode())
+            raise
         self._end += len(text.encode())
         self._count += 1
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
 
 
 def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:

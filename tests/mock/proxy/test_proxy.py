@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import resource
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,7 @@ from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen, make_server
 from siteassist_mock.proxy.app import ProxySettings, create_proxy
 from siteassist_mock.proxy.command import upstream_url
-from siteassist_mock.proxy.har_file import HarFile
+from siteassist_mock.proxy.har_file import HarFile, Traffic
 from siteassist_mock.proxy.masks import Masks
 from siteassist_spec import Document, read_operations
 from tests.in_process import InProcess
@@ -331,6 +335,32 @@ def test_full_disk_ends_the_recording_only(tmp_path: Path, monkeypatch: pytest.M
     with proxying(Upstream(), tmp_path / "traffic.har") as (http, said):
         assert [404, 404] == [http.get("/x").status_code for _ in range(2)]
     assert ["the recording ends here: No space left on device"] == said
+
+
+def test_recording_is_whole_after_a_full_disk(tmp_path: Path) -> None:
+    """It ends with the last entry that had place, and can be closed."""
+    path = tmp_path / "traffic.har"
+    recording = HarFile(path, Masks(read_operations(DOCUMENT)))
+    small = Traffic("GET", UPSTREAM, [], b"", datetime.now(UTC))
+    recording.add(small)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            recording.add(replace(small, body=b"x" * 10_000))
+        recording.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [UPSTREAM] == [entry["request"]["url"] for entry in entries(path)]
+
+
+def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
+    """A pipe or a device stays."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="Not a regular file"):
+        HarFile(pipe, Masks(read_operations(DOCUMENT)))
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(
