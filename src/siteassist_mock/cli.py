@@ -10,10 +10,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 from siteassist_mock.options import failure_options
 
+_OPTIONS_OF_THE_PROXY = frozenset({"grace", "host", "port", "proxy", "quiet", "record"})
 _EPILOG = """\b
 Examples:
   siteassist-mock
@@ -147,6 +149,7 @@ def main(
     """
     # Imported here because they take most of the start, and `--help` does not need them.
     if proxy is not None:
+        _refuse_options_of_the_mock(click.get_current_context())
         from siteassist_mock.proxy.command import serve
 
         serve(proxy, host, port, record, grace_seconds=grace, quiet=quiet, fail=_fail)
@@ -235,6 +238,14 @@ def main(
         server.run(sockets=[listening])
     finally:
         app.state.store.close()
+
+
+def _refuse_options_of_the_mock(context: click.Context) -> None:
+    """Raise an error for an option that a proxy would ignore."""
+    for option in context.command.params:
+        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if given and option.name not in _OPTIONS_OF_THE_PROXY:
+            raise click.UsageError(f"{option.opts[0]} cannot be used with --proxy")
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -364,6 +364,16 @@ def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "options", [["--fault", "truncate"], ["--database", "x.db"], ["--strict"], ["--no-control"]]
+)
+def test_options_of_the_mock_are_refused(options: list[str]) -> None:
+    """The proxy would ignore them."""
+    result = CliRunner().invoke(cli.main, ["--proxy", "host", *options])
+    assert 2 == result.exit_code
+    assert f"{options[0]} cannot be used with --proxy" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("host/v2", "expected something like https://host/v2"),
