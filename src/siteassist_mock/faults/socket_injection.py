@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ from siteassist_spec import WebSocket
 # Longest time that an event is held back for the next one, to swap the two.
 _HELD_SECONDS = 1.0
 _UNAVAILABLE = 503
+_ABNORMAL = 1006
+"""The code of a connection that ended without a close (RFC 6455, 7.4.1)."""
 
 
 class SocketFaultInjection:
@@ -48,10 +51,13 @@ class SocketFaultInjection:
             if fault.name == "socket-refuse":
                 raise unavailable() if fault.value == _UNAVAILABLE else ApiError(fault.value)
         effects: list[_Effect] = []
+        ended = asyncio.Event()
         # The application sends to the last effect, and the first effect to the server.
         for effect, fault in _effects(faults):
-            effects.append(effect(fault.value, send, self._websocket.pong))
+            effects.append(effect(fault.value, send, self._websocket.pong, ended))
             send = effects[-1]
+        if effects:
+            receive = partial(_receive_until, ended, receive)
         try:
             with suppress(_Ended):
                 await self._app(scope, receive, send)
@@ -64,13 +70,28 @@ class _Ended(OSError):
     """The end of the connection; an `OSError`, at which the application ends as well."""
 
 
+async def _receive_until(ended: asyncio.Event, receive: Receive) -> Message:
+    """Return the next message, or that of a client that is gone once ``ended`` is set."""
+    received = asyncio.ensure_future(receive())
+    ending = asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({received, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if received.done():
+            return received.result()
+        return {"type": "websocket.disconnect", "code": _ABNORMAL}
+    finally:
+        received.cancel()
+        ending.cancel()
+
+
 class _Effect:
     """A ``send`` that passes on all messages; each fault overrides some methods."""
 
-    def __init__(self, value: Any, send: Send, pong: str) -> None:
+    def __init__(self, value: Any, send: Send, pong: str, ended: asyncio.Event) -> None:
         self.value = value
         self.send = send
         self._pong = pong
+        self._ended = ended
 
     async def __call__(self, message: Message) -> None:
         if message["type"] != "websocket.send":
@@ -148,8 +169,13 @@ class _Reorder(_Effect):
     _release: asyncio.Task[None] | None = None
 
     async def event(self, message: Message) -> None:
-        held, self._held = self._held, None
+        if self._release is not None and self._held is None:
+            # It is being sent.
+            await self._release
         self.stop()
+        if self._ended.is_set():
+            raise _Ended
+        held, self._held = self._held, None
         if held is None:
             self._held = message
             self._release = asyncio.ensure_future(self._send_alone())
@@ -160,14 +186,19 @@ class _Reorder(_Effect):
     def stop(self) -> None:
         if self._release is not None:
             self._release.cancel()
+            self._release = None
 
     async def _send_alone(self) -> None:
         await asyncio.sleep(_HELD_SECONDS)
         held, self._held = self._held, None
         if held is not None:
             # The client may have disconnected.
-            with suppress(OSError, RuntimeError):
+            try:
                 await self.send(held)
+            except _Ended:
+                self._ended.set()
+            except (OSError, RuntimeError):
+                pass
 
 
 # In the order from the server to the application: events are delayed before one of them ends

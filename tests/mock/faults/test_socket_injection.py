@@ -134,6 +134,31 @@ def test_events_are_reordered(mock: MockServer, monkeypatch: pytest.MonkeyPatch)
         assert is_alive(socket)
 
 
+def test_events_are_reordered_and_late(mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that comes while the one before is on its way does not replace it."""
+    monkeypatch.setattr(socket_injection, "_HELD_SECONDS", 0.01)
+    chat = start(mock)
+    with opened(mock, chat, "socket-reorder, socket-late=0.4") as socket:
+        mock.say(chat, "one")
+        time.sleep(0.2)
+        mock.say(chat, "two")
+        assert ["one", "two"] == heard(socket, 2)
+
+
+@pytest.mark.parametrize(("fault", "code"), [("socket-drop", None), ("socket-close=4001", 4001)])
+def test_a_held_event_ends_the_socket(
+    mock: MockServer, monkeypatch: pytest.MonkeyPatch, fault: str, code: int | None
+) -> None:
+    """The socket ends although no event follows."""
+    monkeypatch.setattr(socket_injection, "_HELD_SECONDS", 0.01)
+    chat = start(mock)
+    with opened(mock, chat, f"socket-reorder, {fault}") as socket:
+        mock.say(chat, "Hello")
+        with pytest.raises(ConnectionClosed) as ended:
+            socket.recv(3)
+    assert code == (None if ended.value.rcvd is None else ended.value.rcvd.code)
+
+
 def test_faults_are_combined(mock: MockServer) -> None:
     """An event can be both cut and doubled."""
     chat = start(mock)
