@@ -65,14 +65,14 @@ class ProxySettings:
 def create_proxy(settings: ProxySettings, document: Document | None = None) -> Starlette:
     """Return the proxy as an application for `siteassist_mock.http.server.make_server`.
 
-    ``app.state.violations`` has the answers that do not match the description.
+    ``app.state.proxy`` counts the answers that do not match the description.
     """
     proxy = Proxy(settings, document or Document.load())
     app = Starlette()
     app.middleware_stack = AccessLog(proxy, Redactor(()))
     app.state.base_path = proxy.prefix
     app.state.sockets = proxy
-    app.state.violations = proxy.violations
+    app.state.proxy = proxy
     return app
 
 
@@ -82,7 +82,7 @@ class Proxy:
     def __init__(self, settings: ProxySettings, document: Document) -> None:
         """Pass the requests below the path of the API on to the server of ``settings``."""
         self.prefix = base_path(document)
-        self.violations: list[str] = []
+        self.violations = 0
         self._settings = settings
         self._strict = Strict(document)
         paths: dict[str, dict[str, ASGIApp]] = {}
@@ -153,7 +153,7 @@ class Proxy:
             operation, traffic.status, headers.get("content-type", ""), traffic.content
         )
         if problem is not None:
-            self.violations.append(problem)
+            self.violations += 1
             self._settings.say(problem)
 
     def _record(self, traffic: Traffic) -> None:
@@ -229,6 +229,7 @@ class _Call:
         self._receive = receive
         self._send = send
         self._size = 0
+        self._content = bytearray()
         self.traffic = Traffic(
             method=request.method,
             url=str(request.url),
@@ -280,10 +281,12 @@ class _Call:
             )
             pieces: AsyncIterator[bytes] = response.aiter_raw()
             async for piece in pieces:
-                traffic.arrivals.append((time.monotonic() - begun, len(piece)))
                 self._size += len(piece)
                 if self._size <= _LARGEST_BODY:
-                    traffic.content += piece
+                    traffic.arrivals.append((time.monotonic() - begun, len(piece)))
+                    self._content += piece
+                else:
+                    self._content.clear()
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -305,9 +308,9 @@ class _Call:
     def _unpack(self) -> None:
         """Unpack the body of a server that compresses it although it was not asked to."""
         traffic = self.traffic
+        traffic.content = bytes(self._content)
         if self._size > _LARGEST_BODY:
             traffic.error = traffic.error or "the answer is too long to record"
-            traffic.content = b""
         packed = {name.lower() for name, _ in traffic.answer_headers} & {"content-encoding"}
         if packed and traffic.content and not traffic.error:
             try:

@@ -96,7 +96,7 @@ def serve(
     finally:
         if recording is not None:
             recording.close()
-    count = len(app.state.violations)
+    count = app.state.proxy.violations
     answers = "1 answer does" if count == 1 else f"{count} answers do"
     say(f"{answers} not match openapi.yaml")
     if record is not None:

@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from siteassist_mock import cli
 from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen, make_server
+from siteassist_mock.proxy import app as proxy_app
 from siteassist_mock.proxy.app import ProxySettings, create_proxy
 from siteassist_mock.proxy.command import upstream_url
 from siteassist_mock.proxy.har_file import HarFile, Traffic
@@ -314,6 +315,21 @@ def test_answer_that_does_not_match_is_reported(
     assert 1 == len(said)
     assert said[0].startswith("createChatCompletion answered 200 ")
     assert problem in said[0]
+
+
+def test_answer_that_is_too_long_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its content nor its pieces beyond the limit are kept."""
+    monkeypatch.setattr(proxy_app, "_LARGEST_BODY", 10)
+    path, upstream = tmp_path / "traffic.har", Answering(*[b"12345"] * 4)
+    with proxying(upstream, path) as (http, _):
+        upstream.next.set()
+        monkeypatch.setattr(upstream.next, "clear", lambda: None)
+        assert 20 == len(http.post("/chat/completions", json={}).content)
+    (entry,) = entries(path)
+    assert "the answer is too long to record" == entry["_error"]
+    assert (0, 2) == (entry["response"]["content"]["size"], len(entry["_arrivals"]))
 
 
 def test_media_type_is_compared_without_case() -> None:
