@@ -26,6 +26,8 @@ _START, _BODY = "http.response.start", "http.response.body"
 _FAILED = b"Internal Server Error"
 _PATIENCE = 30.0
 """Time, in seconds, for the start of an application, and for its end."""
+_UNREAD = 100
+"""Maximum number of messages of an answer that the client has not read."""
 
 
 class RunningApp:
@@ -75,14 +77,17 @@ class RunningApp:
             concurrent.futures.TimeoutError, concurrent.futures.CancelledError
         ):
             self._task.result(_PATIENCE)
-        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_PATIENCE)
+        # An application that swallows cancellation, or blocks its loop, is left behind.
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.join(_PATIENCE)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def transport(self) -> httpx.BaseTransport:
         """Return a transport to the application, which may be used in any thread."""
-        return _Transport(self._app, self._loop)
+        return _Transport(self._app, self._loop, self._lifespan.state)
 
 
 async def _cancel_others() -> None:
@@ -99,14 +104,21 @@ class _Lifespan:
         self.started: concurrent.futures.Future[str] = concurrent.futures.Future()
         """The reason why the application did not start; empty if it did."""
         self.stop = asyncio.Event()
+        self.state: dict[str, Any] = {}
+        """What the application keeps for its requests, each of which gets a copy."""
         self._app = app
         self._sent_startup = False
 
     async def run(self) -> None:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        asgi = {"version": "3.0", "spec_version": "2.0"}
+        scope = {"type": "lifespan", "asgi": asgi, "state": self.state}
         # An application without a lifespan may raise anything.
         with contextlib.suppress(Exception):
-            await self._app(scope, self._receive, self._send)
+            try:
+                await self._app(scope, self._receive, self._send)
+            except SystemExit as error:
+                # It would end the loop.
+                self._answer(f"it exits with {error.code}")
         self._answer("")
 
     async def _receive(self) -> Message:
@@ -131,15 +143,21 @@ class _Lifespan:
 class _Transport(httpx.BaseTransport):
     """A transport that calls an application; the body of an answer is read as it is sent."""
 
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, state: dict[str, Any]) -> None:
         self._app = app
         self._loop = loop
+        self._state = state
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         content = request.read()
         timeout = request.extensions.get("timeout", {}).get("read")
-        body = _Body(self._app, self._loop, _scope(request), content, timeout)
-        start = body.take()
+        scope = {**_scope(request), "state": dict(self._state)}
+        body = _Body(self._app, self._loop, scope, content, timeout)
+        try:
+            start = body.take()
+        except BaseException:
+            body.close()
+            raise
         if start is None or start["type"] != _START:
             # A server answers in place of an application that fails.
             body.close()
@@ -174,6 +192,7 @@ class _Body(httpx.SyncByteStream):
         self._loop = loop
         self._unread = [content]
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(_UNREAD)
         self._gone = asyncio.Event()
         self._call = asyncio.run_coroutine_threadsafe(self._run(app, scope), loop)
 
@@ -196,18 +215,26 @@ class _Body(httpx.SyncByteStream):
         Raises `httpx.ReadTimeout` if it takes too long.
         """
         try:
-            return self._messages.get(timeout=self._timeout)
+            message = self._messages.get(timeout=self._timeout)
         except queue.Empty:
             raise httpx.ReadTimeout("no message of the application in time") from None
+        if message is not None:
+            self._loop.call_soon_threadsafe(self._room.release)
+        return message
 
     def close(self) -> None:
         """Disconnect; the application may go on."""
-        self._loop.call_soon_threadsafe(self._gone.set)
+        self._loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        self._gone.set()
+        # What is sent from now on does not wait.
+        self._room.release()
 
     async def _run(self, app: App, scope: dict[str, Any]) -> None:
         try:
-            # The client sees that the answer is missing or cut.
-            with contextlib.suppress(Exception):
+            # The client sees that the answer is missing or cut. An exit would end the loop.
+            with contextlib.suppress(Exception, SystemExit):
                 await app(scope, self._receive, self._send)
         finally:
             self._messages.put(None)
@@ -219,7 +246,14 @@ class _Body(httpx.SyncByteStream):
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        self._messages.put(message)
+        # Other calls, and a cancellation, have their turn.
+        await asyncio.sleep(0)
+        await self._room.acquire()
+        if self._gone.is_set():
+            # As on servers of this version of ASGI, it has no effect.
+            self._room.release()
+        else:
+            self._messages.put(message)
 
 
 def _scope(request: httpx.Request) -> dict[str, Any]:
@@ -237,5 +271,4 @@ def _scope(request: httpx.Request) -> dict[str, Any]:
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
         "client": ("127.0.0.1", 1),
         "server": (request.url.host, request.url.port or 80),
-        "state": {},
     }
