@@ -240,6 +240,8 @@ class _Suite:
         outcome: dict[str, Any] = self._outcome or {}
         if "problem" in outcome:
             raise AssertionError(f"The tests cannot run: {outcome['problem']}")
+        if "failed" in outcome:
+            raise AssertionError(f"Internal error: {outcome['failed']}")
         report: dict[str, Any] = outcome["report"]
         return report
 
@@ -266,6 +268,9 @@ class _Suite:
             return json.dumps({"report": testing.run(self._server(place), settings)})
         except verdict.CannotRunError as error:
             return json.dumps({"problem": str(error)})
+        except (Exception, verdict.InternalError) as error:  # noqa: BLE001  # kept for all tests
+            failed = verdict.InternalError.of(error)
+            return json.dumps({"failed": f"{failed}. Please report it.\n{failed.details}"})
 
     def _server(self, place: Any) -> Server:
         testing = _testing()

@@ -150,3 +150,30 @@ def test_application_that_fails_to_start_cannot_be_tested() -> None:
 
     with pytest.raises(CannotRunError, match=r"^the application does not start: no database$"):
         testing.run(testing.Server(app, token="x"))
+
+
+def test_unexpected_error_ends_one_run_for_all_tests(
+    repository: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test is green, and none starts the run again."""
+    runs = []
+
+    def fails(*_: object) -> None:
+        runs.append(1)
+        raise KeyError("fault")
+
+    monkeypatch.setattr(testing, "run", fails)
+    write(repository, fault=False)
+    result = repository.runpytest_inprocess("-k", FEW)
+    result.assert_outcomes(failed=3, deselected=len(list(testing.pairs())) - 2)
+    result.stdout.fnmatch_lines(["*Internal error: KeyError: 'fault'. Please report it.*"])
+    assert [1] == runs
+
+
+@pytest.mark.parametrize("selected_by", ["", "pytest"])
+def test_command_that_repeats_a_run(selected_by: str) -> None:
+    """It is one command, whether the plugin has selected the tests or not."""
+    server = testing.Server(toy_server.create_app(any_key=False), api_key=toy_server.KEY)
+    pairs = [("key-checked", "search")]
+    report = testing.run(server, testing.Settings(pairs=pairs, selected_by=selected_by))
+    assert "pytest" == report["repeat"]
