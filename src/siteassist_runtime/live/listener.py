@@ -53,7 +53,7 @@ class _BaseListener(Generic[EventT]):
         self._steps: Steps | None = None
         # A step that was interrupted is carried out again.
         self._step: Step | None = None
-        self._failed: SiteAssistError | None = None
+        self._failed: Exception | None = None
         self._closed = False
 
     def _current(self) -> Step:
@@ -71,7 +71,8 @@ class _BaseListener(Generic[EventT]):
         assert self._steps is not None  # noqa: S101  # `_current` has set it
         try:
             self._step = self._steps.send(result)
-        except SiteAssistError as error:
+        except Exception as error:
+            # A generator that has raised ends without a word.
             self._failed = error
             raise
 

@@ -229,6 +229,8 @@ class Listening:
         self._heard = time.monotonic()
         next_ping = self._heard + self._form.ping_interval
         error = yield from self._catch_up()
+        # Nothing was read meanwhile.
+        self._heard = time.monotonic()
         while error is None and not frames.closed:
             left = self._left()
             now = time.monotonic()

@@ -278,6 +278,36 @@ def test_slow_program_does_not_kill_the_connection(kind: Kind, clock: FakeTime) 
     kind.close(events)
 
 
+def test_slow_list_does_not_kill_the_connection(kind: Kind, clock: FakeTime) -> None:
+    """The time in which the missed messages are read does not count as silence."""
+
+    class Slow(Service):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            if not request.url.path.endswith("/ws"):
+                clock.now += 2 * TIMES.idle_limit
+            return super().__call__(request)
+
+    service = Slow(Socket(clock, pushed(1)), httpx.Response(403))
+    events = kind.listen(service)
+    assert (1, False) == told(kind.next(events))
+    kind.close(events)
+
+
+def test_unexpected_error_is_raised_again(
+    kind: Kind, clock: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that is none of the library's does not become a silent end either."""
+
+    def fails(*_: object) -> None:
+        raise KeyError("fault")
+
+    monkeypatch.setattr(listening.Listening, "_take", fails)
+    events = kind.listen(Service(Socket(clock, pushed(1))))
+    for _ in range(2):
+        with pytest.raises(KeyError, match="fault"):
+            kind.next(events)
+
+
 def test_delays_double_up_to_the_longest(kind: Kind, clock: FakeTime) -> None:
     """The waits before the attempts double, and begin anew after a sign of life."""
     refused = httpx.ConnectError("refused")
