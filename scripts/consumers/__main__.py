@@ -30,7 +30,7 @@ from scripts.languages.__main__ import EXAMPLES
 from scripts.languages.__main__ import REPORTS as LANGUAGE_REPORTS
 from scripts.languages.catalogue import LANGUAGES, Language
 from scripts.languages.trial import Outcome as LanguageOutcome
-from scripts.languages.trial import try_language
+from scripts.languages.trial import StepFailedError, try_language
 from scripts.publish.__main__ import documents
 from scripts.publish.collection import in_order
 from siteassist_spec import Document, Operation, read_operations, read_websockets
@@ -100,6 +100,7 @@ def run(wanted: Sequence[Consumer | Language]) -> Iterator[Outcome]:
     document = Document.load()
     values = lay_out(document)
     ready: dict[Kit, str] = {}
+    failed: dict[Kit, str] = {}
     with running_mock() as url:
         values = {**values, "url": url, "key": MOCK_KEY, "token": MOCK_TOKEN}
         for one in wanted:
@@ -111,9 +112,12 @@ def run(wanted: Sequence[Consumer | Language]) -> Iterator[Outcome]:
             kit = one.kit
             folder = REPORTS / kit.folder if kit.folder else ROOT
             if kit not in ready:
-                ready[kit] = set_up(kit, KITS / kit.folder, folder, REPORTS, values)
-            if ready[kit]:
-                yield outcome_of(one, skipped=ready[kit])
+                try:
+                    ready[kit] = set_up(kit, KITS / kit.folder, folder, REPORTS, values)
+                except (StepFailedError, OSError) as failure:
+                    ready[kit], failed[kit] = "", str(failure)
+            if ready[kit] or kit in failed:
+                yield outcome_of(one, skipped=ready[kit], failed=failed.get(kit, ""))
             else:
                 form = {"form": str(REPORTS / "forms" / one.form)}
                 yield try_consumer(one, folder, REPORTS, {**values, **form})

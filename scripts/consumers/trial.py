@@ -67,13 +67,19 @@ class Outcome:
         return [f"{stage}: {one}" for stage, result in self.results.items() for one in result.ours]
 
 
-def outcome_of(consumer: Consumer, skipped: str = "") -> Outcome:
-    """Return the outcome of a consumer before its trial, or of one that is skipped."""
+def outcome_of(consumer: Consumer, skipped: str = "", failed: str = "") -> Outcome:
+    """Return the outcome of a consumer before its trial.
+
+    ``skipped`` names what is missing, and ``failed`` why its tools could not be fetched.
+    """
     stages = tuple(stage for stage in STAGES if stage in consumer.stages)
     label, form = consumer.label or consumer.tool, consumer.form
-    return Outcome(
+    outcome = Outcome(
         consumer.name, label, consumer.version, form, stages, skipped=skipped, flaws=consumer.flaws
     )
+    if failed:
+        outcome.results[stages[0]] = Result(ours=[f"the set-up failed: {failed}"])
+    return outcome
 
 
 def of_language(outcome: LanguageOutcome) -> Outcome:
@@ -99,7 +105,10 @@ def of_language(outcome: LanguageOutcome) -> Outcome:
 
 
 def set_up(kit: Kit, source: Path, folder: Path, reports: Path, values: Mapping[str, str]) -> str:
-    """Copy the files of a kit from ``source`` and fetch its tools; return what is missing."""
+    """Copy the files of a kit from ``source`` and fetch its tools; return what is missing.
+
+    Raises `StepFailedError` or `OSError` if the tools cannot be fetched.
+    """
     absent = missing_programs(kit.programs)
     if absent:
         return f"{', '.join(absent)} not installed"
@@ -111,10 +120,7 @@ def set_up(kit: Kit, source: Path, folder: Path, reports: Path, values: Mapping[
         return ""
     with (reports / f"{kit.name}-set-up.log").open("w+", encoding="utf-8") as log:
         for command in kit.set_up:
-            try:
-                run(command.format_map(values), folder, os.environ, log)
-            except (StepFailedError, OSError) as failure:
-                return f"the set-up failed: {failure}"
+            run(command.format_map(values), folder, os.environ, log)
     return ""
 
 

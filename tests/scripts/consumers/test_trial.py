@@ -27,6 +27,7 @@ from scripts.consumers.trial import (
 )
 from scripts.languages.catalogue import LANGUAGES
 from scripts.languages.trial import Outcome as LanguageOutcome
+from scripts.languages.trial import StepFailedError
 
 
 def python(program: str) -> str:
@@ -127,12 +128,15 @@ def test_kit_is_copied_and_set_up(folder: Path) -> None:
 
 
 def test_what_a_kit_lacks_is_named(folder: Path) -> None:
-    """A missing program and a failed installation are reasons to skip."""
+    """A missing program is a reason to skip; a failed installation is a failure."""
     lacking = replace(KIT, programs={"no-such": "--version"}, made="x")
     assert "no-such not installed" == set_up(lacking, folder, folder, folder / "reports", {})
     failing = replace(KIT, set_up=(python("print('error: offline'); exit(1)"),))
-    expected = "the set-up failed: error: offline"
-    assert expected == set_up(failing, folder, folder, folder / "reports", {})
+    with pytest.raises(StepFailedError, match="error: offline"):
+        set_up(failing, folder, folder, folder / "reports", {})
+    outcome = outcome_of(FAKE, failed="error: offline")
+    assert ["reads: the set-up failed: error: offline"] == outcome.ours
+    assert 1 == command.exit_status([outcome])
 
 
 def test_kit_is_set_up_again_if_its_pins_changed(folder: Path) -> None:
@@ -243,7 +247,10 @@ def test_command_writes_the_page(
     lacking = replace(FAKE, tool="lacking", kit=replace(KIT, programs={"no-such": "-v"}))
     quick = replace(FAKE, quick=("reads",))
     patches: dict[str, Any] = {
-        "CONSUMERS": (quick, lacking, replace(lacking, tool="other", kit=lacking.kit)),
+        "CONSUMERS": (
+            *(quick, lacking, replace(lacking, tool="other", kit=lacking.kit)),
+            replace(FAKE, tool="broken", kit=replace(KIT, name="k", set_up=("./no-such",))),
+        ),
         "LANGUAGES": (),
         "PAGE": page,
         "REPORTS": tmp_path / "reports" / "consumers",
@@ -258,6 +265,8 @@ def test_command_writes_the_page(
     assert "other" not in out
     assert "lacking@3.0.3 skipped: no-such not installed" in out
     assert (tmp_path / "reports" / "consumers" / "forms" / OPENAPI_3_0).exists()
+    assert 1 == command.main(["broken@3.0.3"])
+    assert "broken@3.0.3, reads: the set-up failed: " in capsys.readouterr().out
     assert 0 == command.main(["--quick"])
     assert "lacking" not in capsys.readouterr().out
 
