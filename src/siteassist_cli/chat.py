@@ -38,18 +38,17 @@ class Chat:
     as_json: bool = False
     """Whether each answer is printed as a JSON object on one line."""
 
-    def ask(self, question: str) -> None:
+    def ask(self, question: str) -> bool:
         """Send a message, and print the answer.
 
-        Raises `SiteAssistError` if the service refuses the message or the answer fails. The part
-        that has arrived is printed.
+        Return False if the service ended the answer early. Raises `SiteAssistError` if the
+        service refuses the message or the answer fails. The part that has arrived is printed.
         """
         if self.as_json:
-            self._ask_for_json(question)
-        else:
-            self._ask_for_text(question)
+            return self._ask_for_json(question)
+        return self._ask_for_text(question)
 
-    def _ask_for_text(self, question: str) -> None:
+    def _ask_for_text(self, question: str) -> bool:
         last = "\n"
         with self.client.send_message_stream(self.conversation, content=question) as stream:
             try:
@@ -63,8 +62,9 @@ class Chat:
             note(QUEUED)
         elif stream.aborted:
             note(ABORTED)
+        return not stream.aborted
 
-    def _ask_for_json(self, question: str) -> None:
+    def _ask_for_json(self, question: str) -> bool:
         stream = self.client.send_message_stream(self.conversation, content=question)
         failure: SiteAssistError | None = None
         try:
@@ -90,3 +90,4 @@ class Chat:
         )
         if failure is not None:
             raise failure
+        return not stream.aborted

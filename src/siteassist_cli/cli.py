@@ -42,7 +42,8 @@ shows how to continue it.
 \b
 Exit status:
   0  every message was answered, or queued for a human agent
-  1  the service refused a message, or an answer failed
+  1  the service refused a message or ended an answer early, or an answer
+     failed
   2  the conversation could not start: a wrong option, no credential or a
      refused one, no server
   130  interrupted by Ctrl-C
@@ -217,13 +218,16 @@ def _start(client: SiteAssist, conversation: UUID | None) -> str:
 
 def _ask(talk: Chat, questions: Iterable[str], *, goes_on: bool) -> None:
     """Ask all questions; the first failure ends the command unless the conversation goes on."""
+    whole = True
     for question in questions:
         try:
-            talk.ask(question)
+            whole &= talk.ask(question)
         except SiteAssistError as error:
             if not goes_on:
                 _fail(str(error), _FAILED)
             note(str(error), fg="red")
+    if not (whole or goes_on):
+        sys.exit(_FAILED)
 
 
 def _is_this_machine(url: str) -> bool:

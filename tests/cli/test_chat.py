@@ -137,10 +137,14 @@ def test_answer_that_fails(mock: MockServer, as_json: bool) -> None:
 
 
 def test_answer_that_the_service_aborts(mock: MockServer) -> None:
-    """An aborted answer is printed with a remark."""
+    """An aborted answer is printed with a remark; later messages are sent, and the status is 1."""
     result = ask(mock, "aborts")
-    assert (0, "Part\n", f"{ABORTED}\n") == (result.exit_code, result.stdout, result.stderr)
-    assert json.loads(ask(mock, "aborts", "--json").stdout)["complete"] is False
+    assert (1, "Part\n", f"{ABORTED}\n") == (result.exit_code, result.stdout, result.stderr)
+    result = ask(mock, "aborts", "--json")
+    assert (1, False) == (result.exit_code, json.loads(result.stdout)["complete"])
+    words = ("--base-url", str(mock), "--api-key", API_KEY)
+    result = run(*words, typed="aborts\nHello\n")
+    assert (1, "Part\nGood day.\n") == (result.exit_code, result.stdout)
 
 
 def test_human_agent(mock: MockServer) -> None:
