@@ -318,7 +318,7 @@ def _shown(finding: list[dict[str, Any]]) -> str:
     names = [each.name for each in dataclasses.fields(findings.Violation)]
     violations = [findings.Violation(**{name: each[name] for name in names}) for each in finding]
     text: str = terminal.full(causes.Finding(1, violations))
-    return text
+    return f"{terminal.label(violations[0].operation)}\n{text}"
 
 
 # With pytest-xdist, several processes run the tests.

@@ -195,9 +195,7 @@ def _print_remarks(report: Report) -> None:
 
 def _print_finding(finding: Finding, *, in_full: bool) -> None:
     known = " (known)" if finding.first.known else ""
-    show(
-        Styled(f"\nFinding {finding.number}: {_label(finding.first.operation)}{known}", Style.BOLD)
-    )
+    show(Styled(f"\nFinding {finding.number}: {label(finding.first.operation)}{known}", Style.BOLD))
     click.echo(full(finding) if in_full else _row("rule", finding.first.words))
 
 
@@ -250,7 +248,8 @@ def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds / 60)} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
-def _label(operation: str) -> str:
+def label(operation: str) -> str:
+    """Return an operation with its method and path, such as ``GET /search (search)``."""
     known = all_operations().get(operation)
     return operation if known is None else known.label
 
