@@ -46,9 +46,14 @@ def commands() -> str:
     ]
     for name, entry in sorted(project["scripts"].items()):
         # The module of the entry point imports the command only when it runs.
-        package = entry.partition(":")[0].rpartition(".")[0]
+        module = entry.partition(":")[0]
+        package = module.rpartition(".")[0]
         command = importlib.import_module(f"{package}.cli").main
-        lines += described(command, click.Context(command, info_name=name))
+        lines += described(command, context(command, name))
+        below: dict[str, str] = getattr(importlib.import_module(module), "SUBCOMMANDS", {})
+        for word, place in below.items():
+            command = importlib.import_module(place).main
+            lines += described(command, context(command, f"{name} {word}"), 3)
     lines += [
         "## `make`",
         "",
@@ -62,6 +67,11 @@ def commands() -> str:
     for target, purpose in re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE):
         lines.append(f"| `make {target}` | {cell(purpose)} |")
     return "\n".join(lines) + "\n"
+
+
+def context(command: click.Command, name: str) -> click.Context:
+    """Return the context of a command, with the settings that it runs with."""
+    return click.Context(command, info_name=name, **command.context_settings)
 
 
 def described(command: click.Command, context: click.Context, level: int = 2) -> Iterator[str]:

@@ -9,23 +9,28 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from siteassist_contract.__main__ import SUBCOMMANDS
+
 COMMANDS = {
     "siteassist": "siteassist_cli.cli",
     "siteassist-contract": "siteassist_contract.cli",
     "siteassist-load": "siteassist_contract.load.cli",
     "siteassist-mock": "siteassist_mock.cli",
 }
+SUBCOMMANDS_TOO = COMMANDS | {
+    f"siteassist-contract {name}": module for name, module in SUBCOMMANDS.items()
+}
 
 
 def run(name: str, *arguments: str, **environment: str) -> str:
     """Run a command that succeeds, and return its output."""
-    command: Any = import_module(COMMANDS[name]).main
+    command: Any = import_module(SUBCOMMANDS_TOO[name]).main
     result = CliRunner().invoke(command, arguments, env=environment, prog_name=name)
     assert (0, "") == (result.exit_code, result.stderr)
     return result.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", SUBCOMMANDS_TOO)
 def test_help_fits_80_columns(name: str) -> None:
     """`-h` and `--help` are the same, and have at most 80 columns."""
     text = run(name, "--help")
@@ -33,7 +38,7 @@ def test_help_fits_80_columns(name: str) -> None:
     assert [] == [line for line in text.splitlines() if len(line) > 80]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", SUBCOMMANDS_TOO)
 def test_version_is_one_line(name: str) -> None:
     """`--version` prints the version of the package and of Python."""
     text = run(name, "--version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import sys
 import time
@@ -63,7 +64,11 @@ _PROFILE = Profile("recording", "recorded traffic", 0, 0, 0, 0)
     cls=Command,
     interrupted="The judgement was interrupted; there is no verdict.",
     help=HELP,
-    context_settings={"max_content_width": 80},
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("recording", type=click.Path(path_type=Path))
 @click.option(

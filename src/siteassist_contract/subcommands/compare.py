@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 
@@ -20,14 +21,14 @@ run tested and the later one did not is listed, with the reason.
 \b
 Exit status:
   0  nothing became worse: no new violation, and everything is still tested
-  1  the later run found a violation that the earlier one did not; one that the
-     baseline of the later run accepts does not count
+  1  the later run found a violation that the earlier one did not; one that
+     the baseline of the later run accepts does not count
   2  a rule is not tested any more, the later run has no verdict, or a file is
      no report
 
 \b
 Example:
-  siteassist-contract compare main/summary.json reports/summary.json --format markdown
+  siteassist-contract compare main/summary.json reports/summary.json
 """
 _FORMATS = {"text": comparison.text, "markdown": comparison.markdown}
 
@@ -36,7 +37,11 @@ _FORMATS = {"text": comparison.text, "markdown": comparison.markdown}
     cls=Command,
     interrupted="The comparison was interrupted.",
     help=HELP,
-    context_settings={"max_content_width": 80},
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from itertools import groupby
 
@@ -37,7 +38,11 @@ Example:
     cls=Command,
     interrupted="The comparison was interrupted.",
     help=HELP,
-    context_settings={"max_content_width": 80},
+    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    package_name="siteassist",
+    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @network_options
