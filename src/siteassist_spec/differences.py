@@ -32,8 +32,6 @@ _LIMITS = (
     "default",
 )
 """The keywords whose values are compared."""
-_DEEPEST = 20
-"""Maximum depth of unions and of ``allOf``, which may refer to themselves."""
 _NAME = re.compile(r"{[^}]*}")
 _NOTHING: Json = {}
 """A schema that is absent. There is only one, since schemas are compared by their identity."""
@@ -258,11 +256,17 @@ def _limits(ours: _Form, theirs: _Form) -> Iterator[_Difference]:
             yield CONTRADICTS, "", f"`{name}` {_json(other)} instead of {_json(mine)}"
 
 
-def _form(document: Document, schema: Any, depth: int = 0) -> _Form:
-    """Return the meaning of a schema."""
+def _form(document: Document, schema: Any, known: dict[int, _Form] | None = None) -> _Form:
+    """Return the meaning of a schema.
+
+    ``known`` has those of its parts by their identity: also that of a part which is not
+    finished, since unions and ``allOf`` may refer to themselves.
+    """
     node, found = _followed(document, schema), _Form()
-    if depth > _DEEPEST:
-        return found
+    known = {} if known is None else known
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = found
     declared = node.get("type")
     types = declared if isinstance(declared, list) else [declared]
     found.types = {each for each in types if isinstance(each, str)}
@@ -280,19 +284,21 @@ def _form(document: Document, schema: Any, depth: int = 0) -> _Form:
     if isinstance(node.get("items"), Mapping):
         found.items = node["items"]
     for part in _sequence(node.get("allOf")):
-        _add(found, _form(document, part, depth + 1))
-    _add_union(document, found, node, depth)
+        _add(found, _form(document, part, known))
+    _add_union(document, found, node, known)
     return found
 
 
-def _add_union(document: Document, found: _Form, node: Json, depth: int) -> None:
+def _add_union(
+    document: Document, found: _Form, node: Json, known: dict[int, _Form]
+) -> None:
     """Add the alternatives of a schema; one beside null is the schema itself."""
     for keyword in ("anyOf", "oneOf"):
         forms = [_followed(document, each) for each in _sequence(node.get(keyword))]
         others = [each for each in forms if not _is_null(each)]
         found.nullable = found.nullable or len(others) < len(forms)
         if len(others) == 1:
-            _add(found, _form(document, others[0], depth + 1))
+            _add(found, _form(document, others[0], known))
         else:
             found.alternatives += others
 
@@ -311,7 +317,8 @@ def _add(found: _Form, other: _Form) -> None:
     found.properties |= other.properties
     found.required |= other.required
     found.items = other.items if found.items is None else found.items
-    found.alternatives += other.alternatives
+    present = {id(each) for each in found.alternatives}
+    found.alternatives += [each for each in other.alternatives if id(each) not in present]
 
 
 def _named(document: Document, forms: list[Json]) -> dict[str, Json]:

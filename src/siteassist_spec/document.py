@@ -80,6 +80,11 @@ class Document:
             raise SpecError(f"{place}: {problem}") from None
         except YAMLError as error:
             raise SpecError(f"{path}: {error}") from None
+        except RecursionError:
+            raise SpecError(f"{path}: nested too deeply") from None
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Such as a date that does not exist.
+            raise SpecError(f"{path}: {error}") from None
         if not isinstance(raw, dict):
             kind = "an empty file" if raw is None else f"a {type(raw).__name__}"
             raise SpecError(f"{path}:1: an OpenAPI description must be a mapping, got {kind}")
@@ -89,19 +94,23 @@ class Document:
         """Follow the ``$ref`` of ``node``, and that of its target, to the final target.
 
         Keywords beside a ``$ref`` are ignored. Raises `SpecError` if a reference has no
-        target, leads to another file, or refers to itself.
+        target, or one that is no mapping, leads to another file, or refers to itself.
         """
         seen: list[str] = []
         while "$ref" in node:
             reference = node["$ref"]
+            if not isinstance(reference, str):
+                raise self.error("a $ref that is not a text", self.find({"$ref": reference}))
             if reference in seen:
                 raise self.error(f"{reference} refers to itself", self.find({"$ref": seen[-1]}))
             seen.append(reference)
             try:
-                node = self._resolver.lookup(reference).contents
-            except Unresolvable:
-                place = self.find({"$ref": reference})
-                raise self.error(f"cannot resolve {reference}", place) from None
+                target = self._resolver.lookup(reference).contents
+            except (AttributeError, LookupError, TypeError, Unresolvable, ValueError):
+                target = None
+            if not isinstance(target, Mapping):
+                raise self.error(f"cannot resolve {reference}", self.find({"$ref": reference}))
+            node = target
         return node
 
     def component(self, node: Json) -> str | None:

@@ -212,6 +212,8 @@ def test_description_may_be_yaml(publish: Callable[..., Result]) -> None:
         (httpx.Response(404), "the server publishes no description: GET /openapi answered 404"),
         (httpx.Response(200, text="<html>"), "neither JSON nor YAML"),
         (httpx.Response(200, text="a: [b"), "/openapi:1:"),
+        (httpx.Response(200, text="version: 2024-13-45\n"), "month must be in 1..12"),
+        (httpx.Response(200, text="- " * 3000), "nested too deeply"),
         (httpx.Response(200, text="{" * 9), "neither JSON nor YAML"),
         (httpx.Response(200, text="[" * 99_999), "nested too deeply"),
         (httpx.Response(200, content=b"\xff"), "not UTF-8 at byte 0"),
@@ -256,6 +258,41 @@ def test_server_without_a_description_is_one_sentence(
 def test_malformed_description_is_compared(odd: Any, publish: Callable[..., Result]) -> None:
     """What is not of the expected type counts as absent."""
     assert "lacks" in lines(publish(httpx.Response(200, json=odd)))[-1]
+
+
+@pytest.mark.parametrize("reference", ["#/info/number", "#/info/words", "#/info/list/abc", "#/odd"])
+def test_reference_to_another_type_leads_nowhere(
+    reference: str, publish: Callable[..., Result]
+) -> None:
+    """What is no mapping counts as absent."""
+    node = {"get": {"responses": {"200": {"$ref": reference}}}}
+    info = {"number": 5, "words": "text", "list": [1]}
+    odd = {"paths": {"/search": node, "/x": {"$ref": reference}}, "info": info, "odd": {"$ref": 5}}
+    assert "lacks" in lines(publish(httpx.Response(200, json=odd)))[-1]
+
+
+def test_schema_that_refers_to_itself_often_takes_no_time(publish: Callable[..., Result]) -> None:
+    """Each part of a schema is read once."""
+    spec = copy.deepcopy(SPEC)
+    schemas = at(spec, *SCHEMAS)
+    schemas["Visitor"]["allOf"] = [{"$ref": "#/components/schemas/Visitor"}] * 3
+    schemas["VisitorType"] = {"$ref": "#/components/schemas/Deep0"}
+    for depth in range(40):
+        part = {"$ref": f"#/components/schemas/Deep{depth + 1}"}
+        schemas[f"Deep{depth}"] = {"allOf": [part, part]}
+    schemas["Deep40"] = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    assert "2 forms instead of one" in publish(httpx.Response(200, json=spec)).stdout
+
+
+def test_no_error_of_a_comparison_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the preflight names it."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(published_description, "compare", fail)
+    line = published_description.line(preflight.Target("http://host/v2"))
+    assert "was not compared: ZeroDivisionError." in line
 
 
 def test_run_says_whether_the_description_differs(monkeypatch: pytest.MonkeyPatch) -> None:
