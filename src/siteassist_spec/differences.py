@@ -289,9 +289,7 @@ def _form(document: Document, schema: Any, known: dict[int, _Form] | None = None
     return found
 
 
-def _add_union(
-    document: Document, found: _Form, node: Json, known: dict[int, _Form]
-) -> None:
+def _add_union(document: Document, found: _Form, node: Json, known: dict[int, _Form]) -> None:
     """Add the alternatives of a schema; one beside null is the schema itself."""
     for keyword in ("anyOf", "oneOf"):
         forms = [_followed(document, each) for each in _sequence(node.get(keyword))]

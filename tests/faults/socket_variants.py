@@ -32,7 +32,7 @@ from tests.values import UNKNOWN_ID
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SOCKET_VARIANTS"]
+__all__ = ["SOCKET_VARIANTS", "refused_by_close"]
 
 _variants = Variants()
 _add = _variants.add
@@ -96,7 +96,7 @@ for _name, _description, _status, _answer in (
 # Refusals.
 
 
-def _closing(code: int) -> Build:
+def refused_by_close(code: int, seconds: float = 0.0) -> Build:
     """Return a difference: a socket is opened and closed in place of a refusal."""
 
     async def around(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +113,7 @@ def _closing(code: int) -> Build:
         if is_refused:
             await receive()
             await send({"type": "websocket.accept"})
+            await asyncio.sleep(seconds)
             await send({"type": "websocket.close", "code": code})
 
     return handshakes(around)
@@ -128,7 +129,7 @@ for _code in (1008, 4404):
         f"socket-refused-by-{_code}",
         f"A socket is opened and closed with {_code} where a handshake must be refused.",
         _REFUSED,
-        _closing(_code),
+        refused_by_close(_code),
         _closes,
         socket=True,
     )

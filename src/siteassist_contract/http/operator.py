@@ -26,8 +26,10 @@ class OperatorError(Exception):
 class Operator:
     """The endpoints of a human agent."""
 
-    def __init__(self, url: str, network: Network, until: float) -> None:
+    def __init__(self, url: str, network: Network, until: float, *, target: str) -> None:
         """Send requests to endpoints below ``url``, until a time of `time.monotonic`.
+
+        The headers of ``network`` are secrets for the origin of ``target``, and sent to no other.
 
         Raises `CannotRunError` as `Network.transport` does.
         """
@@ -37,7 +39,7 @@ class Operator:
             base_url=url,
             timeout=_TIMEOUT,
             transport=network.transport(url, deadline=self._deadline),
-            headers=network.headers,
+            headers=network.headers if _origin(url) == _origin(target) else None,
             cookies=no_cookies(),
             trust_env=False,
         )
@@ -69,3 +71,8 @@ class Operator:
             raise OperatorError(f"--operator: {action} failed ({type(error).__name__})") from None
         if not 200 <= status < 300:
             raise OperatorError(f"--operator: {action} was answered {status}")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parsed = httpx.URL(url)
+    return parsed.scheme, parsed.host, parsed.port

@@ -16,17 +16,19 @@ from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.sockets import SocketChecks
 from siteassist_contract.description import handshakes
 from siteassist_contract.findings import Findings
+from siteassist_contract.http.network import Network
+from siteassist_contract.http.operator import Operator
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Recorder, TimeUpError
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import tested_rules
 from siteassist_contract.rules import DIRECT, GAPS, KEY, LISTED_WEBSITES, OPERATOR, RULES, SOCKET
-from siteassist_mock.testing import MockServer, mock_server
+from siteassist_mock.testing import MockServer, mock_server, serving
 from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import socket_findings
 from tests.faults.faulty import Server
-from tests.faults.socket_variants import SOCKET_VARIANTS
+from tests.faults.socket_variants import SOCKET_VARIANTS, refused_by_close
 from tests.values import API_KEY, BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -234,6 +236,115 @@ def test_agent_of_the_given_conversation_is_heard(
     assert {} == found.violations
     tested = {rule for rule, operation in found.tested if operation == NAME}
     assert {"socket-delivery", "socket-stored"} <= tested
+
+
+def test_message_between_the_openings_is_no_difference(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the first of two sockets could receive does not count against the second."""
+    chat = httpx.post(f"{mock}/conversations", headers=BEARER).json()["id"]
+    mock.hand_over(chat)
+    made = make(mock.url, token=PRIVATE_KEY, human_conversation=chat)
+    real, opened = SocketChecks._listener, []
+
+    def listener(self: SocketChecks, request: Any) -> sockets.Listener | None:
+        found = real(self, request)
+        if found is not None and found.conversation == chat:
+            opened.append(found)
+            if len(opened) == 1:
+                mock.say(chat, "Here I am")
+        return found
+
+    monkeypatch.setattr(SocketChecks, "_listener", listener)
+    assert {} == made.run().violations
+    assert 1 == len(opened[0].messages)
+
+
+def test_unfinished_answer_may_change() -> None:
+    """A message that is being streamed is another one in the list later: O-35."""
+    pushed = {"id": "A", "role": "assistant", "status": "streaming", "parts": []}
+    stored = {"a": pushed | {"status": "complete", "parts": [{"text": "Hi"}]}}
+    assert [] == list(sockets._differences(pushed, stored, is_agent=False))
+    done = pushed | {"status": "complete"}
+    assert 1 == len(list(sockets._differences(done, stored, is_agent=False)))
+
+
+def test_refusal_by_a_late_close_is_waited_for(make: Make) -> None:
+    """A socket that is opened in place of a refusal may be closed later than a pong comes."""
+    server = Server()
+    refused_by_close(1008, seconds=0.3)(server)
+    with serving(server.app()) as url:
+        made = make(url)
+        made.checks._silence = 0.1
+        made.checks.check_handshakes()
+    assert {} == made.context.findings.violations
+
+
+def test_dead_socket_is_not_isolated(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client without an answer to its ping receives nothing of others anyway."""
+    made = make(mock.url)
+    with made.checks._step() as request:
+        assert request is not None
+        listener = made.checks._listener(request)
+        assert listener is not None
+        listener.socket.close()
+        made.checks._isolated([listener])
+    found = made.context.findings
+    assert 0 == found.tested["socket-isolation", NAME]
+    assert "the socket does not answer pings" == found.prevented["socket-isolation", NAME]
+
+
+def test_socket_that_was_there_must_stay(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that opened a socket in one pass is not one without a socket in the next."""
+    made = make(mock.url)
+    made.checks.check_handshakes()
+    assert {} == made.context.findings.violations
+    real = sockets.connect
+
+    def connect(*arguments: Any, **more: Any) -> Any:
+        return real(*arguments, **{**more, "suffix": "-none"})
+
+    monkeypatch.setattr(sockets, "connect", connect)
+    SocketChecks(made.context, handshakes()[NAME], patience=1.0).check_handshakes()
+    assert "404" == made.context.findings.violations[f"{NAME} accepted"].actual
+
+
+@pytest.mark.parametrize("seconds", [1.0, 90.0])
+def test_sockets_that_end_during_a_long_answer_are_opened_anew(
+    mock: MockServer, make: Make, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A server may end a socket without pings; after a short time it must not."""
+    made = make(mock.url, operator=f"{mock.url.removesuffix('/v2')}/_mock")
+
+    def answer(_checks: SocketChecks, _: Any, pair: Any, stranger: Any) -> float:
+        for each in (*pair, stranger):
+            each.socket.close()
+        return seconds
+
+    monkeypatch.setattr(SocketChecks, "_ordinary_message", answer)
+    made.checks.check_messages()
+    found = made.context.findings
+    assert (seconds < 30) == (f"{NAME} socket-delivery" in found.violations)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://shop.example:80/_mock", True),
+        ("http://shop.example:81/_mock", False),
+        ("https://shop.example/_mock", False),
+        ("http://other.example/_mock", False),
+    ],
+)
+def test_headers_are_for_the_target_only(url: str, sent: bool) -> None:
+    """An operator at another origin gets no secret of the target."""
+    network = Network({"X-Secret": "s"})
+    with Operator(url, network, 0.0, target="http://shop.example/v2") as operator:
+        assert sent == ("x-secret" in operator._http.headers)
 
 
 def test_websites_of_the_key_are_known(make: Make, tmp_path: Any) -> None:
