@@ -437,10 +437,11 @@ class SocketChecks:
         pair: Sequence[Listener],
         stranger: Listener,
     ) -> None:
-        until = self._context.recorder.until
         url, target = str(self._context.operator), self._context.target
         try:
-            with Operator(url, target.network, until, target=target.base_url) as operator:
+            with Operator(
+                url, target.network, self._context.recorder, target=target.base_url
+            ) as operator:
                 self._hand_over(operator, request, pair)
                 self._hand_over(operator, other, [stranger])
                 self._isolated([*pair, stranger])

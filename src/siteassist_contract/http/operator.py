@@ -13,6 +13,7 @@ import httpx
 
 from siteassist_contract.http.deadline import Deadline
 from siteassist_contract.http.network import Network, no_cookies
+from siteassist_contract.http.recorder import Recorder
 
 _TIMEOUT = 8.0
 _LONGEST = 2 * _TIMEOUT
@@ -26,14 +27,14 @@ class OperatorError(Exception):
 class Operator:
     """The endpoints of a human agent."""
 
-    def __init__(self, url: str, network: Network, until: float, *, target: str) -> None:
-        """Send requests to endpoints below ``url``, until a time of `time.monotonic`.
+    def __init__(self, url: str, network: Network, recorder: Recorder, *, target: str) -> None:
+        """Send requests to endpoints below ``url``, in the time of ``recorder``.
 
         The headers of ``network`` are secrets for the origin of ``target``, and sent to no other.
 
         Raises `CannotRunError` as `Network.transport` does.
         """
-        self._until = until
+        self._recorder = recorder
         self._deadline = Deadline()
         self._http = httpx.Client(
             base_url=url,
@@ -62,10 +63,10 @@ class Operator:
 
     def _send(self, conversation: str, action: str, body: Mapping[str, str]) -> None:
         path = f"/conversations/{quote(conversation, safe='')}/{action}"
-        self._deadline.start(min(_LONGEST, self._until - time.monotonic()))
+        self._deadline.start(min(_LONGEST, self._recorder.until - time.monotonic()))
         try:
             # The answer says nothing that the conversation does not show.
-            with self._http.stream("POST", path, json=body) as response:
+            with self._recorder.waiting(), self._http.stream("POST", path, json=body) as response:
                 status = response.status_code
         except (httpx.HTTPError, OSError) as error:
             raise OperatorError(f"--operator: {action} failed ({type(error).__name__})") from None

@@ -31,6 +31,8 @@ MOST_TEXTS = 1000
 _BLOCK = 64 * 1024
 _WRITING = 5.0
 """Maximum time of a write, in seconds."""
+_AT_ONCE = 0.001
+"""Time, in seconds, in which data is read that has arrived."""
 _CLOSING = 1.0
 """Maximum wait, in seconds, for the answer to a close."""
 _SHOWN = 300
@@ -129,16 +131,19 @@ class WebSocket:
     def receive(self, seconds: float) -> str | None:
         """Return the next text; None if there is none within ``seconds`` or the socket has ended.
 
+        What has arrived is read even after this time, in which other workers may have computed.
+
         Raises `TimeUpError` if the time of the run is over first.
         """
-        ends = time.monotonic() + seconds
+        ends, is_last = time.monotonic() + seconds, False
         while not self._texts and self.end is None:
             now = time.monotonic()
             if now >= self._recorder.until:
                 raise TimeUpError
-            if now >= ends:
+            if is_last:
                 break
-            self._read(min(ends, self._recorder.until) - now)
+            is_last = now >= ends
+            self._read(max(min(ends, self._recorder.until) - now, _AT_ONCE))
         return self._texts.popleft() if self._texts else None
 
     def close(self) -> None:
@@ -226,7 +231,8 @@ class WebSocket:
             return
         self._upgrade.deadline.start(_WRITING)
         try:
-            self._upgrade.stream.write(data, _WRITING)
+            with self._recorder.waiting():
+                self._upgrade.stream.write(data, _WRITING)
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError):
             # Texts that the server has sent before can still be read.
             return

@@ -16,6 +16,7 @@ from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.checks.sockets import SocketChecks
 from siteassist_contract.description import handshakes
 from siteassist_contract.findings import Findings
+from siteassist_contract.http import websocket
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.operator import Operator
 from siteassist_contract.http.preflight import Target
@@ -303,7 +304,7 @@ def test_socket_that_was_there_must_stay(
     made = make(mock.url)
     made.checks.check_handshakes()
     assert {} == made.context.findings.violations
-    real = sockets.connect
+    real = websocket.connect
 
     def connect(*arguments: Any, **more: Any) -> Any:
         return real(*arguments, **{**more, "suffix": "-none"})
@@ -342,8 +343,8 @@ def test_sockets_that_end_during_a_long_answer_are_opened_anew(
 )
 def test_headers_are_for_the_target_only(url: str, sent: bool) -> None:
     """An operator at another origin gets no secret of the target."""
-    network = Network({"X-Secret": "s"})
-    with Operator(url, network, 0.0, target="http://shop.example/v2") as operator:
+    network, recorder = Network((("X-Secret", "s"),)), Recorder()
+    with Operator(url, network, recorder, target="http://shop.example/v2") as operator:
         assert sent == ("x-secret" in operator._http.headers)
 
 

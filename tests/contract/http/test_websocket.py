@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,6 +240,27 @@ def test_drip_keeps_the_time_of_a_wait(open_socket: Open) -> None:
     begun = time.monotonic()
     assert None is socket_.receive(0.2)
     assert time.monotonic() - begun < SECONDS
+
+
+def test_text_that_has_arrived_is_read_after_the_time(open_socket: Open) -> None:
+    """A worker that computes again too late still sees what came in time."""
+    opened = open_socket(Raw(sends(frame(TEXT, b"pong"))))
+    time.sleep(0.2)
+    assert "pong" == opened.socket.receive(-1.0)
+
+
+def test_other_workers_compute_during_a_write(open_socket: Open) -> None:
+    """A write is a wait."""
+    opened, waits = open_socket(Raw(sends())), []
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        waits.append(True)
+        yield
+
+    opened.recorder.waiting = waiting
+    opened.socket.send("ping")
+    assert [True] == waits
 
 
 def test_time_of_the_run_ends_a_wait(open_socket: Open) -> None:
