@@ -268,8 +268,8 @@ def _values(command: str) -> dict[str, tuple[str, ...]]:
 
 
 CONSUMERS = (
-    _prism(OPENAPI_3_1),
-    _prism(OPENAPI_3_0, quick=("refuses",)),
+    _prism(OPENAPI_3_1, quick=("refuses",)),
+    _prism(OPENAPI_3_0),
     Consumer(
         "newman",
         "newman",
