@@ -42,8 +42,8 @@ _UNUSED = parse_uri("ws://unused/")
 """The address for the library, which would log the real one with its key."""
 _ENDLESS = "texts without an end"
 
-_logger = logging.getLogger("siteassist_contract.websocket")
-_logger.disabled = True
+# It is not registered, so that no configuration of logging can enable it.
+_logger = logging.Logger("siteassist_contract.websocket", logging.CRITICAL + 1)  # noqa: LOG001
 
 
 @dataclass(frozen=True)

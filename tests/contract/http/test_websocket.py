@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import logging.config
 import re
 import socket
 import threading
@@ -319,6 +320,8 @@ def test_hanging_handshake_is_unanswered(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_key_is_not_logged(open_socket: Open, caplog: pytest.LogCaptureFixture) -> None:
     """The library, which logs addresses, does not know the address."""
+    # As uvicorn does, which enables the loggers that there are.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     with caplog.at_level(logging.DEBUG):
         socket_ = open_socket(Raw(sends(frame(TEXT, b"one")))).socket
         socket_.receive(SECONDS)

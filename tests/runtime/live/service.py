@@ -21,8 +21,8 @@ from tests.runtime.helpers import BASE_URL, CONVERSATION, FakeTime
 KEY = "pk_test_1234567890"
 TOKEN = "token-of-a-visitor"
 
-SILENT = logging.getLogger("tests.frames")
-SILENT.disabled = True
+# Not registered, so that the tests of other modules cannot enable it.
+SILENT = logging.Logger("tests.frames", logging.CRITICAL + 1)  # noqa: LOG001
 
 Item = bytes | Exception | Callable[[], object]
 

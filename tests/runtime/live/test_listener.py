@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import logging.config
 import pickle
 import sys
 import threading
@@ -619,6 +620,8 @@ def test_listener_is_not_pickled(kind: Kind) -> None:
 
 def test_logs_have_no_secret(kind: Kind, clock: FakeTime, caplog: pytest.LogCaptureFixture) -> None:
     """No log of any library shows the key, the token, or an echo of them."""
+    # As uvicorn does, which enables the loggers that there are.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     caplog.set_level(logging.DEBUG)
     echo = json.dumps({"type": "echo", "apiKey": KEY, "token": f"Bearer {TOKEN}"})
     service = Service(Socket(clock, echo, "no JSON", b""), Socket(clock, pushed(1)))
