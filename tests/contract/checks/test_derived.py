@@ -45,6 +45,8 @@ def describe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], None]]
     caches = (
         description.document,
         description.operations,
+        description.handshakes,
+        description.all_operations,
         description.compiled,
         description.credential_name,
     )
