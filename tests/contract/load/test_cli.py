@@ -134,7 +134,7 @@ def test_lost_server_ends_the_load(tmp_path: Path) -> None:
         process = context.__enter__()
         read_until(process, "Load on")
         assert process.stdout is not None
-        read_until(process, "requests/s")
+        read_until(process, "/s  median")
     printed, _ = process.communicate()
     context.__exit__(None, None, None)
     assert 2 == process.returncode, printed
