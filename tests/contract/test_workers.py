@@ -69,7 +69,12 @@ def test_workers_share_the_findings_of_all_steps(shared: InProcess, loopback: Se
     assert set(alone.planned) == set(together.planned) == set(together.done)
     assert alone.findings.violations.keys() == together.findings.violations.keys()
     assert {FAULTY} == {found.operation for found in together.findings.violations.values()}
-    assert (+alone.findings.tested).keys() == (+together.findings.tested).keys()
+    # Which answers one worker can compare with each other depends on the steps that it gets.
+    expected, tested = (
+        {pair for pair in +each.findings.tested if pair[0] != "agreement"}
+        for each in (alone, together)
+    )
+    assert expected == tested
     assert together.requests == pytest.approx(alone.requests, rel=0.2)
 
 
