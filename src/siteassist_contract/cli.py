@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import random
 import re
 import sys
@@ -14,14 +13,15 @@ import click
 
 from siteassist_contract import interrupts, plan, selection
 from siteassist_contract.checks.generated import example_databases
-from siteassist_contract.command import Command
-from siteassist_contract.ending import DEFAULT_FOLDER, Ending, report_early_error
+from siteassist_contract.command import command, debug_option
+from siteassist_contract.ending import Ending, report_early_error
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.http import preflight, published_description, redaction
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import baseline
+from siteassist_contract.report.options import baseline_option, reports_option
 from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import (
     ALLOWED,
@@ -115,16 +115,10 @@ class Origin(click.ParamType[str]):
         return str(value)
 
 
-@click.command(
-    cls=Command,
+@command(
     interrupted=INTERRUPTED,
     failed=report_early_error,
     help=HELP,
-    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
-)
-@click.version_option(
-    package_name="siteassist",
-    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(
@@ -197,19 +191,8 @@ class Origin(click.ParamType[str]):
     help="Repeat an earlier run by the seed it printed. Its requests are the same if the server's"
     " answers are.",
 )
-@click.option(
-    "--reports",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    help="The folder for html/index.html, junit.xml and summary.json.",
-)
-@click.option(
-    "--baseline",
-    "accepted",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of accepted violations, which are reported but do not fail the run.",
-)
+@reports_option
+@baseline_option
 @click.option(
     "--update-baseline", is_flag=True, help="Write the violations of this run to --baseline."
 )
@@ -247,7 +230,7 @@ class Origin(click.ParamType[str]):
     is_flag=True,
     help="Exit with 0 if the tests were cut short and found no violation.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+@debug_option
 @click.option(
     "--example-database",
     metavar="FOLDER|URL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -12,6 +13,10 @@ import click
 from siteassist_contract import interrupts
 from siteassist_contract.verdict import Evidence, ExitStatus, InternalError, decide
 from siteassist_spec import output
+
+debug_option = click.option(
+    "--debug", is_flag=True, help="Show the traceback of an internal error."
+)
 
 
 class Command(click.Command):
@@ -72,3 +77,17 @@ class Command(click.Command):
         line = decide(Evidence(requests=0, error=str(error))).line
         output.last_line(line, error=True)
         return ExitStatus.INTERNAL_ERROR
+
+
+def command(**options: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Return a decorator for a command in 80 columns, with ``-h`` and ``--version``.
+
+    ``options`` are the arguments of `Command`.
+    """
+    settings = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
+    make = click.command(cls=Command, context_settings=settings, **options)
+    version = click.version_option(
+        package_name="siteassist",
+        message=f"%(prog)s %(version)s (Python {platform.python_version()})",
+    )
+    return lambda function: make(version(function))

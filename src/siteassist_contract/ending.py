@@ -19,13 +19,13 @@ from siteassist_contract.http.network import HEADERS
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import files, junit, page, summary, tested_rules
+from siteassist_contract.report.options import DEFAULT_FOLDER
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.report.versions import versions
 from siteassist_contract.run import Options, Outcome
 from siteassist_contract.verdict import CannotRunError, Evidence, InternalError, Verdict, decide
 from siteassist_spec.output import printable
 
-DEFAULT_FOLDER = "reports"
 REPORTS = ("html/index.html", "junit.xml", "summary.json")
 REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
 """The environment variable by which another command, such as ``make contract``, tells how it

@@ -45,7 +45,6 @@ The rest is for random steps and for made-up requests, which begin slowly.
 """
 _RANDOM_SHARE = 1 / 3
 """The share of the remaining time that random steps may take."""
-_NOT_BEGUN = "not begun"
 _NOTABLE = 0.1
 """Minimum duration of an answer, in seconds, for which a report mentions it."""
 _LONGEST_TIDYING = 30.0
@@ -229,10 +228,7 @@ class Run:
         planned = partial(plan.first, streams_too=self._options.selection.streams_alone)
         first = self._selected(planned(self._context))
         made_up = bool(self._examples) and not profile.gentle and self._selects(_SHAPES_STEP)
-        self._outcome.planned += [_label(step) for step in first]
-        if made_up:
-            self._outcome.planned.append(_label(_SHAPES_STEP))
-        self._outcome.unfinished = dict.fromkeys(self._outcome.planned, _NOT_BEGUN)
+        self._plan(*first, *([_SHAPES_STEP] if made_up else ()))
         self._context.visitor()
         self._run_steps(first, planned)
         if not profile.gentle:
@@ -294,35 +290,44 @@ class Run:
         steps: list[Step],
         planned: Callable[[CheckContext], Iterable[Step]],
         until: float = math.inf,
-    ) -> None:
-        """Run the steps that can begin until a time; ``planned`` returns those of a worker."""
-        steps = steps.copy()
+    ) -> int:
+        """Run the steps that can begin until a time, and return the number of the others.
 
-        def begins() -> Iterator[Step]:
-            while steps and time.monotonic() < until:
-                yield steps.pop(0)
+        ``planned`` returns the steps of a worker.
+        """
+        waiting = steps.copy()
 
-        if not self._workers:
-            for step in begins():
-                self._step(step)
-            return
-        waiting = (_label(step) for step in begins())
+        def begun() -> Iterator[str]:
+            while waiting and time.monotonic() < until:
+                self._plan(waiting[0])
+                yield _label(waiting.pop(0))
 
         def work(context: CheckContext) -> None:
             own = {_label(step): step for step in self._selected(planned(context))}
-            for label in waiting:
+            for label in labels:
                 self._step(own[label], context)
 
+        labels = begun()
         try:
-            self._turn.run(work, self._workers)
+            if self._workers:
+                self._turn.run(work, self._workers)
+            else:
+                work(self._context)
         finally:
             for context in self._workers:
                 self._recorder.adopt(context.recorder, ())
                 self._context.started |= context.started
+        return len(waiting)
 
-    def _step(self, step: Step, context: CheckContext | None = None) -> None:
+    def _plan(self, *steps: Step) -> None:
+        """Require steps to come to their end."""
+        for label in map(_label, steps):
+            if label not in self._outcome.planned:
+                self._outcome.planned.append(label)
+                self._outcome.unfinished[label] = "not begun"
+
+    def _step(self, step: Step, context: CheckContext) -> None:
         """Run a planned step, and report it."""
-        context = context or self._context
         context.findings.layer = step.layer
         self._progress.begun(step.layer, step.words)
         begun, requests = time.monotonic(), context.recorder.requests
@@ -373,29 +378,15 @@ class Run:
                 f"{_shown_pace(pace)}Lists have {size.conversations} conversations instead of"
                 f" {profile.conversations}."
             )
-        self._outcome.planned += [_label(step) for step in steps]
-        self._outcome.unfinished |= dict.fromkeys(map(_label, steps), _NOT_BEGUN)
         if self._workers:
             # A long step at the end would keep the other workers waiting.
             steps.sort(key=lambda step: -self._durations.get(step.short, 0.0))
-        try:
-            self._run_steps(steps, further, until)
-        finally:
-            # The server may have become slower.
-            late = [label for label in map(_label, steps) if self._is_not_begun(label)]
-            if time.monotonic() >= until:
-                for label in late:
-                    self._outcome.planned.remove(label)
-                    del self._outcome.unfinished[label]
-                steps = steps[: len(steps) - len(late)]
-            if len(steps) < every:
-                self._outcome.notes.append(
-                    f"{_shown_pace(pace)}There was no time for {every - len(steps)} of the {every}"
-                    " steps in full, with longer conversations and lists."
-                )
-
-    def _is_not_begun(self, label: str) -> bool:
-        return self._outcome.unfinished.get(label) == _NOT_BEGUN
+        # The server may become slower.
+        if left_out := every - len(steps) + self._run_steps(steps, further, until):
+            self._outcome.notes.append(
+                f"{_shown_pace(pace)}There was no time for {left_out} of the {every}"
+                " steps in full, with longer conversations and lists."
+            )
 
     def _repeat(self, *, made_up: bool) -> None:
         """Run random steps and made-up requests: once, or until the time is up."""

@@ -58,7 +58,7 @@ class TracedRun(Run):
         )
         return self._recorder.requests - answers, answers
 
-    def _step(self, step: Step, context: CheckContext | None = None) -> None:
+    def _step(self, step: Step, context: CheckContext) -> None:
         before = self.findings.tested.copy()
         super()._step(step, context)
         tested = {rule for rule, _ in self.findings.tested - before}

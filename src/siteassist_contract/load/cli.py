@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from siteassist_contract.command import Command
+from siteassist_contract.command import command
 from siteassist_contract.description import operations
 from siteassist_contract.http import preflight, redaction
 from siteassist_contract.http.network import Network
@@ -88,15 +87,9 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return seconds
 
 
-@click.command(
-    cls=Command,
+@command(
     interrupted="Incomplete: nothing was tested: the load was interrupted; run it again.",
     help=HELP,
-    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
-)
-@click.version_option(
-    package_name="siteassist",
-    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @click.option(

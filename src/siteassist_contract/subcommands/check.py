@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 import sys
 import time
@@ -14,8 +13,8 @@ from pathlib import Path
 import click
 
 from siteassist_contract.checks.shown_objects import ShownObjects
-from siteassist_contract.command import Command
-from siteassist_contract.ending import DEFAULT_FOLDER, REPORTS, verdict_of
+from siteassist_contract.command import command, debug_option
+from siteassist_contract.ending import REPORTS, verdict_of
 from siteassist_contract.findings import BEHAVIOUR, Findings
 from siteassist_contract.http import preflight
 from siteassist_contract.http.recorder import Exchange
@@ -29,6 +28,7 @@ from siteassist_contract.recording.recorded_exchanges import (
     survey,
 )
 from siteassist_contract.report import baseline, files, junit, page, summary, tested_rules
+from siteassist_contract.report.options import baseline_option, reports_option
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.report.versions import versions
 from siteassist_contract.run import Options, Outcome
@@ -60,15 +60,9 @@ Example:
 _PROFILE = Profile("recording", "recorded traffic", 0, 0, 0, 0)
 
 
-@click.command(
-    cls=Command,
+@command(
     interrupted="The judgement was interrupted; there is no verdict.",
     help=HELP,
-    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
-)
-@click.version_option(
-    package_name="siteassist",
-    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("recording", type=click.Path(path_type=Path))
 @click.option(
@@ -77,20 +71,9 @@ _PROFILE = Profile("recording", "recorded traffic", 0, 0, 0, 0)
     help="The base URL of the API, if the recording has several servers, or another path than"
     " that of openapi.yaml.",
 )
-@click.option(
-    "--reports",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    help="The folder for html/index.html, junit.xml and summary.json.",
-)
-@click.option(
-    "--baseline",
-    "accepted",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of accepted violations, which are reported but do not fail the run.",
-)
-@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+@reports_option
+@baseline_option
+@debug_option
 def main(
     *, recording: Path, base_url: str | None, reports: Path, accepted: Path | None, debug: bool
 ) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 
 import click
 
-from siteassist_contract.command import Command
+from siteassist_contract.command import command, debug_option
 from siteassist_contract.report import comparison
 from siteassist_contract.verdict import ALLOWED, CannotRunError, ExitStatus
 from siteassist_spec import output
@@ -33,15 +32,9 @@ Example:
 _FORMATS = {"text": comparison.text, "markdown": comparison.markdown}
 
 
-@click.command(
-    cls=Command,
+@command(
     interrupted="The comparison was interrupted.",
     help=HELP,
-    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
-)
-@click.version_option(
-    package_name="siteassist",
-    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
@@ -56,7 +49,7 @@ _FORMATS = {"text": comparison.text, "markdown": comparison.markdown}
 @click.option(
     "--allow-incomplete", is_flag=True, help="Exit with 0 instead of 2 if both reports were read."
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+@debug_option
 def main(*, before: Path, after: Path, form: str, allow_incomplete: bool, debug: bool) -> None:
     """Run the subcommand."""
     del debug  # read by `Command`

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from itertools import groupby
 
 import click
 
-from siteassist_contract.command import Command
+from siteassist_contract.command import command, debug_option
 from siteassist_contract.http import preflight, published_description
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
@@ -34,19 +33,13 @@ Example:
 """
 
 
-@click.command(
-    cls=Command,
+@command(
     interrupted="The comparison was interrupted.",
     help=HELP,
-    context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},
-)
-@click.version_option(
-    package_name="siteassist",
-    message=f"%(prog)s %(version)s (Python {platform.python_version()})",
 )
 @click.argument("url", envvar="SITEASSIST_BASE_URL")
 @network_options
-@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+@debug_option
 def main(
     *,
     url: str,
