@@ -362,9 +362,14 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
                 operation=operation.name,
             )
 
+    @property
+    def closed(self) -> bool:
+        """Whether the client is closed, or the one that it was derived from."""
+        return self._closed or (self.parent is not None and self.parent._closed)
+
     def check_open(self, operation: OperationInfo) -> None:
         """Raise if the client is closed, possibly while the call waited."""
-        if self._closed or (self.parent is not None and self.parent._closed):
+        if self.closed:
             raise SiteAssistError("the client is closed", operation=operation.name)
         if self.http_client is not None and cast("Any", self.http_client).is_closed:
             raise SiteAssistError("the http_client is closed", operation=operation.name)

@@ -71,19 +71,19 @@ class SocketCalls(_BaseCalls):
     def __init__(self, caller: Caller, *arguments: Any, **rest: Any) -> None:
         """Store the caller; the other arguments are those of the base class."""
         super().__init__(*arguments, **rest)
-        self._caller = caller
+        self.caller = caller
 
     def fetch(self, step: Fetch) -> list[Any] | SiteAssistError:
         """Return a page of messages."""
         try:
-            return self._items(self._caller.call(**self._page(step, self._caller.settings)))
+            return self._items(self.caller.call(**self._page(step, self.caller.settings)))
         except SiteAssistError as error:
             return error
 
     def connect(self, step: Connect) -> httpx.Response | SiteAssistError:
         """Return the response to the handshake."""
         try:
-            return self._caller.upgrade(**self._handshake(step, self._caller.settings))
+            return self.caller.upgrade(**self._handshake(step, self.caller.settings))
         except SiteAssistError as error:
             return error
 
@@ -94,19 +94,19 @@ class AsyncSocketCalls(_BaseCalls):
     def __init__(self, caller: AsyncCaller, *arguments: Any, **rest: Any) -> None:
         """Store the caller; the other arguments are those of the base class."""
         super().__init__(*arguments, **rest)
-        self._caller = caller
+        self.caller = caller
 
     async def fetch(self, step: Fetch) -> list[Any] | SiteAssistError:
         """Return a page of messages."""
         try:
-            return self._items(await self._caller.call(**self._page(step, self._caller.settings)))
+            return self._items(await self.caller.call(**self._page(step, self.caller.settings)))
         except SiteAssistError as error:
             return error
 
     async def connect(self, step: Connect) -> httpx.Response | SiteAssistError:
         """Return the response to the handshake."""
         try:
-            return await self._caller.upgrade(**self._handshake(step, self._caller.settings))
+            return await self.caller.upgrade(**self._handshake(step, self.caller.settings))
         except SiteAssistError as error:
             return error
 

@@ -46,9 +46,12 @@ def _broken() -> tuple[type[Exception], ...]:
 class _BaseListener(Generic[EventT]):
     """The state of a listener: the current step, and how it ended."""
 
-    def __init__(self, operation: str, begin: Callable[[], Listening]) -> None:
+    def __init__(
+        self, operation: str, begin: Callable[[], Listening], calls: SocketCalls | AsyncSocketCalls
+    ) -> None:
         self._operation = operation
         self._begin = begin
+        self._caller = calls.caller
         self._listening: Listening | None = None
         self._steps: Steps | None = None
         # A step that was interrupted is carried out again.
@@ -72,6 +75,10 @@ class _BaseListener(Generic[EventT]):
         try:
             self._step = self._steps.send(result)
         except Exception as error:
+            if self._caller.closed:
+                # Closing the client ends its listeners, in the middle of a call as well.
+                self._closed = True
+                return
             # A generator that has raised ends without a word.
             self._failed = error
             raise
@@ -158,7 +165,7 @@ class Listener(_BaseListener[EventT], Iterator[EventT]):
 
     def __init__(self, operation: str, begin: Callable[[], Listening], calls: SocketCalls) -> None:
         """Store the functions that begin to listen and that make the calls."""
-        super().__init__(operation, begin)
+        super().__init__(operation, begin, calls)
         self._calls = calls
         self._link = _Link()
         self._reading = threading.Lock()
@@ -264,7 +271,7 @@ class AsyncListener(_BaseListener[EventT], AsyncIterator[EventT]):
         self, operation: str, begin: Callable[[], Listening], calls: AsyncSocketCalls
     ) -> None:
         """Store the functions that begin to listen and that make the calls."""
-        super().__init__(operation, begin)
+        super().__init__(operation, begin, calls)
         self._calls = calls
         self._link = _Link()
         self._reading = False

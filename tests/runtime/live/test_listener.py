@@ -458,6 +458,27 @@ def test_closed_client_ends_its_listeners(kind: Kind, clock: FakeTime) -> None:
         client.listen(CONVERSATION)
 
 
+def test_client_that_is_closed_during_a_call_ends_its_listeners(
+    kind: Kind, clock: FakeTime
+) -> None:
+    """Another thread may close the client between the handshake and the missed messages."""
+    socket = Socket(clock, pushed(1))
+    service = Service(socket)
+    client = kind.client(service)
+    upgrade = service._upgrade
+
+    def closing(request: httpx.Request) -> httpx.Response:
+        client._caller._closed = True
+        return upgrade(request)
+
+    service._upgrade = closing  # type: ignore[method-assign]
+    events = client.listen(CONVERSATION)
+    for _ in range(2):
+        with pytest.raises(kind.ended):
+            kind.next(events)
+    assert socket.closed
+
+
 def test_dropped_listener_closes_its_connection(kind: Kind, clock: FakeTime) -> None:
     """A listener that nobody refers to any more leaves no connection."""
     closed: list[bool] = []
