@@ -1,11 +1,10 @@
 """The agent's side of a support desk in the terminal: take a conversation over and answer.
 
-    python agent.py CONVERSATION [NAME]
-
 An agent of the service works in its console; this program does the same in the mock,
 at SITEASSIST_BASE_URL.
 """
 
+import argparse
 import os
 import sys
 import threading
@@ -45,13 +44,18 @@ class Conversation:
 
 def main() -> None:
     """Send each line of the terminal as a message of the agent."""
-    if len(sys.argv) not in {2, 3}:
-        raise SystemExit("usage: python agent.py CONVERSATION [NAME]")
-    with httpx.Client() as http:
-        conversation = Conversation(http, sys.argv[1])
-        conversation.take_over(sys.argv[2] if len(sys.argv) > 2 else "Sam")
-        conversation.show_new()
-        talk(conversation)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("conversation", help="the id that the visitor's program prints")
+    parser.add_argument("name", nargs="?", default="Sam", help="the name of the agent")
+    given = parser.parse_args()
+    try:
+        with httpx.Client() as http:
+            conversation = Conversation(http, given.conversation)
+            conversation.take_over(given.name)
+            conversation.show_new()
+            talk(conversation)
+    except httpx.HTTPError as error:
+        raise SystemExit(f"The mock refuses or does not answer: {error}") from None
 
 
 def talk(conversation: Conversation) -> None:

@@ -50,4 +50,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SiteAssistError as error:
+        raise SystemExit(str(error)) from None

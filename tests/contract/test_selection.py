@@ -182,3 +182,15 @@ def test_streams_alone_are_tested_first(
     assert {"streams: sendMessage", "streams: createChatCompletion"} <= set(found["done"])
     tested = {(row["what"], row["operation"]) for row in found["coverage"] if row["count"] > 0}
     assert {("stream-end", name) for name in RULES["stream-end"].operations} <= tested
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+def test_narrowed_run_accuses_no_server_of_its_gaps(
+    served: Loopback, shared: InProcess, command: Command
+) -> None:
+    """A status that a narrowed run does not reach has no reason that speaks of the server."""
+    shared.fault = None
+    only = ("--only", "search", "--layer", ERRORS)
+    assert 0 == command(served.url, "--api-key", KEY, *only).exit_code
+    reasons = {row["reason"] for row in summary()["coverage"] if row["kind"] == "status"}
+    assert {"", "not tested by errors"} == reasons
