@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from siteassist_contract import cli, ending, entry, run
+from siteassist_contract import cli, ending, entry, interrupts, run
 from siteassist_contract.command import Command as ContractCommand
 from siteassist_contract.http import preflight
 from siteassist_contract.report import junit
@@ -64,10 +64,11 @@ def url(served: Loopback, shared: InProcess) -> str:
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """Restore the handlers of signals."""
+    """Restore the handlers of signals, without a noted signal."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     yield
+    interrupts.install()
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
 

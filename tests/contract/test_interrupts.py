@@ -14,10 +14,11 @@ BOTH = (signal.SIGINT, signal.SIGTERM)
 
 @pytest.fixture(autouse=True)
 def _installed() -> Iterator[None]:
-    """Install the handlers, and restore those before."""
+    """Install the handlers, and restore those before, without a noted signal."""
     before = [signal.getsignal(number) for number in BOTH]
     interrupts.install()
     yield
+    interrupts.install()
     for number, handler in zip(BOTH, before, strict=True):
         signal.signal(number, handler)
 

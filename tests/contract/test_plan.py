@@ -102,7 +102,9 @@ class Traces(dict[str, Traced]):
             profile = replace(PROFILES[SIZES[kind]], seconds=0, limit=3600)
             traced = TracedRun(target, Options(profile, 1))
             traced.trace = self[kind] = Traced(Outcome(traced.findings), target)
-            traced.trace.outcome = traced.run()
+            traced.trace.outcome = outcome = traced.run()
+        why = outcome.error, outcome.problem, outcome.left_out, outcome.findings.violations
+        assert why == (None, "", "", {})
         return self[kind]
 
 

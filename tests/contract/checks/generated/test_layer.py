@@ -104,6 +104,7 @@ def test_interrupt_at_the_start_leaves_no_engine(
         with pytest.raises(KeyboardInterrupt):
             list(shapes(context()).run())
     finally:
+        interrupts.install()
         signal.signal(signal.SIGINT, before)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert (-signal.SIGKILL, "") == (started[0].returncode, capfd.readouterr().err)
