@@ -252,18 +252,25 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
         text = content.decode("utf-8", "replace")
     *lines, rest = _LINE.split(text.removeprefix("\ufeff"))
     data: list[str] = []
+    others: list[str] = []
+    """The lines of the event with a field that the standard does not have."""
     found = False
     for line in lines:
         if line:
             # The standard joins several data lines into one text.
-            data += _data(line, faults)
+            data += _data(line, others)
             continue
         if data:
             found = True
             yield "\n".join(data)
+        else:
+            faults += map(_not_a_field, others)
         data = []
+        others = []
     if rest:
-        data += _data(rest, faults)
+        data += _data(rest, others)
+    if not data:
+        faults += map(_not_a_field, others)
     if rest or data:
         text = "\n".join(data) or rest
         faults.append(GrammarFault(FRAMES, f"the last event is not complete: {_short(text)}"))
@@ -274,15 +281,23 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
         faults.append(GrammarFault(FRAMES, "the stream has no event"))
 
 
-def _data(line: str, faults: list[GrammarFault]) -> list[str]:
-    """Return the data in a line, if it has any."""
+def _data(line: str, others: list[str]) -> list[str]:
+    """Return the data in a line, if it has any, and add a line with an unknown field to others."""
     name, _, value = line.partition(":")
     if name == "data":
         return [value.removeprefix(" ")]
     # A line without a name is a comment.
     if name and name not in _FIELDS:
-        faults.append(GrammarFault(FRAMES, f"a line is not a field of an event: {_short(line)}"))
+        others.append(line)
     return []
+
+
+def _not_a_field(line: str) -> GrammarFault:
+    """Return the fault of a line in place of an event.
+
+    The standard ignores unknown fields, so beside the data of an event they are no fault.
+    """
+    return GrammarFault(FRAMES, f"a line is not a field of an event: {_short(line)}")
 
 
 def _with_pairs(text: str) -> str:

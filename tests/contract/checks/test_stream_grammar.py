@@ -107,6 +107,8 @@ LEGAL = {
     "comments": ": ping\n\n" + WHOLE.replace("data:", ":\n: keep-alive\ndata:"),
     "other fields": WHOLE.replace("data:", "event: message\nid: 7\nretry: 1000\ndata:"),
     "fields after the data": WHOLE.replace("}\n\n", "}\nid\nevent:\n\n"),
+    "unknown fields": WHOLE.replace("data:", "name: x\nDATA: {}\n data: 1\ndata:"),
+    "an unknown field after the data": WHOLE.replace("}\n\n", "}\nname\n\n"),
     "data on several lines": frames(START)
     + 'data: {"type":\nid: 1\ndata\ndata:"finish"}\n\n'
     + frames(DONE),
@@ -182,16 +184,16 @@ FRAME_FAULTS: dict[str, tuple[str | bytes, str]] = {
         '{"type": "error"}',
     ),
     "lower case end": (frames(START, FINISH, "[done]", DONE), "not JSON: [done]"),
-    "an unknown field": (
-        frames(START) + "name: x\n" + frames(FINISH, DONE),
+    "an unknown field without data": (
+        frames(START) + "name: x\n\n" + frames(FINISH, DONE),
         "a line is not a field of an event: name: x",
     ),
     "a field in capitals": (
-        frames(START) + "DATA: {}\n" + frames(FINISH, DONE),
+        frames(START) + "DATA: {}\n\n" + frames(FINISH, DONE),
         "a line is not a field of an event: DATA: {}",
     ),
     "a space before the field": (
-        frames(START) + " data: {}\n" + frames(FINISH, DONE),
+        frames(START) + " data: {}\n\n" + frames(FINISH, DONE),
         "a line is not a field of an event:  data: {}",
     ),
     "two lines within a text": (
