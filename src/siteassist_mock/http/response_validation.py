@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,6 +35,8 @@ from siteassist_spec import (
 # A body beyond the limit, which no operation documents.
 _UNDOCUMENTED = frozenset({413})
 _KEPT = 100
+_NO_EVENT = re.compile(rb"(?:(?:event|id|retry)?(?::.*)?(?:\n|\Z))*")
+"""Comments and other fields without data, which are no event to a client."""
 _WEBSOCKET = "websocket."
 """The prefix of the types of ASGI messages that refuse a handshake."""
 _INTERNAL_ERROR = 1011
@@ -259,7 +262,8 @@ class _CheckedSend:
             text = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
             *events, rest = text.replace(b"\r", b"\n").split(b"\n\n")
             for event in events:
-                self._refuse(check.problem(event) if event else None)
+                if not _NO_EVENT.fullmatch(event):
+                    self._refuse(check.problem(event))
             if rest:
                 self._refuse("with a stream that ends within an event")
         elif check is not None:

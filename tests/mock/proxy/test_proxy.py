@@ -332,6 +332,18 @@ def test_answer_that_is_too_long_is_passed_on(
     assert (0, 2) == (entry["response"]["content"]["size"], len(entry["_arrivals"]))
 
 
+def test_fields_without_data_are_no_event() -> None:
+    """The standard of event streams dispatches none."""
+    fields = b": hello\n\nretry: 1500\n\n\n\nid\nevent: ping\n\n"
+    upstream = Answering(fields, *EVENTS, headers={"content-type": "text/event-stream"})
+    with proxying(upstream) as (http, said):
+        upstream.next.set()
+        with http.stream("POST", "/chat/completions", json={}) as answer:
+            for _ in answer.iter_raw():
+                upstream.next.set()
+    assert [] == said
+
+
 def test_media_type_is_compared_without_case() -> None:
     """RFC 9110, 8.3.1."""
     upstream = Answering(b"".join(EVENTS), headers={"content-type": "Text/Event-Stream"})
