@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tests.in_process import InProcess
-from tests.values import API_KEY
+from tests.values import API_KEY, PROJECT_ID, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BASE = "http://mock.test/v2"
 _OF_THE_BODY = (b"content-encoding", b"content-length")
 QUESTION = "How long does shipping take?"
+_TOO_LONG = "I have read all of your pages. " * 400
+_PAGE = {"url": "https://shop.example/lamps", "title": "Lamps", "textSelection": "40 watts"}
 
 
 class Recording(httpx.BaseTransport):
@@ -127,6 +129,53 @@ def visit(http: httpx.Client) -> None:
     again.call("POST", "/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
 
 
+def long_visit(http: httpx.Client) -> None:
+    """Do the same as `visit`, and then what a widget does less often.
+
+    A visitor pastes a text that is too long, changes a rating, or writes in a closed conversation;
+    a widget has lost its token, or remembers a conversation that does not exist.
+    """
+    visit(http)
+    first, stranger = _Widget(http, "device-1"), _Widget(http, "device-2")
+    for path in ("/identity/me", "/conversations"):
+        http.get(path)
+    http.post("/conversations")
+    known = first.start()
+    first.send(known, "Two lines:\n<b>one</b>\n\ttwo", stream=True, page=_PAGE)
+    first.read(known)
+    for content in ("", _TOO_LONG):
+        first.send(known, content, stream=True)
+        first.read(known)
+    http.post(f"/conversations/{known}/messages", json={"content": "Who am I?"})
+    first.read(known)
+    for feedback in ("dislike", "like", None):
+        first.rate(known, feedback)
+        first.read(known)
+        first.call("GET", "/conversations")
+    stranger.rate(known, "dislike", reader=first)
+    stranger.close(known)
+    first.read(known)
+    for path in ("", "/messages"):
+        first.call("GET", f"/conversations/{UNKNOWN_ID}{path}")
+    first.call("POST", f"/messages/{UNKNOWN_ID}/feedback", {"feedback": "like"})
+    first.call("GET", f"/conversations/{known}/messages?limit=1&offset=1")
+    first.call("GET", f"/conversations/{known}/messages?role=user")
+    first.close(known, "solved")
+    first.read(known)
+    first.send(known, "One more question", stream=False)
+    first.read(known)
+    for query in ("?status=closed", "?limit=2", "?limit=2&offset=2"):
+        first.call("GET", f"/conversations{query}")
+    question = {"messages": [{"role": "user", "content": QUESTION}]}
+    for stream in (True, False):
+        first.call("POST", "/chat/completions", question | {"stream": stream})
+    http.get("/projects/current", params={"apiKey": "wrong"})
+    for offset in (0, 2):
+        http.get(f"/projects/{PROJECT_ID}/qnas", params={"limit": 2, "offset": offset})
+    http.get(f"/projects/{PROJECT_ID}/qnas", params={"query": "return"})
+    http.get(f"/projects/{PROJECT_ID}/qnas/{UNKNOWN_ID}")
+
+
 class _Widget:
     """A widget with a session."""
 
@@ -155,9 +204,9 @@ class _Widget:
         """Start a conversation, and return its id."""
         return str(self.call("POST", "/conversations").get("id"))
 
-    def send(self, known: str, content: str, *, stream: bool | None) -> None:
+    def send(self, known: str, content: str, *, stream: bool | None, page: Any = None) -> None:
         """Send a message."""
-        body = {"content": content, "pageContext": None}
+        body = {"content": content, "pageContext": page}
         chosen = {} if stream is None else {"stream": stream}
         self.call("POST", f"/conversations/{known}/messages", body | chosen)
 
@@ -166,15 +215,18 @@ class _Widget:
         self.call("GET", f"/conversations/{known}")
         self.call("GET", f"/conversations/{known}/messages")
 
-    def rate(self, known: str) -> None:
-        """Rate the latest answer."""
-        messages = self.call("GET", f"/conversations/{known}/messages").get("data", ())
+    def rate(
+        self, known: str, feedback: str | None = "like", reader: _Widget | None = None
+    ) -> None:
+        """Rate the latest answer, which ``reader`` finds, by default this widget."""
+        messages = (reader or self).call("GET", f"/conversations/{known}/messages").get("data", ())
         for message in messages[-1:]:
-            self.call("POST", f"/messages/{message.get('id')}/feedback", {"feedback": "like"})
+            self.call("POST", f"/messages/{message.get('id')}/feedback", {"feedback": feedback})
 
-    def close(self, known: str) -> None:
+    def close(self, known: str, reason: str | None = None) -> None:
         """Close a conversation."""
-        self.call("POST", f"/conversations/{known}/close")
+        body = None if reason is None else {"closeReason": reason}
+        self.call("POST", f"/conversations/{known}/close", body)
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
