@@ -29,7 +29,8 @@ class Report:
 
     base_url: str
     profile: Profile
-    seed: int
+    seed: int | None
+    """The seed of the run; None for a recording."""
     repeat: str
     """The command that repeats the run."""
     variables: Sequence[str]
@@ -37,8 +38,8 @@ class Report:
     started: datetime
     """The time at which the run began, in UTC."""
     versions: dict[str, str]
-    time_limit: float
-    """Maximum duration of the run, in seconds."""
+    time_limit: float | None
+    """Maximum duration of the run, in seconds; None for a recording."""
     outcome: Outcome
     verdict: Verdict
     rows: list[Row]
@@ -60,21 +61,26 @@ class Report:
     def facts(self) -> dict[str, str]:
         """The circumstances of the run, as words, by their names."""
         outcome = self.outcome
-        limit = outcome.spending.limit
-        plan = f"{len(outcome.done)} of {len(outcome.planned)} steps came to their end"
-        plan += f", at most {self.time_limit:g} s"
-        plan += "" if limit is None else f", at most {limit} answers of the assistant"
-        return {
+        known = {
             "Server": self.base_url,
             "Date": f"{self.started:%Y-%m-%d %H:%M:%S} UTC",
             "Versions": ", ".join(f"{name} {each}" for name, each in self.versions.items()),
             "Profile": f"{self.profile.name} ({self.profile.words})",
+        }
+        duration = {"Duration": f"{self.seconds:.0f} s"}
+        if self.seed is None or self.time_limit is None:
+            return known | duration | {"Requests": f"{outcome.requests} in the recording"}
+        limit = outcome.spending.limit
+        plan = f"{len(outcome.done)} of {len(outcome.planned)} steps came to their end"
+        plan += f", at most {self.time_limit:g} s"
+        plan += "" if limit is None else f", at most {limit} answers of the assistant"
+        chosen = {
             "Seed": str(self.seed),
             "Selection": self.selection or "all tests",
             "Plan": plan,
-            "Duration": f"{self.seconds:.0f} s",
-            "Cost": f"{outcome.requests} requests, {outcome.spending.words}",
         }
+        cost = {"Cost": f"{outcome.requests} requests, {outcome.spending.words}"}
+        return known | chosen | duration | cost
 
     @property
     def references(self) -> dict[str, str]:

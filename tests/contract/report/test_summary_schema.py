@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -26,6 +27,7 @@ REPORTS = {
     "no rows": report(status=ExitStatus.INTERNAL_ERROR, error=InternalError("x"), rows=[]),
     "interrupted": report(status=ExitStatus.INTERRUPTED, **STEPS),
     "narrowed": report(selection="--only me"),
+    "recording": replace(report(), seed=None, time_limit=None),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,21 @@ def test_traffic_of_the_mock_is_kept(entries: Entries, judge: Callable[..., Resu
     assert {"html", "junit.xml", "summary.json"} == {p.name for p in Path("reports").iterdir()}
     report = json.loads(Path("reports/summary.json").read_text())
     assert ("kept", "recording") == (report["verdict"], report["profile"])
+
+
+def test_recording_has_no_seed_and_no_limit(entries: Entries, judge: Callable[..., Result]) -> None:
+    """No report names what only a run has: a seed, a limit of time, a plan, a cost."""
+    shown = judge(entries).stdout.partition("This run:")[2]
+    assert f"Requests: {len(entries)} in the recording" in " ".join(shown.split())
+    report = json.loads(Path("reports/summary.json").read_text())
+    assert (None, None) == (report["seed"], report["time_limit"])
+    pages = [
+        shown,
+        *(Path("reports", name).read_text() for name in ("html/index.html", "junit.xml")),
+    ]
+    for page in pages:
+        for name in ("Seed", "Plan", "Cost", "Selection", "at most"):
+            assert not re.search(rf"\b{name}\b(?=:|</dt>|\"| \d+ s)", page, re.IGNORECASE), name
 
 
 def test_finding_names_its_entries(entries: Entries, judge: Callable[..., Result]) -> None:
