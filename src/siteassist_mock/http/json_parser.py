@@ -14,8 +14,10 @@ from hostile values.
 """
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes, *, halves: bool = False) -> Any:
     """Parse ``raw`` and return its value.
+
+    ``halves`` allows unpaired surrogates, which are valid in JSON (RFC 8259, 8.2).
 
     Raises `ValueError` with a reason for the client: not UTF-8, not JSON, a
     duplicated name in an object, a number beyond a double, an unpaired surrogate,
@@ -37,7 +39,7 @@ def parse_json(raw: bytes) -> Any:
     # that they cannot fail.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
-    if b"\\u" in raw:
+    if not halves and b"\\u" in raw:
         _refuse_surrogates(value)
     return value
 

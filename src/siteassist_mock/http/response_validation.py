@@ -140,9 +140,9 @@ class _BodyCheck:
         self._validator = compile_schema(operation_id, schema, spec)
         self._json = media_type == JSON
 
-    def problem(self, body: bytes) -> str | None:
+    def problem(self, body: bytes, *, halves: bool = False) -> str | None:
         try:
-            value = parse_json(body) if self._json else body.decode()
+            value = parse_json(body, halves=halves) if self._json else body.decode()
         except ValueError as error:
             return f"with a body that {error}" if self._json else "with a body that is not UTF-8"
         return _fault(self._validator, value, "a body")
@@ -167,7 +167,7 @@ class _EventCheck:
             if "contentSchema" in form
         ]
 
-    def problem(self, event: bytes) -> str | None:
+    def problem(self, event: bytes, *, halves: bool = False) -> str | None:
         lines = event.decode(errors="replace").split("\n")
         data = "\n".join(
             line.removeprefix("data:").removeprefix(" ")
@@ -180,7 +180,7 @@ class _EventCheck:
         ):
             return None
         try:
-            payload = parse_json(data.encode())
+            payload = parse_json(data.encode(), halves=halves)
         except ValueError as error:
             return f"with an event whose data {error}"
         problems = [_fault(validator, payload, "an event") for validator in self._payloads]
@@ -209,7 +209,8 @@ class _TextCheck:
 class _EmptyCheck:
     """The check of a response that is documented without a body."""
 
-    def problem(self, body: bytes) -> str | None:
+    def problem(self, body: bytes, *, halves: bool = False) -> str | None:
+        del halves  # of the other checks
         return "with a body, which it does not document" if body else None
 
 
@@ -255,7 +256,10 @@ class _CheckedSend:
             await self._send({"type": "http.response.body", "body": self._kept})
 
     def judge(self, start: Message, body: bytes) -> None:
-        """Check a whole response. Raises `_Violation`."""
+        """Check a whole response of another server. Raises `_Violation`.
+
+        It may have a character in two deltas, each with one half of it.
+        """
         self._start = start
         check = self._find(start)
         if isinstance(check, _EventCheck):
@@ -263,11 +267,11 @@ class _CheckedSend:
             *events, rest = text.replace(b"\r", b"\n").split(b"\n\n")
             for event in events:
                 if not _NO_EVENT.fullmatch(event):
-                    self._refuse(check.problem(event))
+                    self._refuse(check.problem(event, halves=True))
             if rest:
                 self._refuse("with a stream that ends within an event")
         elif check is not None:
-            self._refuse(check.problem(body))
+            self._refuse(check.problem(body, halves=True))
 
     async def report(self, scope: Scope, receive: Receive) -> None:
         """Send the violation to the client."""

@@ -68,7 +68,7 @@ WITHOUT_SOCKETS = [each.id for each in VARIANTS.values() if each not in SOCKET_V
 """The variants that the proxy can show; it passes no sockets on."""
 OF_TRANSPORT = {each.id for each in TRANSPORT_VARIANTS} | {"qnas-slow", "stream-slow"}
 """The variants that differ in transport or in pace, which the shorter visit shows as well."""
-NOT_DESCRIBED = {"misspelled", "characters-in-two-deltas"}
+NOT_DESCRIBED = {"misspelled"}
 """The variants that the proxy reports, which compares each answer with the description only."""
 
 

@@ -335,12 +335,23 @@ def test_answer_that_is_too_long_is_passed_on(
 def test_fields_without_data_are_no_event() -> None:
     """The standard of event streams dispatches none."""
     fields = b": hello\n\nretry: 1500\n\n\n\nid\nevent: ping\n\n"
-    upstream = Answering(fields, *EVENTS, headers={"content-type": "text/event-stream"})
+    upstream = Answering(b"".join((fields, *EVENTS)))
     with proxying(upstream) as (http, said):
         upstream.next.set()
-        with http.stream("POST", "/chat/completions", json={}) as answer:
-            for _ in answer.iter_raw():
-                upstream.next.set()
+        http.post("/chat/completions", json={})
+    assert [] == said
+
+
+def test_halves_of_a_character_are_passed_on() -> None:
+    """JSON has them, and a server may send a character in two deltas."""
+    deltas = [
+        rb'{"type":"text-delta","id":"0","delta":"\u%s"}' % half for half in (b"d83c", b"df89")
+    ]
+    frames = [b"data: %s\n\n" % each for each in deltas]
+    upstream = Answering(b"".join((EVENTS[0], *frames, *EVENTS[1:])))
+    with proxying(upstream) as (http, said):
+        upstream.next.set()
+        http.post("/chat/completions", json={})
     assert [] == said
 
 
