@@ -119,7 +119,10 @@ class Renderer:
         names = _names(steps)
         base, *commands = self._shell(steps, names)
         shell = [base, *self._needed("\n".join(commands)), *commands]
-        return "\n".join(shell), "\n".join(self._python(steps, names))
+        program = "\n".join(self._python(steps, names))
+        needed = list(self._needed_in_python(program))
+        python = [*self._imports(steps, needs=bool(needed)), "", *needed, program]
+        return "\n".join(shell), "\n".join(python)
 
     def _visitors(self, steps: Sequence[Exchange]) -> list[str]:
         names = [name for step in steps for name in _visitors_of(step.credential)]
@@ -128,13 +131,16 @@ class Renderer:
 
     # Shell
 
-    def _needed(self, shell: str) -> Iterator[str]:
-        """Yield a command for each variable of the environment that ends the program without it."""
+    def _variables(self) -> dict[str, str]:
+        """Return the variables of the environment that may be needed, with their meanings."""
         wanted = {KEY_VARIABLE: "the publishable key"}
         wanted |= {name: f"the token of visitor {who}" for who, name in TOKEN_VARIABLES.items()}
         headers = (_header_variable(name) for name, _ in self.network.headers)
-        wanted |= dict.fromkeys(headers, "the value of this header")
-        for name, meaning in wanted.items():
+        return wanted | dict.fromkeys(headers, "the value of this header")
+
+    def _needed(self, shell: str) -> Iterator[str]:
+        """Yield a command for each variable of the environment that ends the program without it."""
+        for name, meaning in self._variables().items():
             if re.search(rf"\$\{{?{name}\b", shell):
                 yield f': "${{{name}:?set it to {meaning}}}"'
 
@@ -229,11 +235,16 @@ class Renderer:
 
     # Python
 
+    def _needed_in_python(self, program: str) -> Iterator[str]:
+        """Yield lines for each variable of the environment that end the program without it."""
+        for name, meaning in self._variables().items():
+            if re.search(rf"os\.environ\[['\"]{name}['\"]\]", program):
+                yield f'if not os.environ.get("{name}"):'
+                yield f'    sys.exit("{name}: set it to {meaning}")'
+
     def _python(self, steps: Sequence[Exchange], names: _Names) -> Iterator[str]:
         visitors = self._visitors(steps)
         reads_json = any(names.read_from(number) for number in range(len(steps)))
-        yield from self._imports(steps)
-        yield ""
         yield f"BASE = {self.base_url!r}"
         way = "".join(f", {argument}" for argument in self._client_arguments())
         yield f"anonymous = Client(BASE{way}).get_httpx_client()"
@@ -254,13 +265,16 @@ class Renderer:
                 shown = step.compared or number == len(steps) - 1
                 yield from self._python_alone(step, names.read_from(number), names, shown=shown)
 
-    def _imports(self, steps: Sequence[Exchange]) -> Iterator[str]:
-        yield "import os"
-        if self._own_ca is not None:
-            yield "import ssl"
-        if any(step.together for step in steps):
-            yield "from concurrent.futures import ThreadPoolExecutor"
-        yield ""
+    def _imports(self, steps: Sequence[Exchange], *, needs: bool) -> Iterator[str]:
+        """Yield the imports of a program, which ``needs`` variables of the environment or not."""
+        modules = {
+            "import os": needs,
+            "import ssl": self._own_ca is not None,
+            "import sys": needs,
+            "from concurrent.futures import ThreadPoolExecutor": any(s.together for s in steps),
+        }
+        standard = [line for line, is_used in modules.items() if is_used]
+        yield from [*standard, ""] if standard else ()
         yield "from siteassist import AuthenticatedClient, Client"
 
     def _python_alone(

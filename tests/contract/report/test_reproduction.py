@@ -203,9 +203,12 @@ def test_commands_are_short() -> None:
     ] == shell.splitlines()
     assert [
         "import os",
+        "import sys",
         "",
         "from siteassist import AuthenticatedClient, Client",
         "",
+        'if not os.environ.get("SITEASSIST_API_KEY"):',
+        '    sys.exit("SITEASSIST_API_KEY: set it to the publishable key")',
         "BASE = 'http://127.0.0.1/v2'",
         "anonymous = Client(BASE).get_httpx_client()",
         "first_token = anonymous.request(",
@@ -238,9 +241,10 @@ def test_given_token_is_read_from_the_environment() -> None:
     assert "SITEASSIST_API_KEY" not in shell + program
 
 
-@SHELL
-def test_missing_variable_ends_the_commands() -> None:
-    """Without a variable, the commands name it and send nothing; an empty one is missing, too."""
+@pytest.mark.parametrize("language", [pytest.param("shell", marks=SHELL), "python"])
+def test_missing_variable_ends_the_reproduction(language: str) -> None:
+    """Without a variable, one line names it and nothing is sent; an empty one is missing, too."""
+    command = ["bash"] if language == "shell" else [sys.executable, "-"]
     network = Network((("x-gateway", "secret"),))
     steps = [exchange("getMe", credential="first"), exchange("getMe", credential="second")]
     for render, step, missing in (
@@ -249,11 +253,16 @@ def test_missing_variable_ends_the_commands() -> None:
         (Renderer("http://127.0.0.1:1/v2"), steps[1], "SITEASSIST_SECOND_TOKEN"),
         (Renderer("http://127.0.0.1:1/v2", network=network), steps[0], "HEADER_X_GATEWAY"),
     ):
-        shell, _ = render([step])
+        shell, program = render([step])
         names = {"SITEASSIST_API_KEY", "SITEASSIST_TOKEN", "SITEASSIST_SECOND_TOKEN"} - {missing}
         environment = {"PATH": os.environ["PATH"], missing: "", **dict.fromkeys(names, "x")}
         done = subprocess.run(
-            ["bash"], input=shell, env=environment, capture_output=True, text=True, check=False
+            command,
+            input=shell if language == "shell" else program,
+            env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode != 0
         assert "" == done.stdout
@@ -270,6 +279,13 @@ def test_session_is_opened_for_each_needed_visitor() -> None:
     lines = shell.splitlines()
     assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[2:5]]
     assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
+
+
+def test_program_imports_what_it_needs() -> None:
+    """A program without a variable of the environment starts with the client."""
+    _, program = Renderer("http://127.0.0.1/v2")([exchange("getMe", credential="")])
+    assert program.startswith("from siteassist import ")
+    assert "os." not in program
 
 
 def test_request_without_credential_opens_no_session() -> None:
