@@ -210,7 +210,9 @@ class Origin(click.ParamType[str]):
     multiple=True,
     metavar="RULE|OPERATION",
     help="Test only this rule or operation, such as isolation or getMessages; repeatable. Rules"
-    " and operations together select the rules on these operations.",
+    " and operations together select the rules on these operations. Random steps and made-up"
+    " requests are left out if other tests cover the selection; --layer or --profile deep includes"
+    " them.",
 )
 @click.option(
     "--layer",
@@ -223,7 +225,8 @@ class Origin(click.ParamType[str]):
     "--last-failed",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="SUMMARY.JSON",
-    help="Test only the failures of an earlier run, by its report summary.json.",
+    help="Test only the failures of an earlier run, by its report summary.json: run the steps that"
+    " found them, with its seed.",
 )
 @click.option(
     "--allow-incomplete",
@@ -301,7 +304,7 @@ def main(
         seen = _check(target, durations, allow_incomplete=allow_incomplete)
         ending.options = options = Options(
             profile=chosen,
-            seed=random.randrange(2**32) if seed is None else seed,  # noqa: S311  # not a secret
+            seed=_seed(seed, selected),
             examples=examples,
             seconds=limit,
             stop_at_first=stop_at_first,
@@ -316,8 +319,9 @@ def main(
             selection=selected,
             max_messages=max_messages,
         )
-        ending.terminal.begin(target, chosen, ending.started, ending.versions)
-        click.echo(published_description.line(target))
+        ending.terminal.begin(target, options, ending.started, ending.versions)
+        if not selected.options:
+            click.echo(published_description.line(target))
         if not chosen.gentle:
             ending.terminal.announce(options, durations)
         progress = Progress(ending.terminal.begun, ending.terminal.step, ending.terminal.found)
@@ -343,6 +347,12 @@ def _check(
         if not allow_incomplete:
             raise
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}. {ALLOWED}", ExitStatus.KEPT)
+
+
+def _seed(given: int | None, selected: selection.Selection) -> int:
+    """Return the given seed, that of the run whose failures are repeated, or a random one."""
+    known = given if given is not None else selected.seed
+    return random.randrange(2**32) if known is None else known  # noqa: S311  # not a secret
 
 
 def _finish(ending: Ending, updated: Path | None) -> NoReturn:

@@ -26,7 +26,8 @@ from siteassist_contract.run import Options, Outcome
 from siteassist_contract.verdict import CannotRunError, Evidence, InternalError, Verdict, decide
 from siteassist_spec.output import printable
 
-REPORTS = ("html/index.html", "junit.xml", "summary.json")
+SUMMARY = "summary.json"
+REPORTS = ("html/index.html", "junit.xml", SUMMARY)
 REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
 """The environment variable by which another command, such as ``make contract``, tells how it
 is repeated. It takes the options in its variable ``ARGS``."""
@@ -93,7 +94,8 @@ class Ending:
             base_url=self.target.base_url,
             profile=options.profile,
             seed=options.seed,
-            repeat=_repeat(self.target, options),
+            repeat=_repeat(self.target, options, self._selected),
+            repeat_words=self._repeat_words,
             variables=list(_variables(self.target)),
             started=self.started,
             versions=self.versions,
@@ -108,11 +110,34 @@ class Ending:
         self.terminal.end(report)
         files.tell(places)
         needs = f" (set {' and '.join(report.variables)} first)" if report.variables else ""
-        click.echo(f"Repeat with{needs}:\n  {report.repeat}")
+        click.echo(f"{report.repeat_words}{needs}:\n  {report.repeat}")
         if failed is not None and outcome.error is None:
             outcome.error = failed
         self._print_details()
         return report.verdict
+
+    @property
+    def _replaces_failures(self) -> bool:
+        """Whether the report of this run replaces that of the failures that it repeats."""
+        last = self.options.selection.last_failed
+        return last is not None and last.resolve() == (self.folder / SUMMARY).resolve()
+
+    @property
+    def _selected(self) -> str:
+        """The options that select tests in a repeated run."""
+        selection = self.options.selection
+        if self._replaces_failures and not self.outcome.findings.violations:
+            return selection.others
+        return selection.options
+
+    @property
+    def _repeat_words(self) -> str:
+        """The words before the command that repeats the run."""
+        if not self._replaces_failures:
+            return "Repeat with"
+        if self.outcome.findings.violations:
+            return "Repeat the failures of this run with"
+        return "Repeat without --last-failed, whose report was replaced, with"
 
     def _report_briefly(self) -> Verdict:
         self.terminal.close()
@@ -217,9 +242,9 @@ def _variables(target: Target) -> Iterator[str]:
             yield name
 
 
-def _repeat(target: Target, options: Options) -> str:
+def _repeat(target: Target, options: Options, selected: str) -> str:
     words = ["--profile", options.profile.name, "--seed", str(options.seed)]
-    words += shlex.split(options.selection.options)
+    words += shlex.split(selected)
     if target.origin is not None:
         words += ["--origin", target.origin]
     if target.network.ca is not None:

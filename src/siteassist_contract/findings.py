@@ -98,6 +98,8 @@ class Violation:
     """The operations of the requests in the reproduction, in order."""
     known: bool = False
     """Whether the violation is in the baseline."""
+    step: str = ""
+    """The step of the layer that found the violation first; empty before the first step."""
 
     @property
     def key(self) -> str:
@@ -145,6 +147,8 @@ class Findings:
     on_violation: Callable[[Violation], None] = lambda _: None
     started: float = field(default_factory=time.monotonic)
     layer: str = SHAPES
+    step: str = ""
+    """The step of the layer that runs."""
     violations: dict[str, Violation] = field(default_factory=dict)
     tested: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Number of tests by rule and operation."""
@@ -373,6 +377,7 @@ class Findings:
         self.add(
             Violation(
                 layer=self.layer if before is None else before.layer,
+                step=self.step if before is None else before.step,
                 rule=rule,
                 operation=operation,
                 words=RULES[rule].words,

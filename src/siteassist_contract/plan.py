@@ -45,6 +45,7 @@ from siteassist_contract.rules import (
     REFUSALS,
     RULES,
 )
+from siteassist_contract.selection import Place
 from siteassist_spec import Operation
 
 KINDS = (
@@ -95,6 +96,11 @@ class Step:
     def short(self) -> str:
         """The words of the same step in the first pass."""
         return self.words.removesuffix(_IN_FULL).partition(": ")[0]
+
+    @property
+    def place(self) -> Place:
+        """The layer and the words by which reports name the step, in full or not."""
+        return self.layer, self.short
 
 
 @dataclass(frozen=True)

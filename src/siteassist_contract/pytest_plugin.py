@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from siteassist_contract.testing import Pair, Server
+    from siteassist_contract.selection import Pair
+    from siteassist_contract.testing import Server
 
 _FIXTURE = "siteassist_contract"
 _VERDICT = ("verdict", "")

@@ -31,9 +31,10 @@ from siteassist_contract.http.recorder import (
 from siteassist_contract.http.spending import Spending
 from siteassist_contract.plan import Pace, Step
 from siteassist_contract.profiles import Profile
+from siteassist_contract.report import tested_rules
 from siteassist_contract.report.reproduction import Renderer
 from siteassist_contract.rules import GAPS, GENERATED, LIMIT
-from siteassist_contract.selection import Selection
+from siteassist_contract.selection import Pair, Place, Selection
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, InternalError
 from siteassist_contract.workers import Turn
 
@@ -115,6 +116,7 @@ class Outcome:
     unfinished: dict[str, str] = field(default_factory=dict)
     """The planned steps that did not come to their end, with the reason."""
     notes: list[str] = field(default_factory=list)
+    """Remarks on the run; `findings` has those on the server."""
     problem: str = ""
     """Why the run ended early; empty if it did not."""
     advice: str = ""
@@ -184,6 +186,8 @@ class Run:
         """The durations of the accepted requests that the assistant answered."""
         self._durations: dict[str, float] = {}
         """The duration of each step, by its words."""
+        self._idle = set[Place]()
+        """The steps whose requests tested nothing that is selected."""
         self._sent = 0, 0
         """The number of requests in steps, and of those that the assistant answered."""
         self._turn = Turn()
@@ -214,7 +218,6 @@ class Run:
             for context in (self._context, *self._workers):
                 context.recorder.close()
         outcome.requests = self._recorder.requests
-        outcome.notes += self.findings.notes
         if lost := self._recorder.lost:
             noun = "request was" if lost == 1 else "requests were"
             outcome.notes.append(f"{lost} {noun} lost by the server or the network, and sent again")
@@ -227,19 +230,40 @@ class Run:
         profile = self._options.profile
         planned = partial(plan.first, streams_too=self._options.selection.streams_alone)
         first = self._selected(planned(self._context))
-        made_up = bool(self._examples) and not profile.gentle and self._selects(_SHAPES_STEP)
-        self._plan(*first, *([_SHAPES_STEP] if made_up else ()))
+        self._plan(*first, *([_SHAPES_STEP] if self._chooses(_SHAPES_STEP) else ()))
         self._context.visitor()
         self._run_steps(first, planned)
         if not profile.gentle:
             self._further()
-            self._repeat(made_up=made_up)
+            self._repeat()
 
     def _selected(self, steps: Iterable[Step]) -> list[Step]:
         return [step for step in steps if self._selects(step)]
 
     def _selects(self, step: Step) -> bool:
-        return self._options.selection.needs(step.layer, step.rules, step.operation)
+        return self._options.selection.needs(step.place, step.rules, step.operation)
+
+    def _allows(self, step: Step) -> bool:
+        """Whether random steps or made-up requests, which take long, can test the selection."""
+        profile = self._options.profile
+        size = self._examples if step is _SHAPES_STEP else profile.seconds
+        return bool(size) and not profile.gentle and self._selects(step)
+
+    def _chooses(self, step: Step) -> bool:
+        """Whether the options ask for random steps or made-up requests in any case."""
+        selection = self._options.selection
+        asked = not selection.is_sparing or step.layer in selection.layers
+        return self._allows(step) and (asked or self._options.profile.rounds)
+
+    def _untested(self) -> set[Pair]:
+        """Return the selected pairs of rule and operation that could be tested, but were not."""
+        rows = tested_rules.rows(
+            self.findings,
+            self._target,
+            self._options.human_conversation,
+            selects=self._options.selection.selects,
+        )
+        return {(gap.rule, gap.operation) for gap in tested_rules.untested(rows) if not gap.excused}
 
     @property
     def _number_of_workers(self) -> int:
@@ -328,9 +352,10 @@ class Run:
 
     def _step(self, step: Step, context: CheckContext) -> None:
         """Run a planned step, and report it."""
-        context.findings.layer = step.layer
+        context.findings.layer, context.findings.step = step.place
         self._progress.begun(step.layer, step.words)
         begun, requests = time.monotonic(), context.recorder.requests
+        tests = self._tests()
         reason = ""
         try:
             step.run()
@@ -343,12 +368,19 @@ class Run:
             seconds = self._durations[step.words] = time.monotonic() - begun
             sent = context.recorder.requests - requests
             self._sent = self._sent[0] + sent, len(self._answers)
+            if sent and self._tests() == tests:
+                self._idle.add(step.place)
         if reason:
             self._outcome.unfinished[_label(step)] = reason
             self._outcome.notes.append(f"{_label(step)}: stopped because {reason}")
         else:
             self._outcome.unfinished.pop(_label(step), None)
         self._progress.step(step.layer, step.words, sent, seconds)
+
+    def _tests(self) -> int:
+        """Return the number of tests of the selection so far."""
+        selects = self._options.selection.selects
+        return sum(count for pair, count in self.findings.tested.items() if selects(*pair))
 
     def _report(self, layer: str, words: str, begun: float, requests: int) -> None:
         sent, seconds = self._recorder.requests - requests, time.monotonic() - begun
@@ -368,6 +400,11 @@ class Run:
             streams_too=not self._options.selection.streams_alone,
         )
         steps = self._selected(further(self._context))
+        if self._options.selection.is_sparing:
+            for context in (self._context, *self._workers):
+                context.selected = self._options.selection.tested
+            untested = self._untested()
+            steps = [s for s in steps if s.place not in self._idle or _can_test(s, untested)]
         if not steps:
             return
         every = len(steps)
@@ -388,19 +425,29 @@ class Run:
                 " steps in full, with longer conversations and lists."
             )
 
-    def _repeat(self, *, made_up: bool) -> None:
-        """Run random steps and made-up requests: once, or until the time is up."""
-        for number in itertools.count():
-            if self._options.profile.seconds and self._selects(_RANDOM_STEP):
+    def _repeat(self) -> None:
+        """Run random steps and made-up requests: once, or until the time is up.
+
+        If the options do not ask for them, they test only what no other step has tested.
+        """
+        untested = self._untested()
+        random, made_up = (
+            self._chooses(step) or (self._allows(step) and _can_test(step, untested))
+            for step in (_RANDOM_STEP, _SHAPES_STEP)
+        )
+        if made_up:
+            self._plan(_SHAPES_STEP)
+        for number in itertools.count() if random or made_up else ():
+            if random:
                 self._random_steps(number)
             if made_up:
-                self._made_up_requests(number)
+                self._made_up_requests(number, untested)
             if not self._options.profile.rounds or time.monotonic() > self._until:
                 return
 
     def _random_steps(self, number: int) -> None:
         options, now = self._options, time.monotonic()
-        self.findings.layer = BEHAVIOUR
+        self.findings.layer, self.findings.step = _RANDOM_STEP.place
         self._progress.begun(BEHAVIOUR, plan.RANDOM)
         requests = self._recorder.requests
         try:
@@ -414,10 +461,12 @@ class Run:
             self._judge_unanswered(error)
         self._report(BEHAVIOUR, plan.RANDOM, now, requests)
 
-    def _made_up_requests(self, number: int) -> None:
-        self.findings.layer = SHAPES
+    def _made_up_requests(self, number: int, untested: Iterable[Pair]) -> None:
+        self.findings.layer, self.findings.step = _SHAPES_STEP.place
         self._progress.begun(SHAPES, _SHAPES_STEP.words)
         options = self._options
+        needs = partial(options.selection.needs, _SHAPES_STEP.place, GENERATED)
+        wanted = operations() if self._chooses(_SHAPES_STEP) else {name for _, name in untested}
         shapes = Shapes(
             self._context,
             self._examples,
@@ -425,9 +474,7 @@ class Run:
             self._until,
             options.workers,
             options.database_place,
-            operations=[
-                name for name in operations() if options.selection.needs(SHAPES, GENERATED, name)
-            ],
+            operations=[name for name in operations() if name in wanted and needs(name)],
         )
         begun, requests = time.monotonic(), self._recorder.requests
         try:
@@ -524,6 +571,10 @@ class Run:
 
 _SHAPES_STEP = Step(SHAPES, "made-up requests", lambda: None, GENERATED)
 _RANDOM_STEP = Step(BEHAVIOUR, plan.RANDOM, lambda: None, random_steps.TESTED)
+
+
+def _can_test(step: Step, pairs: Iterable[Pair]) -> bool:
+    return any(rule in step.rules and step.operation in ("", name) for rule, name in pairs)
 
 
 def _label(step: Step) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from siteassist_contract.report import files
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
 
+Pair = tuple[str, str]
+"""A rule and an operation."""
+Place = tuple[str, str]
+"""A layer, and the step in it that found a violation; empty if it is not known."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -21,15 +27,42 @@ class Selection:
     rules: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
-    pairs: frozenset[tuple[str, str]] | None = None
-    """Pairs of rule and operation, for repeating failures; None selects all."""
+    pairs: frozenset[Pair] | None = None
+    """Pairs of rule and operation; None selects all."""
+    places: Mapping[Pair, frozenset[Place]] = field(default_factory=dict)
+    """The places of the failures to repeat; a pair without a place is tested by all steps."""
+    seed: int | None = None
+    """The seed of the run whose failures are repeated."""
+    last_failed: Path | None = None
+    """The report of that run."""
     options: str = ""
     """The options that made the selection; empty for a whole run."""
+    others: str = ""
+    """Those besides ``--last-failed``."""
+
+    @property
+    def is_sparing(self) -> bool:
+        """Whether to leave out further tests of what is tested already.
+
+        The selection of rules or operations asks for their tests, not for all of them. Failures
+        are repeated by all steps that found them.
+        """
+        return bool(self.rules or self.operations) and self.pairs is None
 
     @property
     def streams_alone(self) -> bool:
         """Whether the tests of streams run without those of behaviour, which need streams."""
         return STREAMS in self.layers and BEHAVIOUR not in self.layers
+
+    @property
+    def tested(self) -> frozenset[str]:
+        """The operations with a selected rule."""
+        return frozenset(
+            name
+            for rule, known in RULES.items()
+            for name in known.operations
+            if self.selects(rule, name)
+        )
 
     def selects(self, rule: str, operation: str) -> bool:
         """Whether a rule is tested on an operation."""
@@ -39,19 +72,23 @@ class Selection:
             and (self.pairs is None or (rule, operation) in self.pairs)
         )
 
-    def needs(self, layer: str, rules: Iterable[str], operation: str = "") -> bool:
-        """Whether a step of a layer can test a selected rule.
+    def needs(self, place: Place, rules: Iterable[str], operation: str = "") -> bool:
+        """Whether the step at a place can test a selected rule.
 
         ``rules`` are those that the step tests, on ``operation`` or, if it is empty, on any.
         """
-        if self.layers and layer not in self.layers:
+        if self.layers and place[0] not in self.layers:
             return False
         return any(
-            self.selects(rule, name)
+            self.selects(rule, name) and self._repeats(place, (rule, name))
             for rule in rules
             for name in RULES[rule].operations
             if operation in ("", name)
         )
+
+    def _repeats(self, place: Place, pair: Pair) -> bool:
+        places = self.places.get(pair)
+        return not places or place in places
 
 
 def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -> Selection:
@@ -70,27 +107,37 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
                 f" {', '.join(RULES)}; the operations are {', '.join(all_operations())}"
             )
     options = [f"--only {name}" for name in only] + [f"--layer {name}" for name in layers]
-    pairs = None
+    chosen = Selection(rules, names, frozenset(layers), options=" ".join(options))
     if last_failed is not None:
-        pairs = _failed(last_failed)
-        options.append(f"--last-failed {last_failed}")
-    chosen = Selection(rules, names, frozenset(layers), pairs, " ".join(options))
+        chosen = _repeating(chosen, last_failed)
     if not any(chosen.selects(r, n) for r, rule in RULES.items() for n in rule.operations):
         raise CannotRunError(f"{chosen.options} selects no test")
     return chosen
 
 
-def _failed(path: Path) -> frozenset[tuple[str, str]]:
-    """Return the pairs of rule and operation with a violation in ``summary.json``."""
+def _repeating(chosen: Selection, path: Path) -> Selection:
+    """Return a selection of the failures in ``summary.json``, each with the steps that found it."""
     document = files.read_json(path, "--last-failed")
     violations = document.get("violations") if isinstance(document, dict) else None
     found: list[Any] = violations if isinstance(violations, list) else [None]
+    places: dict[Pair, set[Place]] = {}
     try:
-        pairs = frozenset((str(each["rule"]), str(each["operation"])) for each in found)
-    except (KeyError, TypeError):
+        for each in found:
+            place = str(each.get("layer", "")), str(each.get("step", ""))
+            places.setdefault((str(each["rule"]), str(each["operation"])), set()).add(place)
+    except (AttributeError, KeyError, TypeError):
         raise CannotRunError(
             f"--last-failed {path} is no report summary.json of an earlier run"
         ) from None
-    if not pairs:
+    if not places:
         raise CannotRunError(f"--last-failed {path} contains no violation to test again")
-    return pairs
+    seed = document.get("seed")
+    return replace(
+        chosen,
+        pairs=frozenset(places),
+        places={pair: frozenset(each) for pair, each in places.items() if all(s for _, s in each)},
+        seed=seed if isinstance(seed, int) else None,
+        last_failed=path,
+        options=f"{chosen.options} --last-failed {shlex.quote(str(path))}".strip(),
+        others=chosen.options,
+    )

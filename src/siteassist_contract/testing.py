@@ -26,13 +26,11 @@ from siteassist_contract.report import baseline, summary
 from siteassist_contract.report.versions import versions
 from siteassist_contract.rules import RULES
 from siteassist_contract.run import Options, Run
-from siteassist_contract.selection import Selection
+from siteassist_contract.selection import Pair, Selection
 from siteassist_spec import Json, base_path
 
 _HOST = "http://app.test"
 """The address of an application in the process, which no connection uses."""
-Pair = tuple[str, str]
-"""A rule and an operation."""
 
 
 @dataclass(frozen=True)

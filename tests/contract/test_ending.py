@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from siteassist_contract import selection
 from siteassist_contract.ending import REPEAT_WITH, REPORTS, Ending, report_early_error
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.network import Network
@@ -233,6 +235,34 @@ def test_run_can_be_repeated(
     assert (repeat, variables) == (found["repeat"], found["variables"])
     needs = f" (set {' and '.join(variables)} first)" if variables else ""
     assert f"Repeat with{needs}:\n  {repeat}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fails", [True, False])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_repeated_failures_can_be_repeated(
+    fails: bool, elsewhere: bool, end: Ending, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command after a run of failures works, although the run may replace their report."""
+    if not fails:
+        end.outcome.findings.violations.clear()
+    last = tmp_path / ("their reports" if elsewhere else "html/..") / "summary.json"
+    last.parent.mkdir(exist_ok=True, parents=True)
+    last.write_text('{"violations": [{"rule": "me", "operation": "getMe"}]}')
+    selected = selection.read(["me"], (), last)
+    end.options = Options(PROFILES["quick"], 7, selection=selected)
+    end.report()
+    lead, _, command = capsys.readouterr().out.partition("(set SITEASSIST_API_KEY first):\n  ")
+    words = shlex.split(command.splitlines()[0])
+    start = ["siteassist-contract", "http://127.0.0.1/v2", "--profile", "quick", "--seed", "7"]
+    again = ["--last-failed", str(last)] if fails or elsewhere else []
+    assert [*start, "--only", "me", *again] == words
+    meaning = {
+        (True, True): "Repeat with",
+        (True, False): "Repeat with",
+        (False, True): "Repeat the failures of this run with",
+        (False, False): "Repeat without --last-failed, whose report was replaced, with",
+    }[elsewhere, fails]
+    assert meaning == lead.splitlines()[-1].strip()
 
 
 def test_time_that_is_up_is_the_problem(end: Ending) -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from siteassist_contract import plan, selection
+from siteassist_contract import plan, run, selection
 from siteassist_contract.description import operations
 from siteassist_contract.findings import BEHAVIOUR, ERRORS, LAYERS, SHAPES, STREAMS
+from siteassist_contract.profiles import PROFILES
 from siteassist_contract.rules import RULES
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import CannotRunError
+from tests.contract.conftest import NoShapes
 from tests.contract.test_cli import breaks_the_search
 from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.contract.conftest import Command, InProcess, Loopback
 
 VIOLATION = {"rule": "me", "operation": "getMe"}
@@ -37,7 +42,8 @@ def test_empty_selection_selects_everything() -> None:
     found = selection.read((), (), None)
     assert Selection() == found
     assert all(found.selects(rule, name) for rule in RULES for name in operations())
-    assert all(found.needs(layer, ["answered"]) for layer in LAYERS)
+    assert all(found.needs((layer, "any"), ["answered"]) for layer in LAYERS)
+    assert not found.is_sparing
 
 
 def test_unknown_name_is_refused() -> None:
@@ -76,7 +82,8 @@ def test_step_is_needed_for_its_rules(
     layer: str, rules: list[str], operation: str, needed: bool
 ) -> None:
     """A step is needed if its layer is selected and it can test a selected rule."""
-    assert needed == selection.read(["me"], [ERRORS], None).needs(layer, rules, operation)
+    found = selection.read(["me"], [ERRORS], None)
+    assert needed == found.needs((layer, "any"), rules, operation)
 
 
 def test_last_failures_are_selected(tmp_path: Path) -> None:
@@ -87,6 +94,23 @@ def test_last_failures_are_selected(tmp_path: Path) -> None:
     pairs = {(r, n) for r in RULES for n in operations() if found.selects(r, n)}
     assert {("me", "getMe")} == pairs
     assert f"--last-failed {path}" == found.options
+    # The report of an earlier version names no steps: any may have found the violation.
+    assert found.needs((ERRORS, "any"), ["me"])
+
+
+def test_last_failures_are_selected_with_their_steps(tmp_path: Path) -> None:
+    """A failure is repeated by each step that found it, with the seed of that run."""
+    path = tmp_path / "my reports" / "summary.json"
+    path.parent.mkdir()
+    places = [(BEHAVIOUR, "lists"), (SHAPES, "made-up requests")]
+    violations = [VIOLATION | {"layer": layer, "step": step} for layer, step in places]
+    path.write_text(json.dumps({"violations": violations, "seed": 7}))
+    found = selection.read((), (), path)
+    assert [True, True] == [found.needs(place, ["me"]) for place in places]
+    assert not found.needs((BEHAVIOUR, "one conversation"), ["me"])
+    assert not found.needs((BEHAVIOUR, "lists"), ["me"], "init")
+    assert (7, "", False) == (found.seed, found.others, found.is_sparing)
+    assert ["--last-failed", str(path)] == shlex.split(found.options)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +176,8 @@ def test_last_failures_are_repeated(served: Loopback, shared: InProcess, command
         (row["what"], row["operation"]) for row in found["coverage"] if row["kind"] == "rule"
     }
     assert " selected by --last-failed reports/summary.json (" in found["line"]
+    assert {"errors: search", "errors: search, in full"} == set(found["planned"])
+    assert found["repeat"].endswith(" --last-failed reports/summary.json")
     shared.fault = None
     assert 0 == command(*again).exit_code
     assert [] == summary()["violations"]
@@ -160,7 +186,7 @@ def test_last_failures_are_repeated(served: Loopback, shared: InProcess, command
 def test_made_up_requests_are_a_layer_of_their_own() -> None:
     """Only the selected layer is needed, whatever the rules."""
     found = selection.read((), [SHAPES], None)
-    assert {SHAPES} == {layer for layer in LAYERS if found.needs(layer, RULES)}
+    assert {SHAPES} == {layer for layer in LAYERS if found.needs((layer, "any"), RULES)}
 
 
 @pytest.mark.usefixtures("without_shapes", "direct")
@@ -188,9 +214,106 @@ def test_streams_alone_are_tested_first(
 def test_narrowed_run_accuses_no_server_of_its_gaps(
     served: Loopback, shared: InProcess, command: Command
 ) -> None:
-    """A status that a narrowed run does not reach has no reason that speaks of the server."""
+    """A status that a narrowed run does not reach is not reported, and nothing of other rules."""
     shared.fault = None
     only = ("--only", "search", "--layer", ERRORS)
-    assert 0 == command(served.url, "--api-key", KEY, *only).exit_code
-    reasons = {row["reason"] for row in summary()["coverage"] if row["kind"] == "status"}
-    assert {"", "not tested by errors"} == reasons
+    result = command(served.url, "--api-key", KEY, *only)
+    assert 0 == result.exit_code
+    rows = summary()["coverage"]
+    assert {("rule", "search")} == {(row["kind"], row["operation"]) for row in rows}
+    assert {"", "not tested by errors"} == {row["reason"] for row in rows}
+    shown = result.stdout.partition("  Cost:")[0]
+    assert [] == [name for name in operations() if name != "search" and name in shown]
+    assert "own description" not in shown
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Replace the made-up requests, and return the operations that they would test."""
+    seen = set[str]()
+
+    class Counted(NoShapes):
+        def run(self) -> Iterator[str]:
+            seen.update(self.operations)
+            yield from super().run()
+
+    monkeypatch.setattr(run, "Shapes", Counted)
+    return seen
+
+
+@pytest.mark.usefixtures("direct")
+@pytest.mark.parametrize(
+    ("options", "extra"),
+    [
+        (("--only", "qnas-search"), set()),
+        (("--only", "described", "--only", "getQna"), set()),
+        (("--only", "described", "--only", "getQna", "--layer", SHAPES), {"getQna"}),
+        (("--layer", SHAPES), set(operations())),
+    ],
+    ids=" ".join,
+)
+def test_made_up_requests_need_a_reason(
+    options: tuple[str, ...],
+    extra: set[str],
+    served: Loopback,
+    shared: InProcess,
+    command: Command,
+    made_up: set[str],
+) -> None:
+    """Rules that other steps test need no made-up requests, unless their layer is selected."""
+    assert 0 == command(served.url, "--api-key", KEY, *options).exit_code
+    assert extra == made_up
+
+
+@pytest.mark.usefixtures("direct")
+def test_untested_rule_gets_made_up_requests(
+    served: Loopback,
+    shared: InProcess,
+    command: Command,
+    made_up: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule that no other step has tested gets made-up requests to its operation."""
+    monkeypatch.setattr(plan, "first", lambda *_, **__: ())
+    monkeypatch.setattr(plan, "further", lambda *_, **__: ())
+    result = command(served.url, "--api-key", KEY, "--only", "described", "--only", "getQna")
+    assert 2 == result.exit_code
+    assert {"getQna"} == made_up
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+def test_steps_in_full_are_those_of_the_selection(
+    served: Loopback, shared: InProcess, command: Command
+) -> None:
+    """A step that tested nothing of the selection is not repeated in full, nor its operations."""
+    options = ("--only", "described", "--only", "getQna")
+    assert 0 == command(served.url, "--api-key", KEY, *options).exit_code
+    planned = summary()["planned"]
+    assert {"behaviour: one conversation", "errors: getQna, in full"} <= set(planned)
+    assert "behaviour: one conversation, in full" not in planned
+    assert summary()["requests"] < 0.3 * plan.work(PROFILES["default"].size).requests
+
+
+@pytest.mark.usefixtures("direct")
+def test_deep_run_without_further_tests_ends(
+    served: Loopback, shared: InProcess, command: Command
+) -> None:
+    """A selection without random steps and made-up requests does not use up the time."""
+    result = command(served.url, "--api-key", KEY, "--only", "qnas-search", "--profile", "deep")
+    assert 0 == result.exit_code
+    assert summary()["seconds"] < 60
+
+
+@pytest.mark.usefixtures("without_shapes", "direct")
+def test_repeated_seed_is_that_of_the_failures(
+    served: Loopback, shared: InProcess, command: Command
+) -> None:
+    """``--last-failed`` takes the seed from the report, unless there is another one."""
+    given = (served.url, "--api-key", KEY)
+    shared.fault = breaks_the_search
+    command(*given, "--only", "search", "--layer", ERRORS, "--seed", "7")
+    again = (*given, "--last-failed", "reports/summary.json")
+    assert 1 == command(*again).exit_code
+    assert 7 == summary()["seed"]
+    assert 1 == command(*again, "--seed", "8").exit_code
+    assert 8 == summary()["seed"]

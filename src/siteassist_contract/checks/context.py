@@ -46,6 +46,8 @@ class CheckContext:
     """Whether a server without a socket violates the contract."""
     part: frozenset[str] | None = None
     """The operations of the part of a check that runs; None for a whole check."""
+    selected: frozenset[str] | None = None
+    """The operations that whole checks try in a narrowed run; None for all."""
     size: Size = field(init=False)
     """The size of the journeys; by default the profile's."""
     _token: str | None = field(default=None, repr=False)
@@ -58,8 +60,8 @@ class CheckContext:
         self.size = self.profile.size
 
     def takes(self, operation: str) -> bool:
-        """Whether an operation belongs to the part of a check that runs."""
-        return self.part is None or operation in self.part
+        """Whether an operation belongs to the part of a check that runs, and to the run."""
+        return all(each is None or operation in each for each in (self.part, self.selected))
 
     @property
     def anonymous(self) -> Session:

@@ -65,7 +65,8 @@ def check_negotiation(context: CheckContext) -> None:
         return
     checks = Checks(context)
     for number, operation in enumerate(operations().values()):
-        checks.check(number, operation)
+        if context.takes(operation.operation_id):
+            checks.check(number, operation)
     checks.head()
 
 
@@ -120,9 +121,12 @@ class Checks:
 
     def head(self) -> None:
         """Note how HEAD is answered, which no document describes."""
-        path = operations()["getMe"].path
+        name = "getMe"
+        if not self._findings.selects(NEGOTIATION, name):
+            return
+        path = operations()[name].path
         try:
-            exchange = self._visitor.session.raw("getMe", "HEAD", path)
+            exchange = self._visitor.session.raw(name, "HEAD", path)
         except UnansweredError as error:
             words = str(error)
         else:

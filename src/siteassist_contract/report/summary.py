@@ -32,7 +32,7 @@ class Report:
     seed: int | None
     """The seed of the run; None for a recording."""
     repeat: str
-    """The command that repeats the run."""
+    """The command that repeats the run, or what `repeat_words` say."""
     variables: Sequence[str]
     """The environment variables with the credentials that it needs."""
     started: datetime
@@ -46,6 +46,7 @@ class Report:
     seconds: float
     selection: str = ""
     """The options that narrowed the run; empty for a whole run."""
+    repeat_words: str = "Repeat with"
 
     @property
     def first_violation_seconds(self) -> float | None:
@@ -56,6 +57,11 @@ class Report:
     def findings(self) -> list[Finding]:
         """The findings, in the order in which to read them."""
         return causes.findings(self.outcome.findings.violations.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """The remarks on the run, and those on behaviour that the documents leave open."""
+        return [*self.outcome.notes, *self.outcome.findings.notes]
 
     @property
     def facts(self) -> dict[str, str]:
@@ -126,7 +132,7 @@ def document(report: Report) -> dict[str, Any]:
         "not_tested": [dataclasses.asdict(gap) for gap in untested(report.rows)],
         "problem": outcome.problem or None,
         "error": None if outcome.error is None else str(outcome.error),
-        "notes": outcome.notes,
+        "notes": report.notes,
         "base_url": report.base_url,
         "profile": report.profile.name,
         "seed": report.seed,

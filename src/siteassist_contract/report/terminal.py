@@ -11,10 +11,9 @@ from datetime import datetime
 import click
 
 from siteassist_contract import plan
-from siteassist_contract.description import all_operations
+from siteassist_contract.description import all_operations, takes_key
 from siteassist_contract.findings import LAYERS, Violation
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.profiles import Profile
 from siteassist_contract.report import references, tested_rules
 from siteassist_contract.report.causes import Finding
 from siteassist_contract.report.impact import IMPACT
@@ -56,16 +55,19 @@ class Terminal:
         self._layers: dict[str, _Layer] = {}
 
     def begin(
-        self, target: Target, profile: Profile, started: datetime, versions: dict[str, str]
+        self, target: Target, options: Options, started: datetime, versions: dict[str, str]
     ) -> None:
         """Print the target, the versions, and the limits of a run without a key."""
+        profile, selection = options.profile, options.selection
         click.echo(f"Testing {one_line(target.base_url)}")
         _wrapped(f"Profile {profile.name}: {profile.words}")
         known = ", ".join(f"{name} {version}" for name, version in versions.items())
         _wrapped(f"{started:%Y-%m-%d %H:%M} UTC, with {known}")
-        if target.api_key is None:
+        keyed = any(takes_key(all_operations()[name]) for name in selection.tested)
+        if target.api_key is None and keyed:
             click.echo("Without --api-key, requests that take an API key cannot succeed.")
-        if not target.has_two_visitors:
+        isolated = any(selection.selects("isolation", name) for name in selection.tested)
+        if not target.has_two_visitors and isolated:
             click.echo("There is only one visitor: isolation between visitors is not tested.")
 
     def announce(self, options: Options, durations: list[float]) -> None:
@@ -168,11 +170,11 @@ def _print_requests(report: Report) -> None:
         shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
         click.echo(f"  {name:<24}" + "".join(f"{cell:>10}" for cell in shown))
     tested = sum(not row.reason for row in report.rows)
-    click.echo(
-        f"\nTested: {tested} of {len(report.rows)} pairs of operation and status or rule."
-        " Not tested:"
-    )
     reasons = tested_rules.gaps(report.rows)
+    click.echo(
+        f"\nTested: {tested} of {len(report.rows)} pairs of operation and"
+        f" {'rule' if report.selection else 'status or rule'}.{' Not tested:' if reasons else ''}"
+    )
     for reason, count in reasons.most_common():
         _wrapped(one_line(reason), first=f"  {count:4}  ", later=" " * 8)
     for name, text in references.explained(*reasons).items():

@@ -69,7 +69,10 @@ def rows(
     selects: Callable[[str, str], bool] = lambda *_: True,
     layers: Iterable[str] = (),
 ) -> list[Row]:
-    """Return a row for every operation with each of its statuses and selected rules.
+    """Return a row for every operation with each of its selected rules.
+
+    If the run is not narrowed, each of its statuses has a row as well. What a narrowed run leaves
+    out says nothing about the server.
 
     ``left_out`` is the reason why the run skipped tests, or an empty string. ``selects`` is
     whether the run tests a rule on an operation. ``layers`` are the only ones of the run, if it
@@ -81,11 +84,9 @@ def rows(
         selects(rule, name) for rule, known in RULES.items() for name in known.operations
     )
     for name, operation in all_operations().items():
-        for status in operation.responses:
+        for status in () if narrowed else operation.responses:
             count = findings.answered[name, status]
-            # What a narrowed run leaves out says nothing about the server.
-            reason = "" if narrowed else _status_reason(status, target)
-            reason = "" if count else reason or left_out or excuse or _NOT_REACHED
+            reason = "" if count else _status_reason(status, target) or left_out or _NOT_REACHED
             found.append(Row(name, "status", str(status), count, reason))
         for rule, known in RULES.items():
             if name in known.operations and selects(rule, name):

@@ -117,7 +117,7 @@ def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.
     for exchange in exchanges(recording, known):
         judgement.see(exchange)
         outcome.requests += 1
-    outcome.notes += [*findings.notes, *_notes(known)]
+    outcome.notes += _notes(known)
     if not outcome.requests:
         raise CannotRunError(
             f"the recording {recording} has no answer with its body: export it with its contents"

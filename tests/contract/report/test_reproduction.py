@@ -311,7 +311,7 @@ def test_key_is_never_shown(key: str) -> None:
         text = shell + program
         assert key not in text
         assert quoted not in text
-        assert text.count("SITEASSIST_API_KEY") == 3
+        assert text.count("SITEASSIST_API_KEY") == 5
     assert KEY not in repr(Renderer("http://127.0.0.1/v2", KEY))
 
 

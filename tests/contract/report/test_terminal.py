@@ -5,10 +5,17 @@ from __future__ import annotations
 import io
 import re
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from siteassist_contract.http.preflight import Target
+from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.terminal import Terminal
+from siteassist_contract.report.tested_rules import Row
+from siteassist_contract.run import Options
+from siteassist_contract.selection import Pair, Selection
 from siteassist_spec.output import SafeStream
 from tests.contract.report.sample_reports import BROKEN, KNOWN, report, violation
 
@@ -88,3 +95,46 @@ def test_end_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     whole = report(BROKEN, KNOWN, *others, problem="word " * 40, notes=["word " * 40])
     Terminal().end(whole)
     assert [] == [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+
+
+def test_remarks_on_the_server_are_for_the_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    """Behaviour that the documents leave open is a note of the reports, and not of the output."""
+    whole = report(notes=["of the run"])
+    whole.outcome.findings.note("of another server")
+    Terminal().end(whole)
+    assert ["of the run", "of another server"] == whole.notes
+    assert "Note: of the run\n" in (shown := capsys.readouterr().out)
+    assert "of another server" not in shown
+
+
+@pytest.mark.parametrize(
+    ("pairs", "lines"),
+    [
+        (None, ["Without --api-key", "There is only one visitor"]),
+        ({("isolation", "getMessages")}, ["There is only one visitor"]),
+        ({("search", "search"), ("described", "search")}, ["Without --api-key"]),
+        ({("me", "getMe")}, []),
+    ],
+)
+def test_limits_of_the_credentials_concern_the_selection(
+    pairs: set[Pair] | None, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A narrowed run names only the limits of its own tests."""
+    selected = Selection(pairs=None if pairs is None else frozenset(pairs))
+    target = Target("http://127.0.0.1/v2", token="t" * 20)
+    options = Options(PROFILES["quick"], 1, selection=selected)
+    Terminal().begin(target, options, datetime(2030, 1, 2, tzinfo=UTC), {})
+    shown = capsys.readouterr().out
+    every = ["Without --api-key", "There is only one visitor"]
+    assert lines == [line for line in every if line in shown]
+
+
+@pytest.mark.parametrize("selection", ["", "--only me"])
+def test_nothing_untested_is_no_list(selection: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a gap, no list of untested pairs is announced."""
+    rows = [Row("getMe", "rule", "me", 1, "")]
+    Terminal().end(replace(report(), rows=rows, selection=selection))
+    shown = capsys.readouterr().out
+    kinds = "rule" if selection else "status or rule"
+    assert f"Tested: 1 of 1 pairs of operation and {kinds}.\n" in shown
+    assert "Not tested" not in shown
