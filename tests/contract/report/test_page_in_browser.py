@@ -63,6 +63,25 @@ def test_numbers_are_visible_on_a_phone(page: Page, tmp_path: Path) -> None:
     assert number["x"] + number["width"] <= 360
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_boxes_that_scroll_have_a_hint(
+    page: Page, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    """On a phone, only the table of requests is wider than its box; a shadow shows where to."""
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    found = violation("sendMessage", commands=f"curl {WORD}\n" * 20, snippet=f"{WORD}\n" * 20)
+    show(page, report(found, unfinished={WORD: WORD}), tmp_path)
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+    assert 0 == page.locator("pre").evaluate_all(wide)
+    assert 1 == page.locator(".scroll").evaluate_all(wide)
+    for box in (page.locator("pre", has_text="curl"), page.locator(".scroll").first):
+        moves = "one => getComputedStyle(one).backgroundAttachment.split(', ').slice(0, 4)"
+        # What covers the shadows moves with the content, up to the end.
+        assert ["local", "local", "scroll", "scroll"] == box.evaluate(moves)
+
+
 def test_a_link_leads_to_its_finding(page: Page, tmp_path: Path) -> None:
     """The list of findings links to each of them."""
     show(page, report(violation(), KNOWN), tmp_path)
