@@ -241,7 +241,7 @@ class Run:
         return [step for step in steps if self._selects(step)]
 
     def _selects(self, step: Step) -> bool:
-        return self._options.selection.needs(step.place, step.rules, step.operation)
+        return self._options.selection.needs(step.layer, step.rules, step.operation)
 
     def _allows(self, step: Step) -> bool:
         """Whether random steps or made-up requests, which take long, can test the selection."""
@@ -252,8 +252,18 @@ class Run:
     def _chooses(self, step: Step) -> bool:
         """Whether the options ask for random steps or made-up requests in any case."""
         selection = self._options.selection
-        asked = not selection.is_sparing or step.layer in selection.layers
-        return self._allows(step) and (asked or self._options.profile.rounds)
+        if selection.is_sparing:
+            asked = self._options.profile.rounds or step.layer in selection.layers
+        else:
+            asked = selection.repeats(step.place, step.rules)
+        return asked and self._allows(step)
+
+    def _continues(self, step: Step) -> bool:
+        """Whether to run a step in full whose first pass left nothing untested."""
+        selection = self._options.selection
+        if selection.is_sparing:
+            return step.place not in self._idle
+        return selection.repeats(step.place, step.rules, step.operation)
 
     def _untested(self) -> set[Pair]:
         """Return the selected pairs of rule and operation that could be tested, but were not."""
@@ -400,11 +410,11 @@ class Run:
             streams_too=not self._options.selection.streams_alone,
         )
         steps = self._selected(further(self._context))
+        untested = self._untested()
+        steps = [step for step in steps if self._continues(step) or _can_test(step, untested)]
         if self._options.selection.is_sparing:
             for context in (self._context, *self._workers):
                 context.selected = self._options.selection.tested
-            untested = self._untested()
-            steps = [s for s in steps if s.place not in self._idle or _can_test(s, untested)]
         if not steps:
             return
         every = len(steps)
@@ -465,8 +475,10 @@ class Run:
         self.findings.layer, self.findings.step = _SHAPES_STEP.place
         self._progress.begun(SHAPES, _SHAPES_STEP.words)
         options = self._options
-        needs = partial(options.selection.needs, _SHAPES_STEP.place, GENERATED)
-        wanted = operations() if self._chooses(_SHAPES_STEP) else {name for _, name in untested}
+        wanted = {name for _, name in untested}
+        if self._chooses(_SHAPES_STEP):
+            repeats = partial(options.selection.repeats, _SHAPES_STEP.place, GENERATED)
+            wanted |= set(filter(repeats, operations()))
         shapes = Shapes(
             self._context,
             self._examples,
@@ -474,7 +486,11 @@ class Run:
             self._until,
             options.workers,
             options.database_place,
-            operations=[name for name in operations() if name in wanted and needs(name)],
+            operations=[
+                name
+                for name in operations()
+                if name in wanted and options.selection.needs(SHAPES, GENERATED, name)
+            ],
         )
         begun, requests = time.monotonic(), self._recorder.requests
         try:

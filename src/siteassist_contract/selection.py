@@ -30,7 +30,7 @@ class Selection:
     pairs: frozenset[Pair] | None = None
     """Pairs of rule and operation; None selects all."""
     places: Mapping[Pair, frozenset[Place]] = field(default_factory=dict)
-    """The places of the failures to repeat; a pair without a place is tested by all steps."""
+    """The places of the failures to repeat; all steps may have found one that is missing."""
     seed: int | None = None
     """The seed of the run whose failures are repeated."""
     last_failed: Path | None = None
@@ -45,7 +45,7 @@ class Selection:
         """Whether to leave out further tests of what is tested already.
 
         The selection of rules or operations asks for their tests, not for all of them. Failures
-        are repeated by all steps that found them.
+        are repeated by the steps that found them: see `repeats`.
         """
         return bool(self.rules or self.operations) and self.pairs is None
 
@@ -72,23 +72,28 @@ class Selection:
             and (self.pairs is None or (rule, operation) in self.pairs)
         )
 
-    def needs(self, place: Place, rules: Iterable[str], operation: str = "") -> bool:
-        """Whether the step at a place can test a selected rule.
+    def needs(self, layer: str, rules: Iterable[str], operation: str = "") -> bool:
+        """Whether a step of a layer can test a selected rule.
 
         ``rules`` are those that the step tests, on ``operation`` or, if it is empty, on any.
         """
-        if self.layers and place[0] not in self.layers:
+        if self.layers and layer not in self.layers:
             return False
         return any(
-            self.selects(rule, name) and self._repeats(place, (rule, name))
+            self.selects(rule, name)
             for rule in rules
             for name in RULES[rule].operations
             if operation in ("", name)
         )
 
-    def _repeats(self, place: Place, pair: Pair) -> bool:
-        places = self.places.get(pair)
-        return not places or place in places
+    def repeats(self, place: Place, rules: Iterable[str], operation: str = "") -> bool:
+        """Whether a step is one of those that found a failure, or whether these are not known."""
+        return any(
+            self.selects(rule, name) and place in self.places.get((rule, name), [place])
+            for rule in rules
+            for name in RULES[rule].operations
+            if operation in ("", name)
+        )
 
 
 def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -> Selection:

@@ -398,13 +398,11 @@ def summary_rows() -> dict[tuple[str, str], dict[str, Any]]:
 def test_human_conversation_tests_queued_messages(
     url: str, hand_over: Callable[..., str], command: Command
 ) -> None:
-    """With a conversation that a human agent handles, status 202 and its rule are tested."""
+    """With a conversation that a human agent handles, the rule of status 202 is tested."""
     options = ("--human-conversation", hand_over(), "--only", "queued")
     result = command(url, "--token", PRIVATE_KEY, *options)
     assert 0 == result.exit_code, result.output
-    rows = summary_rows()
-    assert 1 == rows["sendMessage", "202"]["count"]
-    assert 0 < rows["sendMessage", "queued"]["count"]
+    assert 0 < summary_rows()["sendMessage", "queued"]["count"]
 
 
 @pytest.mark.one_interpreter

@@ -185,8 +185,8 @@ def test_interruption_ends_the_run(
         return shared.handle_request(request)
 
     server = in_the_middle(LAYERS[chosen_layers], then)
-    # Narrowed by operation, since a layer before the interrupted one must have run.
-    options = ("--only", "getMe") if chosen_layers == "shapes" else ()
+    # Narrowed by operation, but not to one layer: one before it must have run.
+    options = (*narrowed_to("shapes"), "--layer", "errors") if chosen_layers == "shapes" else ()
     result = command(server.url, "--api-key", KEY, *options)
     summary = ended(result, 130, "The tests were interrupted; there is no verdict.")
     assert "errors" in layers_of(summary["done"])

@@ -21,8 +21,9 @@ from tests.contract.test_cli import breaks_the_search
 from tests.values import API_KEY as KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from siteassist_contract.checks.context import CheckContext
     from tests.contract.conftest import Command, InProcess, Loopback
 
 VIOLATION = {"rule": "me", "operation": "getMe"}
@@ -42,7 +43,7 @@ def test_empty_selection_selects_everything() -> None:
     found = selection.read((), (), None)
     assert Selection() == found
     assert all(found.selects(rule, name) for rule in RULES for name in operations())
-    assert all(found.needs((layer, "any"), ["answered"]) for layer in LAYERS)
+    assert all(found.needs(layer, ["answered"]) for layer in LAYERS)
     assert not found.is_sparing
 
 
@@ -82,8 +83,7 @@ def test_step_is_needed_for_its_rules(
     layer: str, rules: list[str], operation: str, needed: bool
 ) -> None:
     """A step is needed if its layer is selected and it can test a selected rule."""
-    found = selection.read(["me"], [ERRORS], None)
-    assert needed == found.needs((layer, "any"), rules, operation)
+    assert needed == selection.read(["me"], [ERRORS], None).needs(layer, rules, operation)
 
 
 def test_last_failures_are_selected(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_last_failures_are_selected(tmp_path: Path) -> None:
     assert {("me", "getMe")} == pairs
     assert f"--last-failed {path}" == found.options
     # The report of an earlier version names no steps: any may have found the violation.
-    assert found.needs((ERRORS, "any"), ["me"])
+    assert found.repeats((ERRORS, "any"), ["me"])
 
 
 def test_last_failures_are_selected_with_their_steps(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_last_failures_are_selected_with_their_steps(tmp_path: Path) -> None:
     violations = [VIOLATION | {"layer": layer, "step": step} for layer, step in places]
     path.write_text(json.dumps({"violations": violations, "seed": 7}))
     found = selection.read((), (), path)
-    assert [True, True] == [found.needs(place, ["me"]) for place in places]
-    assert not found.needs((BEHAVIOUR, "one conversation"), ["me"])
-    assert not found.needs((BEHAVIOUR, "lists"), ["me"], "init")
+    assert [True, True] == [found.repeats(place, ["me"]) for place in places]
+    assert not found.repeats((BEHAVIOUR, "one conversation"), ["me"])
+    assert not found.repeats((BEHAVIOUR, "lists"), ["me"], "init")
     assert (7, "", False) == (found.seed, found.others, found.is_sparing)
     assert ["--last-failed", str(path)] == shlex.split(found.options)
 
@@ -176,7 +176,8 @@ def test_last_failures_are_repeated(served: Loopback, shared: InProcess, command
         (row["what"], row["operation"]) for row in found["coverage"] if row["kind"] == "rule"
     }
     assert " selected by --last-failed reports/summary.json (" in found["line"]
-    assert {"errors: search", "errors: search, in full"} == set(found["planned"])
+    in_full = {step for step in found["planned"] if step.endswith(", in full")}
+    assert {"errors: search, in full"} == in_full
     assert found["repeat"].endswith(" --last-failed reports/summary.json")
     shared.fault = None
     assert 0 == command(*again).exit_code
@@ -186,7 +187,7 @@ def test_last_failures_are_repeated(served: Loopback, shared: InProcess, command
 def test_made_up_requests_are_a_layer_of_their_own() -> None:
     """Only the selected layer is needed, whatever the rules."""
     found = selection.read((), [SHAPES], None)
-    assert {SHAPES} == {layer for layer in LAYERS if found.needs((layer, "any"), RULES)}
+    assert {SHAPES} == {layer for layer in LAYERS if found.needs(layer, RULES)}
 
 
 @pytest.mark.usefixtures("without_shapes", "direct")
@@ -317,3 +318,33 @@ def test_repeated_seed_is_that_of_the_failures(
     assert 7 == summary()["seed"]
     assert 1 == command(*again, "--seed", "8").exit_code
     assert 8 == summary()["seed"]
+
+
+@pytest.mark.usefixtures("direct")
+def test_failure_of_made_up_requests_is_found_again(
+    served: Loopback, shared: InProcess, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--last-failed`` runs the step that found a failure, although others test the same rule."""
+
+    class Finding(NoShapes):
+        def __init__(self, context: CheckContext, *_: object, operations: Sequence[str]) -> None:
+            super().__init__(operations=operations)
+            self._findings = context.findings
+
+        def run(self) -> Iterator[str]:
+            for name in self.operations:
+                self._findings.judge(name != "getMe", "described", name, "", "", [])
+            yield from super().run()
+
+    shared.fault = None
+    monkeypatch.setattr(run, "Shapes", Finding)
+    given = (served.url, "--api-key", KEY)
+    assert 1 == command(*given, "--layer", SHAPES).exit_code
+    assert [("shapes", "made-up requests")] == [
+        (each["layer"], each["step"]) for each in summary()["violations"]
+    ]
+    assert 1 == command(*given, "--last-failed", "reports/summary.json").exit_code
+    found = summary()
+    assert "shapes: made-up requests" in found["planned"]
+    assert [] == [step for step in found["planned"] if step.endswith(", in full")]
+    assert {"getMe"} == {each["operation"] for each in found["violations"]}
