@@ -252,8 +252,8 @@ def _events(content: bytes, faults: list[GrammarFault]) -> Iterator[str]:
         text = content.decode("utf-8", "replace")
     *lines, rest = _LINE.split(text.removeprefix("\ufeff"))
     data: list[str] = []
+    # The lines of the event with a field that the standard does not have.
     others: list[str] = []
-    """The lines of the event with a field that the standard does not have."""
     found = False
     for line in lines:
         if line:
