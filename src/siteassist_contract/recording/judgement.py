@@ -42,6 +42,8 @@ from siteassist_spec import Json
 from siteassist_spec.schemas import complaints
 
 _OK, _CREATED, _QUEUED = 200, 201, 202
+_PAGE = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
+"""The names in a stored message of what is sent of a page."""
 _MOST = 2000
 """Maximum number of conversations, devices and tokens that are remembered."""
 _MOST_MESSAGES = 2000
@@ -56,6 +58,8 @@ class _Sent:
     answer: str | None
     """The text of the answer; None if it is not known."""
     exchange: RecordedExchange
+    page: Mapping[str, str] = field(default_factory=dict)
+    """What was sent of the page, by the names of a stored message."""
 
 
 @dataclass
@@ -206,14 +210,7 @@ class Judgement:
         paging = operations()[exchange.operation].paging
         if paging is None or exchange.operation not in RULES["list-page"].operations:
             return
-        query, asked = sent_query(exchange.url), dict[str, int]()
-        for key, name in (("limit", paging.limit), ("offset", paging.offset)):
-            texts = query.get(name, [])
-            default = operations()[exchange.operation].parameter(name).default
-            if len(texts) == 1 and texts[0].isascii() and texts[0].isdigit():
-                asked[key] = int(texts[0])
-            elif not texts and isinstance(default, int):
-                asked[key] = default
+        asked = _asked(exchange)
         if len(asked) < 2:
             return
         due = page_due(exchange.operation, limit=asked["limit"], offset=asked["offset"])
@@ -345,7 +342,13 @@ class Judgement:
     def _send(self, messages: list[_Sent], exchange: RecordedExchange, answer: str | None) -> None:
         content = _mapping(exchange.sent).get("content")
         if isinstance(content, str) and len(messages) < _MOST_MESSAGES:
-            messages.append(_Sent(content, answer, exchange.without_bodies()))
+            context = _mapping(_mapping(exchange.sent).get("pageContext"))
+            page = {
+                _PAGE[name]: text
+                for name, text in context.items()
+                if name in _PAGE and isinstance(text, str) and text
+            }
+            messages.append(_Sent(content, answer, exchange.without_bodies(), page))
 
     def _closed(self, exchange: RecordedExchange) -> None:
         known = self._known(exchange)
@@ -400,8 +403,36 @@ class Judgement:
         strays = {str(each.get("chatId")).lower() for each in messages} - {identifier}
         words = f"`chatId` {identifier}"
         self._judge(not strays, "history", exchange, words, ", ".join(sorted(strays)))
-        if not sent_query(exchange.url) and not exchange.together:
+        if exchange.together:
+            return
+        if not sent_query(exchange.url):
             self._list(known, identifier, messages, exchange, "history")
+        else:
+            self._part(known, messages, exchange)
+
+    def _part(
+        self, known: _Conversation, shown: Sequence[Json], exchange: RecordedExchange
+    ) -> None:
+        """Compare a page of all messages with those at its place in the whole list."""
+        paging, asked = operations()[exchange.operation].paging, _asked(exchange)
+        if paging is None or known.messages is None or known.is_uncertain:
+            return
+        names = {"limit": paging.limit, "offset": paging.offset}
+        if not sent_query(exchange.url).keys() <= {names[key] for key in asked}:
+            return
+        begin = asked.get("offset", 0)
+        end = len(known.messages) if "limit" not in asked else begin + asked["limit"]
+        due = [each.id for each in known.messages[begin:end]]
+        actual = [str(each.get("id")).lower() for each in shown]
+        self._judge(
+            # Messages that were written later come after those that are known.
+            actual[: len(due)] == due and ("limit" not in asked or len(actual) <= asked["limit"]),
+            "list-page",
+            exchange,
+            f"messages {begin} to {begin + len(due)} of the whole list: {', '.join(due)}",
+            ", ".join(actual) or "no message",
+            known.listed or known.exchange,
+        )
 
     def _list(
         self,
@@ -418,7 +449,7 @@ class Judgement:
             known.messages = None
             known.is_uncertain = streaming
         elif known.messages is not None:
-            self._compare_messages(known, now, exchange, rule)
+            self._compare_messages(known, now, shown, exchange, rule)
         known.sent.clear()
         known.refused.clear()
         known.rated.clear()
@@ -431,6 +462,7 @@ class Judgement:
         self,
         known: _Conversation,
         now: Sequence[KnownMessage],
+        shown: Sequence[Json],
         exchange: RecordedExchange,
         rule: str,
     ) -> None:
@@ -447,13 +479,21 @@ class Judgement:
         )
         new = list(now[count:])
         self._find_refused(known, new, exchange)
-        self._find_sent(known, new, exchange)
+        pages = {now[count + place].id: each for place, each in enumerate(shown[count:])}
+        self._find_sent(known, new, pages, exchange)
         self._find_ratings(known, now, exchange)
 
     def _find_sent(
-        self, known: _Conversation, new: list[KnownMessage], exchange: RecordedExchange
+        self,
+        known: _Conversation,
+        new: list[KnownMessage],
+        pages: Mapping[str, Json],
+        exchange: RecordedExchange,
     ) -> None:
-        """Judge whether the messages that were sent are stored, each with its answer."""
+        """Judge whether the messages that were sent are stored, each with its answer.
+
+        ``pages`` has the new messages as they are shown, with the page of each.
+        """
         rest = new
         for sent in known.sent:
             asked = next(
@@ -476,6 +516,17 @@ class Judgement:
             )
             if asked is None:
                 return
+            stored = {name: pages[rest[asked].id].get(name) for name in sent.page}
+            if sent.page:
+                self._judge(
+                    all(tolerance.same_text(text, stored[n]) for n, text in sent.page.items()),
+                    "stored-message",
+                    sent.exchange,
+                    f"the page that the message was sent from: {shown_value(sent.page)}",
+                    shown_value(stored),
+                    exchange,
+                    blamed=exchange,
+                )
             rest = rest[asked + 1 :]
             if sent.answer is not None:
                 answer = rest[0] if rest else None
@@ -546,6 +597,7 @@ class Judgement:
 
     def _conversations_listed(self, exchange: RecordedExchange) -> None:
         visitor, _ = self._visitors.get(exchange.token, ("", None))
+        self._total(visitor, exchange)
         for item in _objects(exchange.document.get("data")):
             identifier = str(item.get("id")).lower()
             known = self._conversations.get(identifier)
@@ -561,6 +613,21 @@ class Judgement:
                     known.exchange,
                 )
             self._compare(identifier, item, exchange)
+
+    def _total(self, visitor: str, exchange: RecordedExchange) -> None:
+        """Judge whether a list without a filter counts all conversations that are known."""
+        paging = operations()[exchange.operation].paging
+        if paging is None or paging.total is None or not visitor or exchange.together:
+            return
+        order = {"orderBy", "orderDir", paging.limit, paging.offset}
+        total = exchange.document.get(paging.total)
+        if not sent_query(exchange.url).keys() <= order or not isinstance(total, int | float):
+            return
+        own = [each for each in self._conversations.values() if each.owner == visitor]
+        # The visitor may have others, which the recording does not show.
+        words = f"{len(own)} or more, the conversations of this visitor in the recording"
+        other = own[-1].exchange if own else None
+        self._judge(total >= len(own), "list-total", exchange, words, total, other)
 
     def _compare(self, identifier: str, shown: Json, exchange: RecordedExchange) -> None:
         """Compare what an answer shows of a conversation with what is known of it."""
@@ -688,6 +755,21 @@ def _faults(exchange: RecordedExchange) -> tuple[list[str], frozenset[str] | Non
         if any(f"`{parameter.name}`" in fault for fault in query)
     )
     return other + query, None if other else names
+
+
+def _asked(exchange: RecordedExchange) -> dict[str, int]:
+    """Return the limit and the offset of a request, with their defaults, as far as known."""
+    operation, asked = operations()[exchange.operation], dict[str, int]()
+    if operation.paging is None:
+        return asked
+    query = sent_query(exchange.url)
+    for key, name in (("limit", operation.paging.limit), ("offset", operation.paging.offset)):
+        texts, default = query.get(name, []), operation.parameter(name).default
+        if len(texts) == 1 and texts[0].isascii() and texts[0].isdigit():
+            asked[key] = int(texts[0])
+        elif not texts and isinstance(default, int):
+            asked[key] = default
+    return asked
 
 
 def _mapping(value: Any) -> Json:

@@ -158,8 +158,8 @@ def long_visit(http: httpx.Client) -> None:
     for path in ("", "/messages"):
         first.call("GET", f"/conversations/{UNKNOWN_ID}{path}")
     first.call("POST", f"/messages/{UNKNOWN_ID}/feedback", {"feedback": "like"})
-    first.call("GET", f"/conversations/{known}/messages?limit=1&offset=1")
-    first.call("GET", f"/conversations/{known}/messages?role=user")
+    for query in ("limit=1", "limit=1&offset=1", "role=user"):
+        first.call("GET", f"/conversations/{known}/messages?{query}")
     first.close(known, "solved")
     first.read(known)
     first.send(known, "One more question", stream=False)

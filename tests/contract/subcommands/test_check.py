@@ -20,7 +20,7 @@ from siteassist_contract.recording import recorded_exchanges
 from siteassist_contract.recording.judgement import Judgement
 from siteassist_contract.subcommands import check
 from siteassist_mock.app import create_app
-from tests.contract.recording.traffic import BASE, record, visit, write
+from tests.contract.recording.traffic import BASE, long_visit, record, visit, write
 from tests.faults.catalogue import MUTANTS
 
 Entries = list[dict[str, Any]]
@@ -143,15 +143,20 @@ FAULTS = {
     "event-after-done": "stream-end",
     "error-as-detail": "described",
     "foreign-message-stored": "no-side-effects",
+    "page-title-and-url-mixed-up": "stored-message",
+    "closed-not-listed": "list-total",
+    "messages-limit-from-the-end": "list-page",
+    "messages-limit-ignored": "list-page",
+    "messages-offset-ignored": "list-page",
 }
-"""The rule by which each fault shows in the traffic of one visit."""
+"""The rule by which each fault shows in the traffic of a long visit."""
 
 
 def test_faults_show_in_traffic(tmp_path: Path) -> None:
     """A recording shows these faults of the corpus, each by its rule."""
     missed = {}
     for name, rule in FAULTS.items():
-        path = write(tmp_path / "traffic.har", record(MUTANTS[name].app(), visit))
+        path = write(tmp_path / "traffic.har", record(MUTANTS[name].app(), long_visit))
         findings = Findings(Filter(), lambda _: ("", ""))
         judgement = Judgement(findings, has_credentials=True)
         for exchange in recorded_exchanges.exchanges(path, recorded_exchanges.survey(path)):
