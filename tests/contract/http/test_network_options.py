@@ -27,7 +27,11 @@ CA = "{ca}"
 CREDENTIALS = {"key": ("--api-key", API_KEY), "token": ("--token", PRIVATE_KEY)}
 both = pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIALS)
 # The way to the server does not depend on the operation. These have a step in each layer.
-FEW = ("--only", "createChatCompletion", "--only", "search")
+_LAYERS = ("behaviour", "errors", "streams", "shapes")
+FEW = (
+    *("--only", "createChatCompletion", "--only", "search"),
+    *(word for layer in _LAYERS for word in ("--layer", layer)),
+)
 few_steps = pytest.mark.usefixtures("without_kinds")
 # Coverage doubles the time of a run, and the other tests have that of the same lines.
 unmeasured = pytest.mark.no_cover
