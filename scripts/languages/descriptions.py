@@ -92,6 +92,29 @@ def without_negations(document: Document) -> Description:
     return rebuild(document, change)
 
 
+def with_types_for_typify(document: Document) -> Description:
+    """Return the description in the form of which typify, progenitor's library, makes Rust types.
+
+    A union becomes a `oneOf`: typify makes an enum of it, whose alternatives are tried in order,
+    but a structure with all alternatives of an `anyOf`. An enum or null gets the name of the enum
+    as its title: it has no name of its own in OpenAPI 3.0, and typify would call it by its place,
+    such as `MessageFeedback` for the field `feedback` of a message, although a schema has this
+    name.
+    """
+
+    def change(kind: str, node: Description, _: Pointer) -> Description:
+        if kind != "Schema" or "anyOf" not in node:
+            return node
+        named = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
+        if len(named) == len(node["anyOf"]):
+            return {("oneOf" if key == "anyOf" else key): value for key, value in node.items()}
+        if len(named) == 1 and "enum" in document.resolve(named[0]):
+            return {"title": document.component(named[0]), **node}
+        return node
+
+    return rebuild(document, change)
+
+
 def with_one_answer(document: Document) -> Description:
     """Return the description with one type of success for each operation.
 
@@ -126,7 +149,7 @@ def _single(document: Document, operation: Json) -> Description:
 FORMS: dict[str, tuple[Form, ...]] = {
     "openapi-generator": (with_plain_unions,),
     "openapi-3.0": (to_openapi_3_0,),
-    "progenitor": (without_negations, with_one_answer, to_openapi_3_0),
+    "progenitor": (without_negations, with_types_for_typify, with_one_answer, to_openapi_3_0),
 }
 
 

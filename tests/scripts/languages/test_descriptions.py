@@ -15,6 +15,7 @@ from scripts.languages.descriptions import (
     description_for,
     with_one_answer,
     with_plain_unions,
+    with_types_for_typify,
     without_negations,
 )
 from siteassist_spec import METHODS, Document
@@ -71,14 +72,28 @@ def with_schemas(**schemas: Any) -> Document:
 
 
 def test_form_for_progenitor_is_derived_from_openapi_3_0() -> None:
-    """The form differs from the published OpenAPI 3.0 by its own two steps only."""
-    steps = (without_negations, with_one_answer, to_openapi_3_0)
+    """The form differs from the published OpenAPI 3.0 by its own three steps only."""
+    steps = (without_negations, with_types_for_typify, with_one_answer, to_openapi_3_0)
     assert steps == FORMS["progenitor"]
     form = description_for("progenitor", DOCUMENT)
     published = to_openapi_3_0(Document(with_one_answer(REST)))
     assert published["info"] == form["info"]
-    assert set() == keys_of(form) - keys_of(published)
-    assert {"not"} == keys_of(published) - keys_of(form)
+    assert {"oneOf"} == keys_of(form) - keys_of(published)
+    assert {"not", "anyOf"} == keys_of(published) - keys_of(form)
+
+
+def test_form_for_progenitor_names_what_openapi_3_0_inlines() -> None:
+    """Each enum or null has the name of the enum as its title, and nothing else has one."""
+    schemas = description_for("progenitor", DOCUMENT)["components"]["schemas"]
+    titles = [one["title"] for one in schemas_in(schemas) if isinstance(one.get("title"), str)]
+    assert [] == [title for title in titles if "enum" not in schemas[title]]
+    assert "Feedback" == schemas["Message"]["properties"]["feedback"]["title"]
+    unions = {name: schema["oneOf"] for name, schema in schemas.items() if "oneOf" in schema}
+    assert {
+        name: schema["anyOf"]
+        for name, schema in REST.raw["components"]["schemas"].items()
+        if "anyOf" in schema
+    } == unions
 
 
 def test_plain_union_is_an_object_with_all_fields() -> None:
