@@ -15,7 +15,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.answers import Answers
-from siteassist_contract.checks.behaviour.model import KnownMessage, moment, went_back
+from siteassist_contract.checks.behaviour.model import KnownMessage, moment, sent_page, went_back
 from siteassist_contract.checks.behaviour.visitor import TIMES
 from siteassist_contract.checks.generated import fitting_answers, query_parameters
 from siteassist_contract.description import (
@@ -42,8 +42,6 @@ from siteassist_spec import Json
 from siteassist_spec.schemas import complaints
 
 _OK, _CREATED, _QUEUED = 200, 201, 202
-_PAGE = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
-"""The names in a stored message of what is sent of a page."""
 _MOST = 2000
 """Maximum number of conversations, devices and tokens that are remembered."""
 _MOST_MESSAGES = 2000
@@ -342,11 +340,10 @@ class Judgement:
     def _send(self, messages: list[_Sent], exchange: RecordedExchange, answer: str | None) -> None:
         content = _mapping(exchange.sent).get("content")
         if isinstance(content, str) and len(messages) < _MOST_MESSAGES:
-            context = _mapping(_mapping(exchange.sent).get("pageContext"))
             page = {
-                _PAGE[name]: text
-                for name, text in context.items()
-                if name in _PAGE and isinstance(text, str) and text
+                name: text
+                for name, text in sent_page(exchange.sent).items()
+                if isinstance(text, str) and text
             }
             messages.append(_Sent(content, answer, exchange.without_bodies(), page))
 

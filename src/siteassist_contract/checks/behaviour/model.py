@@ -7,6 +7,7 @@ the server shows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -106,3 +107,11 @@ def advanced(before: str, after: str) -> bool:
         return True  # O-7
     fine = "." in before and "." in after
     return early < late if fine else early <= late
+
+
+def sent_page(body: Any) -> dict[str, Any]:
+    """Return what a request to send a message says of the page, by the names of a message."""
+    page = body.get("pageContext") if isinstance(body, Mapping) else None
+    names = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
+    sent = page.items() if isinstance(page, Mapping) else ()
+    return {names[name]: value for name, value in sent if name in names and value is not None}

@@ -24,6 +24,7 @@ from siteassist_contract.checks.behaviour.model import (
     KnownMessage,
     advanced,
     moment,
+    sent_page,
     went_back,
 )
 from siteassist_contract.description import (
@@ -284,10 +285,8 @@ class Visitor:
             f"one message of the user, with all {len(content)} characters, before the answer",
             _few(new),
         )
-        page = body.get("pageContext")
-        if asked and isinstance(page, Mapping):
-            names = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
-            sent = {names[n]: v for n, v in page.items() if n in names and v is not None}
+        if asked and isinstance(body.get("pageContext"), Mapping):
+            sent = sent_page(body)
             stored = {name: raw[asked[0].id].get(name) for name in sent}
             self._judge(
                 all(self._is_text(text, stored[name]) for name, text in sent.items()),
