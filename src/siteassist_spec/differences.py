@@ -76,6 +76,8 @@ class _Form:
     properties: dict[str, Json] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
     items: Json | None = None
+    content: Json | None = None
+    """The schema of the value that a text is the JSON of."""
     alternatives: list[Json] = field(default_factory=list)
 
 
@@ -164,8 +166,11 @@ class _Comparison:
                 yield place, (LACKS if name in here else ADDS), f"the media type {name}"
                 continue
             mine, other = here[name].get("schema"), _mapping(there[name]).get("schema")
-            if name == EVENT_STREAM and not self._has_structure(other):
-                continue  # Most descriptions say no more of a stream than that it is a text.
+            if name == EVENT_STREAM:
+                mine = _event(self._ours, here[name])
+                other = _event(self._theirs, _mapping(there[name]))
+                if not self._has_structure(other):
+                    continue  # Most descriptions say no more of a stream than that it is a text.
             for kind, inner, words in self._schemas(mine, other):
                 yield place, kind, _at(inner, words)
 
@@ -196,6 +201,8 @@ class _Comparison:
         if ours.items is not None and theirs.items is not None:
             for kind, place, words in self._schemas(ours.items, theirs.items):
                 yield kind, _within("[]", place), words
+        if ours.content is not None and theirs.content is not None:
+            yield from self._schemas(ours.content, theirs.content)
         yield from self._alternatives(ours, theirs)
 
     def _properties(self, ours: _Form, theirs: _Form) -> Iterator[_Difference]:
@@ -283,6 +290,8 @@ def _form(document: Document, schema: Any, known: dict[int, _Form] | None = None
         found.required = {name for name in required if isinstance(name, str)}
     if isinstance(node.get("items"), Mapping):
         found.items = node["items"]
+    if isinstance(node.get("contentSchema"), Mapping):
+        found.content = node["contentSchema"]
     for part in _sequence(node.get("allOf")):
         _add(found, _form(document, part, known))
     _add_union(document, found, node, known)
@@ -315,6 +324,7 @@ def _add(found: _Form, other: _Form) -> None:
     found.properties |= other.properties
     found.required |= other.required
     found.items = other.items if found.items is None else found.items
+    found.content = other.content if found.content is None else found.content
     present = {id(each) for each in found.alternatives}
     found.alternatives += [each for each in other.alternatives if id(each) not in present]
 
@@ -382,6 +392,18 @@ def _media(node: Json) -> dict[str, Json]:
     """Return the media types of a body, without parameters such as the charset."""
     content = _mapping(node.get("content"))
     return {str(name).partition(";")[0].strip().lower(): each for name, each in content.items()}
+
+
+def _event(document: Document, media: Json) -> Json:
+    """Return the schema of one event of a stream.
+
+    It is that of an item in OpenAPI 3.2, and before, of the body or of an alternative of it.
+    """
+    if "itemSchema" in media:
+        return _followed(document, media["itemSchema"])
+    schema = _followed(document, media.get("schema"))
+    forms = [_followed(document, each) for each in _sequence(schema.get("anyOf"))]
+    return next((each for each in forms if "properties" in each), schema)
 
 
 def _followed(document: Document, node: Any) -> Json:

@@ -14,7 +14,9 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 from fakeredis import TcpFakeServer
@@ -255,37 +257,92 @@ def test_tutorial_finds_the_fault_and_its_end(url: str, tmp_path: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr), done.stdout
 
 
-@pytest.mark.parametrize("path", CI_FILES, ids=lambda path: path.name)
-def test_ci_file_tests_the_mock(path: Path, tmp_path: Path) -> None:
-    """The steps of the job run, without the installation, and leave the reports to be uploaded."""
-    job = YAML(typ="safe", pure=True).load(path)
-    if "jobs" in job:
-        job = job["jobs"]["contract"]
-        steps = [step["run"] for step in job["steps"] if "run" in step]
-        variables, uploaded = job["env"], job["steps"][-1]["with"]["path"]
-    else:
-        job = job["contract"]
-        steps, variables, uploaded = job["script"], job["variables"], "reports/"
-        assert ["reports/"] == job["artifacts"]["paths"]
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job in one of the printed files for CI systems."""
+
+    script: list[str]
+    """What the job runs, in its order."""
+    variables: dict[str, str]
+    uploaded: list[str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the only job of a file for GitHub Actions or GitLab."""
+        content = YAML(typ="safe", pure=True).load(path)
+        (job,) = content.get("jobs", content).values()
+        if "jobs" in content:
+            script = [step["run"] for step in job["steps"] if "run" in step]
+            (upload,) = (
+                step["with"]["path"]
+                for step in job["steps"]
+                if step.get("uses", "").startswith("actions/upload-artifact")
+            )
+            return cls(script, job["env"], upload.split())
+        script = [*job["script"], *job.get("after_script", ())]
         assert "reports/junit.xml" == job["artifacts"]["reports"]["junit"]
-    install, *rest = steps
-    assert re.fullmatch(r'python -m pip install "\$\(ls \S+\.whl\)\[contract,mock\]"', install)
-    assert "siteassist-contract --profile quick" == rest[-1]
-    rest[-1] += " " + shlex.join((*QUICK, "--layer", "errors"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    script = "\n".join(["set -e", "trap 'kill $(jobs -p)' EXIT", *rest]).replace("8787", port)
-    done = run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            **{name: value.replace("8787", port) for name, value in variables.items()},
-            "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
-        },
-    )
+        return cls(script, job["variables"], job["artifacts"]["paths"])
+
+    def run(self, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run the job in a folder, without its installation, on free ports."""
+        install, *rest = self.script
+        assert re.fullmatch(r'python -m pip install "\$\(ls \S+\.whl\)\[[a-z,]+\]"', install)
+        script = "\n".join(["set -e", "trap 'kill $(jobs -p)' EXIT", *rest])
+        narrow = shlex.join((*QUICK, "--layer", "errors"))
+        script = script.replace("--profile quick", f"--profile quick {narrow}")
+        variables = self.variables
+        for port in ("8787", "8788"):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                used = str(free.getsockname()[1])
+            script = script.replace(port, used)
+            variables = {name: value.replace(port, used) for name, value in variables.items()}
+        return run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env={
+                **os.environ,
+                **variables,
+                "GITHUB_STEP_SUMMARY": str(folder / "step-summary.md"),
+                "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
+            },
+        )
+
+
+@pytest.mark.parametrize("path", CI_FILES, ids=lambda path: path.name)
+def test_ci_file_is_valid(path: Path) -> None:
+    """Each printed file is valid by the schema that its CI system publishes."""
+    schema = "github-workflows" if path.name.startswith("github") else "gitlab-ci"
+    transform = ["--data-transform", "gitlab-ci"] if schema == "gitlab-ci" else []
+    options = ["--builtin-schema", f"vendor.{schema}", *transform, str(path)]
+    done = run([sys.executable, "-m", "check_jsonschema", *options])
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert (tmp_path / uploaded / "junit.xml").exists()
+
+
+@pytest.mark.parametrize("path", CI_FILES, ids=lambda path: path.name)
+def test_ci_file_runs(path: Path, tmp_path: Path) -> None:
+    """Each job passes on the mock, and leaves what it uploads."""
+    job = Job.read(path)
+    done = job.run(tmp_path)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "reports/" in job.uploaded
+    assert [] == [name for name in job.uploaded if not (tmp_path / name).exists()]
+    assert (tmp_path / "reports" / "junit.xml").exists()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CI_FILES if "front-end" not in path.name], ids=lambda path: path.name
+)
+def test_ci_file_compares_with_the_main_branch(path: Path, tmp_path: Path) -> None:
+    """The second job compares its report with the one that the first job kept."""
+    job = Job.read(path)
+    first = job.run(tmp_path)
+    summary_page = tmp_path / "step-summary.md"
+    assert not summary_page.exists() or not summary_page.read_text()
+    second = job.run(tmp_path)
+    assert [0, 0] == [first.returncode, second.returncode], second.stdout + second.stderr
+    assert "Violations: 0 new" not in first.stdout
+    shown = summary_page.read_text() if summary_page.exists() else second.stdout
+    assert "Violations: 0 new" in shown
 
 
 @pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")

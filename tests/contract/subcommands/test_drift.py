@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import random
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from scripts.diff import judged
 from siteassist_contract.http import preflight, published_description
 from siteassist_contract.subcommands import drift
 from siteassist_spec import load_spec
@@ -132,6 +135,11 @@ def lengthen(spec: Any) -> None:
     schema["properties"]["saVid"] = {**follow(spec, schema["properties"]["saVid"]), "maxLength": 64}
 
 
+def shorten_event(spec: Any) -> None:
+    """Remove a property of an event of the streams."""
+    del at(spec, *SCHEMAS, "FinishPayload", "properties")["finishReason"]
+
+
 def follow(spec: Any, node: Any) -> Any:
     """Follow a reference."""
     return at(spec, *node["$ref"].split("/")[1:]) if "$ref" in node else node
@@ -152,6 +160,10 @@ CHANGES: dict[Callable[[Any], None], tuple[str, str]] = {
         "POST /identity/init",
         "contradicts `saVid`: `maxLength` 64 instead of 100 (request)",
     ),
+    shorten_event: (
+        "POST /conversations/{conversationId}/messages",
+        'lacks `data.{2}.{type "finish"}`: the property `finishReason` (200)',
+    ),
 }
 
 
@@ -167,6 +179,54 @@ def test_change_is_named_with_its_operation(
     assert operation in shown
     assert difference in shown[shown.index(operation) + 1 :]
     assert len(shown) <= 12, shown
+
+
+def keywords(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the place of each keyword of a schema in a description."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key not in ("example", "examples", "links") and not key.startswith("x-"):
+                if key in CHANGED and "properties" != (path or ("",))[-1]:
+                    yield (*path, key)
+                yield from keywords(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from keywords(value, (*path, index))
+
+
+CHANGED: dict[str, Callable[[Any], Any]] = {
+    "type": lambda value: "string" if value == "integer" else "integer",
+    "enum": lambda value: [*value[1:], "other"],
+    "required": lambda value: value[1:] if isinstance(value, list) else not value,
+    "properties": lambda value: dict(list(value.items())[1:]),
+    "maxLength": lambda value: value + 1,
+    "maximum": lambda value: value - 1,
+    "format": lambda _: "other",
+    "default": lambda _: None,
+    "security": lambda _: [],
+}
+"""Changes of the values of keywords."""
+
+
+@pytest.mark.no_cover
+@pytest.mark.one_interpreter
+@pytest.mark.skipif(shutil.which("go") is None, reason="oasdiff needs Go")
+@pytest.mark.parametrize("keyword", CHANGED)
+def test_changes_that_oasdiff_finds_are_named(
+    keyword: str, publish: Callable[..., Result], request: pytest.FixtureRequest
+) -> None:
+    """`drift` finds a change of each keyword on every operation where oasdiff finds it."""
+    places = [place for place in keywords(SPEC) if keyword == place[-1]]
+    place = random.Random(request.node.name).choice(places)
+    spec = copy.deepcopy(SPEC)
+    at(spec, *place[:-1])[keyword] = CHANGED[keyword](at(SPEC, *place))
+    names = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, item in SPEC["paths"].items()
+        for method, operation in item.items()
+    }
+    expected = {names[change.operation] for change in judged(SPEC, spec)}
+    assert expected <= set(publish(httpx.Response(200, json=spec)).stdout.splitlines()), place
 
 
 def older(node: Any) -> Any:
