@@ -20,6 +20,8 @@ from scripts.publish.notes import UNRELEASED, section
 
 ROOT = Path(__file__).resolve().parents[1]
 # The quickest checks come first. `lint-spec` also installs the tool that builds the types for npm.
+ARGUMENTS = {"test": ("ARGS=--exhaustive",)}
+"""The arguments of checks that are more thorough for a release than every day."""
 CHECKS = ("diff", "lint", "lint-spec", "check-generated", "test", "contract")
 BRANCH = "main"
 """The branch that releases are made from."""
@@ -85,8 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"The quick checks found no objection to releasing {version}.")
             return 0
         for verb in CHECKS:
-            print(f"make {verb} ...", flush=True)
-            subprocess.run(["make", verb], cwd=ROOT, check=True)
+            words = ["make", verb, *ARGUMENTS.get(verb, ())]
+            print(f"{' '.join(words)} ...", flush=True)
+            subprocess.run(words, cwd=ROOT, check=True)
         subprocess.run(
             ["make", "publish", "ARGS=--twice"],
             cwd=ROOT,

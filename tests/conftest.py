@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from siteassist_spec import SpecError
 
 pytest_plugins = ["pytester", "tests.browser"]
 
+EXHAUSTIVE = "--exhaustive"
 UNMEASURED = {"e2e", "faults", "hostile", "repo"}
 """The folders whose tests leave coverage out, which doubles their time.
 
@@ -21,6 +23,13 @@ They use the packages as wholes. The tests of each package have the coverage of 
 """
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 """The variable by which coverage measures the processes that a measured one starts."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs all cases of all tests."""
+    parser.addoption(
+        EXHAUSTIVE, action="store_true", help="run all cases of tests that are marked as a sweep"
+    )
 
 
 def pytest_configure() -> None:
@@ -40,12 +49,38 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Exclude the folders of `UNMEASURED` from coverage."""
+@pytest.hookimpl(trylast=True)  # after -k and -m
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Exclude the folders of `UNMEASURED` from coverage, and select the cases of sweeps."""
     tests = Path(__file__).parent
     for item in items:
         if item.path.relative_to(tests).parts[0] in UNMEASURED:
             item.add_marker(pytest.mark.no_cover)
+    if not config.getoption(EXHAUSTIVE):
+        left_out = set(_left_out(items))
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _left_out(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the cases of sweeps beyond their number, which is spread over all cases."""
+    sweeps: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sweep"):
+            sweeps.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in sweeps.values():
+        marker = cases[0].get_closest_marker("sweep")
+        assert marker is not None
+        number = min(marker.args[0], len(cases))
+        chosen = {index * len(cases) // number for index in range(number)}
+        yield from (case for index, case in enumerate(cases) if index not in chosen)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how many cases of sweeps are run."""
+    if config.getoption(EXHAUSTIVE):
+        return "sweeps: all cases"
+    return f"sweeps: some cases of each; all with {EXHAUSTIVE}"
 
 
 def pytest_xdist_setupnodes() -> None:

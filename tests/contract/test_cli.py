@@ -280,6 +280,7 @@ def test_option_that_needs_another_is_refused(
 # Runs without a violation
 
 
+@pytest.mark.sweep(1)
 def test_correct_server_passes(
     credentials: tuple[str, ...], url: str, command: Command, tmp_path: Path
 ) -> None:

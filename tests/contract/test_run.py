@@ -107,6 +107,7 @@ def engines() -> list[str]:
     return [line for line in listed.stdout.splitlines() if "siteassist" in line]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.usefixtures("without_kinds")
 @pytest.mark.parametrize(
     "layer", [pytest.param(layer, marks=[unmeasured] * (layer == "shapes")) for layer in LAYERS]

@@ -59,6 +59,7 @@ def test_every_rule_has_a_fault() -> None:
     assert set() == covered & set(ELSEWHERE)
 
 
+@pytest.mark.sweep(30)
 @pytest.mark.parametrize(
     "expected", EXPECTED, ids=lambda expected: f"{expected.mutant}-{expected.check.__name__}"
 )
@@ -86,6 +87,7 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("credentials", CREDENTIALS)
 def test_mock_has_no_violation(credentials: str) -> None:
     """The mock has no violation, and all rules that the credentials allow are tested."""
@@ -111,6 +113,7 @@ def test_mock_has_no_violation(credentials: str) -> None:
         assert set() == due - set(result.tested)
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "names",
     [

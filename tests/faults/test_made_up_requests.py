@@ -88,6 +88,7 @@ def run_made_up_requests(
     return outcome.findings
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("group", TOGETHER)
 def test_made_up_requests_find_faults(group: str, request: pytest.FixtureRequest) -> None:
     """Each fault is reported with the actual response and the commands that reproduce it."""

@@ -72,6 +72,7 @@ def test_paging_follows_the_extension(changed: Path) -> None:
     python(changed, "-c", PAGED)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [

@@ -59,6 +59,7 @@ def test_changed_description_reaches_the_templates(tmp_path: Path) -> None:
     assert "sendMessage" == facts["sending"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [

@@ -188,6 +188,7 @@ def setups(tmp_path_factory: pytest.TempPathFactory) -> Setups:
     return Setups(tmp_path_factory.mktemp("setups"))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("pip", "name"), [*((OLDEST_PIP, name) for name in LOCKS), (LATEST_PIP, "dev.txt")]
 )

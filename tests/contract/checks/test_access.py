@@ -466,6 +466,7 @@ def shown(context: CheckContext) -> dict[str, str]:
     return {key: found.actual for key, found in context.findings.violations.items()}
 
 
+@pytest.mark.sweep(14)
 @pytest.mark.parametrize("name", FAULTS)
 def test_door_is_found(name: str, shared: InProcess, make_context: MakeContext) -> None:
     """A server that confuses the shapes of ids, credentials, devices or properties is found."""
@@ -558,6 +559,7 @@ LEGAL: dict[str, Callable[[], Fault]] = {
 }
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("name", [None, *LEGAL])
 def test_legal_server_has_no_violation(

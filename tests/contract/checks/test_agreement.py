@@ -92,6 +92,7 @@ DISAGREEING: dict[str, tuple[Build, set[str]]] = {
 }
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", DISAGREEING)
 def test_disagreement_is_found(name: str) -> None:
     """A property that one place shows differently is a violation, named with its place."""
@@ -170,6 +171,7 @@ STICKY: dict[str, tuple[Build, str]] = {
 }
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", STICKY)
 def test_what_sticks_is_found(name: str) -> None:
     """A value of an earlier request that is used for one without it is a violation."""

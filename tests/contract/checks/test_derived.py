@@ -165,6 +165,7 @@ def refuse(context: CheckContext) -> None:
     refusals.check_unknown_path()
 
 
+@unmeasured
 @pytest.mark.usefixtures("described")
 def test_correct_handler_passes(shared: InProcess, make_context: MakeContext) -> None:
     """There is no violation, and each rule of the new operation was tested."""

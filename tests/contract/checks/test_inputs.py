@@ -309,6 +309,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str]] = {
 }
 
 
+@pytest.mark.sweep(14)
 @pytest.mark.parametrize("name", FAULTS)
 def test_lenient_server_is_found(name: str, shared: InProcess, make_context: MakeContext) -> None:
     """A server that accepts what is nearly right, or fails at it, is found."""
@@ -361,6 +362,7 @@ LEGAL: dict[str, Callable[[], Fault]] = {
 }
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("name", [None, *LEGAL])
 def test_legal_server_has_no_violation(

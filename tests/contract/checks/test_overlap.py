@@ -365,6 +365,7 @@ FAULTS: dict[Callable[[], Race], tuple[str, bool]] = {
 """Faulty servers, the violation of each, and whether the first pass finds it."""
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_race_is_found(fault: Callable[[], Race], shared: InProcess) -> None:
     """Each race is found, and named with both operations."""
@@ -421,6 +422,7 @@ def limiting() -> Race:
     return race
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("first", [False, True], ids=["whole", "first"])
 @pytest.mark.parametrize(
     "race", [lambda: direct, refusing_overlap, waiting, limiting], ids=["mock", "409", "one", "429"]

@@ -184,6 +184,7 @@ def test_rare_side_effect_is_found(
     assert {RARE[effect]} == {each.operation for each in check(shared, make_context).values()}
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("first", [False, True], ids=["whole", "first"])
 @pytest.mark.parametrize("effect", EFFECTS, ids=lambda effect: effect.__name__)
 def test_side_effect_is_found(

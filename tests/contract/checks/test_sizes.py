@@ -305,6 +305,7 @@ def shown(context: CheckContext) -> dict[str, str]:
     return {key: each.actual for key, each in context.findings.violations.items()}
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_found(name: str, shared: InProcess, make_context: MakeContext) -> None:
     """Each fault is found by its check."""

@@ -74,6 +74,7 @@ EXPECTED = (
 )
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize(("mutant", "violation", "actual"), EXPECTED, ids=[e[0] for e in EXPECTED])
 def test_faulty_socket_is_found(mutant: str, violation: str, actual: str) -> None:
     """The violation names the rule, and shows what the socket has sent."""
@@ -92,6 +93,7 @@ def test_each_rule_has_a_faulty_server() -> None:
     assert {"answered", "error-body"} == OF_SOCKETS - rules
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("variant", SOCKET_VARIANTS, ids=lambda variant: variant.id)
 def test_different_socket_is_left_alone(variant: Variant) -> None:
     """What the documents leave open is no violation."""

@@ -309,6 +309,7 @@ DISAGREEING = {"escapes-html-in-lists", "shows-otherwise-in-the-conversation"}
 """The faults of one of several places that show a text."""
 
 
+@pytest.mark.sweep(14)
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_found(name: str, shared: InProcess, make_context: MakeContext) -> None:
     """Each fault is attributed to the field and to the class of the text."""

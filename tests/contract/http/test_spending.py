@@ -90,6 +90,7 @@ def test_answers_are_counted_by_operation() -> None:
     assert f"{words} the limit" == spending.words
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.usefixtures("without_shapes")
 @pytest.mark.parametrize("most", [0, 7])
 @pytest.mark.one_interpreter

@@ -73,6 +73,7 @@ def measured(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("measured_children")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.usefixtures("measured")
 @needs_locust
 @pytest.mark.parametrize(
@@ -144,6 +145,7 @@ def test_server_that_refuses_from_the_start_is_incomplete(tmp_path: Path) -> Non
     assert printed.startswith("Incomplete: nothing was tested: the server is not ready")
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.usefixtures("measured")
 @needs_locust
 @pytest.mark.parametrize(

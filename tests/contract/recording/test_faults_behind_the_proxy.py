@@ -144,6 +144,7 @@ def test_most_faults_are_found(tmp_path: Path) -> None:
     assert f"`check` finds {found} of {len(CHOSEN)} [faults]" in PAGE.read_text("utf-8"), table
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("name", WITHOUT_SOCKETS)
 def test_tolerated_variant_is_kept(name: str, tmp_path: Path) -> None:
     """What the documents leave free is no violation."""

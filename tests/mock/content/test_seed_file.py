@@ -204,6 +204,7 @@ TOO_LARGE = "its aliases make it larger than 16777216 bytes"
 TOO_DEEP = "nested more than 100 levels deep"
 
 
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("option", ["--seed", "--script"])
 @pytest.mark.parametrize(
     ("text", "problem"),

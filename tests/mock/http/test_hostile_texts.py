@@ -56,6 +56,7 @@ def cost(function: Callable[[str], Any], text: str) -> float:
     return min(times)
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_hostile_text_costs_in_proportion_to_its_length(name: str) -> None:
     """Twice the bytes cost at most three times as much, for every repeated unit."""

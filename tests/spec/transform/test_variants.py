@@ -181,11 +181,12 @@ def payloads(name: str) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_variants_judge_as_the_original(name: str) -> None:
+def test_variants_judge_as_the_original(name: str, request: pytest.FixtureRequest) -> None:
     """All four descriptions accept, or all refuse, each payload; both outcomes occur."""
     verdicts = set()
+    number = 500 if request.config.getoption("--exhaustive") else 60
 
-    @settings(max_examples=200, database=None, derandomize=True)
+    @settings(max_examples=number, database=None, derandomize=True)
     @given(payload=payloads(name))
     def compare(payload: Any) -> None:
         expected = ORIGINAL[name].is_valid(payload)

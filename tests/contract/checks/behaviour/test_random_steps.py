@@ -58,6 +58,7 @@ def walking(shared: InProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch) ->
     return choose
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("fault", "seed", "seconds", "key"),
     [
