@@ -180,13 +180,13 @@ def payloads(name: str) -> st.SearchStrategy[Any]:
     return fitting | spoilt(fitting) | ANYTHING
 
 
+@pytest.mark.no_cover  # The descriptions were transformed when this module was imported.
 @pytest.mark.parametrize("name", NAMES)
-def test_variants_judge_as_the_original(name: str, request: pytest.FixtureRequest) -> None:
+def test_variants_judge_as_the_original(name: str) -> None:
     """All four descriptions accept, or all refuse, each payload; both outcomes occur."""
     verdicts = set()
-    number = 500 if request.config.getoption("--exhaustive") else 60
 
-    @settings(max_examples=number, database=None, derandomize=True)
+    @settings(max_examples=200, database=None, derandomize=True)
     @given(payload=payloads(name))
     def compare(payload: Any) -> None:
         expected = ORIGINAL[name].is_valid(payload)
