@@ -330,6 +330,23 @@ def test_ci_file_runs(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", [path for path in CI_FILES if "front-end" in path.name], ids=lambda path: path.name
+)
+def test_recorded_traffic_is_judged_if_the_tests_fail(path: Path, tmp_path: Path) -> None:
+    """The job fails with the end-to-end tests, and has judged what they sent."""
+    job = Job.read(path)
+    asks = next(line for line in job.script if line.startswith("siteassist chat"))
+    index = job.script.index(asks)
+    # On GitHub, the step after the failed one runs because of `if: always()`.
+    command, keeps_on, rest = asks.partition(" && ")
+    failing = f"({command}; exit 3){keeps_on}{rest or ' || true'}"
+    job.script[index] = failing
+    done = job.run(tmp_path)
+    assert (3 if rest else 0) == done.returncode, done.stdout + done.stderr
+    assert (tmp_path / "reports" / "junit.xml").exists()
+
+
+@pytest.mark.parametrize(
     "path", [path for path in CI_FILES if "front-end" not in path.name], ids=lambda path: path.name
 )
 def test_ci_file_compares_with_the_main_branch(path: Path, tmp_path: Path) -> None:
