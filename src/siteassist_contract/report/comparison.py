@@ -20,6 +20,8 @@ from siteassist_spec.output import one_line
 from siteassist_spec.schemas import complaints
 
 _NOT_IN_REPORT = "not in the later report"
+_MOST_STEPS = 6
+"""Maximum number of unfinished steps that the last line names."""
 _FENCES = re.compile("`+")
 _JUDGED = {ExitStatus.KEPT.words, ExitStatus.BROKEN.words, ExitStatus.INCOMPLETE.words}
 
@@ -55,9 +57,29 @@ class Comparison:
         """The exit status: whether something became worse."""
         if any(not found["known"] for found in self.new):
             return ExitStatus.BROKEN
-        if self.lost or self.after["verdict"] not in _JUDGED:
+        if self.lost or self.shortfall:
             return ExitStatus.INCOMPLETE
         return ExitStatus.KEPT
+
+    @property
+    def shortfall(self) -> str:
+        """Why the later run shows less than the earlier one, besides its lost rules; or nothing.
+
+        A run that was allowed to be incomplete has nothing to show, nor has one that came as
+        far as an earlier incomplete one.
+        """
+        verdict, unfinished = self.after["verdict"], self.after["unfinished"]
+        if verdict not in _JUDGED:
+            return f"The later run has no verdict: {verdict}."
+        incomplete = ExitStatus.INCOMPLETE.words
+        if verdict == incomplete and self.after["exit_status"] == ExitStatus.KEPT:
+            return ""
+        if verdict == incomplete and self.before["verdict"] != incomplete:
+            return "The later run is incomplete, and the earlier one was not."
+        steps = [step for step in self.before["done"] if step in unfinished]
+        named = [one_line(step) for step in steps[:_MOST_STEPS]]
+        named += [f"{len(steps) - _MOST_STEPS} others"] if len(steps) > _MOST_STEPS else []
+        return f"Not finished any more: {', '.join(named)}." if steps else ""
 
     @property
     def line(self) -> str:
@@ -68,6 +90,8 @@ class Comparison:
             line += f" Not tested any more: {len(self.lost)} pairs of rule and operation."
         if self.gained:
             line += f" Newly tested: {self.gained}."
+        if self.shortfall:
+            line += f" {self.shortfall}"
         return line
 
 

@@ -114,6 +114,55 @@ def test_run_without_a_verdict_is_not_green(status: ExitStatus, files: Callable[
     assert 2 == invoke().exit_code
 
 
+CUT: dict[str, Any] = {
+    "planned": ["errors: getMe"],
+    "unfinished": {"errors: getMe": "the time was up"},
+}
+DONE: dict[str, Any] = {"planned": ["errors: getMe"], "unfinished": {}}
+SHORT = "The later run is incomplete, and the earlier one was not."
+STEP = "Not finished any more: errors: getMe."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "words"),
+    [
+        (report(**DONE), report(status=ExitStatus.INCOMPLETE, **CUT), 2, SHORT),
+        (report(), report(status=ExitStatus.INCOMPLETE), 2, SHORT),
+        (report(BROKEN, **DONE), report(BROKEN, **CUT), 2, STEP),
+        (
+            report(status=ExitStatus.INCOMPLETE, **DONE),
+            report(status=ExitStatus.INCOMPLETE, **CUT),
+            2,
+            STEP,
+        ),
+        (
+            report(status=ExitStatus.INCOMPLETE, **CUT),
+            report(status=ExitStatus.INCOMPLETE, **CUT),
+            0,
+            "0 unchanged.",
+        ),
+        (
+            report(**DONE),
+            report(status=ExitStatus.INCOMPLETE, allowed=True, **CUT),
+            0,
+            "0 unchanged.",
+        ),
+        (report(status=ExitStatus.INCOMPLETE, **CUT), report(**DONE), 0, "0 unchanged."),
+        (report(BROKEN, **CUT), report(BROKEN, **CUT), 0, "1 unchanged."),
+    ],
+)
+def test_later_run_must_come_as_far_as_the_earlier_one(
+    before: Report, after: Report, status: int, words: str, files: Callable[..., None]
+) -> None:
+    """The last line says that it did not; a run that may be incomplete need not."""
+    files(before, after)
+    result = invoke()
+    assert status == result.exit_code
+    assert result.stdout.splitlines()[-1].endswith(words)
+    assert 0 == invoke("--allow-incomplete").exit_code
+    assert words in invoke("--format", "markdown").stdout.splitlines()[0]
+
+
 def test_markdown_is_for_a_pull_request(files: Callable[..., None]) -> None:
     """Each text of a server is code in one line, whatever it contains."""
     files(retested(BROKEN, ELSEWHERE), retested(BROKEN, OTHER))
