@@ -1,40 +1,38 @@
 """The differences between our description and another one, such as a server's own.
 
-The other description may be of OpenAPI 3.0 or 3.1, and malformed: what is not of the expected
-type counts as absent. Forms that say the same are no differences: ``nullable`` and a union with
-null, ``const`` and an ``enum`` of one value, other names of path parameters and of components.
+The other description may be of OpenAPI 3.0, 3.1 or 3.2, and malformed: what is not of the
+expected type counts as absent, and a reference that cannot be followed is named. Forms that say
+the same are no differences: ``nullable`` and a union with null, ``const`` and an ``enum`` of one
+value, the order of alternatives, other names of path parameters and of components. An added
+``default`` response is none, and nor are OPTIONS and HEAD, which belong to a server's framework.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from siteassist_spec.document import Document, Json, SpecError
+from siteassist_spec.document import Document, Json
 from siteassist_spec.operations import EVENT_STREAM, METHODS, base_path
+from siteassist_spec.schema_meaning import (
+    LIMITS,
+    Meaning,
+    as_json,
+    bare,
+    broken,
+    followed,
+    mapping,
+    meaning,
+    sequence,
+    shortened,
+)
 
 ADDS, LACKS, CONTRADICTS = KINDS = ("adds", "lacks", "contradicts")
 """What the other description does: it has more, it has less, or it says something else."""
-_LIMITS = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "pattern",
-    "format",
-    "default",
-)
-"""The keywords whose values are compared."""
 _NAME = re.compile(r"{[^}]*}")
-_NOTHING: Json = {}
-"""A schema that is absent. There is only one, since schemas are compared by their identity."""
+_BEARER = "a bearer token"
 _Difference: TypeAlias = tuple[str, str, str]
 """A kind, a place in a schema, and the words."""
 
@@ -64,23 +62,6 @@ def find(ours: Document, theirs: Document) -> list[Difference]:
     return list(_Comparison(ours, theirs).operations())
 
 
-@dataclass
-class _Form:
-    """The meaning of a schema, in whichever of the equivalent forms."""
-
-    types: set[str] = field(default_factory=set)
-    nullable: bool = False
-    values: dict[str, Any] | None = None
-    """The allowed values, by their JSON; None for any."""
-    limits: dict[str, Any] = field(default_factory=dict)
-    properties: dict[str, Json] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
-    items: Json | None = None
-    content: Json | None = None
-    """The schema of the value that a text is the JSON of."""
-    alternatives: list[Json] = field(default_factory=list)
-
-
 class _Comparison:
     """The comparison of two descriptions."""
 
@@ -93,7 +74,7 @@ class _Comparison:
         ours, theirs = _operations(self._ours, version), _operations(self._theirs, version)
         for key, (label, node) in ours.items():
             if key not in theirs:
-                yield Difference(label, LACKS, "the operation")
+                yield self._absent(label, key[1], version)
                 continue
             grouped: dict[tuple[str, str], list[str]] = {}
             for place, kind, what in self._operation(node, theirs[key][1]):
@@ -104,27 +85,48 @@ class _Comparison:
             if key not in ours:
                 yield Difference(label, ADDS, "the operation")
 
+    def _absent(self, label: str, path: str, version: str) -> Difference:
+        """Return the difference of an operation that the other description does not have."""
+        for written, item in mapping(self._theirs.raw.get("paths")).items():
+            short = _NAME.sub("{}", str(written))
+            problem = broken(self._theirs, item)
+            if problem and path in (short, short.removeprefix(version)):
+                return Difference(label, CONTRADICTS, problem)
+        return Difference(label, LACKS, "the operation")
+
     def _operation(self, ours: Json, theirs: Json) -> Iterator[tuple[str, str, str]]:
         """Yield the differences of an operation: the place, the kind, the words."""
-        token = _needs_token(self._ours, ours), _needs_token(self._theirs, theirs)
-        if token[0] != token[1]:
-            needs = "needs a token" if token[1] else "needs no token"
-            yield "", CONTRADICTS, f"security: {needs}"
+        yield from self._security(ours, theirs)
         yield from self._parameters(ours, theirs)
         yield from self._bodies(ours, theirs)
         yield from self._responses(ours, theirs)
 
+    def _security(self, ours: Json, theirs: Json) -> Iterator[tuple[str, str, str]]:
+        here, there = _needs_token(self._ours, ours), _needs_token(self._theirs, theirs)
+        if here != there:
+            yield "", CONTRADICTS, f"security: needs {'a token' if there else 'no token'}"
+        if not here or not there:
+            return
+        mine, other = _schemes(self._ours, ours), _schemes(self._theirs, theirs)
+        if mine and other and mine != other:
+            shown = " instead of ".join(" or ".join(sorted(each)) for each in (other, mine))
+            yield "", CONTRADICTS, f"security: {shortened(shown)}"
+
     def _parameters(self, ours: Json, theirs: Json) -> Iterator[tuple[str, str, str]]:
+        problems = [broken(self._theirs, each) for each in theirs["parameters"]]
+        for problem in filter(None, problems):
+            yield "", CONTRADICTS, problem
         here, there = _parameters(self._ours, ours), _parameters(self._theirs, theirs)
         for key in [*here, *(key for key in there if key not in here)]:
             mine, other = here.get(key), there.get(key)
-            shown = f"the {key[0]} parameter `{_text((mine or other or {}).get('name'))}`"
+            shown = f"the {key[0]} parameter `{shortened((mine or other or {}).get('name'))}`"
             if mine is None:
                 required = other is not None and other.get("required") is True
                 kind, words = (CONTRADICTS, "requires ") if required else (ADDS, "")
                 yield "", kind, f"{words}{shown}"
             elif other is None:
-                yield "", LACKS, shown
+                if not any(problems):  # It may be what a broken reference stands for.
+                    yield "", LACKS, shown
             else:
                 if bool(mine.get("required")) != bool(other.get("required")):
                     yield "", CONTRADICTS, f"{shown}: {_obligation(other.get('required'))}"
@@ -132,8 +134,11 @@ class _Comparison:
                     yield "", kind, f"{shown}: {_at(place, words)}"
 
     def _bodies(self, ours: Json, theirs: Json) -> Iterator[tuple[str, str, str]]:
-        here = _followed(self._ours, ours.get("requestBody"))
-        there = _followed(self._theirs, theirs.get("requestBody"))
+        if problem := broken(self._theirs, theirs.get("requestBody")):
+            yield "request", CONTRADICTS, problem
+            return
+        here = followed(self._ours, ours.get("requestBody"))
+        there = followed(self._theirs, theirs.get("requestBody"))
         if not here and not there:
             return
         if not here or not there:
@@ -144,7 +149,7 @@ class _Comparison:
         yield from self._media(here, there, "request")
 
     def _responses(self, ours: Json, theirs: Json) -> Iterator[tuple[str, str, str]]:
-        here, there = _mapping(ours.get("responses")), _mapping(theirs.get("responses"))
+        here, there = mapping(ours.get("responses")), mapping(theirs.get("responses"))
         there = {str(status): response for status, response in there.items()}
         for status, response in here.items():
             code = str(status)
@@ -152,7 +157,10 @@ class _Comparison:
             if found is None:
                 yield "", LACKS, f"the status {code}"
                 continue
-            mine, other = _followed(self._ours, response), _followed(self._theirs, found)
+            if problem := broken(self._theirs, found):
+                yield code, CONTRADICTS, problem
+                continue
+            mine, other = followed(self._ours, response), followed(self._theirs, found)
             yield from self._media(mine, other, code)
         known = {str(status) for status in here}
         for code in there:
@@ -165,30 +173,35 @@ class _Comparison:
             if name not in there or name not in here:
                 yield place, (LACKS if name in here else ADDS), f"the media type {name}"
                 continue
-            mine, other = here[name].get("schema"), _mapping(there[name]).get("schema")
+            mine, other = here[name].get("schema"), mapping(there[name]).get("schema")
             if name == EVENT_STREAM:
                 mine = _event(self._ours, here[name])
-                other = _event(self._theirs, _mapping(there[name]))
+                other = _event(self._theirs, mapping(there[name]))
                 if not self._has_structure(other):
                     continue  # Most descriptions say no more of a stream than that it is a text.
             for kind, inner, words in self._schemas(mine, other):
                 yield place, kind, _at(inner, words)
 
     def _has_structure(self, schema: Any) -> bool:
-        form = _form(self._theirs, schema)
-        return bool(form.properties or form.alternatives or form.items)
+        form = meaning(self._theirs, schema)
+        return bool(form.properties or form.alternatives or form.items or form.broken)
 
     def _schemas(self, ours: Any, theirs: Any) -> tuple[_Difference, ...]:
         """Return the differences of a schema; one that contains itself is compared once."""
-        mine, other = _followed(self._ours, ours), _followed(self._theirs, theirs)
+        if problem := broken(self._theirs, theirs):
+            return ((CONTRADICTS, "", problem),)
+        mine, other = followed(self._ours, ours), followed(self._theirs, theirs)
         key = id(mine), id(other)
         if key not in self._known:
             self._known[key] = ()
-            forms = _form(self._ours, mine), _form(self._theirs, other)
+            forms = meaning(self._ours, mine), meaning(self._theirs, other)
             self._known[key] = tuple(self._forms(*forms))
         return self._known[key]
 
-    def _forms(self, ours: _Form, theirs: _Form) -> Iterator[_Difference]:
+    def _forms(self, ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
+        if theirs.broken:
+            yield from ((CONTRADICTS, "", problem) for problem in sorted(theirs.broken))
+            return
         if ours.types and theirs.types and ours.types != theirs.types:
             shown = (" or ".join(sorted(each.types)) for each in (theirs, ours))
             yield CONTRADICTS, "", " instead of ".join(shown)
@@ -198,6 +211,7 @@ class _Comparison:
         yield from _values(ours, theirs)
         yield from _limits(ours, theirs)
         yield from self._properties(ours, theirs)
+        yield from self._others(ours, theirs)
         if ours.items is not None and theirs.items is not None:
             for kind, place, words in self._schemas(ours.items, theirs.items):
                 yield kind, _within("[]", place), words
@@ -205,14 +219,14 @@ class _Comparison:
             yield from self._schemas(ours.content, theirs.content)
         yield from self._alternatives(ours, theirs)
 
-    def _properties(self, ours: _Form, theirs: _Form) -> Iterator[_Difference]:
+    def _properties(self, ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
         if ours.alternatives or theirs.alternatives:
             return
         for name in [*ours.properties, *(n for n in theirs.properties if n not in ours.properties)]:
             if name not in theirs.properties:
                 yield LACKS, "", f"the property `{name}`"
             elif name not in ours.properties:
-                yield ADDS, "", f"the property `{_text(name)}`"
+                yield ADDS, "", f"the property `{shortened(name)}`"
             else:
                 if (name in ours.required) != (name in theirs.required):
                     yield CONTRADICTS, name, _obligation(name in theirs.required)
@@ -220,129 +234,118 @@ class _Comparison:
                 for kind, place, words in self._schemas(mine, other):
                     yield kind, _within(name, place), words
 
-    def _alternatives(self, ours: _Form, theirs: _Form) -> Iterator[_Difference]:
+    def _others(self, ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
+        """Yield the differences of the schemas of properties that are not named."""
+        words = "a schema of the other properties"
+        if ours.others is not None and theirs.others is not None:
+            for kind, place, what in self._schemas(ours.others, theirs.others):
+                yield kind, _within("*", place), what
+        elif theirs.others is not None:
+            yield ADDS, "", words
+        elif ours.others is not None and "additionalProperties" not in theirs.limits:
+            yield LACKS, "", words
+
+    def _alternatives(self, ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
         if not ours.alternatives or not theirs.alternatives:
             if ours.alternatives and (theirs.types or theirs.properties):
                 yield CONTRADICTS, "", f"one form instead of {len(ours.alternatives)}"
+            elif ours.alternatives:
+                yield LACKS, "", f"the {len(ours.alternatives)} forms"
             elif theirs.alternatives and (ours.types or ours.properties):
                 yield CONTRADICTS, "", f"{len(theirs.alternatives)} forms instead of one"
             return
+        problems = [broken(self._theirs, each) for each in theirs.alternatives]
+        yield from ((CONTRADICTS, "", problem) for problem in dict.fromkeys(filter(None, problems)))
         here = _named(self._ours, ours.alternatives)
         there = _named(self._theirs, theirs.alternatives)
-        for name in [*here, *(name for name in there if name not in here)]:
-            if name not in there or name not in here:
-                yield (LACKS if name in here else ADDS), "", f"the form {_text(name)}"
-            else:
-                for kind, place, words in self._schemas(here[name], there[name]):
-                    yield kind, _within(f"{{{_text(name)}}}", place), words
+        for mine, other in self._pairs(here, there).items():
+            for kind, place, words in self._schemas(here[mine], there.pop(other)):
+                yield kind, _within(f"{{{shortened(mine)}}}", place), words
+            del here[mine]
+        if not any(problems):  # One of them may be what a broken reference stands for.
+            yield from ((LACKS, "", f"the form {shortened(name)}") for name in here)
+        for name, schema in there.items():
+            if not broken(self._theirs, schema):
+                yield ADDS, "", f"the form {shortened(name)}"
+
+    def _pairs(self, ours: dict[str, Json], theirs: dict[str, Json]) -> dict[str, str]:
+        """Return the names of the alternatives that are the same one.
+
+        Those with the same distinguishing value are; of the others, those with the fewest
+        differences, if at least one of the two has no such value.
+        """
+        found = {name: name for name in ours if name in theirs and not name.isdecimal()}
+        costs = sorted(
+            (len(self._schemas(ours[mine], theirs[other])), here, there, mine, other)
+            for here, mine in enumerate(ours)
+            for there, other in enumerate(theirs)
+            if (mine.isdecimal() or other.isdecimal())
+            and mine not in found
+            and other not in found
+            and self._may_be_same(ours[mine], theirs[other])
+        )
+        taken = set(found.values())
+        for *_, mine, other in costs:
+            if mine not in found and other not in taken:
+                found[mine] = other
+                taken.add(other)
+        return {name: found[name] for name in ours if name in found}
+
+    def _may_be_same(self, ours: Json, theirs: Json) -> bool:
+        """Whether two alternatives can be compared: their types do not contradict each other."""
+        mine, other = meaning(self._ours, ours), meaning(self._theirs, theirs)
+        return not other.broken and (
+            not mine.types or not other.types or bool(mine.types & other.types)
+        )
 
 
-def _values(ours: _Form, theirs: _Form) -> Iterator[_Difference]:
+def _values(ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
     if ours.values is None or theirs.values is None:
         if ours.values is not None:
             yield LACKS, "", f"the limitation to {', '.join(ours.values)}"
         elif theirs.values is not None:
-            yield ADDS, "", f"a limitation to {_text(', '.join(theirs.values))}"
+            yield ADDS, "", f"a limitation to {shortened(', '.join(theirs.values))}"
         return
     for value in ours.values:
         if value not in theirs.values:
             yield LACKS, "", f"the value {value}"
     for value in theirs.values:
         if value not in ours.values:
-            yield ADDS, "", f"the value {_text(value)}"
+            yield ADDS, "", f"the value {shortened(value)}"
 
 
-def _limits(ours: _Form, theirs: _Form) -> Iterator[_Difference]:
-    for name in _LIMITS:
-        mine, other = ours.limits.get(name), theirs.limits.get(name)
+def _limits(ours: Meaning, theirs: Meaning) -> Iterator[_Difference]:
+    here, there = ours.effective, theirs.effective
+    for name in LIMITS:
+        mine, other = here.get(name), there.get(name)
         if mine is None and other is not None:
-            yield ADDS, "", f"`{name}` {_json(other)}"
+            yield ADDS, "", f"`{name}` {as_json(other)}"
         elif mine is not None and other is None:
-            yield LACKS, "", f"`{name}` {_json(mine)}"
+            yield LACKS, "", f"`{name}` {as_json(mine)}"
         elif mine != other or isinstance(mine, bool) != isinstance(other, bool):
-            yield CONTRADICTS, "", f"`{name}` {_json(other)} instead of {_json(mine)}"
-
-
-def _form(document: Document, schema: Any, known: dict[int, _Form] | None = None) -> _Form:
-    """Return the meaning of a schema.
-
-    ``known`` has those of its parts by their identity: also that of a part which is not
-    finished, since unions and ``allOf`` may refer to themselves.
-    """
-    node, found = _followed(document, schema), _Form()
-    known = {} if known is None else known
-    if id(node) in known:
-        return known[id(node)]
-    known[id(node)] = found
-    declared = node.get("type")
-    types = declared if isinstance(declared, list) else [declared]
-    found.types = {each for each in types if isinstance(each, str)}
-    found.nullable = "null" in found.types or node.get("nullable") is True
-    found.types.discard("null")
-    values = [node["const"]] if "const" in node else node.get("enum")
-    if isinstance(values, list):
-        found.nullable = found.nullable or None in values
-        found.values = {_json(value): value for value in values if value is not None}
-    found.limits = {name: node[name] for name in _LIMITS if node.get(name) is not None}
-    found.properties = dict(_mapping(node.get("properties")))
-    required = node.get("required")
-    if isinstance(required, list):
-        found.required = {name for name in required if isinstance(name, str)}
-    if isinstance(node.get("items"), Mapping):
-        found.items = node["items"]
-    if isinstance(node.get("contentSchema"), Mapping):
-        found.content = node["contentSchema"]
-    for part in _sequence(node.get("allOf")):
-        _add(found, _form(document, part, known))
-    _add_union(document, found, node, known)
-    return found
-
-
-def _add_union(document: Document, found: _Form, node: Json, known: dict[int, _Form]) -> None:
-    """Add the alternatives of a schema; one beside null is the schema itself."""
-    for keyword in ("anyOf", "oneOf"):
-        forms = [_followed(document, each) for each in _sequence(node.get(keyword))]
-        others = [each for each in forms if not _is_null(each)]
-        found.nullable = found.nullable or len(others) < len(forms)
-        if len(others) == 1:
-            _add(found, _form(document, others[0], known))
-        else:
-            found.alternatives += others
-
-
-def _is_null(schema: Json) -> bool:
-    return schema.get("type") == "null" or ("const" in schema and schema["const"] is None)
-
-
-def _add(found: _Form, other: _Form) -> None:
-    """Add the meaning of another schema."""
-    found.types |= other.types
-    found.nullable = found.nullable or other.nullable
-    if other.values is not None:
-        found.values = other.values
-    found.limits |= other.limits
-    found.properties |= other.properties
-    found.required |= other.required
-    found.items = other.items if found.items is None else found.items
-    found.content = other.content if found.content is None else found.content
-    present = {id(each) for each in found.alternatives}
-    found.alternatives += [each for each in other.alternatives if id(each) not in present]
+            yield CONTRADICTS, "", f"`{name}` {as_json(other)} instead of {as_json(mine)}"
 
 
 def _named(document: Document, forms: list[Json]) -> dict[str, Json]:
-    """Return the alternatives of a union by their distinguishing values."""
-    named: dict[str, Json] = {}
-    for number, each in enumerate(forms, 1):
-        form = _form(document, each)
-        name = ""
-        for key, schema in form.properties.items():
-            values = _form(document, schema).values
-            if not name and values is not None and len(values) == 1:
-                name = f"{key} {next(iter(values))}"
-        if not name and len(form.types) == 1 and not form.properties:
-            name = next(iter(form.types))
-        named[name if name and name not in named else f"{number}"] = each
-    return named
+    """Return the alternatives of a union by their distinguishing values.
+
+    The name of one without such a value is its position.
+    """
+    names = [_name(document, each) for each in forms]
+    return {
+        name if name and names.count(name) == 1 else f"{number}": each
+        for number, (name, each) in enumerate(zip(names, forms, strict=True), 1)
+    }
+
+
+def _name(document: Document, schema: Json) -> str:
+    """Return the distinguishing value of an alternative, or its type if it is no object."""
+    form = meaning(document, schema)
+    for key, each in form.properties.items():
+        values = meaning(document, each).values
+        if values is not None and len(values) == 1:
+            return f"{key} {next(iter(values))}"
+    return next(iter(form.types)) if len(form.types) == 1 and not form.properties else ""
 
 
 def _operations(document: Document, version: str) -> dict[tuple[str, str], tuple[str, Json]]:
@@ -350,20 +353,20 @@ def _operations(document: Document, version: str) -> dict[tuple[str, str], tuple
 
     A ``version`` in front of all paths belongs to the URL of the server.
     """
-    paths = _mapping(document.raw.get("paths"))
+    paths = mapping(document.raw.get("paths"))
     is_written = all(str(path).startswith(f"{version}/") for path in paths)
     prefix = version if is_written else ""
     found: dict[tuple[str, str], tuple[str, Json]] = {}
     for path, item in paths.items():
-        node = _followed(document, item)
+        node = followed(document, item)
         short = str(path).removeprefix(prefix)
         for method in METHODS:
             if isinstance(node.get(method), Mapping):
-                shared = _sequence(node.get("parameters"))
-                own = _sequence(node[method].get("parameters"))
+                shared = sequence(node.get("parameters"))
+                own = sequence(node[method].get("parameters"))
                 operation = {**node[method], "parameters": [*shared, *own], "x-path": short}
                 key = method, _NAME.sub("{}", short)
-                found[key] = f"{method.upper()} {_text(short)}", operation
+                found[key] = f"{method.upper()} {shortened(short)}", operation
     return found
 
 
@@ -372,7 +375,7 @@ def _parameters(document: Document, operation: Json) -> dict[tuple[str, str], Js
     names = [each.strip("{}") for each in _NAME.findall(operation["x-path"])]
     found = {}
     for node in operation["parameters"]:
-        parameter = _followed(document, node)
+        parameter = followed(document, node)
         place, name = str(parameter.get("in")), str(parameter.get("name"))
         if place in ("path", "query", "header"):
             if place == "path" and name in names:
@@ -385,12 +388,37 @@ def _parameters(document: Document, operation: Json) -> dict[tuple[str, str], Js
 
 def _needs_token(document: Document, operation: Json) -> bool:
     security = operation.get("security", document.raw.get("security"))
-    return bool(_sequence(security)) and {} not in _sequence(security)
+    return bool(sequence(security)) and {} not in sequence(security)
+
+
+def _schemes(document: Document, operation: Json) -> set[str]:
+    """Return the ways to authenticate, in words; nothing if one of them is not described."""
+    components = mapping(document.raw.get("components"))
+    declared = mapping(components.get("securitySchemes"))
+    found = set()
+    for each in sequence(operation.get("security", document.raw.get("security"))):
+        kinds = {_scheme(followed(document, declared.get(name))) for name in mapping(each)}
+        if not all(kinds):
+            return set()
+        found.add(" with ".join(sorted(kinds)))
+    return found
+
+
+def _scheme(node: Json) -> str:
+    """Return a kind of authentication in words; all that send a bearer token are one."""
+    kind, place, name = (str(node.get(key, "")) for key in ("type", "in", "name"))
+    scheme = str(node.get("scheme", "")).lower()
+    if kind in ("oauth2", "openIdConnect") or (kind, scheme) == ("http", "bearer"):
+        return _BEARER
+    if kind == "apiKey":
+        is_token = (place, name.lower()) == ("header", "authorization")
+        return _BEARER if is_token else f"an API key in the {place} `{name}`"
+    return f"HTTP {scheme}" if kind == "http" else kind
 
 
 def _media(node: Json) -> dict[str, Json]:
     """Return the media types of a body, without parameters such as the charset."""
-    content = _mapping(node.get("content"))
+    content = mapping(node.get("content"))
     return {str(name).partition(";")[0].strip().lower(): each for name, each in content.items()}
 
 
@@ -400,31 +428,10 @@ def _event(document: Document, media: Json) -> Json:
     It is that of an item in OpenAPI 3.2, and before, of the body or of an alternative of it.
     """
     if "itemSchema" in media:
-        return _followed(document, media["itemSchema"])
-    schema = _followed(document, media.get("schema"))
-    forms = [_followed(document, each) for each in _sequence(schema.get("anyOf"))]
-    return next((each for each in forms if "properties" in each), schema)
-
-
-def _followed(document: Document, node: Any) -> Json:
-    """Follow the reference of a node; one that leads nowhere is empty."""
-    if not isinstance(node, Mapping):
-        return _NOTHING
-    if not isinstance(node.get("$ref", ""), str):
-        return _NOTHING
-    try:
-        followed = document.resolve(node)
-    except SpecError:
-        return _NOTHING
-    return followed if isinstance(followed, Mapping) else _NOTHING
-
-
-def _mapping(value: Any) -> Json:
-    return value if isinstance(value, Mapping) else _NOTHING
-
-
-def _sequence(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+        return bare(document, media["itemSchema"])
+    schema = bare(document, media.get("schema"))
+    forms = [bare(document, each) for each in sequence(schema.get("anyOf") or schema.get("oneOf"))]
+    return next((each for each in forms if meaning(document, each).properties), schema)
 
 
 def _obligation(required: Any) -> str:
@@ -439,15 +446,3 @@ def _within(outer: str, place: str) -> str:
 
 def _at(place: str, words: str) -> str:
     return f"`{place}`: {words}" if place else words
-
-
-def _json(value: Any) -> str:
-    try:
-        return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
-    except (TypeError, ValueError):
-        return _text(repr(value))
-
-
-def _text(value: Any, longest: int = 120) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= longest else f"{text[:longest]}…"

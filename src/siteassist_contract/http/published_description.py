@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.verdict import CannotRunError
 from siteassist_spec import Document, SpecError, differences
 from siteassist_spec.differences import Difference
+from siteassist_spec.schema_meaning import as_json
 
 PATH = "/openapi"
 """The path of the description, which `openapi.yaml` does not have: docs/evidence.md."""
+_READ = re.compile(r"3\.[012](\.|$)")
+"""The versions of OpenAPI that can be read."""
 _NO_DESCRIPTION = f"the answer to GET {PATH} is no OpenAPI description"
 
 
@@ -34,6 +38,8 @@ def fetch(target: Target) -> Document:
         found = _read(response)
     except SpecError as error:
         raise CannotRunError(f"{_NO_DESCRIPTION}: {error}") from None
+    if problem := _unread_version(found):
+        raise CannotRunError(problem)
     if not isinstance(found.raw.get("paths"), dict):
         raise CannotRunError(f"{_NO_DESCRIPTION}: it has no `paths`")
     return found
@@ -70,6 +76,22 @@ def counted(found: Sequence[Difference]) -> str:
         for kind in differences.KINDS
         if (number := sum(each.kind == kind for each in found))
     )
+
+
+def _unread_version(found: Document) -> str:
+    """Return why a description of this version cannot be read; nothing if it can.
+
+    One that does not say its version is compared: what else it says shows what it is.
+    """
+    for key in ("swagger", "openapi"):
+        version = found.raw.get(key)
+        is_read = key == "openapi" and _READ.match(str(version))
+        if version is not None and not is_read:
+            return (
+                f"the description that GET {PATH} answers has `{key}` {as_json(version)};"
+                " OpenAPI 3.0, 3.1 and 3.2 can be read"
+            )
+    return ""
 
 
 def _read(response: httpx.Response) -> Document:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from scripts.diff import judged
 from siteassist_contract.http import preflight, published_description
 from siteassist_contract.subcommands import drift
-from siteassist_spec import load_spec
+from siteassist_spec import Document, differences, load_spec
 from tests.contract.conftest import InProcess, Serve
 
 SPEC = load_spec()
@@ -260,6 +260,253 @@ def test_other_forms_and_names_are_no_differences(publish: Callable[..., Result]
     assert (0, "") == (result.exit_code, result.stderr), result.output
 
 
+def reorder(node: Any) -> Any:
+    """Reverse the alternatives of each union."""
+    if isinstance(node, dict):
+        return {
+            key: [reorder(each) for each in reversed(value)]
+            if key == "anyOf" and isinstance(value, list)
+            else reorder(value)
+            for key, value in node.items()
+        }
+    return [reorder(each) for each in node] if isinstance(node, list) else node
+
+
+def wrap(node: Any) -> Any:
+    """Wrap each reference to a schema in an ``allOf`` of its own."""
+    if isinstance(node, dict):
+        if str(node.get("$ref")).startswith("#/components/schemas/"):
+            return {"allOf": [{"$ref": node["$ref"]}]}
+        return {key: wrap(value) for key, value in node.items()}
+    return [wrap(each) for each in node] if isinstance(node, list) else node
+
+
+IDLE: dict[str, dict[str, Any]] = {
+    "string": {"minLength": 0},
+    "array": {"minItems": 0, "uniqueItems": False, "maxLength": 5},
+    "object": {"minProperties": 0, "additionalProperties": True, "pattern": "^a"},
+    "number": {"exclusiveMinimum": False, "exclusiveMaximum": False},
+    "integer": {"exclusiveMinimum": False, "exclusiveMaximum": False, "minItems": 1},
+}
+"""Keywords that limit nothing, by the type of the schema."""
+
+
+def idle(node: Any) -> Any:
+    """Add the keywords that limit nothing to each schema."""
+    if isinstance(node, dict):
+        kind = node.get("type")
+        added = IDLE.get(kind, {}) if isinstance(kind, str) else {}
+        return {**added, **{key: idle(value) for key, value in node.items()}}
+    return [idle(each) for each in node] if isinstance(node, list) else node
+
+
+@pytest.mark.parametrize("rewrite", [reorder, wrap, idle])
+def test_same_meaning_in_other_words_is_no_difference(
+    rewrite: Callable[[Any], Any], publish: Callable[..., Result]
+) -> None:
+    """It is none wherever the words stand in the description."""
+    result = publish(httpx.Response(200, json=rewrite(SPEC)))
+    assert (0, "") == (result.exit_code, result.stderr), result.output
+
+
+def found(ours: Any, theirs: Any, **rest: Any) -> list[str]:
+    """Return the differences of two schemas, in words."""
+
+    def described(schema: Any, others: Any) -> Document:
+        content = {"application/json": {"schema": schema}}
+        operation = {"responses": {"200": {"content": content}}}
+        return Document(
+            {"servers": [{"url": "http://host/v2"}], "paths": {"/x": {"get": operation}}} | others
+        )
+
+    return [
+        each.words.removesuffix(" (200)")
+        for each in differences.find(described(ours, {}), described(theirs, rest))
+    ]
+
+
+TEXT, NUMBER, OBJECT = {"type": "string"}, {"type": "number"}, {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (NUMBER | {"exclusiveMaximum": 5}, NUMBER | {"maximum": 5, "exclusiveMaximum": True}),
+        (NUMBER | {"exclusiveMinimum": 5}, NUMBER | {"minimum": 5, "exclusiveMinimum": True}),
+        ({"type": "integer", "minimum": 1}, {"type": "integer", "exclusiveMinimum": 0}),
+        (TEXT | {"enum": ["a", "b"]}, {"oneOf": [{"const": "a"}, {"const": "b"}]}),
+        (TEXT | {"enum": ["a", "b"]}, {"anyOf": [TEXT | {"enum": ["b"]}, TEXT | {"const": "a"}]}),
+        (
+            {"type": ["string", "null"], "enum": ["a", "b", None]},
+            {"oneOf": [{"const": "a"}, {"const": "b"}, {"const": None}]},
+        ),
+        (
+            {"anyOf": [TEXT, NUMBER, {"type": "boolean"}]},
+            {"oneOf": [{"type": "boolean"}, {"anyOf": [NUMBER, TEXT]}]},
+        ),
+        (OBJECT, OBJECT | {"additionalProperties": {}}),
+        (OBJECT, OBJECT | {"additionalProperties": {"description": "anything"}}),
+        ({"type": ["string", "null"]}, {"anyOf": [{"allOf": [{"type": "null"}]}, TEXT]}),
+    ],
+)
+def test_schemas_that_say_the_same_do_not_differ(one: Any, other: Any) -> None:
+    """Neither of them differs from the other."""
+    assert ([], []) == (found(one, other), found(other, one))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        (OBJECT, OBJECT | {"additionalProperties": False}, "adds `additionalProperties` false"),
+        (OBJECT, OBJECT | {"unevaluatedProperties": False}, "adds `additionalProperties` false"),
+        (
+            OBJECT,
+            OBJECT | {"additionalProperties": TEXT},
+            "adds a schema of the other properties",
+        ),
+        (
+            OBJECT | {"additionalProperties": TEXT},
+            OBJECT | {"additionalProperties": NUMBER},
+            "contradicts `*`: number instead of string",
+        ),
+        (NUMBER, NUMBER | {"multipleOf": 5}, "adds `multipleOf` 5"),
+        (
+            {"type": "array", "uniqueItems": True},
+            {"type": "array"},
+            "lacks `uniqueItems` true",
+        ),
+        (OBJECT, OBJECT | {"minProperties": 1}, "adds `minProperties` 1"),
+        (
+            OBJECT | {"maxProperties": 2},
+            OBJECT | {"maxProperties": 1},
+            "contradicts `maxProperties` 1 instead of 2",
+        ),
+        ({"anyOf": [TEXT, OBJECT]}, {"anyOf": []}, "lacks the 2 forms"),
+        ({"anyOf": [TEXT, OBJECT]}, {"anyOf": {}}, "lacks the 2 forms"),
+        ({"anyOf": [TEXT, OBJECT]}, {"anyOf": [OBJECT, NUMBER]}, "lacks the form string"),
+        (
+            {"anyOf": [OBJECT, OBJECT | {"properties": {"a": TEXT}}]},
+            {"anyOf": [OBJECT | {"properties": {"a": NUMBER}}, OBJECT]},
+            "contradicts `{2}.a`: number instead of string",
+        ),
+    ],
+)
+def test_change_of_a_schema_is_named(ours: Any, theirs: Any, words: str) -> None:
+    """Each of these changes which values are allowed."""
+    assert words in found(ours, theirs)
+    assert [] == found(theirs, theirs)
+
+
+BROKEN_REFERENCES = {
+    "#/components/schemas/None": "leads nowhere",
+    "http://127.0.0.1:1/x.json": "leads out of the description",
+    "other.yaml#/x": "leads out of the description",
+    "#/loop": "refers to itself",
+}
+
+
+@pytest.mark.parametrize("reference", BROKEN_REFERENCES)
+@pytest.mark.parametrize(
+    ("outer", "place"),
+    [
+        (lambda node: node, ""),
+        (lambda node: OBJECT | {"properties": {"a": node}}, "`a`: "),
+        (lambda node: {"type": "array", "items": node}, "`[]`: "),
+        (lambda node: {"allOf": [node]}, ""),
+        (lambda node: {"anyOf": [node, {"type": "null"}]}, ""),
+        (lambda node: {"anyOf": [node, NUMBER]}, ""),
+    ],
+)
+def test_broken_reference_in_a_schema_is_named(
+    reference: str, outer: Callable[[Any], Any], place: str
+) -> None:
+    """It is the only difference: what it stands for is unknown."""
+    ours = outer(TEXT | {"format": "uuid"})
+    shown = found(ours, outer({"$ref": reference}), loop={"$ref": "#/loop"})
+    problem = f"the reference `{reference}` {BROKEN_REFERENCES[reference]}"
+    assert [f"contradicts {place}{problem}"] == shown
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("paths", "/identity/init"),
+        ("paths", "/identity/init", "post", "requestBody"),
+        ("paths", "/identity/init", "post", "responses", "200"),
+        ("paths", "/identity/init", "post", "parameters", 0),
+    ],
+)
+def test_broken_reference_elsewhere_is_named(
+    steps: tuple[str | int, ...], publish: Callable[..., Result]
+) -> None:
+    """It is the only difference of its operation, whatever it replaces."""
+    spec = copy.deepcopy(SPEC)
+    operation = at(spec, "paths", "/identity/init", "post")
+    operation.setdefault("parameters", [{}])
+    at(spec, *steps[:-1])[steps[-1]] = {"$ref": "#/none"}
+    shown = lines(publish(httpx.Response(200, json=spec)))
+    assert ["POST /identity/init"] == shown[:1]
+    assert 2 == len(shown)
+    assert shown[1].startswith("contradicts the reference `#/none` leads nowhere")
+
+
+def bearer(**scheme: Any) -> Any:
+    """Return our description with another kind of authentication."""
+    spec = copy.deepcopy(SPEC)
+    spec["components"]["securitySchemes"]["bearerAuth"] = scheme
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ({"type": "apiKey", "in": "header", "name": "X-Key"}, "an API key in the header `X-Key`"),
+        ({"type": "http", "scheme": "Basic"}, "HTTP basic"),
+        ({"type": "mutualTLS"}, "mutualTLS"),
+    ],
+)
+def test_other_authentication_is_named(
+    scheme: Any, words: str, publish: Callable[..., Result]
+) -> None:
+    """Each operation that needs a token contradicts ours."""
+    shown = lines(publish(httpx.Response(200, json=bearer(**scheme))))
+    assert {f"contradicts security: {words} instead of a bearer token"} == set(shown[1::2])
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        {"type": "http", "scheme": "Bearer", "bearerFormat": "JWT"},
+        {"type": "oauth2", "flows": {}},
+        {"type": "openIdConnect", "openIdConnectUrl": "https://host/x"},
+        {"type": "apiKey", "in": "header", "name": "Authorization"},
+        {},
+    ],
+)
+def test_same_or_unknown_authentication_is_no_difference(
+    scheme: Any, publish: Callable[..., Result]
+) -> None:
+    """The client sends the same header; a scheme that is not described counts as absent."""
+    assert 0 == publish(httpx.Response(200, json=bearer(**scheme))).exit_code
+
+
+def test_default_response_and_automatic_methods_are_no_differences(
+    publish: Callable[..., Result],
+) -> None:
+    """A default describes errors; frameworks add OPTIONS and HEAD to each path."""
+    spec = copy.deepcopy(SPEC)
+    item = spec["paths"]["/identity/me"]
+    item["get"]["responses"]["default"] = {"description": "An error."}
+    item |= {"options": {"responses": {}}, "head": {"responses": {}}}
+    assert 0 == publish(httpx.Response(200, json=spec)).exit_code
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0", "3.1", 3.1, "3.2.0", None])
+def test_known_version_is_read(version: Any, publish: Callable[..., Result]) -> None:
+    """So is a description that does not say its version."""
+    assert 0 == publish(httpx.Response(200, json=SPEC | {"openapi": version})).exit_code
+
+
 def test_description_may_be_yaml(publish: Callable[..., Result]) -> None:
     """A description without operations lacks all of them."""
     result = publish(httpx.Response(200, text="openapi: 3.1.0\npaths: {}\n"))
@@ -279,6 +526,16 @@ def test_description_may_be_yaml(publish: Callable[..., Result]) -> None:
         (httpx.Response(200, content=b"\xff"), "not UTF-8 at byte 0"),
         (httpx.Response(200, json=[]), "must be a mapping"),
         (httpx.Response(200, json={"openapi": "3.1.0"}), "it has no `paths`"),
+        (
+            httpx.Response(200, json={"swagger": "2.0", "paths": {}}),
+            'has `swagger` "2.0"; OpenAPI 3.0, 3.1 and 3.2 can be read',
+        ),
+        (
+            httpx.Response(200, json={"openapi": "4.0.0", "paths": {}}),
+            'has `openapi` "4.0.0"; OpenAPI 3.0, 3.1 and 3.2 can be read',
+        ),
+        (httpx.Response(200, json={"openapi": "3.10.0", "paths": {}}), 'has `openapi` "3.10.0"'),
+        (httpx.Response(200, json={"openapi": [3, 1], "paths": {}}), "has `openapi` [3, 1]"),
     ],
 )
 def test_server_without_a_description_is_one_sentence(
