@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
+from siteassist_mock.http.secret_names import is_secret_name
+
 MASK = "***"
 """The text in place of a credential."""
 
-# The parameter of the API, and names of credentials sent in a query by mistake.
-_NAMES = frozenset({"apikey", "api_key", "access_token", "token", "sessiontoken", "authorization"})
 # A session token, in a form that looks at each character once.
 _TOKEN = re.compile(r"(?<![\w-])eyJ[\w-]*+\.[\w-]++\.[\w-]*+")
 # A shorter key could be part of any word, and is recognized as a whole only.
@@ -47,5 +47,5 @@ class Redactor:
         if self.text(shown) != shown:
             return MASK.encode()
         given = unquote_plus(value.decode("latin-1"))
-        secret = shown.strip().lower() in _NAMES or self.text(given) != given
+        secret = is_secret_name(shown) or self.text(given) != given
         return name + b"=" + MASK.encode() if secret and equals else pair

@@ -90,7 +90,8 @@ class HarFile:
 def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
     """Return an entry of the format, without credentials."""
     headers = {name.lower(): value for name, value in traffic.headers}
-    masks.learn(traffic.url, traffic.headers, traffic.body, traffic.content)
+    both = (*traffic.headers, *traffic.answer_headers)
+    masks.learn(traffic.url, both, traffic.body, traffic.content)
     url = masks.text(traffic.url)
     answered = {name.lower(): value for name, value in traffic.answer_headers}
     milliseconds = round(traffic.seconds * 1000, 3)
@@ -135,7 +136,7 @@ def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
         "_arrivals": [[round(at * 1000, 3), size] for at, size in traffic.arrivals],
     }
     if traffic.error:
-        found["_error"] = traffic.error
+        found["_error"] = masks.text(traffic.error)
     return found
 
 
