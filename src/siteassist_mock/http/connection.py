@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from siteassist_mock.http.errors import ApiError, error_response, unavailable
@@ -51,6 +51,7 @@ class HttpProtocol(H11Protocol):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope[TRANSPORT] = joined
+            send = _without_duplicates(self.cycle, send)
             refusal = _refusal(scope)
             if len(connections) > self.max_connections:
                 refusal = unavailable()
@@ -81,6 +82,18 @@ class HttpProtocol(H11Protocol):
     def end(self) -> None:
         """Close the connection; unread data is lost."""
         self.transport.abort()
+
+
+def _without_duplicates(cycle: Any, send: Send) -> Send:
+    """Return ``send`` for answers whose own headers replace those of uvicorn, such as Date."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.lower() for name, _ in message.get("headers", ())}
+            cycle.default_headers = [each for each in cycle.default_headers if each[0] not in own]
+        await send(message)
+
+    return sending
 
 
 def _close_oldest(connections: Iterable[Any]) -> None:

@@ -7,9 +7,10 @@ Each whole answer is compared with the description. The recording is for
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from siteassist_mock.http.access_log import AccessLog
+from siteassist_mock.http.access_log import AccessLog, loggable
 from siteassist_mock.http.connection import TRANSPORT
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.http.redaction import Redactor
@@ -47,6 +48,9 @@ _LARGEST_BODY = 16 * 2**20
 """Maximum size of the body of a request, and of what is recorded of an answer, in bytes."""
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
 _OPERATION = "siteassist.operation"
+_STATUSES = range(200, 600)
+"""The statuses that a server of HTTP can send at the end (RFC 9110, 15)."""
+_LOOP = "The address of the server leads back to the proxy"
 
 
 @dataclass
@@ -90,6 +94,9 @@ class Proxy:
             paths.setdefault(self.prefix + operation.path, {})[operation.method] = _naming(name)
         self._router = Router(paths, {})
         self._client: httpx.AsyncClient | None = None
+        # In `Via`, which says who passed a request on (RFC 9110, 7.6.3).
+        self._name = f"siteassist-mock-{secrets.token_hex(8)}"
+        self._has_said_loop = False
 
     def close(self) -> None:
         """Do nothing: the name is that of the sockets of the mock, which a stop closes."""
@@ -107,6 +114,10 @@ class Proxy:
             problem = ApiError(404, message=f"The proxy passes {self.prefix}/ on, and nothing else")
             await error_response(problem)(scope, receive, send)
             return
+        if _passed_by(self._name, scope["headers"]):
+            problem = ApiError(502, message=_LOOP, headers={"Via": f"1.1 {self._name}"})
+            await error_response(problem)(scope, receive, send)
+            return
         body = await _body(receive)
         if body is None:
             await error_response(ApiError(413))(scope, receive, send)
@@ -114,8 +125,14 @@ class Proxy:
         if self._client is None:
             # In the event loop that it will be used in.
             self._client = httpx.AsyncClient(transport=self._settings.transport)
-        call = _Call(self._client, self._settings.say, _request(scope, url, body), receive, send)
+        request = _request(scope, url, body, self._name)
+        call = _Call(self._client, self._settings.say, request, receive, send)
         await call.run(scope)
+        if call.traffic.status and _passed_by(self._name, call.answer_headers):
+            call.traffic.error = "the address of the server leads back to the proxy"
+            if not self._has_said_loop:
+                self._has_said_loop = True
+                self._settings.say(call.traffic.error)
         operation = await self._operation(scope)
         self._judge(operation, call.traffic)
         self._record(call.traffic)
@@ -168,12 +185,18 @@ class Proxy:
             self._settings.say(f"the recording ends here: {reason}")
 
 
-def _request(scope: Scope, url: httpx.URL, body: bytes) -> httpx.Request:
+def _passed_by(name: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether ``Via`` names a proxy."""
+    return any(key.lower() == b"via" and name.encode() in value for key, value in headers)
+
+
+def _request(scope: Scope, url: httpx.URL, body: bytes, proxy: str) -> httpx.Request:
     headers = [
         (name, value)
         for name, value in scope["headers"]
         if name.decode("latin-1").lower() not in _HOP_BY_HOP | {"host", "accept-encoding"}
     ]
+    headers.append((b"via", f"1.1 {proxy}".encode()))
     # Unpacking would hold pieces of a stream back.
     headers.append((b"accept-encoding", b"identity"))
     return httpx.Request(
@@ -230,6 +253,8 @@ class _Call:
         self._send = send
         self._size = 0
         self._content = bytearray()
+        self._has_begun = False
+        self.answer_headers: list[tuple[bytes, bytes]] = []
         self.traffic = Traffic(
             method=request.method,
             url=str(request.url),
@@ -242,7 +267,7 @@ class _Call:
         """Pass the request on, and the answer back; stop when the client leaves."""
         begun = time.monotonic()
         left = asyncio.ensure_future(self._client_leaves())
-        passing = asyncio.ensure_future(self._pass(begun))
+        passing = asyncio.ensure_future(self._pass(scope, begun))
         try:
             await asyncio.wait({left, passing}, return_when=asyncio.FIRST_COMPLETED)
             if passing.done():
@@ -262,13 +287,15 @@ class _Call:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def _pass(self, begun: float) -> None:
+    async def _pass(self, scope: Scope, begun: float) -> None:
         response = await self._client.send(self._request, stream=True)
         traffic = self.traffic
         async with aclosing(response):
             traffic.status = response.status_code
             traffic.answer_headers = _texts(response.headers)
-            await self._send(
+            self.answer_headers = response.headers.raw
+            send = self._send if traffic.status in _STATUSES else _ignored
+            await send(
                 {
                     "type": "http.response.start",
                     "status": response.status_code,
@@ -279,6 +306,7 @@ class _Call:
                     ],
                 }
             )
+            self._has_begun = send == self._send
             pieces: AsyncIterator[bytes] = response.aiter_raw()
             async for piece in pieces:
                 self._size += len(piece)
@@ -287,15 +315,24 @@ class _Call:
                     self._content += piece
                 else:
                     self._content.clear()
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        if not self._has_begun:
+            await self._refuse(scope)
+
+    async def _refuse(self, scope: Scope) -> None:
+        """Answer in place of a server whose answer cannot be passed on."""
+        reason = f"the server answered with the invalid status {self.traffic.status}"
+        self._say(f"{_shown(self._request)}: {reason}")
+        problem = ApiError(502, message=f"The proxy passes nothing on: {reason}")
+        await error_response(problem)(scope, self._receive, self._send)
 
     async def _fail(self, scope: Scope, error: httpx.HTTPError, left: asyncio.Future[None]) -> None:
         """Answer in place of a server that cannot be reached, or cut what it has begun."""
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        begun = self.traffic.status > 0
+        begun = self._has_begun
         self.traffic.error = f"the server {'broke off' if begun else 'gave no answer'}: {reason}"
-        self._say(f"{self._request.method} {self._request.url.path}: {self.traffic.error}")
+        self._say(f"{_shown(self._request)}: {self.traffic.error}")
         if not begun:
             problem = ApiError(502, message=f"The proxy got no answer from the server: {reason}")
             await error_response(problem)(scope, self._receive, self._send)
@@ -320,6 +357,11 @@ class _Call:
                 traffic.content = answer.content
             except (httpx.DecodingError, zlib.error):
                 traffic.error = "the answer cannot be unpacked"
+
+
+def _shown(request: httpx.Request) -> str:
+    """Return the method and the path of a request, without credentials."""
+    return f"{loggable(request.method)} {loggable(Redactor(()).path(request.url.path))}"
 
 
 def _texts(headers: httpx.Headers) -> list[tuple[str, str]]:

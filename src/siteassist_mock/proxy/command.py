@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +41,64 @@ def upstream_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def leads_to(upstream: str, listening: socket.socket) -> bool:
+    """Return whether a base URL is an address of a listening socket, as far as names show it."""
+    parts = urlsplit(upstream)
+    own, used = listening.getsockname()[:2]
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if port != used:
+        return False
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    every = ipaddress.ip_address(own).is_unspecified
+    return any(
+        address[0] == own or (every and _is_of_this_machine(family, str(address[0])))
+        for family, _, _, _, address in found
+    )
+
+
+def _is_of_this_machine(family: int, address: str) -> bool:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
 def _recording(path: Path | None, document: Document) -> HarFile | None:
     return None if path is None else HarFile(path, Masks(read_operations(document)))
+
+
+def _prepared(
+    proxy: str,
+    host: str,
+    port: int,
+    record: Path | None,
+    say: Callable[[str], object],
+    fail: Callable[[str], NoReturn],
+) -> tuple[Document, ProxySettings, socket.socket]:
+    """Return the description, the settings and the listening socket of a proxy."""
+    try:
+        document = Document.load()
+        settings = ProxySettings(upstream_url(proxy), say)
+        listening = listen(host, port)
+        if leads_to(settings.upstream, listening):
+            listening.close()
+            fail(f"invalid base URL {proxy!r}: expected another server than the proxy itself")
+    except (SpecError, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot listen on {host}, port {port}: {error.strerror or error}")
+    try:
+        # Not before the proxy can run, since the file is then its own.
+        settings.recording = _recording(record, document)
+    except OSError as error:
+        listening.close()
+        fail(f"cannot record in {record}: {error.strerror or error}")
+    return document, settings, listening
 
 
 def serve(
@@ -59,17 +117,7 @@ def serve(
         click.echo(f"siteassist-mock: {sentence}", err=True)
 
     raise_file_limit()
-    try:
-        document = Document.load()
-        settings = ProxySettings(upstream_url(proxy), say, _recording(record, document))
-        listening = listen(host, port)
-    except (SpecError, ValueError) as error:
-        fail(str(error))
-    except OSError as error:
-        place = (
-            f"listen on {host}, port {port}" if error.filename is None else f"record in {record}"
-        )
-        fail(f"cannot {place}: {error.strerror or error}")
+    document, settings, listening = _prepared(proxy, host, port, record, say, fail)
     recording = settings.recording
     app = create_proxy(settings, document)
     server = make_server(app, grace_seconds=grace_seconds, say=say)

@@ -6,22 +6,33 @@ import base64
 import errno
 import json
 import os
+import stat
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
+from io import FileIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from siteassist_mock.proxy.masks import Masks
 
+if sys.platform != "win32":
+    import fcntl
+
 _HEAD = (
     '{"log": {"version": "1.2", "creator": {"name": "siteassist-mock", "version": "1"},'
     ' "entries": [\n'
 )
 _END = "\n]}}\n"
+_EMPTY = (_HEAD + _END).encode()
+"""A recording without exchanges, which may be begun again."""
+_OTHER = "remove it, or give another name"
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_BUSY = "another proxy records in it; give another name"
 
 
 @dataclass
@@ -49,18 +60,16 @@ class HarFile:
     """A recording. Only its owner can read it."""
 
     def __init__(self, path: Path, masks: Masks) -> None:
-        """Begin an empty recording, in place of an older one. Raises `OSError`."""
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        # A new file, so that neither a link nor the permissions of an older one count.
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        # Without a buffer, which would keep what a full disk refuses.
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        """Begin an empty recording. Raises `OSError`, also for a file with anything in it."""
+        self._file = _opened(path)
         self._masks = masks
         self._count = 0
-        self._write((_HEAD + _END).encode())
         self._end = len(_HEAD)
+        try:
+            self._write((_HEAD + _END).encode())
+        except OSError:
+            self.close()
+            raise
 
     def add(self, traffic: Traffic) -> None:
         """Add an entry. Raises `OSError`, and leaves the entries before."""
@@ -85,6 +94,39 @@ class HarFile:
     def _write(self, data: bytes) -> None:
         while data:
             data = data[self._file.write(data) :]
+
+
+def _opened(path: Path) -> FileIO:
+    """Return an empty file, which no other proxy can write until it is closed."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+    # Without a buffer, which would keep what a full disk refuses.
+    file = FileIO(descriptor, "r+")
+    try:
+        _take(file, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _take(file: FileIO, path: Path) -> None:
+    """Lock a file and empty it, if it has no exchanges and is the user's alone."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, _BUSY, str(path)) from None
+        known = os.fstat(file.fileno())
+        if known.st_nlink > 1 or known.st_uid != os.geteuid():
+            reason = f"the file has another owner or another name as well; {_OTHER}"
+            raise FileExistsError(errno.EEXIST, reason, str(path))
+        os.fchmod(file.fileno(), 0o600)
+    if file.read(len(_EMPTY) + 1) not in (b"", _EMPTY):
+        raise FileExistsError(errno.EEXIST, f"the file is not empty; {_OTHER}", str(path))
+    file.seek(0)
+    file.truncate()
 
 
 def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def judged(
 ) -> tuple[Result, list[str]]:
     """Return the judgement of a server's recorded traffic, and what the proxy said about it."""
     path = folder / "traffic.har"
+    path.unlink(missing_ok=True)
     with serving(app) as mock, proxying(mock.url, path) as (url, said):
         send(requests, url)
     return judge(path), said

@@ -61,8 +61,11 @@ class Upstream(httpx.AsyncBaseTransport):
 class Answering(httpx.AsyncBaseTransport):
     """A way to a server that gives one answer, piece by piece."""
 
-    def __init__(self, *pieces: bytes, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *pieces: bytes, headers: dict[str, str] | None = None, status: int = 200
+    ) -> None:
         """Send ``pieces``; each waits until `next` is set."""
+        self.status = status
         self.pieces = pieces
         self.next = threading.Event()
         self.error: Exception | None = None
@@ -86,7 +89,7 @@ class Answering(httpx.AsyncBaseTransport):
             async def aclose(self) -> None:
                 outer.closed.set()
 
-        return httpx.Response(200, headers=self._headers, stream=Body())
+        return httpx.Response(self.status, headers=self._headers, stream=Body())
 
 
 class Refusing(httpx.AsyncBaseTransport):
@@ -155,8 +158,7 @@ def test_requests_and_answers_are_passed_on(tmp_path: Path) -> None:
 def test_recording_has_no_credentials(tmp_path: Path) -> None:
     """Each credential has a mask of its own, which shows whose request is whose."""
     path = tmp_path / "traffic.har"
-    path.write_text("an older one")
-    path.chmod(0o644)
+    path.touch(0o644)
     with proxying(Upstream(), path) as (http, _):
         session = http.post("/identity/init", json={"apiKey": API_KEY, "saVid": DEVICE})
         token = session.json()["sessionToken"]
@@ -393,13 +395,155 @@ def test_recording_is_whole_after_a_full_disk(tmp_path: Path) -> None:
     assert [UPSTREAM] == [entry["request"]["url"] for entry in entries(path)]
 
 
-def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
-    """A pipe or a device stays."""
-    pipe = tmp_path / "pipe"
+def test_only_a_regular_file_is_written(tmp_path: Path) -> None:
+    """A pipe, a link or a folder stays."""
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="Not a regular file"):
-        HarFile(pipe, Masks(read_operations(DOCUMENT)))
-    assert pipe.is_fifo()
+    target.touch()
+    link.symlink_to(target)
+    for path in (pipe, link, tmp_path):
+        with pytest.raises(OSError, match="Not a regular file"):
+            HarFile(path, Masks(read_operations(DOCUMENT)))
+    os.link(target, tmp_path / "other-name")
+    with pytest.raises(OSError, match="another name as well; remove it, or give another name"):
+        HarFile(target, Masks(read_operations(DOCUMENT)))
+    assert (True, b"") == (pipe.is_fifo(), target.read_bytes())
+
+
+@pytest.mark.parametrize("content", ["an older recording", "\n"])
+def test_file_with_anything_in_it_is_refused(tmp_path: Path, content: str) -> None:
+    """It stays, and the sentence says what to do; the proxy does not start."""
+    path = tmp_path / "traffic.har"
+    path.write_text(content)
+    options = ["--proxy", UPSTREAM, "--port", "0", "--record", str(path)]
+    result = CliRunner().invoke(cli.main, options)
+    reason = "the file is not empty; remove it, or give another name"
+    assert f"siteassist-mock: cannot record in {path}: {reason}\n" == result.stderr
+    assert (2, content) == (result.exit_code, path.read_text())
+
+
+def test_recording_that_another_proxy_writes_is_refused(tmp_path: Path) -> None:
+    """As soon as it is begun; without exchanges it can be begun again once it is closed."""
+    path = tmp_path / "traffic.har"
+    masks = Masks(read_operations(DOCUMENT))
+    for _ in range(2):
+        first = HarFile(path, masks)
+        with pytest.raises(OSError, match="another proxy records in it; give another name"):
+            HarFile(path, masks)
+        assert [] == entries(path)
+        first.close()
+    killed = HarFile(path, masks)
+    killed.add(Traffic("GET", UPSTREAM, [], b"", datetime.now(UTC)))
+    killed.close()
+    with pytest.raises(FileExistsError, match="the file is not empty"):
+        HarFile(path, masks)
+    assert 1 == len(entries(path))
+
+
+def test_proxy_that_cannot_listen_leaves_no_recording(tmp_path: Path) -> None:
+    """Otherwise the next start would be refused."""
+    path = tmp_path / "traffic.har"
+    with closing(listen("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        options = ["--proxy", UPSTREAM, "--port", port, "--record", str(path)]
+        result = CliRunner().invoke(cli.main, options)
+    assert (2, False) == (result.exit_code, path.exists())
+    assert f"cannot listen on 127.0.0.1, port {port}: " in result.stderr
+
+
+@pytest.mark.parametrize("status", [600, 999])
+def test_status_that_is_none_is_a_502(status: int, tmp_path: Path) -> None:
+    """The recording has the server's own, which is judged."""
+    path, upstream = tmp_path / "traffic.har", Answering(b"hello", status=status)
+    upstream.next.set()
+    with proxying(upstream, path) as (http, said):
+        answer = http.get("/identity/me")
+    reason = f"the server answered with the invalid status {status}"
+    assert (502, f"The proxy passes nothing on: {reason}") == (
+        answer.status_code,
+        answer.json()["error"]["message"],
+    )
+    assert f"GET /v2/identity/me: {reason}" == said[0]
+    assert f" answered {status}" in said[1]
+    (entry,) = entries(path)
+    assert (status, "hello") == (
+        entry["response"]["status"],
+        entry["response"]["content"]["text"],
+    )
+
+
+@pytest.mark.parametrize("name", ["Date", "Server"])
+@pytest.mark.parametrize("sent", [True, False])
+def test_no_header_is_doubled(name: str, sent: bool) -> None:
+    """That of the server replaces the proxy's own, which has a date."""
+    value = "Tue, 01 Jan 2030 00:00:00 GMT"
+    upstream = Answering(b"hello", headers={name: value} if sent else {})
+    with proxying(upstream) as (http, _):
+        for _ in range(2):
+            upstream.next.set()
+            found = http.get("/identity/me").headers.get_list(name)
+            own = int(name == "Date")
+            assert (([value], 1) if sent else (found, own)) == (found, len(found))
+
+
+def looping(text: str) -> str:
+    """Return the error of a start whose upstream is the port that the proxy listens on."""
+    with closing(listen("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    host = "0.0.0.0" if "all" in text else "127.0.0.1"
+    address = text.removeprefix("all ").format(port=port)
+    result = CliRunner().invoke(cli.main, ["--proxy", address, "--host", host, "--port", port])
+    assert 2 == result.exit_code
+    return result.stderr.replace(port, "PORT")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:{port}/v2",
+        "http://localhost:{port}/v2",
+        "all http://127.0.0.1:{port}/v2",
+        "all http://127.0.0.2:{port}/v2",
+    ],
+)
+def test_own_address_is_refused(text: str) -> None:
+    """However it is written."""
+    shown = text.removeprefix("all ").format(port="PORT")
+    expected = f"invalid base URL '{shown}': expected another server than the proxy itself"
+    assert f"siteassist-mock: {expected}\n" == looping(text)
+
+
+def test_loop_is_found_once(tmp_path: Path) -> None:
+    """A request that comes back is a 502 at once, and no answer of the server."""
+    path, back = tmp_path / "traffic.har", Back()
+    with proxying(back, path) as (http, said):
+        back.address = str(http.base_url).rstrip("/")
+        answers = [http.get("/identity/me") for _ in range(2)]
+    assert [502, 502] == [each.status_code for each in answers]
+    reason = "The address of the server leads back to the proxy"
+    assert reason == answers[0].json()["error"]["message"]
+    assert [reason[0].lower() + reason[1:]] == said
+    assert [said[0]] * 2 == [entry["_error"] for entry in entries(path)]
+    assert 2 == back.count
+
+
+class Back(httpx.AsyncBaseTransport):
+    """A way back to the proxy."""
+
+    def __init__(self) -> None:
+        """Go nowhere until the address is known."""
+        self.address = ""
+        self.count = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the proxy."""
+        self.count += 1
+        url = str(request.url).replace(UPSTREAM, self.address)
+        headers = [each for each in request.headers.raw if each[0].lower() != b"host"]
+        async with httpx.AsyncClient() as http:
+            answer = await http.request(request.method, url, headers=headers)
+        stream = httpx.ByteStream(answer.content)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
 
 @pytest.mark.parametrize(
