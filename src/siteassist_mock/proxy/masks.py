@@ -22,6 +22,8 @@ _COOKIES = frozenset({"cookie", "set-cookie"})
 _AUTHORIZATION = frozenset({"authorization", "proxy-authorization"})
 # A shorter credential may be a part of any word, and is masked only where it stands by its name.
 _SHORTEST = 8
+# Addresses in parameters of addresses.
+_DEEPEST = 4
 _DROPPED = str.maketrans("", "", "\\ +")
 # A word that only the name of its place makes a credential is one there only.
 _LONGEST_WORD = 16
@@ -30,13 +32,13 @@ _PAIR = re.compile(r"(^|[?&;#])([^=&?;#\s\"'<>]+)=([^&;#\s\"'<>]+)")
 """A parameter of a query, a fragment or a form."""
 _COOKIE = re.compile(r"(?:^|[;,])\s*([^=;,\s]+)=\"?([^;,\s\"]+)")
 _USER = re.compile(r"(://)[^/@\s\"'<>]+(?=@)")
-_MEMBER = re.compile(r'"((?:[^"\\]|\\.)*+)"\s*:\s*', re.DOTALL)
+_MEMBER = re.compile(r'"((?:[^"\\]|\\.){0,100}+)"\s*:\s*', re.DOTALL)
 _SCALAR = re.compile(r'"((?:[^"\\]|\\.)*+)|(-?\d[\d.eE+-]*+)|[\[\]{}]|null|true|false', re.DOTALL)
 _NUMBER = re.compile(r"-?\d[\d.eE+-]*")
 _STRING_END = '"'
-_NESTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_NESTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
 _PART = re.compile(
-    r"(^content-disposition:[^\r\n]*\bname=\"?([^\";\r\n]+)\"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|\Z)",
+    r"(^content-disposition:[^\r\n]*\bname=\"?([^\";\r\n]+)\"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n){0,9}\r?\n)(.*?)(?=\r?\n--|\Z)",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 """A part of a multipart form."""
@@ -50,6 +52,7 @@ class Masks:
         self._masks: dict[str, str] = {}
         self._by_plain: dict[str, str] = {}
         """The mask of each credential without escapes: another spelling is the same one."""
+        self._depth = 0
         self._counts: dict[str, int] = {}
         self._kinds = {
             squeezed(name): kind
@@ -103,7 +106,8 @@ class Masks:
         self._without_named(text)
         # JSON in a string of JSON.
         for raw in _NESTED.findall(text) if '\\"' in text else ():
-            self._learn_text(_unescaped(raw))
+            if '\\"' in raw:
+                self._learn_text(_unescaped(raw))
 
     def _learn_address(self, text: str) -> None:
         self._learn_text(text)
@@ -131,10 +135,14 @@ class Masks:
     def _value(self, value: str) -> str:
         """Mask what a parameter contains, such as an address with parameters of its own."""
         given = unquote_plus(value)
-        if given == value:
-            return _PAIR.sub(self._pair, value) if "=" in value else value
+        if self._depth >= _DEEPEST or not ("=" in given or ":" in given):
+            return value
+        self._depth += 1
         masked = self._without_named(given)
-        return value if masked == given else quote(masked, safe="")
+        self._depth -= 1
+        if masked == given:
+            return value
+        return masked if given == value else quote(masked, safe="")
 
     def _part(self, match: re.Match[str]) -> str:
         head, name, value = match.groups()

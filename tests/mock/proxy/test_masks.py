@@ -205,3 +205,9 @@ def test_words_are_masked_beside_their_name_only() -> None:
     """The key of a cache may be an ordinary word."""
     found = recorded(body=b'{"key": "delivery", "q": "delivery"}')
     assert '{"key": "masked-credential-1", "q": "delivery"}' == found["request"]["postData"]["text"]
+
+
+def test_deeply_nested_parameters_are_recorded() -> None:
+    """A request cannot exhaust the stack."""
+    text = "?a=" * 5000
+    assert text == recorded(body=text.encode())["request"]["postData"]["text"]
