@@ -33,6 +33,12 @@ REFUSING_CODES = (1008, *range(4000, 5000))
 """Close codes of a socket that is opened only to be refused: O-31."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
+MESSAGE = "message"
+"""The kind of objects that nobody edits, apart from `OF_OTHERS`."""
+OF_OTHERS = ("humanAgent", "metadata")
+"""Properties of a message that others than its visitor may change."""
+FIXED = ("createdAt",)
+"""The properties of other objects that nobody can change."""
 PICTURES = ("avatarUrl", "image")
 """Addresses of pictures of people."""
 _ESCAPE = re.compile(

@@ -25,22 +25,29 @@ class Answers:
         self._paces: dict[str, list[bool | None]] = {}
 
     def judge(
-        self, exchange: Exchange, stream: bool | None, history: Sequence[Exchange]
+        self,
+        exchange: Exchange,
+        stream: bool | None,
+        history: Sequence[Exchange],
+        *,
+        is_left_out: bool = False,
     ) -> str | None:
         """Judge an answer; return its text, or None if it broke off or is invalid.
 
-        ``stream`` is what the request chose, or None. ``history`` ends with the exchange.
+        ``stream`` is what the request chose, or None; ``is_left_out`` is whether it chose JSON
+        by leaving `stream` out. ``history`` ends with the exchange.
         """
         operation = exchange.operation
         judge = partial(self._findings.judge, exchanges=history)
         is_stream = exchange.media_type == EVENT_STREAM
         form = EVENT_STREAM if stream else "application/json"
+        chosen = "a request without `stream`" if is_left_out else f"`stream: {str(stream).lower()}`"
         if stream is not None:
             judge(
                 is_stream == stream,
                 "answer-form",
                 operation,
-                f"{form} for `stream: {str(stream).lower()}`",
+                f"{form} for {chosen}",
                 exchange.media_type or "no media type",
             )
         if not is_stream:

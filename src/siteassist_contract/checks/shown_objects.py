@@ -87,9 +87,18 @@ class Difference:
 class ShownObjects:
     """The objects that a run has seen, and the latest answer about each."""
 
-    def __init__(self, keep: Callable[[Any], Exchange] = lambda exchange: exchange) -> None:
-        """Begin without any object; ``keep`` returns what is remembered of an exchange."""
+    def __init__(
+        self,
+        keep: Callable[[Any], Exchange] = lambda exchange: exchange,
+        *,
+        others_act: bool = False,
+    ) -> None:
+        """Begin without any object; ``keep`` returns what is remembered of an exchange.
+
+        ``others_act`` is whether clients that are not seen may change objects meanwhile.
+        """
         self._keep = keep
+        self._others_act = others_act
         self._latest: dict[Key, Shown] = {}
         self._own: set[str] = set()
 
@@ -118,14 +127,26 @@ class ShownObjects:
                 continue
             earlier = self._latest.pop(now.key, None)
             if earlier is not None:
-                names = different(earlier, now)
-                differences += [Difference(name, earlier, now) for name in names]
+                differences += self._differences(earlier, now)
                 if earlier.exchange.operation != exchange.operation:
                     compared.add(earlier.exchange.operation)
             self._latest[now.key] = replace(now, exchange=self._keep(now.exchange))
         while len(self._latest) > _MOST:
             del self._latest[next(iter(self._latest))]
         return compared, differences
+
+    def lose(self, exchange: Exchange) -> None:
+        """Forget what a request without a whole answer may have changed."""
+        if exchange.method != "GET":
+            self._forget(exchange)
+
+    def _differences(self, earlier: Shown, now: Shown) -> list[Difference]:
+        """Return the differences that nobody else can have made."""
+        return [
+            Difference(name, earlier, now)
+            for name in different(earlier, now)
+            if not (self._others_act and _may_be_changed(name, earlier, now))
+        ]
 
     def _is_comparable(self, shown: Shown) -> bool:
         """Whether only the tests can change an object."""
@@ -229,6 +250,15 @@ def different(earlier: Shown, now: Shown) -> list[str]:
     """
     names = (earlier.value.keys() & now.value.keys()) - set(tolerance.CHANGING)
     return [name for name in sorted(names) if not same(name, earlier.value[name], now.value[name])]
+
+
+def _may_be_changed(name: str, earlier: Shown, now: Shown) -> bool:
+    """Whether somebody else may have made a difference between two answers."""
+    if now.kind == tolerance.MESSAGE:
+        return name in tolerance.OF_OTHERS
+    # A closed conversation stays closed, since the same time.
+    was_closed = earlier.value.get("status") == "closed"
+    return not (name in tolerance.FIXED or (was_closed and name in ("status", "closedAt")))
 
 
 def same(name: str, first: Any, second: Any) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,12 @@ _LIST = ["", "log", "entries"]
 _STARTS, _ENDS = ("start_map", "start_array"), ("end_map", "end_array")
 _DEEPEST = 100
 _TOO_DEEP = f"nested more deeply than {_DEEPEST} levels"
+_OTHERS = {
+    codecs.BOM_UTF16_LE: "it is UTF-16, and must be UTF-8",
+    codecs.BOM_UTF16_BE: "it is UTF-16, and must be UTF-8",
+    b"\x1f\x8b": "it is compressed with gzip, and must be unpacked first",
+}
+"""The first bytes of files of other kinds."""
 _ARRIVALS = "_arrivals"
 """The time in milliseconds and the size of each piece of a body, which our proxy records."""
 _ERRORS = ("_error", "_failureText")
@@ -40,6 +48,8 @@ class Entry:
     headers: Mapping[str, str]
     """The headers of the request, with names in lower case."""
     body: bytes
+    has_body: bool
+    """Whether the recording has the whole body of the request, or shows that there is none."""
     status: int
     """The status of the answer; 0 if there is none."""
     answer_headers: Mapping[str, str]
@@ -63,6 +73,7 @@ def read(path: Path) -> Iterator[Entry]:
     found = False
     try:
         with path.open("rb") as file:
+            _begin(file)
             for number, entry in enumerate(_entries(file)):
                 found = True
                 if number:
@@ -76,6 +87,19 @@ def read(path: Path) -> Iterator[Entry]:
         raise CannotRunError(f"the recording {path} is no JSON: {_line(error)}") from None
     if not found:
         raise CannotRunError(f"the recording {path} is no HAR file: it has no list `log.entries`")
+
+
+def _begin(file: IO[bytes]) -> None:
+    """Skip a byte order mark, which readers of HAR files must accept.
+
+    Raises `ValueError` for a file in another encoding.
+    """
+    first = file.read(len(codecs.BOM_UTF8))
+    for mark, problem in _OTHERS.items():
+        if first.startswith(mark):
+            raise ValueError(problem)
+    if first != codecs.BOM_UTF8:
+        file.seek(0)
 
 
 def _entries(file: IO[bytes]) -> Iterator[Any]:
@@ -118,7 +142,12 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    """Return the first line of an error; those of the parser are bytes."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not UTF-8"
+    reason = error.args[0] if error.args else ""
+    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return " ".join((text.strip().splitlines() or [""])[0].split())[:160]
 
 
 def _entry(number: int, entry: Any) -> Entry:
@@ -131,15 +160,21 @@ def _entry(number: int, entry: Any) -> Entry:
         answer_headers.setdefault("content-type", media_type)
     status = response.get("status")
     milliseconds = _number(_mapping(entry).get("time"))
+    headers = _headers(request.get("headers"))
+    posted_type = _mapping(request.get("postData")).get("mimeType")
+    if not headers and isinstance(posted_type, str):
+        headers["content-type"] = posted_type
+    body = _body(request, headers)
     return Entry(
         number=number,
         method=str(request.get("method", "")).upper(),
         url=str(request.get("url", "")),
-        headers=_headers(request.get("headers")),
-        body=_text(_mapping(request.get("postData"))) or b"",
+        headers=headers,
+        body=body or b"",
+        has_body=body is not None,
         status=int(status) if isinstance(status, int | float) and status > 0 else 0,
         answer_headers=answer_headers,
-        content=_content(content),
+        content=_content(response, answer_headers),
         cut=any(_mapping(each).get(name) for each in (entry, response) for name in _ERRORS),
         started=_time(_mapping(entry).get("startedDateTime")),
         seconds=max(0.0, milliseconds) / 1000,
@@ -147,12 +182,41 @@ def _entry(number: int, entry: Any) -> Entry:
     )
 
 
-def _content(content: Mapping[str, Any]) -> bytes | None:
-    """Return a body; without a text it is empty only if its size is 0."""
-    body = _text(content)
-    if body is None and _number(content.get("size", -1)) == 0:
-        return b""
-    return body
+def _body(request: Mapping[str, Any], headers: Mapping[str, str]) -> bytes | None:
+    """Return the body of a request, or None if the recording does not have all of it."""
+    posted = _mapping(request.get("postData"))
+    body, length = _text(posted), headers.get("content-length", "")
+    sizes = [_number(request.get("bodySize", -1)), float(length) if length.isdecimal() else -1]
+    if body:
+        # Browsers cut a long body off, of which then no JSON is left.
+        return None if 0 <= len(body) < sizes[1] and not _is_json(body) else body
+    if max(sizes) > 0 or "transfer-encoding" in headers:
+        return None
+    if body is not None:
+        return body
+    described = posted or (max(sizes) < 0 and "content-type" in headers)
+    return None if described else b""
+
+
+def _content(response: Mapping[str, Any], headers: Mapping[str, str]) -> bytes | None:
+    """Return the body of an answer, or None if the recording does not have it.
+
+    Some browsers write an empty text in place of a body that they did not keep.
+    """
+    content = _mapping(response.get("content"))
+    body, length = _text(content), headers.get("content-length", "")
+    sizes = [_number(content.get("size", -1)), _number(response.get("bodySize", -1))]
+    if body or (body is None and sizes[0] != 0):
+        return body
+    return None if max(sizes) > 0 or (length.isdecimal() and int(length) > 0) else b""
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (RecursionError, ValueError):
+        return False
+    return True
 
 
 def _text(data: Mapping[str, Any]) -> bytes | None:

@@ -3,11 +3,13 @@
 A recording has only the requests of its clients. A person may use two windows, and an agent or
 another device may act without being recorded, so only what holds in spite of them is judged.
 Exchanges whose order is not known are judged on their own, and what they may have changed is
-forgotten.
+forgotten. So is what a request without a whole answer may have changed, and nothing follows from
+a request whose contents are not known.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -28,6 +30,7 @@ from siteassist_contract.description import (
     page_due,
     page_words,
     properties,
+    resolve,
     session_token,
     takes_feedback,
     validator,
@@ -38,10 +41,15 @@ from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.recording.recorded_exchanges import RecordedExchange
 from siteassist_contract.rules import RULES
 from siteassist_contract.tolerance import GeneratedCall, sent_query
-from siteassist_spec import Json
+from siteassist_spec import EVENT_STREAM, Json
 from siteassist_spec.schemas import complaints
 
 _OK, _CREATED, _QUEUED = 200, 201, 202
+_ACCEPTED = "a valid request is accepted"
+_IDENTIFIED = "identified"
+"""The type of a visitor whom the website has named, and who may be known by another id then."""
+_LONG = 1000
+"""Minimum length of a text that nobody writes twice by chance."""
 _MOST = 2000
 """Maximum number of conversations, devices and tokens that are remembered."""
 _MOST_MESSAGES = 2000
@@ -70,6 +78,8 @@ class _Conversation:
     """The visitor; empty if it is unknown."""
     closed: RecordedExchange | None = None
     """The exchange that closed it."""
+    was_closed: bool = False
+    """Whether an answer has shown that it is closed, by whomever."""
     times: dict[str, str] = field(default_factory=dict)
     messages: list[KnownMessage] | None = None
     """The messages that a whole list has shown; None if it is unknown."""
@@ -78,6 +88,11 @@ class _Conversation:
     sent: list[_Sent] = field(default_factory=list)
     refused: list[_Sent] = field(default_factory=list)
     """Messages that were refused, and must not be stored."""
+    doubted: list[RecordedExchange] = field(default_factory=list)
+    """Valid requests that were refused, which is right only if somebody had closed it before."""
+    lost: set[str | None] = field(default_factory=set)
+    """The texts of requests that may have stored a message at any later time; None for a text
+    that is not known."""
     rated: dict[str, tuple[str | None, RecordedExchange]] = field(default_factory=dict)
     """The feedback that was stored since the last list, by message."""
     is_uncertain: bool = False
@@ -109,8 +124,17 @@ class Judgement:
     def see(self, exchange: RecordedExchange) -> None:
         """Judge an exchange, which comes after all that were seen before."""
         self._hide(exchange)
-        described = self._findings.see(exchange, [exchange])
-        operation, call = operations()[exchange.operation], _call(exchange)
+        if not exchange.is_whole:
+            self._findings.shown.lose(exchange)
+            self._forget(exchange)
+            return
+        operation = operations()[exchange.operation]
+        # O-8: the statuses of doubtful requests are not described.
+        is_free = exchange.is_doubtful and exchange.status not in operation.responses
+        described = self._findings.see(
+            exchange, [exchange], described=not (is_free and exchange.status in CLIENT_ERRORS)
+        )
+        call = _call(exchange)
         accepted = exchange.status in SUCCESS
         if self._has_credentials and operation.needs_token and not exchange.authorization:
             if accepted or exchange.status == 401:
@@ -121,6 +145,8 @@ class Judgement:
         self._validity(exchange, call)
         self._memory.observe(call)
         if exchange.refused:
+            if exchange.repeats:
+                self._forget(exchange)
             return
         self._isolation(exchange)
         if not accepted:
@@ -135,7 +161,7 @@ class Judgement:
 
     def _hide(self, exchange: RecordedExchange) -> None:
         """Keep the credentials of a request out of all reports."""
-        operation, sent = operations()[exchange.operation], exchange.sent
+        operation, sent = operations()[exchange.operation], _parsed(exchange.body)
         values = sent_query(exchange.url)
         given = [value for name in operation.credentials for value in values.get(name, [])]
         if isinstance(sent, Mapping):
@@ -145,14 +171,20 @@ class Judgement:
 
     def _validity(self, exchange: RecordedExchange, call: GeneratedCall) -> None:
         """Judge whether a valid request was accepted, and an invalid one refused."""
+        if exchange.is_doubtful or not exchange.has_body:
+            return
         faults, altered = _faults(exchange)
         accepted = exchange.status in SUCCESS
         if not faults:
             if accepted or (
                 exchange.status in tolerance.REFUSALS and not self._memory.may_be_refused(call)
             ):
-                words = "a valid request is accepted"
-                self._judge(accepted, "accepted", exchange, words, exchange.status)
+                if not accepted and exchange.operation == "sendMessage":
+                    known = self._known(exchange)
+                    if known is not None and not exchange.together and not known.was_closed:
+                        known.doubted.append(exchange)
+                    return
+                self._judge(accepted, "accepted", exchange, _ACCEPTED, exchange.status)
         elif "bounds" in RULES and exchange.operation in RULES["bounds"].operations:
             if (
                 accepted
@@ -190,10 +222,8 @@ class Judgement:
             words = "202 text/plain `Message sent`"
             self._judge(text == "Message sent", "queued", exchange, words, text[:80])
         elif operation.stream is not None:
-            sent = exchange.sent
-            stream = sent.get(operation.stream.request_flag) if isinstance(sent, Mapping) else None
-            chosen = stream if isinstance(stream, bool) else None
-            self._text = self._answers.judge(exchange, chosen, [exchange])
+            chosen, is_left_out = _chosen(exchange)
+            self._text = self._answers.judge(exchange, chosen, [exchange], is_left_out=is_left_out)
         wrong = fitting_answers.faults(call)
         if exchange.operation in RULES["fits-request"].operations:
             words = "an answer that matches its request"
@@ -253,6 +283,9 @@ class Judgement:
         known = self._known(exchange)
         if known is not None and exchange.method != "GET":
             known.is_uncertain = True
+            if exchange.operation == "sendMessage":
+                content = _mapping(exchange.sent).get("content")
+                known.lost.add(content if isinstance(content, str) else None)
 
     def _effect(self, exchange: RecordedExchange) -> None:
         """Judge and remember what an accepted request shows and changes."""
@@ -264,7 +297,9 @@ class Judgement:
 
     def _session(self, exchange: RecordedExchange) -> None:
         token = session_token(exchange.document)
-        visitor = str(_mapping(exchange.document.get("visitor")).get("id")).lower()
+        shown = _mapping(exchange.document.get("visitor"))
+        visitor = str(shown.get("id")).lower()
+        is_named = shown.get("type") == _IDENTIFIED
         if token is not None:
             self._remember(self._visitors, token, (visitor, exchange.without_bodies()))
         sent = _mapping(exchange.sent)
@@ -279,9 +314,12 @@ class Judgement:
                 exchange.status == _OK, "device-status", exchange, words, exchange.status, first
             )
             words = f"the visitor {earlier} of this device"
-            self._judge(visitor == earlier, "device-visitor", exchange, words, visitor, first)
+            if is_named and visitor != earlier:
+                self._merge(earlier)
+            else:
+                self._judge(visitor == earlier, "device-visitor", exchange, words, visitor, first)
         for other, (known, first) in self._devices.items():
-            if other != device and known == visitor:
+            if other != device and known == visitor and not is_named:
                 words = "another visitor for another device"
                 self._judge(False, "device-visitor", exchange, words, visitor, first)
         key = device[0], device[1]
@@ -294,8 +332,20 @@ class Judgement:
         before = self._visitors.get(exchange.token)
         if before is not None:
             words = f"the visitor {before[0]} of this token"
-            self._judge(visitor == before[0], "me", exchange, words, visitor, before[1])
+            if exchange.document.get("type") == _IDENTIFIED and visitor != before[0]:
+                self._merge(before[0])
+            else:
+                self._judge(visitor == before[0], "me", exchange, words, visitor, before[1])
         self._remember(self._visitors, exchange.token, (visitor, exchange.without_bodies()))
+
+    def _merge(self, visitor: str) -> None:
+        """Forget what belongs to a visitor who is known by another id now."""
+        for known in self._conversations.values():
+            if known.owner == visitor:
+                known.owner = ""
+        for token, (owner, _) in list(self._visitors.items()):
+            if owner == visitor:
+                del self._visitors[token]
 
     def _project(self, exchange: RecordedExchange) -> None:
         key = "".join(sent_query(exchange.url).get(credential_name(API_KEY), []))
@@ -332,8 +382,12 @@ class Judgement:
         known = self._known(exchange)
         if known is None:
             return
-        if exchange.together or known.closed is not None:
+        content = _mapping(exchange.sent).get("content")
+        is_known = isinstance(content, str)
+        if exchange.together or known.closed is not None or known.was_closed or not is_known:
             known.is_uncertain = True
+            if not is_known:
+                known.lost.add(None)
         else:
             self._send(known.sent, exchange, self._text)
 
@@ -358,10 +412,11 @@ class Judgement:
     def _rated(self, exchange: RecordedExchange) -> None:
         sent, shown = _mapping(exchange.sent), exchange.document
         for name in properties(operations()[exchange.operation]):
-            if name in sent and name in shown:
-                words = f"the stored feedback: {shown_value(sent[name])}"
-                kept = sent[name] == shown[name]
-                self._judge(kept, "feedback", exchange, words, shown_value(shown[name]))
+            if name in shown:
+                if name in sent:
+                    words = f"the stored feedback: {shown_value(sent[name])}"
+                    kept = sent[name] == shown[name]
+                    self._judge(kept, "feedback", exchange, words, shown_value(shown[name]))
                 for message in exchange.path.values():
                     conversation = self._messages.get(message.lower(), "")
                     known = self._conversations.get(conversation)
@@ -492,18 +547,18 @@ class Judgement:
         ``pages`` has the new messages as they are shown, with the page of each.
         """
         rest = new
-        for sent in known.sent:
-            asked = next(
-                (
-                    number
-                    for number, each in enumerate(rest)
-                    if each.role == "user" and tolerance.same_text(sent.content, each.text)
-                ),
-                None,
-            )
+        # Only other clients, or requests without an answer, wrote more than was sent.
+        is_alone = sum(each.role == "user" for each in new) <= len(known.sent)
+        for number, sent in enumerate(known.sent):
+            later = sum(each.content == sent.content for each in known.sent[number + 1 :])
+            found = [
+                place
+                for place, each in enumerate(rest)
+                if each.role == "user" and tolerance.same_text(sent.content, each.text)
+            ]
             words = f"the message that was sent, with all {len(sent.content)} characters"
             self._judge(
-                asked is not None,
+                found,
                 "stored-message",
                 sent.exchange,
                 words,
@@ -511,24 +566,35 @@ class Judgement:
                 exchange,
                 blamed=exchange,
             )
-            if asked is None:
+            if not found:
                 return
-            stored = {name: pages[rest[asked].id].get(name) for name in sent.page}
+            # The same text may be stored of a request without an answer, or of another client.
+            possible = found[: max(1, len(found) - later)]
+            asked = next(
+                (
+                    place
+                    for place in possible
+                    if _shows_page(sent, pages[rest[place].id])
+                    and _has_answer(sent, rest[place + 1 :], is_alone=is_alone)
+                ),
+                possible[0],
+            )
+            stored = pages[rest[asked].id]
             if sent.page:
                 self._judge(
-                    all(tolerance.same_text(text, stored[n]) for n, text in sent.page.items()),
+                    _shows_page(sent, stored),
                     "stored-message",
                     sent.exchange,
                     f"the page that the message was sent from: {shown_value(sent.page)}",
-                    shown_value(stored),
+                    shown_value({name: stored.get(name) for name in sent.page}),
                     exchange,
                     blamed=exchange,
                 )
             rest = rest[asked + 1 :]
             if sent.answer is not None:
-                answer = rest[0] if rest else None
+                answer = next((each for each in rest if each.role != "human_agent"), None)
                 self._judge(
-                    answer is not None and answer.role != "user" and answer.text == sent.answer,
+                    _has_answer(sent, rest, is_alone=is_alone),
                     "stored-answer",
                     sent.exchange,
                     f"the answer as it was sent: {_clip(sent.answer)}",
@@ -541,12 +607,16 @@ class Judgement:
         self, known: _Conversation, new: Sequence[KnownMessage], exchange: RecordedExchange
     ) -> None:
         """Judge whether no message that was refused is stored."""
-        accepted = {sent.content for sent in known.sent}
+        if None in known.lost:
+            return
+        accepted = {sent.content for sent in known.sent} | known.lost
         stored = {each.text for each in new if each.role == "user"}
         for refused in known.refused:
             if refused.content and refused.content not in accepted:
+                parts = [text for text in stored if len(text) >= _LONG]
                 self._judge(
-                    refused.content not in stored,
+                    refused.content not in stored
+                    and not any(refused.content.startswith(text) for text in parts),
                     "no-side-effects",
                     refused.exchange,
                     "no message, since it was refused",
@@ -631,6 +701,10 @@ class Judgement:
         known = self._conversations[identifier]
         if exchange.together:
             return
+        known.was_closed = known.was_closed or shown.get("status") == "closed"
+        for refused in known.doubted if shown.get("status") == "open" else ():
+            self._judge(False, "accepted", refused, _ACCEPTED, refused.status)
+        known.doubted.clear()
         if known.closed is not None and exchange.operation in RULES["read-back"].operations:
             is_closed = shown.get("status") == "closed" and isinstance(shown.get("closedAt"), str)
             self._judge(
@@ -752,6 +826,51 @@ def _faults(exchange: RecordedExchange) -> tuple[list[str], frozenset[str] | Non
         if any(f"`{parameter.name}`" in fault for fault in query)
     )
     return other + query, None if other else names
+
+
+def _chosen(exchange: RecordedExchange) -> tuple[bool | None, bool]:
+    """Return the form of the answer that a request chose, and whether it left out the choice.
+
+    Where the description has no default, either form may come: O-10.
+    """
+    operation, sent = operations()[exchange.operation], exchange.sent
+    if operation.stream is None or operation.body is None or not isinstance(sent, Mapping):
+        return None, False
+    name = operation.stream.request_flag
+    if name in sent:
+        return (sent[name] if isinstance(sent[name], bool) else None), False
+    described = resolve(operation.body.schema).get("properties", {}).get(name, {})
+    default = resolve(described).get("default")
+    if not isinstance(default, bool) or EVENT_STREAM in exchange.accept.lower():
+        return None, False
+    return default, True
+
+
+def _shows_page(sent: _Sent, stored: Json) -> bool:
+    """Whether a stored message shows the page that was sent with it."""
+    return all(tolerance.same_text(text, stored.get(name)) for name, text in sent.page.items())
+
+
+def _has_answer(sent: _Sent, rest: Sequence[KnownMessage], *, is_alone: bool) -> bool:
+    """Whether the messages after one begin with its answer, apart from those of agents.
+
+    If other clients write, too, their messages may come before it.
+    """
+    if sent.answer is None:
+        return True
+    answers = [each for each in rest if each.role != "human_agent"]
+    return any(
+        each.role != "user" and each.text == sent.answer
+        for each in (answers[:1] if is_alone else answers)
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the JSON of a body, however it was declared, or None."""
+    try:
+        return json.loads(body)
+    except (RecursionError, ValueError):
+        return None
 
 
 def _asked(exchange: RecordedExchange) -> dict[str, int]:

@@ -7,18 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import isfinite
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from siteassist_contract import description
 from siteassist_contract.description import operations
 from siteassist_contract.http.recorder import Exchange
-from siteassist_contract.recording import har
+from siteassist_contract.recording import doubtful_requests, har
 from siteassist_contract.recording.har import Entry
 from siteassist_contract.verdict import CannotRunError
 from siteassist_spec import base_path
 
 _ROUNDED = 0.001
+_WHOLE = 0.0005
+"""Maximum part of a millisecond that is a fault of the arithmetic."""
 _TOGETHER = -1
 """The group of exchanges whose order is not known, unlike the groups of a run."""
 
@@ -34,6 +38,19 @@ class RecordedExchange(Exchange):
     url: str = field(default="", repr=False)
     authorization: str = field(default="", repr=False)
     """The header ``Authorization``; empty without one."""
+    accept: str = ""
+    """The header ``Accept`` of the request; empty without one."""
+    is_whole: bool = True
+    """Whether the recording has the whole answer."""
+    has_body: bool = True
+    """Whether the recording has the whole body of the request."""
+    is_doubtful: bool = False
+    """Whether servers may read the request in different ways, or refuse its form."""
+
+    @property
+    def sent(self) -> Any:
+        """The JSON of the request, or ``None`` if it is not known how the server reads it."""
+        return super().sent if self.has_body and not self.is_doubtful else None
 
     @property
     def token(self) -> str:
@@ -57,6 +74,8 @@ class Survey:
     """The number of entries that are no requests of an operation of this server."""
     unanswered: int = 0
     """The number of requests without an answer, or with one that is cut or has no body."""
+    bodiless: int = 0
+    """The number of requests whose body is not in the recording."""
     has_credentials: bool = False
     """Whether any request has a credential; browsers remove them from what they export."""
     overlapping: set[int] = field(default_factory=set, repr=False)
@@ -81,6 +100,7 @@ def survey(path: Path, base_url: str | None = None) -> Survey:
         spans.setdefault(place[0], []).append((entry.started, entry.seconds, entry.number))
         found.has_credentials = found.has_credentials or "authorization" in entry.headers
         found.unanswered += not _is_whole(entry)
+        found.bodiless += not entry.has_body
     if not servers:
         where = f" with {base_url}" if base_url else ""
         raise CannotRunError(f"the recording {path} has no exchange of the API{where}")
@@ -96,13 +116,13 @@ def survey(path: Path, base_url: str | None = None) -> Survey:
 
 
 def exchanges(path: Path, known: Survey) -> Iterator[RecordedExchange]:
-    """Yield the whole exchanges with the server of a survey.
+    """Yield the exchanges with the server of a survey, also those without a whole answer.
 
     Raises `CannotRunError` as `survey` does.
     """
     for entry in har.read(path):
         place = _place(entry, known.base_url)
-        if place is not None and _is_whole(entry):
+        if place is not None:
             yield _exchange(entry, *place, together=entry.number in known.overlapping)
 
 
@@ -130,6 +150,11 @@ def _exchange(
         path=parameters,
         url=entry.url,
         authorization=entry.headers.get("authorization", ""),
+        lost=0 if _is_whole(entry) else 1,
+        accept=entry.headers.get("accept", ""),
+        is_whole=_is_whole(entry),
+        has_body=entry.has_body,
+        is_doubtful=doubtful_requests.is_doubtful(entry, operations()[operation]),
     )
 
 
@@ -188,11 +213,21 @@ def _overlapping(spans: Sequence[tuple[float | None, float, int]]) -> set[int]:
         if started < latest:
             found.add(number)
         latest = max(latest, started)
-    end, last = float("-inf"), 0
+    end, last, begun = float("-inf"), 0, float("-inf")
     for started, ended, number in sorted(known):
-        # Recordings round times to milliseconds.
-        if started < end - _ROUNDED:
+        # Times in whole milliseconds hide an overlap of less than one.
+        if _is_rounded(started) and _is_rounded(end):
+            is_after = started > end
+        else:
+            is_after = started >= end - _ROUNDED and started > begun
+        if not is_after:
             found |= {last, number}
-        if ended > end:
+        if ended >= end:
             end, last = ended, number
+        begun = started
     return found
+
+
+def _is_rounded(seconds: float) -> bool:
+    """Whether a time has whole milliseconds only."""
+    return isfinite(seconds) and abs(seconds * 1000 - round(seconds * 1000)) < _WHOLE

@@ -109,14 +109,14 @@ def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.
         render=partial(_entries, recording.name),
         known=accepted,
         on_violation=terminal.found,
-        shown=ShownObjects(RecordedExchange.without_bodies),
+        shown=ShownObjects(RecordedExchange.without_bodies, others_act=True),
     )
     findings.layer = BEHAVIOUR
     judgement = Judgement(findings, has_credentials=known.has_credentials)
     outcome = Outcome(findings)
     for exchange in exchanges(recording, known):
         judgement.see(exchange)
-        outcome.requests += 1
+        outcome.requests += exchange.is_whole
     outcome.notes += _notes(known)
     if not outcome.requests:
         raise CannotRunError(
@@ -148,6 +148,12 @@ def _notes(known: Survey) -> list[str]:
     if known.unanswered:
         noun = "request has" if known.unanswered == 1 else "requests have"
         found.append(f"{known.unanswered} {noun} no whole answer in the recording")
+    if known.bodiless:
+        noun = "request has" if known.bodiless == 1 else "requests have"
+        found.append(
+            f"{known.bodiless} {noun} no whole body in the recording: nothing that depends on it"
+            " was judged"
+        )
     if known.overlapping:
         found.append(
             f"{len(known.overlapping)} exchanges overlap with others or are not in their order,"

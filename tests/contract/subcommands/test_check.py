@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.recording import recorded_exchanges
@@ -157,7 +158,8 @@ def test_faults_show_in_traffic(tmp_path: Path) -> None:
     missed = {}
     for name, rule in FAULTS.items():
         path = write(tmp_path / "traffic.har", record(MUTANTS[name].app(), long_visit))
-        findings = Findings(Filter(), lambda _: ("", ""))
+        shown = ShownObjects(others_act=True)
+        findings = Findings(Filter(), lambda _: ("", ""), shown=shown)
         judgement = Judgement(findings, has_credentials=True)
         for exchange in recorded_exchanges.exchanges(path, recorded_exchanges.survey(path)):
             judgement.see(exchange)
