@@ -441,7 +441,9 @@ class _Rounds:
     ) -> Iterator[str]:
         """Yield what is wrong with messages that were read while others were written."""
         before = [_same_message(m) for m in known.messages]
-        if [_same_message(m) for m in messages[: len(before)]] != before:
+        if not shown_objects.same(
+            "createdAt", [_same_message(m) for m in messages[: len(before)]], before
+        ):
             yield "earlier messages are changed or missing"
         contents = {_content(each.request) for each in sent}
         for message in messages[len(before) :]:
@@ -500,7 +502,11 @@ class _Rounds:
         asked = Counter(_content(each.request) for each in accepted)
         stored = Counter(text_of(m.get("parts")) for m in new if m.get("role") == "user")
         wrong = []
-        if [_same_message(m) for m in shown[:count]] != [_same_message(m) for m in known.messages]:
+        if not shown_objects.same(
+            "createdAt",
+            [_same_message(m) for m in shown[:count]],
+            [_same_message(m) for m in known.messages],
+        ):
             wrong.append("earlier messages are changed or missing")
         wrong += [f"lost: {text[:60]}" for text in (asked - stored)]
         wrong += [f"not sent, or stored twice: {text[:60]}" for text in (stored - asked)]
@@ -802,7 +808,7 @@ def _answer(exchange: Exchange) -> str | None:
     return None if parsed.broken_off or parsed.faults else parsed.text
 
 
-def _same_message(message: Mapping[str, Any]) -> tuple[str, ...]:
+def _same_message(message: Mapping[str, Any]) -> list[str]:
     """Return what never changes in a message."""
     names = ("id", "role", "createdAt")
-    return (*(str(message.get(name)) for name in names), text_of(message.get("parts")))
+    return [*(str(message.get(name)) for name in names), text_of(message.get("parts"))]

@@ -23,6 +23,8 @@ from siteassist_spec import base_path
 _ROUNDED = 0.001
 _WHOLE = 0.0005
 """Maximum part of a millisecond that is a fault of the arithmetic."""
+_NOT_MODIFIED = 304
+_CONDITIONS = {"if-none-match", "if-modified-since"}
 _TOGETHER = -1
 """The group of exchanges whose order is not known, unlike the groups of a run."""
 
@@ -159,7 +161,9 @@ def _exchange(
 
 
 def _is_whole(entry: Entry) -> bool:
-    return entry.status > 0 and not entry.cut and entry.content is not None
+    # The answer to a conditional request is in the cache of the client.
+    is_cached = entry.status == _NOT_MODIFIED and not _CONDITIONS.isdisjoint(entry.headers)
+    return entry.status > 0 and not entry.cut and entry.content is not None and not is_cached
 
 
 def _place(entry: Entry, base_url: str | None) -> tuple[str, str, Mapping[str, str]] | None:

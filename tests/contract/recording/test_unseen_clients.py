@@ -305,3 +305,21 @@ def test_other_file_is_refused_in_plain_words(
     assert 2 == result.exit_code
     assert words in result.stderr
     assert not any(each in result.stderr for each in ("b'", 'b"', "\\n"))
+
+
+def test_other_spelling_of_a_time_is_the_same_time(tmp_path: Path) -> None:
+    """A time may have another offset or precision in the next answer."""
+    other = _TIME.format(1).replace("T10:", "T11:").replace("Z", "000+01:00")
+    result = judge(tmp_path, [*start(), read(createdAt=other)])
+    assert 0 == result.exit_code, result.output
+    late = _TIME.format(1).replace("T10:", "T12:")
+    assert 1 == judge(tmp_path, [*start(), read(createdAt=late)]).exit_code
+
+
+def test_answer_from_a_cache_is_not_judged(tmp_path: Path) -> None:
+    """A 304 is due if the request has a condition, and its answer is not in the recording."""
+    cached = entry("GET", _CONVERSATION, 304, "")
+    assert 1 == judge(tmp_path, [*start(), cached]).exit_code
+    cached["request"]["headers"].append({"name": "If-None-Match", "value": '"1"'})
+    result = judge(tmp_path, [*start(), cached, read()])
+    assert 0 == result.exit_code, result.output

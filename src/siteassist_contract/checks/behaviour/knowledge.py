@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.behaviour.visitor import is_uuid
 from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.description import key_argument, page_due, page_query, page_words
@@ -196,7 +197,7 @@ def _one(reader: _Reader, project: str, entry: Json) -> None:
     )
     names = ("id", "createdAt", "question", "answer")
     reader.judge(
-        [shown.get(n) for n in names] == [entry.get(n) for n in names],
+        all(shown_objects.same(name, shown.get(name), entry.get(name)) for name in names),
         "same-object",
         "getQna",
         f"the entry of the list, {entry.get('id')}",

@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract import tolerance
+from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.answers import Answers
 from siteassist_contract.checks.behaviour.model import (
     KnownConversation,
@@ -685,7 +686,7 @@ class Visitor:
         wrong = []
         if now.status != status:
             wrong.append(_instead("status", now.status, status))
-        if known.created_at != now.created_at:
+        if not shown_objects.same("createdAt", known.created_at, now.created_at):
             wrong.append(_instead("createdAt", now.created_at, known.created_at))
         if (now.closed_at is None) == known.closed:
             wrong.append(f"closedAt {closed_at} with status {status}")
@@ -761,9 +762,13 @@ class Visitor:
         """Check that the known messages are unchanged; return all, and update the model."""
         now = [KnownMessage.of(dict(m)) for m in shown]
         before = len(known.messages)
-        same = [(m.id, m.role, m.text, m.created_at, m.feedback) for m in known.messages]
+        same = [[m.id, m.role, m.text, m.created_at, m.feedback] for m in known.messages]
         self._judge(
-            [(m.id, m.role, m.text, m.created_at, m.feedback) for m in now[:before]] == same,
+            shown_objects.same(
+                "createdAt",
+                [[m.id, m.role, m.text, m.created_at, m.feedback] for m in now[:before]],
+                same,
+            ),
             "history",
             "getMessages",
             f"the {before} earlier messages, unchanged",
