@@ -284,13 +284,25 @@ def _all_values(meanings: list[Meaning]) -> Meaning:
     return found
 
 
+def _tighter(name: str, first: Any, second: Any) -> Any:
+    """Return the value of a keyword that allows less; the first one if neither is a number."""
+    if not all(isinstance(each, int | float) for each in (first, second)):
+        return first
+    if name.startswith(("max", "exclusiveMax")):
+        return min(first, second)
+    return max(first, second) if name.startswith(("min", "exclusiveMin")) else first
+
+
 def _add(found: Meaning, other: Meaning) -> None:
     """Add the meaning of another schema."""
     found.types |= other.types
     found.nullable = found.nullable or other.nullable
-    if other.values is not None:
-        found.values = other.values
-    found.limits |= other.limits
+    if found.values is None or other.values is None:
+        found.values = other.values if found.values is None else found.values
+    else:
+        found.values = {key: value for key, value in found.values.items() if key in other.values}
+    for name, value in other.limits.items():
+        found.limits[name] = _tighter(name, found.limits.get(name, value), value)
     found.properties |= other.properties
     found.required |= other.required
     found.others = other.others if found.others is None else found.others

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks.behaviour.model import moment
+from siteassist_contract.checks.behaviour.model import same_moment
 from siteassist_contract.description import all_operations, forms, is_time, operations, resolve
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import SUCCESS, Exchange
@@ -23,7 +23,6 @@ from siteassist_spec import JSON, Json, Operation
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST = 2000
 """Maximum number of remembered objects."""
-_FRACTION = re.compile(r"\.(\d+)")
 Key = tuple[str, str]
 """The kind of an object and its id in lower case."""
 
@@ -281,22 +280,6 @@ def same(name: str, first: Any, second: Any) -> bool:
             return first.lower() == second.lower()
         return is_time(name) and same_moment(first, second)
     return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
-
-
-def same_moment(first: str, second: str) -> bool:
-    """Whether two times are the same, up to the precision of the coarser one."""
-    early, late = moment(first), moment(second)
-    if early is None or late is None:
-        return False
-    digits = min(_digits(first), _digits(second))
-    return bool(abs((late - early).total_seconds()) < 10.0**-digits)
-
-
-def _digits(time: str) -> int:
-    """Return the number of digits of the fraction of a second."""
-    match = _FRACTION.search(time)
-    # Equal up to the last microsecond, which is the finest that Python knows.
-    return min(len(match[1]), 6) if match else 0
 
 
 def _places(schema: Json, steps: tuple[str, ...], above: frozenset[str]) -> Iterator[Place]:

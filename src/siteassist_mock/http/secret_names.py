@@ -20,6 +20,7 @@ _WORDS = frozenset(
         "passphrase",
         "passwd",
         "password",
+        "pwd",
         "secret",
         "session",
         "sid",
@@ -49,14 +50,18 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONGEST = 100
 
 
-@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Return whether a name has a word such as ``token``, ``key`` or ``session``.
 
     ``Access-Control-Allow-Credentials`` and the like are settings of browsers.
     """
+    return len(name) <= _LONGEST and _has_secret_word(name)
+
+
+@lru_cache(maxsize=1024)
+def _has_secret_word(name: str) -> bool:
     name = name.strip()
-    if len(name) > _LONGEST or name.lower().startswith("access-control-"):
+    if name.lower().startswith("access-control-"):
         return False
     words = {word.lower() for word in _WORD.findall(name)}
     return not words.isdisjoint(_WORDS) or squeezed(name).endswith(_ENDS)

@@ -152,7 +152,7 @@ def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
         request["postData"] = {
             "mimeType": headers.get("content-type", ""),
             "params": [],
-            **_text(traffic.body, masks),
+            **_text(traffic.body, headers, masks),
         }
     found: dict[str, Any] = {
         "startedDateTime": traffic.started.isoformat(timespec="microseconds"),
@@ -167,7 +167,7 @@ def entry(traffic: Traffic, masks: Masks) -> dict[str, Any]:
             "content": {
                 "size": len(traffic.content),
                 "mimeType": answered.get("content-type", "x-unknown"),
-                **_text(traffic.content, masks),
+                **_text(traffic.content, {} if not traffic.error else answered, masks),
             },
             "redirectURL": "",
             "headersSize": -1,
@@ -190,8 +190,15 @@ def _named(pairs: Iterable[tuple[str, str]]) -> list[Mapping[str, str]]:
     return [{"name": name, "value": value} for name, value in pairs]
 
 
-def _text(body: bytes, masks: Masks) -> dict[str, str]:
-    """Return a body as text, or as Base64 if it is not UTF-8."""
+def _text(body: bytes, headers: Mapping[str, str], masks: Masks) -> dict[str, str]:
+    """Return a body as text, or as Base64 if it is not UTF-8.
+
+    Credentials cannot be masked in a body that is packed or has parts: it is left out.
+    """
+    media = headers.get("content-type", "").strip().lower()
+    packed = headers.get("content-encoding", "identity").strip().lower() != "identity"
+    if body and (packed or media.startswith("multipart/")):
+        return {"text": "", "comment": "left out, since it may have credentials"}
     try:
         return {"text": masks.text(body.decode())}
     except UnicodeDecodeError:

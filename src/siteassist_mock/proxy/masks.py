@@ -1,47 +1,43 @@
 """Masks for the credentials in recorded traffic.
 
-Each credential has a mask of its own, so that a recording still shows which requests are those
-of the same visitor. A credential is known by its name, and is then masked wherever it stands,
-however it is written there.
+A credential that the description names has a mask of its own, wherever it stands, so that a
+recording still shows which requests are those of the same visitor. A value that is only named
+like a credential is masked where it stands by its name. Each expression looks at a character of
+a client a limited number of times.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote, unquote, unquote_plus
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote_plus
 
-from siteassist_mock.http.secret_names import is_secret_name, squeezed
-from siteassist_mock.proxy.spelling import pattern, plain
+from siteassist_mock.http.secret_names import is_secret_name
 from siteassist_spec import Operation
 
 _HIDDEN = "masked"
-_MASK = re.compile(rf"{_HIDDEN}(?:-[\w-]+)?")
-_COOKIES = frozenset({"cookie", "set-cookie"})
+_MASK = re.compile(rf"{_HIDDEN}(?:-[a-zA-Z]+-\d+)?")
 _AUTHORIZATION = frozenset({"authorization", "proxy-authorization"})
-# A shorter credential may be a part of any word, and is masked only where it stands by its name.
 _SHORTEST = 8
-# Addresses in parameters of addresses.
-_DEEPEST = 4
-_DROPPED = str.maketrans("", "", "\\ +")
-# A word that only the name of its place makes a credential is one there only.
 _LONGEST_WORD = 16
-
-_PAIR = re.compile(r"(^|[?&;#])([^=&?;#\s\"'<>]+)=([^&;#\s\"'<>]+)")
-"""A parameter of a query, a fragment or a form."""
-_COOKIE = re.compile(r"(?:^|[;,])\s*([^=;,\s]+)=\"?([^;,\s\"]+)")
-_USER = re.compile(r"(://)[^/@\s\"'<>]+(?=@)")
-_MEMBER = re.compile(r'"((?:[^"\\]|\\.){0,100}+)"\s*:\s*', re.DOTALL)
-_SCALAR = re.compile(r'"((?:[^"\\]|\\.)*+)|(-?\d[\d.eE+-]*+)|[\[\]{}]|null|true|false', re.DOTALL)
-_NUMBER = re.compile(r"-?\d[\d.eE+-]*")
-_STRING_END = '"'
-_NESTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
-_PART = re.compile(
-    r"(^content-disposition:[^\r\n]*\bname=\"?([^\";\r\n]+)\"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n){0,9}\r?\n)(.*?)(?=\r?\n--|\Z)",
-    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+_MOST_DECODINGS = 3
+_MEMBER = re.compile(
+    r'"((?:[^"\\]|\\.){0,100}+)"(\s{0,100}+:\s{0,100}+)'
+    r'(?:"((?:[^"\\]|\\.)*+)|(-?[\d.]++)|(\[(?:[^\]{}"]++|"(?:[^"\\]|\\.)*+")*+))',
+    re.DOTALL,
 )
-"""A part of a multipart form."""
+"""A text, a number or a flat list in JSON, which can be cut, by its name."""
+_IN_TEXT = re.compile(r'\\"([^"\\]{1,100}+)(\\++"\s{0,9}+:\s{0,9}+\\++")([^"\\]++)')
+"""A text in JSON that is itself in a text of JSON."""
+_TEXT = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_NAME = re.compile(r"(?:^|[?&;#])([^=&?;#\s\"'<>]++)=")
+"""The name of a parameter in a query, a fragment or a form."""
+_VALUE = re.compile(r"[^&;#\s\"<>]*+")
+_USER = re.compile(r"(://)[^/@\s\"'<>]++(?=@)")
+_SEGMENT = re.compile(r"[^/?&=;#\s\"]++")
+"""A part of an address."""
 
 
 class Masks:
@@ -50,176 +46,156 @@ class Masks:
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         """Recognise the credentials that the description names, and what is named like one."""
         self._masks: dict[str, str] = {}
-        self._by_plain: dict[str, str] = {}
-        """The mask of each credential without escapes: another spelling is the same one."""
-        self._depth = 0
+        """The credentials, the longest first: one may be a part of another."""
         self._counts: dict[str, int] = {}
         self._kinds = {
-            squeezed(name): kind
+            name: kind
             for operation in operations.values()
             for name, kind in operation.credentials.items()
         }
-        for each in operations.values():
-            if each.session_token:
-                self._kinds[squeezed(each.session_token)] = "sessionToken"
+        tokens = {each.session_token for each in operations.values() if each.session_token}
+        self._kinds |= dict.fromkeys(tokens, "sessionToken")
 
     def learn(self, url: str, headers: Iterable[tuple[str, str]], *bodies: bytes) -> None:
         """Remember the credentials in a request, and in the answer to it."""
-        self._learn_address(url)
+        self._learn_parameters(url)
+        self._learn_parameters(_unquoted(url))
         for name, value in headers:
-            if name.lower() in _COOKIES:
-                for cookie, secret in _COOKIE.findall(value):
-                    if self._kind(cookie):
-                        self._mask(cookie, secret)
-            else:
-                self.header(name, value)
-                self._learn_address(value)
+            if name.lower() in _AUTHORIZATION:
+                scheme, _, token = value.strip().partition(" ")
+                self._learn("sessionToken", token.strip() or scheme)
         for body in bodies:
-            self._learn_text(decoded(body))
+            text = decoded(body)
+            for name, value in _members(text):
+                self._learn_named(name, value)
+            self._learn_parameters(text)
 
     def header(self, name: str, value: str) -> str:
         """Return the value of a header without credentials."""
-        lower = name.lower()
-        if lower in _COOKIES:
-            return _HIDDEN
-        if lower in _AUTHORIZATION:
+        if name.lower() in _AUTHORIZATION:
             scheme, space, token = value.strip().partition(" ")
-            if token.strip():
-                return f"{scheme}{space}{self._mask('sessionToken', token.strip())}"
-            return self._mask("sessionToken", scheme)
-        return self._mask(name, value.strip()) if self._kind(name) else self.text(value)
+            known = self._masks.get(token.strip() or scheme, _HIDDEN)
+            return f"{scheme} {known}" if space else known
+        return _HIDDEN if is_secret_name(name) else self.text(value)
 
     def text(self, text: str) -> str:
         """Return ``text`` without credentials."""
-        text = self._without_named(text)
-        folded = _folded(text)
-        # The longest first: one may be a part of another.
-        for secret, mask in sorted(self._masks.items(), key=lambda pair: -len(pair[0])):
-            if not _is_distinct(secret, mask):
-                continue
-            # The search for all spellings takes long.
-            if secret in text or _folded(secret) in folded:
-                text = _without(text, secret, mask)
+        text = self._plain(text)
+        return _SEGMENT.sub(self._segment, text) if "%" in text else text
+
+    def _plain(self, text: str) -> str:
+        text = _MEMBER.sub(self._member, text)
+        text = _IN_TEXT.sub(self._in_text, text)
+        text = self._without_parameters(text)
+        text = _USER.sub(rf"\g<1>{_HIDDEN}", text)
+        for secret, mask in self._masks.items():
+            if _is_distinct(secret):
+                for form in _forms(secret):
+                    text = text.replace(form, mask)
         return text
 
-    def _learn_text(self, text: str) -> None:
-        self._without_named(text)
-        # JSON in a string of JSON.
-        for raw in _NESTED.findall(text) if '\\"' in text else ():
-            if '\\"' in raw:
-                self._learn_text(_unescaped(raw))
+    def _segment(self, match: re.Match[str]) -> str:
+        """Mask what a part of an address contains that is encoded."""
+        if "%" not in match[0]:
+            return match[0]
+        plain = _unquoted(match[0])
+        masked = self._plain(plain)
+        return match[0] if masked == plain else quote(masked, safe="")
 
-    def _learn_address(self, text: str) -> None:
-        self._learn_text(text)
-        # An address in the path of another one.
-        if (bare := unquote(text)) != text:
-            self._without_named(bare)
-
-    def _without_named(self, text: str) -> str:
-        """Mask what stands by the name of a credential, and remember it."""
-        if "=" in text:
-            text = _PAIR.sub(self._pair, text)
-            if "\n" in text:
-                text = _PART.sub(self._part, text)
-        if "://" in text and "@" in text:
-            text = _USER.sub(rf"\g<1>{_HIDDEN}", text)
-        return self._without_members(text) if ":" in text else text
-
-    def _pair(self, match: re.Match[str]) -> str:
-        before, name, value = match.groups()
-        shown = unquote_plus(name)
-        if not self._kind(shown):
-            return f"{before}{name}={self._value(value)}"
-        return f"{before}{name}={self._mask(shown, unquote_plus(value))}"
-
-    def _value(self, value: str) -> str:
-        """Mask what a parameter contains, such as an address with parameters of its own."""
-        given = unquote_plus(value)
-        if self._depth >= _DEEPEST or not ("=" in given or ":" in given):
-            return value
-        self._depth += 1
-        masked = self._without_named(given)
-        self._depth -= 1
-        if masked == given:
-            return value
-        return masked if given == value else quote(masked, safe="")
-
-    def _part(self, match: re.Match[str]) -> str:
-        head, name, value = match.groups()
-        return f"{head}{self._mask(name, value)}" if value and self._kind(name) else match[0]
-
-    def _without_members(self, text: str) -> str:
-        """Mask the strings and numbers of the members of JSON, which may be cut or invalid."""
+    def _without_parameters(self, text: str) -> str:
         shown, end = [], 0
-        for member in _MEMBER.finditer(text):
-            name = _unescaped(member[1])
-            if member.start() < end or not self._kind(name):
-                continue
-            at, depth = member.end(), 0
-            while scalar := _SCALAR.match(text, at):
-                shown.append(text[end : scalar.start()])
-                end = scalar.end()
-                if scalar[1] is not None:
-                    value = _unescaped(scalar[1])
-                    shown.append(f'"{self._mask(name, value) if value else ""}')
-                    if text[end : end + 1] == _STRING_END:
-                        shown.append(_STRING_END)
-                        end += 1
-                elif scalar[2] is not None:
-                    shown.append(self._mask(name, scalar[2]).rpartition("-")[2])
-                else:
-                    # An object has members with names of their own.
-                    depth += {"[": 1, "]": -1, "{": -depth, "}": -depth}.get(scalar[0], 0)
-                    shown.append(scalar[0])
-                if depth <= 0:
-                    break
-                at = _after_separator(text, end)
+        for _, place in _parameters(text, self._is_secret):
+            shown += [text[end : place.start], self._shown(_unquoted(text[place]))]
+            end = place.stop
         return "".join((*shown, text[end:]))
 
-    def _kind(self, name: str) -> str | None:
-        """Return the kind of credential that a name has, or None."""
-        return self._kinds.get(squeezed(name)) or ("credential" if is_secret_name(name) else None)
+    def _member(self, match: re.Match[str]) -> str:
+        name, between, raw, number, values = match.groups()
+        if not self._is_secret(_unescaped(name)):
+            return match[0]
+        if values is not None:
+            return f'"{name}"{between}{_TEXT.sub(self._in_list, values)}'
+        if number is not None:
+            # A number stays one, so that the recording is judged as before.
+            mask = self._shown(number)
+            return f'"{name}"{between}{mask.rpartition("-")[2] if "-" in mask else 0}'
+        return f'"{name}"{between}"{self._shown(_unescaped(raw))}'
 
-    def _mask(self, name: str, secret: str) -> str:
-        """Return the mask of a credential."""
+    def _in_list(self, match: re.Match[str]) -> str:
+        return f'"{self._shown(_unescaped(match[1]))}"'
+
+    def _in_text(self, match: re.Match[str]) -> str:
+        name, between, value = match.groups()
+        return f'\\"{name}{between}{self._shown(value)}' if self._is_secret(name) else match[0]
+
+    def _is_secret(self, name: str) -> bool:
+        return name in self._kinds or is_secret_name(name)
+
+    def _shown(self, secret: str) -> str:
+        """Return what is shown in place of a value beside its name."""
         if not secret or _MASK.fullmatch(secret):
             return secret
-        if secret not in self._masks:
-            bare = plain(secret)
-            if bare not in self._by_plain:
-                kind = self._kind(name) or "credential"
-                self._counts[kind] = self._counts.get(kind, 0) + 1
-                self._by_plain[bare] = f"{_HIDDEN}-{kind}-{self._counts[kind]}"
-            self._masks[secret] = self._by_plain[bare]
-        return self._masks[secret]
+        return self._masks.get(secret, _HIDDEN)
+
+    def _learn_parameters(self, text: str) -> None:
+        for name, place in _parameters(text, self._kinds.__contains__):
+            self._learn_named(name, _unquoted(text[place]))
+
+    def _learn_named(self, name: str, value: str) -> None:
+        if name in self._kinds:
+            self._learn(self._kinds[name], value)
+
+    def _learn(self, kind: str, secret: str) -> None:
+        if secret and secret not in self._masks and not _MASK.fullmatch(secret):
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            self._masks[secret] = f"{_HIDDEN}-{kind}-{self._counts[kind]}"
+            self._masks = dict(sorted(self._masks.items(), key=lambda pair: -len(pair[0])))
 
 
-def _is_distinct(secret: str, mask: str) -> bool:
+def _members(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts and the numbers in JSON, which can be cut or invalid, by their names."""
+    for name, _, raw, number, values in _MEMBER.findall(text):
+        for each in _TEXT.findall(values) if values else (number or raw,):
+            yield _unescaped(name), _unescaped(each)
+    for name, _, value in _IN_TEXT.findall(text):
+        yield name, value
+
+
+def _parameters(text: str, is_chosen: Callable[[str], bool]) -> Iterator[tuple[str, slice]]:
+    """Yield the name and the place of the value of chosen parameters, also within others."""
+    at = 0
+    while name := _NAME.search(text, at):
+        at = name.end()
+        if is_chosen(shown := unquote_plus(name[1])):
+            value = _VALUE.match(text, at)
+            at = value.end() if value is not None else at
+            if at > name.end():
+                yield shown, slice(name.end(), at)
+
+
+def _is_distinct(secret: str) -> bool:
     """Return whether a credential can be told from a part of any other text."""
-    word = secret.isalpha() and len(secret) < _LONGEST_WORD and "-credential-" in mask
-    return len(secret) >= _SHORTEST and not word
+    bare = secret.strip()
+    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
+    return len(bare) >= _SHORTEST and not is_word
 
 
-def _without(text: str, secret: str, mask: str) -> str:
-    """Mask each spelling of a credential."""
-    spellings = pattern(secret)
-    if not _NUMBER.fullmatch(secret):
-        return spellings.sub(mask, text)
-    # A number of JSON stays a number, and a part of a longer one is no credential.
-    number = rf"\g<1>{mask.rpartition('-')[2]}"
-    text = re.sub(rf"([:\[,]\s*){re.escape(secret)}(?=\s*[,\]}}])", number, text)
-    return re.sub(rf"(?<![\d.]){spellings.pattern}(?!\d)", mask, text)
+@lru_cache(maxsize=256)
+def _forms(secret: str) -> tuple[str, ...]:
+    """Return the usual spellings of a credential."""
+    escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    escaped += [each.replace("/", "\\/") for each in escaped]
+    twice = [json.dumps(each)[1:-1] for each in escaped]
+    encoded = quote(secret, safe=""), quote_plus(secret)
+    # The longest first: one may be a part of another.
+    return tuple(sorted({secret, *escaped, *twice, *encoded}, key=len, reverse=True))
 
 
-def _folded(text: str) -> str:
-    """Return what all spellings of a text have in common."""
-    return plain(text).translate(_DROPPED)
-
-
-def _after_separator(text: str, at: int) -> int:
-    while text[at : at + 1] in tuple(", \t\r\n"):
-        at += 1
-    return at
+def _unquoted(text: str) -> str:
+    """Return a text of an address, which may be encoded more than once."""
+    for _ in range(_MOST_DECODINGS):
+        text = unquote_plus(text)
+    return text
 
 
 def decoded(body: bytes) -> str:
@@ -235,4 +211,4 @@ def _unescaped(raw: str) -> str:
     try:
         return str(json.loads(f'"{raw}"', strict=False))
     except ValueError:
-        return plain(raw)
+        return raw

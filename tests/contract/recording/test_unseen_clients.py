@@ -312,6 +312,10 @@ def test_other_spelling_of_a_time_is_the_same_time(tmp_path: Path) -> None:
     other = _TIME.format(1).replace("T10:", "T11:").replace("Z", "000+01:00")
     result = judge(tmp_path, [*start(), read(createdAt=other)])
     assert 0 == result.exit_code, result.output
+    begun = conversation(messages=[], createdAt="2026-11-01T10:00:01.500Z")
+    entries = [start()[0], entry("POST", "/conversations", 201, begun)]
+    coarser = judge(tmp_path, [*entries, read(createdAt="2026-11-01T10:00:01Z")])
+    assert 0 == coarser.exit_code, coarser.output
     late = _TIME.format(1).replace("T10:", "T12:")
     assert 1 == judge(tmp_path, [*start(), read(createdAt=late)]).exit_code
 

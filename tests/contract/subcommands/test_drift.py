@@ -627,3 +627,15 @@ def test_run_says_whether_the_description_differs(monkeypatch: pytest.MonkeyPatc
         )
         line = published_description.line(target)
         assert f"The server's own description {words}" == line
+
+
+def test_parts_of_a_schema_limit_each_other(publish: Callable[..., Result]) -> None:
+    """The tighter of two limits counts, and the values that both allow."""
+    spec = copy.deepcopy(SPEC)
+    body = at(spec, *SCHEMAS, "Visitor", "properties")
+    kind = at(spec, *SCHEMAS, "VisitorType")
+    wide = {"allOf": [{"enum": [*kind["enum"], "robot"]}, {"type": "string"}]}
+    at(spec, *SCHEMAS)["VisitorType"] = {**kind, **wide}
+    body["id"] = {**follow(spec, body["id"]), "allOf": [{"minLength": 0}]}
+    result = publish(httpx.Response(200, json=spec))
+    assert 0 == result.exit_code, result.output

@@ -7,10 +7,13 @@ the server shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+_FRACTION = re.compile(r"\.(\d+)")
 
 
 @dataclass
@@ -90,10 +93,31 @@ def moment(text: object) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
+def same_moment(first: str, second: str) -> bool:
+    """Whether two times are the same, up to the precision of the coarser one."""
+    early, late = moment(first), moment(second)
+    if early is None or late is None:
+        return False
+    digits = min(_digits(first), _digits(second))
+    return bool(abs((late - early).total_seconds()) < 10.0**-digits)
+
+
+def _digits(time: str) -> int:
+    """Return the number of digits of the fraction of a second."""
+    match = _FRACTION.search(time)
+    # Equal up to the last microsecond, which is the finest that Python knows.
+    return min(len(match[1]), 6) if match else 0
+
+
 def went_back(before: object, after: object) -> bool:
-    """Whether a timestamp is earlier than a previous one; False if either cannot be parsed."""
+    """Whether a timestamp is earlier than a previous one; False if either cannot be parsed.
+
+    One that is only written with fewer digits is not earlier.
+    """
     early, late = moment(before), moment(after)
-    return early is not None and late is not None and late < early
+    if early is None or late is None:
+        return False
+    return late < early and not same_moment(str(before), str(after))
 
 
 def advanced(before: str, after: str) -> bool:
