@@ -22,9 +22,8 @@ Exit status:
   0  nothing became worse: no new violation, and everything is still tested
   1  the later run found a violation that the earlier one did not; one that
      the baseline of the later run accepts does not count
-  2  a rule is not tested any more; the later run has no verdict, is incomplete
-     unlike the earlier one, or did not finish a step which that one finished;
-     or a file is no report
+  2  a rule is not tested any more; the later run has no verdict, or is
+     incomplete unlike the earlier one; or a file is no report
 
 \b
 Example:
