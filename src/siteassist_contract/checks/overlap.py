@@ -18,7 +18,13 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
-from siteassist_contract.checks.behaviour.model import answer_text, text_of, went_back
+from siteassist_contract.checks.behaviour.model import (
+    KnownMessage,
+    answer_text,
+    are_same,
+    text_of,
+    went_back,
+)
 from siteassist_contract.checks.behaviour.visitor import MOST, is_uuid
 from siteassist_contract.checks.context import FIRST, SECOND, Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
@@ -440,10 +446,8 @@ class _Rounds:
         self, known: _Object, messages: Sequence[Mapping[str, Any]], sent: Sequence[_Sent]
     ) -> Iterator[str]:
         """Yield what is wrong with messages that were read while others were written."""
-        before = [_same_message(m) for m in known.messages]
-        if not shown_objects.same(
-            "createdAt", [_same_message(m) for m in messages[: len(before)]], before
-        ):
+        before = _known(known.messages)
+        if not are_same(before, _known(messages[: len(before)])):
             yield "earlier messages are changed or missing"
         contents = {_content(each.request) for each in sent}
         for message in messages[len(before) :]:
@@ -502,11 +506,7 @@ class _Rounds:
         asked = Counter(_content(each.request) for each in accepted)
         stored = Counter(text_of(m.get("parts")) for m in new if m.get("role") == "user")
         wrong = []
-        if not shown_objects.same(
-            "createdAt",
-            [_same_message(m) for m in shown[:count]],
-            [_same_message(m) for m in known.messages],
-        ):
+        if not are_same(_known(known.messages), _known(shown[:count])):
             wrong.append("earlier messages are changed or missing")
         wrong += [f"lost: {text[:60]}" for text in (asked - stored)]
         wrong += [f"not sent, or stored twice: {text[:60]}" for text in (stored - asked)]
@@ -808,7 +808,5 @@ def _answer(exchange: Exchange) -> str | None:
     return None if parsed.broken_off or parsed.faults else parsed.text
 
 
-def _same_message(message: Mapping[str, Any]) -> list[str]:
-    """Return what never changes in a message."""
-    names = ("id", "role", "createdAt")
-    return [*(str(message.get(name)) for name in names), text_of(message.get("parts"))]
+def _known(messages: Sequence[Mapping[str, Any]]) -> list[KnownMessage]:
+    return [KnownMessage.of(dict(message)) for message in messages]

@@ -16,9 +16,15 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.answers import Answers
-from siteassist_contract.checks.behaviour.model import KnownMessage, moment, sent_page, went_back
+from siteassist_contract.checks.behaviour.model import (
+    KnownMessage,
+    are_same,
+    moment,
+    same_time,
+    sent_page,
+    went_back,
+)
 from siteassist_contract.checks.behaviour.visitor import TIMES
 from siteassist_contract.checks.generated import fitting_answers, query_parameters
 from siteassist_contract.description import (
@@ -520,14 +526,9 @@ class Judgement:
         rule: str,
     ) -> None:
         before = known.messages or []
-        facts = [[each.id, each.role, each.text, each.created_at] for each in before]
         count = len(before)
         self._judge(
-            shown_objects.same(
-                "createdAt",
-                [[each.id, each.role, each.text, each.created_at] for each in now[:count]],
-                facts,
-            ),
+            are_same(before, now[:count]),
             rule,
             exchange,
             f"the {count} earlier messages, unchanged",
@@ -724,8 +725,9 @@ class Judgement:
         created, due = shown.get("createdAt"), known.times.get("createdAt")
         if due is not None and exchange.operation in RULES["read-back"].operations:
             words = f"createdAt {due}"
-            same = shown_objects.same("createdAt", created, due)
-            self._judge(same, "read-back", exchange, words, created, known.exchange)
+            self._judge(
+                same_time(created, due), "read-back", exchange, words, created, known.exchange
+            )
         back = [
             f"{name} from {before} to {shown.get(name)}"
             for name, before in known.times.items()

@@ -327,3 +327,13 @@ def test_answer_from_a_cache_is_not_judged(tmp_path: Path) -> None:
     cached["request"]["headers"].append({"name": "If-None-Match", "value": '"1"'})
     result = judge(tmp_path, [*start(), cached, read()])
     assert 0 == result.exit_code, result.output
+
+
+def test_text_that_looks_like_a_time_is_a_text(tmp_path: Path) -> None:
+    """Another spelling of it in the history is a violation."""
+    before, after = (
+        [message(11, "user", text), message(12, "assistant", "Hi")]
+        for text in (_TIME.format(1), _TIME.format(1).replace("Z", "+00:00"))
+    )
+    assert 0 == judge(tmp_path, [*start(), listed(*before), listed(*before)]).exit_code
+    assert 1 == judge(tmp_path, [*start(), listed(*before), listed(*after)]).exit_code

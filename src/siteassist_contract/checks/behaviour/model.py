@@ -8,7 +8,7 @@ the server shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +38,16 @@ class KnownMessage:
             feedback=shown.get("feedback"),
             feedback_at=shown.get("feedbackAt"),
         )
+
+    def is_same(self, other: KnownMessage) -> bool:
+        """Whether nothing differs that never changes in a message."""
+        facts = [(each.id, each.role, each.text) for each in (self, other)]
+        return facts[0] == facts[1] and same_time(self.created_at, other.created_at)
+
+
+def are_same(before: Sequence[KnownMessage], now: Sequence[KnownMessage]) -> bool:
+    """Whether messages are the same ones, in the same order."""
+    return len(before) == len(now) and all(map(KnownMessage.is_same, before, now))
 
 
 @dataclass
@@ -91,6 +101,11 @@ def moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def same_time(first: object, second: object) -> bool:
+    """Whether two timestamps are the same, in whichever spelling."""
+    return first == second or same_moment(str(first), str(second))
 
 
 def same_moment(first: str, second: str) -> bool:

@@ -18,13 +18,14 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.answers import Answers
 from siteassist_contract.checks.behaviour.model import (
     KnownConversation,
     KnownMessage,
     advanced,
+    are_same,
     moment,
+    same_time,
     sent_page,
     went_back,
 )
@@ -686,7 +687,7 @@ class Visitor:
         wrong = []
         if now.status != status:
             wrong.append(_instead("status", now.status, status))
-        if not shown_objects.same("createdAt", known.created_at, now.created_at):
+        if not same_time(known.created_at, now.created_at):
             wrong.append(_instead("createdAt", now.created_at, known.created_at))
         if (now.closed_at is None) == known.closed:
             wrong.append(f"closedAt {closed_at} with status {status}")
@@ -762,13 +763,9 @@ class Visitor:
         """Check that the known messages are unchanged; return all, and update the model."""
         now = [KnownMessage.of(dict(m)) for m in shown]
         before = len(known.messages)
-        same = [[m.id, m.role, m.text, m.created_at, m.feedback] for m in known.messages]
         self._judge(
-            shown_objects.same(
-                "createdAt",
-                [[m.id, m.role, m.text, m.created_at, m.feedback] for m in now[:before]],
-                same,
-            ),
+            are_same(known.messages, now[:before])
+            and [m.feedback for m in known.messages] == [m.feedback for m in now[:before]],
             "history",
             "getMessages",
             f"the {before} earlier messages, unchanged",
