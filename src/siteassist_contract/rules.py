@@ -6,7 +6,7 @@ and those that were not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from siteassist_contract.checks import server_clock, shown_objects
@@ -47,8 +47,18 @@ class Rule:
     @property
     def operations(self) -> tuple[str, ...]:
         """The operations that the rule applies to, those that open a WebSocket last."""
-        described = {**operations(), **(handshakes() if self.handshakes else {})}
-        return tuple(name for name, each in described.items() if self.applies(each))
+        described = operations()
+        known = _known.get(self)
+        # This is asked about each answer, and the description is read once.
+        if known is None or known[0] is not described:
+            both = {**described, **(handshakes() if self.handshakes else {})}
+            found = tuple(name for name, each in both.items() if self.applies(each))
+            known = _known[self] = described, found
+        return known[1]
+
+
+_known: dict[Rule, tuple[Mapping[str, Operation], tuple[str, ...]]] = {}
+"""The operations that each rule applies to, and the description from which they were derived."""
 
 
 class _Named:

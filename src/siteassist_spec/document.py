@@ -48,6 +48,7 @@ class Document:
         self._text = text
         resource = DRAFT202012.create_resource(raw)
         self._resolver = Registry().with_resource("", resource).resolver()
+        self._targets: dict[str, Json] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> Document:
@@ -104,14 +105,19 @@ class Document:
             if reference in seen:
                 raise self.error(f"{reference} refers to itself", self.find({"$ref": seen[-1]}))
             seen.append(reference)
-            try:
-                target = self._resolver.lookup(reference).contents
-            except (AttributeError, LookupError, TypeError, Unresolvable, ValueError):
-                target = None
-            if not isinstance(target, Mapping):
-                raise self.error(f"cannot resolve {reference}", self.find({"$ref": reference}))
-            node = target
+            if reference not in self._targets:
+                self._targets[reference] = self._look_up(reference)
+            node = self._targets[reference]
         return node
+
+    def _look_up(self, reference: str) -> Json:
+        try:
+            target = self._resolver.lookup(reference).contents
+        except (AttributeError, LookupError, TypeError, Unresolvable, ValueError):
+            target = None
+        if not isinstance(target, Mapping):
+            raise self.error(f"cannot resolve {reference}", self.find({"$ref": reference}))
+        return target
 
     def component(self, node: Json) -> str | None:
         """Return the name of the component that ``node`` refers to; None without a ``$ref``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from siteassist_contract import tolerance
@@ -52,12 +52,12 @@ class Shown:
     place: tuple[str, ...] = ()
     """The steps to the object in the answer."""
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """The kind and the id of the object."""
         return self.kind, str(self.value.get("id")).lower()
 
-    @property
+    @cached_property
     def ids(self) -> set[str]:
         """The ids in the object, including its own."""
         return set(_UUID.findall(repr(self.value).lower()))
