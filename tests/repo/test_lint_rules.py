@@ -13,8 +13,10 @@ from tests.values import ROOT
 STRICTEST = {
     "tools/node/lint/redocly.yaml": ["recommended-strict"],
     "tools/node/lint/redocly-3.0.yaml": ["recommended-strict"],
+    "tools/node/lint/redocly-3.1.yaml": ["recommended-strict"],
     "tools/node/lint/redocly-3.2.yaml": ["recommended-strict"],
     "tools/node/lint/spectral.yaml": [["spectral:oas", "all"]],
+    "tools/node/lint/spectral-3.0.yaml": ["./spectral.yaml"],
     "tools/node/lint/ibm.yaml": "@ibm-cloud/openapi-ruleset",
 }
 IGNORED = "tools/node/lint/.redocly.lint-ignore.yaml"
