@@ -51,15 +51,23 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Exclude the folders of `UNMEASURED` from coverage, and select the cases of sweeps."""
-    tests = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(tests).parts[0] in UNMEASURED:
-            item.add_marker(pytest.mark.no_cover)
+    """Select the cases of sweeps, and exclude tests from coverage.
+
+    Those are the tests in the folders of `UNMEASURED`, and the cases of a sweep after its
+    first, which differ in data only.
+    """
     if not config.getoption(EXHAUSTIVE):
         left_out = set(_left_out(items))
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+    tests = Path(__file__).parent
+    seen: set[str] = set()
+    for item in items:
+        sweep = item.nodeid.partition("[")[0] if item.get_closest_marker("sweep") else None
+        if item.path.relative_to(tests).parts[0] in UNMEASURED or sweep in seen:
+            item.add_marker(pytest.mark.no_cover)
+        if sweep is not None:
+            seen.add(sweep)
 
 
 def _left_out(items: list[pytest.Item]) -> Iterator[pytest.Item]:
