@@ -1386,6 +1386,9 @@ class SiteAssist:
             extra_headers=extra_headers,
             extra_query=extra_query,
             extra_body=extra_body,
+            messages=lambda: self.get_messages(
+                conversation_id, extra_headers=extra_headers, extra_query=extra_query
+            ),
         )
 
     def send_message_feedback(
@@ -2899,6 +2902,9 @@ class AsyncSiteAssist:
             extra_headers=extra_headers,
             extra_query=extra_query,
             extra_body=extra_body,
+            messages=lambda: self.get_messages(
+                conversation_id, extra_headers=extra_headers, extra_query=extra_query
+            ),
         )
 
     async def send_message_feedback(

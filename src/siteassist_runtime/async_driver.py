@@ -152,9 +152,13 @@ class AsyncCaller(BaseCaller[AsyncTransport, AsyncHTTPClient]):
         form: Callable[[], StreamFormat],
         *,
         idle_timeout: float | Unset | None = UNSET,
+        messages: Callable[[], AsyncPages[Any, Any]] | None = None,
         **rest: Any,
     ) -> AsyncStream[Any, Any, Any]:
-        """Prepare a call whose response is streamed."""
+        """Prepare a call whose response is streamed.
+
+        ``messages`` returns the list that holds the answer's message afterwards.
+        """
         idle = (
             self.settings.idle_timeout
             if isinstance(idle_timeout, Unset)
@@ -174,7 +178,7 @@ class AsyncCaller(BaseCaller[AsyncTransport, AsyncHTTPClient]):
             response.request.extensions["timeout"]["read"] = None
             return response
 
-        return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets)
+        return AsyncStream(operation.name, form(), idle, start, lambda: self.secrets, messages)
 
     async def upgrade(self, operation: OperationInfo, path: str, **rest: Any) -> httpx.Response:
         """Make a call that changes the protocol of its connection; ``rest`` goes to `plan`."""

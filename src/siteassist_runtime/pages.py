@@ -131,6 +131,9 @@ class _BasePages(Generic[ItemT, PageT]):
         self._limit = _number(operation, names.limit, query)
         self._last: PageT | None = None
 
+    def _items(self, page: Any) -> list[Any]:
+        return list(getattr(page, self._names.items))
+
     def _cursor(self) -> _PageCursor:
         return _PageCursor(self._names, self._offset, self._limit)
 

@@ -72,9 +72,13 @@ class Caller(BaseCaller[Transport, HTTPClient]):
         form: Callable[[], StreamFormat],
         *,
         idle_timeout: float | Unset | None = UNSET,
+        messages: Callable[[], Pages[Any, Any]] | None = None,
         **rest: Any,
     ) -> Stream[Any, Any, Any]:
-        """Prepare a call whose response is streamed."""
+        """Prepare a call whose response is streamed.
+
+        ``messages`` returns the list that holds the answer's message afterwards.
+        """
         idle = (
             self.settings.idle_timeout
             if isinstance(idle_timeout, Unset)
@@ -89,7 +93,7 @@ class Caller(BaseCaller[Transport, HTTPClient]):
             response.request.extensions["timeout"]["read"] = idle
             return response
 
-        return Stream(operation.name, form(), idle, start, lambda: self.secrets)
+        return Stream(operation.name, form(), idle, start, lambda: self.secrets, messages)
 
     def upgrade(self, operation: OperationInfo, path: str, **rest: Any) -> httpx.Response:
         """Make a call that changes the protocol of its connection; ``rest`` goes to `plan`."""

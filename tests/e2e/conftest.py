@@ -320,6 +320,10 @@ class _Stream:
             return event
         raise StopAsyncIteration
 
+    async def fetch_message_id(self) -> str | None:
+        found: str | None = self._stream.fetch_message_id()
+        return found
+
     async def until_done(self) -> Self:
         self._stream.until_done()
         return self

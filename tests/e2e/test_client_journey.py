@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,13 @@ from siteassist import (
     UnauthorizedError,
     UnprocessableEntityError,
 )
+from siteassist_mock.app import create_app
+from siteassist_mock.testing import serving
 from tests.values import API_KEY, PRIVATE_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
     from tests.e2e.conftest import ClientKind, Mock
 
 QUESTION = "How long does shipping take?"
@@ -100,6 +105,7 @@ def test_visitor_talks_rates_and_closes(kind: ClientKind, mock: Mock) -> None:
         assert {"complete"} == {message.status for message in messages}
         assert answer.text == messages[1].parts[0].text == messages[3].parts[0].text
         assert (str(messages[3].id), "stop") == (stream.message_id, stream.finish_reason)
+        assert stream.message_id == await stream.fetch_message_id()
         assert messages == await items(client.get_messages(started.id, limit=3))
         assert messages[1:] == await items(client.get_messages(started.id, limit=2, offset=1))
         assert messages[::2] == await items(client.get_messages(started.id, role="user"))
@@ -379,3 +385,55 @@ def test_refusals_raise_their_exception(kind: ClientKind, mock: Mock) -> None:
     kind.run(wrong_token, base_url=mock.url, token="unknown-token")
     kind.run(wrong_values, base_url=mock.url, api_key=API_KEY)
     kind.run(no_credential, base_url=mock.url)
+
+
+def test_message_id_that_was_not_sent_is_read(kind: ClientKind) -> None:
+    """Of a service that sends no id with an answer, the messages are read, once."""
+    app, paths = create_app(), list[str]()
+
+    class Silent:
+        """Middleware that leaves the ids out of the answers to messages."""
+
+        def __init__(self, inner: ASGIApp) -> None:
+            self.inner = inner
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def without_ids(message: Message) -> None:
+                if "body" in message:
+                    body = re.sub(rb',"messageId":"[^"]*"', b"", message["body"])
+                    message = {**message, "body": body}
+                await send(message)
+
+            paths.append(scope.get("path", ""))
+            posted = scope.get("method") == "POST"
+            await self.inner(scope, receive, without_ids if posted else send)
+
+    assert app.middleware_stack is not None
+    app.middleware_stack = Silent(app.middleware_stack)
+
+    async def scenario(client: Any) -> None:
+        started = await client.start_conversation()
+        await client.send_message(started.id, content=QUESTION)
+        stream = client.send_message_stream(started.id, content=QUESTION)
+        async with stream:
+            with pytest.raises(SiteAssistError, match="read the stream to its end"):
+                await stream.fetch_message_id()
+            await stream.until_done()
+        await client.send_message(started.id, content="Thank you")
+        assert stream.message_id is None
+        messages = await items(client.get_messages(started.id))
+        paths.clear()
+        for _ in range(2):
+            assert str(messages[3].id) == await stream.fetch_message_id() == stream.message_id
+        assert [f"/v2/conversations/{started.id}/messages"] == paths
+        await client.send_message_feedback(stream.message_id, feedback="like")
+
+        other = client.create_chat_completion_stream(
+            messages=[{"role": "user", "content": QUESTION}]
+        )
+        async with other:
+            await other.until_done()
+        assert await other.fetch_message_id() is None
+
+    with serving(app) as url:
+        kind.run(scenario, base_url=url, api_key=API_KEY, device_id="device-2")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from siteassist_runtime.pages import AsyncPages, Pages
     from siteassist_runtime.streaming.feed import DirectFeed, TaskFeed
 
 EventT = TypeVar("EventT")
@@ -227,6 +228,7 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         self._form = form
         self._idle = idle_timeout
         self._secrets = secrets
+        self._found: str | None = None
         self._reader: _Reader[EventT] = _Reader(operation, form, secrets)
         self._response: httpx.Response | None = None
         self._queued: QueuedNotice | None = None
@@ -272,8 +274,11 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
 
     @property
     def message_id(self) -> str | None:
-        """The identifier of the answer's message; None if the service does not send it."""
-        return self._reader.answer.message_id
+        """The identifier of the answer's message; None if the service does not send it.
+
+        `fetch_message_id` reads it then.
+        """
+        return self._reader.answer.message_id or self._found
 
     @property
     def finish_reason(self) -> str | None:
@@ -289,6 +294,25 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
     def request_id(self) -> str | None:
         """The ``X-Request-Id`` header, or None."""
         return None if self._response is None else self._response.headers.get("x-request-id")
+
+    def _is_known(self) -> bool:
+        """Whether the identifier of the message need not be read, or cannot be.
+
+        Raises `SiteAssistError` if the message is not complete yet.
+        """
+        if self.message_id is not None or self._queued is not None:
+            return True
+        if not self.done:
+            msg = "fetch_message_id needs the whole answer: read the stream to its end first"
+            raise SiteAssistError(msg, operation=self._operation)
+        return False
+
+    def _find(self, messages: Iterable[Any]) -> str | None:
+        """Return the identifier of the last message that has the text of the answer, or None."""
+        for message in messages:
+            if message.text == self.text:
+                self._found = str(message.id)
+        return self._found
 
     def __repr__(self) -> str:
         """Show the operation and the state."""
@@ -392,10 +416,12 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         idle_timeout: float | None,
         start: Callable[[], httpx.Response],
         secrets: Callable[[], Iterable[str]] = tuple,
+        messages: Callable[[], Pages[Any, Any]] | None = None,
     ) -> None:
-        """Store the functions that send the request and return the secrets."""
+        """Store the functions that send the request, return the secrets and read the messages."""
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
+        self._messages = messages
         self._events: Generator[EventT] | None = None
         self._next: Callable[[], EventT] = self._refuse
 
@@ -465,6 +491,18 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
         A character whose halves arrive in two deltas is in one piece.
         """
         return _TextDeltas(self)
+
+    def fetch_message_id(self) -> str | None:
+        """Return the identifier of the answer's message; read the messages if it was not sent.
+
+        That takes one request at most. Returns None if no message has the text of the answer,
+        if a human agent will answer (`queued`), or if the operation stores no message. Raises
+        `SiteAssistError` before the answer is complete, and the errors of the request.
+        """
+        if self._is_known() or self._messages is None:
+            return self.message_id
+        pages = self._messages()
+        return self._find(pages._items(pages.page()))
 
     def until_done(self) -> Self:
         """Read to the end and return the stream."""
@@ -597,10 +635,12 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         idle_timeout: float | None,
         start: Callable[[], Awaitable[httpx.Response]],
         secrets: Callable[[], Iterable[str]] = tuple,
+        messages: Callable[[], AsyncPages[Any, Any]] | None = None,
     ) -> None:
-        """Store the functions that send the request and return the secrets."""
+        """Store the functions that send the request, return the secrets and read the messages."""
         super().__init__(operation, form, idle_timeout, secrets)
         self._start = start
+        self._messages = messages
         self._feed: TaskFeed | DirectFeed | None = None
         # The events of the current chunk.
         self._events: Iterable[EventT] = ()
@@ -712,6 +752,18 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
         A character whose halves arrive in two deltas is in one piece.
         """
         return _AsyncTextDeltas(self)
+
+    async def fetch_message_id(self) -> str | None:
+        """Return the identifier of the answer's message; read the messages if it was not sent.
+
+        That takes one request at most. Returns None if no message has the text of the answer,
+        if a human agent will answer (`queued`), or if the operation stores no message. Raises
+        `SiteAssistError` before the answer is complete, and the errors of the request.
+        """
+        if self._is_known() or self._messages is None:
+            return self.message_id
+        pages = self._messages()
+        return self._find(pages._items(await pages.page()))
 
     async def until_done(self) -> Self:
         """Read to the end and return the stream."""
