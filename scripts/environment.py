@@ -10,6 +10,9 @@ same on any later day, regardless of newer releases. This module uses the standa
 only. Any Python 3 can parse it, so that an interpreter that is too old gets a clear
 message.
 
+The second form prints nothing but errors. The first one prints its steps and, during the
+installation, the number of packages, since it takes more than a minute.
+
 Exit status: 0 the environment is ready; 2 it cannot be created, and the reason is printed
 in one sentence.
 """
@@ -18,9 +21,14 @@ import argparse
 import importlib.util
 import locale
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 try:
     import fcntl
@@ -29,6 +37,8 @@ except ImportError:  # Windows
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 11)
+STEP = 20
+"""The number of packages after which the set-up prints a line."""
 
 
 class SetUpError(Exception):
@@ -73,25 +83,60 @@ def check_folder() -> None:
         ) from None
 
 
-def run(command: "list[str]", purpose: str) -> None:
-    """Run a command without output; raise `SetUpError` with its last error if it fails."""
+def say(line: str) -> None:
+    """Print a line about the progress to standard error, where it cannot mix with results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def say_nothing(_: str) -> None:
+    """Print nothing."""
+
+
+def run(command: "list[str]", purpose: str, on_line: "Callable[[str], None]" = say_nothing) -> None:
+    """Run a command, and pass each line of its output to ``on_line``.
+
+    Raises `SetUpError` with the last error of the command if it fails.
+    """
+    lines = []
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
             cwd=str(ROOT),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            check=False,
-        )
+        ) as process:
+            for line in process.stdout or ():
+                if line.strip():
+                    lines.append(line.strip())
+                    on_line(line.strip())
     except OSError as error:
         raise SetUpError(f"{purpose}: {error}") from None
-    if done.returncode:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    if process.returncode:
         errors = [line for line in lines if line.lower().startswith("error")]
-        reason = (errors or lines or [f"exit status {done.returncode}"])[-1]
+        reason = (errors or lines or [f"exit status {process.returncode}"])[-1]
         raise SetUpError(f"{purpose}: {reason.removeprefix('ERROR: ')}")
+
+
+class Progress:
+    """Lines about the progress of pip, made from its output."""
+
+    def __init__(self, total: int, say: "Callable[[str], None]") -> None:
+        """Store the number of packages in the lock file, and the function that prints."""
+        self._total = total
+        self._say = say
+        self._found = 0
+
+    def __call__(self, line: str) -> None:
+        """Print a line after every `STEP` downloads, and one before pip unpacks them."""
+        # pip says "Processing" of a local file.
+        if line.startswith(("Collecting ", "Processing ")):
+            self._found += 1
+            if self._found % STEP == 0:
+                self._say(f"  downloaded {self._found} of {self._total} packages")
+        elif line.startswith("Installing collected packages"):
+            self._say(f"  unpacking {self._total} packages")
 
 
 def pip(python: str, *words: str) -> "list[str]":
@@ -99,14 +144,19 @@ def pip(python: str, *words: str) -> "list[str]":
     return [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
 
 
-def install(python: str, lock: Path, *, editable: bool) -> None:
+def install(
+    python: str, lock: Path, *, editable: bool, say: "Callable[[str], None]" = say_nothing
+) -> None:
     """Install exactly the packages in ``lock``, and this package if ``editable``; then check them.
 
-    Raises `SetUpError` if a command fails, or if the lock lacks a package that one of its
-    packages requires.
+    The steps are passed to ``say``. Raises `SetUpError` if a command fails, or if the lock
+    lacks a package that one of its packages requires.
     """
-    locked = pip(python, "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock))
-    run(locked, f"cannot install {lock}")
+    total = len(re.findall(r"^[a-z0-9][^\s=]*==", lock.read_text("utf-8"), re.MULTILINE))
+    say(f"  downloading {total} packages")
+    locked = pip(python, "install", "--no-deps", "--require-hashes", "-r", str(lock))
+    run(locked, f"cannot install {lock}", Progress(total, say))
+    say("  checking the packages")
     check = [python, str(Path(__file__).with_name("lock_check.py")), str(lock)]
     run(check, f"{lock} is incomplete")
     if editable:
@@ -128,13 +178,14 @@ def create(folder: Path, lock: Path, *, editable: bool) -> None:
         exclusively(file.fileno())
         if ready.exists() and ready.stat().st_mtime != begun:
             return
-        print(f"Setting up {folder} (once) ...", flush=True)
+        say(f"Setting up {folder} (once; this may take two minutes) ...")
         # An environment that is only half built must not look ready to the next call.
         ready.unlink(missing_ok=True)
         venv = [sys.executable, "-m", "venv", "--clear", str(folder)]
         run(venv, f"cannot create {folder}")
         tools = "Scripts" if os.name == "nt" else "bin"
-        install(str(folder / tools / "python"), lock, editable=editable)
+        install(str(folder / tools / "python"), lock, editable=editable, say=say)
+        say(f"{folder} is ready.")
         ready.touch()
 
 

@@ -197,6 +197,22 @@ def test_setup_ignores_newer_releases(pip: str, name: str, setups: Setups) -> No
     assert locked(name) == setups.complete(pip, name).contents
 
 
+def test_setup_prints_its_progress(setups: Setups) -> None:
+    """During the minute of an installation, short lines name the steps and count the packages."""
+    made = setups.empty("dev.txt")
+    total, lines = len(installed("dev.txt")), list[str]()
+    with setups.using(OLDEST_PIP, made):
+        environment.install(made.python, made.lock, editable=False, say=lines.append)
+    counted = range(environment.STEP, total + 1, environment.STEP)
+    assert lines == [
+        f"  downloading {total} packages",
+        *(f"  downloaded {number} of {total} packages" for number in counted),
+        f"  unpacking {total} packages",
+        "  checking the packages",
+    ]
+    assert [] == [line for line in lines if len(line) > 80]
+
+
 def test_newer_releases_are_installed_without_a_lock(setups: Setups) -> None:
     """Without the lock, the same index gives version 9999, so the previous test can fail."""
     made = setups.empty("dev.txt")
@@ -340,18 +356,21 @@ def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
     """A file takes the place of the folder, because root can write to any folder."""
     (tmp_path / "file").touch()
     done = set_up(str(tmp_path / "file" / "venv"), "requirements/dev.txt")
-    assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
-    assert "The set-up cannot run: " in done.stderr
-    assert "Not a directory" in done.stderr
+    *progress, line = done.stderr.splitlines()
+    assert (2, "", 1) == (done.returncode, done.stdout, len(progress))
+    assert line.startswith("The set-up cannot run: ")
+    assert "Not a directory" in line
 
 
 def test_missing_index_is_reported(tmp_path: Path) -> None:
     """Without an index, one sentence names the package that cannot be installed."""
     variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     done = set_up(str(tmp_path / "venv"), "requirements/bench.txt", variables=variables)
-    assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
+    *progress, line = done.stderr.splitlines()
+    assert (2, "") == (done.returncode, done.stdout)
+    assert [True, False] == [each.startswith("Setting up ") for each in progress]
     sentence = "cannot install requirements/bench.txt: No matching distribution found for "
-    assert sentence in done.stderr
+    assert sentence in line
     assert not (tmp_path / "venv" / ".ready").exists()
 
 
@@ -365,7 +384,7 @@ def test_concurrent_setups_create_one_environment(tmp_path: Path) -> None:
         f"environment.create(Path({str(tmp_path / 'venv')!r}), Path({str(lock)!r}), editable=False)"
     )
     command = [sys.executable, "-c", program]
-    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
-    printed = [process.communicate()[0].count(b"Setting up") for process in running]
+    running = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    printed = [process.communicate()[1].count(b"Setting up") for process in running]
     assert [0, 1] == sorted(printed)
     assert [0, 0] == [process.returncode for process in running]
