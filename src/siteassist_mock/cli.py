@@ -162,6 +162,7 @@ def main(
     from siteassist_mock.http.file_limit import raise_file_limit
     from siteassist_mock.http.server import (
         base_url,
+        describe_listen_error,
         is_loopback,
         listen,
         make_server,
@@ -193,7 +194,7 @@ def main(
         listening = listen(host, port)
     except (OSError, UnicodeError) as error:
         app.state.store.close()
-        _fail(f"cannot listen on {host}, port {port}: {_reason(error)}")
+        _fail(describe_listen_error(host, port, error))
     server = make_server(
         app,
         grace_seconds=grace,
@@ -246,11 +247,6 @@ def _refuse_options_of_the_mock(context: click.Context) -> None:
         given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
         if given and option.name not in _OPTIONS_OF_THE_PROXY:
             raise click.UsageError(f"{option.opts[0]} cannot be used with --proxy")
-
-
-def _reason(error: OSError | UnicodeError) -> str:
-    # The message already contains the address, which Python repeats.
-    return str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
 
 
 def _fail(message: str) -> NoReturn:

@@ -94,7 +94,9 @@ def test_missing_server_is_reported(command: Command) -> None:
 def test_refused_credential_is_reported(option: str, url: str, command: Command) -> None:
     """The message has the request, the status and the server's message, not the credential."""
     line = fails_to_run(command(url, option, "wrong-credential"))
-    assert re.search(r"was refused: (GET|POST) /identity/(me|init) answered 401 \(.+\)$", line)
+    assert re.search(
+        r"was refused: (GET|POST) /identity/(me|init) answered 401 \(.+\); (.+)$", line
+    )
     assert "wrong-credential" not in line
 
 
@@ -182,6 +184,7 @@ def test_unwritable_reports_are_refused(reports: str, url: str, command: Command
     Path("taken", "html").write_text("in the way")
     line = fails_to_run(command(url, "--api-key", KEY, "--reports", reports))
     assert line.startswith(f"reports cannot be written to {reports}: ")
+    assert line.endswith("; choose another folder with --reports")
 
 
 @pytest.mark.one_interpreter

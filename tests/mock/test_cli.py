@@ -103,7 +103,10 @@ def test_a_port_in_use_is_one_line() -> None:
         port = str(taken.getsockname()[1])
         command = [*MODULE, "--port", port]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    problem = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
+    problem = (
+        f"cannot listen on 127.0.0.1, port {port}: Address already in use; --port 0 takes a free"
+        " port"
+    )
     assert (2, "", f"siteassist-mock: {problem}\n") == (done.returncode, done.stdout, done.stderr)
 
 
@@ -112,6 +115,7 @@ def test_an_invalid_host_is_one_line(host: str) -> None:
     """A malformed or unknown host is reported in one line."""
     line = refused("--host", host)
     assert line.startswith(f"siteassist-mock: cannot listen on {host}, port 0: ")
+    assert line.endswith("; --host takes an address of this machine")
 
 
 def test_an_unusable_database_is_one_line(tmp_path: Path) -> None:

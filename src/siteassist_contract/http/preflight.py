@@ -40,6 +40,12 @@ _NOT_THERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes
 """Statuses of a server that does not have an operation."""
 _EXPECTED = "expected something like https://host/v2"
 _LONGEST_EXCERPT = 120
+_ADMITTED = {
+    "the API key": "--api-key takes a publishable key (pk_...) of this server",
+    "the token": "--token takes a session token or a private key (sk_...) of this server",
+    "the second token": "--second-token takes a valid token of another visitor",
+}
+"""The remedy for each credential that the server refuses."""
 _KEPT = frozenset({b"content-type", b"location", b"retry-after", b"www-authenticate"})
 """The headers of an answer that the check reads."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -215,7 +221,9 @@ class _Preflight:
         status, answered = response.status_code, self._answered(response)
         if status in _REFUSED:
             _refuse_basic_authentication(response, answered)
-            raise CannotRunError(f"{name} was refused: {answered} {self._excerpt(response)}")
+            raise CannotRunError(
+                f"{name} was refused: {answered} {self._excerpt(response)}; {_ADMITTED[name]}"
+            )
         if status in _NOT_THERE:
             raise CannotRunError(f"no SiteAssist API at this URL: {answered}; {_EXPECTED}")
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:

@@ -34,7 +34,10 @@ def prepare(folder: Path, names: Iterable[str]) -> None:
             with tempfile.TemporaryFile(dir=parent):
                 pass
     except OSError as error:
-        raise CannotRunError(f"reports cannot be written to {folder}: {error.strerror}") from None
+        raise CannotRunError(
+            f"reports cannot be written to {folder}: {error.strerror}; choose another folder with"
+            " --reports"
+        ) from None
 
 
 def write(path: Path, text: str, *, private: bool = True) -> None:

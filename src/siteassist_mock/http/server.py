@@ -31,6 +31,10 @@ _TICK_SECONDS = 0.02
 _TICKS = 10
 # Seconds without a failure after which a lack of open files is logged again.
 _LOG_SECONDS = 60.0
+_REMEDIES = {
+    errno.EADDRINUSE: "--port 0 takes a free port",
+    errno.EACCES: "choose a --port from 1024 up",
+}
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _logger = logging.getLogger("siteassist_mock")
@@ -49,6 +53,14 @@ def listen(host: str, port: int) -> socket.socket:
     # created with the number of TCP, which `create_server` does not pass.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+def describe_listen_error(host: str, port: int, error: OSError | UnicodeError) -> str:
+    """Return why `listen` raised an error, and what to do, in one sentence."""
+    # The message already contains the address, which Python repeats.
+    reason = str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
+    remedy = _REMEDIES.get(getattr(error, "errno", 0), "--host takes an address of this machine")
+    return f"cannot listen on {host}, port {port}: {reason}; {remedy}"
 
 
 def base_url(app: Starlette, listening: socket.socket) -> str:

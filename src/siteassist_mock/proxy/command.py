@@ -16,7 +16,13 @@ import click
 
 from siteassist_mock.http.access_log import log_to_stderr
 from siteassist_mock.http.file_limit import raise_file_limit
-from siteassist_mock.http.server import base_url, is_loopback, listen, make_server
+from siteassist_mock.http.server import (
+    base_url,
+    describe_listen_error,
+    is_loopback,
+    listen,
+    make_server,
+)
 from siteassist_mock.proxy.app import ProxySettings, create_proxy
 from siteassist_mock.proxy.har_file import HarFile
 from siteassist_mock.proxy.masks import Masks
@@ -91,7 +97,7 @@ def _prepared(
     except (SpecError, ValueError) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"cannot listen on {host}, port {port}: {error.strerror or error}")
+        fail(describe_listen_error(host, port, error))
     try:
         # Not before the proxy can run, since the file is then its own.
         settings.recording = _recording(record, document)

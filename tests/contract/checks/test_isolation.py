@@ -186,3 +186,4 @@ def test_refused_second_token_is_named(
     result = command(served.url, "--token", PRIVATE_KEY, "--second-token", "wrong-credential")
     assert (2, False) == (result.exit_code, "wrong-credential" in result.output)
     assert "the second token was refused: GET /identity/me answered 401" in result.stderr
+    assert "--second-token takes a valid token of another visitor" in result.stderr

@@ -180,7 +180,8 @@ def test_bearer_authentication_is_a_refused_credential(loopback: Serve, make: Ma
     challenge = {"WWW-Authenticate": "Bearer, Basic"}
     server, _ = counting(loopback, httpx.Response(401, headers=challenge, html=PAGE.text))
     assert "was refused: " in (text := problem(make(server.url)))
-    assert text.endswith("answered 401 (Sign in)")
+    assert "answered 401 (Sign in); --" in text
+    assert text.endswith(" of this server")
 
 
 def test_key_that_a_page_accepts_is_refused(loopback: Serve) -> None:

@@ -102,7 +102,9 @@ def test_unusable_folder_is_refused(taken: str, tmp_path: Path) -> None:
         (tmp_path / taken).touch()
     else:
         (tmp_path / taken).mkdir()
-    with pytest.raises(CannotRunError, match=r"^reports cannot be written to [^:]+: \w[\w ]+$"):
+    with pytest.raises(
+        CannotRunError, match=r"^reports cannot be written to [^:]+: \w[\w ]+; .+--reports$"
+    ):
         files.prepare(tmp_path, NAMES)
 
 
