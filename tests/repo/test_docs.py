@@ -508,6 +508,31 @@ def test_documented_messages_exist() -> None:
     assert set() == {piece for piece in pieces if piece not in texts}
 
 
+def test_tutorials_name_each_language_and_each_part_of_a_finding() -> None:
+    """The tutorials have the languages of `examples/`, and explain the printed finding."""
+    tutorials = ROOT / "docs" / "tutorials"
+    text = (tutorials / "another-language.md").read_text()
+    assert set() == {each.title for each in LANGUAGES if each.title not in text}
+    text = (tutorials / "first-contract-run.md").read_text()
+    finding = text.partition("<!-- output: finding -->")[2].partition("<!-- end -->")[0]
+    printed = set(re.findall(r"^  ([a-z]+):", finding, re.MULTILINE))
+    rows = "".join(re.findall(r"^\| `.*? \|", text, re.MULTILINE))
+    assert len(printed) >= 6
+    assert printed <= set(re.findall(r"`([a-z]+)`", rows))
+
+
+def test_dependencies_are_listed_once() -> None:
+    """Each package has one row with all reasons."""
+    page = (ROOT / "docs" / "explanation" / "dependencies.md").read_text().partition("\n## ")[0]
+    names = [
+        name
+        for row in re.findall(r"^\| (\w.*?) \|", page, re.MULTILINE)
+        for name in row.split(", ")
+    ]
+    assert len(names) > 30
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_documented_statuses_are_those_of_the_suite() -> None:
     """The page of exit statuses has each verdict with its number."""
     page = (ROOT / "docs" / "reference" / "exit-statuses.md").read_text()
@@ -523,3 +548,6 @@ def test_documented_extras_exist() -> None:
     }
     assert named
     assert named <= set(project["optional-dependencies"])
+    readme = (ROOT / "README.md").read_text()
+    install = readme.partition("## Install")[2].partition("\n## ")[0]
+    assert set() == {name for name in project["optional-dependencies"] if name not in install}
