@@ -105,7 +105,7 @@ class Ending:
             rows=rows,
             seconds=time.monotonic() - self._begun,
             selection=options.selection.options,
-        )
+        ).redacted
         places, failed = self._write(report)
         self.terminal.end(report)
         files.tell(places)

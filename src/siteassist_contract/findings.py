@@ -106,6 +106,18 @@ class Violation:
         """The key of the violation, which is the same in every run."""
         return key_of(self.operation, self.rule, self.place)
 
+    def redacted(self, secrets: Filter) -> Violation:
+        """Return the violation without secrets in the texts of requests and answers."""
+        tidy = secrets.text
+        return replace(
+            self,
+            expected=tidy(self.expected),
+            actual=tidy(self.actual),
+            commands=tidy(self.commands),
+            snippet=tidy(self.snippet),
+            answer=tidy(self.answer),
+        )
+
 
 def key_of(operation: str, rule: str, place: str = "") -> str:
     """Return the key of a violation, which is the same in every run."""
@@ -318,6 +330,8 @@ class Findings:
         """
         if not self.selects(rule, operation):
             return
+        # The place is a part of the key, which a baseline repeats.
+        place = self.secrets.values(place)
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
         effort = sum(_PER_REQUEST + len(each.body) for each in exchanges)
@@ -373,7 +387,6 @@ class Findings:
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
         commands, snippet = self.render(exchanges)
-        tidy = self.secrets.text
         self.add(
             Violation(
                 layer=self.layer if before is None else before.layer,
@@ -382,17 +395,17 @@ class Findings:
                 operation=operation,
                 words=RULES[rule].words,
                 document=RULES[rule].document,
-                expected=tidy(expected),
-                actual=tidy(actual),
-                commands=tidy(commands),
-                snippet=tidy(snippet),
-                answer=tidy(shown(exchanges[-1])) if exchanges else "",
+                expected=expected,
+                actual=actual,
+                commands=commands,
+                snippet=snippet,
+                answer=shown(exchanges[-1]) if exchanges else "",
                 requests=len(exchanges),
                 seconds=self.seconds if before is None else before.seconds,
                 place=place,
                 steps=tuple(each.operation for each in shortest(exchanges)) if exchanges else (),
                 known=key in self.known,
-            )
+            ).redacted(self.secrets)
         )
 
 

@@ -122,8 +122,7 @@ def run(server: Server, settings: Settings | None = None) -> Json:
         seconds=time.monotonic() - begun,
         selection=options.selection.options,
     )
-    text = json.dumps(summary.document(report))
-    document: Json = json.loads(outcome.findings.secrets.text(text))
+    document: Json = json.loads(json.dumps(summary.document(report.redacted)))
     return document
 
 

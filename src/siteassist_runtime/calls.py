@@ -772,14 +772,16 @@ def _body(response: httpx.Response, secrets: tuple[str, ...]) -> tuple[str, Any]
     text = text_of(response).removeprefix("\ufeff")
     shown = redact(text, secrets)
     try:
-        told = json.loads(text)
-        body = redact_value(told, secrets)
-        if body != told and body == redact_value(json.loads(shown), secrets):
-            return shown, body
-        # A secret with JSON escapes is found only in the parsed value.
-        return (shown, body) if body == told else (json.dumps(body), body)
+        body = redact_value(json.loads(text), secrets)
     except (ValueError, RecursionError):
         return shown, None
+    try:
+        is_same = body == redact_value(json.loads(shown), secrets)
+    except (ValueError, RecursionError):
+        is_same = False
+    # A secret with JSON escapes is found only in the parsed value, and one with the characters
+    # of JSON itself only there is replaced without a change of its structure.
+    return (shown if is_same else redact(json.dumps(body)), body)
 
 
 _callers: weakref.WeakSet[BaseCaller[Any, Any]] = weakref.WeakSet()

@@ -23,6 +23,15 @@ _QUERY = re.compile(r"(?i)([?&]apiKey=)[^&#\s\"']*")
 # Shorter words after "bearer" are ordinary text.
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{16,}")
 _SHORTEST = 8  # Characters. Shorter values may be part of any word.
+_SHORTEST_WORD = 4
+_SHORTEST_NUMBER = 6
+_LONGEST_WORD = 16
+_SIGNS = re.compile(r"[\s,:;{}\[\]\"'`\\]*")
+_ENDS = r"(?=[&;#\s\"'`<>),\\]|\Z)"
+_NAMED = (
+    r"(?i:\b(?:bearer|basic)\s+|(?:key|token|secret|password|authorization|cookie)"
+    r"\\*[\"'`]?\s*[:=]\s*\\*[\"'`]?)"
+)
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
@@ -37,41 +46,79 @@ class Secret(str):
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return ``text`` without ``secrets`` and values that look like one."""
-    for secret in secrets:
-        for spelling in _spellings(secret):
-            text = text.replace(spelling, REDACTED)
+    """Return ``text`` without ``secrets`` and values that look like one.
+
+    A secret that may be a part of other text, such as ``t`` or ``message``, is redacted where
+    it is a whole value: alone, in quotes, beside the name of a credential, or as the value of
+    a parameter.
+    """
+    # The longest first: one may be a part of another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if is_distinct(secret):
+            for spelling in _spellings(secret):
+                text = text.replace(spelling, REDACTED)
+        elif secret and text.strip() in map(str.strip, _spellings(secret)):
+            text = REDACTED
+        elif secret:
+            text = _places(secret).sub(lambda found: f"{found['before'] or ''}{REDACTED}", text)
     text = _FIELDS.sub(rf"\g<1>{REDACTED}", text)
     text = _QUERY.sub(rf"\g<1>{REDACTED}", text)
     return _BEARER.sub(rf"\g<1>{REDACTED}", text)
 
 
+def is_distinct(secret: str) -> bool:
+    """Return whether a secret can be told from a part of any other text."""
+    bare = secret.strip()
+    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
+    return len(bare) >= _SHORTEST and not is_word
+
+
 @lru_cache(maxsize=32)
 def _spellings(secret: str) -> tuple[str, ...]:
     """Return the spellings of a secret in text, JSON and URLs, longest first."""
-    if len(secret) < _SHORTEST:
-        return ()
     written = json.dumps(secret)[1:-1]
+    # A lone surrogate has no spelling in a URL.
+    safe = secret.encode("utf-8", "surrogatepass")
     found = {
         secret,
         written,
         written.replace("/", "\\/"),
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
+        quote(safe),
+        quote(safe, safe=""),
+        quote_plus(safe),
     }
     return tuple(sorted(found, key=len, reverse=True))
 
 
+@lru_cache(maxsize=32)
+def _places(secret: str) -> re.Pattern[str]:
+    """Return the expression for a secret where it is a whole value."""
+    value = f"(?:{'|'.join(map(re.escape, _spellings(secret)))})"
+    places = [rf"(?<==){value}{_ENDS}"]
+    bare = secret.strip()
+    least = _SHORTEST_NUMBER if bare.isdecimal() else _SHORTEST_WORD
+    if len(bare) >= least and not bare.isalpha() and re.search(r"\w", bare):
+        # Neither a word nor a number, such as "key-1".
+        places = [rf"(?<!\w){value}(?!\w)"]
+    elif not _SIGNS.fullmatch(secret):  # They are a part of any format.
+        # A text in quotes before a colon is the name of a member.
+        places.append(rf"(?<=[\"'`]){value}(?=\\*[\"'`](?!\s*:))")
+    return re.compile(rf"(?:{'|'.join(places)}|(?P<before>{_NAMED}){value}{_ENDS})")
+
+
 def redact_value(value: Any, secrets: Iterable[str]) -> Any:
-    """Return a JSON value with ``secrets`` redacted in its strings and keys."""
+    """Return a JSON value with ``secrets`` redacted in its strings and keys.
+
+    The key of a member may be the same word as a secret.
+    """
     known = tuple(secrets)
+    distinct = tuple(filter(is_distinct, known))
     if isinstance(value, str):
         return redact(value, known)
     if isinstance(value, list):
         return [redact_value(item, known) for item in value]
     if isinstance(value, dict):
-        return {redact(key, known): redact_value(item, known) for key, item in value.items()}
+        return {redact(key, distinct): redact_value(item, known) for key, item in value.items()}
     return value
 
 

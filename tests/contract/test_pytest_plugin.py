@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,3 +179,28 @@ def test_command_that_repeats_a_run(selected_by: str) -> None:
     pairs = [("key-checked", "search")]
     report = testing.run(server, testing.Settings(pairs=pairs, selected_by=selected_by))
     assert "pytest" == report["repeat"]
+
+
+@pytest.mark.parametrize("token", ["t", "0", "true", "getMe"])
+def test_short_token_leaves_the_report_whole(token: str) -> None:
+    """A server whose tokens are a letter or a word gets a report like any other."""
+    toy = toy_server.create_app(any_key=False)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def send_short(message: Any) -> None:
+            content = re.sub(
+                rb'"session-[^"]+"', b'"%s"' % token.encode(), message.get("body", b"")
+            )
+            if message["type"] == "http.response.start":
+                names = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+                message = {**message, "headers": names}
+            elif message["type"] == "http.response.body":
+                message = {**message, "body": content}
+            await send(message)
+
+        await toy(scope, receive, send_short)
+
+    server = testing.Server(app, api_key=toy_server.KEY)
+    report = testing.run(server, testing.Settings(pairs=[("key-checked", "search")]))
+    assert ("kept", []) == (report["verdict"], report["violations"])
+    assert "[Filtered]" not in json.dumps(report)

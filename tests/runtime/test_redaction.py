@@ -35,7 +35,7 @@ from siteassist import (
 from siteassist.models import InitRequest, VisitorSession
 from siteassist_mock.testing import mock_server
 from siteassist_runtime.operation import OperationInfo
-from siteassist_runtime.redaction import REDACTED, KeyFilter, redact, redact_headers
+from siteassist_runtime.redaction import REDACTED, KeyFilter, redact, redact_headers, redact_value
 from tests.runtime.helpers import BASE_URL, CONVERSATION, VISITOR, Handler, Run, Step, chat, me
 
 # With characters that JSON, URLs and regular expressions escape.
@@ -464,6 +464,40 @@ def test_short_token_is_not_redacted_in_other_words() -> None:
         with client, pytest.raises(APIStatusError) as caught:
             client.get_me()
         assert ("no", "No error 1 for a token") == (caught.value.code, caught.value.message)
+
+
+@pytest.mark.parametrize("secret", ["t", "0", "true", "user", "message", "key-1", "conversation"])
+def test_short_secret_is_redacted_as_a_value(secret: str) -> None:
+    """A secret that may be a word is redacted where it is a value, and in no other text."""
+    for place in (
+        "{}",
+        'no "{}"',
+        "no '{}' here",
+        "x-api-key: {}",
+        "Bearer {}",
+        "http://h/search?apiKey={}&q=x",
+        "http://h/search?q=x&key={}",
+        '{{"user":"{}","x":1}}',
+    ):
+        assert place.format(REDACTED) == redact(place.format(secret), [secret])
+    words = "it is true that 10 users opened messages in conversations, monkey-12"
+    assert words == redact(words, [secret])
+    document = {secret: ["a", 0, None, True], "b": f"x{secret}x"}
+    assert document == redact_value(document, [secret])
+    assert {"a": [REDACTED]} == redact_value({"a": [secret]}, [secret])
+
+
+@pytest.mark.parametrize("secret", ["t", "error", 'a"b', '","message":"', "message", TOKEN])
+def test_error_stays_readable_with_any_token(secret: str) -> None:
+    """The body of an error stays JSON, and its code and message are read."""
+    answer = httpx.Response(404, json={**body("Not here"), "shown": secret})
+    transport = httpx.MockTransport(lambda _: answer)
+    client = SiteAssist(token=secret, base_url="http://127.0.0.1:8181/v2", transport=transport)
+    with client, pytest.raises(APIStatusError) as caught:
+        client.get_me()
+    assert ("no", "Not here") == (caught.value.code, caught.value.message)
+    assert caught.value.response is not None
+    assert REDACTED == caught.value.response.json()["shown"]
 
 
 def test_text_about_tokens_is_not_redacted(run: Run) -> None:

@@ -37,8 +37,6 @@ _OF_THE_SUITE = frozenset(
 """The headers that the tests themselves set or leave out."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
-_LEAST_SECRET = 6
-"""Minimum length of a value that is redacted. Shorter ones may occur in any text."""
 
 
 def no_cookies() -> CookieJar:
@@ -62,8 +60,9 @@ class Network:
     @property
     def secrets(self) -> frozenset[str]:
         """The values of headers, and their words, that must not be shown."""
-        words = (word for _, value in self.headers for word in (value, *value.split()))
-        return frozenset(word for word in words if len(word) >= _LEAST_SECRET)
+        return frozenset(
+            word for _, value in self.headers for word in (value, *value.split()) if word
+        )
 
     @cached_property
     def trusted(self) -> str | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from siteassist_contract.description import SESSION_TOKEN, credential_name
+from siteassist_spec import credentials
 
 FILTERED = "[Filtered]"
 API_KEY = "SITEASSIST_API_KEY"
@@ -20,27 +20,36 @@ SECOND_TOKEN = "SITEASSIST_SECOND_TOKEN"  # noqa: S105  # as above
 """The environment variables that contain credentials."""
 
 _LEAST = 16
-"""Minimum length of a token, in bytes. Generated tokens are shorter; they are not secret, and
+"""Minimum length of a token. Generated tokens are shorter; they are not secret, and
 may occur in any text."""
 
 
+_LEAST_HIDDEN = 6
+"""Minimum length of a hidden text that is redacted outside of values as well."""
+
+
 class Filter:
-    """The secrets of a run, and their redaction."""
+    """The secrets of a run, and their redaction.
+
+    `siteassist_spec.credentials` says where a secret is redacted that may be a part of other text.
+    """
 
     def __init__(self, secrets: Iterable[str | None] = (), hidden: Iterable[str] = ()) -> None:
         """Redact ``secrets`` everywhere, and ``hidden`` in text for people.
 
         Unlike a secret, a hidden text may be a common word, which an answer may contain.
         """
-        self._hidden = {form for text in hidden for form in (text, json.dumps(text)[1:-1])}
-        self._secrets: set[bytes] = set()
+        hidden = frozenset(hidden)
+        self._words = {word for word in hidden if len(word) < _LEAST_HIDDEN}
+        self._hidden = _whole({word for word in hidden if len(word) >= _LEAST_HIDDEN})
+        self._secrets: set[str] = set()
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str | None) -> None:
         """Add a secret, unless it is empty."""
         if secret:
-            self._secrets.add(secret.encode())
+            self._secrets.add(secret)
 
     def add_token(self, token: str) -> None:
         """Add a token, unless it is too short to be genuine."""
@@ -50,39 +59,47 @@ class Filter:
     def body(self, body: bytes) -> bytes:
         """Return the body of an answer without secrets and session tokens.
 
-        A session token that is not a string is kept, so that reports show the fault.
+        The body stays as it is otherwise, so that it can be judged. A session token that is not
+        a string is kept, so that reports show the fault.
         """
-        tokens = (match[2] for match in _session_tokens().finditer(body))
-        self._secrets.update(token for token in tokens if len(token) >= _LEAST)
-        return self._known(_session_tokens().sub(rb'\1"' + FILTERED.encode() + b'"', body))
+        found = self.values(self._without_tokens(body.decode("utf-8", "surrogateescape")))
+        return found.encode("utf-8", "surrogateescape")
 
     def text(self, text: str) -> str:
-        """Return ``text`` without secrets, hidden texts and session tokens."""
-        # The longest first: one may be a part of another.
-        for hidden in sorted(self._hidden, key=len, reverse=True):
-            text = text.replace(hidden, FILTERED)
-        return self.body(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        """Return a text for people without secrets, hidden texts and session tokens."""
+        if self._hidden is not None:
+            text = self._hidden.sub(FILTERED, text)
+        known = self._secrets | self._words
+        return credentials.without_secrets(self._without_tokens(text), known, FILTERED)
+
+    def values(self, text: str) -> str:
+        """Return a text for programs without the secrets that cannot be a part of other text."""
+        return credentials.without_distinct(text, self._secrets, FILTERED)
 
     def shows(self, body: bytes, *, besides: bytes = b"") -> bool:
         """Whether ``body`` contains a secret that is not in ``besides``."""
-        return any(secret in body and secret not in besides for secret in self._secrets)
+        text, given = (each.decode("utf-8", "surrogateescape") for each in (body, besides))
+        return any(
+            credentials.is_shown(text, secret) and secret not in given for secret in self._secrets
+        )
 
-    def files(self, folder: Path) -> None:
-        """Redact the files below ``folder``."""
-        for path in folder.rglob("*"):
-            if path.is_file():
-                content = path.read_bytes()
-                filtered = self._known(content)
-                if filtered != content:
-                    path.write_bytes(filtered)
-
-    def _known(self, content: bytes) -> bytes:
-        for secret in self._secrets:
-            content = content.replace(secret, FILTERED.encode())
-        return content
+    def _without_tokens(self, text: str) -> str:
+        """Redact session tokens, and remember them."""
+        self._secrets.update(
+            match[2] for match in _session_tokens().finditer(text) if len(match[2]) >= _LEAST
+        )
+        return _session_tokens().sub(rf'\1"{FILTERED}"', text)
 
 
-def _session_tokens() -> re.Pattern[bytes]:
+def _whole(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Return the expression for any of ``words``, but not for a part of a longer word."""
+    forms = {form for word in words for form in (word, json.dumps(word)[1:-1])}
+    # The longest first: one may be a part of another.
+    either = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)") if forms else None
+
+
+def _session_tokens() -> re.Pattern[str]:
     """Return the pattern of session tokens in JSON."""
-    name = re.escape(credential_name(SESSION_TOKEN)).encode()
-    return re.compile(rb'("' + name + rb'"\s*:\s*)"((?:[^"\\]|\\.)*)"')
+    name = re.escape(credential_name(SESSION_TOKEN))
+    return re.compile(rf'("{name}"\s*:\s*)"((?:[^"\\]|\\.)*)"')

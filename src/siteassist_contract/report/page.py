@@ -21,7 +21,7 @@ from siteassist_spec.output import printable
 
 def write(report: Report, path: Path) -> None:
     """Write the page to ``path``."""
-    files.write(path, printable(report.outcome.findings.secrets.text(render(report))))
+    files.write(path, printable(render(report.redacted)))
 
 
 def render(report: Report) -> str:

@@ -26,6 +26,7 @@ from siteassist_contract.description import (
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import Exchange
 from siteassist_spec import JSON
+from siteassist_spec.credentials import is_distinct
 from siteassist_spec.output import printable
 from siteassist_spec.samples import HttpRequest, curl, python
 from siteassist_spec.samples.literals import PYTHON
@@ -406,7 +407,7 @@ class Renderer:
         """Divide ``text`` at ids and at the key; yield each piece, and whether it is a variable."""
         # Ids are case-insensitive, keys are not.
         forms = [f"(?i:{re.escape(value)})" for value in names.by_value]
-        forms += [re.escape(key) for key in self._keys()]
+        forms += [_key_form(key) for key in self._keys()]
         end = 0
         for match in re.finditer("|".join(forms), text) if forms else ():
             if match.start() > end:
@@ -433,6 +434,12 @@ class _Names:
     def read_from(self, number: int) -> list[tuple[str, Path]]:
         """Return the variables that are read from the answer of step ``number``."""
         return [(name, path) for name, (n, path) in self.sources.items() if n == number]
+
+
+def _key_form(key: str) -> str:
+    """Return the expression for a key; one that may be a part of other text, as a whole value."""
+    form = re.escape(key)
+    return form if is_distinct(key) else rf'(?<![^"=]){form}(?![^"&])(?!"\s*:)'
 
 
 def _group(steps: Sequence[Exchange], number: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from siteassist_contract.report.causes import Finding
 from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.tested_rules import Row, untested
 from siteassist_contract.run import Outcome
-from siteassist_contract.verdict import Verdict
+from siteassist_contract.verdict import InternalError, Verdict
 
 VERSION = 1
 """The version of the format of ``summary.json``, which changes if a key is removed or changed."""
@@ -47,6 +47,41 @@ class Report:
     selection: str = ""
     """The options that narrowed the run; empty for a whole run."""
     repeat_words: str = "Repeat with"
+
+    @cached_property
+    def redacted(self) -> Report:
+        """The report without secrets.
+
+        Its texts are redacted before they are written, since a finished report has a structure
+        in which a secret may be spelled otherwise, or be a word. Names of rules, operations and
+        steps are no secrets.
+        """
+        outcome = self.outcome
+        secrets = outcome.findings.secrets
+        tidy = secrets.text
+        findings = replace(
+            outcome.findings,
+            violations={
+                key: found.redacted(secrets) for key, found in outcome.findings.violations.items()
+            },
+            notes={tidy(note): None for note in outcome.findings.notes},
+        )
+        error = outcome.error
+        return replace(
+            self,
+            base_url=secrets.values(self.base_url),
+            repeat=secrets.values(self.repeat),
+            outcome=replace(
+                outcome,
+                findings=findings,
+                unfinished={step: tidy(reason) for step, reason in outcome.unfinished.items()},
+                notes=[tidy(note) for note in outcome.notes],
+                problem=tidy(outcome.problem),
+                error=error and InternalError(tidy(str(error)), tidy(error.details)),
+            ),
+            verdict=replace(self.verdict, line=tidy(self.verdict.line)),
+            rows=[replace(row, reason=tidy(row.reason)) for row in self.rows],
+        )
 
     @property
     def first_violation_seconds(self) -> float | None:
@@ -176,5 +211,4 @@ def _violations(report: Report) -> list[dict[str, Any]]:
 
 def write(report: Report, path: Path) -> None:
     """Write ``summary.json`` to ``path``."""
-    text = files.json_text(document(report))
-    files.write(path, report.outcome.findings.secrets.text(text))
+    files.write(path, files.json_text(document(report.redacted)))

@@ -153,6 +153,7 @@ class Terminal:
     def end(self, report: Report) -> None:
         """Print the findings, the requests by layer, and the parts that were not tested."""
         self.close()
+        report = report.redacted
         for finding in report.findings:
             _print_finding(finding, in_full=finding.number <= _IN_FULL)
         if len(report.findings) > _IN_FULL:

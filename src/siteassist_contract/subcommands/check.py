@@ -137,7 +137,7 @@ def _judge(recording: Path, known: Survey, accepted: frozenset[str]) -> summary.
         verdict=verdict_of(outcome, Options(_PROFILE, 0), rows),
         rows=rows,
         seconds=time.monotonic() - begun,
-    )
+    ).redacted
 
 
 def _notes(known: Survey) -> list[str]:

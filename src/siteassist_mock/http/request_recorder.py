@@ -111,12 +111,12 @@ class RequestRecorder:
         }
 
     def _body(self, body: bytes, credentials: frozenset[str]) -> Any:
-        text = self._redactor.text(body.decode(errors="replace"))
+        text = body.decode(errors="replace")
         try:
-            value = json.loads(text)
+            value = self._redactor.value(json.loads(text))
         except (ValueError, RecursionError):
             # Any part of a malformed body may be a credential.
-            return MASK if text and credentials else text or None
+            return MASK if text and credentials else self._redactor.text(text) or None
         if isinstance(value, dict):
             return {name: MASK if name in credentials else value[name] for name in value}
         return value

@@ -11,17 +11,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from siteassist_mock.http.secret_names import is_secret_name
 from siteassist_spec import Operation
+from siteassist_spec.credentials import is_distinct, spellings
 
 _HIDDEN = "masked"
 _MASK = re.compile(rf"{_HIDDEN}(?:-[a-zA-Z]+-\d+)?")
 _AUTHORIZATION = frozenset({"authorization", "proxy-authorization"})
-_SHORTEST = 8
-_LONGEST_WORD = 16
 _MOST_DECODINGS = 3
 _MEMBER = re.compile(
     r'"((?:[^"\\]|\\.){0,100}+)"(\s{0,100}+:\s{0,100}+)'
@@ -89,8 +87,8 @@ class Masks:
         text = self._without_parameters(text)
         text = _USER.sub(rf"\g<1>{_HIDDEN}", text)
         for secret, mask in self._masks.items():
-            if _is_distinct(secret):
-                for form in _forms(secret):
+            if is_distinct(secret):
+                for form in spellings(secret):
                     text = text.replace(form, mask)
         return text
 
@@ -171,24 +169,6 @@ def _parameters(text: str, is_chosen: Callable[[str], bool]) -> Iterator[tuple[s
             at = value.end() if value is not None else at
             if at > name.end():
                 yield shown, slice(name.end(), at)
-
-
-def _is_distinct(secret: str) -> bool:
-    """Return whether a credential can be told from a part of any other text."""
-    bare = secret.strip()
-    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
-    return len(bare) >= _SHORTEST and not is_word
-
-
-@lru_cache(maxsize=256)
-def _forms(secret: str) -> tuple[str, ...]:
-    """Return the usual spellings of a credential."""
-    escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
-    escaped += [each.replace("/", "\\/") for each in escaped]
-    twice = [json.dumps(each)[1:-1] for each in escaped]
-    encoded = quote(secret, safe=""), quote_plus(secret)
-    # The longest first: one may be a part of another.
-    return tuple(sorted({secret, *escaped, *twice, *encoded}, key=len, reverse=True))
 
 
 def _unquoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -123,6 +124,50 @@ def test_summary_is_written_without_secrets(tmp_path: Path) -> None:
     found = json.loads(text)
     assert f"é [Filtered] {EVIL}\n{CONTROLS}" == found["violations"][0]["actual"]
     assert ["[Filtered]"] == found["notes"]
+
+
+HARD_SECRETS = ("t", "0", "true", "user", "message", "kept", "getMe", 'say "hi" & <b>, or so')
+
+
+@pytest.mark.parametrize("secret", HARD_SECRETS)
+def test_reports_of_any_secret_are_whole(secret: str, tmp_path: Path) -> None:
+    """A short secret, a word and one with the signs of a format leave the reports as they are."""
+    plain = report(violation(actual='got "here"', answer="200\n{}"), line="3 requests: it is so")
+    found = violation(actual=f'got "{secret}"', answer=secret)
+    whole = report(found, notes=[secret], problem=f"token={secret}", line="3 requests: it is so")
+    whole.outcome.findings.secrets.add(secret)
+    summary.write(plain, tmp_path / "plain.json")
+    summary.write(whole, tmp_path / "summary.json")
+    expected, shown = (
+        json.loads((tmp_path / name).read_text("utf-8")) for name in ("plain.json", "summary.json")
+    )
+    assert 'got "[Filtered]"' == shown["violations"][0]["actual"]
+    assert "[Filtered]" == shown["violations"][0]["answer"]
+    assert (["[Filtered]"], "token=[Filtered]") == (shown["notes"], shown["problem"])
+    for document in (expected, shown):
+        for name in ("actual", "answer"):
+            del document["violations"][0][name]
+        del document["notes"], document["problem"]
+    assert expected == shown
+    cases = [each.get("name") for each in xml(plain, tmp_path).iter("testcase")]
+    assert cases == [each.get("name") for each in xml(whole, tmp_path).iter("testcase")]
+    page.write(whole, tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text("utf-8")
+    assert "got &#34;[Filtered]&#34;" in text
+    assert html.escape(f'got "{secret}"').replace("&quot;", "&#34;") not in text
+    assert "</html>" in text
+
+
+@pytest.mark.parametrize("secret", HARD_SECRETS)
+def test_terminal_shows_no_secret(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of the terminal stay readable, and the value is not shown."""
+    whole = report(violation(actual=f'got "{secret}"'), notes=[f"apiKey={secret}"])
+    whole.outcome.findings.secrets.add(secret)
+    Terminal().end(whole)
+    printed = capsys.readouterr().out
+    assert 'actual:   got "[Filtered]"' in printed
+    assert "Note: apiKey=[Filtered]" in printed
+    assert "Requests by operation and layer:" in printed
 
 
 # For CI

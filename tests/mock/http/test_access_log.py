@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from siteassist_mock.app import create_app
 from siteassist_mock.handlers import HANDLERS
 from siteassist_mock.http.access_log import LOGGER, UNLOGGED, AccessLog, log_to_stderr, loggable
 from siteassist_mock.http.redaction import Redactor
+from siteassist_mock.testing import mock_server
 from tests.mock.conftest import Client
 from tests.values import API_KEY, PRIVATE_KEY, PROJECT_ID
 
@@ -122,6 +124,26 @@ def test_a_short_key_is_redacted_as_a_whole_only() -> None:
     """A key that may be part of a word does not make the log unreadable."""
     redactor = Redactor(["a", ""])
     assert ("***", "banana") == (redactor.text("a"), redactor.text("banana"))
+
+
+@pytest.mark.parametrize("key", ["t", "0", "true", "user", "message", "key-1"])
+def test_a_key_that_is_a_word_is_redacted_as_a_value(key: str) -> None:
+    """The names and the words of a request stay readable, its values are redacted."""
+    redactor = Redactor([key])
+    assert b"q=trust&x=***&message=10" == redactor.query(b"q=trust&x=%s&message=10" % key.encode())
+    assert "/v2/***/users" == redactor.path(f"/v2/{key}/users")
+    body = {key: "a truth of 10 users", "text": [f"Bearer {key}", key, 0, True]}
+    expected = {key: "a truth of 10 users", "text": ["Bearer ***", "***", 0, True]}
+    assert expected == redactor.value(body)
+
+
+@pytest.mark.parametrize("key", ["t", "1234567890", 'a","content":"b', "content"])
+def test_recorded_body_stays_json(key: str) -> None:
+    """A key does not change the form of a body in the list of requests."""
+    with mock_server(api_key=key) as mock:
+        sent = {"content": key, "number": 1234567890}
+        httpx.post(f"{mock}/conversations", json=sent)
+        assert {"content": "***", "number": 1234567890} == mock.requests[0]["body"]
 
 
 def test_control_characters_are_encoded(client: Client, logged: Callable[[], list[str]]) -> None:

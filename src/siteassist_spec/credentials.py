@@ -1,0 +1,98 @@
+"""Credentials in texts: how each is spelled, and where it is replaced.
+
+A credential that cannot be a part of other text is replaced wherever it stands. Another one, such
+as ``t``, ``true`` or ``message``, is replaced where it is a whole value: alone, in quotes, beside
+the name of a credential, or as the value of a parameter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import quote, quote_plus
+
+_SHORTEST = 8
+_SHORTEST_WORD = 4
+_SHORTEST_NUMBER = 6
+_LONGEST_WORD = 16
+_SIGNS = re.compile(r"[\s,:;{}\[\]\"'`\\]*")
+_LIKE_NAMES = r"(?:key|token|secret|password|authorization|cookie)"
+"""The ends of the names of credentials."""
+
+
+def is_distinct(secret: str) -> bool:
+    """Return whether a credential can be told from a part of any other text."""
+    bare = secret.strip()
+    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
+    return len(bare) >= _SHORTEST and not is_word
+
+
+def without_distinct(text: str, secrets: Iterable[str], mask: str) -> str:
+    """Return ``text`` with a mask for each credential that is distinct from other text.
+
+    Nothing else is replaced, so that words, names of members and values of a format stay.
+    """
+    # The longest first: one may be a part of another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if is_distinct(secret):
+            for form in spellings(secret):
+                text = text.replace(form, mask)
+    return text
+
+
+def without_secrets(text: str, secrets: Iterable[str], mask: str) -> str:
+    """Return a text for people with a mask for each credential."""
+    known = [secret for secret in secrets if secret]
+    text = without_distinct(text, known, mask)
+    for secret in sorted(known, key=len, reverse=True):
+        if is_distinct(secret):
+            continue
+        if text.strip() in map(str.strip, spellings(secret)):
+            return mask
+        # A function, since a mask is no template.
+        text = _places(secret).sub(lambda found: f"{found['before'] or ''}{mask}", text)
+    return text
+
+
+def is_shown(text: str, secret: str) -> bool:
+    """Return whether a text contains a credential, and not only a word that is equal to it."""
+    if is_distinct(secret):
+        return secret in text
+    return _is_unusual(secret) and _places(secret).search(text) is not None
+
+
+@lru_cache(maxsize=256)
+def spellings(secret: str) -> tuple[str, ...]:
+    """Return the usual spellings of a credential in texts, JSON and URLs, the longest first."""
+    escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    escaped += [each.replace("/", "\\/") for each in escaped]
+    twice = [json.dumps(each)[1:-1] for each in escaped]
+    # A lone surrogate has no spelling in a URL.
+    safe = secret.encode("utf-8", "surrogatepass")
+    encoded = quote(safe), quote(safe, safe=""), quote_plus(safe)
+    return tuple(sorted({secret, *escaped, *twice, *encoded}, key=len, reverse=True))
+
+
+@lru_cache(maxsize=256)
+def _places(secret: str) -> re.Pattern[str]:
+    """Return the expression for a credential where it is a whole value."""
+    value = f"(?:{'|'.join(map(re.escape, spellings(secret)))})"
+    ends = r"(?=[&;#\s\"'`<>),\\]|\Z)"
+    places = [rf"(?<==){value}{ends}"]
+    if _is_unusual(secret):
+        places = [rf"(?<!\w){value}(?!\w)"]
+    elif not _SIGNS.fullmatch(secret):  # They are a part of any format.
+        # A text in quotes before a colon is the name of a member.
+        places.append(rf"(?<=[\"'`]){value}(?=\\*[\"'`](?!\s*:))")
+    named = rf"(?i:\b(?:bearer|basic)\s+|{_LIKE_NAMES}\\*[\"'`]?\s*[:=]\s*\\*[\"'`]?)"
+    return re.compile(rf"(?:{'|'.join(places)}|(?P<before>{named}){value}{ends})")
+
+
+def _is_unusual(secret: str) -> bool:
+    """Return whether a short credential, such as ``key-1``, is neither a word nor a number."""
+    bare = secret.strip()
+    if bare.isdecimal():
+        return len(bare) >= _SHORTEST_NUMBER
+    return len(bare) >= _SHORTEST_WORD and not bare.isalpha() and re.search(r"\w", bare) is not None
