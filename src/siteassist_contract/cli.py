@@ -291,9 +291,9 @@ def main(
     )
     ending = Ending(target, reports, allow_incomplete=allow_incomplete, debug=debug)
     try:
-        # Before the reports of the earlier run are removed.
+        # Before the reports of the earlier run are removed, in CI at once.
         selected = selection.read(only, layers, last_failed)
-        ending.prepare()
+        ending.begin()
         known = _known(accepted, update=update_baseline)
         database = example_databases.open_database(example_database)
         ending.target = target = replace(target, base_url=preflight.base_url(url))
@@ -301,7 +301,7 @@ def main(
         if chosen.gentle:
             max_messages = _announce_gentle(chosen, target, max_messages, yes=yes)
         durations: list[float] = []
-        seen = _check(target, durations, allow_incomplete=allow_incomplete)
+        seen = _check(ending, durations)
         ending.options = options = Options(
             profile=chosen,
             seed=_seed(seed, selected),
@@ -319,6 +319,7 @@ def main(
             selection=selected,
             max_messages=max_messages,
         )
+        ending.prepare()
         ending.terminal.begin(target, options, ending.started, ending.versions)
         if not selected.options:
             click.echo(published_description.line(target))
@@ -328,24 +329,24 @@ def main(
         with interrupts.ignored():
             ending.outcome = Run(target, options, progress).run()
     except (CannotRunError, SpecError) as error:
+        ending.refuse()
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}")
     except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
         ending.outcome.error = InternalError.of(error)
     _finish(ending, accepted if update_baseline else None)
 
 
-def _check(
-    target: preflight.Target, durations: list[float], *, allow_incomplete: bool
-) -> tuple[str, ...]:
+def _check(ending: Ending, durations: list[float]) -> tuple[str, ...]:
     """Check the server and the credentials; exit with 0 if a run without tests is allowed.
 
     The time of each answer is added to ``durations``.
     """
     try:
-        return preflight.check(target, durations=durations)
+        return preflight.check(ending.target, durations=durations)
     except CannotRunError as error:
-        if not allow_incomplete:
+        if not ending.allow_incomplete:
             raise
+        ending.refuse()
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}. {ALLOWED}", ExitStatus.KEPT)
 
 

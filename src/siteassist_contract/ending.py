@@ -52,7 +52,7 @@ class Ending:
         self.outcome = Outcome(Findings(target.secrets(), lambda _: ("", "")))
         self.terminal = Terminal()
         self.folder = folder
-        self._allow_incomplete = allow_incomplete
+        self.allow_incomplete = allow_incomplete
         self._debug = debug
         self.started = datetime.now(UTC)
         self._begun = time.monotonic()
@@ -62,6 +62,18 @@ class Ending:
     def versions(self) -> dict[str, str]:
         """The versions that decide on the requests of the run."""
         return versions(*_LIBRARIES)
+
+    def begin(self) -> None:
+        """Require a folder in which reports can be written, before the run is known to begin.
+
+        Raises `CannotRunError` if reports cannot be written.
+        """
+        files.begin(self.folder, REPORTS)
+
+    def refuse(self) -> None:
+        """Say that the reports of an earlier run are still there, if the run has not begun."""
+        if not self._is_prepared:
+            files.tell_earlier(self.folder, REPORTS)
 
     def prepare(self) -> None:
         """Remove the reports of an earlier run.
@@ -163,7 +175,7 @@ class Ending:
         )
 
     def _verdict(self, rows: list[tested_rules.Row]) -> Verdict:
-        return verdict_of(self.outcome, self.options, rows, allow_incomplete=self._allow_incomplete)
+        return verdict_of(self.outcome, self.options, rows, allow_incomplete=self.allow_incomplete)
 
 
 def rows_of(outcome: Outcome, target: Target, options: Options) -> list[tested_rules.Row]:

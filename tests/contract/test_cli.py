@@ -208,11 +208,14 @@ def test_reports_that_become_unwritable_are_reported(
     assert 0 == result.exit_code
 
 
-@pytest.mark.parametrize("problem", ["url", "baseline", "credential"])
-def test_run_that_cannot_start_leaves_no_earlier_reports(
-    problem: str, url: str, command: Command
+@pytest.mark.parametrize("ci", ["", "true"])
+@pytest.mark.parametrize("problem", ["url", "baseline", "credential", "allowed"])
+def test_run_that_cannot_start_keeps_earlier_reports_except_in_ci(
+    problem: str, ci: str, url: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever prevents a run, no report of an earlier run remains as if it were this one's."""
+    """A person can still use the reports of the earlier run; CI cannot publish them by mistake."""
+    monkeypatch.setenv("CI", ci)
+    names = ["index.html", "junit.xml", "summary.json"]
     for name in ("html/index.html", "junit.xml", "summary.json"):
         path = Path("reports", name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -222,9 +225,34 @@ def test_run_that_cannot_start_leaves_no_earlier_reports(
         "url": ("nowhere", "--api-key", KEY),
         "baseline": (url, "--api-key", KEY, "--baseline", "missing"),
         "credential": (url, "--api-key", "wrong"),
+        "allowed": (url, "--api-key", "wrong", "--allow-incomplete"),
     }[problem]
-    fails_to_run(command(*arguments))
-    assert ["other.txt"] == [p.name for p in Path("reports").rglob("*") if p.is_file()]
+    result = command(*arguments)
+    assert (0 if problem == "allowed" else 2) == result.exit_code
+    assert "The tests cannot run: " in result.stderr.splitlines()[-1]
+    told = "The reports in reports are those of an earlier run.\n" in result.stderr
+    assert told == (not ci)
+    left = sorted(p.name for p in Path("reports").rglob("*") if p.is_file())
+    assert (["other.txt"] if ci else sorted([*names, "other.txt"])) == left
+
+
+def test_run_that_begins_removes_earlier_reports(
+    url: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the tests begin, no report of an earlier run can be taken for this one's."""
+    monkeypatch.setenv("CI", "")
+    Path("reports").mkdir()
+    Path("reports", "summary.json").write_text("of an earlier run")
+    found: list[bool] = []
+
+    def run(_: object) -> None:
+        found.append(Path("reports", "summary.json").exists())
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("siteassist_contract.run.Run.run", run)
+    assert 3 == command(url, "--api-key", KEY).exit_code
+    assert [False] == found
+    assert "internal error" == json.loads(Path("reports", "summary.json").read_text())["verdict"]
 
 
 def test_syntax_error_in_the_description_is_reported(

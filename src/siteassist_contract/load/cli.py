@@ -212,6 +212,8 @@ def main(
         target = preflight.Target(preflight.base_url(url), api_key or None, network=network)
         sys.exit(_run(target, settings))
     except (CannotRunError, SpecError) as error:
+        if role is not Role.WORKER:
+            files.tell_earlier(reports, _REPORTS)
         line = verdict.not_started(str(error), allow_incomplete=allow_incomplete)
         output.last_line(line, error=True)
         sys.exit(ExitStatus.KEPT if allow_incomplete else ExitStatus.INCOMPLETE)
@@ -227,19 +229,32 @@ def main(
         sys.exit(ExitStatus.INTERNAL_ERROR)
 
 
+_REPORTS = (report.HTML, report.JSON)
+
+
 def _values(headers: tuple[tuple[str, str], ...]) -> frozenset[str]:
     return Network(headers).secrets
 
 
 def _run(target: preflight.Target, settings: LoadOptions) -> ExitStatus:
-    if settings.role is not Role.WORKER:
-        files.prepare(settings.reports, (report.HTML, report.JSON))
+    reports = settings.role is not Role.WORKER
+    if reports:
+        files.begin(settings.reports, _REPORTS)
     if target.api_key is None:
         raise CannotRunError(f"no credential: give --api-key or {redaction.API_KEY}")
     try:
         within(_START, lambda: preflight.check(target, waits_for=()))
     except TimeoutError:
         raise CannotRunError(f"the server did not answer within {_START:.0f} s") from None
+    except CannotRunError:
+        raise
+    except Exception:
+        # The command ends with a verdict, or with an internal error.
+        if reports:
+            files.prepare(settings.reports, _REPORTS)
+        raise
+    if reports:
+        files.prepare(settings.reports, _REPORTS)
     # Slow, so it is done now: later, it would delay a worker's heartbeat to its master.
     operations()
     from siteassist_contract.load.engine import (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,46 @@ import click
 from siteassist_contract.verdict import CannotRunError, InternalError
 from siteassist_spec import output
 
+CI = "CI"
+"""The environment variable that CI systems set."""
 
-def prepare(folder: Path, names: Iterable[str]) -> None:
+
+def begin(folder: Path, names: Sequence[str]) -> None:
+    """Create the folders of reports, before it is known whether there will be a run.
+
+    The reports of an earlier run stay, for the case that there is none. In CI they are removed:
+    whatever is in the folder is published as that of this run.
+    Raises `CannotRunError` if reports cannot be written.
+    """
+    _set_up(folder, names, remove=bool(os.environ.get(CI)))
+
+
+def prepare(folder: Path, names: Sequence[str]) -> None:
     """Create the folders of reports, and remove the reports of an earlier run.
 
     Raises `CannotRunError` if reports cannot be written.
     """
     # Stale reports must not be mistaken for the reports of this run.
+    _set_up(folder, names, remove=True)
+
+
+def tell_earlier(folder: Path, names: Sequence[str]) -> None:
+    """Print that reports in the folder are those of an earlier run, if there are any."""
+    if any((folder / name).is_file() for name in names):
+        click.echo(f"The reports in {folder} are those of an earlier run.", err=True)
+
+
+def _set_up(folder: Path, names: Sequence[str], *, remove: bool) -> None:
     paths = [folder / name for name in names]
     try:
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.parent != folder and path.parent.is_symlink():
                 raise CannotRunError(f"the folder for reports {path.parent} is a symbolic link")
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if remove:
+                path.unlink(missing_ok=True)
         for parent in dict.fromkeys(path.parent for path in paths):
             with tempfile.TemporaryFile(dir=parent):
                 pass

@@ -82,11 +82,17 @@ def main(
     try:
         known = frozenset[str]() if accepted is None else baseline.read(accepted)
         url = None if base_url is None else preflight.base_url(base_url)
-        files.prepare(reports, REPORTS)
+        files.begin(reports, REPORTS)
         report = _judge(recording, survey(recording, url), known)
+        files.prepare(reports, REPORTS)
     except (CannotRunError, SpecError) as error:
+        files.tell_earlier(reports, REPORTS)
         output.last_line(f"The recording cannot be judged: {error}", error=True)
         sys.exit(ExitStatus.INCOMPLETE)
+    except Exception:
+        # The command ends with an internal error.
+        files.prepare(reports, REPORTS)
+        raise
     writers = zip(REPORTS, (page.write, junit.write, summary.write), strict=True)
     problems, failed = files.write_all(
         {reports / name: partial(write, report) for name, write in writers}

@@ -206,14 +206,20 @@ def test_full_disk_keeps_verdict_and_reports(url: str, tmp_path: Path) -> None:
     assert {"load.html": 0o600, "load.json": 0o600} == modes
 
 
-def test_load_that_cannot_start_leaves_no_earlier_reports(tmp_path: Path) -> None:
-    """No report of an earlier load remains as if it were this one's."""
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_load_that_cannot_start_keeps_earlier_reports_except_in_ci(
+    ci: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reports of an earlier load stay, and the output says so; in CI they are removed."""
+    monkeypatch.setenv("CI", ci)
     (tmp_path / "load.json").write_text("of an earlier load")
     (tmp_path / "summary.json").write_text("of the contract tests")
     options = ("--api-key", KEY, "--reports", str(tmp_path))
     answer = CliRunner().invoke(main, [f"http://127.0.0.1:{free_port()}/v2", *options])
     assert 2 == answer.exit_code
-    assert ["summary.json"] == [path.name for path in tmp_path.iterdir()]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert (["summary.json"] if ci else ["load.json", "summary.json"]) == left
+    assert (not ci) == ("are those of an earlier run.\n" in answer.stderr)
 
 
 def test_load_that_cannot_start_may_be_allowed(tmp_path: Path) -> None:

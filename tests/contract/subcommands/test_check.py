@@ -88,6 +88,23 @@ def test_traffic_of_the_mock_is_kept(entries: Entries, judge: Callable[..., Resu
     assert ("kept", "recording") == (report["verdict"], report["profile"])
 
 
+@pytest.mark.parametrize("ci", ["", "true"])
+@pytest.mark.parametrize("content", [None, "not JSON", '{"log": {"entries": []}}'])
+def test_recording_that_cannot_be_judged_keeps_earlier_reports(
+    content: str | None, ci: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong name of a file removes no report of an earlier run, except in CI."""
+    monkeypatch.setenv("CI", ci)
+    (tmp_path / "summary.json").write_text("of an earlier run")
+    recording = tmp_path / "typo.har"
+    if content is not None:
+        recording.write_text(content)
+    result = CliRunner().invoke(check.main, [str(recording), "--reports", str(tmp_path)])
+    assert 2 == result.exit_code
+    assert (not ci) == (tmp_path / "summary.json").exists()
+    assert (not ci) == ("are those of an earlier run.\n" in result.stderr)
+
+
 def test_recording_has_no_seed_and_no_limit(entries: Entries, judge: Callable[..., Result]) -> None:
     """No report names what only a run has: a seed, a limit of time, a plan, a cost."""
     shown = judge(entries).stdout.partition("This run:")[2]
