@@ -1961,8 +1961,8 @@ class SiteAssist:
         """Send a message and wait for its answer, also if a human agent gives it.
 
         It calls `send_message`. If a human agent handles the conversation, it waits for the
-        agent's next message: with `siteassist[live]` it listens to the conversation, without it
-        reads the messages every 2 seconds.
+        agent's next message: with `siteassist[live]` it listens to the conversation. Without it,
+        or while the socket cannot be opened, it reads the messages every 2 seconds.
 
         Args:
             conversation_id: The conversation.
@@ -3477,8 +3477,8 @@ class AsyncSiteAssist:
         """Send a message and wait for its answer, also if a human agent gives it.
 
         It calls `send_message`. If a human agent handles the conversation, it waits for the
-        agent's next message: with `siteassist[live]` it listens to the conversation, without it
-        reads the messages every 2 seconds.
+        agent's next message: with `siteassist[live]` it listens to the conversation. Without it,
+        or while the socket cannot be opened, it reads the messages every 2 seconds.
 
         Args:
             conversation_id: The conversation.

@@ -36,6 +36,10 @@ PAGE_SIZE = 100
 _REMEMBERED = 1000  # Identifiers of delivered messages, to recognise them in the list.
 # Messages after which the list is read without need, so that none is forgotten before.
 _UNLISTED = _REMEMBERED // 2
+# The duration of the last read of the list, when the time of listening is over.
+LAST_SECONDS = 1.0
+# The duration of a handshake while the list is read instead.
+_HANDSHAKE_SECONDS = 10.0
 # The exceptions of a reader for an event that does not match the description.
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, LookupError, OverflowError)
 
@@ -120,8 +124,12 @@ class Listening:
         idle_timeout: float | None = None,
         longest_text: int | None = None,
         longest_wait: float = NEVER,
+        poll_seconds: float | None = None,
     ) -> None:
         """Start the deadlines.
+
+        ``poll_seconds`` is the time between two reads of the list while there is no connection;
+        by default, the list is read after each connection has been opened.
 
         ``after`` is the id of the last message that is known already, or ``offset`` its
         position in the list; with neither, listening begins with the next message.
@@ -134,6 +142,7 @@ class Listening:
         self._idle = Deadline(idle_timeout)
         self._longest_text = longest_text
         self._longest_wait = longest_wait
+        self._poll_seconds = poll_seconds
         self._frames: Frames | None = None
         # The messages that were delivered and may be in the rest of the list.
         self._delivered: dict[str, None] = {}
@@ -163,7 +172,19 @@ class Listening:
                     raise error
                 wait = max(wait, stated)
             log.log_retry(self._form.operation, error, wait)
-            yield Pause(min(wait, self._left()))
+            yield from self._rest(wait)
+
+    def _rest(self, seconds: float) -> Steps:
+        """Wait for the next attempt, and deliver what the list has at the end of the time."""
+        while seconds > 0:
+            left = self._left()
+            wait = min(seconds, left, self._poll_seconds or seconds)
+            yield Pause(wait)
+            seconds -= wait
+            if wait == left:
+                yield from self._catch_up(at_end=True)
+            elif self._poll_seconds is not None:
+                yield from self._catch_up()
 
     def farewell(self) -> bytes:
         """Return the bytes that close the connection; none if it is not open."""
@@ -207,7 +228,10 @@ class Listening:
     def _connect(self) -> Generator[Step, Any, SiteAssistError | None]:
         """Open a connection; return None, or the error if a later attempt may succeed."""
         self._frames = frames = Frames(self._longest_text)
-        result = yield Connect(frames.headers, self._limit())
+        limit = self._limit()
+        if self._poll_seconds is not None:
+            limit = min(limit or _HANDSHAKE_SECONDS, _HANDSHAKE_SECONDS)
+        result = yield Connect(frames.headers, limit)
         if isinstance(result, SiteAssistError):
             if not may_repeat(result):
                 raise result
@@ -294,16 +318,16 @@ class Listening:
             raise TypeError(f"the type of an event must be a string, got {kind!r}")
         return self._form.events[kind](data)
 
-    def _catch_up(self) -> Generator[Step, Any, SiteAssistError | None]:
+    def _catch_up(self, *, at_end: bool = False) -> Generator[Step, Any, SiteAssistError | None]:
         """Deliver the messages of the list that were not delivered.
 
-        Return the error of a call that may succeed later.
+        Return the error of a call that may succeed later, or of one after the last moment.
         """
         before: list[Any] = []
         while True:
-            page = yield Fetch(self._offset or 0, self._limit())
+            page = yield Fetch(self._offset or 0, LAST_SECONDS if at_end else self._limit())
             if isinstance(page, SiteAssistError):
-                if not may_repeat(page):
+                if not at_end and not may_repeat(page):
                     raise page
                 return page
             for message in page:

@@ -1,7 +1,7 @@
 """The wait for the reply to a message that a human agent has to answer.
 
-With the library for WebSockets the reply is listened for; without it, or if the service
-refuses the connection, the conversation's messages are read again and again.
+With the library for WebSockets the reply is listened for; without it, or while no connection
+can be opened, the conversation's messages are read again and again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from siteassist_runtime.errors import (
     SiteAssistError,
 )
 from siteassist_runtime.live.frames import is_installed
-from siteassist_runtime.live.listening import Fetch, Pause, is_last, may_repeat
+from siteassist_runtime.live.listening import LAST_SECONDS, Fetch, Pause, is_last, may_repeat
 
 if TYPE_CHECKING:
     from siteassist_runtime.async_driver import AsyncCaller
@@ -87,8 +87,18 @@ class Reply:
         self._message_id = found.message_id
         if found.reply is not None:
             return found.reply
+        try:
+            return (yield from self._wait(found.offset))
+        except AnswerTimeoutError:
+            # The reply may have come since the last read.
+            page = yield Fetch(found.offset, LAST_SECONDS)
+            if isinstance(page, SiteAssistError) or not page:
+                raise
+            return page[0]
+
+    def _wait(self, offset: int) -> ReplySteps:
         if self._listens:
-            result = yield Listen(found.offset, self._left())
+            result = yield Listen(offset, self._left())
             if isinstance(result, APITimeoutError):
                 raise self._late()
             if not isinstance(result, SiteAssistError):
@@ -96,7 +106,7 @@ class Reply:
             if not isinstance(result, (APIStatusError, APIResponseError)):
                 raise result
         while True:
-            page = yield from self._fetch(found.offset, selected=True)
+            page = yield from self._fetch(offset, selected=True)
             if page:
                 return page[0]
             yield self._pause()
@@ -168,7 +178,12 @@ def wait_for_reply(caller: Caller, reply: Reply, place: Place, extra: Mapping[st
             case Fetch():
                 result = calls.fetch(step)
             case Listen(offset, seconds):
-                limits = {"offset": offset, "timeout": seconds, **extra}
+                limits = {
+                    "offset": offset,
+                    "timeout": seconds,
+                    "poll_seconds": POLL_SECONDS,
+                    **extra,
+                }
                 listener = caller.listen(reply.form, place, **limits)
                 result = _first_message(listener, reply.form.missed.carrier)
             case Pause():
@@ -208,7 +223,12 @@ async def wait_for_reply_async(
             case Fetch():
                 result = await calls.fetch(step)
             case Listen(offset, seconds):
-                limits = {"offset": offset, "timeout": seconds, **extra}
+                limits = {
+                    "offset": offset,
+                    "timeout": seconds,
+                    "poll_seconds": POLL_SECONDS,
+                    **extra,
+                }
                 listener = caller.listen(reply.form, place, **limits)
                 result = await _first_message_async(listener, reply.form.missed.carrier)
             case Pause():

@@ -789,6 +789,52 @@ def test_service_without_a_socket_is_polled(kind: Kind, clock: FakeTime, status:
     assert 1 == len(service.of("/ws"))
 
 
+@pytest.mark.parametrize(
+    "failure", [429, 500, 502, 503, httpx.ConnectError("no"), httpx.ReadError("broken")], ids=str
+)
+def test_messages_are_polled_while_there_is_no_socket(
+    kind: Kind, clock: FakeTime, failure: int | Exception
+) -> None:
+    """A reply arrives within two seconds, however often the socket cannot be opened."""
+    service = Service(error(failure) if isinstance(failure, int) else failure)
+    start = clock.now
+    later(clock, service, 9, 20)
+    assert message_id(9) == str(kind.ask(service, "Hello", wait=60).id)
+    assert 20 <= clock.now - start <= 22
+    assert len(service.of("/ws")) > 1
+
+
+def test_socket_that_opens_later_is_used(kind: Kind, clock: FakeTime) -> None:
+    """A handshake that was refused first is repeated, and the reply comes by the socket."""
+    service = Service(error(503), error(503), Socket(clock, pushed(9)))
+    assert message_id(9) == str(kind.ask(service, "Hello", wait=60).id)
+    assert 3 == len(service.of("/ws"))
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_reply_at_the_last_moment_is_found(kind: Kind, clock: FakeTime, status: int) -> None:
+    """The messages are read once more when the time is up."""
+    service = Service(error(status))
+    start = clock.now
+    later(clock, service, 9, 29.5)
+    assert message_id(9) == str(kind.ask(service, "Hello", wait=29.5).id)
+    assert 29.5 == clock.now - start
+
+
+def test_listening_without_a_socket_reads_at_its_end(kind: Kind, clock: FakeTime) -> None:
+    """What was said while no connection could be opened comes before the time is up."""
+    service = Service(error(503))
+    later(clock, service, 9, 30)
+    events = kind.listen(service, timeout=30)
+    assert (9, True) == told(kind.next(events))
+    with pytest.raises(APITimeoutError, match="listening ended within 30 s"):
+        kind.next(events)
+    lists = len(service.of("/messages"))
+    # The attempts keep their times: reading is for the first position and for the end.
+    assert 2 == lists
+    kind.close(events)
+
+
 def test_client_without_a_key_polls(kind: Kind, clock: FakeTime) -> None:
     """Without a publishable key there is no handshake."""
     service = Service(error(500))
