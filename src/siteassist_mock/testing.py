@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
+from uuid import UUID
 
 from starlette.applications import Starlette
 
@@ -72,31 +73,31 @@ class MockServer(str):
         return found
 
     def hand_over(
-        self, conversation_id: str, *, name: str | None = None, image: str | None = None
+        self, conversation_id: UUID | str, *, name: str | None = None, image: str | None = None
     ) -> None:
         """Assign a human agent to a conversation.
 
         Raises `LookupError` if there is no such conversation.
         """
-        store = self._app.state.store
-        store.assign_human(conversation_id, name, image)
-        store.events.publish(conversation_id, ConversationEvent("human_assigned"))
+        store, chat = self._app.state.store, str(conversation_id)
+        store.assign_human(chat, name, image)
+        store.events.publish(chat, ConversationEvent("human_assigned"))
 
-    def say(self, conversation_id: str, content: str) -> dict[str, Any]:
+    def say(self, conversation_id: UUID | str, content: str) -> dict[str, Any]:
         """Send a message as the human agent of a conversation, and return it.
 
         Raises `LookupError` if there is no such conversation, or no agent in it.
         """
-        store = self._app.state.store
+        store, chat = self._app.state.store, str(conversation_id)
         with store.write() as records:
-            conversation = records.any_conversation(conversation_id)
+            conversation = records.any_conversation(chat)
             if conversation is None or not conversation.is_human_handled:
-                raise LookupError(f"no human agent handles a conversation {conversation_id}")
+                raise LookupError(f"no human agent handles a conversation {chat}")
             message = records.add_message(
-                conversation_id, "human_agent", content, human_agent=conversation.human_agent
+                chat, "human_agent", content, human_agent=conversation.human_agent
             )
-            records.touch_conversation(conversation_id)
-        store.events.publish(conversation_id, ConversationEvent("new_message", message.id))
+            records.touch_conversation(chat)
+        store.events.publish(chat, ConversationEvent("new_message", message.id))
         return views.message(message)
 
     def reset(self) -> None:

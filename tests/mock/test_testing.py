@@ -7,6 +7,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from siteassist_mock.app import create_app
 from siteassist_mock.http.server import base_url, listen
 from siteassist_mock.settings import MockSettings
 from siteassist_mock.testing import mock_server, serving
-from tests.values import API_KEY, BEARER
+from tests.values import API_KEY, BEARER, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,18 @@ def test_the_server_is_an_object() -> None:
         assert 404 == client.get(f"/conversations/{chat}").status_code
         with pytest.raises(LookupError):
             mock.hand_over(chat)
+
+
+@pytest.mark.parametrize("kind", [str, UUID])
+def test_an_id_is_a_text_or_a_uuid(kind: type[str | UUID]) -> None:
+    """An id that the client returns can be passed on as it is."""
+    with mock_server() as mock, httpx.Client(base_url=mock.url, headers=BEARER) as client:
+        chat = client.post("/conversations").json()["id"]
+        mock.hand_over(kind(chat), name="Sam")
+        said = mock.say(kind(chat), "Hello")
+        assert [said] == client.get(f"/conversations/{chat}").json()["messages"]
+        with pytest.raises(LookupError, match=UNKNOWN_ID):
+            mock.say(kind(UNKNOWN_ID), "Hello")
 
 
 def test_a_port_can_be_chosen() -> None:
