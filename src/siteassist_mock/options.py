@@ -30,7 +30,7 @@ _OPTIONS = (
     click.option(
         "--fault",
         "faults",
-        metavar="NAME[=VALUE][:RATE]",
+        metavar="NAME[=VALUE][:SHARE]",
         multiple=True,
         callback=_each(parse_planned),
         help="Fault in a random share of the responses or sockets, such as `truncate:0.1`; may be"

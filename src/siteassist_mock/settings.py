@@ -42,7 +42,7 @@ class MockSettings:
     """A file of scripted answers; see `siteassist_mock.content.script`."""
 
     faults: Sequence[str] = ()
-    """Random faults, each ``NAME[=VALUE][:RATE]``; see `siteassist_mock.faults.plan`."""
+    """Random faults, each ``NAME[=VALUE][:SHARE]``; see `siteassist_mock.faults.plan`."""
 
     fault_seed: int = 0
     """Seed of the choice of requests that get faults; the same seed repeats it."""

@@ -50,6 +50,20 @@ def _children(node: Node) -> Iterable[Node]:
     return node.value if isinstance(node, SequenceNode) else ()
 
 
+def _named(steps: Sequence[str | int]) -> str:
+    """Return a place as text; entries of lists count from 1, as people do."""
+    places: list[str] = []
+    names: list[str] = []
+    for step in steps:
+        if isinstance(step, int):
+            places += [".".join(names)] if names else []
+            places.append(f"entry {step + 1}")
+            names.clear()
+        else:
+            names.append(step)
+    return ": ".join(filter(None, (", ".join(places), ".".join(names))))
+
+
 class YamlFile:
     """A YAML file: its ``value`` as in JSON, and the lines of its parts."""
 
@@ -63,26 +77,33 @@ class YamlFile:
         self, validator: Draft202012Validator, value: Any, place: Sequence[str | int] = ()
     ) -> None:
         """Raise `FileError` unless ``value``, which is at ``place``, is valid."""
-        for error in validator.iter_errors(value):
-            raise self._refusal(error, place)
+        errors = list(validator.iter_errors(value))
+        if errors:
+            raise self._refusal(errors[0], place, len(errors) - 1)
 
     def error(self, steps: Sequence[str | int], problem: str) -> FileError:
         """Return an exception for a problem at ``steps``.
 
         The line is that of the innermost step that exists in the file.
         """
-        subject = ".".join(str(step) for step in steps) or "the file"
+        subject = _named(steps) or "the file"
         return FileError(f"{self._path}:{self._line(steps)}: {subject} {problem}")
 
-    def _refusal(self, error: ValidationError, place: Sequence[str | int]) -> FileError:
+    def _refusal(
+        self, error: ValidationError, place: Sequence[str | int], others: int
+    ) -> FileError:
+        """Return an exception for the first error of a value, with the number of the others."""
         steps = [*place, *error.instance_path]
+        more = f", and {others} more" if others else ""
         match error.kind:
             case ValidationErrorKind.AdditionalProperties(unexpected=names):
-                return self.error([*steps, names[0]], "is an unknown key")
+                others += len(names) - 1
+                more = f", and {others} more" if others else ""
+                return self.error([*steps, names[0]], f"is an unknown key{more}")
             case ValidationErrorKind.Required(property=name):
-                return self.error([*steps, name], "is required")
+                return self.error([*steps, name], f"is required{more}")
             case _:
-                return self.error(steps, error.message.removeprefix("The value "))
+                return self.error(steps, f"{error.message.removeprefix('The value ')}{more}")
 
     def _read(self) -> str:
         try:

@@ -137,9 +137,9 @@ class FaultPlan:
     """
 
     def __init__(self, texts: Iterable[str], seed: int = 0) -> None:
-        """Plan the faults ``texts``, each ``NAME[=VALUE][:RATE]``.
+        """Plan the faults ``texts``, each ``NAME[=VALUE][:SHARE]``.
 
-        The rate is the share of requests that get the fault, above 0 and at most 1,
+        The share is that of the requests that get the fault, above 0 and at most 1,
         the default. Raises `ValueError` with a sentence.
         """
         self._faults = [parse_planned(text) for text in texts]
@@ -163,7 +163,9 @@ class FaultPlan:
     def _chosen(self, kind: Container[str], numbers: random.Random) -> list[Fault]:
         # One random number per fault, so that each has its own sequence.
         return [
-            fault for fault, rate in self._faults if fault.name in kind and numbers.random() < rate
+            fault
+            for fault, share in self._faults
+            if fault.name in kind and numbers.random() < share
         ]
 
 
@@ -194,16 +196,16 @@ def _unusable(reason: str) -> ApiError:
 
 
 def parse_planned(text: str) -> tuple[Fault, float]:
-    """Parse ``NAME[=VALUE][:RATE]`` and return the fault and the rate.
+    """Parse ``NAME[=VALUE][:SHARE]`` and return the fault and the share.
 
     Raises `ValueError` with a sentence.
     """
-    what, colon, rate = text.partition(":")
+    what, colon, share = text.partition(":")
     name, _, value = what.partition("=")
     fault = parse_fault(name.strip(), value.strip())
     if not colon:
         return fault, 1.0
-    return fault, _share(rate)
+    return fault, _share(share)
 
 
 def _share(text: str) -> float:
@@ -212,5 +214,5 @@ def _share(text: str) -> float:
         if 0 < float(text) <= 1:
             return float(text)
     raise ValueError(
-        f"the rate of a fault must be a number above 0 and at most 1, got {text[:40]!r}"
+        f"the share of a fault must be a number above 0 and at most 1, got {text[:40]!r}"
     )

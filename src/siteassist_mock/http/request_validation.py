@@ -6,7 +6,8 @@ parameter, 422 for a well-formed body in which a text has an invalid length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import jsonschema_rs
@@ -18,6 +19,14 @@ from siteassist_mock.http.parameters import coerce, parse_query
 from siteassist_spec import Body, Parameter, SpecError
 
 _LENGTHS = frozenset({"minLength", "maxLength"})
+_NO_FORM = "matches none of the allowed forms"
+_TYPES = {"null": "null", "object": "an object", "array": "an array", "integer": "an integer"}
+"""The names of types in a sentence; that of the others has an ``a``."""
+_AS_DOCUMENTED = {"content": "Content"}
+"""Fields at the beginning of a sentence of the documents, such as "Content is required".
+
+Any other field is spelled as it is in a request.
+"""
 
 
 class RequestValidator:
@@ -180,22 +189,28 @@ def _check_parameters(
     validator: jsonschema_rs.Draft202012Validator, values: Mapping[str, Any]
 ) -> None:
     if not validator.is_valid(values):
-        error = next(iter(validator.iter_errors(values)))
-        raise _invalid_parameter(_field(error), _reason(error))
+        first, *others = validator.iter_errors(values)
+        raise _invalid_parameter(_field(first), f"{_reason(first)}{_more(others)}")
 
 
 def _refuse_body(errors: Iterable[jsonschema_rs.ValidationError]) -> NoReturn:
     # Other errors come before lengths, which matter only in a well-formed body.
-    first = min(errors, key=lambda error: error.kind.name in _LENGTHS)
-    field, reason = _field(first), _reason(first)
+    first, *others = sorted(errors, key=lambda error: error.kind.name in _LENGTHS)
+    field, reason = _field(first), f"{_reason(first)}{_more(others)}"
     if first.kind.name in _LENGTHS:
         raise ApiError(422, details={"field": field, "reason": f"{_subject(field)} {reason}"})
     raise _invalid_body(field, f"{_subject(field)} {reason}")
 
 
-def describe(error: jsonschema_rs.ValidationError) -> str:
-    """Return a sentence with the field and the problem, but without the value."""
-    return f"{_subject(_field(error))} {_reason(error)}"
+def describe(errors: Iterable[jsonschema_rs.ValidationError]) -> str:
+    """Return a sentence with the first field and its problem, but without the value."""
+    first, *others = errors
+    return f"{_field(first) or 'the body'} {_reason(first)}{_more(others)}"
+
+
+def _more(others: Sequence[object]) -> str:
+    """Return how many problems a sentence does not name."""
+    return f", and {len(others)} more" if others else ""
 
 
 def _field(error: jsonschema_rs.ValidationError) -> str:
@@ -213,15 +228,56 @@ def _reason(error: jsonschema_rs.ValidationError) -> str:
             return f"exceeds maximum length of {limit} characters"
         case jsonschema_rs.ValidationErrorKind.MinLength(limit=limit):
             return f"is below minimum length of {limit} characters"
-        case jsonschema_rs.ValidationErrorKind.AnyOf():
-            return "matches none of the allowed forms"
+        case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
+            return _none_of(branches, len(list(error.instance_path)))
+        case jsonschema_rs.ValidationErrorKind.OneOfNotValid(context=branches):
+            return _none_of(branches, len(list(error.instance_path)))
+        case jsonschema_rs.ValidationErrorKind.Constant(expected_value=value):
+            return f"must be {json.dumps(value)}"
         case _:
             # The value is masked in the message.
             return error.message.removeprefix("The value ")
 
 
+def _none_of(branches: Iterable[Sequence[jsonschema_rs.ValidationError]], depth: int) -> str:
+    """Return the allowed values or types of alternatives, of which none matches.
+
+    ``depth`` is that of the value. Objects are told apart by the values of one member.
+    """
+    allowed: dict[tuple[str, ...], list[str]] = {}
+    for errors in branches:
+        # The values say more than their type.
+        for error in sorted(errors, key=lambda error: error.kind.name == "type"):
+            if named := _allowed(error):
+                place = tuple(str(step) for step in list(error.instance_path)[depth:])
+                allowed.setdefault(place, []).extend(named)
+                break
+        else:
+            return _NO_FORM
+    if len(allowed) != 1:
+        return _NO_FORM
+    ((place, values),) = allowed.items()
+    *most, last = dict.fromkeys(values)
+    either = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
+    return f"{_NO_FORM}: {'.'.join(place)} {either}" if place else either
+
+
+def _allowed(error: jsonschema_rs.ValidationError) -> list[str]:
+    """Return the values or types that a refused value may have."""
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
+            return [json.dumps(value) for value in options]
+        case jsonschema_rs.ValidationErrorKind.Constant(expected_value=value):
+            return [json.dumps(value)]
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            return [_TYPES.get(name, f"a {name}") for name in types]
+        case _:
+            return []
+
+
 def _subject(field: str) -> str:
-    return field[:1].upper() + field[1:] if field else "The body"
+    """Return the beginning of a sentence: the field as it is spelled."""
+    return _AS_DOCUMENTED.get(field, field) or "The body"
 
 
 def _is_json(content_type: str | None) -> bool:

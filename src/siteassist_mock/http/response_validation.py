@@ -345,7 +345,7 @@ class _CheckedSocketSend(_CheckedSend):
 def _fault(validator: Draft202012Validator, value: Any, what: str) -> str | None:
     if validator.is_valid(value):
         return None
-    return f"with {what} that is not allowed: {describe(next(iter(validator.iter_errors(value))))}"
+    return f"with {what} that is not allowed: {describe(validator.iter_errors(value))}"
 
 
 # Compiling takes most of the start of a strict server, and a process that runs tests

@@ -50,11 +50,11 @@ def test_a_fault_has_a_name_a_value_and_a_rate(text: str, fault: Fault, rate: fl
         ("socket-close=1006", "the fault socket-close takes a close code, 1000 to 4999, or"),
         ("socket-close=x", "the fault socket-close takes"),
         ("socket-late", "the fault socket-late takes the seconds to wait"),
-        ("truncate:", "the rate of a fault must be a number above 0 and at most 1, got ''"),
-        ("truncate:0", "the rate of a fault"),
-        ("truncate:1.1", "the rate of a fault"),
-        ("truncate:nan", "the rate of a fault"),
-        ("truncate:x", "the rate of a fault"),
+        ("truncate:", "the share of a fault must be a number above 0 and at most 1, got ''"),
+        ("truncate:0", "the share of a fault"),
+        ("truncate:1.1", "the share of a fault"),
+        ("truncate:nan", "the share of a fault"),
+        ("truncate:x", "the share of a fault"),
     ],
 )
 def test_an_invalid_fault_is_refused(text: str, problem: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from siteassist_mock.http.errors import ApiError
-from siteassist_mock.http.request_validation import RequestValidator
+from siteassist_mock.http.request_validation import RequestValidator, compile_schema, describe
 from siteassist_spec import Body, Document, SpecError, read_operations
 
 JSON = "application/json"
@@ -75,25 +75,25 @@ def test_absent_and_null_parameters_have_their_defaults(
 @pytest.mark.parametrize(
     ("operation_id", "query", "field", "reason"),
     [
-        ("getConversations", b"limit=0", "limit", "Limit is less than the minimum of 1"),
-        ("getConversations", b"limit=101", "limit", "Limit is greater than the maximum of 100"),
-        ("getConversations", b"limit=0.5", "limit", "Limit is less than the minimum of 1"),
-        ("getMessages", b"limit=1.5", "limit", 'Limit is not of type "integer"'),
-        ("getConversations", b"limit=1&limit=1", "limit", "Limit is given more than once"),
-        ("getConversations", b"limit=null", "limit", 'Limit is not of type "number"'),
-        ("getConversations", b"offset=-1", "offset", "Offset is less than the minimum of 0"),
-        ("getConversations", b"offset=x", "offset", 'Offset is not of types "null", "number"'),
-        ("getConversations", b"offset=1e999", "offset", "Offset is out of range"),
-        ("getConversations", b"status=", "status", 'Status is not one of "open" or "closed"'),
+        ("getConversations", b"limit=0", "limit", "limit is less than the minimum of 1"),
+        ("getConversations", b"limit=101", "limit", "limit is greater than the maximum of 100"),
+        ("getConversations", b"limit=0.5", "limit", "limit is less than the minimum of 1"),
+        ("getMessages", b"limit=1.5", "limit", 'limit is not of type "integer"'),
+        ("getConversations", b"limit=1&limit=1", "limit", "limit is given more than once"),
+        ("getConversations", b"limit=null", "limit", 'limit is not of type "number"'),
+        ("getConversations", b"offset=-1", "offset", "offset is less than the minimum of 0"),
+        ("getConversations", b"offset=x", "offset", 'offset is not of types "null", "number"'),
+        ("getConversations", b"offset=1e999", "offset", "offset is out of range"),
+        ("getConversations", b"status=", "status", 'status is not one of "open" or "closed"'),
         ("getConversations", b"status=%ff", None, "The query string is not UTF-8"),
-        ("getMessages", b"limit=1001", "limit", "Limit is greater than the maximum of 1000"),
-        ("getProject", b"", "apiKey", "ApiKey is required"),
-        ("search", b"apiKey=k&q=", "q", "Q is below minimum length of 1 characters"),
+        ("getMessages", b"limit=1001", "limit", "limit is greater than the maximum of 1000"),
+        ("getProject", b"", "apiKey", "apiKey is required"),
+        ("search", b"apiKey=k&q=", "q", "q is below minimum length of 1 characters"),
         (
             "search",
             b"apiKey=k&q=" + b"x" * 501,
             "q",
-            "Q exceeds maximum length of 500 characters",
+            "q exceeds maximum length of 500 characters",
         ),
     ],
 )
@@ -105,6 +105,59 @@ def test_an_invalid_query_parameter_is_named(
         validators[operation_id].query(query)
     assert refused(caught.value) == (400, "INVALID_PARAMETER", field)
     assert (caught.value.details or {})["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "raw", "reason"),
+    [
+        ("sendMessageFeedback", b'{"feedback": "x"}', 'feedback must be "like", "dislike" or null'),
+        ("sendMessageFeedback", b'{"feedback": 1}', 'feedback must be "like", "dislike" or null'),
+        ("init", b"{}", "apiKey is required, and 1 more"),
+        ("init", b'{"apiKey": 1}', "saVid is required, and 1 more"),
+        ("sendMessage", b'{"content": 1}', 'Content is not of type "string"'),
+    ],
+)
+def test_a_refusal_names_allowed_values_and_fields_as_they_are_spelled(
+    validators: Validators, operation_id: str, raw: bytes, reason: str
+) -> None:
+    """A refusal of a body can be repaired without the description, and counts other problems."""
+    with pytest.raises(ApiError) as caught:
+        validators[operation_id].body(JSON, raw)
+    assert reason == (caught.value.details or {})["reason"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "reason"),
+    [
+        ({"enum": ["a", 1]}, "x", '"a" or 1'),
+        ({"const": "a"}, "x", 'must be "a"'),
+        (
+            {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+            [],
+            "must be a string or an integer",
+        ),
+        ({"anyOf": [{"type": "null"}, {"const": 5}]}, "x", "must be null or 5"),
+        (
+            {
+                "anyOf": [
+                    {"properties": {"type": {"const": kind}}, "required": ["type", kind]}
+                    for kind in ("text", "file")
+                ]
+            },
+            {"type": "x"},
+            'matches none of the allowed forms: type must be "text" or "file"',
+        ),
+        ({"anyOf": [{"type": "null"}, {"minLength": 5}]}, "x", "matches none of the allowed forms"),
+        ({"anyOf": [{"type": "null"}]}, 1, "must be null"),
+    ],
+)
+def test_a_union_names_what_it_allows(schema: dict[str, Any], value: object, reason: str) -> None:
+    """Every enum and union names its values, types or discriminating values."""
+    whole = {"type": "object", "properties": {"someField": schema}}
+    validator = compile_schema("search", whole, {})
+    text = describe(validator.iter_errors({"someField": value}))
+    assert text.startswith("someField ")
+    assert text.endswith(reason)
 
 
 @pytest.mark.parametrize(

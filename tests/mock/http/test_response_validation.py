@@ -89,9 +89,9 @@ def streamed(*bodies: bytes) -> ASGIApp:
         (Response("{}"), "200 as no media type, which it does not document"),
         (
             JSONResponse({**VISITOR, "id": "x"}),
-            '200 with a body that is not allowed: Id is not a "uuid"',
+            '200 with a body that is not allowed: id is not a "uuid"',
         ),
-        (JSONResponse({}), "200 with a body that is not allowed: Id is required"),
+        (JSONResponse({}), "200 with a body that is not allowed: id is required"),
         (Response("{", media_type="application/json"), "200 with a body that is not JSON: "),
     ],
 )
