@@ -331,11 +331,16 @@ def renamed_parameter(copy: Copy) -> None:
 
     copy.yaml(OPERATIONS, documented)
     copy.replace(EXAMPLES, "at: parameter offset", "at: parameter skip")
-    for name in (CONVERSATIONS, *(f"src/siteassist_mock/handlers/{n}.py" for n in OTHER_HANDLERS)):
-        copy.replace(name, 'query["offset"]', 'query["skip"]')
+    for name, taken in READERS_OF_OFFSET.items():
+        copy.replace(name, taken, taken.replace("offset", "skip"))
 
 
-OTHER_HANDLERS = ("messages", "knowledge")
+READERS_OF_OFFSET = {
+    CONVERSATIONS: 'count("offset")',
+    "src/siteassist_mock/handlers/knowledge.py": 'count("offset")',
+    "src/siteassist_mock/handlers/messages.py": 'query["offset"]',
+}
+"""How the handlers of the mock read the parameter."""
 
 
 def client_pages(copy: Copy) -> None:
