@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from siteassist_contract import description
 from siteassist_contract.checks import error_bodies, leaks, server_clock
 from siteassist_contract.checks.shown_objects import ShownObjects
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import NO_ANSWER, Exchange
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.report.reproduction import shortest
 from siteassist_contract.rules import CLOCK, LIMIT, RULES
@@ -449,6 +449,8 @@ def _no_proof(kept: bool, rule: str, operation: str, exchanges: Sequence[Exchang
 
 def shown(exchange: Exchange, limit: int = 600) -> str:
     """Return an answer as text: status, media type, the beginning of its body."""
+    if exchange.status == NO_ANSWER:
+        return "no answer"
     text = exchange.content.decode("utf-8", "replace")
     more = f"… ({len(text)} characters)" if len(text) > limit else ""
     media = exchange.headers.get("content-type", "no Content-Type")

@@ -517,7 +517,7 @@ class Run:
         """Record a violation for an unanswered request, if the server still answers others."""
         context = context or self._context
         self._unanswered += 1
-        exchanges = list(context.recorder.history)
+        exchanges = [*context.recorder.history, *([error.exchange] if error.exchange else ())]
         self._require_answer(context)
         context.findings.judge(
             kept=False,

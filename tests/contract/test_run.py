@@ -168,6 +168,34 @@ def test_hanging_request_is_a_violation(
     notes = [f"{step}: stopped because {reason}" for step, reason in unfinished.items()]
     assert notes == [note for note in summary["notes"] if not note.startswith("HEAD ")]
     assert len(summary["planned"]) == len(summary["done"]) + len(unfinished)
+    # The request without an answer is shown, and not the one before it.
+    for found in violations:
+        assert "no answer" == found["answer"]
+        assert found["operation"] == found["steps"][-1]
+
+
+@pytest.mark.usefixtures("without_kinds", "without_shapes")
+def test_lost_request_is_what_the_reproduction_sends(
+    served: Loopback, direct: InProcess, command: Command
+) -> None:
+    """A server that closes the connection on an array as body is shown that array."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if request.url.path.endswith("/identity/init") and request.content.startswith(b"["):
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return forward(request)
+
+    direct.fault = fault
+    result = command(served.url, "--api-key", KEY, "--layer", "errors", "--only", "init")
+    (found,) = ended(result, 1, BROKEN)["violations"]
+    assert ("answered", "init", "no answer") == (
+        found["rule"],
+        found["operation"],
+        found["answer"],
+    )
+    last = found["commands"].splitlines()[-1]
+    assert "/identity/init" in last
+    assert "--data '[" in last
 
 
 @pytest.mark.usefixtures("without_kinds")

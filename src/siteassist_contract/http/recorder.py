@@ -37,6 +37,8 @@ _OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encodi
 _CLOSED = ("Server disconnected", "peer closed connection")
 """The beginnings of the messages about a connection that was closed before the answer's end."""
 ENDLESS = "the answer does not end"
+NO_ANSWER = 0
+"""The status of an exchange whose request got no answer."""
 
 
 @dataclass(frozen=True)
@@ -156,18 +158,26 @@ class UnansweredError(BaseException):
     Not an `Exception`: hypothesis would treat it as a failure and try to minimise it.
     """
 
-    def __init__(self, operation: str, reason: str) -> None:
+    def __init__(self, operation: str, reason: str, exchange: Exchange | None = None) -> None:
         super().__init__(reason)
         self.operation = operation
+        self.exchange = exchange
+        """The request, with the part of its answer that arrived; see `NO_ANSWER`."""
+
+
+class _EndlessError(httpx.HTTPError):
+    """An answer that is too long, in bytes or in time."""
 
 
 class GoneError(BaseException):
     """A server that stopped answering; see `UnansweredError`."""
 
-    def __init__(self, reason: str, operation: str = "") -> None:
+    def __init__(self, reason: str, operation: str = "", exchange: Exchange | None = None) -> None:
         super().__init__(reason)
         self.operation = operation
         """The ``operationId`` of the request without an answer; empty if it was answered."""
+        self.exchange = exchange
+        """The request without an answer; None if it was answered."""
 
 
 class TimeUpError(BaseException):
@@ -332,25 +342,27 @@ class Recorder(httpx.BaseTransport):
         lost, waits = 0, list(RESTART)
         while True:
             self._begin()
+            arrived: list[Exchange] = []
             try:
                 with self.waiting():
-                    exchange = self._send(request)
+                    exchange = self._send(request, arrived)
             except httpx.ConnectError as error:
                 if not waits:
                     reason = f"the server stopped answering: {error}"
-                    raise GoneError(reason, operation) from None
+                    raise GoneError(reason, operation, _last(arrived, request)) from None
                 self._pause(waits.pop(0))
             except (httpx.HTTPError, OSError) as error:
                 if time.monotonic() >= self.until:
                     raise TimeUpError from None
                 # The server may have carried the request out.
                 self.spending.count(operation, 0)
+                reason = _reason(error, request)
                 if not is_lost(error):
-                    raise UnansweredError(operation, _reason(error, request)) from None
+                    raise UnansweredError(operation, reason, _last(arrived, request)) from None
                 lost += 1
                 if lost == TRIES:
-                    reason = f"{_reason(error, request)}, {TRIES} times in a row"
-                    raise UnansweredError(operation, reason) from None
+                    reason = f"{reason}, {TRIES} times in a row"
+                    raise UnansweredError(operation, reason, _last(arrived, request)) from None
                 self.lost += 1
             else:
                 if exchange.is_of_method:
@@ -373,7 +385,11 @@ class Recorder(httpx.BaseTransport):
             with self.waiting():
                 self._sleep(seconds)
 
-    def _send(self, request: httpx.Request) -> Exchange:
+    def _send(self, request: httpx.Request, arrived: list[Exchange]) -> Exchange:
+        """Send a request once.
+
+        The exchange is added to ``arrived`` as well, also if its answer breaks off.
+        """
         # Answers are judged as bytes, so they must not be compressed.
         request.headers["Accept-Encoding"] = "identity"
         for name, value in self._headers:
@@ -385,7 +401,7 @@ class Recorder(httpx.BaseTransport):
         try:
             response = transport.handle_request(request)
         except httpx.TimeoutException:
-            self._require_time(request, ends)
+            self._require_time(ends)
             raise
         size, chunks, arrivals = 0, list[bytes](), list[tuple[float, int]]()
         try:
@@ -394,22 +410,25 @@ class Recorder(httpx.BaseTransport):
                     arrivals.append((time.monotonic() - started, len(chunk)))
                     size += len(chunk)
                     chunks.append(chunk)
-                self._require_time(request, ends)
+                self._require_time(ends)
                 if size > LARGEST_ANSWER:
-                    raise UnansweredError(_facts(request).operation, ENDLESS)
+                    raise _EndlessError(ENDLESS)
         except httpx.TimeoutException:
-            self._require_time(request, ends)
+            self._require_time(ends)
             raise
         finally:
+            arrived.append(
+                replace(
+                    _recorded(request, response),
+                    content=b"".join(chunks),
+                    seconds=time.monotonic() - started,
+                    first=arrivals[0][0] if arrivals else 0.0,
+                    pieces=len(arrivals),
+                    arrivals=tuple(arrivals),
+                )
+            )
             response.close()
-        return replace(
-            _recorded(request, response),
-            content=b"".join(chunks),
-            seconds=time.monotonic() - started,
-            first=arrivals[0][0] if arrivals else 0.0,
-            pieces=len(arrivals),
-            arrivals=tuple(arrivals),
-        )
+        return arrived[-1]
 
     def _way(self, request: httpx.Request) -> tuple[httpx.BaseTransport, Deadline]:
         """Return the transport of a request, and the deadline of its connections."""
@@ -418,13 +437,13 @@ class Recorder(httpx.BaseTransport):
             return upgrade, upgrade.deadline
         return self._framed if FRAMING in request.extensions else self._inner, self._deadline
 
-    def _require_time(self, request: httpx.Request, ends: float) -> None:
+    def _require_time(self, ends: float) -> None:
         """Raise the error of an exchange that is not over at ``ends``."""
         if time.monotonic() < ends:
             return
         if ends == self.until:
             raise TimeUpError
-        raise UnansweredError(_facts(request).operation, ENDLESS)
+        raise _EndlessError(ENDLESS)
 
 
 def is_lost(error: Exception) -> bool:
@@ -436,6 +455,11 @@ def is_lost(error: Exception) -> bool:
         # The same class reports invalid HTTP; only the words of httpcore and h11 differ.
         return str(error).startswith(_CLOSED)
     return isinstance(error, httpx.NetworkError | ConnectionError)
+
+
+def _last(arrived: list[Exchange], request: httpx.Request) -> Exchange:
+    """Return the exchange whose answer broke off, or that of a request without an answer."""
+    return arrived[-1] if arrived else _recorded(request, httpx.Response(NO_ANSWER))
 
 
 def _recorded(request: httpx.Request, response: httpx.Response) -> Exchange:
@@ -466,6 +490,8 @@ def _facts(request: httpx.Request) -> CallFacts:
 
 
 def _reason(error: Exception, request: httpx.Request) -> str:
+    if isinstance(error, _EndlessError):
+        return str(error)
     if isinstance(error, httpx.TimeoutException):
         limit = request.extensions.get("timeout", {}).get("read")
         return f"no answer within {limit:.0f} s" if limit else "no answer in time"

@@ -146,10 +146,10 @@ class SimulatedVisitor:
                 self._unavailable(visit, error.operation, error.status)
             pool.sleep(PAUSE)
         except UnansweredError as error:
-            self._unanswered(visit, error.operation, str(error))
+            self._unanswered(visit, error)
         except GoneError as error:
             if isinstance(error.__context__, httpx.HTTPError) and error.operation:
-                self._unanswered(visit, error.operation, str(error))
+                self._unanswered(visit, error)
             else:  # the server asked for a long wait
                 pool.sleep(_LONG_PAUSE)
         finally:
@@ -193,8 +193,9 @@ class SimulatedVisitor:
 
         pool.unavailable(operation, confirm)
 
-    def _unanswered(self, visit: Visit, operation: str, reason: str) -> None:
-        pool, history = self._pool, list(self._recorder.history)
+    def _unanswered(self, visit: Visit, error: UnansweredError | GoneError) -> None:
+        pool, operation, reason = self._pool, error.operation, str(error)
+        history = [*self._recorder.history, *([error.exchange] if error.exchange else ())]
         self._meter.pending = None
         pool.results.unanswered[operation] += 1
         late = self._late_findings(visit)

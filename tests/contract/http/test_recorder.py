@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from siteassist_contract.findings import shown
 from siteassist_contract.http import recorder as recorder_module
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import (
     CALL,
+    NO_ANSWER,
     CallFacts,
     Exchange,
     GoneError,
@@ -462,6 +464,37 @@ def test_request_that_is_lost_again_and_again_is_unanswered(method: str, clock: 
     ) as caught:
         send(recorder, method)
     assert ("getMe", 3, []) == (caught.value.operation, len(server.requests), recorder.history)
+    lost = caught.value.exchange
+    assert lost is not None
+    assert ("getMe", method, NO_ANSWER) == (lost.operation, lost.method, lost.status)
+    assert "no answer" == shown(lost)
+
+
+def test_answer_that_breaks_off_is_shown_as_far_as_it_arrived() -> None:
+    """The error has the request, the status and the part of the body that arrived."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"begun"
+        raise CUT
+
+    class Body(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield from pieces()
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
+    with pytest.raises(UnansweredError, match="cut off") as caught:
+        send(Recorder(transport=transport))
+    assert caught.value.exchange is not None
+    assert "200 no Content-Type\nbegun" == shown(caught.value.exchange)
+
+
+def test_request_to_a_server_that_is_gone_is_in_the_error(clock: Clock) -> None:
+    """A refused connection has no answer either."""
+    recorder = recorder_for(Server(httpx.ConnectError("refused")), clock)
+    with pytest.raises(GoneError) as caught:
+        send(recorder)
+    assert caught.value.exchange is not None
+    assert ("getMe", NO_ANSWER) == (caught.value.exchange.operation, caught.value.exchange.status)
 
 
 def test_losses_between_answers_are_counted_alone(clock: Clock) -> None:
