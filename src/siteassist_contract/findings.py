@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -100,6 +101,10 @@ class Violation:
     """Whether the violation is in the baseline."""
     step: str = ""
     """The step of the layer that found the violation first; empty before the first step."""
+    exchange: str = ""
+    """A digest of the last request of the reproduction and its answer; empty if there is none."""
+    failed: tuple[str, ...] = ()
+    """The operations of the requests in the reproduction that fail: no answer, or 500 and above."""
 
     @property
     def key(self) -> str:
@@ -387,6 +392,7 @@ class Findings:
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
         commands, snippet = self.render(exchanges)
+        needed = shortest(exchanges) if exchanges else []
         self.add(
             Violation(
                 layer=self.layer if before is None else before.layer,
@@ -403,10 +409,32 @@ class Findings:
                 requests=len(exchanges),
                 seconds=self.seconds if before is None else before.seconds,
                 place=place,
-                steps=tuple(each.operation for each in shortest(exchanges)) if exchanges else (),
+                steps=tuple(each.operation for each in needed),
                 known=key in self.known,
+                exchange=_digest(needed[-1]) if needed else "",
+                failed=tuple(dict.fromkeys(each.operation for each in needed if _fails(each))),
             ).redacted(self.secrets)
         )
+
+
+def _digest(exchange: Exchange) -> str:
+    """Return a short text that only the same request with the same answer has."""
+    parts = (
+        exchange.operation,
+        exchange.credential,
+        exchange.method,
+        exchange.target,
+        exchange.content_type,
+        sorted(exchange.sent_headers.items()),
+        exchange.body,
+        exchange.status,
+        exchange.content,
+    )
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _fails(exchange: Exchange) -> bool:
+    return exchange.status == NO_ANSWER or exchange.status >= 500
 
 
 def compared_with(earlier: Exchange, history: Sequence[Exchange]) -> list[Exchange]:

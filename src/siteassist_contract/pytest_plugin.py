@@ -314,11 +314,11 @@ def _testing() -> Any:
 def _shown(finding: list[dict[str, Any]]) -> str:
     """Return a finding as text."""
     findings = importlib.import_module("siteassist_contract.findings")
-    causes = importlib.import_module("siteassist_contract.report.causes")
+    ordering = importlib.import_module("siteassist_contract.report.ordering")
     terminal = importlib.import_module("siteassist_contract.report.terminal")
     names = [each.name for each in dataclasses.fields(findings.Violation)]
     violations = [findings.Violation(**{name: each[name] for name in names}) for each in finding]
-    text: str = terminal.full(causes.Finding(1, violations))
+    text: str = terminal.full(ordering.Finding(1, violations))
     return f"{terminal.label(violations[0].operation)}\n{text}"
 
 

@@ -112,6 +112,7 @@ def test_violation_is_complete() -> None:
             place="id",
             known=False,
             steps=("getMe",),
+            exchange=broken.exchange,
         )
         == broken
     )
@@ -391,3 +392,26 @@ def test_status_of_a_repeated_request_is_not_that_of_the_first(lost: int) -> Non
     exchanges = [replace(exchange(), operation="init", lost=lost), exchange()]
     assert not found.judge(False, "device-status", "init", "201", "200", exchanges)
     assert (lost == 0) == bool(found.violations)
+
+
+def test_violations_of_one_answer_have_its_digest() -> None:
+    """Another answer, or another request, has another digest."""
+    found = findings()
+    one, same, other = exchange(), exchange(), exchange(body={"other": 1})
+    found.judge(False, "accepted", "getMe", "this", "that", [other, one])
+    found.judge(False, "described", "getMe", "this", "that", [same])
+    found.judge(False, "error-body", "getMe", "this", "that", [other])
+    found.judge(False, "answered", "getMe", "this", "that", [])
+    first, second, third, fourth = (each.exchange for each in found.violations.values())
+    assert first == second != third
+    assert first
+    assert "" == fourth
+
+
+@pytest.mark.parametrize("status", [0, 200, 404, 500, 503])
+def test_requests_that_fail_are_known_of_a_violation(status: int) -> None:
+    """They have no answer, or a status of 500 or above."""
+    found = findings()
+    found.judge(False, "answered", "getMe", "this", "that", [replace(exchange(), status=status)])
+    (violation,) = found.violations.values()
+    assert (("getMe",) if status in (0, 500, 503) else ()) == violation.failed

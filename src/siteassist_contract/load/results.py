@@ -97,7 +97,9 @@ class LoadResults:
         """Create results from the return value of `document`."""
         values = dict(document)
         values["violations"] = {
-            key: Violation(**{**found, "steps": tuple(found["steps"])})
+            key: Violation(
+                **{**found, "steps": tuple(found["steps"]), "failed": tuple(found["failed"])}
+            )
             for key, found in values["violations"].items()
         }
         for name in _COUNTERS:

@@ -5,6 +5,8 @@ Reports show it beside a finding, so that a reader can judge how urgent it is.
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 IMPACT = {
     # Every answer
     "answered": "Callers wait until their time limit, and do not know whether the request counted.",
@@ -99,3 +101,82 @@ IMPACT = {
     "qnas-all": "Some entries can never be found.",
 }
 """The consequence of a violation, as a sentence, by the id of its rule."""
+
+
+class Severity(IntEnum):
+    """The severity of a violation: the lower, the more urgent."""
+
+    ACCESS = 0
+    """Strangers, other visitors or other websites see or do what they must not."""
+    LOSS = 1
+    """Requests fail, clients cannot read answers, or data is lost or wrong."""
+    DETAIL = 2
+    """Everything else."""
+
+
+ACCESS_RULES = frozenset(
+    {
+        "device-visitor",
+        "isolation",
+        "key-checked",
+        "me",
+        "no-side-effects",
+        "nothing-leaks",
+        "own-list",
+        "socket-isolation",
+        "token-checked",
+        "token-required",
+        "undescribed-ignored",
+        "website-checked",
+    }
+)
+"""The rules on access."""
+REFUSALS = frozenset({"isolation", "key-checked", "token-checked", "token-required"})
+"""Those that demand a refusal. One with another status than the demanded one opens nothing."""
+LOSS_RULES = frozenset(
+    {
+        "accepted",
+        "agreement",
+        "answer",
+        "answer-form",
+        "answered",
+        "closes",
+        "described",
+        "feedback",
+        "feedback-alone",
+        "history",
+        "list-own",
+        "new-id",
+        "no-server-error",
+        "no-token-needed",
+        "nothing-sticks",
+        "one-history",
+        "overlap",
+        "preflight",
+        "queued",
+        "read-back",
+        "same-object",
+        "socket-delivery",
+        "socket-messages",
+        "socket-stored",
+        "started-open",
+        "stored-answer",
+        "stored-message",
+        "stream-end",
+        "stream-frames",
+        "stream-ids",
+        "stream-order",
+        "texts-accepted",
+        "texts-kept",
+    }
+)
+"""The rules without which clients fail or data is lost."""
+
+
+def severity(rule: str, *, is_refused: bool = False) -> Severity:
+    """Return the severity of a violation of a rule, whose request may have been refused."""
+    if rule in REFUSALS and is_refused:
+        return Severity.DETAIL
+    if rule in ACCESS_RULES:
+        return Severity.ACCESS
+    return Severity.LOSS if rule in LOSS_RULES else Severity.DETAIL

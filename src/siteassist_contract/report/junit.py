@@ -9,8 +9,8 @@ from junitparser.junitparser import FinalResult
 
 from siteassist_contract.findings import Violation
 from siteassist_contract.report import files, references
-from siteassist_contract.report.causes import Finding
 from siteassist_contract.report.impact import IMPACT
+from siteassist_contract.report.ordering import Finding
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
@@ -72,8 +72,8 @@ def _result(found: Violation, finding: Finding) -> Failure | Skipped:
         return Skipped(printable(f"accepted by the baseline: {found.actual}"))
     failure = Failure(printable(f"expected: {found.expected}; actual: {found.actual}"))
     lines = [f"{found.words} ({found.document})", IMPACT.get(found.rule, "")]
-    if finding.cause is not None:
-        lines.append(f"Likely a consequence of finding {finding.cause}: {finding.why}.")
+    if finding.related is not None:
+        lines.append(f"It {finding.relation} finding {finding.related}.")
     lines += [f"{name}: {text}" for name, text in references.explained(found.document).items()]
     parts = ("\n".join(line for line in lines if line), found.answer, found.commands)
     failure.text = printable("\n\n".join(parts))

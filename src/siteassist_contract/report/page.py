@@ -30,8 +30,8 @@ def render(report: Report) -> str:
     whole = Counter(row.kind for row in report.rows)
     return _template().render(
         report=report,
-        main=[each for each in report.findings if each.cause is None],
-        others=[each for each in report.findings if each.cause is not None],
+        main=[each for each in report.findings if each.related is None],
+        others=[each for each in report.findings if each.related is not None],
         impact=IMPACT,
         explained=references.explained,
         layers=LAYERS,

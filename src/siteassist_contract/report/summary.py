@@ -12,14 +12,14 @@ from typing import Any
 
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.profiles import Profile
-from siteassist_contract.report import causes, files, references
-from siteassist_contract.report.causes import Finding
+from siteassist_contract.report import files, ordering, references
 from siteassist_contract.report.impact import IMPACT
+from siteassist_contract.report.ordering import Finding
 from siteassist_contract.report.tested_rules import Row, untested
 from siteassist_contract.run import Outcome
 from siteassist_contract.verdict import InternalError, Verdict
 
-VERSION = 1
+VERSION = 2
 """The version of the format of ``summary.json``, which changes if a key is removed or changed."""
 
 
@@ -91,7 +91,7 @@ class Report:
     @cached_property
     def findings(self) -> list[Finding]:
         """The findings, in the order in which to read them."""
-        return causes.findings(self.outcome.findings.violations.values())
+        return ordering.findings(self.outcome.findings.violations.values())
 
     @property
     def notes(self) -> list[str]:
@@ -185,6 +185,7 @@ def document(report: Report) -> dict[str, Any]:
         },
         "seconds": round(report.seconds, 2),
         "first_violation_seconds": None if first is None else round(first, 2),
+        "findings": len(report.findings),
         "violations": _violations(report),
         "coverage": [dataclasses.asdict(row) for row in report.rows],
     }
@@ -192,18 +193,14 @@ def document(report: Report) -> dict[str, Any]:
 
 def _violations(report: Report) -> list[dict[str, Any]]:
     """Return the violations, in the order in which they were found."""
-    by_number = {each.number: each for each in report.findings}
-    causes_by_key = {
-        violation.key: None if finding.cause is None else by_number[finding.cause].first.key
-        for finding in report.findings
-        for violation in finding.violations
-    }
+    by_key = {each.key: finding for finding in report.findings for each in finding.violations}
     return [
         dataclasses.asdict(each)
         | {
             "key": each.key,
             "impact": IMPACT.get(each.rule, ""),
-            "likely_cause": causes_by_key[each.key],
+            "finding": by_key[each.key].number,
+            "related_finding": by_key[each.key].related,
         }
         for each in report.outcome.findings.violations.values()
     ]

@@ -15,8 +15,8 @@ from siteassist_contract.description import all_operations, takes_key
 from siteassist_contract.findings import LAYERS, Violation
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.report import references, tested_rules
-from siteassist_contract.report.causes import Finding
 from siteassist_contract.report.impact import IMPACT
+from siteassist_contract.report.ordering import Finding
 from siteassist_contract.report.summary import Report
 from siteassist_contract.run import Options
 from siteassist_spec.output import StatusLine, Style, Styled, one_line, printable, show
@@ -206,8 +206,8 @@ def full(finding: Finding) -> str:
     """Return a finding as text, without its heading and with its first violation in full."""
     found = finding.first
     lines = [_row("rule", found.words), _row("impact", IMPACT.get(found.rule, ""))]
-    if finding.cause is not None:
-        lines.append(_row("likely", f"a consequence of finding {finding.cause}: {finding.why}"))
+    if finding.related is not None:
+        lines.append(_row("related", f"{finding.relation} finding {finding.related}"))
     lines.append(_row("source", found.document))
     lines += [
         _row("", f"{name}: {text}") for name, text in references.explained(found.document).items()

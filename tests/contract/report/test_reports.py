@@ -60,6 +60,7 @@ def test_document_is_complete() -> None:
         "time_limit": 24.0,
         "requests": 9,
         "seconds": 12.35,
+        "findings": 2,
         "first_violation_seconds": 2.35,
     } == {k: v for k, v in found.items() if k not in large}
     assert ["getMe me", "search bounds known"] == [each["key"] for each in found["violations"]]
