@@ -22,6 +22,7 @@ from siteassist_contract.http.network_options import network_options
 from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.report import baseline
 from siteassist_contract.report.options import baseline_option, reports_option
+from siteassist_contract.report.wrapping import wrapped
 from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import (
     ALLOWED,
@@ -322,7 +323,7 @@ def main(
         ending.prepare()
         ending.terminal.begin(target, options, ending.started, ending.versions)
         if not selected.options:
-            click.echo(published_description.line(target))
+            click.echo(wrapped(published_description.line(target), later="  "))
         if not chosen.gentle:
             ending.terminal.announce(options, durations)
         progress = Progress(ending.terminal.begun, ending.terminal.step, ending.terminal.found)
@@ -330,6 +331,8 @@ def main(
             ending.outcome = Run(target, options, progress).run()
     except (CannotRunError, SpecError) as error:
         ending.refuse()
+        if isinstance(error, CannotRunError) and error.details:
+            click.echo(error.details, err=True)
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}")
     except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
         ending.outcome.error = InternalError.of(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,14 @@ from typing import Any
 from siteassist_contract.description import all_operations
 from siteassist_contract.findings import BEHAVIOUR, STREAMS
 from siteassist_contract.report import files
+from siteassist_contract.report.wrapping import wrapped
 from siteassist_contract.rules import RULES
 from siteassist_contract.verdict import CannotRunError
 
+_MOST_NEAR = 3
+"""Maximum number of names that the error for an unknown one suggests."""
+_NEARNESS = 0.6
+"""Minimum similarity of a suggested name, as `difflib` measures it."""
 Pair = tuple[str, str]
 """A rule and an operation."""
 Place = tuple[str, str]
@@ -107,10 +113,7 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
     names = frozenset(name for name in only if name in all_operations())
     for name in only:
         if name not in rules | names:
-            raise CannotRunError(
-                f"--only {name}: there is no rule and no operation of this name; the rules are"
-                f" {', '.join(RULES)}; the operations are {', '.join(all_operations())}"
-            )
+            raise _unknown(name)
     options = [f"--only {name}" for name in only] + [f"--layer {name}" for name in layers]
     chosen = Selection(rules, names, frozenset(layers), options=" ".join(options))
     if last_failed is not None:
@@ -118,6 +121,20 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
     if not any(chosen.selects(r, n) for r, rule in RULES.items() for n in rule.operations):
         raise CannotRunError(f"{chosen.options} selects no test")
     return chosen
+
+
+def _unknown(name: str) -> CannotRunError:
+    """Return the error for a name of ``--only``, with the names that are nearly the same."""
+    known = {each.casefold(): each for each in (*RULES, *all_operations())}
+    near = difflib.get_close_matches(name.casefold(), known, n=_MOST_NEAR, cutoff=_NEARNESS)
+    meant = [f"Did you mean {' or '.join(known[each] for each in near)}?"] if near else []
+    lists = {"Rules": RULES, "Operations": all_operations()}
+    details = [
+        wrapped(f"{words}: {', '.join(names)}", later="  ") for words, names in lists.items()
+    ]
+    return CannotRunError(
+        f"--only {name}: unknown rule or operation", "\n".join([*details, *meant])
+    )
 
 
 def _repeating(chosen: Selection, path: Path) -> Selection:

@@ -48,6 +48,11 @@ class ExitStatus(IntEnum):
 class CannotRunError(Exception):
     """A condition that prevents the tests or ends them; the message is the reason, in one line."""
 
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(reason)
+        self.details = details
+        """What to print before the reason, in several lines; may be empty."""
+
 
 class ContractBrokenError(Exception):
     """A violation of the contract that ends the tests; the message is one line."""

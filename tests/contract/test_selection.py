@@ -48,11 +48,32 @@ def test_empty_selection_selects_everything() -> None:
 
 
 def test_unknown_name_is_refused() -> None:
-    """The message lists the rules and the operations."""
-    line = refused(only=["me", "getme"])
-    assert line.startswith("--only getme: there is no rule and no operation of this name; ")
-    for name in (*RULES, *operations()):
-        assert name in line
+    """The message is short; names that are nearly the same are suggested."""
+    assert "--only getme: unknown rule or operation" == refused(only=["me", "getme"])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("getme", "getMe"),
+        ("isolaton", "isolation"),
+        ("stream_end", "stream-end"),
+        ("sendMesage", "sendMessage"),
+        ("zzzz", ""),
+    ],
+)
+def test_unknown_name_is_explained_in_80_columns(name: str, meant: str, command: Command) -> None:
+    """The rules and the operations come before the last line, and the nearest names."""
+    result = command("http://127.0.0.1:9/v2", "--api-key", KEY, "--only", name)
+    assert (2, "") == (result.exit_code, result.stdout)
+    lines = result.stderr.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert f"The tests cannot run: --only {name}: unknown rule or operation" == lines[-1]
+    for each in (*RULES, *operations()):
+        assert each in result.stderr
+    asked = [line for line in lines if line.startswith("Did you mean ")]
+    assert bool(meant) == bool(asked)
+    assert meant in "".join(asked)
 
 
 def test_rules_and_operations_select_their_pairs() -> None:
