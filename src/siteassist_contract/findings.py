@@ -63,6 +63,8 @@ _OF_STATUS_OR_STREAM = _OF_EVERY_ANSWER | {
     "website-checked",
 }
 """Rules that do not compare the properties of an answer, so that they hold for invalid answers."""
+_MOST_FAULTS = 3
+"""The number of faults of an answer that a violation describes."""
 _PER_REQUEST = 1000
 """The effort of a request, in bytes of a body."""
 LAYERS = (ERRORS, STREAMS, BEHAVIOUR, SOCKET, SHAPES)
@@ -238,7 +240,7 @@ class Findings:
             "described",
             operation,
             "an answer that matches openapi.yaml",
-            "; ".join(faults[:3]),
+            few(faults),
             history,
             str(exchange.status),
         )
@@ -289,7 +291,7 @@ class Findings:
             self.prevented.setdefault(("server-clock", operation), CLOCK)
             return
         words = "times that are not ahead of the `Date` of the answer"
-        self.judge(not wrong, "server-clock", operation, words, "; ".join(wrong[:3]), history)
+        self.judge(not wrong, "server-clock", operation, words, few(wrong), history)
 
     def judge(
         self,
@@ -435,6 +437,12 @@ def _digest(exchange: Exchange) -> str:
 
 def _fails(exchange: Exchange) -> bool:
     return exchange.status == NO_ANSWER or exchange.status >= 500
+
+
+def few(faults: Sequence[str]) -> str:
+    """Return the first of some faults as text, with the number of the others."""
+    more = len(faults) - _MOST_FAULTS
+    return "; ".join(faults[:_MOST_FAULTS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def compared_with(earlier: Exchange, history: Sequence[Exchange]) -> list[Exchange]:

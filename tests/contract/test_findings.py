@@ -21,6 +21,7 @@ from siteassist_contract.findings import (
     StopRun,
     Violation,
     ViolationError,
+    few,
     grouped,
     key_of,
     shown,
@@ -415,3 +416,12 @@ def test_requests_that_fail_are_known_of_a_violation(status: int) -> None:
     found.judge(False, "answered", "getMe", "this", "that", [replace(exchange(), status=status)])
     (violation,) = found.violations.values()
     assert (("getMe",) if status in (0, 500, 503) else ()) == violation.failed
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, ""), (1, "0"), (3, "0; 1; 2"), (4, "0; 1; 2; and 1 more"), (9, "0; 1; 2; and 6 more")],
+)
+def test_further_faults_are_counted(count: int, text: str) -> None:
+    """A violation describes three faults of an answer, and counts the others."""
+    assert text == few([str(number) for number in range(count)])

@@ -19,7 +19,7 @@ from siteassist_contract.checks.behaviour.visitor import MOST, Visitor
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.description import answer_properties, operations
-from siteassist_contract.findings import compared_with
+from siteassist_contract.findings import compared_with, few
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request, value_of
@@ -306,7 +306,7 @@ class _Sticking:
                 STICKS,
                 name,
                 f"nothing in a {kind} that was sent with another request",
-                "; ".join(wrong[kind][:3]),
+                few(wrong[kind]),
                 self._history,
             )
 

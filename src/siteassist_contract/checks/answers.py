@@ -7,7 +7,7 @@ from functools import partial
 
 from siteassist_contract.checks import stream_grammar
 from siteassist_contract.checks.behaviour.model import answer_text
-from siteassist_contract.findings import Findings, faults_of
+from siteassist_contract.findings import Findings, faults_of, few
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.rules import SLOW_STREAM
 from siteassist_spec import EVENT_STREAM
@@ -62,8 +62,7 @@ class Answers:
             stream_grammar.END,
         ):
             wrong = [fault.sentence for fault in reading.faults if fault.rule == rule]
-            words = "a stream as documented"
-            judge(not wrong, rule, operation, words, "; ".join(wrong[:3]))
+            judge(not wrong, rule, operation, stream_grammar.EXPECTED[rule], few(wrong))
         self._pace(exchange, reading.deltas, history)
         if reading.broken_off or any(f.rule == stream_grammar.FRAMES for f in reading.faults):
             # The text of invalid events proves nothing.

@@ -40,7 +40,7 @@ from siteassist_contract.description import (
     session_token,
     takes_feedback,
 )
-from siteassist_contract.findings import faults_of, refused_reason
+from siteassist_contract.findings import faults_of, few, refused_reason
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.parallel import Parallel
 from siteassist_contract.http.recorder import SUCCESS, Exchange
@@ -425,7 +425,7 @@ class _Rounds:
             not wrong,
             name,
             "what there was before or after the other request",
-            "; ".join(wrong[:3]),
+            few(wrong),
             sent.exchange,
         )
 
@@ -524,9 +524,7 @@ class _Rounds:
             wrong.append("a later message before an earlier one")
         wrong += self._wrong_feedback(sent, shown)
         for name in dict.fromkeys(n for n in names if operations()[n].method != "GET"):
-            self._judge(
-                not wrong, name, "each message once, in order, unchanged", "; ".join(wrong[:3])
-            )
+            self._judge(not wrong, name, "each message once, in order, unchanged", few(wrong))
         known.messages = shown
 
     def _wrong_feedback(

@@ -21,7 +21,7 @@ from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.refusals import malformed_values
 from siteassist_contract.checks.shown_objects import same
 from siteassist_contract.description import operations, takes_key, validator
-from siteassist_contract.findings import refused_reason
+from siteassist_contract.findings import few, refused_reason
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import proxy_for
 from siteassist_contract.http.operator import Operator, OperatorError
@@ -116,7 +116,7 @@ class Listener:
             return True
         wrong = list(complaints(validator(self.described.messages), value))
         if wrong:
-            self.faults.append("; ".join(wrong[:3]))
+            self.faults.append(few(wrong))
         else:
             self.events.append(value)
         return True
@@ -362,7 +362,7 @@ class SocketChecks:
         if listener.socket.end is not None and listener.socket.end.is_invalid:
             faults.append(listener.end)
         expected = f"texts: {self._described.pong!r}, or described messages as JSON"
-        actual = "; ".join(faults[:3])
+        actual = few(faults)
         self._judge(not faults, MESSAGES, expected, actual, listener.socket.exchange)
 
     # Messages
@@ -522,7 +522,7 @@ class SocketChecks:
             ]
             if pushed:
                 expected = "each message as getMessages shows it"
-                actual = "; ".join(faults[:3])
+                actual = few(faults)
                 self._judge(not faults, STORED, expected, actual, listener.socket.exchange)
 
     def _isolated(self, listeners: Sequence[Listener]) -> None:

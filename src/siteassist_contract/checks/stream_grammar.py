@@ -25,6 +25,14 @@ FRAMES = "stream-frames"
 ORDER = "stream-order"
 IDS = "stream-ids"
 END = "stream-end"
+EXPECTED = {
+    FRAMES: "UTF-8, in which each event is a `data:` line with typed JSON and an empty line",
+    ORDER: "`start` first, `finish` last, and each step and text started before it is used, and"
+    " ended",
+    IDS: "deltas with the id with which their text was started",
+    END: "one `[DONE]` as the last event, and nothing after it",
+}
+"""The expected stream, by rule."""
 
 _LINE = re.compile(r"\r\n|\r|\n")
 _FIELDS = frozenset({"data", "event", "id", "retry"})

@@ -42,7 +42,7 @@ from siteassist_contract.description import (
     takes_feedback,
     validator,
 )
-from siteassist_contract.findings import Findings
+from siteassist_contract.findings import Findings, few
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.recording.recorded_exchanges import RecordedExchange
@@ -270,7 +270,7 @@ class Judgement:
             if (late < early if upwards else early < late)
         ]
         words = f"sorted by `{name}`, {'asc' if upwards else 'desc'}"
-        self._judge(not wrong, "list-order", exchange, words, "; ".join(wrong[:3]))
+        self._judge(not wrong, "list-order", exchange, words, few(wrong))
 
     # Several exchanges
 
@@ -458,7 +458,7 @@ class Judgement:
             for early, late in pairwise(messages)
             if went_back(early.get("createdAt"), late.get("createdAt"))
         ]
-        self._judge(not back, "times", exchange, "the oldest first", "; ".join(back[:3]))
+        self._judge(not back, "times", exchange, "the oldest first", few(back))
         strays = {str(each.get("chatId")).lower() for each in messages} - {identifier}
         words = f"`chatId` {identifier}"
         self._judge(not strays, "history", exchange, words, ", ".join(sorted(strays)))

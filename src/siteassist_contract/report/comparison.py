@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from siteassist_contract.findings import key_of
 from siteassist_contract.report import files
+from siteassist_contract.report.wrapping import wrapped
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 from siteassist_spec import Json
 from siteassist_spec.output import one_line
@@ -143,8 +144,10 @@ def text(comparison: Comparison) -> str:
             known = " (accepted by the baseline)" if found["known"] else ""
             lines.append(f"  {found['operation']}: {found['words']}{place}{known}")
             if found in comparison.new:
-                lines.append(f"    expected: {one_line(found['expected'])}")
-                lines.append(f"    actual:   {one_line(found['actual'])}")
+                for name in ("expected", "actual"):
+                    lead = f"    {f'{name}:':<10}"
+                    words = one_line(found[name])
+                    lines.append(wrapped(words, lead, " " * len(lead), exact=True))
     if comparison.lost:
         lines += ["", "Not tested any more:"]
         lines += [

@@ -18,12 +18,12 @@ from siteassist_contract.report import references, tested_rules
 from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.ordering import Finding
 from siteassist_contract.report.summary import Report
+from siteassist_contract.report.wrapping import WIDTH, wrapped
 from siteassist_contract.run import Options
 from siteassist_spec.output import StatusLine, Style, Styled, one_line, printable, show
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
-_WIDTH = 80
 _WORDS = 45
 """The width of the column with the description of a step."""
 
@@ -143,7 +143,7 @@ class Terminal:
         self._status.clear()
         lines = textwrap.wrap(
             f"✗ {found.operation}: {found.words}{place}{known}",
-            _WIDTH,
+            WIDTH,
             initial_indent="  ",
             subsequent_indent="    ",
             break_on_hyphens=False,
@@ -199,22 +199,27 @@ def _print_remarks(report: Report) -> None:
 def _print_finding(finding: Finding, *, in_full: bool) -> None:
     known = " (known)" if finding.first.known else ""
     show(Styled(f"\nFinding {finding.number}: {label(finding.first.operation)}{known}", Style.BOLD))
-    click.echo(full(finding) if in_full else _row("rule", finding.first.words))
+    click.echo(full(finding) if in_full else "\n".join(_name(finding)))
+
+
+def _name(finding: Finding) -> list[str]:
+    """Return the rule of a finding, and its key, whose words ``--only`` takes."""
+    return [_row("rule", finding.first.words), _row("key", one_line(finding.first.key))]
 
 
 def full(finding: Finding) -> str:
     """Return a finding as text, without its heading and with its first violation in full."""
     found = finding.first
-    lines = [_row("rule", found.words), _row("impact", IMPACT.get(found.rule, ""))]
+    lines = [*_name(finding), _row("impact", IMPACT.get(found.rule, ""))]
     if finding.related is not None:
         lines.append(_row("related", f"{finding.relation} finding {finding.related}"))
     lines.append(_row("source", found.document))
     lines += [
         _row("", f"{name}: {text}") for name, text in references.explained(found.document).items()
     ]
-    # Not wrapped: each space may be a part of the difference.
-    lines.append(f"  expected: {one_line(found.expected)}")
-    lines.append(f"  actual:   {one_line(found.actual)}")
+    for name, text in (("expected", found.expected), ("actual", found.actual)):
+        lead = f"  {f'{name}:':<10}"
+        lines.append(wrapped(one_line(text), lead, " " * len(lead), exact=True))
     if len(finding.violations) > 1:
         places = one_line(", ".join(other.place for other in finding.violations[1:]))
         lines.append(f"  also at:  {_clipped(places)}")
@@ -228,23 +233,12 @@ def full(finding: Finding) -> str:
 def _row(name: str, text: str) -> str:
     """Return a part of a finding, or an empty string if there is none."""
     lead = f"  {f'{name}:' if name else '':<10}"
-    return _fill(text, lead, " " * len(lead)) if text else ""
+    return wrapped(text, lead, " " * len(lead)) if text else ""
 
 
 def _wrapped(text: str, first: str = "", later: str = "") -> None:
     """Print a text in as many lines as it needs."""
-    click.echo(_fill(text, first, later))
-
-
-def _fill(text: str, first: str, later: str) -> str:
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent=later,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    click.echo(wrapped(text, first, later))
 
 
 def _minutes(seconds: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from siteassist_contract.checks import derived, streams
+from siteassist_contract.checks import derived, stream_grammar, streams
 from siteassist_contract.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -114,3 +115,27 @@ def test_stream_with_an_early_beginning_is_a_violation(
     streams.send_messages(context)
     violation = context.findings.violations["sendMessage stream-incremental"]
     assert "only the first bytes before the end" in violation.actual
+
+
+def test_violation_of_a_stream_says_what_was_expected(
+    make_mock: MakeMock, make_context: MakeContext
+) -> None:
+    """Each rule on streams has its own words, and faults beyond three are counted."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return answer
+        content = answer.content.replace(b"data: [DONE]\n\n", b"")
+        content = 5 * b"x\n\n" + content
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+    context = make_context(make_mock(fault))
+    for _, check in streams.STREAMS:
+        check(context)
+    by_rule = {each.rule: each for each in context.findings.violations.values()}
+    end = by_rule[stream_grammar.END]
+    assert "one `[DONE]` as the last event, and nothing after it" == end.expected
+    frames = by_rule[stream_grammar.FRAMES]
+    assert stream_grammar.EXPECTED[stream_grammar.FRAMES] == frames.expected
+    assert re.search(r"; and \d+ more$", frames.actual)

@@ -14,6 +14,7 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.report.tested_rules import Row
+from siteassist_contract.rules import RULES
 from siteassist_contract.run import Options
 from siteassist_contract.selection import Pair, Selection
 from siteassist_spec.output import SafeStream
@@ -95,6 +96,28 @@ def test_end_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     whole = report(BROKEN, KNOWN, *others, problem="word " * 40, notes=["word " * 40])
     Terminal().end(whole)
     assert [] == [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+
+
+def test_difference_fits_80_columns_and_keeps_its_spaces(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each space of the expected and the actual text is printed, wherever a line ends."""
+    text = "two  spaces and   three " * 8
+    Terminal().end(report(violation(expected=text, actual=text)))
+    shown = capsys.readouterr().out
+    assert [] == [line for line in shown.splitlines() if len(line) > 80]
+    expected = shown.partition("  expected: ")[2].partition("\n  actual:")[0]
+    assert text == expected.replace("\n" + " " * 12, "")
+
+
+def test_each_finding_has_its_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of the key are those that --only takes, for findings in short as well."""
+    names = [name for name in RULES if "getMe" in RULES[name].operations]
+    Terminal().end(report(*(violation("getMe", name) for name in names)))
+    shown = capsys.readouterr().out
+    assert len(names) > 10
+    for name in names:
+        assert f"  key:      getMe {name}\n" in shown
 
 
 def test_remarks_on_the_server_are_for_the_reports(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ from siteassist_contract.description import (
     page_query,
     page_words,
 )
-from siteassist_contract.findings import Findings
+from siteassist_contract.findings import Findings, few
 from siteassist_contract.http.json_reader import LAST_INTERACTION, shown_value
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
@@ -776,7 +776,7 @@ class Visitor:
             for early, late in pairwise(now)
             if went_back(early.created_at, late.created_at)
         ]
-        self._judge(not back, "times", "getMessages", "the oldest first", "; ".join(back[:3]))
+        self._judge(not back, "times", "getMessages", "the oldest first", few(back))
         twice = len(now) - len({m.id for m in now})
         self._judge(not twice, "history", "getMessages", "each message once", f"{twice} duplicated")
         strays = {str(m.get("chatId")).lower() for m in shown} - {known.id}

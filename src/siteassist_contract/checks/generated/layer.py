@@ -22,6 +22,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from siteassist_contract import interrupts
+from siteassist_contract.checks import stream_grammar
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated.configuration import DATABASE, Choices, write
 from siteassist_contract.description import operations
@@ -48,7 +49,7 @@ EXPECTED = {
     "token-required": "401 for a request without a valid token",
     "isolation": "403 or 404 for another visitor's object",
     "fits-request": "an answer that matches its request",
-    "stream-end": "a complete stream if it was requested",
+    "stream-end": stream_grammar.EXPECTED[stream_grammar.END],
     "answered": "an answer",
 }
 
@@ -195,7 +196,9 @@ class Shapes:
     def _record_violation(self, line: Mapping[str, Any]) -> None:
         rule = line["rule"]
         exchanges = [self._exchange(each) for each in line["exchanges"]]
-        actual = f"{line['status']}: {line['message']}" if line["status"] else line["message"]
+        # The lines of a message of schemathesis; a text of the server is on one line of it.
+        message = "; ".join(filter(None, map(str.strip, line["message"].splitlines())))
+        actual = f"{line['status']}: {message}" if line["status"] else message
         findings = self.context.findings
         # `_count` counted the rule as tested already.
         findings.violate(

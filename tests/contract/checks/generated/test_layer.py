@@ -246,6 +246,15 @@ def test_violation_is_recorded(engine: Engine) -> None:
     ] == seen
 
 
+def test_lines_of_a_message_become_one(engine: Engine) -> None:
+    """The text of the violation has no line breaks, which reports would show as escapes."""
+    engine.prints(violation(message="Undocumented\n\n    got: 418\n"), done())
+    on = context()
+    list(shapes(on).run())
+    (found,) = on.findings.violations.values()
+    assert "418: Undocumented; got: 418" == found.actual
+
+
 def test_violation_may_have_no_status(engine: Engine) -> None:
     """The expectation falls back to the rule's words, and a URL may have no query."""
     line = violation(
