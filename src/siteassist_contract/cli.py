@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -319,6 +320,7 @@ def main(
             workers=workers,
             selection=selected,
             max_messages=max_messages,
+            elapsed=time.monotonic() - ending.begun,
         )
         ending.prepare()
         ending.terminal.begin(target, options, ending.started, ending.versions)

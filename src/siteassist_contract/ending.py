@@ -55,7 +55,7 @@ class Ending:
         self.allow_incomplete = allow_incomplete
         self._debug = debug
         self.started = datetime.now(UTC)
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
         self._is_prepared = False
 
     @property
@@ -115,7 +115,7 @@ class Ending:
             outcome=outcome,
             verdict=self._verdict(rows),
             rows=rows,
-            seconds=time.monotonic() - self._begun,
+            seconds=time.monotonic() - self.begun,
             selection=options.selection.options,
         ).redacted
         places, failed = self._write(report)

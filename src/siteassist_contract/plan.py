@@ -65,7 +65,8 @@ KINDS = (
 LONG = (inputs.check_content, side_effects.check_refusals)
 """The checks that take long on a slow assistant."""
 RANDOM = "random steps of two visitors"
-_IN_FULL = ", in full"
+IN_FULL = ", in full"
+"""The end of the words of a step that has run before, at its smallest size."""
 FIRST_PASS = 734
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 FIRST_ANSWERS = 41
@@ -95,7 +96,7 @@ class Step:
     @property
     def short(self) -> str:
         """The words of the same step in the first pass."""
-        return self.words.removesuffix(_IN_FULL).partition(": ")[0]
+        return self.words.removesuffix(IN_FULL).partition(": ")[0]
 
     @property
     def place(self) -> Place:
@@ -244,7 +245,7 @@ def further(
         _journeys(context, repeated=True),
         _sockets(context),
     ):
-        yield replace(step, words=step.words + _IN_FULL)
+        yield replace(step, words=step.words + IN_FULL)
 
 
 def _refusals(context: CheckContext) -> Iterator[Step]:

@@ -40,7 +40,7 @@ class Profile:
     gentle: bool = False
     """Whether the server is in production: no generated requests, few messages, all closed."""
     limit: float = 3600.0
-    """Default maximum duration of a run, in seconds."""
+    """Default maximum duration of a run with its reports, in seconds."""
     rounds: bool = False
     """Whether to repeat with other seeds until the time is up."""
 
@@ -53,8 +53,8 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", "under 30 seconds: after every change", 20, 4, 12, 6, limit=24),
-        Profile("default", "under 90 seconds: before every merge", 100, 20, 24, 12, limit=85),
+        Profile("quick", "under 30 seconds: after every change", 20, 4, 12, 6, limit=28),
+        Profile("default", "under 90 seconds: before every merge", 100, 20, 24, 12, limit=88),
         Profile(
             "deep",
             "until --time is up, half an hour by default",

@@ -14,7 +14,7 @@ from hypothesis.database import ExampleDatabase
 from siteassist_contract import interrupts, plan
 from siteassist_contract.checks.behaviour import random_steps
 from siteassist_contract.checks.context import CheckContext
-from siteassist_contract.checks.generated.layer import Shapes
+from siteassist_contract.checks.generated.layer import STOPPING, Shapes
 from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.description import all_operations, operations
 from siteassist_contract.findings import BEHAVIOUR, SHAPES, Findings, StopRun, Violation
@@ -46,6 +46,12 @@ The rest is for random steps and for made-up requests, which begin slowly.
 """
 _RANDOM_SHARE = 1 / 3
 """The share of the remaining time that random steps may take."""
+_MADE_UP_TIME = 10.0
+"""The time, in seconds, that made-up requests need to ask each operation on a busy machine."""
+_REPORTS = 1.0
+"""The time, in seconds, for the reports at the end of a run."""
+_REPORTS_SHARE = 0.05
+"""Maximum share of the time of a run for its reports."""
 _NOTABLE = 0.1
 """Minimum duration of an answer, in seconds, for which a report mentions it."""
 _LONGEST_TIDYING = 30.0
@@ -84,6 +90,8 @@ class Options:
     """The address of `database`, for the process that generates requests."""
     selection: Selection = field(default_factory=Selection)
     """The tests of a narrowed run."""
+    elapsed: float = 0.0
+    """Seconds of the duration that the command has spent before the run."""
 
     @property
     def limit(self) -> float:
@@ -164,8 +172,9 @@ class Run:
             on_violation=self._progress.found,
             selects=options.selection.selects,
         )
-        self._begun = time.monotonic()
-        self._until = self._begun + options.limit
+        self._begun = time.monotonic() - options.elapsed
+        # The reports take some time as well.
+        self._until = self._begun + options.limit - min(_REPORTS, options.limit * _REPORTS_SHARE)
         spending = Spending(options.max_messages)
         self._recorder = Recorder(
             spending=spending,
@@ -400,6 +409,8 @@ class Run:
         """Run the steps in full, at the largest size for which there is time."""
         profile, pace = self._options.profile, self._pace()
         until = self._begun + self._options.limit * _FURTHER_SHARE
+        if self._allows(_SHAPES_STEP):
+            until = min(until, self._until - _MADE_UP_TIME)
         left = until - time.monotonic()
         workers = max(1, len(self._workers))
         size = plan.affordable(profile, pace, left * workers)
@@ -447,16 +458,29 @@ class Run:
         )
         if made_up:
             self._plan(_SHAPES_STEP)
-        for number in itertools.count() if random or made_up else ():
-            if random:
-                self._random_steps(number)
-            if made_up:
-                self._made_up_requests(number, untested)
+        steps = [
+            *([self._random_steps] if random else ()),
+            *([partial(self._made_up_requests, untested=untested)] if made_up else ()),
+        ]
+        if made_up and self._random_end() > self._until - _MADE_UP_TIME:
+            # They are planned, and random steps are not.
+            steps.reverse()
+        for number in itertools.count() if steps else ():
+            for step in steps:
+                step(number)
             if not self._options.profile.rounds or time.monotonic() > self._until:
                 return
 
+    def _random_end(self) -> float:
+        """Return the time at which random steps end that begin now."""
+        now = time.monotonic()
+        return now + min(self._options.profile.seconds, (self._until - now) * _RANDOM_SHARE)
+
     def _random_steps(self, number: int) -> None:
         options, now = self._options, time.monotonic()
+        if now >= self._until:
+            self._outcome.notes.append("There was no time for random steps.")
+            return
         self.findings.layer, self.findings.step = _RANDOM_STEP.place
         self._progress.begun(BEHAVIOUR, plan.RANDOM)
         requests = self._recorder.requests
@@ -464,7 +488,7 @@ class Run:
             random_steps.run_random_steps(
                 self._context,
                 seed_=options.seed + 1000 * number,
-                until=now + min(options.profile.seconds, (self._until - now) * _RANDOM_SHARE),
+                until=self._random_end(),
                 database=options.database,
             )
         except UnansweredError as error:
@@ -483,7 +507,7 @@ class Run:
             self._context,
             self._examples,
             options.seed + number,
-            self._until,
+            self._until - min(STOPPING, options.limit * _REPORTS_SHARE),
             options.workers,
             options.database_place,
             operations=[

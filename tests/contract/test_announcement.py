@@ -41,9 +41,9 @@ def test_plan_has_requests_answers_and_time(capsys: pytest.CaptureFixture[str]) 
             " each of which may cost money."
         ),
         (
-            "At 2.00 s a request, the former take about"
+            "At 2.0 s a request, the former take about"
             f" {-(-first.requests * 2 // 60)} min; the run"
-            " ends after 85 s."
+            " ends after 88 s."
         ),
     )
     shown = lines(capsys, "default", [1.0, 3.0], None)
@@ -51,8 +51,19 @@ def test_plan_has_requests_answers_and_time(capsys: pytest.CaptureFixture[str]) 
     assert max(map(len, shown)) <= 80
     text = " ".join(lines(capsys, "deep", [], 7))
     assert "more in each round test further" in text
-    assert "At 0.00 s a request, the former take about 0 s; the run ends" in text
+    assert " The run ends after 30 min. " in text
+    assert " a request, " not in text
     assert text.endswith("The assistant answers at most 7 messages and completions.")
+
+
+@pytest.mark.parametrize(
+    ("pace", "words"), [(0.0001, "1 ms"), (0.0042, "4 ms"), (0.09, "90 ms"), (0.1, "0.1 s")]
+)
+def test_pace_of_a_fast_server_is_in_milliseconds(
+    pace: float, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server takes 0.00 s."""
+    assert f"At {words} a request, " in " ".join(lines(capsys, "default", [pace], None))
 
 
 def test_more_examples_are_more_requests() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +18,7 @@ from siteassist_contract.http.recorder import Recorder
 from siteassist_contract.plan import Pace, Step
 from siteassist_contract.profiles import PROFILES, Size
 from siteassist_contract.report import tested_rules
-from siteassist_contract.run import Options, Outcome, Run
+from siteassist_contract.run import Options, Outcome, Progress, Run
 from siteassist_contract.verdict import Gap
 from tests.contract.conftest import BASE, InProcess, NoShapes
 from tests.values import API_KEY
@@ -205,3 +206,37 @@ def test_steps_that_fit_are_taken_in_full() -> None:
     # A step without a duration takes the mean.
     assert ["b", "a", "new"] == fitting(7.0)
     assert ["b", "a", "new", "c"] == fitting(16.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "order"),
+    [(60, ["random", "made up"]), (12, ["made up", "random"]), (5, ["made up", "random"])],
+)
+def test_planned_made_up_requests_come_first_if_time_is_short(
+    seconds: float, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random steps, which no verdict needs, take no time from them."""
+    done: list[str] = []
+    monkeypatch.setattr(Run, "_random_steps", lambda *_: done.append("random"))
+    monkeypatch.setattr(Run, "_made_up_requests", lambda *_, **__: done.append("made up"))
+    target = Target(BASE, API_KEY)
+    Run(target, Options(PROFILES["quick"], 1, seconds=seconds))._repeat()
+    assert order == done
+
+
+def test_random_steps_without_time_are_noted() -> None:
+    """A run does not show them as a step without a request."""
+    steps: list[str] = []
+    progress = Progress(step=lambda *each: steps.append(each[1]))
+    late = Run(Target(BASE, API_KEY), Options(PROFILES["quick"], 1, seconds=0), progress)
+    late._random_steps(0)
+    assert [] == steps
+    assert ["There was no time for random steps."] == late._outcome.notes
+
+
+def test_duration_counts_from_the_start_of_the_command() -> None:
+    """What the command does before the run belongs to its time, and so do the reports."""
+    profile = PROFILES["quick"]
+    begun = time.monotonic()
+    until = Run(Target(BASE, API_KEY), Options(profile, 1, elapsed=10.0))._until
+    assert begun + profile.limit - 13 < until < begun + profile.limit - 10

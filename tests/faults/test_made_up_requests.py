@@ -7,13 +7,15 @@ of the suite, must find all of them.
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from siteassist_contract.checks.generated.layer import Shapes
 from siteassist_contract.findings import SHAPES, Findings
 from siteassist_contract.http.preflight import Target
-from siteassist_contract.profiles import Profile
+from siteassist_contract.profiles import PROFILES, Profile
 from siteassist_contract.run import Options, Run
 from siteassist_contract.selection import Selection
 from siteassist_mock.testing import serving
@@ -112,3 +114,13 @@ def test_mock_has_no_violation() -> None:
     assert {} == {key: each.actual for key, each in findings.violations.items()}
     tried = {name for layer, name in findings.requests if layer == SHAPES}
     assert set(operations()) == tried
+
+
+def test_first_phase_asks_each_operation() -> None:
+    """A run whose time is short has asked all of them, those without an example as well."""
+    with serving(Server().app()) as url:
+        context = Run(Target(url, API_KEY), Options(PROFILES["quick"], 1))._context
+        shapes = Shapes(context, examples=20, seed=1, until=time.monotonic() + 300)
+        phases = shapes.run()
+        assert "the examples of the description" == next(phases)
+        assert set(operations()) == set(shapes.answered)

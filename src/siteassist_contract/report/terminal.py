@@ -24,6 +24,8 @@ from siteassist_spec.output import StatusLine, Style, Styled, one_line, printabl
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
+_MILLISECONDS = 0.1
+"""Shorter times, in seconds, are printed in milliseconds."""
 _WORDS = 45
 """The width of the column with the description of a step."""
 
@@ -53,6 +55,7 @@ class Terminal:
         self._announced: set[tuple[str, str]] = set()
         self._status = StatusLine()
         self._layers: dict[str, _Layer] = {}
+        self._is_in_full = False
 
     def begin(
         self, target: Target, options: Options, started: datetime, versions: dict[str, str]
@@ -84,7 +87,6 @@ class Terminal:
     def _announce_whole(self, options: Options, durations: list[float]) -> None:
         examples = options.examples or options.profile.examples
         first, rest = plan.expected(options.profile, examples)
-        pace = sum(durations) / len(durations) if durations else 0.0
         _wrapped(
             f"About {first.requests} requests test every rule once, and up to {rest.requests} more"
             f"{' in each round' if options.profile.rounds else ''} test further."
@@ -93,10 +95,14 @@ class Terminal:
             f"The assistant answers {first.answers} of the former and {rest.answers} of the latter,"
             " each of which may cost money."
         )
+        ends = f"he run ends after {_minutes(options.limit)}."
+        if not durations:
+            _wrapped(f"T{ends}")
+            return
+        pace = sum(durations) / len(durations)
         seconds = first.requests * pace / options.workers
         _wrapped(
-            f"At {pace:.2f} s a request, the former take about {_minutes(seconds)};"
-            f" the run ends after {_minutes(options.limit)}."
+            f"At {_shown_pace(pace)} a request, the former take about {_minutes(seconds)}; t{ends}"
         )
 
     def begun(self, layer: str, words: str) -> None:
@@ -114,6 +120,9 @@ class Terminal:
         """Print the result of a step, or add it to the line of its layer."""
         progress = self._layers.get(layer)
         if progress is None:
+            if words.endswith(plan.IN_FULL) and not self._is_in_full:
+                self._is_in_full = True
+                click.echo("Every rule was tested. The steps in full, with more values:")
             shown = words if len(words) <= _WORDS else f"{words[: _WORDS - 1]}…"
             click.echo(f"  {layer:<9} {shown:<{_WORDS}} {requests:5} requests {seconds:5.1f} s")
             return
@@ -239,6 +248,10 @@ def _row(name: str, text: str) -> str:
 def _wrapped(text: str, first: str = "", later: str = "") -> None:
     """Print a text in as many lines as it needs."""
     click.echo(wrapped(text, first, later))
+
+
+def _shown_pace(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= _MILLISECONDS else f"{max(1, round(seconds * 1000))} ms"
 
 
 def _minutes(seconds: float) -> str:

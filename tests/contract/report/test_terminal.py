@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from siteassist_contract import plan
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report.terminal import Terminal
@@ -88,6 +89,16 @@ def test_steps_have_a_line_each_elsewhere(capsys: pytest.CaptureFixture[str]) ->
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["errors", "one", "7", "requests", "0.2", "s"]
     assert "xxx… " in lines[2]
+
+
+def test_steps_in_full_have_a_heading_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same step may have two lines, and the second one is explained, once."""
+    terminal = Terminal()
+    for words in ("init", f"init{plan.IN_FULL}", f"getMe{plan.IN_FULL}"):
+        terminal.step("errors", words, 1, 0.1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [1] == [number for number, line in enumerate(lines) if "Every rule was tested" in line]
+    assert 4 == len(lines)
 
 
 def test_end_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,7 @@ from siteassist_contract.checks.generated.configuration import (
 )
 from siteassist_contract.checks.generated.emitter import Emitter
 from siteassist_contract.checks.generated.example_databases import open_database
+from siteassist_contract.description import operations
 
 STATEFUL = PhaseName.STATEFUL_TESTING
 _PARSING = threading.RLock()
@@ -105,10 +106,14 @@ def _events(schema: BaseSchema) -> events.EventGenerator:
 def _run(schema: BaseSchema) -> events.EventGenerator:
     """Run all phases once, and repeat the stateful phase until it has had enough scenarios.
 
+    The first phase sends examples, so that a run whose time is short has asked each operation.
+    Those that take nothing, and so have none, are asked before.
+
     Hypothesis abandons a series of scenarios when the same choices lead to another result
     than before, which is normal for a server with state. Another series with the next seed
     then continues the phase.
     """
+    yield from _ask_without_examples(schema)
     config = schema.config
     seed, enough = config.seed, config.generation.max_examples or 0
     scenarios, seconds = 0, 0.0
@@ -137,6 +142,24 @@ def _run(schema: BaseSchema) -> events.EventGenerator:
     if results:
         yield max(results, key=lambda result: PHASE_STATUS_PRIORITY[result.status])
     yield finished
+
+
+def _ask_without_examples(schema: BaseSchema) -> events.EventGenerator:
+    """Request the operations without parameters and body; yield only the events about these."""
+    others = [
+        name
+        for name, operation in operations().items()
+        if operation.parameters or operation.body is not None
+    ]
+    phases: tuple[Any, ...] = (schema.config.phases.fuzzing, schema.config.phases.stateful)
+    were_enabled = [phase.enabled for phase in phases]
+    for phase in phases:
+        phase.enabled = False
+    for event in from_schema(schema.exclude(operation_id=others)).execute():
+        if isinstance(event, events.TestEvent | events.NonFatalError):
+            yield event
+    for phase, is_enabled in zip(phases, were_enabled, strict=True):
+        phase.enabled = is_enabled
 
 
 def _is_stateful(event: events.PhaseEvent) -> bool:

@@ -34,9 +34,12 @@ from siteassist_contract.verdict import CannotRunError, InternalError
 
 PATIENCE = 2.0
 """Seconds that the engine may take to stop after an interrupt."""
+STOPPING = 1.0
+"""Seconds that it may take as a rule, which a run reserves."""
 _KILL_DELAY = 1.0
 """Seconds after the end of the time at which an engine without output is killed."""
-
+UNFINISHED = "made-up requests, cut short by the time"
+"""The description of a phase that did not come to its end."""
 _LONGEST_OUTPUT = 20_000
 """Maximum length of the engine's own output in an error, in characters; its end counts."""
 
@@ -143,7 +146,7 @@ class Shapes:
         # The engine either had more output than time, or had none and was killed.
         self.out_of_time = time.monotonic() > self.until
         if self.out_of_time and not end.errors:
-            yield "the time is up"
+            yield UNFINISHED
         else:
             end.require_complete(self._tidy(_tail(log)))
 

@@ -21,7 +21,7 @@ from siteassist_contract import interrupts
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.checks.generated import layer
 from siteassist_contract.checks.generated.configuration import DATABASE
-from siteassist_contract.checks.generated.layer import EXPECTED, Shapes
+from siteassist_contract.checks.generated.layer import EXPECTED, UNFINISHED, Shapes
 from siteassist_contract.findings import SHAPES, Findings, StopRun
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.http.recorder import Exchange, GoneError, Recorder
@@ -392,7 +392,7 @@ def test_unanswered_request_is_a_violation(
     monkeypatch.setattr(layer, "_KILL_DELAY", 30)
     engine.prints(unanswered(), done())
     on = context()
-    assert ["phase" if seconds > 0 else "the time is up"] == list(shapes(on, seconds).run())
+    assert ["phase" if seconds > 0 else UNFINISHED] == list(shapes(on, seconds).run())
     (found,) = on.findings.violations.values()
     assert ("startConversation answered", "an answer", "reset", 1) == (
         *(found.key, found.expected, found.actual, found.requests),
@@ -456,7 +456,7 @@ def test_time_limit_stops_the_engine(engine: Engine, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(layer, "_KILL_DELAY", 30)
     engine.prints({"answered": [["getMe", 200, 1]]}, then=ENDLESS)
     late = shapes(context(), seconds=-1)
-    assert ["the time is up"] == list(late.run())
+    assert [UNFINISHED] == list(late.run())
     assert late.out_of_time
     assert engine.is_over()
 
@@ -468,7 +468,7 @@ def test_engine_that_does_not_stop_is_killed(
     monkeypatch.setattr(layer, "PATIENCE", 0.01)
     monkeypatch.setattr(layer, "_KILL_DELAY", 30)
     engine.prints(done(), first=DEAF, then=ENDLESS)
-    assert ["the time is up"] == list(shapes(context(), seconds=-1).run())
+    assert [UNFINISHED] == list(shapes(context(), seconds=-1).run())
     assert engine.is_over()
 
 
