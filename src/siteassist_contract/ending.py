@@ -209,6 +209,7 @@ def verdict_of(
         Evidence(
             requests=outcome.requests,
             findings=len(unknown),
+            violations=sum(map(len, unknown)),
             accepted=len(findings) - len(unknown),
             gaps=tested_rules.untested(rows),
             unfinished=list(outcome.unfinished),

@@ -97,6 +97,8 @@ class Evidence:
     requests: int
     findings: int = 0
     """Number of findings that are not in the baseline."""
+    violations: int = 0
+    """Number of violations in these findings, each at another place."""
     accepted: int = 0
     """Number of findings that the baseline accepts."""
     gaps: Sequence[Gap] = ()
@@ -146,9 +148,11 @@ def decide(evidence: Evidence) -> Verdict:
     if evidence.interrupted:
         return Verdict(ExitStatus.INTERRUPTED, "The tests were interrupted; there is no verdict.")
     if evidence.findings:
-        count = "1 way" if evidence.findings == 1 else f"{evidence.findings} ways"
+        count = "1 finding" if evidence.findings == 1 else f"{evidence.findings} findings"
+        if evidence.violations > evidence.findings:
+            asked = f"{evidence.violations} violations, {asked}"
         return Verdict(
-            ExitStatus.BROKEN, f"The server violates the contract in {count}{narrowed} ({asked})."
+            ExitStatus.BROKEN, f"The server violates the contract: {count}{narrowed} ({asked})."
         )
     missing = [gap for gap in evidence.gaps if not gap.excused]
     if evidence.problem or evidence.unfinished or missing:

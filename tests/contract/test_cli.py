@@ -474,7 +474,7 @@ def test_finding_is_printed(url: str, shared: InProcess, command: Command) -> No
     for line in ("source: ", "expected: ", "actual:   401", "answer:", "reproduce:"):
         assert f"\n  {line}" in text
     assert re.fullmatch(
-        r"The server violates the contract in \d+ ways? in the tests selected by --only search"
+        r"The server violates the contract: \d+ findings? in the tests selected by --only search"
         r" --only no-token-needed \(\d+ requests\)\.",
         last(result),
     )
@@ -491,7 +491,7 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     assert (1, 1) == (whole.exit_code, result.exit_code)
     summary = json.loads(Path("reports/summary.json").read_text())
     assert 1 == len(summary["violations"])
-    assert last(result).startswith("The server violates the contract in 1 way in ")
+    assert last(result).startswith("The server violates the contract: 1 finding in ")
     assert "the run stopped at its first violation" in result.stdout
     assert requests_of(result) < requests_of(whole)
 

@@ -131,7 +131,7 @@ def test_closed_output_keeps_verdict_and_reports(
         process.stdout.close()
         errors = process.stderr.read()
     assert (1, 1) == (process.returncode, errors.count("\n")), errors
-    assert errors.startswith("The server violates the contract in ")
+    assert errors.startswith("The server violates the contract: ")
     assert errors.endswith("(standard output: Broken pipe)\n")
     assert ["index.html", "junit.xml", "summary.json"] == written(tmp_path)
 

@@ -30,7 +30,7 @@ unmeasured = pytest.mark.no_cover
 Reached = Callable[[httpx.Request], bool]
 
 KEPT = "The server keeps the contract ("
-BROKEN = "The server violates the contract in "
+BROKEN = "The server violates the contract: "
 NOT_RUN = "Incomplete: "
 
 
@@ -415,7 +415,7 @@ def test_many_findings_are_grouped_and_shortened(loopback: Serve, command: Comma
     summary = ended(result, 1, BROKEN)
     found = ways(summary)
     assert len(found) < len(summary["violations"])
-    assert f"{BROKEN}{len(found)} ways (" in result.stdout
+    assert f"{BROKEN}{len(found)} findings (" in result.stdout
     assert ("getMe", "token-required") in found
     assert "  The HTML report has all of them in full.\n" in result.stdout
     assert 10 == result.stdout.count("\n  expected: ")

@@ -47,14 +47,14 @@ def verdict(requests: int = 9, **facts: Any) -> Verdict:
         (
             {"findings": 1},
             ExitStatus.BROKEN,
-            "The server violates the contract in 1 way (9 requests).",
+            "The server violates the contract: 1 finding (9 requests).",
         ),
         (
             {"findings": 2, "accepted": 1, "selection": "--layer errors"},
             ExitStatus.BROKEN,
             (
-                "The server violates the contract in 2 ways in the tests selected by --layer errors"
-                " (9 requests, 1 known finding accepted)."
+                "The server violates the contract: 2 findings in the tests selected by --layer"
+                " errors (9 requests, 1 known finding accepted)."
             ),
         ),
         (
@@ -154,3 +154,12 @@ def test_verdicts_in_words() -> None:
     """The statuses in words are those of the reports."""
     expected = ["kept", "broken", "incomplete", "internal error", "interrupted"]
     assert expected == [status.words for status in ExitStatus]
+
+
+@pytest.mark.parametrize(
+    ("violations", "words"), [(2, "(9 requests)"), (5, "(5 violations, 9 requests)")]
+)
+def test_findings_and_violations_are_counted_apart(violations: int, words: str) -> None:
+    """A finding may have several violations, which the line counts if it does."""
+    line = decide(Evidence(requests=9, findings=2, violations=violations)).line
+    assert f"The server violates the contract: 2 findings {words}." == line

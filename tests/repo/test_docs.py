@@ -364,9 +364,9 @@ def test_ci_file_compares_with_the_main_branch(path: Path, tmp_path: Path) -> No
     assert not summary_page.exists() or not summary_page.read_text()
     second = job.run(tmp_path)
     assert [0, 0] == [first.returncode, second.returncode], second.stdout + second.stderr
-    assert "Violations: 0 new" not in first.stdout
+    assert "Findings: 0 new" not in first.stdout
     shown = summary_page.read_text() if summary_page.exists() else second.stdout
-    assert "Violations: 0 new" in shown
+    assert "Findings: 0 new" in shown
 
 
 @pytest.mark.skipif(not LOAD.exists(), reason="needs Locust: make .venv-load/.ready")

@@ -219,7 +219,7 @@ def main(
         sys.exit(ExitStatus.KEPT if allow_incomplete else ExitStatus.INCOMPLETE)
     except ContractBrokenError as error:
         click.echo(error)
-        output.last_line("The server violates the contract in 1 way (before the load began).")
+        output.last_line("The server violates the contract: 1 violation (before the load began).")
         sys.exit(ExitStatus.BROKEN)
     except Exception as error:  # noqa: BLE001  # no error may look like a verdict
         failure = Failure.of(error, redaction.Filter([api_key], hidden=_values(headers)))

@@ -71,9 +71,9 @@ def conclude(
         line = internal_error(results.failure)
         return Conclusion(ExitStatus.INTERNAL_ERROR, line, parts)
     if results.violations:
-        ways = _count(len(results.violations), "way")
+        found = _count(len(results.violations), "violation")
         ended = f"; the load did not finish: {reason}" if interrupted or results.problem else ""
-        line = f"The server violates the contract in {ways} ({asked}{ended})."
+        line = f"The server violates the contract: {found} ({asked}{ended})."
         return Conclusion(ExitStatus.BROKEN, line, parts)
     if not missing:
         line = f"The server keeps the contract under load ({asked})."

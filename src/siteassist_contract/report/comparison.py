@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,6 +21,8 @@ from siteassist_spec.output import one_line
 from siteassist_spec.schemas import complaints
 
 _NOT_IN_REPORT = "not in the later report"
+WORSE = "with new violations"
+"""The name of the findings that both runs have, at more places in the later one."""
 _MOST_STEPS = 6
 """Maximum number of unfinished steps that the last line names."""
 _FENCES = re.compile("`+")
@@ -48,6 +50,8 @@ class Comparison:
     """The violations that the later run tested again and did not find."""
     unchanged: tuple[Json, ...]
     """The violations that both runs found, as the later one reports them."""
+    findings: Mapping[str, int]
+    """The number of findings that are new, worse, gone and unchanged."""
     lost: tuple[Lost, ...]
     """The rules that are not tested any more."""
     gained: int
@@ -85,8 +89,10 @@ class Comparison:
     @property
     def line(self) -> str:
         """The comparison as one line."""
-        counts = f"{len(self.new)} new, {len(self.gone)} gone, {len(self.unchanged)} unchanged"
-        line = f"Violations: {counts}."
+        counts = ", ".join(
+            f"{number} {name}" for name, number in self.findings.items() if number or name != WORSE
+        )
+        line = f"Findings: {counts}."
         if self.lost:
             line += f" Not tested any more: {len(self.lost)} pairs of rule and operation."
         if self.gained:
@@ -125,9 +131,36 @@ def compare(before: Json, after: Json) -> Comparison:
             if key not in later and (found["rule"], found["operation"]) in is_tested
         ),
         unchanged=tuple(found for key, found in later.items() if key in earlier),
+        findings=_findings(earlier, later, is_tested),
         lost=tuple(Lost(*pair, reasons.get(pair, _NOT_IN_REPORT)) for pair in lost),
         gained=sum(pair not in was_tested for pair in is_tested),
     )
+
+
+def _findings(
+    earlier: Mapping[str, Json], later: Mapping[str, Json], tested: Collection[tuple[str, str]]
+) -> dict[str, int]:
+    """Count findings, which are those of the reports: violations of one rule by one operation.
+
+    One that both runs have is worse if the later run has a violation at another place.
+    """
+    before = {_finding(each)[1:] for each in earlier.values()}
+    after: dict[tuple[bool, str, str], bool] = {}
+    for key, each in later.items():
+        after[_finding(each)] = after.get(_finding(each), False) or key not in earlier
+    kept = {finding: more for finding, more in after.items() if finding[1:] in before}
+    gone = {_finding(each) for each in earlier.values()}
+    gone = {each for each in gone if each[1:] not in {found[1:] for found in after}}
+    return {
+        "new": len(after) - len(kept),
+        WORSE: sum(kept.values()),
+        "gone": sum((rule, operation) in tested for _, rule, operation in gone),
+        "unchanged": len(kept) - sum(kept.values()),
+    }
+
+
+def _finding(violation: Json) -> tuple[bool, str, str]:
+    return violation["known"], violation["rule"], violation["operation"]
 
 
 def text(comparison: Comparison) -> str:
@@ -138,7 +171,7 @@ def text(comparison: Comparison) -> str:
     ]
     for heading, violations in _sections(comparison):
         if violations:
-            lines += ["", f"{heading}:"]
+            lines += ["", f"{heading} ({_counted(violations)}):"]
         for found in violations:
             place = f" ({one_line(found['place'])})" if found["place"] else ""
             known = " (accepted by the baseline)" if found["known"] else ""
@@ -167,7 +200,7 @@ def markdown(comparison: Comparison) -> str:
     ]
     for heading, violations in _sections(comparison):
         if violations:
-            lines += ["", f"#### {heading}", ""]
+            lines += ["", f"#### {heading} ({_counted(violations)})", ""]
         for found in violations:
             place = f" at {_code(found['place'])}" if found["place"] else ""
             known = " (accepted by the baseline)" if found["known"] else ""
@@ -182,6 +215,10 @@ def markdown(comparison: Comparison) -> str:
             for (rule, reason), names in _grouped(comparison.lost).items()
         ]
     return "\n".join(lines)
+
+
+def _counted(violations: tuple[Json, ...]) -> str:
+    return "1 violation" if len(violations) == 1 else f"{len(violations)} violations"
 
 
 def _sections(comparison: Comparison) -> Iterator[tuple[str, tuple[Json, ...]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,7 +13,8 @@ from siteassist_contract.findings import LAYERS
 from siteassist_contract.report import files, references
 from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.summary import Report
-from siteassist_contract.report.tested_rules import gaps
+from siteassist_contract.report.terminal import unlisted
+from siteassist_contract.report.tested_rules import counted, gaps
 from siteassist_contract.rules import RULES
 from siteassist_spec.output import printable
 
@@ -26,8 +26,6 @@ def write(report: Report, path: Path) -> None:
 
 def render(report: Report) -> str:
     """Return the page."""
-    tested = Counter(row.kind for row in report.rows if not row.reason)
-    whole = Counter(row.kind for row in report.rows)
     return _template().render(
         report=report,
         main=[each for each in report.findings if each.related is None],
@@ -38,8 +36,8 @@ def render(report: Report) -> str:
         labels={name: each.label for name, each in all_operations().items()},
         rules=RULES,
         gaps=gaps(report.rows).most_common(),
-        tested=tested,
-        whole=whole,
+        counted=counted(report.rows),
+        unlisted=unlisted(report),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from siteassist_contract.description import all_operations
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.profiles import Profile
 from siteassist_contract.report import files, ordering, references
@@ -129,10 +131,24 @@ class Report:
         documents = (each.first.document for each in self.findings)
         return references.explained(*documents, *(row.reason for row in self.rows))
 
+    @property
+    def unlisted(self) -> int:
+        """The number of requests that `matrix` does not have: their answers were not judged."""
+        return max(0, self.outcome.requests - self._listed.total())
+
+    @property
+    def _listed(self) -> Counter[str]:
+        """The number of requests that were judged, by operation."""
+        listed = Counter[str]()
+        for (_, name), count in self.outcome.findings.requests.items():
+            listed[name] += count
+        return listed
+
     def matrix(self) -> list[tuple[str, list[tuple[int, int]]]]:
         """Return the requests and the violations of each operation in each layer."""
         findings = self.outcome.findings
-        names = list(dict.fromkeys(row.operation for row in self.rows))
+        requested = [name for name in all_operations() if self._listed[name]]
+        names = list(dict.fromkeys([*(row.operation for row in self.rows), *requested]))
         return [
             (
                 name,

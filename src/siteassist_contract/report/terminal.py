@@ -179,12 +179,11 @@ def _print_requests(report: Report) -> None:
     for name, cells in report.matrix():
         shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
         click.echo(f"  {name:<24}" + "".join(f"{cell:>10}" for cell in shown))
-    tested = sum(not row.reason for row in report.rows)
+    if report.unlisted:
+        _wrapped(f"Besides: {unlisted(report)}", first="  ", later="  ")
     reasons = tested_rules.gaps(report.rows)
-    click.echo(
-        f"\nTested: {tested} of {len(report.rows)} pairs of operation and"
-        f" {'rule' if report.selection else 'status or rule'}.{' Not tested:' if reasons else ''}"
-    )
+    click.echo()
+    _wrapped(f"Tested: {tested_rules.counted(report.rows)}{' Not tested:' if reasons else ''}")
     for reason, count in reasons.most_common():
         _wrapped(one_line(reason), first=f"  {count:4}  ", later=" " * 8)
     for name, text in references.explained(*reasons).items():
@@ -192,6 +191,12 @@ def _print_requests(report: Report) -> None:
     show(Styled("\nThis run:", Style.BOLD))
     for name, text in report.facts.items():
         _wrapped(one_line(text), first=f"  {f'{name}:':<11}", later=" " * 13)
+
+
+def unlisted(report: Report) -> str:
+    """Return how many requests the table of a report does not have, with the reason."""
+    noun = "request" if report.unlisted == 1 else "requests"
+    return f"{report.unlisted} {noun} that prepared tests, or were lost, refused or repeated."
 
 
 def _print_remarks(report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from siteassist_contract.description import all_operations
@@ -114,6 +114,16 @@ def recorded_rows(findings: Findings) -> list[Row]:
 def gaps(found: Iterable[Row]) -> Counter[str]:
     """Count the untested rows by their reason."""
     return Counter(row.reason for row in found if row.reason)
+
+
+def counted(found: Sequence[Row]) -> str:
+    """Return the number of rules and of statuses that were tested, as sentences."""
+    tested = Counter(row.kind for row in found if not row.reason)
+    whole = Counter(row.kind for row in found)
+    text = f"{tested['rule']} of {whole['rule']} pairs of operation and rule."
+    if whole["status"]:
+        text += f" Seen: {tested['status']} of {whole['status']} pairs of operation and status."
+    return text
 
 
 def untested(found: Iterable[Row]) -> list[Gap]:

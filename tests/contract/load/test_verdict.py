@@ -159,7 +159,7 @@ def test_circumstances_are_the_reason(counter: str, why: str, advice: str) -> No
     [
         (whole(), True, ExitStatus.INTERRUPTED, "the load was interrupted (4 visits"),
         (replace(whole(), problem="gone"), False, ExitStatus.INCOMPLETE, ": gone (4 visits"),
-        (broken(), False, ExitStatus.BROKEN, "in 1 way (4 visits, 1 request)."),
+        (broken(), False, ExitStatus.BROKEN, ": 1 violation (4 visits, 1 request)."),
         (broken(), True, ExitStatus.BROKEN, "1 request; the load did not finish: the load was"),
         (failed(), True, ExitStatus.INTERNAL_ERROR, "Internal error: ValueError: odd; please"),
     ],

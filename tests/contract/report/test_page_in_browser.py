@@ -100,7 +100,7 @@ def test_first_screen_has_the_first_finding(
     found = violation("sendMessage", "stored-message", commands="curl -sS x")
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": height})
-    line = "The server violates the contract in 2 ways (734 requests)."
+    line = "The server violates the contract: 2 findings (734 requests)."
     show(page, report(found, KNOWN, line=line), tmp_path)
     card = page.locator("#finding-1")
     whole_texts = (

@@ -475,8 +475,8 @@ def test_page_counts_what_was_tested() -> None:
     text = " ".join(Page(source).text.split())
     rules = [row for row in whole.rows if row.kind == "rule"]
     statuses = [row for row in whole.rows if row.kind == "status"]
-    assert f"1 of {len(rules)} pairs of operation and rule were tested" in text
-    assert f"1 of {len(statuses)} documented pairs of operation and status were seen" in text
+    assert f"Tested: 1 of {len(rules)} pairs of operation and rule." in text
+    assert f"Seen: 1 of {len(statuses)} pairs of operation and status." in text
     for reason, count in gaps(whole.rows).items():
         assert f"{count} {reason}" in text
     for operation in all_operations().values():

@@ -13,6 +13,7 @@ import pytest
 from siteassist_contract import plan
 from siteassist_contract.http.preflight import Target
 from siteassist_contract.profiles import PROFILES
+from siteassist_contract.report import page, tested_rules
 from siteassist_contract.report.terminal import Terminal
 from siteassist_contract.report.tested_rules import Row
 from siteassist_contract.rules import RULES
@@ -169,6 +170,26 @@ def test_nothing_untested_is_no_list(selection: str, capsys: pytest.CaptureFixtu
     rows = [Row("getMe", "rule", "me", 1, "")]
     Terminal().end(replace(report(), rows=rows, selection=selection))
     shown = capsys.readouterr().out
-    kinds = "rule" if selection else "status or rule"
-    assert f"Tested: 1 of 1 pairs of operation and {kinds}.\n" in shown
+    assert "Tested: 1 of 1 pairs of operation and rule.\n" in shown
     assert "Not tested" not in shown
+
+
+def test_each_request_is_in_the_table_or_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A narrowed run sends requests of other operations, and some that are not judged."""
+    whole = replace(report(), rows=[Row("search", "rule", "described", 1, "")], selection="x")
+    whole.outcome.requests = 12
+    assert ["search", "getMe"] == [name for name, _ in whole.matrix()]
+    Terminal().end(whole)
+    shown = capsys.readouterr().out
+    words = "3 requests that prepared tests, or were lost, refused or repeated."
+    assert f"  Besides: {words}\n" in shown
+    assert words in page.render(whole)
+
+
+def test_tested_pairs_are_counted_alike_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """The terminal and the page count rules and statuses apart."""
+    Terminal().end(report())
+    text = " ".join(capsys.readouterr().out.split())
+    counted = tested_rules.counted(report().rows)
+    assert f"Tested: {counted}" in text
+    assert f"Tested: {counted}" in page.render(report())

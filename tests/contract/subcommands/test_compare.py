@@ -50,8 +50,8 @@ def test_equal_reports_are_no_worse(files: Callable[..., None]) -> None:
     files(report(BROKEN), report(BROKEN))
     result = invoke()
     assert (0, "") == (result.exit_code, result.stderr)
-    assert "Violations: 0 new, 0 gone, 1 unchanged." == result.stdout.splitlines()[-1]
-    assert "Unchanged:\n  getMe: " in result.stdout
+    assert "Findings: 0 new, 0 gone, 1 unchanged." == result.stdout.splitlines()[-1]
+    assert "Unchanged (1 violation):\n  getMe: " in result.stdout
 
 
 def test_new_violation_is_worse(files: Callable[..., None]) -> None:
@@ -59,9 +59,24 @@ def test_new_violation_is_worse(files: Callable[..., None]) -> None:
     files(retested(BROKEN), retested(BROKEN, OTHER))
     result = invoke()
     assert 1 == result.exit_code
-    assert "New:\n  getConversations: " in result.stdout
+    assert "New (1 violation):\n  getConversations: " in result.stdout
     assert "    actual:   `4`" in result.stdout
-    assert "Violations: 1 new, 0 gone, 1 unchanged." == result.stdout.splitlines()[-1]
+    assert "Findings: 1 new, 0 gone, 1 unchanged." == result.stdout.splitlines()[-1]
+
+
+def test_findings_are_counted_as_in_the_verdict(files: Callable[..., None]) -> None:
+    """Violations of one rule by one operation are one finding, which may get a new violation."""
+    there = [violation("search", "bounds", place=place) for place in ("size", "from", "query")]
+    files(retested(BROKEN), retested(*there, OTHER))
+    last = "Findings: 2 new, 1 gone, 0 unchanged."
+    assert last == invoke().stdout.splitlines()[-1]
+    assert "New (4 violations):\n" in invoke().stdout
+    files(retested(there[0], BROKEN), retested(*there, BROKEN))
+    result = invoke()
+    last = "Findings: 0 new, 1 with new violations, 0 gone, 1 unchanged."
+    assert (1, last) == (result.exit_code, result.stdout.splitlines()[-1])
+    files(retested(*there), retested(there[0]))
+    assert "Findings: 0 new, 0 gone, 1 unchanged." == invoke().stdout.splitlines()[-1]
 
 
 def test_new_violation_that_the_baseline_accepts_is_not_worse(files: Callable[..., None]) -> None:
@@ -77,10 +92,10 @@ def test_violation_is_gone_only_if_it_was_tested_again(files: Callable[..., None
     files(report(BROKEN, ELSEWHERE), report())
     result = invoke()
     assert 2 == result.exit_code
-    assert "Gone:\n  getMe: " in result.stdout
+    assert "Gone (1 violation):\n  getMe: " in result.stdout
     assert "Not tested any more:\n  bounds on getQnas: was not reached in this run" in result.stdout
     assert result.stdout.splitlines()[-1].startswith(
-        "Violations: 0 new, 1 gone, 0 unchanged. Not tested any more: 1 pair"
+        "Findings: 0 new, 1 gone, 0 unchanged. Not tested any more: 1 pair"
     )
 
 
@@ -169,7 +184,7 @@ def test_markdown_is_for_a_pull_request(files: Callable[..., None]) -> None:
     result = invoke("--format", "markdown")
     assert 1 == result.exit_code
     lines = result.stdout.splitlines()
-    assert "### Contract tests: Violations: 1 new, 1 gone, 1 unchanged." == lines[0]
+    assert "### Contract tests: Findings: 1 new, 1 gone, 1 unchanged." == lines[0]
     assert "- before: `The server keeps the contract.`" in lines
     assert "  - expected: `` 5\\n|`x` ``" in lines
     assert "  - actual: `` `4` ``" in lines
