@@ -498,7 +498,7 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
 
 def requests_of(result: Result) -> int:
     """Return the number of requests in the last line."""
-    found = re.search(r"\((\d+) requests", last(result))
+    found = re.search(r"[( ](\d+) requests", last(result))
     assert found is not None
     return int(found[1])
 
