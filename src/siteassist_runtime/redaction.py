@@ -26,6 +26,9 @@ _SHORTEST = 8  # Characters. Shorter values may be part of any word.
 _SHORTEST_WORD = 4
 _SHORTEST_NUMBER = 6
 _LONGEST_WORD = 16
+_SHORTEST_PIECE = 3  # The least average length of the words in a name, such as "toolCallId".
+_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z]+")
+_CODE = re.compile(r"\\u[0-9A-Fa-f]{4}|%[0-9A-F]{2}")
 _SIGNS = re.compile(r"[\s,:;{}\[\]\"'`\\]*")
 _ENDS = r"(?=[&;#\s\"'`<>),\\]|\Z)"
 _NAMED = (
@@ -50,16 +53,18 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
     A secret that may be a part of other text, such as ``t`` or ``message``, is redacted where
     it is a whole value: alone, in quotes, beside the name of a credential, or as the value of
-    a parameter.
+    a parameter. One of 8 characters and more is also redacted as a whole word or number.
     """
     # The longest first: one may be a part of another.
     for secret in sorted(secrets, key=len, reverse=True):
         if is_distinct(secret):
             for spelling in _spellings(secret):
                 text = text.replace(spelling, REDACTED)
-        elif secret and text.strip() in map(str.strip, _spellings(secret)):
+        elif not secret or not any(spelling in text for spelling in _spellings(secret)):
+            continue
+        elif text.strip() in map(str.strip, _spellings(secret)):
             text = REDACTED
-        elif secret:
+        else:
             text = _places(secret).sub(lambda found: f"{found['before'] or ''}{REDACTED}", text)
     text = _FIELDS.sub(rf"\g<1>{REDACTED}", text)
     text = _QUERY.sub(rf"\g<1>{REDACTED}", text)
@@ -69,25 +74,44 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 def is_distinct(secret: str) -> bool:
     """Return whether a secret can be told from a part of any other text."""
     bare = secret.strip()
-    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
-    return len(bare) >= _SHORTEST and not is_word
+    return len(bare) >= _SHORTEST and not bare.isdecimal() and not _is_word(bare)
+
+
+def _is_word(text: str) -> bool:
+    """Return whether a text is like a word or a name, such as ``conversationId``."""
+    if not text.isalpha() or len(text) >= _LONGEST_WORD:
+        return False
+    # Letters of random case are in shorter pieces.
+    return len(text) > _SHORTEST_PIECE * len(_PIECE.findall(text))
 
 
 @lru_cache(maxsize=32)
 def _spellings(secret: str) -> tuple[str, ...]:
-    """Return the spellings of a secret in text, JSON and URLs, longest first."""
+    """Return the spellings of a secret in text, JSON, URLs and HTML, longest first."""
     written = json.dumps(secret)[1:-1]
+    escaped = [written, written.replace("/", "\\/")]
+    escaped += [json.dumps(each)[1:-1] for each in escaped]
+    escaped += [_with_codes(secret, signs) for signs in ("<>&", "<>&'", "<>&'\"+`")]
     # A lone surrogate has no spelling in a URL.
     safe = secret.encode("utf-8", "surrogatepass")
-    found = {
-        secret,
-        written,
-        written.replace("/", "\\/"),
-        quote(safe),
-        quote(safe, safe=""),
-        quote_plus(safe),
-    }
+    encoded = [quote(safe, safe=kept) for kept in ("/", "", "!'()*", "!#$&'()*+,/:;=?@~")]
+    encoded.append(quote_plus(safe))
+    codes = [_CODE.sub(lambda code: code[0].lower(), each) for each in (*escaped, *encoded)]
+    page = secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    markup = [page]
+    for double in ("&quot;", "&#34;"):
+        quoted = page.replace('"', double)
+        markup += [quoted.replace("'", single) for single in ("'", "&#x27;", "&#39;", "&apos;")]
+    found = {secret, repr(str(secret))[1:-1], *escaped, *encoded, *codes, *markup}
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _with_codes(text: str, signs: str) -> str:
+    """Return a text in JSON in which signs are codes, as some libraries write it."""
+    written = json.dumps(text)[1:-1]
+    if '"' in signs:
+        written = written.replace('\\"', '"')
+    return "".join(f"\\u{ord(sign):04X}" if sign in signs else sign for sign in written)
 
 
 @lru_cache(maxsize=32)
@@ -97,7 +121,12 @@ def _places(secret: str) -> re.Pattern[str]:
     places = [rf"(?<==){value}{_ENDS}"]
     bare = secret.strip()
     least = _SHORTEST_NUMBER if bare.isdecimal() else _SHORTEST_WORD
-    if len(bare) >= least and not bare.isalpha() and re.search(r"\w", bare):
+    if len(bare) >= _SHORTEST and bare.isdecimal():
+        places = [rf"(?<!\d){value}(?!\d)"]
+    elif len(bare) >= _SHORTEST and bare.isalpha():
+        # Not a name of a member, or a part of an address.
+        places = [rf"(?<![\w/]){value}(?![\w/]|\\*[\"'`]\s*:)", *places]
+    elif len(bare) >= least and not bare.isalpha() and re.search(r"\w", bare):
         # Neither a word nor a number, such as "key-1".
         places = [rf"(?<!\w){value}(?!\w)"]
     elif not _SIGNS.fullmatch(secret):  # They are a part of any format.

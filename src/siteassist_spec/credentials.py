@@ -2,7 +2,8 @@
 
 A credential that cannot be a part of other text is replaced wherever it stands. Another one, such
 as ``t``, ``true`` or ``message``, is replaced where it is a whole value: alone, in quotes, beside
-the name of a credential, or as the value of a parameter.
+the name of a credential, or as the value of a parameter. One of 8 characters and more is unlikely
+in ordinary text, and is replaced in text for people where it is a whole word or a whole number.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from html import escape
 from urllib.parse import quote, quote_plus
 
 _SHORTEST = 8
 _SHORTEST_WORD = 4
 _SHORTEST_NUMBER = 6
 _LONGEST_WORD = 16
+_SHORTEST_PIECE = 3
+"""The least average length of the words in a name such as ``toolCallId``."""
+_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z]+")
 _SIGNS = re.compile(r"[\s,:;{}\[\]\"'`\\]*")
+_CODE = re.compile(r"\\u[0-9A-Fa-f]{4}|%[0-9A-F]{2}")
 _LIKE_NAMES = r"(?:key|token|secret|password|authorization|cookie)"
 """The ends of the names of credentials."""
 
@@ -25,8 +31,15 @@ _LIKE_NAMES = r"(?:key|token|secret|password|authorization|cookie)"
 def is_distinct(secret: str) -> bool:
     """Return whether a credential can be told from a part of any other text."""
     bare = secret.strip()
-    is_word = bare.isdecimal() or (bare.isalpha() and len(bare) < _LONGEST_WORD)
-    return len(bare) >= _SHORTEST and not is_word
+    return len(bare) >= _SHORTEST and not bare.isdecimal() and not _is_word(bare)
+
+
+def _is_word(text: str) -> bool:
+    """Return whether a text is like a word or a name, such as ``conversationId``."""
+    if not text.isalpha() or len(text) >= _LONGEST_WORD:
+        return False
+    # Letters of random case are in shorter pieces.
+    return len(text) > _SHORTEST_PIECE * len(_PIECE.findall(text))
 
 
 def without_distinct(text: str, secrets: Iterable[str], mask: str) -> str:
@@ -47,7 +60,7 @@ def without_secrets(text: str, secrets: Iterable[str], mask: str) -> str:
     known = [secret for secret in secrets if secret]
     text = without_distinct(text, known, mask)
     for secret in sorted(known, key=len, reverse=True):
-        if is_distinct(secret):
+        if is_distinct(secret) or not any(form in text for form in spellings(secret)):
             continue
         if text.strip() in map(str.strip, spellings(secret)):
             return mask
@@ -69,10 +82,33 @@ def spellings(secret: str) -> tuple[str, ...]:
     escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
     escaped += [each.replace("/", "\\/") for each in escaped]
     twice = [json.dumps(each)[1:-1] for each in escaped]
+    escaped += [_with_codes(secret, signs) for signs in ("<>&", "<>&'", "<>&'\"+`")]
+    # Lower case as well: a code has both.
+    escaped += [_CODE.sub(lambda code: code[0].lower(), each) for each in escaped]
     # A lone surrogate has no spelling in a URL.
     safe = secret.encode("utf-8", "surrogatepass")
-    encoded = quote(safe), quote(safe, safe=""), quote_plus(safe)
-    return tuple(sorted({secret, *escaped, *twice, *encoded}, key=len, reverse=True))
+    encoded = [quote(safe, safe=kept) for kept in ("/", "", "!'()*", "!#$&'()*+,/:;=?@~")]
+    encoded.append(quote_plus(safe))
+    encoded += [_CODE.sub(lambda code: code[0].lower(), each) for each in encoded]
+    page = escape(secret, quote=False)
+    markup = [page]
+    for double in ("&quot;", "&#34;"):
+        quoted = page.replace('"', double)
+        markup += [quoted.replace("'", single) for single in ("'", "&#x27;", "&#39;", "&apos;")]
+    every = {secret, repr(secret)[1:-1], *escaped, *twice, *encoded, *markup}
+    # In the quotes of a shell.
+    every |= {
+        each.replace("'", sign) for each in (secret, *escaped) for sign in ("'\"'\"'", "'\\''")
+    }
+    return tuple(sorted(every, key=len, reverse=True))
+
+
+def _with_codes(text: str, signs: str) -> str:
+    """Return a text in JSON in which signs are codes, as some libraries write it."""
+    written = json.dumps(text)[1:-1]
+    if '"' in signs:
+        written = written.replace('\\"', '"')
+    return "".join(f"\\u{ord(sign):04X}" if sign in signs else sign for sign in written)
 
 
 @lru_cache(maxsize=256)
@@ -81,7 +117,13 @@ def _places(secret: str) -> re.Pattern[str]:
     value = f"(?:{'|'.join(map(re.escape, spellings(secret)))})"
     ends = r"(?=[&;#\s\"'`<>),\\]|\Z)"
     places = [rf"(?<==){value}{ends}"]
-    if _is_unusual(secret):
+    bare = secret.strip()
+    if len(bare) >= _SHORTEST and bare.isdecimal():
+        places = [rf"(?<!\d){value}(?!\d)"]
+    elif len(bare) >= _SHORTEST and bare.isalpha():
+        # Not a name of a member, or a part of an address.
+        places = [rf"(?<![\w/]){value}(?![\w/]|\\*[\"'`]\s*:)", *places]
+    elif _is_unusual(secret):
         places = [rf"(?<!\w){value}(?!\w)"]
     elif not _SIGNS.fullmatch(secret):  # They are a part of any format.
         # A text in quotes before a colon is the name of a member.

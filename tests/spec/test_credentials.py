@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
-from urllib.parse import quote
+import random
+import re
+import shlex
+import string
+from urllib.parse import quote, quote_plus
 
 import pytest
 
+from siteassist_runtime.redaction import REDACTED, redact
 from siteassist_spec.credentials import is_distinct, is_shown, without_distinct, without_secrets
 
 MASK = "[hidden]"
@@ -90,3 +96,80 @@ def test_longer_credential_comes_first() -> None:
 def test_word_is_no_sign_of_a_leak(secret: str, text: bytes, expected: bool) -> None:
     """Only a credential that cannot be an ordinary word is taken for a leak."""
     assert expected == is_shown(text.decode(), secret)
+
+
+def random_credentials() -> list[str]:
+    """Return credentials of 8 to 60 characters of different alphabets."""
+    numbers = random.Random(1)
+    alphabets = (
+        string.hexdigits.lower(),
+        string.digits,
+        string.ascii_lowercase,
+        string.ascii_letters,
+        f"{string.ascii_letters}{string.digits}-_",
+        f"{string.ascii_letters}{string.digits}+/=",
+        f"{string.ascii_letters}{string.digits}{string.punctuation}",
+    )
+    return [
+        "".join(numbers.choices(alphabet, k=numbers.choice((8, 9, 12, 15, 16, 20, 40, 60))))
+        for alphabet in alphabets
+        for _ in range(20)
+    ]
+
+
+def in_contexts(secret: str) -> list[str]:
+    """Return texts in which a server or a program may show a credential."""
+    lower = re.sub("%..", lambda code: code[0].lower(), quote(secret, safe=""))
+    code = {ord(sign): f"\\u{ord(sign):04X}" for sign in "<>&'\"+`"}
+    of_net = secret.replace("\\", "\\\\").translate(code)
+    return [
+        f"the key {secret} is unknown",
+        f"unknown: {secret}",
+        f"no '{secret}' here",
+        f"x-api-key: {secret}\r\nx: 1",
+        f"x={secret}; y=1",
+        f"{secret}\n{secret} {secret}",
+        f"/search?q={quote(secret, safe='')}&x=1",
+        f"/search?q={quote_plus(secret)}&x=1",
+        f"/search?q={lower}&x=1",
+        f"https://user:{quote(secret, safe='')}@host/",
+        f"<td>{html.escape(secret)}</td>",
+        f"<td>{html.escape(secret).replace('&#x27;', '&#39;')}</td>",
+        json.dumps({"key": secret}),
+        json.dumps(json.dumps({"a": secret})),
+        f'{{"key":"{of_net}"}}',
+        repr(["a", secret]),
+    ]
+
+
+def test_random_credential_is_hidden_in_any_context() -> None:
+    """Neither the contract tests and the mock nor the client show a credential of any alphabet."""
+    for secret in random_credentials():
+        for text in in_contexts(secret):
+            assert MASK in without_secrets(text, [secret], MASK), (secret, text)
+            assert secret not in without_secrets(text, [secret], MASK), (secret, text)
+            assert REDACTED in redact(text, [secret]), (secret, text)
+            assert secret not in redact(text, [secret]), (secret, text)
+        if is_distinct(secret):
+            assert f"tok_{MASK}_x" == without_secrets(f"tok_{secret}_x", [secret], MASK)
+    quoted = shlex.quote("it's 1234567")
+    assert f"'{MASK}'" == without_secrets(quoted, ["it's 1234567"], MASK)
+
+
+@pytest.mark.parametrize("secret", ["messages", "conversation", "updatedAt", "12345678"])
+def test_long_word_is_hidden_as_a_word_of_a_sentence(secret: str) -> None:
+    """A word of 8 characters stays in addresses, in other words and as the name of a member."""
+    assert f"no {MASK}, really" == without_secrets(f"no {secret}, really", [secret], MASK)
+    assert f"no {REDACTED}, really" == redact(f"no {secret}, really", [secret])
+    kept = [json.dumps({f"{secret}1": 1})]
+    if secret.isalpha():
+        kept += [f"x{secret}s", f"/v2/{secret}/1", f"/v2/{secret}?x", json.dumps({secret: 1})]
+    assert kept == [without_secrets(text, [secret], MASK) for text in kept]
+    assert kept == [redact(text, [secret]) for text in kept]
+
+
+def test_random_letters_are_no_word() -> None:
+    """Letters of random case are hidden anywhere; names of the description are words."""
+    assert is_distinct("xKqPzLmWbT")
+    for name in ("conversationId", "toolCallId", "ToolCallId", "isHumanHandled", "UPPERCASE"):
+        assert not is_distinct(name)

@@ -40,8 +40,10 @@ class Filter:
         Unlike a secret, a hidden text may be a common word, which an answer may contain.
         """
         hidden = frozenset(hidden)
-        self._words = {word for word in hidden if len(word) < _LEAST_HIDDEN}
-        self._hidden = _whole({word for word in hidden if len(word) >= _LEAST_HIDDEN})
+        self._values = {
+            word for word in hidden if len(word) < _LEAST_HIDDEN or credentials.is_distinct(word)
+        }
+        self._hidden = _whole(hidden - self._values)
         self._secrets: set[str] = set()
         for secret in secrets:
             self.add(secret)
@@ -67,10 +69,9 @@ class Filter:
 
     def text(self, text: str) -> str:
         """Return a text for people without secrets, hidden texts and session tokens."""
-        if self._hidden is not None:
-            text = self._hidden.sub(FILTERED, text)
-        known = self._secrets | self._words
-        return credentials.without_secrets(self._without_tokens(text), known, FILTERED)
+        known = self._secrets | self._values
+        text = credentials.without_secrets(self._without_tokens(text), known, FILTERED)
+        return text if self._hidden is None else self._hidden.sub(FILTERED, text)
 
     def values(self, text: str) -> str:
         """Return a text for programs without the secrets that cannot be a part of other text."""

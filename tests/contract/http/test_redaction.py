@@ -73,3 +73,11 @@ def test_hidden_text_is_not_a_secret_of_answers() -> None:
     assert b"gateway" == secrets.body(b"gateway")
     assert '[Filtered] [Filtered] "[Filtered]"' == secrets.text('gateway gateway-word "a\\"b"')
     assert "two gateways: x=[Filtered]" == secrets.text("two gateways: x=t")
+
+
+def test_hidden_credential_is_hidden_as_a_part_of_other_text() -> None:
+    """The value of a header that is no word is hidden like a secret, in any spelling."""
+    secrets = Filter(hidden=["s3cr3t/value+99"])
+    assert not secrets.shows(b"s3cr3t/value+99")
+    assert "tok_[Filtered]_x" == secrets.text("tok_s3cr3t/value+99_x")
+    assert "?x=[Filtered]" == secrets.text("?x=s3cr3t%2Fvalue%2B99")
