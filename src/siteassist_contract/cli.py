@@ -336,6 +336,9 @@ def main(
         if isinstance(error, CannotRunError) and error.details:
             click.echo(error.details, err=True)
         _stop(ExitStatus.INCOMPLETE, f"The tests cannot run: {error}")
+    except KeyboardInterrupt:
+        ending.refuse()
+        raise
     except (Exception, InternalError) as error:  # noqa: BLE001  # reported as an internal error
         ending.outcome.error = InternalError.of(error)
     _finish(ending, accepted if update_baseline else None)

@@ -209,7 +209,7 @@ def test_reports_that_become_unwritable_are_reported(
 
 
 @pytest.mark.parametrize("ci", ["", "true"])
-@pytest.mark.parametrize("problem", ["url", "baseline", "credential", "allowed"])
+@pytest.mark.parametrize("problem", ["url", "baseline", "selection", "credential", "allowed"])
 def test_run_that_cannot_start_keeps_earlier_reports_except_in_ci(
     problem: str, ci: str, url: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +224,7 @@ def test_run_that_cannot_start_keeps_earlier_reports_except_in_ci(
     arguments = {
         "url": ("nowhere", "--api-key", KEY),
         "baseline": (url, "--api-key", KEY, "--baseline", "missing"),
+        "selection": (url, "--api-key", KEY, "--last-failed", "reports/summary.json"),
         "credential": (url, "--api-key", "wrong"),
         "allowed": (url, "--api-key", "wrong", "--allow-incomplete"),
     }[problem]
@@ -234,6 +235,23 @@ def test_run_that_cannot_start_keeps_earlier_reports_except_in_ci(
     assert told == (not ci)
     left = sorted(p.name for p in Path("reports").rglob("*") if p.is_file())
     assert (["other.txt"] if ci else sorted([*names, "other.txt"])) == left
+
+
+def test_run_that_is_interrupted_before_it_begins_tells_of_earlier_reports(
+    url: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports that are still there are not taken for those of the interrupted run."""
+    monkeypatch.setenv("CI", "")
+    Path("reports").mkdir()
+    Path("reports", "summary.json").write_text("of an earlier run")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("siteassist_contract.http.preflight.check", interrupt)
+    result = command(url, "--api-key", KEY)
+    assert "The reports in reports are those of an earlier run.\n" in result.stderr
+    assert 130 == result.exit_code
 
 
 def test_run_that_begins_removes_earlier_reports(

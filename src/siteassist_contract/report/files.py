@@ -41,7 +41,15 @@ def prepare(folder: Path, names: Sequence[str]) -> None:
 
 
 def tell_earlier(folder: Path, names: Sequence[str]) -> None:
-    """Print that reports in the folder are those of an earlier run, if there are any."""
+    """Print that reports in the folder are those of an earlier run, if there are any.
+
+    In CI they are removed, also if a run was refused before `begin`.
+    """
+    if os.environ.get(CI):
+        for path in (folder / name for name in names):
+            if path.parent == folder or not path.parent.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
     if any((folder / name).is_file() for name in names):
         click.echo(f"The reports in {folder} are those of an earlier run.", err=True)
 

@@ -89,6 +89,9 @@ def main(
         files.tell_earlier(reports, REPORTS)
         output.last_line(f"The recording cannot be judged: {error}", error=True)
         sys.exit(ExitStatus.INCOMPLETE)
+    except KeyboardInterrupt:
+        files.tell_earlier(reports, REPORTS)
+        raise
     except Exception:
         # The command ends with an internal error.
         files.prepare(reports, REPORTS)

@@ -93,13 +93,18 @@ def test_traffic_of_the_mock_is_kept(entries: Entries, judge: Callable[..., Resu
 def test_recording_that_cannot_be_judged_keeps_earlier_reports(
     content: str | None, ci: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong name of a file removes no report of an earlier run, except in CI."""
+    """A wrong name of a file removes no report of an earlier run, except in CI.
+
+    That of a baseline is found first.
+    """
     monkeypatch.setenv("CI", ci)
     (tmp_path / "summary.json").write_text("of an earlier run")
     recording = tmp_path / "typo.har"
     if content is not None:
         recording.write_text(content)
-    result = CliRunner().invoke(check.main, [str(recording), "--reports", str(tmp_path)])
+    baseline = [] if content else ["--baseline", str(tmp_path / "typo.txt")]
+    options = [str(recording), "--reports", str(tmp_path), *baseline]
+    result = CliRunner().invoke(check.main, options)
     assert 2 == result.exit_code
     assert (not ci) == (tmp_path / "summary.json").exists()
     assert (not ci) == ("are those of an earlier run.\n" in result.stderr)
