@@ -234,6 +234,8 @@ def _reason(error: jsonschema_rs.ValidationError) -> str:
             return _none_of(branches, len(list(error.instance_path)))
         case jsonschema_rs.ValidationErrorKind.Constant(expected_value=value):
             return f"must be {json.dumps(value)}"
+        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
+            return f"is not one of {_either([json.dumps(value) for value in options])}"
         case _:
             # The value is masked in the message.
             return error.message.removeprefix("The value ")
@@ -257,9 +259,14 @@ def _none_of(branches: Iterable[Sequence[jsonschema_rs.ValidationError]], depth:
     if len(allowed) != 1:
         return _NO_FORM
     ((place, values),) = allowed.items()
-    *most, last = dict.fromkeys(values)
-    either = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
+    either = f"must be {_either(dict.fromkeys(values))}"
     return f"{_NO_FORM}: {'.'.join(place)} {either}" if place else either
+
+
+def _either(values: Iterable[str]) -> str:
+    """Return alternatives, of which there is one at least."""
+    *most, last = values
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _allowed(error: jsonschema_rs.ValidationError) -> list[str]:

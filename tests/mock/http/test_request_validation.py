@@ -130,6 +130,8 @@ def test_a_refusal_names_allowed_values_and_fields_as_they_are_spelled(
     ("schema", "value", "reason"),
     [
         ({"enum": ["a", 1]}, "x", '"a" or 1'),
+        ({"enum": ["a", "b", "c", "d", "e"]}, "x", 'not one of "a", "b", "c", "d" or "e"'),
+        ({"enum": ["a"]}, "x", 'is not one of "a"'),
         ({"const": "a"}, "x", 'must be "a"'),
         (
             {"oneOf": [{"type": "string"}, {"type": "integer"}]},
