@@ -21,7 +21,7 @@ from siteassist import (
     UnprocessableEntityError,
 )
 from siteassist_mock.app import create_app
-from siteassist_mock.testing import serving
+from siteassist_mock.testing import MockServer, serving
 from tests.values import API_KEY, PRIVATE_KEY, UNKNOWN_ID
 
 if TYPE_CHECKING:
@@ -420,6 +420,11 @@ def test_message_id_that_was_not_sent_is_read(kind: ClientKind) -> None:
                 await stream.fetch_message_id()
             await stream.until_done()
         await client.send_message(started.id, content="Thank you")
+        # A message of a human agent or of the visitor with the same text is not the answer.
+        server = MockServer.of(url, app)
+        server.hand_over(started.id)
+        server.say(started.id, stream.text)
+        await client.send_message(started.id, content=stream.text)
         assert stream.message_id is None
         messages = await items(client.get_messages(started.id))
         paths.clear()

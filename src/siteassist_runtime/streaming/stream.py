@@ -44,6 +44,7 @@ PartT = TypeVar("PartT")
 UsageT = TypeVar("UsageT")
 
 _QUEUED = 202
+_ASSISTANT = "assistant"  # The role of the message that an answer becomes.
 _TEXT_TIMEOUT = 5.0  # Seconds for the text of a 202: the message is queued even without it.
 _LARGEST_TEXT = 1024 * 1024  # Bytes of that text.
 _DRAIN = 0.1  # Seconds for the response to end after the terminal marker.
@@ -308,9 +309,11 @@ class _BaseStream(Generic[EventT, PartT, UsageT]):
         return False
 
     def _find(self, messages: Iterable[Any]) -> str | None:
-        """Return the identifier of the last message that has the text of the answer, or None."""
+        """Return the identifier of the assistant's last message with the answer's text, or None."""
+        text = self.text
         for message in messages:
-            if message.text == self.text:
+            # A visitor or a human agent may write the same.
+            if message.role == _ASSISTANT and message.text == text:
                 self._found = str(message.id)
         return self._found
 
@@ -495,9 +498,10 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
     def fetch_message_id(self) -> str | None:
         """Return the identifier of the answer's message; read the messages if it was not sent.
 
-        That takes one request at most. Returns None if no message has the text of the answer,
-        if a human agent will answer (`queued`), or if the operation stores no message. Raises
-        `SiteAssistError` before the answer is complete, and the errors of the request.
+        That takes one request at most. Returns None if no message of the assistant has the text
+        of the answer, if a human agent will answer (`queued`), or if the operation stores no
+        message; the last one if several have it. Raises `SiteAssistError` before the answer is
+        complete, and the errors of the request.
         """
         if self._is_known() or self._messages is None:
             return self.message_id
@@ -756,9 +760,10 @@ class AsyncStream(_BaseStream[EventT, PartT, UsageT]):
     async def fetch_message_id(self) -> str | None:
         """Return the identifier of the answer's message; read the messages if it was not sent.
 
-        That takes one request at most. Returns None if no message has the text of the answer,
-        if a human agent will answer (`queued`), or if the operation stores no message. Raises
-        `SiteAssistError` before the answer is complete, and the errors of the request.
+        That takes one request at most. Returns None if no message of the assistant has the text
+        of the answer, if a human agent will answer (`queued`), or if the operation stores no
+        message; the last one if several have it. Raises `SiteAssistError` before the answer is
+        complete, and the errors of the request.
         """
         if self._is_known() or self._messages is None:
             return self.message_id
