@@ -30,6 +30,8 @@ from scripts.publish.node import MissingToolError, node_tool
 from scripts.publish.notes import release_notes
 from scripts.publish.packages import ROOT, PublishError, build_packages, last_change
 from scripts.publish.reference import as_folder
+from scripts.publish.socket_reference import FOLDER
+from scripts.publish.socket_reference import as_folder as socket_folder
 from scripts.publish.typescript import NAME, types_package
 from siteassist_spec import SPEC_PATH, Document, SpecError, load_spec
 from siteassist_spec.transform import dereference, to_asyncapi, to_openapi_3_0, to_openapi_3_2
@@ -75,15 +77,18 @@ def documents(document: Document) -> dict[str, bytes]:
 def build(target: Path) -> None:
     """Create the folder ``target`` and write all files into it.
 
-    Without the tools of Node.js, the types for npm are left out.
+    Without the tools of Node.js, the types for npm and the reference of the socket are left out.
 
-    Raises the exceptions of `documents`, `build_packages` and `types_package`.
+    Raises the exceptions of `documents`, `build_packages`, `types_package` and `socket_folder`.
     """
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     document = Document.load()
     files = documents(document)
     files["RELEASE_NOTES.md"] = release_notes(changelog, version).encode()
+    with suppress(MissingToolError):
+        made = socket_folder(files[ASYNCAPI], document.raw["info"]["title"])
+        files.update({f"{FOLDER}/{name}": content for name, content in made.items()})
     for name, content in files.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +143,8 @@ def lint(folder: Path) -> list[str]:
         redocly = node_tool(ROOT, "redocly")
     except MissingToolError as error:
         names = ", ".join((*LINTED, ASYNCAPI))
-        print(f"Skipped: {NAME} for npm, and the checks of {names} on Node.js ({error}).")
+        left_out = f"{NAME} for npm, {FOLDER}/, and the checks of {names} on Node.js"
+        print(f"Skipped: {left_out} ({error}).")
         return []
     node = ROOT / "tools" / "node"
     commands = {

@@ -15,9 +15,14 @@ def node_tool(root: Path, name: str) -> Path:
 
     Raises `MissingToolError` if it or Node.js is not installed.
     """
+    return node_package(root, f".bin/{name}")
+
+
+def node_package(root: Path, name: str) -> Path:
+    """Return the folder of a package; raises as `node_tool` does."""
     if shutil.which("node") is None:
         raise MissingToolError("Node.js is not installed")
-    path = root / "tools" / "node" / "node_modules" / ".bin" / name
+    path = root / "tools" / "node" / "node_modules" / name
     if not path.exists():
         raise MissingToolError("run `make lint-spec` to install it")
     return path

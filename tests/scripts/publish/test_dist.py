@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from scripts.publish import __main__ as publish
 from scripts.publish import packages
 from scripts.publish.packages import PublishError, build_packages, last_change
+from scripts.publish.socket_reference import FOLDER
 from scripts.publish.typescript import NAME
 from siteassist_spec import load_spec
 from siteassist_spec.reference import build_reference
@@ -46,10 +47,10 @@ def test_files_are_the_documented_ones(dist: Path) -> None:
     listed = re.findall(r"^\| `([^`]+)`(?:, `([^`]+)`)? \|", PAGE, re.MULTILINE)
     expected = {name.rstrip("/") for row in listed for name in row if name}
     plain = {re.sub(r"(siteassist-|types-)\d+\.\d+\.\d+", r"\1VERSION", name) for name in names}
-    types = {f"{NAME}-VERSION.tgz"}
-    assert types <= expected
-    # Without Node.js, it is not built.
-    assert expected in (plain, plain | types)
+    made_by_node = {f"{NAME}-VERSION.tgz", FOLDER}
+    assert made_by_node <= expected
+    # Without Node.js, they are not built.
+    assert expected in (plain, plain | made_by_node)
     assert set(build_reference(load_spec())) == {x.name for x in (dist / "reference").iterdir()}
 
 
@@ -158,8 +159,8 @@ def test_skipped_lint_is_reported(
     assert [] == publish.lint(dist)
     names = "openapi-3.0.3.yaml, openapi-3.2.0.yaml, siteassist.arazzo.yaml, asyncapi.yaml"
     assert (
-        f"Skipped: siteassist-types for npm, and the checks of {names} on Node.js ({why}).\n"
-        == capsys.readouterr().out
+        "Skipped: siteassist-types for npm, socket-reference/, and the checks of"
+        f" {names} on Node.js ({why}).\n" == capsys.readouterr().out
     )
 
 
