@@ -60,7 +60,7 @@ def test_options_become_settings() -> None:
     ("arguments", "problem"),
     [
         (("--fault", "nope"), "'--fault': unknown fault 'nope'; known faults: delay, drip"),
-        (("--fault", "drip:2"), "'--fault': the rate of a fault must be a number above 0"),
+        (("--fault", "drip:2"), "'--fault': the share of a fault must be a number above 0"),
         (
             ("--rate-limit", "60"),
             "'--rate-limit': invalid rate limit '60': expected a number per s, m or h",
