@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
 import os
 import subprocess
@@ -49,19 +47,6 @@ class Place:
         """Return the name that selects the place."""
         process = "command" if self.process == COMMAND else self.process.rpartition(".")[2]
         return f"{process}/{self.function}"
-
-
-def errors_at(place: Place) -> tuple[str, ...]:
-    """Return the exceptions that a place can raise.
-
-    By the rules of Python, an `AttributeError` in a property says that there is no such
-    attribute: ``getattr`` with a default, in click for one, takes it for that.
-    """
-    module, _, name = place.function.partition(":")
-    found: object = importlib.import_module(module)
-    for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
-    return ERRORS[1:] if isinstance(found, property) else ERRORS
 
 
 @dataclass(frozen=True)
