@@ -141,6 +141,10 @@ def stream_text(client: SiteAssist, conversation_id: UUID | str) -> Iterator[str
         assert_type(stream.text, str)
         assert_type(stream.usage, TokenUsage | None)
         assert_type(stream.queued, QueuedNotice | None)
+        assert_type(stream.aborted, bool)
+        assert_type(stream.finish_reason, str | None)
+        assert_type(stream.message_id, str | None)
+        assert_type(stream.fetch_message_id(), str | None)
         for part in stream.parts:
             text_of(part)
 
@@ -310,6 +314,7 @@ async def stream_text_async(client: AsyncSiteAssist, conversation_id: UUID) -> A
                 case _:
                     pass
         assert_type(entered.usage, TokenUsage | None)
+        assert_type(await entered.fetch_message_id(), str | None)
 
 
 async def awaited(client: AsyncSiteAssist) -> list[str]:
