@@ -52,18 +52,17 @@ def test_only_the_reader_lists_the_methods() -> None:
 def test_operation_is_named_in_few_files() -> None:
     """A new operation needs edits of the description, its evidence and the mock's handler.
 
-    Each file that names this operation depends on it, except the guide that uses it as an
-    example.
+    Every other file that names this operation depends on it. Pages count as well: the guide of
+    the client, whose example it is, and the generated list of rules.
     """
     command = [
         *("git", "grep", "-liE", "sendMessageFeedback|send_message_feedback", "--", "."),
-        *(":!generated", ":!tests", ":!docs/how-to/client.md"),
-        *(":!docs/reference/client-reference.md", ":!docs/reference/rules.md"),
+        *(":!generated", ":!tests", ":!docs/reference/client-reference.md"),
     ]
     done = run(command)
     if done.returncode:
         pytest.skip("not a git checkout")
-    assert len(done.stdout.splitlines()) <= 5, done.stdout
+    assert len(done.stdout.splitlines()) <= 7, done.stdout
 
 
 def test_references_are_resolved_in_one_module() -> None:
