@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import signal
 import sys
@@ -152,6 +153,7 @@ def main(
         _refuse_options_of_the_mock(click.get_current_context())
         from siteassist_mock.proxy.command import serve
 
+        _enable_collection()
         serve(proxy, host, port, record, grace_seconds=grace, quiet=quiet, fail=_fail)
         return
     if record is not None:
@@ -173,6 +175,7 @@ def main(
     from siteassist_mock.storage.database import StoreError, shown
     from siteassist_spec import SpecError
 
+    _enable_collection()
     settings = MockSettings(
         api_key=api_key,
         private_key=private_key,
@@ -239,6 +242,12 @@ def main(
         server.run(sockets=[listening])
     finally:
         app.state.store.close()
+
+
+def _enable_collection() -> None:
+    """Collect garbage from now on, but do not search the modules for it, which stay loaded."""
+    gc.freeze()
+    gc.enable()
 
 
 def _refuse_options_of_the_mock(context: click.Context) -> None:

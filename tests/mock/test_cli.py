@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -155,6 +156,26 @@ def test_help_lists_options_and_examples() -> None:
     options = "--host --port --database --api-key --private-key --grace --stream-delay"
     for word in (*options.split(), "Examples:"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--proxy", "http://127.0.0.1:1/v2"]])
+def test_garbage_is_collected_when_the_server_runs(options: list[str]) -> None:
+    """The garbage collector, disabled during the imports, is enabled before the server runs."""
+    program = """
+import gc, sys
+import siteassist_mock.app, siteassist_mock.proxy.command
+from siteassist_mock.__main__ import main
+
+def shown(*_arguments, **_options):
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
+    sys.exit(0)
+
+siteassist_mock.app.create_app = siteassist_mock.proxy.command.serve = shown
+main()
+"""
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (0, "True True\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_a_negative_grace_is_refused() -> None:
