@@ -75,7 +75,7 @@ def test_client_loads_no_model() -> None:
     assert "httpx" in found
     assert set() == models(found)
     unused = {"attr", "attrs", "siteassist_runtime.async_driver"}
-    unused |= {"websockets", "siteassist_runtime.live"}
+    unused |= {"orjson", "websockets", "siteassist_runtime.live"}
     assert set() == unused & found
     assert set() == {name for name in found if name.startswith("siteassist.api")}
 
@@ -85,7 +85,7 @@ def test_async_client_loads_no_model() -> None:
     found = modules('from siteassist import AsyncSiteAssist\nAsyncSiteAssist(token="x")')
     assert "siteassist_runtime.async_driver" in found
     assert set() == models(found)
-    assert set() == {"attr", "attrs", "websockets", "siteassist_runtime.live"} & found
+    assert set() == {"attr", "attrs", "orjson", "websockets", "siteassist_runtime.live"} & found
 
 
 def test_call_loads_the_models_of_its_response() -> None:

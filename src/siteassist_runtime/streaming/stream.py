@@ -14,6 +14,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from siteassist_runtime.body import TooLargeError, pieces, read
@@ -61,11 +62,14 @@ def _standard_loads(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
-_loads: Callable[[str], Any]
-try:
-    from orjson import loads as _loads
-except ImportError:
-    _loads = _standard_loads
+@cache
+def _fastest_loads() -> Callable[[str], Any]:
+    """Return orjson's parser if it is installed, which is not imported before the first stream."""
+    try:
+        from orjson import loads
+    except ImportError:
+        return _standard_loads
+    return loads
 
 
 class EventTable(dict[str, Callable[[dict[str, Any]], Any]]):
@@ -128,13 +132,14 @@ class _Reader(Generic[EventT]):
         # Nearly all events are deltas of texts, so their reader is looked up once.
         self._read_delta = form.events["text-delta"]
         self._terminator = form.terminator
+        self._loads = _fastest_loads()
         self._loose = 0  # Bytes since the pieces were last joined.
 
     def read(  # noqa: C901  # a call for each event would take longer than decoding it
         self, chunk: bytes
     ) -> Generator[EventT]:
         """Yield the events that ``chunk`` completes."""
-        terminator, read_delta, loads = self._terminator, self._read_delta, _loads
+        terminator, read_delta, loads = self._terminator, self._read_delta, self._loads
         text_id, write = self._text_id, self._write
         self.silent = True
         faulty = False
