@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ TIMES = 1.2
 """The part of the promised time that a run may take."""
 
 _STOPPED_AFTER = 3
+_stopped = threading.Event()
 _TICK_SECONDS = 0.05
 _NOTE_CHARACTERS = 300
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
@@ -150,7 +152,7 @@ def _measured(
 ) -> tuple[int | None, float | None]:
     """Run a command, and return its exit status and the greatest memory seen.
 
-    The status is None if the command was stopped at ``deadline``.
+    The status is None if the command was stopped, by `stop` or at ``deadline``.
     """
     greatest = 0.0
     environment = {name: value for name, value in os.environ.items() if name not in _OTHERS}
@@ -169,7 +171,7 @@ def _measured(
         ) as process,
     ):
         try:
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and not _stopped.is_set():
                 greatest = max(greatest, peak_mib(process.pid) if measurable() else 0)
                 try:
                     return process.wait(_TICK_SECONDS), greatest or None
@@ -179,3 +181,8 @@ def _measured(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def stop() -> None:
+    """Stop all runs, including those that other threads wait for."""
+    _stopped.set()
