@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from siteassist_contract.description import operations
 from siteassist_contract.findings import (
     BEHAVIOUR,
     ERRORS,
@@ -29,6 +31,8 @@ from siteassist_contract.findings import (
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.rules import RULES
+from siteassist_spec import JSON
+from siteassist_spec.document import walk
 from tests.values import API_KEY as KEY
 
 VISITOR = {
@@ -425,3 +429,51 @@ def test_requests_that_fail_are_known_of_a_violation(status: int) -> None:
 def test_further_faults_are_counted(count: int, text: str) -> None:
     """A violation describes three faults of an answer, and counts the others."""
     assert text == few([str(number) for number in range(count)])
+
+
+# Answers with values of another type
+
+
+def examples() -> Iterator[tuple[str, int, Any]]:
+    """Yield the operation, status and body of documented answers, each error once."""
+    errors: set[int] = set()
+    for name, operation in operations().items():
+        for status, response in operation.responses.items():
+            if JSON in response.media and status not in errors:
+                yield from ((name, status, each) for each in response.media[JSON].examples.values())
+                errors |= {status} if status >= 400 else set()
+
+
+def with_odd_values(body: Any) -> Iterator[Any]:
+    """Yield copies of a body in which one value, at any depth, has any type of JSON."""
+    holders = [([body], 0), *((node, key) for _, node in walk(body) for key in places(node))]
+    odd: Any
+    for holder, key in holders:
+        for odd in (None, True, -1e300, "x", ["x"], [{}], {"id": ["x"]}):
+            if holder == [body]:
+                yield odd
+                continue
+            usual = holder[key]
+            holder[key] = odd
+            yield copy.deepcopy(body)
+            holder[key] = usual
+
+
+def places(node: Any) -> list[Any]:
+    """Return the keys or the indexes of a node."""
+    if isinstance(node, dict):
+        return list(node)
+    return list(range(len(node))) if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize(("name", "status", "body"), list(examples()))
+def test_value_of_any_type_is_no_internal_error(name: str, status: int, body: Any) -> None:
+    """A documented answer with a value of another type, anywhere, is judged."""
+    found = findings()
+    judged = 0
+    for odd in with_odd_values(copy.deepcopy(body)):
+        answered = replace(exchange(status, odd), operation=name, method=operations()[name].method)
+        found.see(answered, [answered])
+        judged += 1
+    assert judged
+    assert found.violations

@@ -29,7 +29,7 @@ def _faults(status: int, error: Mapping[str, Any]) -> Iterator[str]:
     message, code, details = (error.get(name) for name in ("message", "code", "details"))
     if isinstance(message, str) and not message.strip():
         yield "`message` is blank"
-    if message in _NO_WORDS:
+    if isinstance(message, str) and message in _NO_WORDS:
         yield f"`message` is {message}"
     if isinstance(code, str) and not code.strip():
         yield "`code` is blank"
