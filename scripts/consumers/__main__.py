@@ -3,8 +3,8 @@
     python -m scripts.consumers [--quick] [--page] [NAME ...]
 
 For each tool and form, look whether the tool reads the form, generates code that compiles, accepts
-the documented examples, refuses what is wrong, and works with the mock server. A tool is skipped
-if the machine lacks what it needs. With --page, the table is written to
+the documented examples, refuses invalid values, and works with the mock server. A tool is skipped
+if the machine lacks a program that it needs. With --page, the table is written to
 docs/reference/publishing.md.
 
 Exit status: 0 no failure is ours; 1 a failure is ours; 2 all were skipped.
@@ -145,7 +145,7 @@ def lay_out(document: Document) -> dict[str, str]:
         "modules": str(REPORTS / "node" / "node_modules"),
         "forms": str(forms),
         "cases": str(cases),
-        # Handshakes are no requests with a response.
+        # Handshakes are not requests with a response.
         "without_sockets": " ".join(
             f"--exclude-operation-id {name}" for name in read_websockets(document)
         ),

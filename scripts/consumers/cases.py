@@ -46,7 +46,7 @@ class Case:
 def read_cases(document: Document) -> list[Case]:
     """Return the values for all operations of a description, in its order.
 
-    Most responses are errors of one schema: what must be refused is tried once for each schema.
+    Most responses are errors of one schema, so invalid values are tried once for each schema.
 
     Raises `LookupError` if an operation has no example of a request.
     """

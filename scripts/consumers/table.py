@@ -71,7 +71,7 @@ def _cell(results: dict[str, Result], stage: str) -> str:
 
 
 def footnotes(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return what is wrong with the tools: the smallest input, and what their users can do."""
+    """Return the flaws of the tools: the smallest input, and advice to their users."""
     flawed: dict[Flaw, list[str]] = {}
     for outcome in outcomes:
         for flaw in outcome.flaws:

@@ -47,7 +47,7 @@ class Result:
 class Outcome:
     """The outcome of a trial.
 
-    ``stages`` are those that the trial has. ``skipped`` names what is missing, or is empty.
+    ``stages`` are those that the trial has. ``skipped`` names the missing programs, or is empty.
     ``results`` has the stages that were reached, and ``flaws`` are the known ones.
     """
 
@@ -70,7 +70,7 @@ class Outcome:
 def outcome_of(consumer: Consumer, skipped: str = "", failed: str = "") -> Outcome:
     """Return the outcome of a consumer before its trial.
 
-    ``skipped`` names what is missing, and ``failed`` why its tools could not be fetched.
+    ``skipped`` names the missing programs, and ``failed`` why its tools could not be fetched.
     """
     stages = tuple(stage for stage in STAGES if stage in consumer.stages)
     label, form = consumer.label or consumer.tool, consumer.form
@@ -105,7 +105,7 @@ def of_language(outcome: LanguageOutcome) -> Outcome:
 
 
 def set_up(kit: Kit, source: Path, folder: Path, reports: Path, values: Mapping[str, str]) -> str:
-    """Copy the files of a kit from ``source`` and fetch its tools; return what is missing.
+    """Copy the files of a kit from ``source`` and fetch its tools; return the missing programs.
 
     Raises `StepFailedError` or `OSError` if the tools cannot be fetched.
     """

@@ -24,7 +24,7 @@ def shown(text: str) -> str:
 
 
 def note(text: str, **style: Any) -> None:
-    """Print a remark, which is no part of an answer, to standard error."""
+    """Print a remark, which is not part of an answer, to standard error."""
     click.secho(printable(text), err=True, **(style or {"dim": True}))
 
 

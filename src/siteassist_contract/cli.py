@@ -43,7 +43,7 @@ Exit status:
   1  broken: each finding is printed with its rule, the expected and the
      actual behaviour, and commands that reproduce it
   2  incomplete: the tests could not start (no server, a refused credential),
-     or were cut short; the last line says what was not tested and what helps
+     or were cut short; the last line states the reason and the remedy
   3  internal error: the tests themselves failed; please report it
   130  the tests were interrupted
 
@@ -246,8 +246,8 @@ class Origin(click.ParamType[str]):
     "--max-messages",
     type=click.IntRange(0),
     help="Maximum number of messages and completions that the assistant answers, each of which may"
-    " cost money. What they would test is not tested. With --profile live, where it is 20 by"
-    " default: ask for confirmation if the run needs more.",
+    " cost money. Tests that need more of them are left out. With --profile live, where it is 20"
+    " by default: ask for confirmation if the run needs more.",
 )
 @click.option("--yes", is_flag=True, help="With --profile live: do not ask for confirmation.")
 def main(

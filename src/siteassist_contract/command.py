@@ -1,4 +1,4 @@
-"""The start and the end of a command, whatever is missing and however it is interrupted."""
+"""The start and the end of a command, also after an interrupt or an unexpected error."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ CLOSING = "closeConversation"
 _FEEDBACK = "feedback"
 """The property of a request that rates a message."""
 _HEADER = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-"""What every HTTP header can contain."""
+"""The texts that every HTTP header can contain."""
 
 
 @cache
@@ -117,7 +117,7 @@ def session_arguments(api_key: str, device: str) -> dict[str, str]:
 def session_token(answer: object) -> str | None:
     """Return the session token in the JSON of an answer, or None.
 
-    A text that a header cannot contain is no token.
+    A text that a header cannot contain is not a token.
     """
     if not isinstance(answer, Mapping):
         return None

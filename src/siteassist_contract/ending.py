@@ -179,7 +179,7 @@ class Ending:
 
 
 def rows_of(outcome: Outcome, target: Target, options: Options) -> list[tested_rules.Row]:
-    """Return what a run on ``target`` has tested."""
+    """Return the rows of a run on ``target``: its rules and statuses, tested or not."""
     return tested_rules.rows(
         outcome.findings,
         target,

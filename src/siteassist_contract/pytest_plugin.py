@@ -78,7 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def siteassist_server(request: pytest.FixtureRequest) -> Any:
-    """Return what to test: a base URL, an ASGI application, or a `Server` with credentials.
+    """Return the server to test: a base URL, an ASGI application, or a `Server` with credentials.
 
     A project overrides this fixture, unless it uses ``--siteassist-url``.
     """

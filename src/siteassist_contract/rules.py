@@ -180,8 +180,8 @@ GAPS = {
     GENTLE: "left out by the profile live",
     ACCEPTED: "a violation that the baseline accepts prevents the test",
     SOCKET: "the server has no socket",
-    OPERATOR: "needs somebody who acts as the human agent: --operator, or an agent who writes in"
-    " --human-conversation during the tests",
+    OPERATOR: "needs a human agent: --operator, or one who writes in --human-conversation during"
+    " the tests",
     CLOCK: "the server sends no `Date`, or no time with an offset (O-7)",
 }
 """The reason why a rule was not tested, by the missing requirement.
@@ -403,7 +403,7 @@ RULES: dict[str, Rule] = {
     ),
     # Errors, and questions that no page answers
     "error-body": Rule(
-        "An error says in words what is wrong; its code is not that of another status, and a"
+        "An error describes the problem in words; its code is not that of another status, and a"
         " time to wait is a number of seconds.",
         "F-errors, C-15, R-33",
         _every,
@@ -444,7 +444,7 @@ RULES: dict[str, Rule] = {
         shown_objects.shares_objects,
     ),
     "nothing-sticks": Rule(
-        "What one request contains has no effect on another request, which leaves it out.",
+        "The values in one request have no effect on another request that leaves them out.",
         "P1, P2, P3, F-close, F-messages, O-25",
         _has_options,
     ),
@@ -466,7 +466,8 @@ RULES: dict[str, Rule] = {
         server_clock.has_times,
     ),
     "own-times": Rule(
-        "A request moves the times of what it changes and no others; reading moves none.",
+        "A request moves the times of the objects that it changes and no others; reading moves"
+        " none.",
         "P1, P4, F-list, F-feedback, O-24",
         _Named("getConversation", "getMessages"),
     ),

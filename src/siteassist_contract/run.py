@@ -449,7 +449,7 @@ class Run:
     def _repeat(self) -> None:
         """Run random steps and made-up requests: once, or until the time is up.
 
-        If the options do not ask for them, they test only what no other step has tested.
+        If the options do not ask for them, they test only rules that no other step has tested.
         """
         untested = self._untested()
         random, made_up = (
@@ -572,7 +572,7 @@ class Run:
         try:
             self._context.close_all()
         except (ContractBrokenError, GoneError, TimeUpError, UnansweredError):
-            pass  # The tests are over; what is left open is noted.
+            pass  # The tests are over; conversations left open are noted.
         finally:
             if left := len(self._context.started):
                 noun = "conversation" if left == 1 else "conversations"

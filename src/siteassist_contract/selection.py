@@ -48,7 +48,7 @@ class Selection:
 
     @property
     def is_sparing(self) -> bool:
-        """Whether to leave out further tests of what is tested already.
+        """Whether to leave out further tests of rules that are tested already.
 
         The selection of rules or operations asks for their tests, not for all of them. Failures
         are repeated by the steps that found them: see `repeats`.
@@ -149,7 +149,7 @@ def _repeating(chosen: Selection, path: Path) -> Selection:
             places.setdefault((str(each["rule"]), str(each["operation"])), set()).add(place)
     except (AttributeError, KeyError, TypeError):
         raise CannotRunError(
-            f"--last-failed {path} is no report summary.json of an earlier run"
+            f"--last-failed {path} is not the summary.json of an earlier run"
         ) from None
     if not places:
         raise CannotRunError(f"--last-failed {path} contains no violation to test again")

@@ -34,11 +34,11 @@ REFUSING_CODES = (1008, *range(4000, 5000))
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
 MESSAGE = "message"
-"""The kind of objects that nobody edits, apart from `OF_OTHERS`."""
+"""The kind of objects that are never edited, apart from `OF_OTHERS`."""
 OF_OTHERS = ("humanAgent", "metadata")
 """Properties of a message that others than its visitor may change."""
 FIXED = ("createdAt",)
-"""The properties of other objects that nobody can change."""
+"""The properties of other objects that never change."""
 PICTURES = ("avatarUrl", "image")
 """Addresses of pictures of people."""
 _ESCAPE = re.compile(
@@ -52,7 +52,7 @@ LARGE = (400, 413, 422)
 """Statuses for a longer one: O-21."""
 TRIMMED = "The server removes white space around texts, which no document rules out (O-20)."
 _TRIMMED_TOO = "\ufeff"
-"""A character that JavaScript removes around a text, though it is no white space to Unicode."""
+"""A character that JavaScript removes around a text, though it is not white space in Unicode."""
 CREATED = 201
 ACCEPTED = range(200, 300)
 
@@ -190,7 +190,7 @@ def changes_alone(shown: Mapping[str, Any]) -> bool:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a property is the address of a picture, whose query a server may sign anew: O-22."""
+    """Whether a property is the address of a picture, whose query a server may sign again: O-22."""
     return name in PICTURES
 
 

@@ -1,4 +1,4 @@
-"""The verdict of a run, from what was planned, what was done and what was found."""
+"""The verdict of a run, from its plan, its results and its findings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CannotRunError(Exception):
     def __init__(self, reason: str, details: str = "") -> None:
         super().__init__(reason)
         self.details = details
-        """What to print before the reason, in several lines; may be empty."""
+        """Text to print before the reason, in several lines; may be empty."""
 
 
 class ContractBrokenError(Exception):
@@ -118,7 +118,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run has shown."""
+    """The result of a run."""
 
     status: ExitStatus
     line: str

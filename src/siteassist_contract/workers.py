@@ -24,7 +24,7 @@ class Turn:
     """The right to compute, which one thread has at a time."""
 
     def __init__(self) -> None:
-        """Give the turn to nobody."""
+        """Create a turn that no thread has yet."""
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
@@ -75,7 +75,7 @@ class Turn:
             self._stopped.set()
             for thread in threads:
                 thread.join(_GRACE / len(threads))
-            # Whoever still waits for an answer must not change the findings any more.
+            # A worker that still waits for an answer must not change the findings any more.
             if any(thread.is_alive() for thread in threads):
                 self._lock.acquire(timeout=_GRACE)
         if errors:

@@ -58,7 +58,7 @@ _SUCCESSES = range(200, 300)
 _PRIVATE = b"access-control-request-private-network"
 
 # Reading the description takes most of the start, and a process that runs tests
-# starts many servers. Nothing changes what these functions return.
+# starts many servers. The results of these functions are never changed.
 _load = functools.lru_cache(maxsize=1)(Document.load)
 
 
@@ -240,7 +240,7 @@ class _Description:
         try:
             url = str(URL(scope=scope).replace(path=self._base_path, query="", fragment=""))
         except ValueError:
-            url = self._base_path  # the header Host is no host
+            url = self._base_path  # the header Host is invalid
         own = {"url": url.removesuffix("?"), "description": "This mock server"}
         shown = {**self._spec, "servers": [own, *self._spec.get("servers", ())]}
         await JSONResponse(shown)(scope, receive, send)

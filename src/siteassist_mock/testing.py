@@ -44,7 +44,7 @@ class Settings(TypedDict, total=False):
 class MockServer(str):
     """A running server, which is also the text of its base URL.
 
-    The methods do what an operator does in the console of the service.
+    The methods do the work of an operator in the console of the service.
     """
 
     __slots__ = ("_app",)

@@ -31,7 +31,7 @@ class _Decompressor:
     """Decompresses gzip and deflate, the encodings that the client accepts.
 
     The decoders of httpx decompress each chunk at once, to up to a thousand times its
-    size, and support whatever else happens to be installed.
+    size, and support each other encoding whose package happens to be installed.
     """
 
     def __init__(self, encoding: str, failure: type[Exception]) -> None:
@@ -93,7 +93,7 @@ def pieces_async(response: httpx.Response) -> AsyncIterator[bytes]:
         return _one(response.content)
     decompressor = _decompressor(response)
     # Not `aiter_raw`: that of httpx2 closes the response when reading is cancelled, and the
-    # cancellation interrupts the closing, too. Whoever reads a body closes the response.
+    # cancellation interrupts the closing, too. The reader of a body closes the response.
     raw = aiter(cast("AsyncIterable[bytes]", response.stream))
     return raw if decompressor is None else _decompressed(raw, decompressor)
 

@@ -606,7 +606,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         )
 
     def is_stream(self, call: Call, response: httpx.Response) -> bool:
-        """Return whether what follows the headers of a response is to be read later."""
+        """Return whether the rest of a response after its headers is to be read later."""
         if _is_upgraded(call, response):
             return True
         if not call.streamed or not response.is_success:
@@ -614,7 +614,7 @@ class BaseCaller(Generic[TransportT, HTTPClientT]):
         return response.status_code == _QUEUED or _media_type(response) == "text/event-stream"
 
     def check_stream(self, call: Call, response: httpx.Response) -> httpx.Response:
-        """Return a response to a streamed call. Raises `APIResponseError` if it is no stream."""
+        """Return a response to a streamed call. Raises `APIResponseError` if it is not a stream."""
         if self.is_stream(call, response):
             return response
         raise self.response_error(call, response, "expected text/event-stream")

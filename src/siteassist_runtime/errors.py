@@ -134,7 +134,7 @@ class APIStatusError(SiteAssistError):
         """The response, without secrets."""
 
     def __str__(self) -> str:
-        """Return the operation, the status, the service's message and what else is known."""
+        """Return the operation, the status, the service's message and further details."""
         parts = [self.code or "", *_shown(self.details or {})]
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:g} s")

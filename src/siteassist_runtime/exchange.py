@@ -32,7 +32,7 @@ def on_asyncio() -> bool:
 
 
 def running_loop() -> Any:
-    """Return the running event loop, or what stands for it elsewhere."""
+    """Return the running event loop, or the token of a loop of another library."""
     if on_asyncio():
         return asyncio.get_running_loop()
     token = current_token()
@@ -55,7 +55,7 @@ class Exchange(Generic[ResultT]):
         self._waiter: asyncio.Future[None] | None = None
         self._scope = CancelScope(deadline=math.inf if seconds is None else loop.time() + seconds)
         self.task: asyncio.Task[ResultT] = asyncio.Task(self._run(), loop=loop, **_EAGER)
-        """The task. Whoever waits for it must not be able to cancel it."""
+        """The task. Code that waits for it must not be able to cancel it."""
 
     async def _run(self) -> ResultT:
         try:

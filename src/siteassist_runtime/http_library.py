@@ -2,7 +2,7 @@
 
 No other module knows which of the two is used. A client has the library of the transport
 or HTTP client that is passed to it, or the one that its setting ``http_library`` names,
-and httpx otherwise. What is installed makes no difference. A library is imported for the
+and httpx otherwise. Installing another library changes nothing. A library is imported for the
 first client that uses it.
 """
 

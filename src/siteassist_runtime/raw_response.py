@@ -29,12 +29,12 @@ def record(response: httpx.Response) -> None:
 
 
 class RawResponse(Generic[ResultT]):
-    """A response, and what was parsed from it."""
+    """A response, and the result of parsing it."""
 
     def __init__(self, response: httpx.Response, parsed: ResultT) -> None:
         """Store the parts of a response. Its request, which has the credential, is left out."""
         self.parsed = parsed
-        """What the method of the client returns."""
+        """The result that the method of the client returns."""
         self.status_code: int = response.status_code
         """The HTTP status."""
         self.headers: httpx.Headers = response.headers

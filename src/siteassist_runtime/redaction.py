@@ -183,7 +183,7 @@ _in_use: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
 @contextmanager
 def redacting(secrets: tuple[str, ...]) -> Iterator[None]:
-    """Redact ``secrets`` in what httpx and httpcore log meanwhile, in this thread or task."""
+    """Redact ``secrets`` in the logs of httpx and httpcore meanwhile, in this thread or task."""
     token = _in_use.set(secrets)
     try:
         yield

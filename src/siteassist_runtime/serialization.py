@@ -30,7 +30,7 @@ def segment(value: object, name: str) -> str:
     """Return ``value`` as one segment of a path.
 
     Raises `ValueError` for a value that would address another resource: empty,
-    ``.`` or ``..``; and `TypeError` for an object that is no identifier.
+    ``.`` or ``..``; and `TypeError` for an object that is not an identifier.
     """
     if value is not None and value is not UNSET and not _is_plain(value):
         raise TypeError(f"{name} must be a string or a UUID, got {type(value).__name__}")

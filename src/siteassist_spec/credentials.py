@@ -64,7 +64,7 @@ def without_secrets(text: str, secrets: Iterable[str], mask: str) -> str:
             continue
         if text.strip() in map(str.strip, spellings(secret)):
             return mask
-        # A function, since a mask is no template.
+        # A function, since a mask is not a template.
         text = _places(secret).sub(lambda found: f"{found['before'] or ''}{mask}", text)
     return text
 

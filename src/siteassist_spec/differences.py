@@ -1,10 +1,10 @@
 """The differences between our description and another one, such as a server's own.
 
-The other description may be of OpenAPI 3.0, 3.1 or 3.2, and malformed: what is not of the
-expected type counts as absent, and a reference that cannot be followed is named. Forms that say
-the same are no differences: ``nullable`` and a union with null, ``const`` and an ``enum`` of one
+The other description may be of OpenAPI 3.0, 3.1 or 3.2, and malformed: a node that is not of
+the expected type counts as absent, and a reference that cannot be followed is named. Equivalent
+forms are not differences: ``nullable`` and a union with null, ``const`` and an ``enum`` of one
 value, the order of alternatives, other names of path parameters and of components. An added
-``default`` response is none, and nor are OPTIONS and HEAD, which belong to a server's framework.
+``default`` response is ignored, and so are OPTIONS and HEAD, which belong to a server's framework.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from siteassist_spec.schema_meaning import (
 )
 
 ADDS, LACKS, CONTRADICTS = KINDS = ("adds", "lacks", "contradicts")
-"""What the other description does: it has more, it has less, or it says something else."""
+"""The kinds: the other description has more, less, or something else."""
 _NAME = re.compile(r"{[^}]*}")
 _BEARER = "a bearer token"
 _Difference: TypeAlias = tuple[str, str, str]
@@ -46,7 +46,7 @@ class Difference:
     kind: str
     """One of `KINDS`."""
     what: str
-    """What is added, lacking or different."""
+    """The words for the part that is added, lacking or different."""
     places: tuple[str, ...] = ()
     """The parts of the operation with this difference; empty for the operation as a whole."""
 
@@ -125,7 +125,7 @@ class _Comparison:
                 kind, words = (CONTRADICTS, "requires ") if required else (ADDS, "")
                 yield "", kind, f"{words}{shown}"
             elif other is None:
-                if not any(problems):  # It may be what a broken reference stands for.
+                if not any(problems):  # A broken reference may stand for it.
                     yield "", LACKS, shown
             else:
                 if bool(mine.get("required")) != bool(other.get("required")):
@@ -262,7 +262,7 @@ class _Comparison:
             for kind, place, words in self._schemas(here[mine], there.pop(other)):
                 yield kind, _within(f"{{{shortened(mine)}}}", place), words
             del here[mine]
-        if not any(problems):  # One of them may be what a broken reference stands for.
+        if not any(problems):  # A broken reference may stand for one of them.
             yield from ((LACKS, "", f"the form {shortened(name)}") for name in here)
         for name, schema in there.items():
             if not broken(self._theirs, schema):
@@ -339,7 +339,7 @@ def _named(document: Document, forms: list[Json]) -> dict[str, Json]:
 
 
 def _name(document: Document, schema: Json) -> str:
-    """Return the distinguishing value of an alternative, or its type if it is no object."""
+    """Return the distinguishing value of an alternative, or its type if it is not an object."""
     form = meaning(document, schema)
     for key, each in form.properties.items():
         values = meaning(document, each).values

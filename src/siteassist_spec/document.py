@@ -95,7 +95,7 @@ class Document:
         """Follow the ``$ref`` of ``node``, and that of its target, to the final target.
 
         Keywords beside a ``$ref`` are ignored. Raises `SpecError` if a reference has no
-        target, or one that is no mapping, leads to another file, or refers to itself.
+        target, or one that is not a mapping, leads to another file, or refers to itself.
         """
         seen: list[str] = []
         while "$ref" in node:

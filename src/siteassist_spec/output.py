@@ -1,7 +1,8 @@
 """The output of the commands: text that cannot control a terminal, on streams that may fail.
 
 `install` puts a `SafeStream` in place of standard output and standard error, so that each
-text of a server, a file or the environment passes through `printable`, whoever prints it.
+text of a server, a file or the environment passes through `printable`, also if a library
+prints it.
 `show` adds colours of ours, and `StatusLine` shows the progress of a command, on terminals.
 """
 
@@ -81,7 +82,7 @@ class Styled:
 
 
 class SafeStream(io.TextIOBase):
-    """A text stream that prints what it gets as text, in any encoding.
+    """A text stream that writes its input as text, in any encoding.
 
     Once a write fails, because the reader is gone or a disk is full, the stream discards
     everything: the end of its output must not end the command.

@@ -1,7 +1,7 @@
 """The meaning of a schema of any description, in whichever of the equivalent forms.
 
-What is not of the expected type counts as absent. A reference that cannot be followed does not:
-`broken` says what is wrong with it.
+A node that is not of the expected type counts as absent. A reference that cannot be followed
+does not: `broken` describes its problem.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def followed(document: Document, node: Any) -> Json:
 
 
 def broken(document: Document, node: Any) -> str:
-    """Return what is wrong with the reference of a node; nothing if it can be followed."""
+    """Return the problem with the reference of a node; empty if it can be followed."""
     reference = node.get("$ref") if isinstance(node, Mapping) else None
     if not isinstance(reference, str):
         return ""

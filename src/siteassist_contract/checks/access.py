@@ -123,7 +123,7 @@ def same_ids(value: str) -> Iterator[tuple[str, str]]:
 
 
 def near_ids(value: str) -> Iterator[tuple[str, str]]:
-    """Yield texts that are no id, but near one, encoded for a path."""
+    """Yield texts that resemble an id but are not one, encoded for a path."""
     yield "with a wildcard in place of its end", f"{value[:-4]}%25"
     yield "without its last character", value[:-1]
     yield "with a space after it", f"{value}%20"
@@ -202,7 +202,7 @@ class _Ids:
             )
 
     def as_stranger(self) -> None:
-        """Judge that another visitor gets nothing, whatever the shape of the id."""
+        """Judge that another visitor gets nothing with any form of the id."""
         if self._stranger is None:
             return
         whole = self._owner.whole
@@ -408,7 +408,7 @@ class _Credentials:
         )
 
     def _shapes(self) -> Iterator[tuple[str, str]]:
-        """Yield credentials that are none, with placeholders for those that are."""
+        """Yield invalid credentials, with placeholders for the parts of valid ones."""
         first, second = self._owner.visitor.session.token or "", self._second
         visitor = self._owner.visitor.visitor_id
         is_jwt = _is_jwt(first)
@@ -536,7 +536,7 @@ class _Credentials:
 
 
 def _identity(owner: Owner) -> Pairs:
-    """Return query parameters that say who the owner is."""
+    """Return query parameters that identify the owner."""
     visitor, target = owner.visitor.visitor_id, owner.context.target
     found = [("visitorId", visitor), ("userId", visitor), ("role", "admin")]
     if target.api_key is not None:

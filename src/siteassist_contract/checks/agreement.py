@@ -1,8 +1,8 @@
-"""Agreement of the places that show one object, and requests that leave out what others had.
+"""Agreement of the places that show one object, and requests without values of earlier ones.
 
 `siteassist_contract.findings` compares the objects in every answer with those of earlier
 answers. The checks here read each place after each step, compare places again and again in
-properties that may change by themselves, and leave out what they sent before.
+properties that may change by themselves, and leave out properties that they sent before.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_places(context: CheckContext) -> None:
 
 
 def check_entries(context: CheckContext) -> None:
-    """Compare the entries of lists that need no token with what shows each of them alone."""
+    """Compare the entries of lists that need no token with the answers about each entry alone."""
     if context.has_key:
         context.recorder.history.clear()
         _Places(context, None).compare_entries()
@@ -117,7 +117,7 @@ class _Places:
                     yield _whole_page(request)
 
     def compare_twice(self, known: KnownConversation) -> None:
-        """Compare what two places show of a conversation, even if it may change by itself."""
+        """Compare a conversation in two places, with properties that may change by themselves."""
         found = [r for r in self.requests(known) if "conversation" in _kinds(r)]
         for request in found[1:]:
             self._compare(found[0], request, known.id)
@@ -270,7 +270,7 @@ class _Sticking:
                 self._judge_marks(exchange, bare.id)
 
     def _judge_marks(self, exchange: Exchange, conversation: str) -> None:
-        """Judge what an answer shows of a conversation and of its messages."""
+        """Judge the properties of a conversation and of its messages in an answer."""
         sent = [e for e in self._history if conversation in e.target.lower()]
         accepted = [e for e in sent if e.method != "GET" and e.status in SUCCESS]
         contents = [e for e in accepted if e.body]
@@ -408,7 +408,7 @@ def _options(operation: Operation, page: Exchange) -> Iterator[dict[str, str]]:
 
 
 def _entries(exchange: Exchange) -> Any:
-    """Return what a list contains: the ids of its entries, and its other properties.
+    """Return the content of a list: the ids of its entries, and its other properties.
 
     The order and the scores of results of a search may vary, so only their number counts.
     """

@@ -34,7 +34,7 @@ class Answers:
     ) -> str | None:
         """Judge an answer; return its text, or None if it broke off or is invalid.
 
-        ``stream`` is what the request chose, or None; ``is_left_out`` is whether it chose JSON
+        ``stream`` is the choice of the request, or None; ``is_left_out`` is whether it chose JSON
         by leaving `stream` out. ``history`` ends with the exchange.
         """
         operation = exchange.operation

@@ -154,7 +154,7 @@ class _Checks:
                 self._ids = {}
 
     def _preflight(self, request: RequestParts, origin: str) -> None:
-        """Send the preflight of a request, and judge what it allows."""
+        """Send the preflight of a request, and judge the permissions in the answer."""
         operation = request.described
         needed = [parameter.name.lower() for parameter in operation.places("header")]
         needed += ["authorization"] if operation.needs_token else []

@@ -1,4 +1,4 @@
-"""What the body of an error must say beyond its schema: words, a fitting code, a time to wait."""
+"""Rules on the bodies of errors beyond their schema: words, a fitting code, a time to wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_ERROR = 400
 
 
 def faults(exchange: Exchange) -> list[str]:
-    """Return what is wrong with the body of an error; a body of another form has no faults."""
+    """Return the faults in the body of an error; a body of another form has none."""
     error = exchange.document.get("error")
     return list(_faults(exchange.status, error)) if isinstance(error, Mapping) else []
 

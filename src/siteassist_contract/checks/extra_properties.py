@@ -1,4 +1,4 @@
-"""Properties that no page describes, in the bodies of requests: nobody may set what is not theirs.
+"""Properties that no page describes, in the bodies of requests; no visitor may set them.
 
 Servers that copy a whole body into an object let a visitor set its status, its time or its
 owner. The properties are those of the object that the request creates or changes, and the ids
@@ -186,7 +186,7 @@ class _Checks:
         return request, self._owner.ids
 
     def _views(self, ids: Mapping[str, str]) -> list[Any]:
-        """Return what the operations show that read the objects; in a short test, the first one."""
+        """Return the answers that show the objects; in a short test, only the first."""
         found: list[Any] = []
         for operation in operations().values():
             names = {parameter.name for parameter in operation.places("path")}

@@ -20,7 +20,7 @@ class HardText:
     """The name of the class, for reports."""
     value: str
     reason: str
-    """What goes wrong with it."""
+    """The common mistakes with it."""
 
 
 HARD_TEXTS: tuple[HardText, ...] = (
@@ -120,7 +120,7 @@ HARD_TEXTS: tuple[HardText, ...] = (
     HardText(
         "characters beyond the basic plane",
         "\U0001d4b3\U00020000\U0001f389x\U0001f600",
-        "three bytes are too few for them, and halves of them are no text",
+        "three bytes are too few for them, and halves of them are not text",
     ),
     HardText(
         "emoji of several characters",
@@ -284,7 +284,7 @@ class Packed:
         return f"{''.join(numbered)}({len(self.texts) + 1})"
 
     def changed(self, shown: str) -> Iterator[tuple[HardText, str | None]]:
-        """Yield each text that ``shown`` has otherwise, with what it has; None if it is lost."""
+        """Yield each text that ``shown`` has changed, and the changed text; None if it is lost."""
         places, end = [], 0
         for number in range(1, len(self.texts) + 2):
             begin = shown.find(f"({number})", end)

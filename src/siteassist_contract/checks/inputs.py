@@ -64,7 +64,7 @@ class _Values:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._meanings: dict[str, Any] = {}
-        """What the queries show that values may mean."""
+        """The answers to the usual spellings, reduced by `_page`, by operation and query."""
 
     def check(self) -> None:
         """Try the values; the operation that ends an object comes last."""
@@ -109,7 +109,10 @@ class _Values:
         )
 
     def _meaning(self, request: RequestParts, query: Pairs) -> Any:
-        """Return what a query shows, or None if it was refused; the history stays as it is."""
+        """Return the answer to a query, reduced by `_page`, or None if it was refused.
+
+        The history stays as it is.
+        """
         key = f"{request.operation} {query}"
         if key not in self._meanings:
             history = list(self._owner.history)
@@ -388,7 +391,7 @@ class _Addresses:
             )
 
     def _request(self, operation: Operation) -> RequestParts:
-        """Return a request, with ids of no object where there is none."""
+        """Return a request; if there is no object for it, with ids that do not exist."""
         request = self._owner.request(operation)
         if request is not None:
             return request

@@ -303,7 +303,7 @@ class Checks:
             )
 
     def _answer(self, request: RequestParts, variation: Variation) -> Exchange | None:
-        """Return the answer to a variation, or None if there is none, twice."""
+        """Return the answer to a variation, or None if two attempts got no answer."""
         for _ in range(2):
             try:
                 self._lead(variation)
@@ -351,9 +351,9 @@ class Checks:
         exchange: Exchange,
         variation: Variation,
     ) -> str:
-        """Return what differs in the JSON of two answers, or an empty string.
+        """Return the first difference in the JSON of two answers, or an empty string.
 
-        What also differs between two ordinary answers shows nothing.
+        Properties that also differ between two ordinary answers are ignored.
         """
         first, other = (dict(_leaves(each.json)) for each in (ordinary.exchange, exchange))
         differing = _differing(first, other) - ordinary.unstable

@@ -2,8 +2,8 @@
 
 The pairs are derived from the description: every two operations that concern one kind of
 object, of which at least one writes. Two threads with a connection each send them at once.
-Afterwards the server must show what one request after the other would have left, in either
-order.
+Afterwards the server must show the same state as after the two requests one after the other, in
+either order.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def pairs() -> Iterator[Pair]:
 
 
 def _few(found: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs that test each operation: with itself, and what it can end or read."""
+    """Return pairs that test each operation: with itself, or with one that ends or reads."""
     chosen = [pair for pair in found if pair[0] == pair[1]]
     ending = [
         pair
@@ -135,7 +135,7 @@ def _is_of_visitor(name: str) -> bool:
 
 @dataclass
 class _Object:
-    """A conversation, and what the server must show of it."""
+    """A conversation, and the messages that the server must show."""
 
     ids: dict[str, str]
     origin: list[Exchange]
@@ -148,7 +148,7 @@ class _Object:
         return self.ids["conversationId"]
 
     def shown(self, ids: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return what was shown of the message in ``ids``."""
+        """Return the message in ``ids`` as it was shown, or an empty mapping."""
         wanted = ids.get("messageId", "").lower()
         found = (m for m in self.messages if str(m.get("id")).lower() == wanted)
         return next(found, {})
@@ -168,7 +168,7 @@ class _Sent:
 
 
 class _Rounds:
-    """Rounds of requests at the same time, and the judgement of what they leave."""
+    """Rounds of requests at the same time, and the judgement of the objects afterwards."""
 
     def __init__(self, context: CheckContext, parallel: Parallel) -> None:
         self._context = context
@@ -184,7 +184,7 @@ class _Rounds:
         self._count = 0
         """The number of conversations of the visitor."""
         self._counts = True
-        """Whether this number is known: the documents do not say what lists show of a deletion."""
+        """Whether this number is known; the documents do not say how a deletion affects lists."""
         self._pair: Pair = ("", "")
 
     # Sessions
@@ -424,7 +424,7 @@ class _Rounds:
         self._judge(
             not wrong,
             name,
-            "what there was before or after the other request",
+            "the state before or after the other request",
             few(wrong),
             sent.exchange,
         )
@@ -432,7 +432,7 @@ class _Rounds:
     def _wrong_count(
         self, operation: Operation, document: Mapping[str, Any], sent: Sequence[_Sent]
     ) -> Iterator[str]:
-        """Yield what is wrong with the length of a list to which others were adding."""
+        """Yield the faults in the length of a list to which others were adding."""
         paging = operation.paging
         if paging is None or not self._counts:
             return
@@ -445,7 +445,7 @@ class _Rounds:
     def _wrong_prefix(
         self, known: _Object, messages: Sequence[Mapping[str, Any]], sent: Sequence[_Sent]
     ) -> Iterator[str]:
-        """Yield what is wrong with messages that were read while others were written."""
+        """Yield the faults in messages that were read while others were written."""
         before = _known(known.messages)
         if not are_same(before, _known(messages[: len(before)])):
             yield "earlier messages are changed or missing"
@@ -530,7 +530,7 @@ class _Rounds:
     def _wrong_feedback(
         self, sent: Sequence[_Sent], shown: Sequence[Mapping[str, Any]]
     ) -> Iterator[str]:
-        """Yield what is wrong with the feedback that was given at the same time."""
+        """Yield the faults in feedback that was given at the same time."""
         rating = [each for each in sent if takes_feedback(each.request.described) and each.accepted]
         for each in rating:
             if each.exchange.document.get("feedback") != each.request.body["feedback"]:
@@ -642,7 +642,7 @@ class _Rounds:
             self._two_objects(calls, reading.described)
 
     def _two_readings(self, calls: Sequence[tuple[Session, RequestParts]]) -> None:
-        """Compare what two visitors read at the same time with what each reads alone."""
+        """Compare the answers to two visitors at the same time with those to each alone."""
         alone = [self._send(request, session) for session, request in calls]
         sent = self._together(*calls)
         if sent is None or any(each.status not in SUCCESS for each in alone):
@@ -654,7 +654,7 @@ class _Rounds:
             self._judge(
                 each.exchange.status == before.status and own == shown,
                 before.operation,
-                "to each visitor what it gets alone",
+                "for each visitor, the same answer as alone",
                 f"{each.exchange.status}, another answer",
                 each.exchange,
             )

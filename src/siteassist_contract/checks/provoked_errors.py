@@ -1,6 +1,6 @@
 """Errors in situations that are easily forgotten: unknown objects without a token, streams.
 
-What the body of an error must be is judged of every answer, in `siteassist_contract.findings`.
+The bodies of all errors are judged in `siteassist_contract.findings`.
 """
 
 from __future__ import annotations

@@ -288,6 +288,6 @@ def _object_of(request: RequestParts) -> tuple[str, ...]:
 
 
 def malformed_values(parameter: Parameter) -> tuple[str, ...]:
-    """Return values of a path parameter that are no ids."""
+    """Return values of a path parameter that are not ids."""
     uuid = parameter.resolved.get("format") == "uuid"
     return ("not-a-uuid", "1", "0" * 36) if uuid else ()

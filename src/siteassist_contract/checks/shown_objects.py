@@ -92,7 +92,7 @@ class ShownObjects:
         *,
         others_act: bool = False,
     ) -> None:
-        """Begin without any object; ``keep`` returns what is remembered of an exchange.
+        """Begin without any object; ``keep`` returns the part of an exchange to remember.
 
         ``others_act`` is whether clients that are not seen may change objects meanwhile.
         """
@@ -135,12 +135,12 @@ class ShownObjects:
         return compared, differences
 
     def lose(self, exchange: Exchange) -> None:
-        """Forget what a request without a whole answer may have changed."""
+        """Forget the objects that a request without a whole answer may have changed."""
         if exchange.method != "GET":
             self._forget(exchange)
 
     def _differences(self, earlier: Shown, now: Shown) -> list[Difference]:
-        """Return the differences that nobody else can have made."""
+        """Return the differences that no other client can have made."""
         return [
             Difference(name, earlier, now)
             for name in different(earlier, now)
@@ -233,7 +233,7 @@ def is_part(kind: str) -> bool:
 
 
 def described(exchange: Exchange) -> Any:
-    """Return what an answer shows of the properties that have a described type.
+    """Return the properties in an answer that have a described type.
 
     Those that may change without a request are included.
     """
@@ -252,7 +252,7 @@ def different(earlier: Shown, now: Shown) -> list[str]:
 
 
 def _may_be_changed(name: str, earlier: Shown, now: Shown) -> bool:
-    """Whether somebody else may have made a difference between two answers."""
+    """Whether another client may have made a difference between two answers."""
     if now.kind == tolerance.MESSAGE:
         return name in tolerance.OF_OTHERS
     # A closed conversation stays closed, since the same time.

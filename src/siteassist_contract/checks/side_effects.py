@@ -86,7 +86,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 class World:
-    """An open conversation with a rated answer, a closed one, and what their visitor can see."""
+    """An open conversation with a rated answer, a closed one, and the view of their visitor."""
 
     def __init__(self, context: CheckContext, stranger: Session | None) -> None:
         """Create the objects as a new visitor."""
@@ -305,7 +305,7 @@ class _Checks:
     # Judgements
 
     def judge(self, group: list[Attempt]) -> None:
-        """Judge what the refusals of a group leave behind, without the requests accepted."""
+        """Judge the side effects of the refusals of a group; accepted requests are left out."""
         for _ in range(_ROUNDS):
             if not group:
                 return
@@ -337,9 +337,9 @@ class _Checks:
         self._world = World(self._context, self._stranger)
 
     def _moves_again(self, group: list[Attempt]) -> bool:
-        """Whether refusals move, once more, what may change without a request.
+        """Whether refusals change, once more, properties that may change without a request.
 
-        It must stay as it is while there are no requests.
+        These properties must not change while there are no requests.
         """
         first, before = self._world.look(), self._world.look()
         for attempt in group:

@@ -121,7 +121,7 @@ def number_of_messages(size: Size) -> int:
 
 
 class _History:
-    """A long conversation, with what was sent and answered in it."""
+    """A long conversation, with the messages sent and the answers to them."""
 
     def __init__(self, context: CheckContext, visitor: Visitor, conversation: str) -> None:
         self._context = context
@@ -186,7 +186,7 @@ class _History:
             self._window(complete, limit, offset, status="complete")
 
     def _stored(self, whole: Sequence[Json]) -> None:
-        """Compare all stored messages with what was sent, and with the answers."""
+        """Compare all stored messages with the sent ones and with the answers."""
         messages = [KnownMessage.of(dict(each)) for each in whole]
         own = [number for number, each in enumerate(messages) if each.role == "user"]
         contents = [content for content, _ in self._sent]

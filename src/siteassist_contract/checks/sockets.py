@@ -51,7 +51,7 @@ _AGENT = "human_agent"
 """The role of a human agent's messages."""
 _NO_PONGS = "the socket does not answer pings"
 _SETTLING = 0.1
-"""Time, in seconds, in which a text that nobody asked for would follow another one."""
+"""Time, in seconds, in which an unrequested text would follow another one."""
 _AT_ONCE = 0.001
 """Time, in seconds, in which a text is read that has arrived."""
 OTHER_TEXTS = {
@@ -124,7 +124,7 @@ class Listener:
     def ping(self, seconds: float) -> bool:
         """Send a ping; return whether each ping so far is answered within ``seconds``.
 
-        What the server has sent before is taken, too.
+        Texts that the server has sent before are read, too.
         """
         self.socket.send(self.described.ping)
         self.pings += 1
@@ -398,7 +398,7 @@ class SocketChecks:
     def _reopened(
         self, listeners: Sequence[Listener], requests: Sequence[RequestParts]
     ) -> list[Listener]:
-        """Open those sockets anew that have ended while no ping was sent for a long time."""
+        """Reopen the sockets that have ended while no ping was sent for a long time."""
         found = [
             listener if listener.answers else self._listener(request)
             for listener, request in zip(listeners, requests, strict=True)
@@ -452,7 +452,7 @@ class SocketChecks:
     def _hand_over(
         self, operator: Operator, request: RequestParts, listeners: Sequence[Listener]
     ) -> None:
-        """Hand a conversation over, write as its agent, and judge what its sockets get."""
+        """Hand a conversation over, write as its agent, and judge the events on its sockets."""
         conversation = _conversation(request)
         before = [len(listener.events) for listener in listeners]
         operator.hand_over(conversation)
@@ -486,7 +486,7 @@ class SocketChecks:
         due = [written[text] for text in texts if text in written]
         if len(due) < len(texts):
             for rule in (DELIVERY, STORED):
-                reason = "getMessages does not show what --operator has written"
+                reason = "getMessages does not show the messages of --operator"
                 self._findings.prevent(rule, self._name, reason)
             return
         for listener in listeners:
@@ -560,7 +560,7 @@ class SocketChecks:
         self._valid(new)
 
     def _without_operator(self, request: RequestParts) -> None:
-        """Judge what a human agent happens to write in the given conversation."""
+        """Judge the messages that a human agent happens to write in the given conversation."""
         self._prevent_agents(OPERATOR)
         given = self._context.human_conversation
         if given is None:
@@ -594,7 +594,7 @@ class SocketChecks:
             self._valid(listener)
 
     def _collect(self, listeners: Sequence[Listener], texts: Sequence[str]) -> None:
-        """Take messages until each client has those with ``texts``, and what may follow."""
+        """Take messages until each client has those with ``texts``, and any that follow."""
         for listener in listeners:
             listener.wait_for(texts, self._patience)
             listener.ping(self._patience)

@@ -122,7 +122,7 @@ def held_back(
     of it arrives at once after a long silence, though its first bytes were early.
 
     An assistant may think for seconds and then write its whole answer in a moment: a chunk for
-    each of its pieces shows that nobody has collected them.
+    each of its pieces shows that they were not collected.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
@@ -303,7 +303,7 @@ def _data(line: str, others: list[str]) -> list[str]:
 def _not_a_field(line: str) -> GrammarFault:
     """Return the fault of a line in place of an event.
 
-    The standard ignores unknown fields, so beside the data of an event they are no fault.
+    The standard ignores unknown fields, so beside the data of an event they are not a fault.
     """
     return GrammarFault(FRAMES, f"a line is not a field of an event: {_short(line)}")
 

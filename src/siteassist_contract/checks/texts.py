@@ -1,4 +1,4 @@
-"""Texts of every kind in every field that takes a text, compared with what comes back.
+"""Texts of every kind in every field that takes a text, compared with the texts in answers.
 
 A chat service's data is text, and no document says that a server may change one. Many hard
 texts are joined in one request, each with a number before it, so that a change is attributed
@@ -362,7 +362,7 @@ class Writer:
 
 
 def text_difference(sent: Packed | HardText, shown: object) -> tuple[str, str, str]:
-    """Return the name of the first text that changed, the text itself, and what it became."""
+    """Return the name of the first text that changed, the text itself, and the changed text."""
     if isinstance(sent, HardText) and isinstance(shown, str) and len(shown) < len(sent.value):
         lengths = f"{len(shown)} of {len(sent.value)} characters"
         return sent.name, ascii(sent.value)[:200], f"{lengths}: {shown_value(shown)[:200]}"

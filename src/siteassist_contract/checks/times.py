@@ -1,4 +1,4 @@
-"""Times: a request moves those of what it changes, and no others; stored data stay.
+"""Times: a request moves those of the objects that it changes, and no others; stored data stay.
 
 The times of answers are compared with each other as moments, and with the server's own clock.
 """
@@ -195,7 +195,7 @@ class _Times:
         return [request for request in found if request is not None]
 
     def _look(self, ids: Mapping[str, str]) -> Shown | None:
-        """Return what the answer about a conversation shows of it."""
+        """Return a conversation as the answer about it shows it, or None."""
         for request in self._reads(ids):
             if request.described.path.endswith("{conversationId}"):
                 exchange = self._send(request)

@@ -1,6 +1,6 @@
 """A deadline for a whole exchange, which holds for each read, write and connection.
 
-The timeouts of httpx begin anew with each byte that arrives, so that a server that sends one
+The timeouts of httpx start again with each byte that arrives, so that a server that sends one
 byte a second could hold a request for as long as it wants.
 """
 
@@ -84,7 +84,7 @@ class _LimitedStream(httpcore.NetworkStream):
         self._pause = pause
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what arrives next."""
+        """Read the bytes that arrive next."""
         if self._pause is not None:
             self._pause()
         return self._inner.read(max_bytes, self._deadline.limited(timeout, httpcore.ReadTimeout))

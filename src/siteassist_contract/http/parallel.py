@@ -32,7 +32,7 @@ class Lane:
         return session.over(self._branch)
 
     def collect(self, group: int) -> list[Exchange]:
-        """Return what was recorded since the last call, as requests of a group."""
+        """Return the exchanges recorded since the last call, as requests of a group."""
         found = [(replace(exchange, together=group), facts) for exchange, facts in self._recorded]
         withheld = [exchange for exchange in self._branch.history if exchange.withheld]
         self._recorded.clear()

@@ -141,9 +141,9 @@ def check(
 
 
 def fetch(target: Target, path: str) -> httpx.Response:
-    """Send one GET request without a credential, and return the answer, whatever its status.
+    """Send one GET request without a credential, and return the answer with any status.
 
-    Raises `CannotRunError` if there is none.
+    Raises `CannotRunError` without an answer.
     """
     with _Preflight(target, Patience(()), time.sleep, []) as preflight:
         return preflight.send("GET", path)
@@ -306,9 +306,9 @@ class _Preflight:
         return self._patience.wait(operation_id, waits, Refusal(status, headers, content))
 
     def send(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """Send one request, and return the answer, whatever its status.
+        """Send one request, and return the answer with any status.
 
-        Raises `CannotRunError` if there is none.
+        Raises `CannotRunError` without an answer.
         """
         url = f"{self._target.base_url}{path}"
         started = time.monotonic()

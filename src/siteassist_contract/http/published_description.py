@@ -21,7 +21,7 @@ PATH = "/openapi"
 """The path of the description, which `openapi.yaml` does not have: docs/evidence.md."""
 _READ = re.compile(r"3\.[012](\.|$)")
 """The versions of OpenAPI that can be read."""
-_NO_DESCRIPTION = f"the answer to GET {PATH} is no OpenAPI description"
+_NO_DESCRIPTION = f"the answer to GET {PATH} is not an OpenAPI description"
 
 
 def fetch(target: Target) -> Document:
@@ -79,7 +79,7 @@ def counted(found: Sequence[Difference]) -> str:
 def _unread_version(found: Document) -> str:
     """Return why a description of this version cannot be read; nothing if it can.
 
-    One that does not say its version is compared: what else it says shows what it is.
+    A description without a version is compared: its other content shows its kind.
     """
     for key in ("swagger", "openapi"):
         version = found.raw.get(key)

@@ -284,8 +284,8 @@ class Recorder(httpx.BaseTransport):
     ) -> Recorder:
         """Return a recorder for another thread, with connections and a history of its own.
 
-        It limits no rate, and shares the limit of answers. `adopt` adds what it has recorded to
-        this one.
+        It limits no rate, and shares the limit of answers. `adopt` adds its exchanges to this
+        recorder.
         """
         branch = Recorder(
             base_url=self._base_url,
@@ -449,7 +449,7 @@ class Recorder(httpx.BaseTransport):
 def is_lost(error: Exception) -> bool:
     """Whether a request failed because its connection was closed or reset.
 
-    A timeout and an answer that is not HTTP are no such reasons.
+    Neither a timeout nor an answer that is not HTTP counts.
     """
     if isinstance(error, httpx.RemoteProtocolError):
         # The same class reports invalid HTTP; only the words of httpcore and h11 differ.

@@ -71,7 +71,7 @@ class RunningApp:
         self.close()
 
     def close(self) -> None:
-        """Stop the application, and cancel what still runs."""
+        """Stop the application, and cancel the tasks that still run."""
         self._loop.call_soon_threadsafe(self._lifespan.stop.set)
         with contextlib.suppress(
             concurrent.futures.TimeoutError, concurrent.futures.CancelledError
@@ -105,7 +105,7 @@ class _Lifespan:
         """The reason why the application did not start; empty if it did."""
         self.stop = asyncio.Event()
         self.state: dict[str, Any] = {}
-        """What the application keeps for its requests, each of which gets a copy."""
+        """The state that the application keeps for its requests, each of which gets a copy."""
         self._app = app
         self._sent_startup = False
 
@@ -228,7 +228,7 @@ class _Body(httpx.SyncByteStream):
 
     def _leave(self) -> None:
         self._gone.set()
-        # What is sent from now on does not wait.
+        # Messages sent from now on do not wait.
         self._room.release()
 
     async def _run(self, app: App, scope: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ class Spending:
                 self.answers[operation] += number
 
     def take(self) -> tuple[Counter[str], int]:
-        """Return what was counted since the last call; the limit becomes what is left."""
+        """Return the counts since the last call; the limit becomes the number left."""
         with self._lock:
             answers, withheld, left = self.answers, self.withheld, self.left
             self.answers, self.withheld, self.limit = Counter(), 0, left

@@ -2,7 +2,7 @@
 
 The handshake is a request like any other, so that headers, certificates, the proxy, the rate
 and the time of a run hold for it as well. Frames are read and written by `websockets`, which
-does no input and output here: each read keeps a deadline, whatever the server sends.
+does no input and output here: each read has a deadline, even if the server keeps sending.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class End:
     code: int | None = None
     """The code of the server's close frame, or None without one."""
     is_invalid: bool = False
-    """Whether what the server has sent is not allowed: by RFC 6455, or in place of a text."""
+    """Whether it ended because of invalid data: against RFC 6455, not a text, or endless."""
 
 
 def connect(
@@ -131,7 +131,7 @@ class WebSocket:
     def receive(self, seconds: float) -> str | None:
         """Return the next text; None if there is none within ``seconds`` or the socket has ended.
 
-        What has arrived is read even after this time, in which other workers may have computed.
+        Data that have arrived are read even after this time, which other workers may have used.
 
         Raises `TimeUpError` if the time of the run is over first.
         """

@@ -170,7 +170,7 @@ class Engine:
                 reason = self._load()
         except CannotRunError:
             raise
-        except Exception as error:  # noqa: BLE001  # what was found so far is reported
+        except Exception as error:  # noqa: BLE001  # the findings so far are reported
             self.fail(error)
         return self._conclude(interrupted=reason == INTERRUPTED)
 
@@ -379,7 +379,7 @@ class Engine:
     # At the end
 
     def _conclude(self, *, interrupted: bool) -> ExitStatus:
-        """Print and write what was found, and the verdict; an error loses only its own part."""
+        """Print and write the findings and the verdict; an error loses only its own part."""
         settings = self.settings
         for part in (self._print_times, self._print_findings):
             self._attempt(part)
@@ -451,7 +451,7 @@ class _Failures(logging.Handler):
         """Report the exception of a record, or print its message if it has none."""
         # Most of Locust's messages contain only the text of the traceback.
         error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
-        # A broken connection between a worker and its master is no error of the code.
+        # A broken connection between a worker and its master is not an error of the code.
         if record.levelno < logging.ERROR or error is None or isinstance(error, RPCError):
             click.echo(self.format(record), err=True)
         else:

@@ -113,7 +113,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a load must do before a server can keep the contract."""
+    """The amounts that a load must reach before a server can keep the contract."""
 
     visitors: int
     """The number of visitors that must complete a visit."""
@@ -145,7 +145,7 @@ class Plan:
         return dict(sorted(found.items()))
 
     def _least(self, step: Step | None) -> int:
-        # Half of what the visits contain: visits that were cut short have numbers, too.
+        # Half of the steps that the visits contain: visits that were cut short have numbers, too.
         return max(1, self.visits // (2 * (1 if step is None else step.every)))
 
 

@@ -50,7 +50,7 @@ def brief(found: Violation) -> str:
 
 
 def circumstances(base_url: str, started: datetime) -> dict[str, Any]:
-    """Return what a report says of the run: the server, the date and the versions."""
+    """Return the circumstances of the run for a report: the server, the date, the versions."""
     return {
         "base_url": base_url,
         "date": started.isoformat(timespec="seconds"),

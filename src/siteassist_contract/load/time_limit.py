@@ -1,4 +1,4 @@
-"""A limit of time for a call, whatever it waits for."""
+"""A limit of time for a call that may wait for anything."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def conclude(
     interrupted: bool = False,
     allow_incomplete: bool = False,
 ) -> Conclusion:
-    """Decide the verdict from what was planned and what was done; ``requests`` were answered."""
+    """Decide the verdict from the plan and the results; ``requests`` is the number answered."""
     reason = _reason(results, interrupted=interrupted)
     parts = _not_tested(plan, results, reason)
     missing = [part for part in parts if part.is_missing]
@@ -145,7 +145,7 @@ def _reason(results: LoadResults, *, interrupted: bool) -> str:
 
 
 def _summary(missing: list[NotTested]) -> str:
-    """Return what is missing in a few words."""
+    """Return the missing parts in a few words."""
     words = []
     kinds = Counter(part.kind for part in missing)
     for part in missing:
@@ -169,7 +169,7 @@ def _summary(missing: list[NotTested]) -> str:
 
 
 def _advice(results: LoadResults, *, interrupted: bool) -> str:
-    """Return what would help to complete the load."""
+    """Return advice on completing the load."""
     if interrupted:
         return "run it again to its end"
     if results.problem:

@@ -1,7 +1,7 @@
 """Requests whose form servers may read in different ways, or refuse.
 
-The documents do not say what becomes of them, so neither an answer nor a refusal of such a
-request is judged, and nothing that depends on its contents.
+The documents do not define their meaning. So neither an answer nor a refusal of such a request
+is judged, and nothing that depends on its contents.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_doubtful(entry: Entry, operation: Operation) -> bool:
 
 
 def _has_doubtful_address(url: str) -> bool:
-    """Whether an address has empty or repeated parameters, or an escape that is no text."""
+    """Whether an address has empty or repeated parameters, or an escape that is not UTF-8."""
     parts = urlsplit(url)
     values = sent_query(url).values()
     if any(len(texts) > 1 or not texts[0] for texts in values):
@@ -59,7 +59,7 @@ def _has_doubtful_body(entry: Entry, operation: Operation) -> bool:
 
 
 def _is_unambiguous(body: bytes) -> bool:
-    """Whether all parsers read a body alike; one that is no JSON at all is refused by all."""
+    """Whether all parsers read a body alike; one that is not JSON at all is refused by all."""
     try:
         text = body.decode()
     except UnicodeDecodeError:

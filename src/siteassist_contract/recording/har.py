@@ -81,12 +81,13 @@ def read(path: Path) -> Iterator[Entry]:
     except OSError as error:
         raise CannotRunError(f"the recording {path}: {error.strerror}") from None
     except ijson.IncompleteJSONError as error:
-        problem = f"the recording {path} is cut off or no JSON: {_line(error)}"
+        problem = f"the recording {path} is cut off or not JSON: {_line(error)}"
         raise CannotRunError(problem) from None
     except (ijson.JSONError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise CannotRunError(f"the recording {path} is no JSON: {_line(error)}") from None
+        raise CannotRunError(f"the recording {path} is not JSON: {_line(error)}") from None
     if not found:
-        raise CannotRunError(f"the recording {path} is no HAR file: it has no list `log.entries`")
+        problem = f"the recording {path} is not a HAR file: it has no list `log.entries`"
+        raise CannotRunError(problem)
 
 
 def _begin(file: IO[bytes]) -> None:

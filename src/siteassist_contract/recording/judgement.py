@@ -1,10 +1,10 @@
 """The judgement of the exchanges of a recording, one after the other, by the rules of the tests.
 
 A recording has only the requests of its clients. A person may use two windows, and an agent or
-another device may act without being recorded, so only what holds in spite of them is judged.
-Exchanges whose order is not known are judged on their own, and what they may have changed is
-forgotten. So is what a request without a whole answer may have changed, and nothing follows from
-a request whose contents are not known.
+another device may act without being recorded, so only facts that they cannot change are judged.
+Exchanges whose order is not known are judged on their own. Data that they may have changed are
+forgotten, and so are data that a request without a whole answer may have changed. Nothing follows
+from a request whose contents are not known.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _ACCEPTED = "a valid request is accepted"
 _IDENTIFIED = "identified"
 """The type of a visitor whom the website has named, and who may be known by another id then."""
 _LONG = 1000
-"""Minimum length of a text that nobody writes twice by chance."""
+"""Minimum length of a text that is not written twice by chance."""
 _MOST = 2000
 """Maximum number of conversations, devices and tokens that are remembered."""
 _MOST_MESSAGES = 2000
@@ -72,7 +72,7 @@ class _Sent:
     """The text of the answer; None if it is not known."""
     exchange: RecordedExchange
     page: Mapping[str, str] = field(default_factory=dict)
-    """What was sent of the page, by the names of a stored message."""
+    """The page context that was sent, by its names in a stored message."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class _Conversation:
     refused: list[_Sent] = field(default_factory=list)
     """Messages that were refused, and must not be stored."""
     doubted: list[RecordedExchange] = field(default_factory=list)
-    """Valid requests that were refused, which is right only if somebody had closed it before."""
+    """Valid requests that were refused, which is right only if it had been closed before."""
     lost: set[str | None] = field(default_factory=set)
     """The texts of requests that may have stored a message at any later time; None for a text
     that is not known."""
@@ -286,7 +286,7 @@ class Judgement:
             self._forget(exchange)
 
     def _forget(self, exchange: RecordedExchange) -> None:
-        """Forget what a request may have changed, whose effect is not known."""
+        """Forget the data that a request with an unknown effect may have changed."""
         known = self._known(exchange)
         if known is not None and exchange.method != "GET":
             known.is_uncertain = True
@@ -295,7 +295,7 @@ class Judgement:
                 known.lost.add(content if isinstance(content, str) else None)
 
     def _effect(self, exchange: RecordedExchange) -> None:
-        """Judge and remember what an accepted request shows and changes."""
+        """Judge and remember the data that an accepted request shows and changes."""
         effect = _EFFECTS.get(exchange.operation)
         if takes_feedback(operations()[exchange.operation]):
             effect = Judgement._rated
@@ -346,7 +346,7 @@ class Judgement:
         self._remember(self._visitors, exchange.token, (visitor, exchange.without_bodies()))
 
     def _merge(self, visitor: str) -> None:
-        """Forget what belongs to a visitor who is known by another id now."""
+        """Forget the data of a visitor who is known by another id now."""
         for known in self._conversations.values():
             if known.owner == visitor:
                 known.owner = ""
@@ -446,7 +446,7 @@ class Judgement:
             self._list(known, identifier, messages, exchange, "one-history")
 
     def _listed(self, exchange: RecordedExchange) -> None:
-        """Compare the whole list of a conversation's messages with what is known of them."""
+        """Compare the whole list of a conversation's messages with the messages known so far."""
         (identifier,) = (value.lower() for value in exchange.path.values())
         known = self._conversations.get(identifier)
         if known is None:
@@ -703,7 +703,7 @@ class Judgement:
         self._judge(total >= len(own), "list-total", exchange, words, total, other)
 
     def _compare(self, identifier: str, shown: Json, exchange: RecordedExchange) -> None:
-        """Compare what an answer shows of a conversation with what is known of it."""
+        """Compare a conversation in an answer with the facts known of it so far."""
         known = self._conversations[identifier]
         if exchange.together:
             return
@@ -795,7 +795,7 @@ _EFFECTS: dict[str, Callable[[Judgement, RecordedExchange], None]] = {
     "getMessages": Judgement._listed,
     "getConversations": Judgement._conversations_listed,
 }
-"""What the words of a page, and no schema, promise of an operation: see `rules.py`."""
+"""The methods that judge promises of a page that no schema states: see `rules.py`."""
 
 
 def _call(exchange: RecordedExchange, altered: frozenset[str] | None = None) -> GeneratedCall:
@@ -812,7 +812,10 @@ def _call(exchange: RecordedExchange, altered: frozenset[str] | None = None) -> 
 
 
 def _faults(exchange: RecordedExchange) -> tuple[list[str], frozenset[str] | None]:
-    """Return what is invalid in a request, and which query parameters are, if only those are."""
+    """Return the faults of a request, and the names of its invalid query parameters.
+
+    The names are None if another part of the request is invalid.
+    """
     operation = operations()[exchange.operation]
     query = query_parameters.faults(exchange.operation, exchange.url)
     other = [

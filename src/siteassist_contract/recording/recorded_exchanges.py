@@ -61,7 +61,7 @@ class RecordedExchange(Exchange):
         return token.strip() if scheme.lower() == "bearer" else ""
 
     def without_bodies(self) -> RecordedExchange:
-        """Return what is kept of an exchange, so that a long recording takes little memory."""
+        """Return the exchange without bodies and headers, which take memory in a long recording."""
         return replace(self, content=b"", body=b"", headers={})
 
 
@@ -73,19 +73,19 @@ class Survey:
     """The base URL of the server."""
     entries: int = 0
     others: int = 0
-    """The number of entries that are no requests of an operation of this server."""
+    """The number of entries that are not requests of an operation of this server."""
     unanswered: int = 0
     """The number of requests without an answer, or with one that is cut or has no body."""
     bodiless: int = 0
     """The number of requests whose body is not in the recording."""
     has_credentials: bool = False
-    """Whether any request has a credential; browsers remove them from what they export."""
+    """Whether any request has a credential; browsers remove them from exported recordings."""
     overlapping: set[int] = field(default_factory=set, repr=False)
     """The numbers of entries whose order among the others is not known."""
 
 
 def survey(path: Path, base_url: str | None = None) -> Survey:
-    """Read a recording once, and return what it shows.
+    """Read a recording once, and return the facts about it.
 
     Raises `CannotRunError` if it cannot be read, has no exchange of the API, or has those of
     several servers and ``base_url`` does not choose one.
@@ -183,7 +183,7 @@ def _place(entry: Entry, base_url: str | None) -> tuple[str, str, Mapping[str, s
 
 
 def _bases(parts: SplitResult, chosen: str | None) -> Iterator[str]:
-    """Yield what may be the base URL of an address: each part that ends with the version."""
+    """Yield the possible base URLs of an address: each beginning that ends with the version."""
     origin = f"{parts.scheme}://{parts.netloc}"
     if chosen is not None:
         if f"{origin}{parts.path}".startswith(f"{chosen}/"):

@@ -110,7 +110,7 @@ def read(path: Path) -> Json:
     document = files.read_json(path, "the report")
     complaint = next(complaints(_schema(), document), None)
     if complaint is not None:
-        raise CannotRunError(f"the report {path} is no summary.json of a run: {complaint}")
+        raise CannotRunError(f"the report {path} is not the summary.json of a run: {complaint}")
     report: Json = document
     return report
 
@@ -256,7 +256,7 @@ def _rules(report: Json) -> list[Json]:
 
 
 def _code(words: str) -> str:
-    """Return a text as code in one line of Markdown, whatever it contains."""
+    """Return any text as code in one line of Markdown."""
     shown = one_line(words)
     fence = "`" * (1 + max(map(len, _FENCES.findall(shown)), default=0))
     space = " " if shown.startswith("`") or shown.endswith("`") else ""

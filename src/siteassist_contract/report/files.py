@@ -24,8 +24,9 @@ CI = "CI"
 def begin(folder: Path, names: Sequence[str]) -> None:
     """Create the folders of reports, before it is known whether there will be a run.
 
-    The reports of an earlier run stay, for the case that there is none. In CI they are removed:
-    whatever is in the folder is published as that of this run.
+    The reports of an earlier run stay, in case no run follows. In CI they are removed: all files in
+    the folder are published as reports of this run.
+
     Raises `CannotRunError` if reports cannot be written.
     """
     _set_up(folder, names, remove=bool(os.environ.get(CI)))

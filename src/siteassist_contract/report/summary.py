@@ -34,7 +34,7 @@ class Report:
     seed: int | None
     """The seed of the run; None for a recording."""
     repeat: str
-    """The command that repeats the run, or what `repeat_words` say."""
+    """The command that repeats the run, or another one that `repeat_words` introduce."""
     variables: Sequence[str]
     """The environment variables with the credentials that it needs."""
     started: datetime
@@ -56,7 +56,7 @@ class Report:
 
         Its texts are redacted before they are written, since a finished report has a structure
         in which a secret may be spelled otherwise, or be a word. Names of rules, operations and
-        steps are no secrets.
+        steps are not secrets.
         """
         outcome = self.outcome
         secrets = outcome.findings.secrets

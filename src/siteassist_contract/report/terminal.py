@@ -76,7 +76,7 @@ class Terminal:
     def announce(self, options: Options, durations: list[float]) -> None:
         """Print the requests of a run and its duration, from the ``durations`` of some answers."""
         if options.selection.options:
-            _wrapped("The run is narrowed: it sends only what its tests need.")
+            _wrapped("The run is narrowed: it sends only the requests that its tests need.")
         else:
             self._announce_whole(options, durations)
         if options.max_messages is not None:
@@ -173,7 +173,7 @@ class Terminal:
 
 
 def _print_requests(report: Report) -> None:
-    """Print the requests by layer, what was not tested, and the circumstances of the run."""
+    """Print the requests by layer, the reasons for missing tests, and the facts of the run."""
     show(Styled("\nRequests by operation and layer:", Style.BOLD))
     click.echo(f"  {'':<24}" + "".join(f"{layer:>10}" for layer in LAYERS))
     for name, cells in report.matrix():

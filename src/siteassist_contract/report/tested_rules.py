@@ -71,8 +71,8 @@ def rows(
 ) -> list[Row]:
     """Return a row for every operation with each of its selected rules.
 
-    If the run is not narrowed, each of its statuses has a row as well. What a narrowed run leaves
-    out says nothing about the server.
+    If the run is not narrowed, each of its statuses has a row as well. A status that a narrowed
+    run does not see says nothing about the server.
 
     ``left_out`` is the reason why the run skipped tests, or an empty string. ``selects`` is
     whether the run tests a rule on an operation. ``layers`` are the only ones of the run, if it
@@ -97,7 +97,7 @@ def rows(
 
 
 def recorded_rows(findings: Findings) -> list[Row]:
-    """Return the rows of a recording, which excuses what it does not show."""
+    """Return the rows of a recording; rules and statuses that it does not show are excused."""
     found = []
     for name, operation in all_operations().items():
         for status in operation.responses:

@@ -37,10 +37,10 @@ from siteassist_spec import SpecError, output
 
 HELP = """Judge the traffic in RECORDING, a HAR file, by the rules of the contract.
 
-Nothing is sent. Every exchange is held to openapi.yaml, to the grammar of streams
-and to the rules on errors, and so is what several exchanges show together: what
-was sent is in a later answer, the order of messages, isolation between visitors,
-nothing stored by a refusal. What the recording does not show is not tested.
+Nothing is sent. Each exchange is checked against openapi.yaml, the grammar of
+streams and the rules on errors. Related exchanges are compared: sent data must
+be in later answers, messages in order, visitors isolated, and a refusal must
+store nothing. Rules that the recording does not exercise are not tested.
 
 Browsers, mitmproxy, schemathesis and siteassist-mock --proxy --record write HAR
 files. Export them with their contents.
@@ -153,7 +153,7 @@ def _notes(known: Survey) -> list[str]:
     """Return notes about traffic that was not judged."""
     found = []
     if known.others:
-        found.append(f"{known.others} of {known.entries} entries are no requests of the API")
+        found.append(f"{known.others} of {known.entries} entries are not requests of the API")
     if known.unanswered:
         noun = "request has" if known.unanswered == 1 else "requests have"
         found.append(f"{known.unanswered} {noun} no whole answer in the recording")

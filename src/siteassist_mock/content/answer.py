@@ -75,7 +75,7 @@ def _tool_events(item: Item, item_id: str) -> Iterator[Event]:
     call = {"toolCallId": item_id}
     tool = {**call, "toolName": item["tool"]}
     tool |= {name: item[name] for name in ("dynamic", "title") if name in item}
-    # Version 5 of the AI SDK looks for dynamic tools only if the output says so.
+    # Version 5 of the AI SDK looks for dynamic tools only if the output has `dynamic`.
     output = {**call, **({"dynamic": item["dynamic"]} if "dynamic" in item else {})}
     value = item.get("input", {})
     yield {"type": "tool-input-start", **tool}

@@ -207,7 +207,7 @@ PAGES: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a server starts with.
+    """The data that a server starts with.
 
     Each publishable key has the origins of its websites, in lower case; ``*`` is
     any. Keys that are None are those of the settings.

@@ -1,7 +1,7 @@
 """Injection of faults into the sockets of conversations.
 
-Each fault wraps the ``send`` of the previous one, so that faults can be combined. What the
-application sends is valid; a fault changes it on its way to the client.
+Each fault wraps the ``send`` of the previous one, so that faults can be combined. The
+application sends valid events; a fault changes them on their way to the client.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Effect:
         await self.send(message)
 
     def stop(self) -> None:
-        """Stop what still runs."""
+        """Stop the tasks of the effect."""
 
 
 class _Drop(_Effect):

@@ -66,7 +66,7 @@ class HttpProtocol(H11Protocol):
             _close_oldest(one for one in connections if one is not self)
 
     def awaited(self) -> tuple[str, object] | None:
-        """Return what the client has to send or to read, or None if it is our turn.
+        """Return the part that the client must send or read next, or None if it is our turn.
 
         The second value changes with each progress that counts.
         """

@@ -1,4 +1,4 @@
-"""The page at ``/``: what this server is, and where to go from here."""
+"""The page at ``/``: a description of this server, and links."""
 
 from __future__ import annotations
 

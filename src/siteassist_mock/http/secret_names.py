@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Plurals are no credentials: `outputTokens` is a count.
+# Plurals are not credentials: `outputTokens` is a count.
 _WORDS = frozenset(
     {
         "auth",
@@ -68,5 +68,5 @@ def _has_secret_word(name: str) -> bool:
 
 
 def squeezed(name: str) -> str:
-    """Return the letters and digits of a name in lower case, without what separates words."""
+    """Return the letters and digits of a name in lower case, without separators of words."""
     return re.sub(r"[\W_]+", "", name).lower()

@@ -191,7 +191,7 @@ def make_server(
 ) -> uvicorn.Server:
     """Return a server that logs only errors.
 
-    ``max_connections`` defaults to what the limit of open files allows. Beyond it, a
+    ``max_connections`` defaults to the number that the limit of open files allows. Beyond it, a
     new connection takes the place of one without a request, or gets a 503.
     ``stalled_seconds`` are those of `StalledConnections`.
 

@@ -45,7 +45,7 @@ _HOP_BY_HOP = frozenset(
 )
 """The headers that belong to one connection (RFC 9110, 7.6.1)."""
 _LARGEST_BODY = 16 * 2**20
-"""Maximum size of the body of a request, and of what is recorded of an answer, in bytes."""
+"""Maximum size of the body of a request, and of the recorded part of an answer, in bytes."""
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
 _OPERATION = "siteassist.operation"
 _STATUSES = range(200, 600)
@@ -94,7 +94,7 @@ class Proxy:
             paths.setdefault(self.prefix + operation.path, {})[operation.method] = _naming(name)
         self._router = Router(paths, {})
         self._client: httpx.AsyncClient | None = None
-        # In `Via`, which says who passed a request on (RFC 9110, 7.6.3).
+        # In `Via`, which names the proxies that passed a request on (RFC 9110, 7.6.3).
         self._name = f"siteassist-mock-{secrets.token_hex(8)}"
         self._has_said_loop = False
 
@@ -328,7 +328,7 @@ class _Call:
         await error_response(problem)(scope, self._receive, self._send)
 
     async def _fail(self, scope: Scope, error: httpx.HTTPError, left: asyncio.Future[None]) -> None:
-        """Answer in place of a server that cannot be reached, or cut what it has begun."""
+        """Answer in place of a server that cannot be reached, or cut its unfinished answer."""
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         begun = self._has_begun
         self.traffic.error = f"the server {'broke off' if begun else 'gave no answer'}: {reason}"

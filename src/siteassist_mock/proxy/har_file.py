@@ -101,7 +101,7 @@ def _opened(path: Path) -> FileIO:
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-    # Without a buffer, which would keep what a full disk refuses.
+    # Without a buffer, which would keep the data that a full disk refuses.
     file = FileIO(descriptor, "r+")
     try:
         _take(file, path)

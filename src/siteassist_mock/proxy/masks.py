@@ -42,7 +42,7 @@ class Masks:
     """The credentials that were seen, and the mask of each."""
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
-        """Recognise the credentials that the description names, and what is named like one."""
+        """Recognise the credentials that the description names, and values with similar names."""
         self._masks: dict[str, str] = {}
         """The credentials, the longest first: one may be a part of another."""
         self._counts: dict[str, int] = {}
@@ -93,7 +93,7 @@ class Masks:
         return text
 
     def _segment(self, match: re.Match[str]) -> str:
-        """Mask what a part of an address contains that is encoded."""
+        """Mask the credentials in an encoded part of an address."""
         if "%" not in match[0]:
             return match[0]
         plain = _unquoted(match[0])
@@ -130,7 +130,7 @@ class Masks:
         return name in self._kinds or is_secret_name(name)
 
     def _shown(self, secret: str) -> str:
-        """Return what is shown in place of a value beside its name."""
+        """Return the mask to show in place of a value beside its name."""
         if not secret or _MASK.fullmatch(secret):
             return secret
         return self._masks.get(secret, _HIDDEN)

@@ -55,7 +55,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def awaited(self) -> tuple[str, object]:
-        """Return what the client has to send, which changes when it sends something."""
+        """Return the part that the client must send next; it changes when the client sends data."""
         return "socket", self.received
 
     def end(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from websockets.client import ClientProtocol
 
-# websockets shortens what it logs, and a part of a secret is not recognised. The
+# websockets shortens the texts that it logs, and a part of a secret is not recognised. The
 # logger is not registered, so that no configuration of logging can enable it.
 _SILENT = logging.Logger("siteassist.frames", logging.CRITICAL + 1)  # noqa: LOG001
 # The address is not sent. That of the conversation contains the key.

@@ -1,7 +1,7 @@
 """The course of listening, without I/O: keep-alive, reconnection and missed messages.
 
-`Listening.steps` yields what is to be done; the drivers in `listener` carry it out and
-send the result back. A step that is interrupted can be repeated.
+`Listening.steps` yields steps; the drivers in `listener` carry them out and send their
+results back. A step that is interrupted can be repeated.
 
 The order of events: those of a connection as they arrive. After each connection has
 been opened, the messages that are in the conversation's list and were not delivered come
@@ -175,7 +175,7 @@ class Listening:
             yield from self._rest(wait)
 
     def _rest(self, seconds: float) -> Steps:
-        """Wait for the next attempt, and deliver what the list has at the end of the time."""
+        """Wait for the next attempt; at the end of the time, deliver the messages of the list."""
         while seconds > 0:
             left = self._left()
             wait = min(seconds, left, self._poll_seconds or seconds)

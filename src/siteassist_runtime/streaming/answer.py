@@ -51,7 +51,7 @@ class _TextBuffer:
             self._join_pieces()
 
     def text(self) -> str:
-        # Kept, so that a text that is read after each piece is not joined anew each time.
+        # Kept, so that a text that is read after each piece is not joined again each time.
         self._join_pieces()
         if self._blocks:
             self._text = "".join((self._text, *self._blocks))

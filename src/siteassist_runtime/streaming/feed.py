@@ -162,7 +162,7 @@ class DirectFeed:
         return self._response
 
     async def next(self, deadline: Deadline) -> bytes:
-        """Return the next chunk; raises what `TaskFeed.next` raises."""
+        """Return the next chunk; raises the same errors as `TaskFeed.next`."""
         self.awaited = True
         try:
             with fail_after(None if deadline.seconds is None else deadline.remaining()):

@@ -1,8 +1,8 @@
 """The WebSockets of the description in AsyncAPI 3.1.0.
 
 It describes the service: the service sends events and the reply to a ping, and receives
-pings. What AsyncAPI has no words for, the times of the keep-alive and of reconnection, and
-where to read missed messages, is in the description of the channel.
+pings. AsyncAPI cannot express the times of the keep-alive and of reconnection, nor the way to
+read missed messages: they are in the description of the channel.
 
 The schemas keep their names and their content. AsyncAPI reads them as JSON Schema draft 7.
 """

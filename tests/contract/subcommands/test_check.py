@@ -229,7 +229,7 @@ def test_requests_without_a_whole_answer_are_not_judged(
     entries += [{"request": {"method": "GET", "url": "http://[/v2/search"}, "response": 7}]
     result = judge(entries)
     assert 0 == result.exit_code, result.stdout
-    assert "Note: 3 of 47 entries are no requests of the API" in result.stdout
+    assert "Note: 3 of 47 entries are not requests of the API" in result.stdout
     assert "Note: 3 requests have no whole answer in the recording" in result.stdout
 
 
@@ -237,14 +237,14 @@ def test_requests_without_a_whole_answer_are_not_judged(
     ("content", "problem"),
     [
         (None, "the recording traffic.har: No such file or directory"),
-        (b"", "the recording traffic.har is cut off or no JSON"),
-        (b"\x00\xff", "no JSON"),
-        (b"[1, 2]", "is no HAR file: it has no list `log.entries`"),
-        (b'{"log": {"entries": 7}}', "is no HAR file"),
+        (b"", "the recording traffic.har is cut off or not JSON"),
+        (b"\x00\xff", "not JSON"),
+        (b"[1, 2]", "is not a HAR file: it has no list `log.entries`"),
+        (b'{"log": {"entries": 7}}', "is not a HAR file"),
         (b'{"log": {"entries": []}}', "has no exchange of the API"),
         (b'{"log": {"entries": [7, null, {"request": []}]}}', "has no exchange of the API"),
-        (b'{"log": {"entries": [{"request": {"url": "x"', "is cut off or no JSON"),
-        (b'{"log": {"entries": [' + b"[" * 200_000, "no JSON"),
+        (b'{"log": {"entries": [{"request": {"url": "x"', "is cut off or not JSON"),
+        (b'{"log": {"entries": [' + b"[" * 200_000, "not JSON"),
     ],
 )
 def test_file_that_cannot_be_judged_is_one_sentence(

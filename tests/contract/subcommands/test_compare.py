@@ -203,8 +203,8 @@ def test_markdown_names_lost_rules(files: Callable[..., None]) -> None:
     [
         (None, "the report after.json: No such file or directory"),
         ("{", "the report after.json is not JSON: "),
-        ("[]", "the report after.json is no summary.json of a run: "),
-        ('{"version": 1}', "the report after.json is no summary.json of a run: "),
+        ("[]", "the report after.json is not the summary.json of a run: "),
+        ('{"version": 1}', "the report after.json is not the summary.json of a run: "),
     ],
 )
 def test_file_that_is_no_report_is_one_sentence(

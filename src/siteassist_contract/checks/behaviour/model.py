@@ -149,7 +149,7 @@ def advanced(before: str, after: str) -> bool:
 
 
 def sent_page(body: Any) -> dict[str, Any]:
-    """Return what a request to send a message says of the page, by the names of a message."""
+    """Return the page context in a request to send a message, by its names in a stored message."""
     page = body.get("pageContext") if isinstance(body, Mapping) else None
     names = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
     sent = page.items() if isinstance(page, Mapping) else ()

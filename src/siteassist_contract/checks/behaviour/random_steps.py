@@ -338,7 +338,7 @@ def _unexpected(error: BaseException) -> BaseException | None:
     """Return the first error in a group that is not about a violation, or None.
 
     A server with state may answer differently when hypothesis repeats the steps of a violation,
-    which is then flaky. An error of the tests that does not occur again is no less an error.
+    which is then flaky. An error of the tests counts even if it does not occur again.
     """
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(_unexpected, error.exceptions)), None)

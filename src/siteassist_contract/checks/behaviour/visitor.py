@@ -4,8 +4,8 @@ Each method sends a request, judges the answer, and reads back the stored data. 
 server shows other data than the model, the violation is recorded once and the model
 adopts the data, so that one fault does not cause further findings. It adopts nothing from an
 answer that does not match the description, and nothing from a refusal. A request that was lost
-or answered with 502 or 503 may have been carried out: the model then adopts what the server
-shows next, without a comparison.
+or answered with 502 or 503 may have been carried out: the model then adopts the data
+that the server shows next, without a comparison.
 """
 
 from __future__ import annotations

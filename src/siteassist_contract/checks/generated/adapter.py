@@ -1,8 +1,8 @@
 """The transport of the engine, on requests, which goes the same way as the other layers.
 
-Each session that schemathesis opens gets it, those of its logins and checks included. What
-requests itself would read from the environment does not count. Lost and refused requests are
-sent again as in the other layers (`siteassist_contract.http.patience`).
+Each session that schemathesis opens gets it, those of its logins and checks included. The
+settings that requests itself would read from the environment are ignored. Lost and refused
+requests are sent again as in the other layers (`siteassist_contract.http.patience`).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def install(way: Mapping[str, Any]) -> None:
     spending.limit = way.get("answers")
     if not way["verify"]:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    # A session creates its adapters by this name; there is no other access to all sessions.
+    # A session creates its adapters by this name, which is the only access to all sessions.
     requests.sessions.HTTPAdapter = functools.partial(  # type: ignore[attr-defined,assignment]  # as above
         NetworkAdapter, way
     )
@@ -212,7 +212,7 @@ def _require_token(request: requests.PreparedRequest) -> None:
 def _read(raw: urllib3.BaseHTTPResponse, began: float) -> bytes:
     content = bytearray()
     try:
-        # Unlike `read`, `read1` returns what has arrived, so that time is looked at.
+        # Unlike `read`, `read1` returns the bytes that have arrived, so that the time is checked.
         while piece := raw.read1(_PIECE, decode_content=True):
             content += piece
             _require_end(began, len(content))
@@ -248,7 +248,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 def is_lost(error: requests.RequestException) -> bool:
     """Whether a request failed because its connection was closed or reset.
 
-    A timeout and an answer that is not HTTP are no such reasons.
+    Neither a timeout nor an answer that is not HTTP counts.
     """
     reason = error.args[0] if error.args else None
     if not isinstance(reason, ProtocolError):
@@ -266,7 +266,7 @@ def _is_refused_connection(error: requests.RequestException) -> bool:
 class _Watcher:
     """A thread that shuts down connections whose exchange takes too long.
 
-    The timeouts of sockets begin anew with each byte that arrives.
+    The timeouts of sockets start again with each byte that arrives.
     """
 
     def __init__(self) -> None:
