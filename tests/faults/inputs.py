@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from siteassist_mock.content.seed import ASSISTANT_ID
 from siteassist_mock.http.errors import ApiError, error_response
 from tests.faults import probes
 from tests.faults.exchange import Exchange
@@ -33,7 +31,7 @@ _JSON = "openapi.yaml BadRequest (F-status)"
 # How requests are changed before the mock validates them.
 
 
-def _body(operation: str, change: Callable[[Any], Any]) -> Build:
+def change_body(operation: str, change: Callable[[Any], Any]) -> Build:
     """Return a fault that replaces JSON bodies with ``change(body)``; None changes nothing."""
 
     def ask(exchange: Exchange) -> None:
@@ -54,7 +52,7 @@ def _raw(operation: str, change: Callable[[bytes], bytes]) -> Build:
     return lambda server: server.before(operation, ask)
 
 
-def _query(operation: str, name: str, change: Callable[[str], str | None]) -> Build:
+def change_query(operation: str, name: str, change: Callable[[str], str | None]) -> Build:
     """Return a fault that replaces a query parameter, or drops it if ``change`` returns None."""
 
     def ask(exchange: Exchange) -> None:
@@ -66,7 +64,7 @@ def _query(operation: str, name: str, change: Callable[[str], str | None]) -> Bu
     return lambda server: server.before(operation, ask)
 
 
-def _field(name: str, change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def change_field(name: str, change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a change of one field of a body."""
 
     def changed(body: Any) -> Any:
@@ -118,33 +116,9 @@ for _name, _description, _change, _feedback in (
         _name,
         _description,
         "Feedback (F-feedback)",
-        _body("sendMessageFeedback", _field("feedback", _change)),
+        change_body("sendMessageFeedback", change_field("feedback", _change)),
         _refused_body("sendMessageFeedback", {"feedback": _feedback}),
     )
-
-
-def _with_roles(change: Callable[[str], str]) -> Callable[[Any], Any]:
-    def items(messages: Any) -> Any:
-        if not isinstance(messages, list):
-            return messages
-        return [
-            {**item, "role": change(item["role"])}
-            if isinstance(item, dict) and isinstance(item.get("role"), str)
-            else item
-            for item in messages
-        ]
-
-    return _field("messages", items)
-
-
-_add(
-    "chat-role-with-space-taken",
-    "createChatCompletion ignores spaces around the role of a message.",
-    "ChatRole (F-chat)",
-    _body("createChatCompletion", _with_roles(str.strip)),
-    _refused_body("createChatCompletion", {"messages": [{"role": "user ", "content": "Hi"}]}),
-    rare=True,
-)
 
 
 def _only_first(messages: Any) -> Any:
@@ -164,7 +138,7 @@ _add(
     "second-chat-message-unchecked",
     "createChatCompletion checks only the first of several messages.",
     "ChatCompletionRequest.properties.messages.items (F-chat)",
-    _body("createChatCompletion", _field("messages", _only_first)),
+    change_body("createChatCompletion", change_field("messages", _only_first)),
     _refused_body(
         "createChatCompletion",
         {"messages": [{"role": "user", "content": "Hi"}, {"role": "bot", "content": 5}]},
@@ -181,23 +155,8 @@ _add(
     "order-by-column-taken",
     "getConversations takes the names of columns of its database as orderBy.",
     "ConversationOrderBy (P3)",
-    _query("getConversations", "orderBy", lambda value: _COLUMNS.get(value, value)),
+    change_query("getConversations", "orderBy", lambda value: _COLUMNS.get(value, value)),
     probes.refused("getConversations", orderBy="created_at"),
-    rare=True,
-)
-
-
-def _empty_status(api: Api) -> None:
-    visitor = api.visitor()
-    visitor.invalid("getMessages", visitor.talk(), status="")
-
-
-_add(
-    "empty-status-taken",
-    "getMessages takes an empty status as none.",
-    "MessageStatus (F-messages)",
-    _query("getMessages", "status", lambda value: value or None),
-    _empty_status,
     rare=True,
 )
 
@@ -217,17 +176,11 @@ def _python_int(value: str) -> str:
     return value
 
 
-def _prefixed_int(value: str) -> str:
-    with suppress(ValueError):
-        return str(int(value, 0)) if re.match("0[box]", value, re.IGNORECASE) else value
-    return value
-
-
 _add(
     "limit-with-unit-taken",
     "getQnas reads the number at the beginning of limit, and ignores the rest.",
     "openapi.yaml getQnas; parameter Limit (F-qnas)",
-    _query("getQnas", "limit", _parsed_int),
+    change_query("getQnas", "limit", _parsed_int),
     probes.refused("getQnas", PROJECT_ID, limit="5items"),
     rare=True,
 )
@@ -235,16 +188,8 @@ _add(
     "offset-in-python-taken",
     "getMessages takes every notation of an integer that Python has as offset.",
     "openapi.yaml getMessages (F-messages)",
-    _query("getMessages", "offset", _python_int),
+    change_query("getMessages", "offset", _python_int),
     lambda api: _python_offsets(api),
-    rare=True,
-)
-_add(
-    "size-in-hexadecimal-taken",
-    "search takes a size in hexadecimal, octal or binary notation.",
-    "openapi.yaml search parameter size (F-search)",
-    _query("search", "size", _prefixed_int),
-    probes.refused("search", q="shipping", size="0x5", apiKey=API_KEY),
     rare=True,
 )
 
@@ -264,7 +209,7 @@ for _name, _description, _change, _sent in (
     (
         "content-in-array-taken",
         "sendMessage takes an array of one text for the text.",
-        _field(
+        change_field(
             "content",
             lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value,
         ),
@@ -273,7 +218,7 @@ for _name, _description, _change, _sent in (
     (
         "page-context-as-empty-array-taken",
         "sendMessage takes an empty array for an empty page context.",
-        _field("pageContext", lambda value: {} if value == [] else value),
+        change_field("pageContext", lambda value: {} if value == [] else value),
         {"content": "Hi", "pageContext": []},
     ),
 ):
@@ -281,7 +226,7 @@ for _name, _description, _change, _sent in (
         _name,
         _description,
         "SendMessageRequest (P2)",
-        _body("sendMessage", _change),
+        change_body("sendMessage", _change),
         _refused_body("sendMessage", _sent),
         rare=True,
     )
@@ -300,36 +245,24 @@ for _name, _description, _change, _sent in (
     (
         "numbered-messages-taken",
         "createChatCompletion takes an object with numbers as names for an array of messages.",
-        _field("messages", _listed),
+        change_field("messages", _listed),
         {"messages": {"0": _HI}},
     ),
     (
         "null-stream-taken",
         "createChatCompletion takes null for a stream of false.",
-        _field("stream", lambda value: False if value is None else value),
+        change_field("stream", lambda value: False if value is None else value),
         {"messages": [_HI], "stream": None},
-    ),
-    (
-        "assistant-as-urn-taken",
-        "createChatCompletion takes the identifier of an assistant as a URN, or in braces.",
-        _field("assistantId", lambda value: _uuid(value)),
-        {"messages": [_HI], "assistantId": f"urn:uuid:{ASSISTANT_ID}"},
     ),
 ):
     _add(
         _name,
         _description,
         "ChatCompletionRequest (F-chat)",
-        _body("createChatCompletion", _change),
+        change_body("createChatCompletion", _change),
         _refused_body("createChatCompletion", _sent),
         rare=True,
     )
-
-
-def _uuid(value: Any) -> Any:
-    with suppress(ValueError):
-        return str(uuid.UUID(value)) if isinstance(value, str) else value
-    return value
 
 
 @_fault(
@@ -394,14 +327,14 @@ for _name, _description, _operation, _build, _bytes in (
         "body-encoded-twice-taken",
         "init takes a JSON text that contains the JSON of its body.",
         "init",
-        _body("init", _decoded_twice),
+        change_body("init", _decoded_twice),
         json.dumps(json.dumps({"apiKey": API_KEY, "saVid": "device-in-a-text"})).encode(),
     ),
     (
         "names-in-capitals-taken",
         "sendMessageFeedback ignores the case of names in its body.",
         "sendMessageFeedback",
-        _body("sendMessageFeedback", _small_names),
+        change_body("sendMessageFeedback", _small_names),
         b'{"Feedback": "like"}',
     ),
     (

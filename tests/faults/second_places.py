@@ -89,14 +89,6 @@ _add(
     edit("getConversation", "messages.*.createdAt", _moved(lambda time: time + timedelta(hours=2))),
     _messages_agree,
 )
-_add(
-    "metadata-only-in-conversation",
-    "getConversation returns an empty object as metadata, getMessages null.",
-    "Message.properties.metadata (R-24)",
-    edit("getConversation", "messages.*.metadata", put({})),
-    _messages_agree,
-    rare=True,
-)
 
 
 @_fault(

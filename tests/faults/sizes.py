@@ -364,18 +364,6 @@ _add(
     _completed(*["Hi"] * 51),
     rare=True,
 )
-_add(
-    "completion-of-long-message-refused",
-    "createChatCompletion refuses a message that would be too long for sendMessage.",
-    "ChatMessage.properties.content (F-chat)",
-    _failing(
-        "createChatCompletion",
-        422,
-        lambda body: any(len(_text(message, "content")) > 10_000 for message in _messages(body)),
-    ),
-    _completed("word " * 2_001),
-    rare=True,
-)
 
 
 # Lengths in other units.

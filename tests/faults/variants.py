@@ -28,6 +28,7 @@ from siteassist_mock.storage.tables import conversations
 from tests.faults.edits import become, change, deep, drop, edit, put, rename, times, together
 from tests.faults.exchange import Event, Exchange
 from tests.faults.faulty import Build, Server, Step, operations
+from tests.faults.input_variants import INPUT_VARIANTS
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
 from tests.faults.probing import Api
@@ -363,6 +364,21 @@ _add(
     ),
     lambda api: _equal({"model": "m", "tags": [1]}, _messages(api)[0]["metadata"]),
 )
+
+
+_add(
+    "metadata-in-conversation",
+    "getConversation returns an empty object as metadata, getMessages null.",
+    "O-22",
+    edit("getConversation", "messages.*.metadata", put({})),
+    lambda api: _equal({}, _read_messages(api)[0]["metadata"]),
+)
+
+
+def _read_messages(api: Api) -> list[dict[str, Any]]:
+    visitor = api.visitor()
+    read = visitor.expect("getConversation", visitor.talk())
+    return list(read["messages"])
 
 
 def _messages(api: Api) -> list[dict[str, Any]]:
@@ -968,6 +984,12 @@ def _contains(value: Any, item: Any) -> None:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    variant.id: variant for variant in (*_variants.variants, *TRANSPORT_VARIANTS, *SOCKET_VARIANTS)
+    variant.id: variant
+    for variant in (
+        *_variants.variants,
+        *INPUT_VARIANTS,
+        *TRANSPORT_VARIANTS,
+        *SOCKET_VARIANTS,
+    )
 }
 """Every tolerated variant."""
