@@ -8,7 +8,7 @@ import sys
 from .results import Row, show_progress
 from .samples import ANSWER, ANTHROPIC_ANSWER, CONVERSATION, OPENAI_ANSWER
 
-REPETITIONS = 15
+REPETITIONS = 40
 PEER_REPETITIONS = 5
 
 IMPORT = "import / import httpx"

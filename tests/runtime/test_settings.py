@@ -45,7 +45,8 @@ def test_defaults(make: Callable[..., Any]) -> None:
         settings.max_retry_wait,
     )
     assert (None, None, ()) == (settings.token, settings.api_key, settings.secrets)
-    assert 4 == uuid.UUID(client.device_id).version
+    found = uuid.UUID(client.device_id)
+    assert (4, uuid.RFC_4122, str(found)) == (found.version, found.variant, client.device_id)
     assert client.device_id != make().device_id
 
 
