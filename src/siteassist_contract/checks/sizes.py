@@ -29,7 +29,7 @@ _CLOSED_EVERY = 9
 """Every ninth conversation is closed, which makes more than a page of closed ones."""
 _PAGES = (20, 50, 100)
 """Lengths of pages that servers often have without a documented default."""
-_MANY = 41
+_MANY = 201
 """Number of messages of a completion."""
 _LONG_ANSWER = "Count from 1 to 150, one number per line, without any other words."
 _LONG, _LONGEST = 5_000, 66_000
@@ -277,9 +277,13 @@ def check_large_texts(context: CheckContext) -> None:
             writer.send(operation, _large(shown, tolerance.LONGEST_TEXT))
         if context.size.whole and fields:
             writer.send(operation, _large(fields, _LONG))
-        if context.size.whole and shown:
-            # More bytes than a column of 16 bits, in one field, for the sake of the costs.
-            writer.send(operation, _large(shown[-1:], _LONGEST))
+        if not context.size.whole:
+            continue
+        # More bytes than a column of 16 bits: in one field that is shown, because an answer to
+        # it may cost something, and in those that are only read by the assistant, together.
+        for longest in (shown[-1:], [field for field in fields if field.shown is None]):
+            if longest:
+                writer.send(operation, _large(longest, _LONGEST))
     if context.size.whole:
         before = [
             {"role": role, "content": f"{number} of many messages"}
