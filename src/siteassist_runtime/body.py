@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from siteassist_runtime.deadline import Deadline
@@ -82,9 +82,12 @@ def pieces(response: httpx.Response) -> Iterator[bytes]:
     if response.is_stream_consumed:
         return iter((response.content,))
     decompressor = _decompressor(response)
+    # Not `iter_raw`, which takes longer for a small piece than decoding it: the reader of a body
+    # closes the response, and counts what it needs.
+    raw = iter(cast("Iterable[bytes]", response.stream))
     if decompressor is None:
-        return response.iter_raw()
-    return (piece for raw in response.iter_raw() for piece in decompressor.pieces(raw))
+        return raw
+    return (piece for chunk in raw for piece in decompressor.pieces(chunk))
 
 
 def pieces_async(response: httpx.Response) -> AsyncIterator[bytes]:
