@@ -180,6 +180,8 @@ class DirectFeed:
         with suppress(*errors("HTTPError")), move_on_after(seconds):
             async for _ in self._pieces:
                 pass
+            # Calls inside the block can use the connection.
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Close the response."""

@@ -555,6 +555,8 @@ class Stream(_BaseStream[EventT, PartT, UsageT]):
             raise self._failed
         if _can_drain(response):
             _drain(chunks)
+            # Calls inside the block can use the connection.
+            response.close()
 
 
 class _TextDeltas(Iterator[str]):
