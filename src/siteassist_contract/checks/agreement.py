@@ -1,4 +1,4 @@
-"""Agreement of the places that show one object, and requests without values of earlier ones.
+"""Agreement of the places that show one object, and requests that leave out earlier values.
 
 `siteassist_contract.findings` compares the objects in every answer with those of earlier
 answers. The checks here read each place after each step, compare places again and again in

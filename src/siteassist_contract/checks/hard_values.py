@@ -284,7 +284,7 @@ class Packed:
         return f"{''.join(numbered)}({len(self.texts) + 1})"
 
     def changed(self, shown: str) -> Iterator[tuple[HardText, str | None]]:
-        """Yield each text that ``shown`` has changed, and the changed text; None if it is lost."""
+        """Yield each text that differs in ``shown``, and its replacement; None if it is lost."""
         places, end = [], 0
         for number in range(1, len(self.texts) + 2):
             begin = shown.find(f"({number})", end)

@@ -106,7 +106,7 @@ def pairs() -> Iterator[Pair]:
 
 
 def _few(found: Sequence[Pair]) -> list[Pair]:
-    """Return pairs that test each operation: with itself, or with one that ends or reads."""
+    """Return pairs that test each operation: those with itself, and one that ends or reads."""
     chosen = [pair for pair in found if pair[0] == pair[1]]
     ending = [
         pair

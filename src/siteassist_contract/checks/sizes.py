@@ -279,11 +279,10 @@ def check_large_texts(context: CheckContext) -> None:
             writer.send(operation, _large(fields, _LONG))
         if not context.size.whole:
             continue
-        # More bytes than a column of 16 bits: in one field that is shown, because an answer to
-        # it may cost something, and in those that are only read by the assistant, together.
-        for longest in (shown[-1:], [field for field in fields if field.shown is None]):
-            if longest:
-                writer.send(operation, _large(longest, _LONGEST))
+        # More bytes than a column of 16 bits, in one field that is shown, and in each that only
+        # the assistant reads: together they would exceed the usual limit of a body.
+        for field in (*shown[-1:], *(each for each in fields if each.shown is None)):
+            writer.send(operation, _large([field], _LONGEST))
     if context.size.whole:
         before = [
             {"role": role, "content": f"{number} of many messages"}

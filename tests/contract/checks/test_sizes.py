@@ -255,10 +255,19 @@ FAULTS: dict[str, tuple[Callable[[CheckContext], None], bool, Fault, str]] = {
         refusing(lambda body: len((body.get("pageContext") or {}).get("title") or "") > 255),
         "sendMessage texts-accepted pageContext/title 2,000 characters",
     ),
+    "long-page-500": (
+        large,
+        True,
+        refusing(
+            lambda body: len((body.get("pageContext") or {}).get("content") or "") > 60_000,
+            status=500,
+        ),
+        "sendMessage no-server-error",
+    ),
     "many-messages-refused": (
         large,
         True,
-        refusing(lambda body: len(body.get("messages", ())) > 20),
+        refusing(lambda body: len(body.get("messages", ())) > 150),
         "createChatCompletion accepted",
     ),
     "query-without-offset": (
