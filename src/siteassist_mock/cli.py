@@ -246,6 +246,8 @@ def main(
 
 def _enable_collection() -> None:
     """Collect garbage from now on, but do not search the modules for it, which stay loaded."""
+    if gc.isenabled():
+        return  # Called by another program, whose objects are its own.
     gc.freeze()
     gc.enable()
 
