@@ -309,15 +309,17 @@ folder = pathlib.Path({folder!r})
 if not (folder / "quiet").exists():
     (folder / "quiet").touch()
     sys.exit(0)
-if not (folder / "first").exists():
-    (folder / "first").touch()
+try:
+    (folder / "first").touch(exist_ok=False)
+except FileExistsError:
+    (folder / "second").touch()
+    sys.exit(1)
+else:
     for _ in range(600):
         if (folder / "second").exists():
             sys.exit(1)
         time.sleep(0.05)
     sys.exit(0)
-(folder / "second").touch()
-sys.exit(1)
 """
     report = tmp_path / "hostile.json"
     contract = " ".join(fake(tmp_path, program))
@@ -327,6 +329,8 @@ sys.exit(1)
     assert 0 == done.exit_code, done.output
     shown = json.loads(report.read_text())["cells"]
     assert cells == [f"{one['mode']}/{one['place']}/{one['profile']}" for one in shown]
+    # The first one ends with 0 if no second one appears.
+    assert [1, 1] == [one["status"] for one in shown]
 
 
 def test_an_interrupt_stops_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
