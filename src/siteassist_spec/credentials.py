@@ -24,6 +24,8 @@ _SHORTEST_PIECE = 3
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z]+")
 _SIGNS = re.compile(r"[\s,:;{}\[\]\"'`\\]*")
 _CODE = re.compile(r"\\u[0-9A-Fa-f]{4}|%[0-9A-F]{2}")
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+"""A text without signs that JSON, URLs, HTML or a shell escape."""
 _LIKE_NAMES = r"(?:key|token|secret|password|authorization|cookie)"
 """The ends of the names of credentials."""
 
@@ -76,9 +78,14 @@ def is_shown(text: str, secret: str) -> bool:
     return _is_unusual(secret) and _places(secret).search(text) is not None
 
 
-@lru_cache(maxsize=256)
 def spellings(secret: str) -> tuple[str, ...]:
     """Return the usual spellings of a credential in texts, JSON and URLs, the longest first."""
+    # A run may know thousands of session tokens, and look for each in every text.
+    return (secret,) if _PLAIN.fullmatch(secret) else _escaped_spellings(secret)
+
+
+@lru_cache(maxsize=256)
+def _escaped_spellings(secret: str) -> tuple[str, ...]:
     escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
     escaped += [each.replace("/", "\\/") for each in escaped]
     twice = [json.dumps(each)[1:-1] for each in escaped]

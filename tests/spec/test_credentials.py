@@ -13,7 +13,14 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from siteassist_runtime.redaction import REDACTED, redact
-from siteassist_spec.credentials import is_distinct, is_shown, without_distinct, without_secrets
+from siteassist_spec import credentials
+from siteassist_spec.credentials import (
+    is_distinct,
+    is_shown,
+    spellings,
+    without_distinct,
+    without_secrets,
+)
 
 MASK = "[hidden]"
 WORDS = ("t", "0", "1", "id", "true", "user", "open", "message", "session", "conversation")
@@ -115,6 +122,24 @@ def random_credentials() -> list[str]:
         for alphabet in alphabets
         for _ in range(20)
     ]
+
+
+def test_tokens_without_signs_have_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thousands of session tokens of a run cost no search for other spellings."""
+    signs = string.ascii_letters + string.digits + "._~-"
+    randomly = random.Random(1)
+    tokens = ["".join(randomly.choices(signs, k=randomly.randint(1, 40))) for _ in range(3000)]
+    assert [{token} for token in tokens] == [
+        set(credentials._escaped_spellings(token)) for token in tokens
+    ]
+
+    def searched(secret: str) -> tuple[str, ...]:
+        raise AssertionError(f"the spellings of {secret}")
+
+    monkeypatch.setattr(credentials, "_escaped_spellings", searched)
+    assert [(token,) for token in tokens] == [spellings(token) for token in tokens]
+    text = f"Bearer {max(tokens, key=len)}"
+    assert f"Bearer {MASK}" == without_secrets(text, tokens, MASK)
 
 
 def in_contexts(secret: str) -> list[str]:
