@@ -7,9 +7,11 @@ import random
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -18,10 +20,12 @@ from tests.faults.mutant import CLASSES, Mutant
 from tests.faults.results import Result, alarms, enough, line, summary, table, written_table
 from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
 from tests.faults.variants import VARIANTS
-from tests.parallel import in_parallel
 from tests.values import ROOT
 
 __all__ = ["main"]
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -138,7 +142,7 @@ def main(
         return Result(mutant, trial)
 
     results: list[Result] = []
-    for result in in_parallel(judge, mutants, workers, stop):
+    for result in _each(judge, mutants, workers):
         results.append(result)
         click.echo(f"{len(results):3}/{len(mutants)}  {line(result)}")
     order = [mutant.id for mutant in mutants]
@@ -188,13 +192,27 @@ def _run_variants(
         return name, run_seed, trial
 
     alarmed = 0
-    for name, run_seed, trial in in_parallel(judge, planned, workers, stop):
+    for name, run_seed, trial in _each(judge, planned, workers):
         found = alarms(trial)
         alarmed += bool(found)
         verdict = f"ALARM: {'; '.join(found)}" if found else "no alarm"
         click.echo(f"{trial.seconds:6.1f} s  {name}, seed {run_seed}: {verdict}")
     click.echo(f"{alarmed} of {len(planned)} runs on tolerated variants raised an alarm")
     return 1 if alarmed else 0
+
+
+def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
+    """Yield the result of ``work`` for each item, in order of completion."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            # An interrupt cancels the remaining runs as well.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise
 
 
 if __name__ == "__main__":

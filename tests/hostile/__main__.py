@@ -15,8 +15,7 @@ from tests.hostile import table
 from tests.hostile.cells import Cell, all_cells, correct_cells, quick_cells, selected
 from tests.hostile.places import PLACES
 from tests.hostile.server import MODES, QUIET
-from tests.hostile.trial import CONTRACT, KEPT, Trial, run, stop
-from tests.parallel import in_parallel
+from tests.hostile.trial import CONTRACT, KEPT, Trial, run
 from tests.values import ROOT
 
 _REPORT = ROOT / "reports" / "hostile.json"
@@ -43,13 +42,6 @@ _REPORT = ROOT / "reports" / "hostile.json"
     default=_REPORT,
     help="Where the JSON goes; reports/hostile.json by default.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of parallel runs; most of them wait for the server.",
-)
 def main(
     *,
     patterns: Sequence[str],
@@ -59,7 +51,6 @@ def main(
     seed: int,
     contract: str,
     report: Path,
-    workers: int,
 ) -> None:
     """Run the contract tests on servers that misbehave, and check how they end.
 
@@ -78,12 +69,10 @@ def main(
     if listed:
         click.echo(_listing(cells))
         return
-    sys.exit(_run(cells, report, workers, seed=seed, contract=shlex.split(contract)))
+    sys.exit(_run(cells, report, seed=seed, contract=shlex.split(contract)))
 
 
-def _run(
-    cells: Sequence[Cell], report: Path, workers: int, *, seed: int, contract: Sequence[str]
-) -> int:
+def _run(cells: Sequence[Cell], report: Path, *, seed: int, contract: Sequence[str]) -> int:
     quiet: dict[str, float | None] = {}
     for profile in dict.fromkeys(cell.profile for cell in cells):
         trial = _tried(Cell(QUIET.name, "first", profile), seed, contract)
@@ -94,11 +83,10 @@ def _run(
     trials: list[Trial] = []
     _progress(f"{'':8}{table.heading()}")
     try:
-        for trial in in_parallel(lambda cell: _tried(cell, seed, contract), cells, workers, stop):
-            trials.append(trial)
-            _progress(f"{f'{len(trials)}/{len(cells)}':8}{table.line(trial, quiet)}")
+        for number, cell in enumerate(cells, 1):
+            trials.append(_tried(cell, seed, contract))
+            _progress(f"{f'{number}/{len(cells)}':8}{table.line(trials[-1], quiet)}")
     finally:
-        trials.sort(key=lambda trial: cells.index(trial.cell))
         # An interrupt keeps what was done.
         report.parent.mkdir(parents=True, exist_ok=True)
         content = table.summary(trials, quiet, seed=seed)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tests.hostile import trial as trial_module
 from tests.hostile.__main__ import main
 from tests.hostile.cells import (
     LONG,
@@ -298,49 +296,6 @@ def test_command_fails_with_a_problem(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, words)
     assert 1 == done.exit_code
     assert "login-page/first/quick: a broken server kept the contract\n" in done.output
-
-
-def test_cells_run_side_by_side(tmp_path: Path) -> None:
-    """With two workers, two runs wait at the same time; the report has the order of the table."""
-    folder = str(tmp_path)
-    program = f"""
-import pathlib, sys, time
-folder = pathlib.Path({folder!r})
-if not (folder / "quiet").exists():
-    (folder / "quiet").touch()
-    sys.exit(0)
-try:
-    (folder / "first").touch(exist_ok=False)
-except FileExistsError:
-    (folder / "second").touch()
-    sys.exit(1)
-else:
-    for _ in range(600):
-        if (folder / "second").exists():
-            sys.exit(1)
-        time.sleep(0.05)
-    sys.exit(0)
-"""
-    report = tmp_path / "hostile.json"
-    contract = " ".join(fake(tmp_path, program))
-    cells = ["hang/first/quick", "login-page/first/quick"]
-    words = [*cells, "--workers", "2", "--contract", contract, "--report", str(report)]
-    done = CliRunner().invoke(main, words)
-    assert 0 == done.exit_code, done.output
-    shown = json.loads(report.read_text())["cells"]
-    assert cells == [f"{one['mode']}/{one['place']}/{one['profile']}" for one in shown]
-    # The first one ends with 0 if no second one appears.
-    assert [1, 1] == [one["status"] for one in shown]
-
-
-def test_an_interrupt_stops_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After `stop`, a run ends at once, without a status."""
-    stopped = threading.Event()
-    monkeypatch.setattr(trial_module, "_stopped", stopped)
-    command = fake(tmp_path, "import time; time.sleep(600)")
-    threading.Timer(1, trial_module.stop).start()
-    assert run(HANG, tmp_path, seed=1, contract=command).status is None
-    assert stopped.is_set()
 
 
 @pytest.mark.parametrize(

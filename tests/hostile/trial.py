@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +36,6 @@ TIMES = 1.2
 """The part of the promised time that a run may take."""
 
 _STOPPED_AFTER = 3
-_stopped = threading.Event()
 _TICK_SECONDS = 0.05
 _NOTE_CHARACTERS = 300
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
@@ -152,7 +150,7 @@ def _measured(
 ) -> tuple[int | None, float | None]:
     """Run a command, and return its exit status and the greatest memory seen.
 
-    The status is None if the command was stopped, by `stop` or at ``deadline``.
+    The status is None if the command was stopped at ``deadline``.
     """
     greatest = 0.0
     environment = {name: value for name, value in os.environ.items() if name not in _OTHERS}
@@ -171,7 +169,7 @@ def _measured(
         ) as process,
     ):
         try:
-            while time.monotonic() < deadline and not _stopped.is_set():
+            while time.monotonic() < deadline:
                 greatest = max(greatest, peak_mib(process.pid) if measurable() else 0)
                 try:
                     return process.wait(_TICK_SECONDS), greatest or None
@@ -181,8 +179,3 @@ def _measured(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def stop() -> None:
-    """Stop all runs, including those that other threads wait for."""
-    _stopped.set()
