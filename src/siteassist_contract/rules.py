@@ -165,12 +165,13 @@ ACCEPTED = "an operation without accepted violations"
 CLOCK = "a clock to compare times with"
 SOCKET = "a socket"
 OPERATOR = "a human agent who writes"
+REFUSED_BY_CLOSING = "refusals with a status"
 
 GAPS = {
     KEY: "needs a publishable key: --api-key",
     TWO_VISITORS: "needs a second visitor: --api-key, or --second-token beside --token",
     HUMAN: "needs a conversation that a human agent handles: --human-conversation",
-    SLOW_STREAM: "the streams were too fast to measure",
+    SLOW_STREAM: "the streams were too fast or too short to measure",
     WEBSITE: "needs a website from which the credentials may be used: --origin",
     LISTED_WEBSITES: "needs a publishable key that lists websites",
     DIRECT: "a proxy writes the requests in its own way",
@@ -180,6 +181,7 @@ GAPS = {
     GENTLE: "left out by the profile live",
     ACCEPTED: "a violation that the baseline accepts prevents the test",
     SOCKET: "the server has no socket",
+    REFUSED_BY_CLOSING: "the server refuses handshakes by closing the socket (O-31)",
     OPERATOR: "needs a human agent: --operator, or one who writes in --human-conversation during"
     " the tests",
     CLOCK: "the server sends no `Date`, or no time with an offset (O-7)",
@@ -460,8 +462,8 @@ RULES: dict[str, Rule] = {
         _concerns_objects,
     ),
     "server-clock": Rule(
-        "No time is ahead of the server's own clock by more than a minute, and a new object has"
-        " the time of its request.",
+        "No time is ahead of the server's own clock by more than a minute, a new object has the"
+        " time of its request, and nothing happens to an object before it is created.",
         "P1, F-list, F-messages, F-feedback, F-close, O-24",
         server_clock.has_times,
     ),

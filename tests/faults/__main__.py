@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -167,13 +168,13 @@ def _run_variants(
     profile: str,
 ) -> int:
     """Run the variants and return the exit status, 0 if there was no alarm."""
-    unknown = set(patterns) - set(VARIANTS)
-    if unknown:
-        raise click.UsageError(f"unknown variants: {', '.join(sorted(unknown))}")
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in VARIANTS):
+            raise click.UsageError(f"unknown variant: {pattern}")
     planned = [
         (name, seed + number)
         for name in VARIANTS
-        if not patterns or name in patterns
+        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
         for number in range(runs)
     ]
 

@@ -240,30 +240,6 @@ def _two_starts(api: Api) -> None:
 
 
 @_fault(
-    "second-close-at-once-409",
-    "Of two requests that close a conversation at once, one is refused with 409.",
-    "C-23",
-    lambda api: _rounds(_two_closes)(api),
-)
-def _second_close(server: Server) -> None:
-    async def wrap(exchange: Exchange, forward: Forward) -> None:
-        before = _status(server, _conversation(exchange))
-        await asyncio.sleep(_GAP)
-        if before == "open" and _status(server, _conversation(exchange)) == "closed":
-            exchange.answer = error_response(ApiError(409))
-        await forward()
-
-    server.around("closeConversation", wrap)
-
-
-def _two_closes(api: Api) -> None:
-    visitor = api.visitor()
-    conversation = visitor.talk()
-    at_once(*[partial(visitor.close, conversation, "solved")] * 2)
-    assert "closed" == visitor.read(conversation)["status"]
-
-
-@_fault(
     "reopened-by-a-message-at-once",
     "A message that is sent while a conversation is closed opens it again.",
     "openapi.yaml closeConversation.description (F-close)",

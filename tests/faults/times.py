@@ -145,22 +145,6 @@ def _restarting(
     _set(records, conversations, conversation, created_at=records._now())
 
 
-def _unchanged(records: Records, original: Original, conversation: str, reason: str | None) -> None:
-    before = records.any_conversation(conversation)
-    original(conversation, reason)
-    if before is not None:
-        _set(records, conversations, conversation, updated_at=before.updated_at)
-
-
-def _closing_is_a_change(api: Api) -> None:
-    visitor = api.visitor()
-    conversation = visitor.talk()
-    before = visitor.read(conversation)["updatedAt"]
-    time.sleep(_TICK)
-    visitor.close(conversation)
-    assert before < visitor.read(conversation)["updatedAt"]
-
-
 for _name, _description, _evidence, _build, _probe in (
     (
         "feedback-time-of-first-value",
@@ -189,13 +173,6 @@ for _name, _description, _evidence, _build, _probe in (
         "Conversation.properties.createdAt",
         lambda server: server.records("close_conversation", _restarting),
         _beginning_stays,
-    ),
-    (
-        "closing-is-no-change",
-        "updatedAt stays the same when a conversation is closed.",
-        "Conversation.properties.updatedAt",
-        lambda server: server.records("close_conversation", _unchanged),
-        _closing_is_a_change,
     ),
 ):
     _add(_name, _description, _evidence, _build, _probe)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta, timezone
@@ -24,14 +25,15 @@ from siteassist_mock.content.assistant import Assistant, Reply
 from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
+from siteassist_mock.storage.store import Records
 from siteassist_mock.storage.tables import conversations
 from tests.faults.edits import become, change, deep, drop, edit, put, rename, times, together
 from tests.faults.exchange import Event, Exchange
-from tests.faults.faulty import Build, Server, Step, operations
+from tests.faults.faulty import Build, Forward, Server, Step, operations
 from tests.faults.input_variants import INPUT_VARIANTS
 from tests.faults.owners import owner_of
 from tests.faults.probes import CHAT
-from tests.faults.probing import Api
+from tests.faults.probing import Api, at_once
 from tests.faults.socket_variants import SOCKET_VARIANTS
 from tests.faults.transport_variants import TRANSPORT_VARIANTS
 from tests.faults.variant import Shows, Variant, Variants
@@ -44,6 +46,9 @@ _add = _variants.add
 _variant = _variants.variant
 _EVERY = " ".join(operations())
 _STREAMING = "sendMessage createChatCompletion"
+_GAP = 0.04
+"""Seconds between the reading and the writing of a request that does not lock."""
+_ROUNDS = 12
 
 
 # Refusals.
@@ -624,6 +629,75 @@ def _closed_twice(api: Api) -> None:
     again = visitor.expect("closeConversation", it, body={"closeReason": "second"})
     assert again["success"] is False
     assert "second" == visitor.read(it)["closeReason"]
+
+
+@_variant(
+    "second-close-at-once-409",
+    "Of two requests that close a conversation at once, one is refused with 409.",
+    "O-23",
+    lambda api: _one_closes(api),
+    socket=True,
+)
+def _second_close(server: Server) -> None:
+    def is_open(exchange: Exchange) -> bool:
+        with server.store.read() as records:
+            row = records.any_conversation(exchange.path["conversationId"].lower())
+        return row is not None and row.status == "open"
+
+    async def wrap(exchange: Exchange, forward: Forward) -> None:
+        before = is_open(exchange)
+        await asyncio.sleep(_GAP)
+        if before and not is_open(exchange):
+            exchange.answer = error_response(ApiError(409))
+        await forward()
+
+    server.around("closeConversation", wrap)
+
+
+def _one_closes(api: Api) -> None:
+    visitor = api.visitor()
+    statuses: set[int] = set()
+    # On a busy machine, requests that are sent at once often arrive one after another.
+    for _ in range(_ROUNDS):
+        it = visitor.talk()
+
+        def close(it: str = it) -> None:
+            statuses.add(visitor.send("closeConversation", it).status_code)
+
+        at_once(close, close)
+        assert "closed" == visitor.read(it)["status"]
+    assert {200, 409} == statuses
+
+
+@_variant(
+    "closing-is-no-change",
+    "Closing a conversation does not change its updatedAt.",
+    "O-24",
+    lambda api: _closed_unchanged(api),
+)
+def _no_change(server: Server) -> None:
+    def close(
+        records: Records, original: Callable[..., Any], conversation: str, reason: str | None
+    ) -> None:
+        before = records.any_conversation(conversation)
+        original(conversation, reason)
+        if before is not None:
+            records._connection.execute(
+                update(conversations)
+                .where(conversations.c.id == conversation)
+                .values(updated_at=before.updated_at)
+            )
+
+    server.records("close_conversation", close)
+
+
+def _closed_unchanged(api: Api) -> None:
+    visitor = api.visitor()
+    it = visitor.talk()
+    before = visitor.read(it)["updatedAt"]
+    time.sleep(_GAP)
+    visitor.close(it)
+    assert before == visitor.read(it)["updatedAt"]
 
 
 @_variant(

@@ -144,6 +144,7 @@ def near_ids(value: str) -> Iterator[tuple[str, str]]:
     yield "that is null", "null"
     yield "with an accent after it", f"{value}%CC%81"
     yield "that is a number", "-1"
+    yield "with the name of a format after it", f"{value}.json"
 
 
 _UNREADABLE = ("NUL", "line feed", "condition", "wildcard")

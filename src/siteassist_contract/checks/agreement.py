@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
 from siteassist_contract.checks.behaviour.model import KnownConversation
 from siteassist_contract.checks.behaviour.visitor import MOST, Visitor
+from siteassist_contract.checks.bounds import probes
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
+from siteassist_contract.checks.text_fields import adds_entry
 from siteassist_contract.description import answer_properties, operations
 from siteassist_contract.findings import compared_with, few
 from siteassist_contract.http.json_reader import shown_value
@@ -195,11 +198,7 @@ class _Sticking:
 
     def lists(self) -> None:
         """Request each list with options between two requests without any."""
-        ids: dict[str, str] = {}
-        for operation in operations().values():
-            # Lists without an entry show no filter.
-            if operation.owned and not self._context.profile.gentle:
-                ids = self._maker.make(operation, ids)
+        ids = self._entries_of_lists()
         for name in RULES[STICKS].operations:
             operation = operations()[name]
             if operation.method != "GET":
@@ -215,15 +214,41 @@ class _Sticking:
                 self._context.without_key((STICKS, name))
                 continue
             before = self._send(request)
-            options = list(_options(operation, before))
-            merged = {n: v for option in options for n, v in option.items()}
-            for query in [merged, *options] if self._context.size.whole else [merged]:
-                between, after = (
-                    self._send(each) for each in (request.changed(query=query), request)
-                )
-                if _succeeded(before, between, after):
-                    words = ", ".join(f"{name}={value}" for name, value in query.items())
+            for words, other in self._others(request, before):
+                between, after = (self._send(each) for each in (other, request))
+                answered = between.status in (*SUCCESS, *tolerance.REFUSALS)
+                if answered and _succeeded(before, after):
                     self._judge_list(before, after, words, between)
+
+    def _entries_of_lists(self) -> dict[str, str]:
+        """Create objects: lists without an entry show no filter, those of one no order."""
+        ids: dict[str, str] = {}
+        if self._context.profile.gentle:
+            return ids
+        for operation in operations().values():
+            if operation.owned:
+                ids = self._maker.make(operation, ids)
+        for operation in operations().values():
+            if adds_entry(operation) and not operation.places("path"):
+                request = valid_request(operation, ids, self._key)
+                if request is not None and self._context.size.whole:
+                    self._send(request)
+        return ids
+
+    def _others(
+        self, request: RequestParts, before: Exchange
+    ) -> Iterator[tuple[str, RequestParts]]:
+        """Yield requests with options, and one with an invalid value for each parameter."""
+        options = list(_options(request.described, before))
+        merged = {n: v for option in options for n, v in option.items()}
+        for query in [merged, *options] if self._context.size.whole else [merged]:
+            words = ", ".join(f"{name}={value}" for name, value in query.items())
+            yield words, request.changed(query=query)
+        seen: set[str] = set()
+        for probe in probes(request) if self._context.size.whole else ():
+            if probe.valid is False and probe.place not in seen:
+                seen.add(probe.place)
+                yield f"a `{probe.place}` that is {probe.words}", probe.request
 
     def _judge_list(self, before: Exchange, after: Exchange, words: str, between: Exchange) -> None:
         shown, now = (_entries(each) for each in (before, after))

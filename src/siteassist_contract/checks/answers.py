@@ -76,7 +76,9 @@ class Answers:
         A single stream may be held back by chance, so three in a row make a violation. One
         that is not held back shows that the server sends piece by piece.
         """
-        held = stream_grammar.held_back(exchange.seconds, exchange.first, deltas, exchange.arrivals)
+        held = stream_grammar.held_back(
+            exchange.seconds, exchange.first, deltas, exchange.arrivals, exchange.content
+        )
         if held is None:
             self._findings.prevent("stream-incremental", exchange.operation, SLOW_STREAM)
             return

@@ -145,7 +145,8 @@ class _Checks:
             kept = exchange.status < _SERVER_ERRORS
             self._owner.judge(kept, RULE, exchange, "a success, or a refusal")
             return True
-        views = [exchange.json, *self._views(_made(exchange, ids))]
+        own = self._views(_made(exchange, ids))
+        views = [exchange.json, *own]
         shown = {mark for mark in extra.marks if _contains(views, mark)}
         others = _common(extra.choices, _choices(views))
         if others and not shown:
@@ -154,7 +155,15 @@ class _Checks:
             self._leave_out_usual(operation, extra)
             others = _common(extra.choices, _choices(views))
         names = [n for n, value in extra.values.items() if any(_contains(value, m) for m in shown)]
-        actual = ", ".join([*(f"`{name}` as it was sent" for name in names), *others])
+        last = self._owner.history[-1]
+        lost = _created(operation) and not own and last.status in tolerance.HIDDEN
+        actual = ", ".join(
+            [
+                *(f"`{name}` as it was sent" for name in names),
+                *others,
+                *([f"{last.status} for the visitor who sent them"] if lost else ()),
+            ]
+        )
         self._owner.judge(
             not actual,
             RULE,

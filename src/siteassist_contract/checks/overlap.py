@@ -55,7 +55,12 @@ CONFLICT = 409
 """The status of one of two requests that a server does not carry out at the same time: O-23."""
 _CREATED, _QUEUED = 201, 202
 _ROUNDS, _WIDTH = 2, 4
-"""The number of rounds of each pair, and of equal requests at once where they cost nothing."""
+"""The number of rounds of each pair, and of equal requests at once where they cost nothing.
+
+Pairs of which a value can be removed have one more round, in which one of them removes it.
+"""
+_REMOVING = 2 * _ROUNDS
+"""The number of the request that removes a value: the first one of the additional round."""
 _QUESTIONS = ("How long does shipping take?", "Hello!", "Can I return a lamp?")
 """Texts with different answers, so that answers that are mixed up show."""
 Pair = tuple[str, str]
@@ -299,7 +304,8 @@ class _Rounds:
         """Send the requests of two operations on one object at the same time."""
         pair = [operations()[name] for name in (first, second)]
         costs = any(operation.stream is not None for operation in pair)
-        for number in range(1 if costs or not self._context.size.whole else _ROUNDS):
+        rounds = _ROUNDS + (first == second and bool(_removable(pair[0])))
+        for number in range(1 if costs or not self._context.size.whole else rounds):
             self._pair = first, second
             ready = self._ready(pair)
             if ready is None:
@@ -374,15 +380,7 @@ class _Rounds:
         if request is None:
             raise LookupError(f"no object for {name}")
         body = dict(request.body) if isinstance(request.body, Mapping) else {}
-        for property_, schema in properties(operation).items():
-            for form in forms(schema):
-                if "enum" in form:
-                    # Beyond the first round, a value that is lost shows the one before.
-                    stored = known.shown(ids).get(property_) if number > 1 else None
-                    values = [value for value in form["enum"] if value != stored]
-                    body[property_] = values[number % len(values)]
-                elif form.get("type") == "string" and "format" not in form:
-                    body[property_] = _text(number)
+        body |= _values(operation, known.shown(ids), number)
         if operation.stream is not None:
             body[operation.stream.request_flag] = stream
         if operation.body is not None and body:
@@ -434,11 +432,16 @@ class _Rounds:
     ) -> Iterator[str]:
         """Yield the faults in the length of a list to which others were adding."""
         paging = operation.paging
-        if paging is None or not self._counts:
+        if paging is None:
+            return
+        entries = len(document.get(paging.items, ()))
+        total = document.get(paging.total or "", entries)
+        if total <= MOST and total != entries:
+            yield f"`{paging.total}` {total} of {entries} entries"
+        if not self._counts:
             return
         new = sum(_creates(each.request.described) for each in sent)
-        total = document.get(paging.total or "", self._count)
-        for number in (len(document.get(paging.items, ())), total):
+        for number in (entries, total):
             if not min(self._count, MOST) <= number <= self._count + new:
                 yield f"{number} entries of {self._count} to {self._count + new}"
 
@@ -499,33 +502,55 @@ class _Rounds:
         if shown is None:
             self._object = None
             return
-        count = len(known.messages)
-        new = shown[count:]
-        sending = [each for each in sent if operations()[each.request.operation].stream]
-        accepted = [each for each in sending if each.accepted]
-        asked = Counter(_content(each.request) for each in accepted)
-        stored = Counter(text_of(m.get("parts")) for m in new if m.get("role") == "user")
-        wrong = []
-        if not are_same(_known(known.messages), _known(shown[:count])):
-            wrong.append("earlier messages are changed or missing")
-        wrong += [f"lost: {text[:60]}" for text in (asked - stored)]
-        wrong += [f"not sent, or stored twice: {text[:60]}" for text in (stored - asked)]
-        answers = [text_of(m.get("parts")) for m in new if m.get("role") == "assistant"]
-        given = [_answer(each.exchange) for each in accepted if each.exchange.status != _QUEUED]
-        if None not in given and Counter(given) != Counter(answers):
-            wrong.append(f"{len(answers)} answers stored, other than the {len(given)} given")
-        ids = [str(m.get("id")).lower() for m in shown]
-        if len(set(ids)) < len(ids):
-            wrong.append("one id for two messages")
-        if any(str(m.get("chatId")).lower() != known.id.lower() for m in shown):
-            wrong.append("a message of another conversation")
-        times = [m.get("createdAt") for m in shown]
-        if any(went_back(early, late) for early, late in pairwise(times)):
-            wrong.append("a later message before an earlier one")
-        wrong += self._wrong_feedback(sent, shown)
+        wrong = [*self._wrong_messages(known, sent, shown), *self._wrong_feedback(sent, shown)]
         for name in dict.fromkeys(n for n in names if operations()[n].method != "GET"):
             self._judge(not wrong, name, "each message once, in order, unchanged", few(wrong))
         known.messages = shown
+
+    def _wrong_messages(
+        self, known: _Object, sent: Sequence[_Sent], shown: Sequence[Mapping[str, Any]]
+    ) -> Iterator[str]:
+        """Yield the faults in the messages that a conversation has after a round."""
+        count = len(known.messages)
+        new = shown[count:]
+        accepted = [
+            each
+            for each in sent
+            if operations()[each.request.operation].stream is not None and each.accepted
+        ]
+        asked = Counter(_content(each.request) for each in accepted)
+        stored = Counter(text_of(m.get("parts")) for m in new if m.get("role") == "user")
+        if not are_same(_known(known.messages), _known(shown[:count])):
+            yield "earlier messages are changed or missing"
+        yield from (f"lost: {text[:60]}" for text in (asked - stored))
+        yield from (f"not sent, or stored twice: {text[:60]}" for text in (stored - asked))
+        yield from self._wrong_answers(accepted, new)
+        ids = [str(m.get("id")).lower() for m in shown]
+        if len(set(ids)) < len(ids):
+            yield "one id for two messages"
+        if any(str(m.get("chatId")).lower() != known.id.lower() for m in shown):
+            yield "a message of another conversation"
+        times = [m.get("createdAt") for m in shown]
+        if any(went_back(early, late) for early, late in pairwise(times)):
+            yield "a later message before an earlier one"
+
+    def _wrong_answers(
+        self, accepted: Sequence[_Sent], new: Sequence[Mapping[str, Any]]
+    ) -> Iterator[str]:
+        """Yield the faults in the answers that were stored."""
+        answers = {
+            str(m.get("id")).lower(): text_of(m.get("parts"))
+            for m in new
+            if m.get("role") == "assistant"
+        }
+        given = [_answer(each.exchange) for each in accepted if each.exchange.status != _QUEUED]
+        if None not in given and Counter(given) != Counter(answers.values()):
+            yield f"{len(answers)} answers stored, other than the {len(given)} given"
+            return
+        for each in accepted:
+            answer, stored = _answer(each.exchange), answers.get(_announced(each.exchange))
+            if None not in (answer, stored) and answer != stored:
+                yield "an answer stored as another message than its stream announced"
 
     def _wrong_feedback(
         self, sent: Sequence[_Sent], shown: Sequence[Mapping[str, Any]]
@@ -775,6 +800,32 @@ def _torn(exchange: Exchange) -> Iterator[str]:
         yield "an object twice"
 
 
+def _values(
+    operation: Operation, shown: Mapping[str, Any], number: int
+) -> Iterator[tuple[str, str | None]]:
+    """Yield texts and choices that differ from those of other requests, by name."""
+    for name, schema in properties(operation).items():
+        for form in forms(schema):
+            if "enum" in form:
+                # Beyond the first round, a value that is lost shows the one before.
+                stored = shown.get(name) if number > 1 else None
+                values = [value for value in form["enum"] if value != stored]
+                removes = number == _REMOVING and name in _removable(operation)
+                yield name, None if removes else values[number % len(values)]
+            elif form.get("type") == "string" and "format" not in form:
+                yield name, _text(number)
+
+
+def _removable(operation: Operation) -> list[str]:
+    """Return the properties of which a request can remove the value, by null."""
+    return [
+        name
+        for name, schema in properties(operation).items()
+        if any("enum" in form for form in forms(schema))
+        and any(form.get("type") == "null" for form in forms(schema))
+    ]
+
+
 def _text(number: int) -> str:
     """Return a text that differs from all others, and asks something else than the next one."""
     return f"{_QUESTIONS[number % len(_QUESTIONS)]} {uuid.uuid4().hex[:8]}"
@@ -804,6 +855,12 @@ def _answer(exchange: Exchange) -> str | None:
         return answer_text(exchange.document)
     parsed = read_stream(exchange.operation, exchange.content)
     return None if parsed.broken_off or parsed.faults else parsed.text
+
+
+def _announced(exchange: Exchange) -> str:
+    """Return the id of the message that a streamed answer becomes, or an empty text."""
+    is_stream = exchange.media_type == EVENT_STREAM
+    return read_stream(exchange.operation, exchange.content).message if is_stream else ""
 
 
 def _known(messages: Sequence[Mapping[str, Any]]) -> list[KnownMessage]:

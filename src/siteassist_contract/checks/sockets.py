@@ -35,6 +35,7 @@ from siteassist_contract.rules import (
     LISTED_WEBSITES,
     OBJECT,
     OPERATOR,
+    REFUSED_BY_CLOSING,
     RULES,
     SOCKET,
 )
@@ -288,6 +289,8 @@ class SocketChecks:
         if socket.end is not None:
             actual = f"{SWITCHING}, and then {socket.end.words}"
         self._judge(kept, rule, expected, actual, socket.exchange, place)
+        for of_errors in ("error-body", "nothing-leaks"):
+            self._findings.prevent(of_errors, self._name, REFUSED_BY_CLOSING)
         self._close()
 
     # Pings and other texts

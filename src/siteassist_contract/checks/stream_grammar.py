@@ -46,7 +46,8 @@ _MANY_DELTAS = 20
 _BURST = 0.02
 """Maximum time, in seconds, in which a model could not have written so many deltas."""
 _NEARLY_ALL = 0.8
-"""Minimum share of the bytes that arrive in that time at the end of a buffered stream."""
+"""Minimum share of the deltas that arrive in that time at the end of a buffered stream."""
+_DELTA = b'"text-delta"'
 _SILENCE = 0.5
 """Minimum share of the duration in which nothing arrives before."""
 _COLLECTED = 0.5
@@ -67,6 +68,8 @@ class ParsedStream:
     """The content and the faults of a stream."""
 
     faults: list[GrammarFault] = field(default_factory=list)
+    message: str = ""
+    """The id of the message that the answer becomes, if the stream has one."""
     text: str = ""
     """All deltas, in order."""
     deltas: int = 0
@@ -113,31 +116,39 @@ def read(operation_id: str, content: bytes) -> ParsedStream:
 
 
 def held_back(
-    seconds: float, first: float, deltas: int, arrivals: Sequence[tuple[float, int]] = ()
+    seconds: float,
+    first: float,
+    deltas: int,
+    arrivals: Sequence[tuple[float, int]] = (),
+    content: bytes = b"",
 ) -> bool | None:
-    """Whether a stream was sent all at once; ``None`` if it was too fast to judge.
+    """Whether a stream was sent all at once; ``None`` if this cannot be judged.
 
     ``seconds`` is the duration of the answer, ``first`` the time until its first byte,
-    ``arrivals`` the time and the size of each chunk. A stream is held back as well if nearly all
-    of it arrives at once after a long silence, though its first bytes were early.
+    ``arrivals`` the time and the size of each chunk of ``content``. A stream is held back as well
+    if nearly all of its text arrives at once after a long silence, though its first bytes were
+    early.
 
     An assistant may think for seconds and then write its whole answer in a moment: a chunk for
-    each of its pieces shows that they were not collected.
+    each of its pieces shows that they were not collected. One that has begun to write goes on,
+    though: its pieces were held back, in whichever chunks they come.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
     if seconds - first < _SPREAD * seconds:
         return True if len(arrivals) < _COLLECTED * deltas else None
-    if deltas < _MANY_DELTAS or not arrivals:
+    if not arrivals:
         return False
     begin = arrivals[-1][0] - _BURST
-    burst = [size for at, size in arrivals if at >= begin]
-    earlier = [at for at, _ in arrivals if at < begin]
-    silence = begin - earlier[-1] if earlier else 0.0
-    total = sum(size for _, size in arrivals)
-    if sum(burst) < _NEARLY_ALL * total or silence < _SILENCE * seconds:
+    earlier = [(at, size) for at, size in arrivals if at < begin]
+    burst = len(arrivals) - len(earlier)
+    written = content[: sum(size for _, size in earlier)].count(_DELTA)
+    silence = begin - earlier[-1][0] if earlier else 0.0
+    if written > (1 - _NEARLY_ALL) * deltas or silence < _SILENCE * seconds:
         return False
-    return True if len(burst) < _COLLECTED * deltas else None
+    if deltas - written < _MANY_DELTAS:
+        return None
+    return True if written or burst < _COLLECTED * deltas else None
 
 
 class _Grammar:
@@ -177,10 +188,11 @@ class _Grammar:
         elif not self._started:
             self._fault(ORDER, "the stream has no `start`")
 
-    def _start(self, _: dict[str, Any]) -> None:
+    def _start(self, payload: dict[str, Any]) -> None:
         if self._started:
             self._fault(ORDER, "`start` comes twice")
         self._started = True
+        self._parsed.message = payload.get("messageId", "").lower()
 
     def _start_step(self, _: dict[str, Any]) -> None:
         if self._in_step:

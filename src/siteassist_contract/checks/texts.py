@@ -477,6 +477,10 @@ def _check_devices(context: CheckContext) -> None:
     context.recorder.history.clear()
     findings, history = context.findings, context.recorder.history
     owners: dict[str, str] = {}
+    for text in REFUSABLE:
+        # The answer may be a refusal; that it must not fail is a rule of every answer.
+        history.clear()
+        context.session_of(prefix + text.value)
     for pack in packs(HARD_TEXTS, room):
         device = prefix + pack.value
         history.clear()

@@ -5,7 +5,8 @@ The times of answers are compared with each other as moments, and with the serve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from siteassist_contract import tolerance
@@ -66,14 +67,8 @@ class _Times:
             return
         self._reading(used)
         bystander = [self._look(other)]
-        for name, operation in operations().items():
-            if operation.method == "GET" or not operation.owned or ends_object(operation):
-                continue
-            for _ in range(2 if self._whole else 1):
-                self._used(used, name)
-                bystander.append(self._look(other))
-        for _ in range(2 if self._whole else 1):
-            self._closed(used)
+        for step in self._steps(used):
+            step()
             bystander.append(self._look(other))
         self._bystander(bystander)
         if self._whole:
@@ -85,6 +80,17 @@ class _Times:
                 self._send(request)
 
     # Steps
+
+    def _steps(self, used: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+        """Yield the ways to use a conversation, in their order."""
+        times = 2 if self._whole else 1
+        for name, operation in operations().items():
+            if operation.method != "GET" and operation.owned and not ends_object(operation):
+                yield from [partial(self._used, used, name)] * times
+        yield from [partial(self._closed, used)] * times
+        # Feedback on an answer in a closed conversation does not close it again.
+        for name in RULES["feedback"].operations if self._whole else ():
+            yield partial(self._used, used, name)
 
     def _start(self) -> dict[str, str] | None:
         """Start a conversation, whose times are those of the request; return its id."""
@@ -304,12 +310,18 @@ class _Times:
                 self._findings.prevented.setdefault((CLOCK_RULE, exchange.operation), CLOCK)
                 continue
             history = self._history[: self._history.index(exchange) + 1]
-            self._findings.judge(
-                now,
-                CLOCK_RULE,
-                exchange.operation,
-                f"`{name}` at the time of {written.operation}, {written.headers.get('date')}",
-                shown_value(value),
-                history if written is exchange else compared_with(written, history),
-                name,
-            )
+            due = [(now, f"at the time of {written.operation}, {written.headers.get('date')}")]
+            created = shown.value.get("createdAt")
+            if name != "createdAt" and created is not None:
+                kept = not server_clock.is_before(value, created)
+                due.append((kept, f"after `createdAt` {created}"))
+            for kept, words in due:
+                self._findings.judge(
+                    kept,
+                    CLOCK_RULE,
+                    exchange.operation,
+                    f"`{name}` {words}",
+                    shown_value(value),
+                    history if written is exchange else compared_with(written, history),
+                    name,
+                )

@@ -256,6 +256,19 @@ class Stores(Known):
         return {**found, **own}
 
 
+class StartsForAnother(Known):
+    """The visitor that a body names wins over the one of the token."""
+
+    def change(self, request: httpx.Request) -> httpx.Request:
+        """Start a conversation as the visitor in the body."""
+        if request.method == "POST" and request.url.path.endswith("/conversations"):
+            sent = json.loads(request.content) if request.content[:1] == b"{" else {}
+            named = sent.get("visitorId")
+            if isinstance(named, str) and named in self.tokens:
+                return rewritten(request, authorization=self.tokens[named])
+        return request
+
+
 class ClosesAnother(Known):
     """The id in a body wins over that in the path."""
 
@@ -359,6 +372,10 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str]] = {
         lambda: Matching(lambda given, one: given.split(",")[0] == one),
         "malformed-refused",
     ),
+    "ids with the name of a format": (
+        lambda: Matching(lambda given, one: given == f"{one}.json"),
+        "malformed-refused",
+    ),
     "closed conversations": (ReadableWhenClosed, "isolation"),
     "a visitor in the query": (TrustsParameters, "token-required"),
     "a visitor in the query, with a token": (TrustsParametersOfVisitors, "isolation"),
@@ -433,6 +450,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str]] = {
         "undescribed-ignored",
     ),
     "closings that stay open": (lambda: Stores("/close", "status"), "undescribed-ignored"),
+    "conversations of another visitor": (StartsForAnother, "undescribed-ignored"),
     "closings of another conversation": (ClosesAnother, "isolation"),
     "messages with a filter": (
         lambda: FiltersInsteadOfOwners("/messages", "role"),

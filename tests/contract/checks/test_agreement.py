@@ -144,6 +144,25 @@ def sticky_query(operation: str, name: str) -> Build:
     return lambda server: server.before(operation, Memory(name).in_query)
 
 
+def sticky_refusal(operation: str, name: str, value: str) -> Build:
+    """Return a fault: after a refused value of a parameter, another one is used for none."""
+    refused: set[str] = set()
+
+    def note(exchange: Exchange) -> None:
+        if exchange.status in (400, 422) and name in exchange.query:
+            refused.add(exchange.bearer)
+
+    def ask(exchange: Exchange) -> None:
+        if exchange.bearer in refused:
+            exchange.query.setdefault(name, value)
+
+    def build(server: Server) -> None:
+        server.after(operation, note)
+        server.before(operation, ask)
+
+    return build
+
+
 def remembering(server: Server) -> None:
     """Answer a completion with the words of all earlier ones."""
     words: list[str] = []
@@ -165,6 +184,11 @@ STICKY: dict[str, tuple[Build, str]] = {
     "offset of messages": (sticky_query("getMessages", "offset"), "getMessages"),
     "status": (sticky_query("getConversations", "status"), "getConversations"),
     "limit": (sticky_query("getConversations", "limit"), "getConversations"),
+    "a refused direction": (
+        sticky_refusal("getConversations", "orderDir", "asc"),
+        "getConversations",
+    ),
+    "a refused role": (sticky_refusal("getMessages", "role", "user"), "getMessages"),
     "query": (sticky_query("getQnas", "query"), "getQnas"),
     "size": (sticky_query("search", "size"), "search"),
     "messages": (remembering, "createChatCompletion"),

@@ -245,6 +245,75 @@ def uncounted() -> Race:
     return race
 
 
+def counted_before() -> Race:
+    """Count conversations before a start at the same time, and list them after it."""
+    meeting = Meeting()
+
+    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
+        token = request.headers.get("Authorization", "")
+        listing = is_(request, "GET", "/conversations")
+        met = (listing or is_(request, "POST", "/conversations")) and meeting.others(token)
+        if not (listing and met):
+            return forward(request)
+        shown = forward(request).json()
+        before, deadline = shown["total"], time.monotonic() + 1
+        while shown["total"] == before and time.monotonic() < deadline:
+            shown = forward(request).json()
+        return httpx.Response(200, json={**shown, "total": before})
+
+    return race
+
+
+def half_removed_feedback() -> Race:
+    """Leave the time of feedback that is given and removed at the same time."""
+    meeting = Meeting()
+    given: dict[str, list[str | None]] = {}
+    left: set[str] = set()
+
+    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if is_(request, "POST", "/feedback"):
+            message = request.url.path.split("/")[-2]
+            given.setdefault(message, []).append(json.loads(request.content)["feedback"])
+            if meeting.others(message) and None in given[message][-2:]:
+                left.add(message)
+        answer = forward(request)
+        if is_(request, "GET", "/messages") and answer.status_code == 200:
+            shown = answer.json()
+            for each in shown["data"]:
+                if each["id"] in left:
+                    each |= {"feedback": None, "feedbackAt": each["createdAt"]}
+            return httpx.Response(200, json=shown)
+        return answer
+
+    return race
+
+
+def crosswise_answers() -> Race:
+    """Store the answers of two streams at the same time in place of each other."""
+    meeting = Meeting()
+    streamed: dict[str, list[str]] = {}
+
+    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
+        key = conversation_of(request)
+        if is_(request, "POST", "/messages") and json.loads(request.content).get("stream"):
+            answer = forward(request)
+            events = [line for line in answer.text.splitlines() if '"messageId"' in line]
+            if meeting.others(key) and events:
+                message = json.loads(events[0].removeprefix("data:"))["messageId"]
+                streamed.setdefault(key, []).append(message)
+            return answer
+        answer = forward(request)
+        crossed = streamed.get(key, [])
+        if is_(request, "GET", "/messages") and len(crossed) == 2:
+            shown = answer.json()
+            first, second = (m for m in shown["data"] if m["id"] in crossed)
+            first["parts"], second["parts"] = second["parts"], first["parts"]
+            return httpx.Response(200, json=shown)
+        return answer
+
+    return race
+
+
 def lost_feedback() -> Race:
     """Store neither of two ratings at the same time, but accept both."""
     meeting = Meeting()
@@ -354,6 +423,9 @@ FAULTS: dict[Callable[[], Race], tuple[str, bool]] = {
     reopened: ("closeConversation overlap with sendMessage", True),
     one_id_for_two: ("startConversation overlap with startConversation", True),
     uncounted: ("startConversation overlap with startConversation", True),
+    counted_before: ("getConversations overlap with startConversation", False),
+    half_removed_feedback: ("sendMessageFeedback overlap with sendMessageFeedback", False),
+    crosswise_answers: ("sendMessage overlap with sendMessage", False),
     lost_feedback: ("sendMessageFeedback overlap with sendMessageFeedback", True),
     mixed_visitors: ("getMe overlap with getMe", True),
     torn_reading: ("getConversation overlap with closeConversation", False),

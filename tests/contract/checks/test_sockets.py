@@ -24,7 +24,16 @@ from siteassist_contract.http.recorder import Recorder, TimeUpError
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.report import tested_rules
-from siteassist_contract.rules import DIRECT, GAPS, KEY, LISTED_WEBSITES, OPERATOR, RULES, SOCKET
+from siteassist_contract.rules import (
+    DIRECT,
+    GAPS,
+    KEY,
+    LISTED_WEBSITES,
+    OPERATOR,
+    REFUSED_BY_CLOSING,
+    RULES,
+    SOCKET,
+)
 from siteassist_mock.testing import MockServer, mock_server, serving
 from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import socket_findings
@@ -280,7 +289,13 @@ def test_refusal_by_a_late_close_is_waited_for(make: Make) -> None:
         made = make(url)
         made.checks._silence = 0.1
         made.checks.check_handshakes()
-    assert {} == made.context.findings.violations
+    found = made.context.findings
+    assert {} == found.violations
+    # Such refusals have no body, so that the rules on bodies of errors need not be tested.
+    for rule in ("error-body", "nothing-leaks"):
+        assert 0 == found.tested[rule, NAME]
+        assert REFUSED_BY_CLOSING == found.prevented[rule, NAME]
+    assert REFUSED_BY_CLOSING in GAPS
 
 
 def test_dead_socket_is_not_isolated(

@@ -610,25 +610,44 @@ def test_assistant_may_think_before_it_answers(chunks: int, expected: bool | Non
     assert expected is held_back(3.003, 0.1, 30, begun)
 
 
-EVEN = tuple((number / 10, 100) for number in range(1, 11))
-BURST = ((0.1, 100), *((1.0 + number / 1000, 100) for number in range(9)))
+Chunks = tuple[tuple[float, int], ...]
+"""The time and the number of deltas of each chunk."""
+EVEN: Chunks = tuple((number / 10, 2) for number in range(1, 11))
+BURST: Chunks = tuple((1.0 + number / 1000, 4) for number in range(6))
+EACH: Chunks = tuple((1.0 + number / 10_000, 1) for number in range(30))
 
 
 @pytest.mark.parametrize(
-    ("deltas", "arrivals", "expected"),
+    ("chunks", "expected"),
     [
-        (20, EVEN, False),
-        (20, BURST, True),
-        (19, BURST, False),
-        (20, ((0.1, 1000), *BURST[1:]), False),
-        (20, ((0.1, 100), (0.6, 100), *BURST[1:]), False),
-        (20, ((0.1, 100), *((0.9 + number / 100, 100) for number in range(10))), False),
-        (20, (), False),
+        (EVEN, False),
+        (((0.1, 0), *BURST), True),
+        (((0.1, 0), *BURST[:4]), None),
+        (((0.1, 0), *EACH), None),
+        (((0.1, 1), *EACH), True),
+        (((0.1, 1), *BURST[:4]), None),
+        (((0.1, 8), *BURST), False),
+        (((0.1, 0), (0.6, 0), *BURST), False),
+        (((0.1, 0), *((0.9 + number / 100, 3) for number in range(10))), False),
+        ((), False),
     ],
-    ids=["even", "burst", "few deltas", "most came early", "no silence", "fast model", "unknown"],
+    ids=[
+        "even",
+        "burst",
+        "few deltas",
+        "an assistant that thinks",
+        "an assistant that has begun",
+        "one that has begun, few deltas",
+        "many came early",
+        "no silence",
+        "fast model",
+        "unknown",
+    ],
 )
-def test_burst_is_recognised(
-    deltas: int, arrivals: tuple[tuple[float, int], ...], expected: bool
-) -> None:
-    """A stream whose first bytes alone come early is held back, a fast one is not."""
-    assert expected is held_back(1.01, 0.1, deltas, arrivals)
+def test_burst_is_recognised(chunks: Chunks, expected: bool | None) -> None:
+    """A stream whose first bytes or pieces alone come early is held back, a fast one is not."""
+    delta = b'{"type":"text-delta"}'
+    bodies = [delta * number or b'{"type":"start"}' for _, number in chunks]
+    arrivals = [(at, len(body)) for (at, _), body in zip(chunks, bodies, strict=True)]
+    deltas = sum(number for _, number in chunks) or 20
+    assert expected is held_back(1.01, 0.1, deltas, arrivals, b"".join(bodies))

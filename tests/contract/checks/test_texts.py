@@ -321,6 +321,17 @@ def test_fault_is_found(name: str, shared: InProcess, make_context: MakeContext)
     assert {"texts-accepted", "texts-kept"} >= {key.split()[1] for key in violations} - others
 
 
+@pytest.mark.parametrize("pattern", [r"\\u0000", "[\ud800-\udfff]", "[\ufdd0-\ufdef]"])
+def test_device_that_may_be_refused_must_not_fail(
+    pattern: str, shared: InProcess, make_context: MakeContext
+) -> None:
+    """A server may refuse the characters of a device's name, but must not fail at them."""
+    refused = found(shared, make_context, refusing(pattern, path="/init"))
+    assert {} == shown(refused)
+    failed = found(shared, make_context, refusing(pattern, status=500, path="/init"))
+    assert {"init no-server-error"} == set(shown(failed))
+
+
 def trimming(text: str) -> str:
     """Remove white space around a text."""
     return text.strip()

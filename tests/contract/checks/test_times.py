@@ -107,6 +107,26 @@ def kept_feedback_time() -> Build:
     return lambda server: server.after("getMessages getConversation", keep)
 
 
+def closed_by_feedback(server: Server) -> None:
+    """Close a closed conversation once more when feedback is given in it."""
+    closed: set[str] = set()
+    moved_to: dict[str, str] = {}
+
+    def rated(exchange: Exchange) -> None:
+        if exchange.succeeded:
+            time.sleep(0.002)
+            moved_to.update(dict.fromkeys(closed, now()))
+
+    def read(exchange: Exchange) -> None:
+        value = exchange.json
+        if value["closedAt"] is not None:
+            closed.add(value["id"])
+            exchange.json = {**value, "closedAt": moved_to.get(value["id"], value["closedAt"])}
+
+    server.after("sendMessageFeedback", rated)
+    server.after("getConversation", read)
+
+
 def forgets_after(seconds: float) -> Build:
     """Return a fault: the reason of closing shows at first only."""
     first: dict[str, float] = {}
@@ -176,6 +196,19 @@ FAULTS: dict[str, tuple[Build, str]] = {
         in_messages("feedbackAt", lambda value: value and "1970-01-01T00:00:00.000Z"),
         "getMessages server-clock feedbackAt",
     ),
+    "closed by feedback": (closed_by_feedback, "getConversation own-times closedAt"),
+    "closed before the start": (
+        everywhere("closedAt", moved(seconds=-20)),
+        "getConversation server-clock closedAt",
+    ),
+    "rated before it was written": (
+        in_messages("feedbackAt", moved(seconds=-20)),
+        "getMessages server-clock feedbackAt",
+    ),
+    "an interaction before the start": (
+        everywhere("lastInteractionAt", moved(seconds=-20)),
+        "getConversation server-clock lastInteractionAt",
+    ),
     "an interaction in the past": (
         everywhere("lastInteractionAt", moved(hours=-1)),
         "getConversation server-clock lastInteractionAt",
@@ -242,6 +275,11 @@ def times_in_words(server: Server) -> None:
 
 LEGAL: dict[str, Build] = {
     "the mock": lambda _: None,
+    "nearly a second behind": together(
+        everywhere("closedAt", moved(seconds=-0.9)),
+        everywhere("lastInteractionAt", moved(seconds=-0.9)),
+        in_messages("feedbackAt", moved(seconds=-0.9)),
+    ),
     "a minute of difference": everywhere("createdAt", moved(seconds=-50)),
     "whole seconds": together(
         *(everywhere(n, seconds_only) for n in ("createdAt", "updatedAt", "lastInteractionAt")),
