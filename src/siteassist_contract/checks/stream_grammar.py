@@ -13,6 +13,7 @@ R-10). After an `error` or an `abort` the stream may end in any way (O-15).
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +48,7 @@ _BURST = 0.02
 """Maximum time, in seconds, in which a model could not have written so many deltas."""
 _NEARLY_ALL = 0.8
 """Minimum share of the deltas that arrive in that time at the end of a buffered stream."""
-_DELTA = b'"text-delta"'
+_DELTA = re.compile(rb'"text-delta"')
 _SILENCE = 0.5
 """Minimum share of the duration in which nothing arrives before."""
 _COLLECTED = 0.5
@@ -127,7 +128,7 @@ def held_back(
     ``seconds`` is the duration of the answer, ``first`` the time until its first byte,
     ``arrivals`` the time and the size of each chunk of ``content``. A stream is held back as well
     if nearly all of its text arrives at once after a long silence, though its first bytes were
-    early.
+    early, and whatever follows the text.
 
     An assistant may think for seconds and then write its whole answer in a moment: a chunk for
     each of its pieces shows that they were not collected. One that has begun to write goes on,
@@ -137,18 +138,32 @@ def held_back(
         return None
     if seconds - first < _SPREAD * seconds:
         return True if len(arrivals) < _COLLECTED * deltas else None
-    if not arrivals:
+    texts = list(_text_arrivals(arrivals, content))
+    if not texts:
         return False
-    begin = arrivals[-1][0] - _BURST
-    earlier = [(at, size) for at, size in arrivals if at < begin]
-    burst = len(arrivals) - len(earlier)
-    written = content[: sum(size for _, size in earlier)].count(_DELTA)
-    silence = begin - earlier[-1][0] if earlier else 0.0
+    begin = texts[-1][0] - _BURST
+    burst = [number for at, number in texts if at >= begin]
+    written = deltas - sum(burst)
+    silence = begin - max((at for at, _ in arrivals if at < begin), default=begin)
     if written > (1 - _NEARLY_ALL) * deltas or silence < _SILENCE * seconds:
         return False
-    if deltas - written < _MANY_DELTAS:
+    if sum(burst) < _MANY_DELTAS:
         return None
-    return True if written or burst < _COLLECTED * deltas else None
+    return True if written or len(burst) < _COLLECTED * deltas else None
+
+
+def _text_arrivals(
+    arrivals: Sequence[tuple[float, int]], content: bytes
+) -> Iterator[tuple[float, int]]:
+    """Yield the time and the number of deltas of each chunk that ends a delta."""
+    ends = [found.end() for found in _DELTA.finditer(content)]
+    offset = known = 0
+    for at, size in arrivals:
+        offset += size
+        complete = bisect_right(ends, offset)
+        if complete > known:
+            yield at, complete - known
+        known = complete
 
 
 class _Grammar:

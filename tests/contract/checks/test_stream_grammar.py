@@ -599,15 +599,17 @@ def test_buffered_stream_is_recognised(
     assert expected is held_back(seconds, first, deltas)
 
 
-PIECES = tuple((3.0 + number / 10_000, 80) for number in range(30))
+DELTA = b'{"type":"text-delta"}'
 
 
 @pytest.mark.parametrize(("chunks", "expected"), [(1, True), (14, True), (15, None), (30, None)])
 def test_assistant_may_think_before_it_answers(chunks: int, expected: bool | None) -> None:
     """A chunk for each piece shows a server that has collected nothing, however late they come."""
-    assert expected is held_back(3.003, 3.0, 30, PIECES[:chunks])
-    begun = ((0.1, 10), *PIECES[:chunks])
-    assert expected is held_back(3.003, 0.1, 30, begun)
+    deltas = [len(range(number, 30, chunks)) for number in range(chunks)]
+    pieces = [(3.0 + number / 10_000, len(DELTA) * each) for number, each in enumerate(deltas)]
+    assert expected is held_back(3.003, 3.0, 30, pieces, DELTA * 30)
+    begun = [(0.1, 10), *pieces]
+    assert expected is held_back(3.003, 0.1, 30, begun, b"data: {}\n\n" + DELTA * 30)
 
 
 Chunks = tuple[tuple[float, int], ...]
@@ -625,6 +627,9 @@ EACH: Chunks = tuple((1.0 + number / 10_000, 1) for number in range(30))
         (((0.1, 0), *BURST[:4]), None),
         (((0.1, 0), *EACH), None),
         (((0.1, 1), *EACH), True),
+        (((0.1, 0), *BURST, (1.06, 0), (1.12, 0)), True),
+        (((0.1, 1), (1.0, 22), (1.06, 0), (1.12, 0)), True),
+        (((0.1, 0), (0.5, 0), (0.9, 0), *EACH), False),
         (((0.1, 1), *BURST[:4]), None),
         (((0.1, 8), *BURST), False),
         (((0.1, 0), (0.6, 0), *BURST), False),
@@ -637,6 +642,9 @@ EACH: Chunks = tuple((1.0 + number / 10_000, 1) for number in range(30))
         "few deltas",
         "an assistant that thinks",
         "an assistant that has begun",
+        "a burst before the end",
+        "one chunk before the end",
+        "other events meanwhile",
         "one that has begun, few deltas",
         "many came early",
         "no silence",
@@ -646,8 +654,7 @@ EACH: Chunks = tuple((1.0 + number / 10_000, 1) for number in range(30))
 )
 def test_burst_is_recognised(chunks: Chunks, expected: bool | None) -> None:
     """A stream whose first bytes or pieces alone come early is held back, a fast one is not."""
-    delta = b'{"type":"text-delta"}'
-    bodies = [delta * number or b'{"type":"start"}' for _, number in chunks]
+    bodies = [DELTA * number or b'{"type":"start"}' for _, number in chunks]
     arrivals = [(at, len(body)) for (at, _), body in zip(chunks, bodies, strict=True)]
     deltas = sum(number for _, number in chunks) or 20
     assert expected is held_back(1.01, 0.1, deltas, arrivals, b"".join(bodies))
