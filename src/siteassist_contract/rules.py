@@ -153,7 +153,7 @@ def _either(*conditions: Applies) -> Applies:
 KEY = "a publishable key"
 TWO_VISITORS = "two visitors"
 HUMAN = "a human agent"
-SLOW_STREAM = "a slow stream"
+SLOW_STREAM = "a slow stream of some length"
 WEBSITE = "a website of the key"
 LISTED_WEBSITES = "a key that lists websites"
 DIRECT = "a connection without a proxy"
@@ -462,8 +462,8 @@ RULES: dict[str, Rule] = {
         _concerns_objects,
     ),
     "server-clock": Rule(
-        "No time is ahead of the server's own clock by more than a minute, a new object has the"
-        " time of its request, and nothing happens to an object before it is created.",
+        "No time is ahead of the server's own clock by more than a minute, and a new object has"
+        " the time of its request.",
         "P1, F-list, F-messages, F-feedback, F-close, O-24",
         server_clock.has_times,
     ),

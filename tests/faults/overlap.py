@@ -292,43 +292,6 @@ def _message_and_close(api: Api) -> None:
     assert ("closed", "solved") == (found["status"], found["closeReason"])
 
 
-@_fault(
-    "total-older-than-page",
-    "getConversations counts the conversations some time before it reads them.",
-    "R-17",
-    lambda api: _rounds(_starts_while_listing)(api),
-)
-def _total_older(server: Server) -> None:
-    started: Counter[str] = Counter()
-
-    async def wrap(exchange: Exchange, forward: Forward) -> None:
-        before = started[exchange.bearer]
-        await asyncio.sleep(_GAP)
-        exchange.notes["missed"] = started[exchange.bearer] - before
-        await forward()
-
-    def count(exchange: Exchange) -> None:
-        started[exchange.bearer] += exchange.succeeded
-
-    def after(exchange: Exchange) -> None:
-        if exchange.succeeded and exchange.query.get("status") != "closed":
-            found = exchange.json
-            exchange.json = {**found, "total": found["total"] - exchange.notes["missed"]}
-
-    server.around("getConversations", wrap)
-    server.after("startConversation", count)
-    server.after("getConversations", after)
-
-
-def _starts_while_listing(api: Api) -> None:
-    visitor = api.visitor()
-    visitor.start()
-    pages: list[dict[str, Any]] = []
-    at_once(lambda: pages.append(visitor.list()), visitor.start, visitor.start)
-    (page,) = pages
-    assert page["total"] == len(page["data"])
-
-
 # Messages.
 
 

@@ -232,27 +232,12 @@ def _by_a_slow_clock(
         _set(records, conversations, conversation, closed_at=_behind(5)(row.closed_at))
 
 
-def _by_a_slow_clock_too(
-    records: Records, original: Original, message: str, visitor: str, value: str | None
-) -> Any:
-    known = original(message, visitor, value)
-    row = records.message(message)
-    if known and row is not None:
-        _set(records, messages, message, feedback_at=_behind(5)(row.feedback_at))
-    return known
-
-
 def _ends_after_start(api: Api) -> None:
     visitor = api.visitor()
     conversation = visitor.talk()
     visitor.close(conversation)
     found = visitor.read(conversation)
     assert found["createdAt"] <= found["closedAt"]
-
-
-def _rated_after_written(api: Api) -> None:
-    _, _, message = _rated(api)
-    assert message["createdAt"] <= message["feedbackAt"]
 
 
 def _answers_a_bit_earlier(
@@ -286,13 +271,6 @@ for _name, _description, _evidence, _build, _probe in (
         "Conversation.properties.closedAt",
         lambda server: server.records("close_conversation", _by_a_slow_clock),
         _ends_after_start,
-    ),
-    (
-        "rated-before-written",
-        "The clock that sets feedbackAt is five seconds behind, so that an answer is rated early.",
-        "Message.properties.feedbackAt",
-        _rating(_by_a_slow_clock_too),
-        _rated_after_written,
     ),
     (
         "answered-before-asked",

@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from itertools import count
 from typing import Any
@@ -26,7 +27,7 @@ from siteassist_mock.handlers import views
 from siteassist_mock.http.call import Call, Handler, Services
 from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.store import Records
-from siteassist_mock.storage.tables import conversations
+from siteassist_mock.storage.tables import conversations, messages
 from tests.faults.edits import become, change, deep, drop, edit, put, rename, times, together
 from tests.faults.exchange import Event, Exchange
 from tests.faults.faulty import Build, Forward, Server, Step, operations
@@ -667,6 +668,78 @@ def _one_closes(api: Api) -> None:
         at_once(close, close)
         assert "closed" == visitor.read(it)["status"]
     assert {200, 409} == statuses
+
+
+@_variant(
+    "total-older-than-page",
+    "getConversations counts the conversations some time before it reads them.",
+    "O-23",
+    lambda api: _starts_while_listing(api),
+    socket=True,
+)
+def _total_older(server: Server) -> None:
+    started: Counter[str] = Counter()
+
+    async def wrap(exchange: Exchange, forward: Forward) -> None:
+        before = started[exchange.bearer]
+        await asyncio.sleep(_GAP)
+        exchange.notes["missed"] = started[exchange.bearer] - before
+        await forward()
+
+    def started_one(exchange: Exchange) -> None:
+        started[exchange.bearer] += exchange.succeeded
+
+    def after(exchange: Exchange) -> None:
+        if exchange.succeeded and exchange.query.get("status") != "closed":
+            found = exchange.json
+            exchange.json = {**found, "total": found["total"] - exchange.notes["missed"]}
+
+    server.around("getConversations", wrap)
+    server.after("startConversation", started_one)
+    server.after("getConversations", after)
+
+
+def _starts_while_listing(api: Api) -> None:
+    visitor = api.visitor()
+    pages: list[dict[str, Any]] = []
+    for _ in range(_ROUNDS):
+        at_once(lambda: pages.append(visitor.list(limit="100")), visitor.start)
+    assert any(page["total"] == len(page["data"]) - 1 for page in pages)
+
+
+@_variant(
+    "rated-before-written",
+    "The clock that sets feedbackAt is five seconds behind, so that an answer is rated early.",
+    "O-24; C-25",
+    lambda api: _rated_early(api),
+)
+def _slow_clock(server: Server) -> None:
+    def rate(
+        records: Records,
+        original: Callable[..., Any],
+        message: str,
+        visitor: str,
+        value: str | None,
+    ) -> Any:
+        known = original(message, visitor, value)
+        row = records.message(message)
+        if known and row is not None and row.feedback_at is not None:
+            moment = datetime.fromisoformat(row.feedback_at) - timedelta(seconds=5)
+            early = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            records._connection.execute(
+                update(messages).where(messages.c.id == message).values(feedback_at=early)
+            )
+        return known
+
+    server.records("set_feedback", rate)
+
+
+def _rated_early(api: Api) -> None:
+    visitor = api.visitor()
+    it = visitor.talk()
+    visitor.rate(visitor.messages(it)[-1]["id"], "like")
+    rated = visitor.messages(it)[-1]
+    assert rated["feedbackAt"] < rated["createdAt"]
 
 
 @_variant(

@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -144,11 +144,18 @@ def near_ids(value: str) -> Iterator[tuple[str, str]]:
     yield "that is null", "null"
     yield "with an accent after it", f"{value}%CC%81"
     yield "that is a number", "-1"
-    yield "with the name of a format after it", f"{value}.json"
+    yield _FORMAT, f"{value}.json"
 
 
-_UNREADABLE = ("NUL", "line feed", "condition", "wildcard")
+_FORMAT = "with the name of a format after it"
+"""A shape that is another path for some servers, which answer as to any path: O-27, O-28."""
+_UNREADABLE = ("NUL", "line feed", "condition", "wildcard", _FORMAT)
 """Words of the shapes that a gateway may refuse before the API, with a body of its own."""
+
+
+def _refusals(words: str) -> Sequence[int]:
+    """Return the statuses with which an id of a shape may be refused."""
+    return range(300, 500) if words.endswith(_FORMAT) else _REFUSED
 
 
 class _Ids:
@@ -173,7 +180,7 @@ class _Ids:
             for words, segment in near_ids(value):
                 exchange = self._ask(request, segment, words)
                 self._owner.judge(
-                    exchange.status in _REFUSED,
+                    exchange.status in _refusals(words),
                     "malformed-refused",
                     exchange,
                     f"400, 404 or 422 for a `{name}` {words}",
@@ -316,7 +323,7 @@ class _Ids:
         """Judge that a request of another visitor is refused, and shows nothing of the owner."""
         pairs = [*request.query.items(), *parameters]
         exchange = self._ask(request, segment, words, self._stranger, pairs)
-        due: Iterable[int] = tolerance.HIDDEN if segment is None else _REFUSED
+        due: Iterable[int] = tolerance.HIDDEN if segment is None else _refusals(words)
         # A server may refuse parameters that it does not have: O-26.
         due = (*due, *(tolerance.REFUSALS if parameters else ()))
         answer = exchange.content.decode("utf-8", "replace")

@@ -33,6 +33,8 @@ AGREEMENT, STICKS = "agreement", "nothing-sticks"
 _PAUSE = 0.3
 """Time, in seconds, after which an answer is compared again before it makes a violation."""
 _TRIES = 3
+_SECOND = 1.0
+"""Time, in seconds, after which times in whole seconds differ."""
 _MARK = re.compile(r"mark-[0-9a-f]{12}")
 
 
@@ -219,6 +221,7 @@ class _Sticking:
                 answered = between.status in (*SUCCESS, *tolerance.REFUSALS)
                 if answered and _succeeded(before, after):
                     self._judge_list(before, after, words, between)
+                    before = after
 
     def _entries_of_lists(self) -> dict[str, str]:
         """Create objects: lists without an entry show no filter, those of one no order."""
@@ -228,11 +231,13 @@ class _Sticking:
         for operation in operations().values():
             if operation.owned:
                 ids = self._maker.make(operation, ids)
-        for operation in operations().values():
-            if adds_entry(operation) and not operation.places("path"):
-                request = valid_request(operation, ids, self._key)
-                if request is not None and self._context.size.whole:
-                    self._send(request)
+        for operation in operations().values() if self._context.size.whole else ():
+            request = valid_request(operation, ids, self._key)
+            if request is None or not adds_entry(operation) or operation.places("path"):
+                continue
+            # The order of entries of the same time is not known, so they are a second apart.
+            self._context.recorder.rest(_SECOND)
+            self._send(request)
         return ids
 
     def _others(
@@ -245,7 +250,8 @@ class _Sticking:
             words = ", ".join(f"{name}={value}" for name, value in query.items())
             yield words, request.changed(query=query)
         seen: set[str] = set()
-        for probe in probes(request) if self._context.size.whole else ():
+        whole = self._context.size.whole and not self._context.profile.gentle
+        for probe in probes(request) if whole else ():
             if probe.valid is False and probe.place not in seen:
                 seen.add(probe.place)
                 yield f"a `{probe.place}` that is {probe.words}", probe.request

@@ -432,16 +432,12 @@ class _Rounds:
     ) -> Iterator[str]:
         """Yield the faults in the length of a list to which others were adding."""
         paging = operation.paging
-        if paging is None:
-            return
-        entries = len(document.get(paging.items, ()))
-        total = document.get(paging.total or "", entries)
-        if total <= MOST and total != entries:
-            yield f"`{paging.total}` {total} of {entries} entries"
-        if not self._counts:
+        if paging is None or not self._counts:
             return
         new = sum(_creates(each.request.described) for each in sent)
-        for number in (entries, total):
+        total = document.get(paging.total or "", self._count)
+        # They may be read one after the other: O-23.
+        for number in (len(document.get(paging.items, ())), total):
             if not min(self._count, MOST) <= number <= self._count + new:
                 yield f"{number} entries of {self._count} to {self._count + new}"
 
@@ -538,17 +534,18 @@ class _Rounds:
         self, accepted: Sequence[_Sent], new: Sequence[Mapping[str, Any]]
     ) -> Iterator[str]:
         """Yield the faults in the answers that were stored."""
-        answers = {
-            str(m.get("id")).lower(): text_of(m.get("parts"))
+        answers = [
+            (str(m.get("id")).lower(), text_of(m.get("parts")))
             for m in new
             if m.get("role") == "assistant"
-        }
+        ]
         given = [_answer(each.exchange) for each in accepted if each.exchange.status != _QUEUED]
-        if None not in given and Counter(given) != Counter(answers.values()):
+        if None not in given and Counter(given) != Counter(text for _, text in answers):
             yield f"{len(answers)} answers stored, other than the {len(given)} given"
             return
+        texts = dict(answers)
         for each in accepted:
-            answer, stored = _answer(each.exchange), answers.get(_announced(each.exchange))
+            answer, stored = _answer(each.exchange), texts.get(_announced(each.exchange))
             if None not in (answer, stored) and answer != stored:
                 yield "an answer stored as another message than its stream announced"
 

@@ -14,9 +14,7 @@ from siteassist_contract.http.recorder import Exchange
 from siteassist_spec import JSON, Json, Operation
 
 TOLERANCE = timedelta(minutes=1)
-"""The most by which times may differ from the `Date` of an answer: O-24."""
-_SKEW = timedelta(seconds=1)
-"""The most by which two times of one object may contradict each other: O-24."""
+"""The most by which the clocks of the parts of a server may differ."""
 
 
 def faults(exchange: Exchange) -> list[str] | None:
@@ -42,12 +40,6 @@ def is_now(time: object, exchange: Exchange) -> bool | None:
     if date is None or read is None:
         return None
     return date - TOLERANCE - timedelta(seconds=exchange.seconds) <= read <= date + TOLERANCE
-
-
-def is_before(time: object, created: object) -> bool:
-    """Whether a time is before the creation of its object."""
-    late, early = moment(time), moment(created)
-    return late is not None and early is not None and late < early - _SKEW
 
 
 def date_of(exchange: Exchange) -> datetime | None:

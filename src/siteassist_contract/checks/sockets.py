@@ -289,7 +289,7 @@ class SocketChecks:
         if socket.end is not None:
             actual = f"{SWITCHING}, and then {socket.end.words}"
         self._judge(kept, rule, expected, actual, socket.exchange, place)
-        for of_errors in ("error-body", "nothing-leaks"):
+        for of_errors in ("error-body", "nothing-leaks") if kept else ():
             self._findings.prevent(of_errors, self._name, REFUSED_BY_CLOSING)
         self._close()
 

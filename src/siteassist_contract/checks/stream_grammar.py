@@ -49,6 +49,7 @@ _BURST = 0.02
 _NEARLY_ALL = 0.8
 """Minimum share of the deltas that arrive in that time at the end of a buffered stream."""
 _DELTA = re.compile(rb'"text-delta"')
+_TYPE = re.compile(rb'"type"\s*:\s*"([^"]*)"')
 _SILENCE = 0.5
 """Minimum share of the duration in which nothing arrives before."""
 _COLLECTED = 0.5
@@ -130,9 +131,9 @@ def held_back(
     if nearly all of its text arrives at once after a long silence, though its first bytes were
     early, and whatever follows the text.
 
-    An assistant may think for seconds and then write its whole answer in a moment: a chunk for
-    each of its pieces shows that they were not collected. One that has begun to write goes on,
-    though: its pieces were held back, in whichever chunks they come.
+    An assistant may think or use a tool for seconds, and then write its whole answer in a moment:
+    a chunk for each of its pieces shows that they were not collected. One that is writing a text
+    goes on, though: its pieces were held back, in whichever chunks they come.
     """
     if seconds < _SLOW or deltas < _LEAST_DELTAS:
         return None
@@ -149,7 +150,9 @@ def held_back(
         return False
     if sum(burst) < _MANY_DELTAS:
         return None
-    return True if written or len(burst) < _COLLECTED * deltas else None
+    before = content[: sum(size for at, size in arrivals if at < begin)]
+    is_writing = _TYPE.findall(before)[-1:] == [b"text-delta"]
+    return True if is_writing or len(burst) < _COLLECTED * deltas else None
 
 
 def _text_arrivals(

@@ -474,7 +474,6 @@ def _check_devices(context: CheckContext) -> None:
     )
     prefix = f"{uuid.uuid4().hex[:8]} "
     room = int(schema.get("maxLength", 100)) - len(prefix)
-    context.recorder.history.clear()
     findings, history = context.findings, context.recorder.history
     owners: dict[str, str] = {}
     for text in REFUSABLE:

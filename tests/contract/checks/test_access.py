@@ -569,7 +569,44 @@ class TurnsToAgents(Stores):
         return super().answer(request, answer, forward)
 
 
+class LateReplica(Known):
+    """Each third conversation is readable a bit later than it is started."""
+
+    def __init__(self) -> None:
+        """Begin without conversations."""
+        super().__init__()
+        self._late: dict[str, int] = {}
+
+    def answer(
+        self, request: httpx.Request, answer: httpx.Response, forward: Forward
+    ) -> httpx.Response:
+        """Answer the first readings of a late conversation with 404."""
+        if request.method == "POST" and request.url.path.endswith("/conversations"):
+            if answer.status_code == 201 and len(self.owners) % 3 == 0:
+                self._late[answer.json()["id"]] = 3
+            return answer
+        given = self.segment(request)
+        if request.method == "GET" and self._late.get(given, 0) and answer.status_code == 200:
+            self._late[given] -= 1
+            error = {"message": "Not found", "code": "NOT_FOUND"}
+            return httpx.Response(404, json={"error": error})
+        return answer
+
+
+class OtherPaths(Known):
+    """Paths with the name of a format are not those of the API."""
+
+    def answer(
+        self, request: httpx.Request, answer: httpx.Response, forward: Forward
+    ) -> httpx.Response:
+        """Answer them as a framework does."""
+        if self.segment(request).endswith(".json"):
+            return httpx.Response(406, text="Not acceptable")
+        return answer
+
+
 LEGAL: dict[str, Callable[[], Fault]] = {
+    "formats are other paths": OtherPaths,
     "refuses more": RefusesMore,
     "takes every spelling": TakesEverySpelling,
     "opaque tokens": OpaqueTokens,
@@ -616,3 +653,12 @@ def test_production_gets_no_message(shared: InProcess, make_context: MakeContext
         and request.url.path.endswith(("/messages", "/completions"))
         and request.headers.get("Authorization", "") in context.started.values()
     ]
+
+
+def test_late_conversation_is_not_that_of_another_visitor(
+    shared: InProcess, make_context: MakeContext
+) -> None:
+    """A new conversation that cannot be read at once says nothing about properties of its body."""
+    shared.fault = LateReplica()
+    violations = shown(findings(shared, make_context))
+    assert not any("undescribed-ignored" in key for key in violations), violations
