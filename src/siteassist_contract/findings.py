@@ -13,8 +13,10 @@ from siteassist_contract.checks import error_bodies, leaks, server_clock
 from siteassist_contract.checks.shown_objects import ShownObjects
 from siteassist_contract.http.recorder import NO_ANSWER, Exchange
 from siteassist_contract.http.redaction import Filter
+from siteassist_contract.report.origins import Origins
 from siteassist_contract.report.reproduction import shortest
 from siteassist_contract.rules import CLOCK, LIMIT, RULES
+from siteassist_spec import EVENT_STREAM
 
 SHAPES = "shapes"
 BEHAVIOUR = "behaviour"
@@ -191,6 +193,8 @@ class Findings:
     """Remarks on behaviour that the documents leave open, in order, each once."""
     shown: ShownObjects = field(default_factory=ShownObjects)
     """The objects in earlier answers."""
+    origins: Origins = field(default_factory=Origins)
+    """The requests that made these objects."""
 
     def see(
         self, exchange: Exchange, history: Sequence[Exchange], *, described: bool = True
@@ -212,6 +216,7 @@ class Findings:
         if exchange.withheld:
             return True
         self._count(exchange)
+        self.origins.remember(exchange)
         operation = exchange.operation
         if operation == "init":
             self.secrets.add_token(description.session_token(exchange.document) or "")
@@ -341,6 +346,7 @@ class Findings:
         place = self.secrets.values(place)
         key = key_of(operation, rule, place)
         before = self.violations.get(key)
+        exchanges = self.origins.completed(exchanges)
         effort = sum(_PER_REQUEST + len(each.body) for each in exchanges)
         if before is None or (key not in self.settled and effort < self.efforts.get(key, 0)):
             self.efforts[key] = effort
@@ -484,10 +490,31 @@ def _no_proof(kept: bool, rule: str, operation: str, exchanges: Sequence[Exchang
 
 
 def shown(exchange: Exchange, limit: int = 600) -> str:
-    """Return an answer as text: status, media type, the beginning of its body."""
+    """Return an answer as text: status, media type, the beginning of its body.
+
+    A long stream is shown with its end, as whole lines.
+    """
     if exchange.status == NO_ANSWER:
         return "no answer"
     text = exchange.content.decode("utf-8", "replace")
-    more = f"… ({len(text)} characters)" if len(text) > limit else ""
+    if len(text) > limit:
+        text = _middle_left_out(text, limit) if _is_stream(exchange) else _end_left_out(text, limit)
     media = exchange.headers.get("content-type", "no Content-Type")
-    return f"{exchange.status} {media}\n{text[:limit]}{more}".strip()
+    return f"{exchange.status} {media}\n{text}".strip()
+
+
+def _is_stream(exchange: Exchange) -> bool:
+    return exchange.media_type == EVENT_STREAM
+
+
+def _end_left_out(text: str, limit: int) -> str:
+    return f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _middle_left_out(text: str, limit: int) -> str:
+    """Return the first and the last lines of a text, each of about half of ``limit``."""
+    begin, end = text[: limit // 2], text[-limit // 2 :]
+    # A line that does not fit is cut.
+    begin = begin[: begin.rfind("\n") + 1] or begin
+    end = end[end.find("\n") + 1 :] or end
+    return f"{begin.rstrip()}\n\n… ({len(text)} characters)\n\n{end.lstrip()}"

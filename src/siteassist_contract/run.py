@@ -111,6 +111,10 @@ class Progress:
     """Called with each new violation."""
 
 
+NOT_BEGUN, STOPPED = "not begun", "stopped at its first violation"
+"""Reasons why a planned step has not come to its end."""
+
+
 @dataclass
 class Outcome:
     """The outcome of a run."""
@@ -367,7 +371,7 @@ class Run:
         for label in map(_label, steps):
             if label not in self._outcome.planned:
                 self._outcome.planned.append(label)
-                self._outcome.unfinished[label] = "not begun"
+                self._outcome.unfinished[label] = NOT_BEGUN
 
     def _step(self, step: Step, context: CheckContext) -> None:
         """Run a planned step, and report it."""
@@ -383,6 +387,9 @@ class Run:
             reason = f"{error.operation} got no answer"
         except ContractBrokenError as error:
             reason = self.findings.secrets.text(str(error))
+        except StopRun:
+            self._outcome.unfinished[_label(step)] = STOPPED
+            raise
         finally:
             seconds = self._durations[step.words] = time.monotonic() - begun
             sent = context.recorder.requests - requests

@@ -108,19 +108,28 @@ def read(only: Iterable[str], layers: Iterable[str], last_failed: Path | None) -
     Raises `CannotRunError` for an unknown name, a selection without a test, or a report that
     cannot be read.
     """
-    only, layers = list(only), list(layers)
+    given, layers = list(only), list(layers)
+    only = [word for name in given for word in _words(name)]
     rules = frozenset(name for name in only if name in RULES)
     names = frozenset(name for name in only if name in all_operations())
     for name in only:
         if name not in rules | names:
             raise _unknown(name)
-    options = [f"--only {name}" for name in only] + [f"--layer {name}" for name in layers]
+    options = [f"--only {shlex.quote(name)}" for name in given]
+    options += [f"--layer {name}" for name in layers]
     chosen = Selection(rules, names, frozenset(layers), options=" ".join(options))
     if last_failed is not None:
         chosen = _repeating(chosen, last_failed)
     if not any(chosen.selects(r, n) for r, rule in RULES.items() for n in rule.operations):
         raise CannotRunError(f"{chosen.options} selects no test")
     return chosen
+
+
+def _words(name: str) -> list[str]:
+    """Return the operation and the rule in the key of a violation; any other name as it is."""
+    words = name.split()
+    is_key = len(words) > 1 and words[0] in all_operations() and words[1] in RULES
+    return words[:2] if is_key else [name]
 
 
 def _unknown(name: str) -> CannotRunError:

@@ -18,7 +18,7 @@ from siteassist_contract import cli, description, run
 from siteassist_contract.http import preflight
 from siteassist_contract.profiles import PROFILES
 from siteassist_contract.rules import ACCEPTED, GAPS, TWO_VISITORS
-from siteassist_contract.run import Options
+from siteassist_contract.run import NOT_BEGUN, STOPPED, Options
 from siteassist_contract.selection import Selection
 from siteassist_contract.verdict import ExitStatus
 from tests.contract.conftest import NoShapes
@@ -174,7 +174,17 @@ def test_server_without_http_is_reported(loopback: Serve, command: Command) -> N
     """A server that does not speak HTTP is distinguished from a missing server."""
     server = loopback(lambda _: b"\x00\xff\x15garbage\r\n\r\n")
     line = fails_to_run(command(server.url, "--token", "x"))
-    assert line.endswith(": RemoteProtocolError")
+    assert "the server at " in line
+    assert line.endswith(" gave an answer that is not valid HTTP")
+
+
+def test_cut_answer_is_not_a_missing_server(loopback: Serve, command: Command) -> None:
+    """A server that closes the connection too early is there, whichever part of it is missing."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    for cut in (b"", whole):
+        server = loopback(lambda _, cut=cut: cut)  # type: ignore[misc]  # bound at once
+        line = fails_to_run(command(server.url, "--token", "x"))
+        assert line.endswith(" closed the connection before the end of its answer")
 
 
 @pytest.mark.parametrize("reports", ["/proc/reports", "taken"])
@@ -511,6 +521,9 @@ def test_stop_at_first(url: str, shared: InProcess, command: Command) -> None:
     assert 1 == len(summary["violations"])
     assert last(result).startswith("The server violates the contract: 1 finding in ")
     assert "the run stopped at its first violation" in result.stdout
+    # The step that found it has begun, and those that were left out need no line each.
+    assert [STOPPED] == [each for each in summary["unfinished"].values() if each != NOT_BEGUN]
+    assert result.stdout.count(NOT_BEGUN) <= 1
     assert requests_of(result) < requests_of(whole)
 
 

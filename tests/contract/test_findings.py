@@ -336,6 +336,20 @@ def test_response_is_shown_shortened(answer: Exchange, expected: str) -> None:
     assert expected == shown(answer)
 
 
+def test_long_stream_is_shown_with_its_end() -> None:
+    """The end of a stream, which rules are about, is shown, and lines are not cut."""
+    lines = [f'data: {{"type":"text-delta","delta":"{number}"}}' for number in range(100)]
+    content = "\n\n".join([*lines, "data: [DONE]", ""]) + "\n"
+    _, *text = shown(exchange(200, content.encode(), "text/event-stream")).splitlines()
+    kept = [line for line in text if line]
+    cut = kept.index(f"… ({len(content)} characters)")
+    assert lines[:cut] == kept[:cut]
+    assert [*lines, "data: [DONE]"][-len(kept[cut + 1 :]) :] == kept[cut + 1 :]
+    assert 3 < cut < len(kept) - 3
+    long = shown(exchange(200, b"x" * 1000, "text/event-stream")).partition("\n")[2]
+    assert 300 * "x" == long.splitlines()[0] == long.splitlines()[-1]
+
+
 def test_layers_run_in_order() -> None:
     """The faster layers run first."""
     assert (ERRORS, STREAMS, BEHAVIOUR, SOCKET, SHAPES) == LAYERS

@@ -76,6 +76,17 @@ def test_unknown_name_is_explained_in_80_columns(name: str, meant: str, command:
     assert meant in "".join(asked)
 
 
+def test_key_of_a_violation_selects_its_rule_and_its_operation() -> None:
+    """The key that a report prints is understood, with the place at its end."""
+    for key in ("getMessages isolation", "getMessages isolation of a place"):
+        found = selection.read([key], [], None)
+        assert f"--only '{key}'" == found.options
+        pairs = {(r, n) for r in RULES for n in operations() if found.selects(r, n)}
+        assert {("isolation", "getMessages")} == pairs
+    # In another order it is no key.
+    assert "isolation getMessages: unknown" in refused(only=["isolation getMessages"])
+
+
 def test_rules_and_operations_select_their_pairs() -> None:
     """Rules and operations together select the rules on the operations."""
     found = selection.read(["isolation", "getMessages"], [ERRORS], None)

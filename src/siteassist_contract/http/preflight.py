@@ -32,6 +32,7 @@ from siteassist_contract.http.network import (
     shown_proxy,
 )
 from siteassist_contract.http.patience import PASSING, UNCERTAIN, Patience, Refusal, Waits
+from siteassist_contract.http.recorder import is_lost
 from siteassist_contract.http.redaction import Filter
 from siteassist_contract.verdict import CannotRunError
 
@@ -344,8 +345,14 @@ class _Preflight:
 
     def _unreachable(self, url: str, error: Exception) -> str:
         """Return why there was no answer, in one sentence."""
+        connecting = isinstance(error, httpx.ConnectError)
+        server = f"the server at {url}{self._through()}"
+        if not connecting and is_lost(error):
+            return f"{server} closed the connection before the end of its answer"
+        if isinstance(error, httpx.RemoteProtocolError):
+            return f"{server} gave an answer that is not valid HTTP"
         # The messages of other transport errors may contain headers.
-        reason = str(error) if isinstance(error, httpx.ConnectError) else type(error).__name__
+        reason = str(error) if connecting else type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             why = reason.partition("failed: ")[2].partition(" (_ssl")[0]
             return (

@@ -482,21 +482,24 @@ def _first_made(exchanges: Sequence[Exchange]) -> Iterator[set[str]]:
     """Yield for each exchange the ids that it made, without those of earlier answers."""
     earlier: set[str] = set()
     for exchange in exchanges:
-        made = _made(exchange)
+        made = made_by(exchange)
         yield made - earlier
         earlier |= made
 
 
-def _ids(exchange: Exchange) -> set[str]:
-    """Return the ids in a request."""
-    text = exchange.target + exchange.body.decode("utf-8", "replace")
+def ids_of(text: str) -> set[str]:
+    """Return the ids in a text, in lower case."""
     return {value.lower() for value in _UUID.findall(text)}
 
 
-def _made(exchange: Exchange) -> set[str]:
+def made_by(exchange: Exchange) -> set[str]:
     """Return the ids in an answer that are not in its request."""
-    text = exchange.content.decode("utf-8", "replace")
-    return {value.lower() for value in _UUID.findall(text)} - _ids(exchange)
+    return ids_of(exchange.content.decode("utf-8", "replace")) - _ids(exchange)
+
+
+def _ids(exchange: Exchange) -> set[str]:
+    """Return the ids in a request."""
+    return ids_of(exchange.target + exchange.body.decode("utf-8", "replace"))
 
 
 def _names(steps: Sequence[Exchange]) -> _Names:

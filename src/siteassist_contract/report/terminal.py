@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.ordering import Finding
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.wrapping import WIDTH, wrapped
-from siteassist_contract.run import Options
+from siteassist_contract.run import NOT_BEGUN, Options, Outcome
 from siteassist_spec.output import StatusLine, Style, Styled, one_line, printable, show
 
 _IN_FULL = 10
@@ -204,10 +205,21 @@ def _print_remarks(report: Report) -> None:
         _wrapped(f"The run did not finish: {one_line(report.outcome.problem)}")
     if report.outcome.unfinished:
         click.echo("Planned, but not finished:")
-        for step, reason in report.outcome.unfinished.items():
+        for step, reason in _unfinished(report.outcome):
             _wrapped(f"{step}: {one_line(reason)}", first="  ", later="    ")
     for note in report.outcome.notes:
         _wrapped(f"Note: {one_line(note)}", later="  ")
+
+
+def _unfinished(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield the unfinished steps with the reasons; those that a stop leaves out as one."""
+    left = [step for step, reason in outcome.unfinished.items() if reason == NOT_BEGUN]
+    together = outcome.stopped and len(left) > 1
+    for step, reason in outcome.unfinished.items():
+        if not (together and step in left):
+            yield step, reason
+    if together:
+        yield f"{len(left)} other steps", NOT_BEGUN
 
 
 def _print_finding(finding: Finding, *, in_full: bool) -> None:

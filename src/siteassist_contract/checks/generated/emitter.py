@@ -35,6 +35,7 @@ PHASES = {
     PhaseName.FUZZING: "random valid and invalid data",
     PhaseName.STATEFUL_TESTING: "sequences of requests along the links",
 }
+_CREATED = 201
 _LONGEST = 20_000
 """Maximum length of a reported body, in bytes. The final report shows less of it."""
 _OF_THE_SERVER = (
@@ -175,6 +176,7 @@ def _scenario(recorder: ScenarioRecorder) -> None:
             rule = rule_names.rule_of_check(check.name)
             if _is_tested(recorder, case_id, rule, interaction.response.status_code):
                 rules[rule, name] += 1
+    _objects(recorder)
     _write(
         answered=[[name, status, count] for (name, status), count in statuses.items()],
         tested=[[rule, name, count] for (rule, name), count in rules.items()],
@@ -183,6 +185,19 @@ def _scenario(recorder: ScenarioRecorder) -> None:
         for check in checks:
             if check.failure_info is not None:
                 _failure(recorder, case_id, check.name, check.failure_info.failure)
+
+
+def _objects(recorder: ScenarioRecorder) -> None:
+    """Write the requests that have created objects, which later requests may use."""
+    made = [
+        _exchange(node.value, interaction)
+        for case_id, node in recorder.cases.items()
+        if (interaction := recorder.interactions.get(case_id)) is not None
+        and interaction.response is not None
+        and interaction.response.status_code == _CREATED
+    ]
+    if made:
+        _write(made=made)
 
 
 def _is_tested(recorder: ScenarioRecorder, case_id: str, rule: str, status: int) -> bool:
@@ -202,7 +217,11 @@ def _failure(recorder: ScenarioRecorder, case_id: str, check: str, failure: Any)
     # If a check has sent a request of its own, that request is the one that failed.
     shown = failure.case_id if failure.case_id in recorder.interactions else case_id
     exchanges = [
-        _exchange(case, recorder.interactions[case.id], failure)
+        _exchange(
+            case,
+            recorder.interactions[case.id],
+            hides_credential=not isinstance(failure, IgnoredAuth),
+        )
         for case in recorder.iter_chain_cases(case_id=shown)
         if case.id in recorder.interactions
     ]
@@ -221,11 +240,13 @@ def _failure(recorder: ScenarioRecorder, case_id: str, check: str, failure: Any)
     )
 
 
-def _exchange(case: Any, interaction: Interaction, failure: Any) -> dict[str, Any]:
+def _exchange(
+    case: Any, interaction: Interaction, *, hides_credential: bool = True
+) -> dict[str, Any]:
     request, response = interaction.request, interaction.response
     headers = {name.lower(): values[0] for name, values in request.headers.items()}
     credential = headers.get("authorization", "")
-    if credential and not isinstance(failure, IgnoredAuth):
+    if credential and hides_credential:
         credential = IDENTITIES.get(str(case.auth_identity), "first")
     body = request.body or b""
     content = (response.content or b"")[:_LONGEST] if response is not None else b""

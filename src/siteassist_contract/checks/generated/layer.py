@@ -185,6 +185,8 @@ class Shapes:
             exchange = self._exchange(refused)
             findings.see(exchange, [exchange])
             self.context.recorder.requests += 1
+        for made in line.get("made", ()):
+            findings.origins.remember(self._exchange(made))
         spending = self.context.recorder.spending
         for name, count in line.get("spent", ()):
             spending.answers[name] += count

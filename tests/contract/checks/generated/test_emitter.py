@@ -262,16 +262,18 @@ def test_statuses_and_rules_are_counted(emit: Emit) -> None:
         recorder.record_case(case=case)
         recorder.record_check_success(name="accepted_query", case_id=case.id)
     recorder.record_request(case_id=silent.id, request=requests.Request("GET", BASE).prepare())
-    assert [
-        {
-            "answered": [["getMe", 200, 2], ["getMe", 404, 1], ["startConversation", 201, 1]],
-            "tested": [
-                ["bounds", "getMe", 3],
-                ["token-required", "getMe", 3],
-                ["made-up-requests", "startConversation", 1],
-            ],
-        }
-    ] == emit(finished(recorder))
+    made, counted = emit(finished(recorder))
+    assert {
+        "answered": [["getMe", 200, 2], ["getMe", 404, 1], ["startConversation", 201, 1]],
+        "tested": [
+            ["bounds", "getMe", 3],
+            ["token-required", "getMe", 3],
+            ["made-up-requests", "startConversation", 1],
+        ],
+    } == counted
+    # Reproductions of requests that use the object begin with this one.
+    (exchange,) = made["made"]
+    assert ("startConversation", 201) == (exchange["operation"], exchange["status"])
 
 
 def test_scenario_outside_the_tests_is_not_counted(emit: Emit) -> None:

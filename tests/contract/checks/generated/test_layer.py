@@ -211,6 +211,28 @@ def test_unknown_lines_are_ignored(engine: Engine) -> None:
     assert ["phase"] == list(shapes(context()).run())
 
 
+def test_object_of_a_violation_is_made_first(engine: Engine) -> None:
+    """A request that was made up alone begins with the one that created its object."""
+    name = "00000000-0000-4000-8000-000000000001"
+    (shown,) = violation()["exchanges"]
+    start = {
+        **shown,
+        "operation": "startConversation",
+        "method": "POST",
+        "url": f"{WITH_KEY.base_url}/conversations",
+        "status": 201,
+        "content": json.dumps({"id": name}),
+    }
+    used = {**shown, "url": f"{WITH_KEY.base_url}/conversations/{name}"}
+    found = violation() | {"operation": "getConversation"}
+    used["operation"] = "getConversation"
+    engine.prints({"made": [start]}, found | {"exchanges": [used]}, done())
+    on = context()
+    list(shapes(on).run())
+    (recorded,) = on.findings.violations.values()
+    assert ("startConversation", "getConversation") == recorded.steps
+
+
 def test_violation_is_recorded(engine: Engine) -> None:
     """A violation has its exchanges byte for byte, and is not counted again."""
     engine.prints({"answered": [], "tested": [["described", "getMe", 1]]}, violation(), done())
