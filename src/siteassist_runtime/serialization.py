@@ -36,7 +36,7 @@ def segment(value: object, name: str) -> str:
         raise TypeError(f"{name} must be a string or a UUID, got {type(value).__name__}")
     text = "" if value is None or value is UNSET else str(value)
     if text in {"", ".", ".."}:
-        raise ValueError(f"{name} must not be empty, '.' or '..', got {text!r}")
+        raise ValueError(f"{name} must not be empty, '.' or '..', got {value!r}")
     return quote(text, safe="")
 
 

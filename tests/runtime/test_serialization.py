@@ -94,10 +94,9 @@ def test_segment_is_escaped(value: object, expected: str) -> None:
 @pytest.mark.parametrize("value", ["", ".", "..", None, UNSET])
 def test_empty_or_dotted_segment_is_refused(value: object) -> None:
     """Missing values and dots would address another resource; the message names the argument."""
-    with pytest.raises(
-        ValueError, match=r"^conversation_id must not be empty, '\.' or '\.\.', got '\.*'$"
-    ):
+    with pytest.raises(ValueError, match=r"^conversation_id must not be empty") as caught:
         segment(value, "conversation_id")
+    assert f"conversation_id must not be empty, '.' or '..', got {value!r}" == str(caught.value)
 
 
 def test_segment_must_be_encodable() -> None:
