@@ -62,13 +62,14 @@ def findings(folder: Path, *options: str) -> str:
 
 
 def first_finding(output: str) -> str:
-    """Return the first finding of an output, with few lines of the answer, and the last line."""
+    """Return the first finding of an output, with the ends of the answer, and the last line."""
     finding = re.search(r"^Finding 1:.*?(?=^\n?Finding 2:|^Requests by)", output, FLAGS)
     if finding is None:
         raise SystemExit(f"no finding in: {output}")
     head, label, rest = finding[0].strip().partition("  answer:\n")
     answer, mark, reproduce = rest.partition("  reproduce:\n")
-    kept = "\n".join(answer.splitlines()[:2]) + "\n    ...\n"
+    lines = answer.rstrip().splitlines()
+    kept = "\n".join([*lines[:2], "    ...", lines[-1], ""])
     *_, last = output.strip().splitlines()
     return f"{head}{label}{kept}{mark}{reproduce}\n\n{last}"
 
@@ -183,7 +184,6 @@ def main() -> int:
             "stream": stream(),
             "packages": packages(),
         }
-        findings(Path(folder), "--layer", "streams", "--time", "10m")
         browser = playwright.chromium.launch(executable_path=chromium)
         report = Path(folder) / "reports" / "html" / "index.html"
         report_page(browser, report, IMAGES / "report.webp")
