@@ -521,6 +521,15 @@ def test_tutorials_name_each_language_and_each_part_of_a_finding() -> None:
     assert printed <= set(re.findall(r"`([a-z]+)`", rows))
 
 
+def test_readme_has_the_measured_share_of_mutants() -> None:
+    """The README's figure for the contract tests is the one on the page of mutants."""
+    page = (ROOT / "docs" / "explanation" / "mutants.md").read_text(encoding="utf-8")
+    measured = re.search(r"^\| all \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    assert measured is not None
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"found {measured[1]} of {measured[2]} faulty servers" in readme
+
+
 def test_dependencies_are_listed_once() -> None:
     """Each package has one row with all reasons."""
     page = (ROOT / "docs" / "explanation" / "dependencies.md").read_text().partition("\n## ")[0]
