@@ -483,7 +483,7 @@ def _refused_stream(api: Api) -> None:
 
 @_fault(
     "feedback-removed-from-unknown-message",
-    "sendMessageFeedback confirms that it removed feedback from a message that does not exist.",
+    "The removal of feedback from a message that does not exist is confirmed.",
     _NOT_FOUND,
     probes.unknown("sendMessageFeedback", body={"feedback": None}),
     rare=True,

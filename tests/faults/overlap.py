@@ -29,7 +29,7 @@ _fault = FAULTS.fault
 _EVERY = " ".join(operations())
 _GAP = 0.04
 """Seconds between the reading and the writing of a request that does not lock."""
-_ROUNDS = 12
+_ROUNDS = 24
 """On a busy machine, requests that are sent at once often arrive one after another."""
 
 _INIT = "openapi.yaml init.description (F-init); R-26"
