@@ -495,7 +495,7 @@ RULES: dict[str, Rule] = {
     # Negotiation and framing
     "negotiation": Rule(
         "An answer depends neither on what else a client accepts nor on how it uses its"
-        " connections.",
+        " connections, and 304 only means that nothing has changed.",
         "openapi.yaml, O-30",
         _every,
     ),

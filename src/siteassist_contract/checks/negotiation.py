@@ -15,9 +15,11 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import stream_grammar
+from siteassist_contract.checks.answers import MOST_HELD_BACK
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.variations import (
+    COMPRESSED,
     FRAMING,
     NEGOTIATION,
     STREAM,
@@ -43,12 +45,17 @@ from siteassist_spec import EVENT_STREAM, Operation
 _TEXT = "Größe 日本 👋 {}"
 """A text whose characters have one to four bytes."""
 _UNCOMPRESSED = ("", "identity")
+_UTF_8 = ("utf-8", "utf8", "us-ascii")
+_CHARSET = re.compile(r';\s*charset="?([^\s;"]+)', re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _MADE_UP = "Bearer made-up-token-that-nobody-gave"
 _PATIENCE, _TIMES = 5.0, 10
 """Timeout for a variation: seconds, and the multiple of the time of the ordinary answer."""
 _FEW = 2
 """Number of variations of a request that the assistant answers, for each rule."""
+_UNCHANGED = 304
+_SECOND = 1.1
+"""A weak `ETag` may be that of the second of the last change."""
 Path = tuple[str | int, ...]
 
 
@@ -157,11 +164,68 @@ class Checks:
             return
         for rule in rules:
             tested, known = 0, variations(request, rule, number)
+            if self._context.target.base_url.startswith("https:"):
+                known = [each for each in known if not each.unencrypted]
             for variation in known:
                 if tested >= self._most(request, rule, len(known)):
                     break
                 if variation.words not in self._unsent:
                     tested += self._compare(ordinary, variation)
+        if NEGOTIATION in rules:
+            self._older_state(ordinary)
+
+    def _older_state(self, ordinary: _Ordinary) -> None:
+        """Judge that a client which knows an older state of a resource gets the new one."""
+        tag, request = ordinary.exchange.headers.get("etag"), ordinary.request
+        if not tag or not self._whole or not self._change(ordinary):
+            return
+        words = "`If-None-Match` with the `ETag` of an older state"
+        variation = Variation(words, NEGOTIATION, Framing((("If-None-Match", tag),)))
+        changed, status = list(self._history), _UNCHANGED
+        for _ in range(2):  # the change may reach a replica a moment later
+            self._history[:] = changed
+            exchange = self._answer(request, variation)
+            if isinstance(exchange, UnansweredError) or exchange.refused:
+                return
+            status = exchange.status
+            if status != _UNCHANGED:
+                break
+        self._findings.judge(
+            status != _UNCHANGED,
+            NEGOTIATION,
+            request.operation,
+            "the new state, since the resource has changed after the answer with this `ETag`",
+            str(status),
+            self._history,
+            words,
+        )
+
+    def _change(self, ordinary: _Ordinary) -> bool:
+        """Change the resource of a request that only reads; return whether it shows another state.
+
+        The history then has the requests for both states, and the change between them.
+        """
+        request, before = ordinary.request, dict(_leaves(ordinary.exchange.json))
+        if request.method != "GET" or not request.described.needs_token:
+            return False
+        start = list(self._history)
+        for operation in operations().values():
+            names = {parameter.name for parameter in operation.places("path")}
+            writes = operation.method != "GET" and not ends_object(operation)
+            if not writes or names != set(request.path) or not operation.needs_token:
+                continue
+            write = valid_request(operation, request.path, self._key)
+            if write is None or (write.costs and not names):
+                continue
+            self._history[:] = start
+            if str(ordinary.exchange.headers.get("etag")).startswith("W/"):
+                self._context.recorder.rest(_SECOND)
+            self._send(self._fresh(write))
+            after = self._send(request)
+            if after.status in SUCCESS and _differing(before, dict(_leaves(after.json))):
+                return True
+        self._history[:] = start
+        return False
 
     def _most(self, request: RequestParts, rule: str, count: int) -> int:
         """Return the number of variations of a request; answers of the assistant are expensive."""
@@ -171,7 +235,7 @@ class Checks:
             return count
         if request.costs:
             return _FEW
-        return count if rule == FRAMING else count // 2
+        return count if rule == FRAMING or request.method == "GET" else count // 2
 
     # Requests
 
@@ -255,8 +319,8 @@ class Checks:
             request,
             replace(variation, framing=replace(variation.framing, patience=patience)),
         )
-        if exchange is None:
-            fault = f"no answer within {patience:.0f} s, twice"
+        if isinstance(exchange, UnansweredError):
+            fault = f"{exchange}, twice"
         elif exchange.status in (*tolerance.UNSUPPORTED, *variation.tolerated):
             reason = f"the server does not support {variation.words}: {exchange.status}"
             self._findings.prevent(variation.rule, request.operation, reason)
@@ -271,15 +335,19 @@ class Checks:
             request.operation,
             f"the ordinary answer, {_head(ordinary.exchange)}, to {variation.words}",
             fault or "the ordinary answer",
-            self._history if exchange is not None else [*start, ordinary.exchange],
+            [*start, ordinary.exchange] if isinstance(exchange, UnansweredError) else self._history,
             variation.words,
         )
         self._history[:] = start
-        return exchange is None or not exchange.refused
+        return isinstance(exchange, UnansweredError) or not exchange.refused
 
-    def _lead(self, variation: Variation) -> None:
-        """Send the request that comes before a variation on the same connection."""
+    def _lead(self, request: RequestParts, variation: Variation) -> None:
+        """Send the request that comes before a variation."""
         if not variation.before:
+            return
+        if variation.before == COMPRESSED:
+            gzip = Framing((("Accept-Encoding", "gzip"),))
+            self._send(request, replace(variation, framing=gzip))
             return
         if variation.before == STREAM:
             self._unsent.add(variation.words)  # An answer of the assistant is expensive.
@@ -287,32 +355,34 @@ class Checks:
             (each for each in operations().values() if each.stream is not None),
             key=lambda each: len(each.places("path")),
         )
-        request = valid_request(operation, self._ids, self._key)
-        if request is None or operation.stream is None:
+        first = valid_request(operation, self._ids, self._key)
+        if first is None or operation.stream is None:
             return
         if variation.before == STREAM:
-            request = request.changed(body={**request.body, operation.stream.request_flag: True})
-            self._send(request, variation)
+            first = first.changed(body={**first.body, operation.stream.request_flag: True})
+            self._send(first, variation)
         else:
             # The server may answer before it has read the body.
             self._context.anonymous.send(
-                request,
+                first,
                 headers={"Authorization": _MADE_UP},
                 credential=_MADE_UP,
                 framing=variation.framing,
             )
 
-    def _answer(self, request: RequestParts, variation: Variation) -> Exchange | None:
-        """Return the answer to a variation, or None if two attempts got no answer."""
+    def _answer(self, request: RequestParts, variation: Variation) -> Exchange | UnansweredError:
+        """Return the answer to a variation, or an error if two attempts got no answer."""
+        failure = UnansweredError(request.operation, "no answer")
         for _ in range(2):
             try:
-                self._lead(variation)
+                self._lead(request, variation)
                 return self._send(request, variation)
-            except UnansweredError:
+            except UnansweredError as error:
+                failure = error
                 self._unsent.add(variation.words)
                 # Another request raises the error of a server that no longer answers at all.
                 self._visitor.session.call("getMe")
-        return None
+        return failure
 
     def _fault(
         self,
@@ -337,12 +407,35 @@ class Checks:
         if exchange.media_type != before.media_type:
             got = exchange.media_type or "no media type"
             return exchange, f"{got} instead of {before.media_type or 'none'}"
+        if _charset(exchange) not in ("", *_UTF_8, _charset(before)):
+            return exchange, f"the charset {_charset(exchange)} instead of UTF-8"
         if before.media_type == EVENT_STREAM:
-            return exchange, _stream_fault(before, exchange)
+            fault = _stream_fault(before, exchange)
+            return exchange, fault or self._held_back(ordinary, exchange, variation)
         if request.costs:
             # The assistant may answer in other words.
             return exchange, self._missing(ordinary, request, variation)
         return exchange, self._difference(ordinary, request, exchange, variation)
+
+    def _held_back(self, ordinary: _Ordinary, exchange: Exchange, variation: Variation) -> str:
+        """Return whether a stream is held back to compress it, as words."""
+        coding = exchange.headers.get("content-encoding")
+        if not coding or _held_back(ordinary.exchange) is not False:
+            return ""
+        kept = list(self._history)
+        for _ in range(MOST_HELD_BACK - 1):  # a single one may be held back by chance
+            if not _held_back(exchange):
+                return ""
+            answer = self._answer(self._fresh(ordinary.request), variation)
+            if isinstance(answer, UnansweredError):
+                return ""
+            exchange, fault = _unpacked(answer, None)
+            if fault or exchange.status not in SUCCESS:
+                return ""
+        self._history[:] = kept
+        if not _held_back(exchange):
+            return ""
+        return f"a stream that {coding} holds back until its end, {MOST_HELD_BACK} times in a row"
 
     def _difference(
         self,
@@ -456,7 +549,8 @@ def _accepted_codings(framing: Framing) -> frozenset[str] | None:
     if "accept-encoding" in framing.without:
         return None
     value = dict(framing.headers).get("Accept-Encoding", "identity")
-    return None if value == "*" else frozenset(each.strip() for each in value.split(","))
+    named = [each.strip() for each in value.split(",")]
+    return None if value == "*" else frozenset(each for each in named if not each.endswith(";q=0"))
 
 
 def _unpacked(exchange: Exchange, accepted: frozenset[str] | None) -> tuple[Exchange, str]:
@@ -472,13 +566,41 @@ def _unpacked(exchange: Exchange, accepted: frozenset[str] | None) -> tuple[Exch
     for bits in windows:
         unpacker = zlib.decompressobj(bits)
         try:
-            content = unpacker.decompress(exchange.content, LARGEST_ANSWER)
+            pieces = list(_unpacked_pieces(exchange, unpacker))
         except zlib.error:
             continue
         if unpacker.eof:
-            return replace(exchange, content=content), ""
+            content = b"".join(piece for _, piece in pieces)
+            arrivals = tuple((at, len(piece)) for at, piece in pieces if piece)
+            return replace(exchange, content=content, arrivals=arrivals), ""
         return exchange, f"a body that ends within its {coding} coding"
     return exchange, f"a body that is not in its {coding} coding"
+
+
+def _unpacked_pieces(exchange: Exchange, unpacker: Any) -> Iterator[tuple[float, bytes]]:
+    """Yield what each piece of a compressed body adds to the body, with its time."""
+    start, size = 0, 0
+    for at, length in exchange.arrivals or ((exchange.first, len(exchange.content)),):
+        piece = unpacker.decompress(exchange.content[start : start + length], LARGEST_ANSWER - size)
+        start, size = start + length, size + len(piece)
+        yield at, piece
+        if size >= LARGEST_ANSWER:
+            return
+
+
+def _held_back(exchange: Exchange) -> bool | None:
+    """Whether a stream was sent all at once; None if this cannot be judged."""
+    deltas = stream_grammar.read(exchange.operation, exchange.content).deltas
+    first = exchange.arrivals[0][0] if exchange.arrivals else exchange.first
+    return stream_grammar.held_back(
+        exchange.seconds, first, deltas, exchange.arrivals, exchange.content
+    )
+
+
+def _charset(exchange: Exchange) -> str:
+    """Return the charset of an answer as its header has it, in lower case; empty without one."""
+    found = _CHARSET.search(exchange.headers.get("content-type", ""))
+    return found[1].lower() if found else ""
 
 
 def _head(exchange: Exchange) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from siteassist_contract import tolerance
 from siteassist_contract.checks.context import Check, CheckContext
 from siteassist_contract.checks.owner import Owner
-from siteassist_contract.description import operations
-from siteassist_contract.http.valid_requests import RequestParts, value_of
+from siteassist_contract.description import operations, takes_key
+from siteassist_contract.http.valid_requests import RequestParts, value_of, with_key
 from siteassist_contract.rules import EVERY_ANSWER
 
 UNAUTHORIZED = 401
 _LENGTHS = (300, 1000, 4000)
-"""Lengths of ids that file names, columns and URLs of servers do not all allow."""
+"""Lengths of ids and credentials that file names, columns and URLs of servers do not all allow."""
+_MADE_UP = "ab.c-"
 
 
 def check_errors(context: CheckContext) -> None:
@@ -24,6 +25,7 @@ def check_errors(context: CheckContext) -> None:
     checks.streams()
     if checks.owner.whole:
         checks.long_ids()
+        checks.long_credentials()
         checks.combined()
 
 
@@ -32,7 +34,8 @@ CHECKS: tuple[Check, ...] = (
         "errors in unusual situations",
         check_errors,
         EVERY_ANSWER
-        | {"bounds", "malformed-refused", "token-checked", "token-required", "unknown-not-found"},
+        | {"bounds", "key-checked", "malformed-refused"}
+        | {"token-checked", "token-required", "unknown-not-found"},
     ),
 )
 
@@ -109,22 +112,55 @@ class _Errors:
 
     def long_ids(self) -> None:
         """Judge that long ids are refused, and not answered with a failure."""
-        for number, request in enumerate(self._unknown.values()):
+        for request in self._unknown.values():
             if not request.path:
                 continue
             name, value = list(request.path.items())[-1]
-            length = _LENGTHS[number % len(_LENGTHS)]
-            self.owner.reset()
-            changed = request.changed(path={name: value.ljust(length, "0")})
-            # A gateway may refuse a long URL with a body of its own.
-            exchange = self.owner.send(changed, described=length <= min(_LENGTHS))
-            self.owner.judge(
-                400 <= exchange.status < 500,
-                "malformed-refused",
-                exchange,
-                f"400, 404 or 422 for a `{name}` of {length} characters",
-                place=name,
-            )
+            for length in _LENGTHS:
+                self._refused(
+                    request.changed(path={name: value.ljust(length, "0")}),
+                    "malformed-refused",
+                    length,
+                    f"400, 404 or 422 for a `{name}` of {length} characters",
+                    name,
+                )
+
+    def long_credentials(self) -> None:
+        """Judge that long tokens and keys are refused, and not answered with a failure."""
+        for operation in operations().values():
+            request = self.owner.request(operation)
+            if request is None:
+                continue
+            for length in _LENGTHS:
+                made_up = (_MADE_UP * length)[:length]
+                if operation.needs_token:
+                    words = f"a token of {length} characters"
+                    self._refused(
+                        request, "token-checked", length, f"401 for {words}", words, made_up
+                    )
+                if takes_key(operation):
+                    words = f"a key of {length} characters"
+                    expected = f"a refusal (401, 403 or 404) of {words}"
+                    changed = with_key(request, made_up)
+                    self._refused(changed, "key-checked", length, expected, words)
+
+    def _refused(
+        self,
+        request: RequestParts,
+        rule: str,
+        length: int,
+        expected: str,
+        place: str,
+        token: str | None = None,
+    ) -> None:
+        """Judge that a request is refused, of which a value has a ``length``."""
+        self.owner.reset()
+        credential = None if token is None else f"Bearer {token}"
+        # A gateway may refuse a long URL or header with a body of its own.
+        exchange = self.owner.send(
+            request, credential=credential, described=length <= min(_LENGTHS)
+        )
+        self.owner.judge(400 <= exchange.status < 500, rule, exchange, expected, place=place)
 
     def combined(self) -> None:
         """Judge that a request with several errors gets one of them."""

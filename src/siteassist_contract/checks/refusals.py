@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.bounds import Probe, probes
@@ -19,7 +19,9 @@ from siteassist_contract.description import (
     API_KEY,
     credential_name,
     ends_object,
+    forms,
     operations,
+    properties,
     takes_key,
 )
 from siteassist_contract.findings import refused_reason
@@ -45,6 +47,7 @@ BAD_TOKENS = {
 }
 MALFORMED_BODIES = {"not JSON": b'{"content": ', "not UTF-8": b'{"content": "\xff"}'}
 FEW_BAD_TOKENS = {words: BAD_TOKENS[words] for words in ("no token", "a changed token")}
+_ABSENT = object()
 _T = TypeVar("_T")
 
 
@@ -211,15 +214,17 @@ class Refusals:
     def _unknown(self, request: RequestParts) -> None:
         for parameter in request.described.places("path"):
             name = parameter.name
-            exchange = self._send(request.changed(path={name: str(value_of(parameter.schema))}))
-            self._judge(
-                exchange.status in tolerance.HIDDEN,
-                "unknown-not-found",
-                request.operation,
-                f"404 for a `{name}` that never existed",
-                str(exchange.status),
-                name,
-            )
+            unknown = request.changed(path={name: str(value_of(parameter.schema))})
+            for body in self._some(_bodies(request)):
+                exchange = self._send(unknown if body is None else unknown.changed(body=body))
+                self._judge(
+                    exchange.status in tolerance.HIDDEN,
+                    "unknown-not-found",
+                    request.operation,
+                    f"404 for a `{name}` that never existed",
+                    str(exchange.status),
+                    name,
+                )
 
     def _probe(self, probe: Probe) -> None:
         operation = probe.request.operation
@@ -281,6 +286,17 @@ class Refusals:
             self._findings.prevent(rule, operation, refused_reason(history[-1]))
             return
         self._findings.judge(kept, rule, operation, expected, actual, history, place)
+
+
+def _bodies(request: RequestParts) -> Iterator[dict[str, Any] | None]:
+    """Yield the body of a request, and those in which a property has another of its few values."""
+    yield request.body
+    for name, schema in properties(request.described).items():
+        for form in forms(schema):
+            few = {"null": [None], "boolean": [True, False]}.get(str(form.get("type")), [])
+            for value in form.get("enum", few):
+                if (request.body or {}).get(name, _ABSENT) != value:
+                    yield {**(request.body or {}), name: value}
 
 
 def _object_of(request: RequestParts) -> tuple[str, ...]:

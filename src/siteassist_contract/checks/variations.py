@@ -13,11 +13,13 @@ from siteassist_spec import JSON
 
 NEGOTIATION, FRAMING = "negotiation", "framing"
 """The rules that variations test."""
-REFUSAL, STREAM = "refusal", "stream"
-"""Requests that come before a variation on the same connection."""
+REFUSAL, STREAM, COMPRESSED = "refusal", "stream", "compressed"
+"""Requests that come before a variation: two on its connection, and the same one with gzip."""
 _PADDING = "x" * 3000
 _OLD_CLIENT = (426, 505)
 """Statuses of a server that does not support HTTP/1.0."""
+_OFFER = (101, 403, 426)
+"""Statuses of a server that takes the offer of another protocol, or allows none."""
 
 
 def is_streamed(request: RequestParts) -> bool:
@@ -55,8 +57,10 @@ class Variation:
     applies: Callable[[RequestParts], bool] = _everything
     tolerated: tuple[int, ...] = ()
     """Further statuses of servers that do not support it."""
+    unencrypted: bool = False
+    """Whether clients send it to addresses without TLS only."""
     before: str = ""
-    """The request on the same connection before it: `REFUSAL` or `STREAM`."""
+    """The request before it: `REFUSAL`, `STREAM` or `COMPRESSED`."""
 
 
 def _accept(words: str, *values: str) -> Variation:
@@ -86,13 +90,15 @@ _BROWSER = (
     ("Cookie", "theme=dark; _ga=GA1.2.3"),
     ("DNT", "1"),
 )
+_GZIP = _encoding("gzip")
 _STREAM_FIRST = _accept(
     "an event stream first in `Accept`",
     "text/event-stream, application/json;q=0.9, text/plain;q=0.8",
 )
 _JSON_FIRST = _accept("JSON first in `Accept`", "application/json, text/plain, */*")
 NEGOTIATIONS: tuple[Variation, ...] = (
-    _encoding("gzip"),
+    _GZIP,
+    _encoding("identity, gzip;q=0"),
     Variation("HTTP/1.0", NEGOTIATION, Framing(version="1.0"), tolerated=_OLD_CLIENT),
     Variation(
         "the second request of a connection, after a refusal",
@@ -101,6 +107,31 @@ NEGOTIATIONS: tuple[Variation, ...] = (
         before=REFUSAL,
     ),
     _STREAM_FIRST,
+    Variation(
+        "`Accept-Encoding: identity`, after `gzip`",
+        NEGOTIATION,
+        Framing((("Accept-Encoding", "identity"),)),
+        applies=_reads,
+        before=COMPRESSED,
+    ),
+    Variation(
+        "an offer of HTTP/2",
+        NEGOTIATION,
+        Framing(
+            (
+                ("Connection", "Upgrade, HTTP2-Settings"),
+                ("Upgrade", "h2c"),
+                ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
+            )
+        ),
+        tolerated=_OFFER,
+        unencrypted=True,
+    ),
+    Variation(
+        "ISO-8859-1 first in `Accept-Charset`",
+        NEGOTIATION,
+        Framing((("Accept-Charset", "iso-8859-1, utf-8;q=0.7"),)),
+    ),
     Variation("no `Accept`", NEGOTIATION, Framing(without=frozenset({"accept"}))),
     Variation("the headers of a browser", NEGOTIATION, Framing(_BROWSER)),
     Variation("no `Accept-Encoding`", NEGOTIATION, Framing(without=frozenset({"accept-encoding"}))),
@@ -182,8 +213,11 @@ FRAMINGS: tuple[Variation, ...] = (
 )
 """The variations of requests with a body."""
 VARIATIONS = NEGOTIATIONS + FRAMINGS
-_CHOOSING = {False: _STREAM_FIRST, True: _JSON_FIRST}
-"""The variations that a server could take for the choice of the other form, by the form."""
+_FIRST_ASKED = {False: (_STREAM_FIRST,), True: (_JSON_FIRST, _GZIP)}
+"""The first variations of expensive requests, for JSON and for a stream.
+
+A server could take them for the choice of the other form, or hold a stream back to compress it.
+"""
 
 
 def variations(request: RequestParts, rule: str, number: int) -> list[Variation]:
@@ -196,5 +230,6 @@ def variations(request: RequestParts, rule: str, number: int) -> list[Variation]
     found = fitting[start:] + fitting[:start]
     if request.costs:
         # An answer of the assistant is expensive, so these must not wait for their turn.
-        found.sort(key=lambda each: each is not _CHOOSING[is_streamed(request)])
+        first = _FIRST_ASKED[is_streamed(request)]
+        found.sort(key=lambda each: each not in first)
     return found

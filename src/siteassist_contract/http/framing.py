@@ -20,12 +20,15 @@ FRAMING = "siteassist_contract_framing"
 """The name of the `Framing` among the extensions of a request."""
 _PAUSE = 0.01
 """Time between two pieces of a request, in seconds."""
-_CONTINUE = 1.0
-"""Maximum wait, in seconds, for the answer to `Expect`."""
+_CONTINUE = 5.0
+"""Maximum wait, in seconds, for the answer to `Expect`, which needs no work of the server."""
+_ANSWERED = 1.0
+"""Maximum wait, in seconds, for the answer of a server that closes before a request is whole."""
 _BLOCK = 64 * 1024
 _HEAD = 256 * 1024
 """Maximum size of the head of an answer, in bytes."""
 _CLOSED = "Server disconnected without sending a response."
+_SWITCHING = 101
 _OF_THE_FRAME = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding"})
 
 
@@ -69,6 +72,16 @@ class Framing:
         if self.chunk:
             found["Transfer-Encoding"] = "chunked"
         return found
+
+
+class ContinueTimeout(httpx.ReadTimeout):
+    """A server that answers neither `100 Continue` nor anything else to `Expect`.
+
+    A server has to answer before it gets the body (RFC 9110, 10.1.1).
+    """
+
+    def __init__(self, request: httpx.Request) -> None:
+        super().__init__(f"no `100 Continue` within {_CONTINUE:.0f} s", request=request)
 
 
 class FramedTransport(httpx.BaseTransport):
@@ -154,17 +167,19 @@ class _Connection:
         """Close the connection."""
         self._stream.close()
 
-    def send(self, request: httpx.Request, framing: Framing) -> h11.Response:
+    def send(self, request: httpx.Request, framing: Framing) -> _Head:
         """Write a request, and return the head of its answer."""
         if self.is_reusable:
             self._http.start_next_cycle()
         self.answered = False
         # Only the method matters for reading the answer; the bytes are our own.
+        offer = dict(framing.headers).get("Upgrade")
+        offers = [] if offer is None else [("Connection", "Upgrade"), ("Upgrade", offer)]
         self._http.send(
-            h11.Request(method=request.method, target="/", headers=[("Host", "unused")])
+            h11.Request(method=request.method, target="/", headers=[("Host", "unused"), *offers])
         )
         self._http.send(h11.EndOfMessage())
-        timeout = _timeout(request)
+        timeout = read_timeout(request)
         head, body = _head(request, framing), _body(request, framing)
         if framing.expect:
             self._write(request, [head], timeout)
@@ -180,8 +195,8 @@ class _Connection:
 
     def events(self, request: httpx.Request) -> Iterator[bytes]:
         """Yield the body of the answer, piece by piece."""
-        timeout = _timeout(request)
-        while True:
+        timeout = read_timeout(request)
+        while self._http.their_state is not h11.SWITCHED_PROTOCOL:
             event = self._event(request, timeout)
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
@@ -193,14 +208,16 @@ class _Connection:
         try:
             event = self._event(request, _CONTINUE)
         except httpx.ReadTimeout:
-            return None  # A client does not wait for ever (RFC 9110, 10.1.1).
+            raise ContinueTimeout(request) from None
         return event if isinstance(event, h11.Response) else None
 
-    def _response(self, request: httpx.Request, timeout: float | None) -> h11.Response:
+    def _response(self, request: httpx.Request, timeout: float | None) -> _Head:
         while True:
             event = self._event(request, timeout)
             if isinstance(event, h11.Response):
                 return event
+            if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHING:
+                return event  # What follows is not HTTP/1.1.
 
     def _event(self, request: httpx.Request, timeout: float | None) -> h11.Event:
         while True:
@@ -240,13 +257,17 @@ class _Connection:
     def _has_answer(self) -> bool:
         """Whether the server has answered before the end of the request."""
         try:
-            data = self._stream.read(_BLOCK, _CONTINUE)
+            data = self._stream.read(_BLOCK, _ANSWERED)
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError):
             return False
         if data:
             self.answered = True
             self._http.receive_data(data)
         return bool(data)
+
+
+_Head = h11.InformationalResponse | h11.Response
+"""The head of an answer; an informational one if the server changes the protocol."""
 
 
 class _Body(httpx.SyncByteStream):
@@ -276,8 +297,9 @@ class _Body(httpx.SyncByteStream):
             self._connection.close()
 
 
-def _timeout(request: httpx.Request) -> float | None:
-    framing: Framing = request.extensions[FRAMING]
+def read_timeout(request: httpx.Request) -> float | None:
+    """Return the timeout, in seconds, for the next bytes of an answer, or None for none."""
+    framing: Framing = request.extensions.get(FRAMING, Framing())
     usual: float | None = request.extensions.get("timeout", {}).get("read")
     given = [seconds for seconds in (usual, framing.patience) if seconds is not None]
     return min(given, default=None)

@@ -14,7 +14,7 @@ import httpx
 
 from siteassist_contract.description import all_operations
 from siteassist_contract.http.deadline import Deadline
-from siteassist_contract.http.framing import FRAMING
+from siteassist_contract.http.framing import FRAMING, ContinueTimeout, read_timeout
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import LARGEST_ANSWER, Network
 from siteassist_contract.http.patience import (
@@ -490,10 +490,10 @@ def _facts(request: httpx.Request) -> CallFacts:
 
 
 def _reason(error: Exception, request: httpx.Request) -> str:
-    if isinstance(error, _EndlessError):
+    if isinstance(error, _EndlessError | ContinueTimeout):
         return str(error)
     if isinstance(error, httpx.TimeoutException):
-        limit = request.extensions.get("timeout", {}).get("read")
+        limit = read_timeout(request)
         return f"no answer within {limit:.0f} s" if limit else "no answer in time"
     if isinstance(error, httpx.RemoteProtocolError) and not is_lost(error):
         return f"the answer is not valid HTTP: {error}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -107,12 +110,27 @@ class Raw(httpx.SyncByteStream):
         yield self.content
 
 
-def gzipped(change: Callable[[bytes], bytes], coding: str = "gzip") -> Fault:
+def takes_gzip(request: httpx.Request) -> bool:
+    """Whether a request accepts gzip."""
+    named = [each.strip() for each in request.headers.get("accept-encoding", "").split(",")]
+    return "gzip" in named
+
+
+def names_gzip(request: httpx.Request) -> bool:
+    """Whether a request accepts gzip, or says that it does not."""
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def gzipped(
+    change: Callable[[bytes], bytes],
+    coding: str = "gzip",
+    when: Callable[[httpx.Request], bool] = takes_gzip,
+) -> Fault:
     """Return a server that compresses where it may, and changes the result."""
 
     def fault(request: httpx.Request, forward: Forward) -> Any:
         answer = forward(request)
-        if "gzip" not in request.headers.get("accept-encoding", ""):
+        if not when(request):
             return answer
         return written(packed(answer, change(answer.content), coding))
 
@@ -134,6 +152,51 @@ def refusing(status: int, when: Callable[[httpx.Request], object]) -> Fault:
     return lambda request, forward: (
         httpx.Response(status, json=error) if when(request) else forward(request)
     )
+
+
+class Cached:
+    """A server that answers each address as at the first time, compressed or not."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[bool, bytes]] = {}
+
+    def __call__(self, request: httpx.Request, forward: Forward) -> Any:
+        """Answer a request."""
+        answer = forward(request)
+        if request.method != "GET" or answer.status_code != 200:
+            return answer
+        fresh = (True, gzip.compress(answer.content)) if takes_gzip(request) else None
+        found = fresh or self._kept.get(str(request.url))
+        if found is None:
+            return answer
+        self._kept[str(request.url)] = found
+        return written(packed(answer, found[1]))
+
+
+class Tagged:
+    """A server whose answers to GET have an `ETag`, by which it answers 304."""
+
+    def __init__(self, tag: Callable[[httpx.Response], str]) -> None:
+        self._tag = tag
+
+    def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
+        """Answer a request."""
+        answer = forward(request)
+        if request.method != "GET" or answer.status_code != 200:
+            return answer
+        tag = self._tag(answer)
+        if request.headers.get("if-none-match") == tag:
+            return httpx.Response(304)
+        answer.headers["etag"] = tag
+        return answer
+
+
+def latin_1(request: httpx.Request, forward: Forward) -> httpx.Response:
+    """Answer in ISO-8859-1 where it is preferred."""
+    answer = forward(request)
+    if request.headers.get("accept-charset", "").startswith("iso-8859-1"):
+        answer.headers["content-type"] = "application/json; charset=ISO-8859-1"
+    return answer
 
 
 def accepts(request: httpx.Request) -> str:
@@ -247,6 +310,42 @@ def forward_only(request: httpx.Request, forward: Forward) -> httpx.Response:
             "an empty query",
             "404 instead of 200",
         ),
+        (
+            gzipped(gzip.compress, when=names_gzip),
+            GET,
+            "`Accept-Encoding: identity, gzip;q=0`",
+            "`Content-Encoding: gzip`, which the request does not accept",
+        ),
+        (
+            Cached(),
+            "getProject",
+            "`Accept-Encoding: identity`, after `gzip`",
+            "`Content-Encoding: gzip`, which the request does not accept",
+        ),
+        (
+            refusing(400, lambda request: "upgrade" in request.headers),
+            GET,
+            "an offer of HTTP/2",
+            "400 instead of 200",
+        ),
+        (
+            latin_1,
+            GET,
+            "ISO-8859-1 first in `Accept-Charset`",
+            "the charset iso-8859-1 instead of UTF-8",
+        ),
+        (
+            Tagged(lambda answer: f'"{answer.json().get("id")}"'),
+            "getConversation",
+            "`If-None-Match` with the `ETag` of an older state",
+            "304",
+        ),
+        (
+            Tagged(lambda answer: f'W/"{len(answer.json())}"'),
+            "getMessages",
+            "`If-None-Match` with the `ETag` of an older state",
+            "304",
+        ),
         (chunks, GET, "HTTP/1.0", "`Transfer-Encoding` in an answer to HTTP/1.0"),
         (
             refusing(
@@ -316,7 +415,7 @@ def test_silence_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None
         return forward(request)
 
     shown = found(fault, START, "init")
-    assert {"init `Expect: 100-continue`"} <= set(shown), shown
+    assert re.fullmatch(r"no answer within \d s, twice", shown["init `Expect: 100-continue`"])
     assert 4 == len(asked), asked
 
 
@@ -327,12 +426,62 @@ def test_silence_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None
         refusing(411, lambda request: "Transfer-Encoding" in handler_of(request).headers),
         refusing(505, lambda request: handler_of(request).request_version == "HTTP/1.0"),
         refusing(406, lambda request: "*/*" not in accepts(request)),
+        refusing(403, lambda request: "upgrade" in request.headers),
+        Tagged(lambda answer: f'"{hash(answer.content)}"'),
         gzipped(gzip.compress),
     ],
 )
 def test_unsupported_way_is_tolerated(fault: Fault, found: Found) -> None:
     """A server may say that it does not support a way, and may compress."""
-    assert {} == found(fault, GET, "init")
+    assert {} == found(fault, GET, "init", "getConversation")
+
+
+def paced(head: bytes, packer: Any, *, flushed: bool) -> Iterator[bytes]:
+    """Yield a stream event by event, compressed if there is a ``packer``."""
+    coding = b"" if packer is None else b"Content-Encoding: gzip\r\n"
+    yield head + coding + b"\r\n"
+    for event in EVENTS:
+        time.sleep(0.03)
+        if packer is None:
+            yield event
+            continue
+        packed = packer.compress(event)
+        yield packed + (packer.flush(zlib.Z_SYNC_FLUSH) if flushed else b"")
+    if packer is not None:
+        yield packer.flush()
+
+
+EVENTS = [
+    *(b'data: {"type": "%s"}\n\n' % each for each in (b"start", b"start-step")),
+    b'data: {"type": "text-start", "id": "1"}\n\n',
+    *(b'data: {"type": "text-delta", "id": "1", "delta": "word %d "}\n\n' % n for n in range(21)),
+    b'data: {"type": "text-end", "id": "1"}\n\n',
+    *(b'data: {"type": "%s"}\n\n' % each for each in (b"finish-step", b"finish")),
+    b"data: [DONE]\n\n",
+]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_stream_that_compression_holds_back_is_found(
+    flushed: bool, shared: InProcess, loopback: Serve
+) -> None:
+    """A stream arrives piece by piece also if it is compressed."""
+    shared.fault = None
+
+    def answer(request: httpx.Request) -> Any:
+        if b'"stream": true' not in request.content:
+            return shared.forward(request)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
+        packer = zlib.compressobj(wbits=31) if takes_gzip(request) else None
+        return paced(head, packer, flushed=flushed)
+
+    context = context_of(loopback(answer).url)
+    try:
+        Checks(context).check(1, operations()[CHAT])
+    finally:
+        context.recorder.close()
+    expected = [] if flushed else ["a stream that gzip holds back until its end, 3 times in a row"]
+    assert expected == [each.actual for each in context.findings.violations.values()]
 
 
 def test_whole_check_keeps_its_promises() -> None:

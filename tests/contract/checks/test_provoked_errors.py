@@ -112,6 +112,50 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         changing(lambda request, _: error(500) if len(request.url.path) > 900 else None),
         "no-server-error",
     ),
+    "long tokens": (
+        changing(
+            lambda request, _: (
+                error(500) if len(request.headers.get("authorization", "")) > 900 else None
+            )
+        ),
+        "no-server-error",
+    ),
+    "long tokens that are cut": (
+        changing(
+            lambda request, answer: (
+                httpx.Response(200, json={})
+                if answer.status_code == 401
+                and len(request.headers.get("authorization", "")) > 3900
+                and request.url.path.endswith("/close")
+                else None
+            )
+        ),
+        "token-checked",
+    ),
+    "long keys": (
+        changing(lambda request, _: error(500) if "ab.c-ab.c" in str(request.url) else None),
+        "no-server-error",
+    ),
+    "long keys that are cut": (
+        changing(
+            lambda request, answer: (
+                httpx.Response(200, json={})
+                if b"ab.c-ab.c" in request.content and len(request.content) > 3900
+                else None
+            )
+        ),
+        "key-checked",
+    ),
+    "pages for long ids of one operation": (
+        changing(
+            lambda request, answer: (
+                httpx.Response(400, html="<h1>Bad request</h1>")
+                if "/qnas/" in request.url.path and 300 < len(request.url.path) < 500
+                else None
+            )
+        ),
+        "described",
+    ),
     "ids that are cut": (
         changing(
             lambda request, answer: (
@@ -156,7 +200,14 @@ LEGAL: dict[str, Fault | None] = {
     "codes of its own": of_status(404, lambda: error(404, "E1007", details={"retryAfter": None})),
     "messages alone": of_status(401, lambda: error(401)),
     "long addresses": changing(
-        lambda request, _: httpx.Response(414, text="No") if len(request.url.path) > 500 else None
+        lambda request, _: httpx.Response(414, text="No") if len(str(request.url)) > 700 else None
+    ),
+    "long headers": changing(
+        lambda request, _: (
+            httpx.Response(431, text="No")
+            if len(request.headers.get("authorization", "")) > 700
+            else None
+        )
     ),
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 from siteassist_contract.description import operations
 from siteassist_contract.http import framing
-from siteassist_contract.http.framing import FRAMING, FramedTransport, Framing
+from siteassist_contract.http.framing import FRAMING, ContinueTimeout, FramedTransport, Framing
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.recorder import Exchange, GoneError, Recorder, UnansweredError
 from siteassist_contract.http.session import Session
@@ -159,15 +159,38 @@ def test_pieces_are_the_whole_request(content: bytes | None) -> None:
             pieces[-2].decode()
 
 
-def test_server_need_not_ask_for_a_body() -> None:
-    """A client waits some time only, and sends no body to a server that has refused it."""
+def test_body_waits_for_the_server() -> None:
+    """A client sends no body to a server that says nothing, or that has refused it."""
     stream = Stream(httpcore.ReadTimeout(), ANSWER)
-    send(FramedTransport(None, Backend(stream)), Framing(expect=True), b"abcde")
-    assert b"abcde" == stream.written[1]
+    with pytest.raises(ContinueTimeout, match=r"^no `100 Continue` within 5 s$"):
+        send(FramedTransport(None, Backend(stream)), Framing(expect=True), b"abcde")
+    assert (1, True) == (len(stream.written), stream.closed)
     refusal = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"
     stream = Stream(refusal)
     answer = send(FramedTransport(None, Backend(stream)), Framing(expect=True), b"abcde")
     assert (417, 1) == (answer.status_code, len(stream.written))
+
+
+OFFER = Framing((("Connection", "Upgrade"), ("Upgrade", "h2c")), kept=True)
+
+
+def test_server_may_change_the_protocol() -> None:
+    """The answer to an offer has no body, and ends the connection for HTTP/1.1."""
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    stream = Stream(switched + b"\0\0\x12\4", ANSWER)
+    transport = FramedTransport(None, Backend(stream))
+    answer = send(transport, OFFER)
+    assert (101, b"", True) == (answer.status_code, answer.content, stream.closed)
+    assert b"Upgrade: h2c\r\n" in stream.written[0]
+
+
+def test_server_may_ignore_an_offer() -> None:
+    """An answer without a change of the protocol is an ordinary one."""
+    stream = Stream(b"HTTP/1.1 103 Early Hints\r\n\r\n", ANSWER, ANSWER)
+    transport = FramedTransport(None, Backend(stream))
+    for number in (1, 2):
+        assert b"{}" == send(transport, OFFER).content
+        assert (number, False) == (len(stream.written), stream.closed)
 
 
 def test_connection_is_used_again() -> None:
@@ -267,8 +290,13 @@ def listening() -> Iterator[str]:
 def test_deadlines_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is left after the patience of the request, an absent one at once."""
     monkeypatch.setattr(framing, "_CONTINUE", 0.01)
-    with listening() as url, pytest.raises(UnansweredError):
+    with (
+        listening() as url,
+        pytest.raises(UnansweredError, match=r"^no `100 Continue` within 0 s$"),
+    ):
         ask(url, Framing(patience=0.05, expect=True))
+    with listening() as url, pytest.raises(UnansweredError, match=r"^no answer within 0 s$"):
+        ask(url, Framing(patience=0.05))
     with pytest.raises(GoneError):
         ask(URL, Framing())
 
