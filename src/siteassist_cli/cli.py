@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ import click
 
 from siteassist import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     CredentialsError,
     SiteAssist,
@@ -32,6 +34,10 @@ MOCK_URL = "http://127.0.0.1:8787/v2"
 MOCK_KEY = "sa_pk_1234567890abcdef"
 """The address and the key of ``siteassist-mock``, which is not imported: it has its own extra."""
 _FAILED, _CANNOT_START, _INTERRUPTED = 1, 2, 130
+_REFUSED, _NOT_FOUND = (401, 403), 404
+_PUBLISHABLE = re.compile(r"(?:[a-z]+_)?pk_")
+_PRIVATE = re.compile(r"(?:[a-z]+_)?sk_")
+"""The beginnings of the keys by which a wrong kind of key is recognised."""
 
 HELP = """Talk to the assistant in a terminal.
 
@@ -139,7 +145,10 @@ def chat(
             token=token,
             device_id=device_id,
         ) as client:
-            talk = Chat(client, _start(client, conversation), as_json)
+            key = MOCK_KEY if mock else api_key or os.environ.get("SITEASSIST_API_KEY")
+            # As in the client, a key that is given goes before a token of the environment.
+            bearer = token or (None if mock or api_key else os.environ.get("SITEASSIST_TOKEN"))
+            talk = Chat(client, _start(client, conversation, key, bearer), as_json)
             if is_typed:
                 note(f"This is a conversation with {client.base_url}. Ctrl-D ends it.")
             try:
@@ -196,8 +205,13 @@ def _prompt() -> str:
     return ""
 
 
-def _start(client: SiteAssist, conversation: UUID | None) -> str:
-    """Start a conversation, or check that the given one can be continued; return its id."""
+def _start(
+    client: SiteAssist, conversation: UUID | None, key: str | None, token: str | None
+) -> str:
+    """Start a conversation, or check that the given one can be continued; return its id.
+
+    ``key`` or ``token`` is the credential of the client.
+    """
     try:
         if conversation is None:
             return str(client.start_conversation().id)
@@ -211,6 +225,9 @@ def _start(client: SiteAssist, conversation: UUID | None) -> str:
         if not isinstance(error, APITimeoutError) and _is_this_machine(client.base_url):
             _fail(f"{error}; the command siteassist-mock starts a mock server", _CANNOT_START)
         raise
+    except APIStatusError as error:
+        remedy = _remedy(error, client.base_url, key, token)
+        _fail(f"{error}{remedy and '; '}{remedy}", _CANNOT_START)
     if found.status == ConversationStatus.CLOSED:
         _fail(f"conversation {conversation} is closed", _CANNOT_START)
     return str(found.id)
@@ -228,6 +245,21 @@ def _ask(talk: Chat, questions: Iterable[str], *, goes_on: bool) -> None:
             note(str(error), fg="red")
     if not (whole or goes_on):
         sys.exit(_FAILED)
+
+
+def _remedy(error: APIStatusError, base_url: str, key: str | None, token: str | None) -> str:
+    """Return the usual remedy for a refusal at the start; empty if there is none."""
+    if error.status_code == _NOT_FOUND and not urlsplit(base_url).path.strip("/"):
+        return "expected a base URL like https://host/v2"
+    if error.status_code not in _REFUSED:
+        return ""
+    if token is not None:
+        if _PUBLISHABLE.match(token):
+            return "this looks like a publishable key, which --api-key takes"
+        return "--token takes a session token or a private key (sk_...) of this server"
+    if key is not None and _PRIVATE.match(key):
+        return "this looks like a private key, which --token takes"
+    return "--api-key takes a publishable key (pk_...) of this server"
 
 
 def _is_this_machine(url: str) -> bool:

@@ -32,6 +32,7 @@ from siteassist_contract.verdict import (
     InternalError,
 )
 from siteassist_spec import SpecError, output
+from siteassist_spec.option_types import BaseUrl, Count
 
 HELP = """Test whether the server at URL keeps the SiteAssist v2 contract.
 
@@ -122,7 +123,7 @@ class Origin(click.ParamType[str]):
     failed=report_early_error,
     help=HELP,
 )
-@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@click.argument("url", type=BaseUrl(), envvar=BaseUrl.variable)
 @click.option(
     "--api-key",
     envvar=redaction.API_KEY,
@@ -184,12 +185,12 @@ class Origin(click.ParamType[str]):
 @click.option("--time", "limit", type=Duration(), help="Maximum duration of the run: 90s, 30m, 2h.")
 @click.option(
     "--examples",
-    type=click.IntRange(1, 100_000),
+    type=Count(1, 100_000),
     help="Maximum number of generated requests per operation and phase.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=Count(0),
     help="Repeat an earlier run by the seed it printed. Its requests are the same if the server's"
     " answers are.",
 )
@@ -200,7 +201,7 @@ class Origin(click.ParamType[str]):
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, 64),
+    type=Count(1, 64),
     default=1,
     show_default=True,
     help="Number of tests that run side by side, to test a slow server as widely in less time. With"
@@ -244,7 +245,7 @@ class Origin(click.ParamType[str]):
 )
 @click.option(
     "--max-messages",
-    type=click.IntRange(0),
+    type=Count(0),
     help="Maximum number of messages and completions that the assistant answers, each of which may"
     " cost money. Tests that need more of them are left out. With --profile live, where it is 20"
     " by default: ask for confirmation if the run needs more.",

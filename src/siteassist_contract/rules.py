@@ -494,8 +494,8 @@ RULES: dict[str, Rule] = {
     ),
     # Negotiation and framing
     "negotiation": Rule(
-        "An answer depends neither on what else a client accepts nor on how it uses its"
-        " connections, and 304 only means that nothing has changed.",
+        "An answer depends neither on what else a client accepts or knows nor on how it uses"
+        " its connections.",
         "openapi.yaml, O-30",
         _every,
     ),

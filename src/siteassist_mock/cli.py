@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from siteassist_mock.content.seed import API_KEY, PRIVATE_KEY
 from siteassist_mock.options import failure_options
+from siteassist_spec.option_types import Count, Number
 
 _OPTIONS_OF_THE_PROXY = frozenset({"grace", "host", "port", "proxy", "quiet", "record"})
 _EPILOG = """\b
@@ -46,7 +47,7 @@ Completion of options, here in bash (also zsh_source, fish_source):
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Count(0, 65535),
     default=8787,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
@@ -84,14 +85,14 @@ Completion of options, here in bash (also zsh_source, fish_source):
 )
 @click.option(
     "--stream-delay",
-    type=click.FloatRange(0, 60),
+    type=Number(0, 60),
     default=0.0,
     metavar="SECONDS",
     help="Time to wait after each event of a stream.  [default: 0]",
 )
 @click.option(
     "--session-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=1800.0,
     metavar="SECONDS",
     help="Time after which an unused session token expires.  [default: 1800]",
@@ -104,7 +105,7 @@ Completion of options, here in bash (also zsh_source, fish_source):
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(0),
+    type=Number(0),
     metavar="SECONDS",
     default=10,
     show_default=True,

@@ -10,6 +10,7 @@ import click
 
 from siteassist_mock.faults.plan import FAULTS, parse_planned
 from siteassist_mock.http.limits import parse_rate
+from siteassist_spec.option_types import Count
 
 
 def _each(parse: Callable[[str], object]) -> Callable[..., tuple[str, ...]]:
@@ -54,7 +55,7 @@ _OPTIONS = (
     ),
     click.option(
         "--quota",
-        type=click.IntRange(0),
+        type=Count(0),
         metavar="N",
         help="Number of messages allowed in total.  [default: unlimited]",
     ),

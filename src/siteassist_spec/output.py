@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -217,7 +218,8 @@ class StatusLine:
         """Show ``text``, cut to the width of the terminal, in place of the former one."""
         self.clear()
         if isinstance(sys.stdout, SafeStream) and self.is_possible:
-            sys.stdout.write(one_line(text)[: width() - 1])
+            line, most = one_line(text), width() - 1
+            sys.stdout.write(line if len(line) <= most else f"{line[: most - 3]}...")
             sys.stdout.flush()
             self._is_shown = True
 
@@ -237,17 +239,31 @@ def last_line(text: str, *, error: bool = False, style: Style | None = None) -> 
     """Print the last line of a command.
 
     It goes to standard output, and to standard error if ``error`` is set or standard output
-    has ended early.
+    has ended early. On a terminal, a long line is divided between words.
     """
     line = one_line(text)
     if not error:
-        show(line if style is None else Styled(line, style))
+        _show_whole(line, sys.stdout, style)
         if sys.stdout is not None and getattr(sys.stdout, "failure", None) is None:
             return
         failure = getattr(sys.stdout, "failure", None)
         reason = getattr(failure, "strerror", None) or failure or "closed"
         line = f"{line} (standard output: {reason})"
-    show(line if style is None else Styled(line, style), error=True)
+    _show_whole(line, sys.stderr, style, error=True)
+
+
+def _show_whole(
+    line: str, stream: TextIO | None, style: Style | None, *, error: bool = False
+) -> None:
+    if isinstance(stream, SafeStream) and stream.failure is None and stream.isatty():
+        line = textwrap.fill(
+            line,
+            width(),
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    show(line if style is None else Styled(line, style), error=error)
 
 
 def _print(stream: TextIO | None, line: str) -> None:

@@ -182,12 +182,40 @@ def test_missing_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "siteassist-mock" not in elsewhere
 
 
-def test_refused_credential(mock: MockServer) -> None:
-    """A wrong key is one sentence, without the key."""
-    words = ("--base-url", str(mock), "--once", "x", "--api-key", "pk_wrong_1234567890")
-    reason = fails_to_start(run(*words))
-    assert "init: 401" in reason
-    assert "pk_wrong" not in reason
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--api-key", "pk_wrong_1234567890"), "--api-key takes a publishable key (pk_...)"),
+        (("--api-key", PRIVATE_KEY), "this looks like a private key, which --token takes"),
+        (("--token", "wrong_1234567890"), "--token takes a session token or a private key"),
+        (("--token", API_KEY), "this looks like a publishable key, which --api-key takes"),
+    ],
+)
+@pytest.mark.parametrize("given", ["option", "environment"])
+def test_refused_credential(
+    words: tuple[str, str], remedy: str, given: str, mock: MockServer
+) -> None:
+    """A wrong credential is one sentence, with the remedy and without the credential."""
+    name, value = words
+    variable = {"--api-key": "SITEASSIST_API_KEY", "--token": "SITEASSIST_TOKEN"}[name]
+    if given == "option":
+        result = run("--base-url", str(mock), "--once", "x", *words)
+    else:
+        result = run("--base-url", str(mock), "--once", "x", **{variable: value})
+    reason = fails_to_start(result)
+    assert re.search(rf": 401 [^;]+\(UNAUTHORIZED\); {re.escape(remedy)}", reason), reason
+    assert value not in reason
+
+
+def test_forgotten_version_in_the_address(mock: MockServer) -> None:
+    """An address without a path is the usual reason for a 404."""
+    base = str(mock).removesuffix("/v2")
+    reason = fails_to_start(run("--base-url", base, "--api-key", API_KEY, "--once", "x"))
+    assert "404" in reason
+    assert reason.endswith("; expected a base URL like https://host/v2")
+    reason = fails_to_start(run("--base-url", f"{base}/v3", "--api-key", API_KEY, "--once", "x"))
+    assert "404" in reason
+    assert "expected" not in reason
 
 
 def test_conversation_that_cannot_be_continued(mock: MockServer) -> None:

@@ -245,6 +245,18 @@ def test_colours_can_be_refused(
     assert b"kept\n" == written.getvalue()
 
 
+def test_last_line_is_divided_between_words(terminal: Callable[[], io.BytesIO]) -> None:
+    """A verdict is readable on a narrow terminal, and one line in a pipe."""
+    verdict = "The server keeps the contract (100 requests)."
+    written = terminal()
+    last_line(verdict)
+    assert b"The server keeps the\n  contract (100\n  requests).\n" == written.getvalue()
+    sys.stdout, other = stream()
+    last_line(verdict)
+    sys.stdout.flush()
+    assert f"{verdict}\n" == other.getvalue().decode()
+
+
 @pytest.mark.parametrize("modern", [False, True])
 def test_older_console_of_windows_has_no_colours(
     modern: bool, terminal: Callable[[], io.BytesIO], monkeypatch: pytest.MonkeyPatch
@@ -267,7 +279,7 @@ def test_status_line_is_replaced_and_removed(terminal: Callable[[], io.BytesIO])
     status.clear()
     status.clear()
     show("end")
-    first = b"one \\x1b step of ma"
+    first = b"one \\x1b step of..."
     assert first + b"\r\x1b[Ktwo\r\x1b[Kend\n" == written.getvalue()
 
 

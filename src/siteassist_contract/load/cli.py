@@ -20,6 +20,7 @@ from siteassist_contract.load.time_limit import within
 from siteassist_contract.report import files
 from siteassist_contract.verdict import CannotRunError, ContractBrokenError, ExitStatus
 from siteassist_spec import SpecError, output
+from siteassist_spec.option_types import BaseUrl, Count, Number
 
 HELP = """Test whether the server at URL keeps the contract under load.
 
@@ -91,7 +92,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     interrupted="Incomplete: nothing was tested: the load was interrupted; run it again.",
     help=HELP,
 )
-@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@click.argument("url", type=BaseUrl(), envvar=BaseUrl.variable)
 @click.option(
     "--api-key",
     envvar=redaction.API_KEY,
@@ -100,12 +101,10 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     help="A publishable key (pk_...).",
 )
 @network_options
-@click.option(
-    "--users", type=click.IntRange(1), default=10, show_default=True, help="Number of visitors."
-)
+@click.option("--users", type=Count(1), default=10, show_default=True, help="Number of visitors.")
 @click.option(
     "--spawn-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="Visitors to add per second.  [default: all within 5 seconds]",
 )
 @click.option(
@@ -113,12 +112,12 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 )
 @click.option(
     "--visits",
-    type=click.IntRange(1),
+    type=Count(1),
     help="Number of visits after which the load ends early, if all that was planned is done.",
 )
 @click.option(
     "--think",
-    type=click.FloatRange(0),
+    type=Number(0),
     nargs=2,
     default=(0.5, 2.0),
     show_default=True,
@@ -127,14 +126,14 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 )
 @click.option(
     "--processes",
-    type=click.IntRange(1),
+    type=Count(1),
     help="Number of processes on this machine that run the visitors.",
 )
 @click.option("--master", is_flag=True, help="Control workers, and report their results.")
 @click.option("--worker", is_flag=True, help="Run visitors for a master.")
 @click.option(
     "--expect-workers",
-    type=click.IntRange(1),
+    type=Count(1),
     default=1,
     show_default=True,
     help="With --master: number of workers to wait for.",
@@ -147,7 +146,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 )
 @click.option(
     "--master-port",
-    type=click.IntRange(1, 65535),
+    type=Count(1, 65535),
     default=5557,
     show_default=True,
     help="Port of the master.",

@@ -119,7 +119,11 @@ class Renderer:
         steps = shortest(exchanges)
         names = _names(steps)
         base, *commands = self._shell(steps, names)
-        shell = [base, *self._needed("\n".join(commands)), *commands]
+        needs = list(self._needed("\n".join(commands)))
+        shell = [base, *needs, *commands]
+        if needs:
+            # Only a subshell ends when a variable is missing, and not the terminal's commands.
+            shell = ["(", *shell, ")"]
         program = "\n".join(self._python(steps, names))
         needed = list(self._needed_in_python(program))
         python = [*self._imports(steps, needs=bool(needed)), "", *needed, program]

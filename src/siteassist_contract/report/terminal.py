@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,8 @@ from siteassist_spec.output import StatusLine, Style, Styled, one_line, printabl
 
 _IN_FULL = 10
 """The number of findings that are printed in full."""
+_LISTED = 20
+"""The number of findings in the list at the end."""
 _MILLISECONDS = 0.1
 """Shorter times, in seconds, are printed in milliseconds."""
 _WORDS = 45
@@ -170,7 +172,21 @@ class Terminal:
             click.echo("  The HTML report has all of them in full.")
         _print_requests(report)
         _print_remarks(report)
+        if len(report.findings) > 1:
+            _print_list(report.findings)
         click.echo()
+
+
+def _print_list(findings: Sequence[Finding]) -> None:
+    """Print a line for each finding, after all that follows the findings in full."""
+    show(Styled("\nAll findings:", Style.BOLD))
+    for finding in findings[:_LISTED]:
+        found = finding.first
+        known = " (known)" if found.known else ""
+        line = f"{finding.number:4}  {found.operation} {found.rule}{known}: {found.words}"
+        click.echo(line if len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…")
+    if len(findings) > _LISTED:
+        click.echo(f"      and {len(findings) - _LISTED} more, which the reports have")
 
 
 def _print_requests(report: Report) -> None:

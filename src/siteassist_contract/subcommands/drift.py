@@ -13,6 +13,7 @@ from siteassist_contract.http.network import Network
 from siteassist_contract.http.network_options import network_options
 from siteassist_contract.verdict import CannotRunError, ExitStatus
 from siteassist_spec import output
+from siteassist_spec.option_types import BaseUrl
 
 HELP = """Compare the description that the server at URL publishes with openapi.yaml.
 
@@ -38,7 +39,7 @@ Example:
     interrupted="The comparison was interrupted.",
     help=HELP,
 )
-@click.argument("url", envvar="SITEASSIST_BASE_URL")
+@click.argument("url", type=BaseUrl(), envvar=BaseUrl.variable)
 @network_options
 @debug_option
 def main(

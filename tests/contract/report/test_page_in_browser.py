@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.sync_api import expect
 
+from siteassist_contract.findings import LAYERS
 from siteassist_contract.report import page as html
 from siteassist_contract.report.impact import IMPACT
 from tests.browser import overflow
@@ -55,19 +56,33 @@ def test_long_texts_fit(page: Page, tmp_path: Path, width: int) -> None:
 
 
 def test_numbers_are_visible_on_a_phone(page: Page, tmp_path: Path) -> None:
-    """A phone shows the first column of numbers, so that readers notice the rest of the table."""
+    """A phone shows the requests of every layer with its name, and the violations beside them."""
     page.set_viewport_size({"width": 360, "height": 800})
     show(page, report(violation()), tmp_path)
-    number = page.get_by_role("table").first.get_by_role("columnheader").nth(1).bounding_box()
-    assert number is not None
-    assert number["x"] + number["width"] <= 360
+    numbers = page.locator(".layers td.number")
+    found = numbers.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
+    assert found
+    assert max(found) <= 360
+    names = "all => all.map(one => getComputedStyle(one, '::before').content)"
+    assert [f'"{layer} "' for layer in LAYERS] == numbers.evaluate_all(names)[: len(LAYERS)]
+    expect(page.locator(".layers .bad")).to_have_text("1 ✗")
+
+
+def test_violations_are_apart_from_the_requests(page: Page, tmp_path: Path) -> None:
+    """A number of requests and one of violations never look like one number."""
+    page.set_viewport_size({"width": 1400, "height": 800})
+    show(page, report(violation()), tmp_path)
+    broken = page.locator(".layers td", has=page.locator(".bad"))
+    requests, violations = broken.inner_text().split("\n")
+    assert "1 ✗" == violations
+    assert requests.strip().isdigit()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_boxes_that_scroll_have_a_hint(
     page: Page, tmp_path: Path, scheme: Literal["light", "dark"]
 ) -> None:
-    """On a phone, only the table of requests is wider than its box; a shadow shows where to."""
+    """On a phone, nothing is wider than its box; a box with more in it shows where by a shadow."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     found = violation("sendMessage", commands=f"curl {WORD}\n" * 20, snippet=f"{WORD}\n" * 20)
@@ -75,7 +90,7 @@ def test_boxes_that_scroll_have_a_hint(
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
     wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
     assert 0 == page.locator("pre").evaluate_all(wide)
-    assert 1 == page.locator(".scroll").evaluate_all(wide)
+    assert 0 == page.locator(".scroll").evaluate_all(wide)
     for box in (page.locator("pre", has_text="curl"), page.locator(".scroll").first):
         moves = "one => getComputedStyle(one).backgroundAttachment.split(', ').slice(0, 4)"
         # What covers the shadows moves with the content, up to the end.

@@ -182,6 +182,7 @@ def test_commands_are_short() -> None:
     steps = [started(FIRST), sent(FIRST), last]
     shell, program = render(steps)
     assert [
+        "(",
         "BASE=http://127.0.0.1/v2",
         ': "${SITEASSIST_API_KEY:?set it to the publishable key}"',
         (
@@ -200,6 +201,7 @@ def test_commands_are_short() -> None:
             "--header 'Content-Type: application/json' --data '{\"content\": \"Hi\"}'"
         ),
         'curl -sSi "$BASE"/conversations/"$id1"/m --header "Authorization: Bearer $first"',
+        ")",
     ] == shell.splitlines()
     assert [
         "import os",
@@ -277,7 +279,7 @@ def test_session_is_opened_for_each_needed_visitor() -> None:
     render = Renderer("http://127.0.0.1/v2", KEY, {"first": "d1", "second": "d2"})
     shell, program = render(steps)
     lines = shell.splitlines()
-    assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[2:5]]
+    assert ["first=", "second=", "id1="] == [line[: line.index("=") + 1] for line in lines[3:6]]
     assert 'answer = second.request("GET", f"/conversations/{id1}")' in program
 
 
@@ -406,6 +408,23 @@ def in_shell(text: str, **environment: str) -> str:
 def in_python(text: str, **environment: str) -> str:
     """Run a Python program."""
     return run([sys.executable, "-"], text, **environment)
+
+
+def test_missing_variable_ends_pasted_commands() -> None:
+    """In an interactive shell, which a missing variable does not end, nothing is sent."""
+    last = exchange("getMe", target="/identity/me")
+    shell, _ = Renderer("http://127.0.0.1:1/v2", KEY, {"first": DEVICE})([last])
+    done = subprocess.run(
+        ["bash", "--norc", "--noprofile", "-i"],
+        input=f"{shell}\necho still here\n",
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "still here" in done.stdout
+    assert "SITEASSIST_API_KEY: set it to the publishable key" in done.stderr
+    assert "curl: " not in done.stderr
 
 
 STRANGE = [
@@ -580,7 +599,7 @@ def test_several_ids_are_read_from_one_response() -> None:
         "id1=$(printf '%s' \"$answer\" | jq -r '.id')",
         "id2=$(printf '%s' \"$answer\" | jq -r '.messages[0].id')",
         'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
-    ] == shell.splitlines()[3:]
+    ] == shell.splitlines()[4:-1]
     assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()
 
 

@@ -132,6 +132,22 @@ def test_each_finding_has_its_key(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"  key:      getMe {name}\n" in shown
 
 
+def test_findings_are_listed_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """After several findings, a line for each is what a person sees first, above the verdict."""
+    Terminal().end(report(violation()))
+    assert "All findings" not in capsys.readouterr().out
+    found = [violation("search", rule) for rule in RULES][:25]
+    Terminal().end(report(*found))
+    listed = capsys.readouterr().out.partition("\nAll findings:\n")[2].splitlines()
+    assert 22 == len(listed)
+    keys = {f"search {each.rule}" for each in found}
+    for number, line in enumerate(listed[:20], 1):
+        assert len(line) <= 80
+        assert line.startswith(f"{number:4}  ")
+        keys.remove(line[6:].partition(":")[0])
+    assert ["      and 5 more, which the reports have", ""] == listed[20:]
+
+
 def test_remarks_on_the_server_are_for_the_reports(capsys: pytest.CaptureFixture[str]) -> None:
     """Behaviour that the documents leave open is a note of the reports, and not of the output."""
     whole = report(notes=["of the run"])
