@@ -23,6 +23,7 @@ from siteassist_contract.checks.variations import (
     FRAMING,
     NEGOTIATION,
     STREAM,
+    VARIATIONS,
     Variation,
     variations,
 )
@@ -33,7 +34,7 @@ from siteassist_contract.description import (
     operations,
     properties,
 )
-from siteassist_contract.findings import refused_reason
+from siteassist_contract.findings import compared_with, refused_reason
 from siteassist_contract.http.framing import Framing
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.network import LARGEST_ANSWER, proxy_for
@@ -45,6 +46,8 @@ from siteassist_spec import EVENT_STREAM, Operation
 _TEXT = "Größe 日本 👋 {}"
 """A text whose characters have one to four bytes."""
 _UNCOMPRESSED = ("", "identity")
+_WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+"""The ways in which zlib reads each coding."""
 _UTF_8 = ("utf-8", "utf8", "us-ascii")
 _CHARSET = re.compile(r';\s*charset="?([^\s;"]+)', re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
@@ -74,6 +77,7 @@ def check_negotiation(context: CheckContext) -> None:
     for number, operation in enumerate(operations().values()):
         if context.takes(operation.operation_id):
             checks.check(number, operation)
+    checks.older_states()
     checks.head()
 
 
@@ -109,6 +113,10 @@ class Checks:
         self._ids: dict[str, str] = {}
         self._unsent: set[str] = set()
         """Variations that the server does not support or answer, and that are not sent again."""
+        self._tagged: list[_Ordinary] = []
+        """The requests for what a visitor can change, whose answers have an `ETag`."""
+        self._held_back: set[tuple[str, str]] = set()
+        """The operations and codings of streams that are held back."""
         self._count = 0
 
     def check(self, number: int, operation: Operation) -> None:
@@ -164,68 +172,95 @@ class Checks:
             return
         for rule in rules:
             tested, known = 0, variations(request, rule, number)
-            if self._context.target.base_url.startswith("https:"):
-                known = [each for each in known if not each.unencrypted]
             for variation in known:
                 if tested >= self._most(request, rule, len(known)):
                     break
                 if variation.words not in self._unsent:
                     tested += self._compare(ordinary, variation)
-        if NEGOTIATION in rules:
-            self._older_state(ordinary)
+        reads = request.method == "GET" and request.described.needs_token
+        if NEGOTIATION in rules and reads and self._whole and _tag(ordinary.exchange):
+            self._tagged.append(ordinary)
 
-    def _older_state(self, ordinary: _Ordinary) -> None:
-        """Judge that a client which knows an older state of a resource gets the new one."""
-        tag, request = ordinary.exchange.headers.get("etag"), ordinary.request
-        if not tag or not self._whole or not self._change(ordinary):
-            return
-        words = "`If-None-Match` with the `ETag` of an older state"
-        variation = Variation(words, NEGOTIATION, Framing((("If-None-Match", tag),)))
-        changed, status = list(self._history), _UNCHANGED
-        for _ in range(2):  # the change may reach a replica a moment later
-            self._history[:] = changed
-            exchange = self._answer(request, variation)
-            if isinstance(exchange, UnansweredError) or exchange.refused:
-                return
-            status = exchange.status
-            if status != _UNCHANGED:
-                break
-        self._findings.judge(
-            status != _UNCHANGED,
-            NEGOTIATION,
-            request.operation,
-            "the new state, since the resource has changed after the answer with this `ETag`",
-            str(status),
-            self._history,
-            words,
-        )
+    def older_states(self) -> None:
+        """Judge that a client which knows a state of a resource gets a later one.
 
-    def _change(self, ordinary: _Ordinary) -> bool:
-        """Change the resource of a request that only reads; return whether it shows another state.
-
-        The history then has the requests for both states, and the change between them.
+        Only servers whose answers have an `ETag` are asked, in one go for each object, since a
+        change may need an answer of the assistant.
         """
-        request, before = ordinary.request, dict(_leaves(ordinary.exchange.json))
-        if request.method != "GET" or not request.described.needs_token:
-            return False
+        objects: dict[frozenset[tuple[str, str]], list[_Ordinary]] = {}
+        for each in self._tagged:
+            objects.setdefault(frozenset(each.request.path.items()), []).append(each)
+        for known in objects.values():
+            start = list(self._history)
+            self._older_states_of(known)
+            self._history[:] = start
+
+    def _older_states_of(self, known: list[_Ordinary]) -> None:
         start = list(self._history)
+        for each in known:
+            first, again = (dict(_leaves(self._send(each.request).json)) for _ in range(2))
+            each.unstable |= _differing(first, again)
+            each.exchange = self._history[-1]
+        if any(_tag(each.exchange).startswith("W/") for each in known):
+            self._context.recorder.rest(_SECOND)
+        self._history[:] = start
+        self._write(known[0].request)
+        writes = self._history[len(start) :]
+        for each in known:
+            after = self._send(each.request)
+            before, now = (dict(_leaves(one.json)) for one in (each.exchange, after))
+            if after.status not in SUCCESS:
+                continue
+            later = _Ordinary(each.request, after, unstable=each.unstable)
+            if _differing(before, now) - each.unstable:
+                self._history[:] = [*start, each.exchange, *writes]
+                self._conditional(later, each.exchange, "the `ETag` of an older state")
+            if _tag(after):
+                self._history[:] = [*start, *writes, after]
+                self._conditional(later, after, "the `ETag` of the current state", _UNCHANGED)
+
+    def _write(self, read: RequestParts) -> None:
+        """Send the requests that change what a request reads, and end nothing."""
         for operation in operations().values():
             names = {parameter.name for parameter in operation.places("path")}
-            writes = operation.method != "GET" and not ends_object(operation)
-            if not writes or names != set(request.path) or not operation.needs_token:
+            if operation.method == "GET" or names != set(read.path) or not operation.needs_token:
                 continue
-            write = valid_request(operation, request.path, self._key)
-            if write is None or (write.costs and not names):
-                continue
-            self._history[:] = start
-            if str(ordinary.exchange.headers.get("etag")).startswith("W/"):
+            write = valid_request(operation, read.path, self._key)
+            if write is not None and not ends_object(operation) and (names or not write.costs):
+                self._send(self._fresh(write))
+
+    def _conditional(self, later: _Ordinary, known: Exchange, words: str, *statuses: int) -> None:
+        """Judge the answer to a client that has the answer ``known``, which changed ``later``.
+
+        It may have one of ``statuses`` instead of the ordinary one.
+        """
+        words = f"`If-None-Match` with {words}"
+        framing = Framing((("If-None-Match", _tag(known)),))
+        variation = Variation(words, NEGOTIATION, framing)
+        start, fault = list(self._history), ""
+        for attempt in range(2):
+            if attempt:  # the change may reach a cache or a replica a moment later
                 self._context.recorder.rest(_SECOND)
-            self._send(self._fresh(write))
-            after = self._send(request)
-            if after.status in SUCCESS and _differing(before, dict(_leaves(after.json))):
-                return True
-        self._history[:] = start
-        return False
+            self._history[:] = start
+            answer = self._answer(later.request, variation)
+            if isinstance(answer, UnansweredError):
+                fault = f"{answer}, twice"
+            elif answer.status in statuses:
+                fault = ""
+            else:
+                _, fault = self._fault(later, later.request, answer, variation)
+            if not fault:
+                break
+        self._findings.judge(
+            not fault,
+            NEGOTIATION,
+            later.request.operation,
+            f"the current state, {_head(later.exchange)}, to {words}; put the tag of the first"
+            " answer into the last request",
+            fault or "the current state",
+            compared_with(known, self._history),
+            words,
+        )
 
     def _most(self, request: RequestParts, rule: str, count: int) -> int:
         """Return the number of variations of a request; answers of the assistant are expensive."""
@@ -335,7 +370,9 @@ class Checks:
             request.operation,
             f"the ordinary answer, {_head(ordinary.exchange)}, to {variation.words}",
             fault or "the ordinary answer",
-            [*start, ordinary.exchange] if isinstance(exchange, UnansweredError) else self._history,
+            [*start, exchange.exchange or ordinary.exchange]
+            if isinstance(exchange, UnansweredError)
+            else self._history,
             variation.words,
         )
         self._history[:] = start
@@ -346,8 +383,9 @@ class Checks:
         if not variation.before:
             return
         if variation.before == COMPRESSED:
-            gzip = Framing((("Accept-Encoding", "gzip"),))
+            gzip = replace(variation.framing, headers=(("Accept-Encoding", "gzip"),))
             self._send(request, replace(variation, framing=gzip))
+            self._history[-1] = replace(self._history[-1], compared=True)
             return
         if variation.before == STREAM:
             self._unsent.add(variation.words)  # An answer of the assistant is expensive.
@@ -379,10 +417,16 @@ class Checks:
                 return self._send(request, variation)
             except UnansweredError as error:
                 failure = error
-                self._unsent.add(variation.words)
+                self._leave_out(variation)
                 # Another request raises the error of a server that no longer answers at all.
                 self._visitor.session.call("getMe")
         return failure
+
+    def _leave_out(self, variation: Variation) -> None:
+        """Do not send a variation again, nor others that wait for the same."""
+        alike = variation.framing.expect
+        self._unsent |= {each.words for each in VARIATIONS if alike and each.framing.expect}
+        self._unsent.add(variation.words)
 
     def _fault(
         self,
@@ -403,6 +447,8 @@ class Checks:
         before = ordinary.exchange
         if exchange.status not in _alike(before, request.described):
             return exchange, f"{exchange.status} instead of {before.status}"
+        if _coding(exchange) not in (*_UNCOMPRESSED, *_WINDOWS):
+            return exchange, ""  # The request accepts the coding, but only these can be read here.
         self._findings.see(exchange, self._history)
         if exchange.media_type != before.media_type:
             got = exchange.media_type or "no media type"
@@ -411,16 +457,17 @@ class Checks:
             return exchange, f"the charset {_charset(exchange)} instead of UTF-8"
         if before.media_type == EVENT_STREAM:
             fault = _stream_fault(before, exchange)
-            return exchange, fault or self._held_back(ordinary, exchange, variation)
+            return exchange, fault or self._pace_fault(ordinary, exchange, variation)
         if request.costs:
             # The assistant may answer in other words.
             return exchange, self._missing(ordinary, request, variation)
         return exchange, self._difference(ordinary, request, exchange, variation)
 
-    def _held_back(self, ordinary: _Ordinary, exchange: Exchange, variation: Variation) -> str:
+    def _pace_fault(self, ordinary: _Ordinary, exchange: Exchange, variation: Variation) -> str:
         """Return whether a stream is held back to compress it, as words."""
-        coding = exchange.headers.get("content-encoding")
-        if not coding or _held_back(ordinary.exchange) is not False:
+        coding = _coding(exchange)
+        key = exchange.operation, coding
+        if not coding or key in self._held_back or _held_back(ordinary.exchange) is not False:
             return ""
         kept = list(self._history)
         for _ in range(MOST_HELD_BACK - 1):  # a single one may be held back by chance
@@ -429,12 +476,14 @@ class Checks:
             answer = self._answer(self._fresh(ordinary.request), variation)
             if isinstance(answer, UnansweredError):
                 return ""
+            self._findings.see(answer, self._history)
             exchange, fault = _unpacked(answer, None)
             if fault or exchange.status not in SUCCESS:
                 return ""
         self._history[:] = kept
         if not _held_back(exchange):
             return ""
+        self._held_back.add(key)
         return f"a stream that {coding} holds back until its end, {MOST_HELD_BACK} times in a row"
 
     def _difference(
@@ -555,15 +604,12 @@ def _accepted_codings(framing: Framing) -> frozenset[str] | None:
 
 def _unpacked(exchange: Exchange, accepted: frozenset[str] | None) -> tuple[Exchange, str]:
     """Return an answer without its compression, and a fault of the compression."""
-    coding = exchange.headers.get("content-encoding", "").strip().lower()
+    coding = _coding(exchange)
     if coding in _UNCOMPRESSED:
         return exchange, ""
     if accepted is not None and coding not in accepted:
         return exchange, f"`Content-Encoding: {coding}`, which the request does not accept"
-    windows = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}.get(coding)
-    if windows is None:
-        return exchange, ""
-    for bits in windows:
+    for bits in _WINDOWS.get(coding, ()):
         unpacker = zlib.decompressobj(bits)
         try:
             pieces = list(_unpacked_pieces(exchange, unpacker))
@@ -574,7 +620,7 @@ def _unpacked(exchange: Exchange, accepted: frozenset[str] | None) -> tuple[Exch
             arrivals = tuple((at, len(piece)) for at, piece in pieces if piece)
             return replace(exchange, content=content, arrivals=arrivals), ""
         return exchange, f"a body that ends within its {coding} coding"
-    return exchange, f"a body that is not in its {coding} coding"
+    return exchange, f"a body that is not in its {coding} coding" if coding in _WINDOWS else ""
 
 
 def _unpacked_pieces(exchange: Exchange, unpacker: Any) -> Iterator[tuple[float, bytes]]:
@@ -595,6 +641,16 @@ def _held_back(exchange: Exchange) -> bool | None:
     return stream_grammar.held_back(
         exchange.seconds, first, deltas, exchange.arrivals, exchange.content
     )
+
+
+def _coding(exchange: Exchange) -> str:
+    """Return the coding of an answer as its header has it, in lower case; empty without one."""
+    return exchange.headers.get("content-encoding", "").strip().lower()
+
+
+def _tag(exchange: Exchange) -> str:
+    """Return the `ETag` of an answer, or an empty text."""
+    return exchange.headers.get("etag", "")
 
 
 def _charset(exchange: Exchange) -> str:

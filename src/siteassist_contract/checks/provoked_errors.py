@@ -112,9 +112,11 @@ class _Errors:
 
     def long_ids(self) -> None:
         """Judge that long ids are refused, and not answered with a failure."""
-        for request in self._unknown.values():
-            if not request.path:
+        for unknown in self._unknown.values():
+            if not unknown.path:
                 continue
+            # A server that cuts an id finds the object.
+            request = self.owner.request(unknown.described) or unknown
             name, value = list(request.path.items())[-1]
             for length in _LENGTHS:
                 self._refused(
@@ -156,11 +158,12 @@ class _Errors:
         """Judge that a request is refused, of which a value has a ``length``."""
         self.owner.reset()
         credential = None if token is None else f"Bearer {token}"
-        # A gateway may refuse a long URL or header with a body of its own.
-        exchange = self.owner.send(
-            request, credential=credential, described=length <= min(_LENGTHS)
-        )
-        self.owner.judge(400 <= exchange.status < 500, rule, exchange, expected, place=place)
+        # A gateway may refuse a long URL or header with a status and a body of its own.
+        described = length <= min(_LENGTHS)
+        exchange = self.owner.send(request, credential=credential, described=described)
+        exact = described and token is not None
+        kept = exchange.status == UNAUTHORIZED if exact else 400 <= exchange.status < 500
+        self.owner.judge(kept, rule, exchange, expected, place=place)
 
     def combined(self) -> None:
         """Judge that a request with several errors gets one of them."""

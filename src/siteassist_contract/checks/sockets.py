@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+import httpx
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.visitor import Visitor
 from siteassist_contract.checks.context import SECOND, CheckContext
 from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.refusals import malformed_values
-from siteassist_contract.checks.shown_objects import same
+from siteassist_contract.checks.shown_objects import places, same
 from siteassist_contract.description import operations, takes_key, validator
 from siteassist_contract.findings import few, refused_reason
 from siteassist_contract.http.json_reader import read_json
@@ -802,6 +805,21 @@ def _differences(
         yield f"`role` {message.get('role')!r} for a message of a human agent"
     if tolerance.changes_alone(message):
         return  # O-35: an answer of the assistant that was not finished.
-    for name in sorted(message.keys() & stored.keys() - {"metadata"}):
-        if not same(name, stored[name], message[name]):
+    for name in sorted(message.keys() & stored.keys() & _described_names()):
+        one, other = _comparable(message[name]), _comparable(stored[name])
+        if not same(name, other, one):
             yield f"`{name}` {message[name]!r}, but {stored[name]!r} in getMessages"
+
+
+@cache
+def _described_names() -> frozenset[str]:
+    """Return the properties of a message that have a described type: O-22."""
+    shown = places("getMessages", httpx.codes.OK)
+    return frozenset().union(*(each.names for each in shown if each.kind == tolerance.MESSAGE))
+
+
+def _comparable(value: Any) -> Any:
+    """Return a property of a message without the parts of types that are not described: R-10."""
+    if not isinstance(value, list):
+        return value
+    return [each for each in value if not isinstance(each, dict) or each.get("type") == "text"]

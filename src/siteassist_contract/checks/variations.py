@@ -18,8 +18,6 @@ REFUSAL, STREAM, COMPRESSED = "refusal", "stream", "compressed"
 _PADDING = "x" * 3000
 _OLD_CLIENT = (426, 505)
 """Statuses of a server that does not support HTTP/1.0."""
-_OFFER = (101, 403, 426)
-"""Statuses of a server that takes the offer of another protocol, or allows none."""
 
 
 def is_streamed(request: RequestParts) -> bool:
@@ -57,8 +55,6 @@ class Variation:
     applies: Callable[[RequestParts], bool] = _everything
     tolerated: tuple[int, ...] = ()
     """Further statuses of servers that do not support it."""
-    unencrypted: bool = False
-    """Whether clients send it to addresses without TLS only."""
     before: str = ""
     """The request before it: `REFUSAL`, `STREAM` or `COMPRESSED`."""
 
@@ -98,7 +94,6 @@ _STREAM_FIRST = _accept(
 _JSON_FIRST = _accept("JSON first in `Accept`", "application/json, text/plain, */*")
 NEGOTIATIONS: tuple[Variation, ...] = (
     _GZIP,
-    _encoding("identity, gzip;q=0"),
     Variation("HTTP/1.0", NEGOTIATION, Framing(version="1.0"), tolerated=_OLD_CLIENT),
     Variation(
         "the second request of a connection, after a refusal",
@@ -115,19 +110,6 @@ NEGOTIATIONS: tuple[Variation, ...] = (
         before=COMPRESSED,
     ),
     Variation(
-        "an offer of HTTP/2",
-        NEGOTIATION,
-        Framing(
-            (
-                ("Connection", "Upgrade, HTTP2-Settings"),
-                ("Upgrade", "h2c"),
-                ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
-            )
-        ),
-        tolerated=_OFFER,
-        unencrypted=True,
-    ),
-    Variation(
         "ISO-8859-1 first in `Accept-Charset`",
         NEGOTIATION,
         Framing((("Accept-Charset", "iso-8859-1, utf-8;q=0.7"),)),
@@ -140,6 +122,7 @@ NEGOTIATIONS: tuple[Variation, ...] = (
     _encoding("gzip, deflate, br, zstd"),
     _JSON_FIRST,
     Variation("`Connection: close`", NEGOTIATION, Framing(close=True)),
+    _encoding("identity, gzip;q=0"),
     _encoding("*"),
     _accept("an `Accept` list with preferences", "application/*;q=0.5, text/*;q=0.4, */*;q=0.1"),
     Variation(

@@ -28,7 +28,6 @@ _BLOCK = 64 * 1024
 _HEAD = 256 * 1024
 """Maximum size of the head of an answer, in bytes."""
 _CLOSED = "Server disconnected without sending a response."
-_SWITCHING = 101
 _OF_THE_FRAME = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding"})
 
 
@@ -167,16 +166,14 @@ class _Connection:
         """Close the connection."""
         self._stream.close()
 
-    def send(self, request: httpx.Request, framing: Framing) -> _Head:
+    def send(self, request: httpx.Request, framing: Framing) -> h11.Response:
         """Write a request, and return the head of its answer."""
         if self.is_reusable:
             self._http.start_next_cycle()
         self.answered = False
         # Only the method matters for reading the answer; the bytes are our own.
-        offer = dict(framing.headers).get("Upgrade")
-        offers = [] if offer is None else [("Connection", "Upgrade"), ("Upgrade", offer)]
         self._http.send(
-            h11.Request(method=request.method, target="/", headers=[("Host", "unused"), *offers])
+            h11.Request(method=request.method, target="/", headers=[("Host", "unused")])
         )
         self._http.send(h11.EndOfMessage())
         timeout = read_timeout(request)
@@ -196,7 +193,7 @@ class _Connection:
     def events(self, request: httpx.Request) -> Iterator[bytes]:
         """Yield the body of the answer, piece by piece."""
         timeout = read_timeout(request)
-        while self._http.their_state is not h11.SWITCHED_PROTOCOL:
+        while True:
             event = self._event(request, timeout)
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
@@ -211,13 +208,11 @@ class _Connection:
             raise ContinueTimeout(request) from None
         return event if isinstance(event, h11.Response) else None
 
-    def _response(self, request: httpx.Request, timeout: float | None) -> _Head:
+    def _response(self, request: httpx.Request, timeout: float | None) -> h11.Response:
         while True:
             event = self._event(request, timeout)
             if isinstance(event, h11.Response):
                 return event
-            if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHING:
-                return event  # What follows is not HTTP/1.1.
 
     def _event(self, request: httpx.Request, timeout: float | None) -> h11.Event:
         while True:
@@ -264,10 +259,6 @@ class _Connection:
             self.answered = True
             self._http.receive_data(data)
         return bool(data)
-
-
-_Head = h11.InformationalResponse | h11.Response
-"""The head of an answer; an informational one if the server changes the protocol."""
 
 
 class _Body(httpx.SyncByteStream):

@@ -354,8 +354,9 @@ class Recorder(httpx.BaseTransport):
             except (httpx.HTTPError, OSError) as error:
                 if time.monotonic() >= self.until:
                     raise TimeUpError from None
-                # The server may have carried the request out.
-                self.spending.count(operation, 0)
+                # The server may have carried the request out, unless it did not get the body.
+                number = 0 if isinstance(error, ContinueTimeout) else 1
+                self.spending.count(operation, 0, number)
                 reason = _reason(error, request)
                 if not is_lost(error):
                     raise UnansweredError(operation, reason, _last(arrived, request)) from None

@@ -39,6 +39,7 @@ from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import socket_findings
 from tests.faults.faulty import Server
 from tests.faults.socket_variants import SOCKET_VARIANTS, refused_by_close
+from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -102,8 +103,14 @@ def test_each_rule_has_a_faulty_server() -> None:
     assert {"answered", "error-body"} == OF_SOCKETS - rules
 
 
-@pytest.mark.sweep(5)
-@pytest.mark.parametrize("variant", SOCKET_VARIANTS, ids=lambda variant: variant.id)
+OF_MESSAGES = [VARIANTS[name] for name in ("extra-fields", "times-in-words", "times", "metadata")]
+"""Variants in which messages look otherwise in answers than on sockets."""
+
+
+@pytest.mark.sweep(9)
+@pytest.mark.parametrize(
+    "variant", [*SOCKET_VARIANTS, *OF_MESSAGES], ids=lambda variant: variant.id
+)
 def test_different_socket_is_left_alone(variant: Variant) -> None:
     """What the documents leave open is no violation."""
     assert {} == socket_findings(variant.app()).violations
@@ -275,7 +282,7 @@ def test_message_between_the_openings_is_no_difference(
 def test_unfinished_answer_may_change() -> None:
     """A message that is being streamed is another one in the list later: O-35."""
     pushed = {"id": "A", "role": "assistant", "status": "streaming", "parts": []}
-    stored = {"a": pushed | {"status": "complete", "parts": [{"text": "Hi"}]}}
+    stored = {"a": pushed | {"status": "complete", "parts": [{"type": "text", "text": "Hi"}]}}
     assert [] == list(sockets._differences(pushed, stored, is_agent=False))
     done = pushed | {"status": "complete"}
     assert 1 == len(list(sockets._differences(done, stored, is_agent=False)))

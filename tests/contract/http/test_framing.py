@@ -171,28 +171,6 @@ def test_body_waits_for_the_server() -> None:
     assert (417, 1) == (answer.status_code, len(stream.written))
 
 
-OFFER = Framing((("Connection", "Upgrade"), ("Upgrade", "h2c")), kept=True)
-
-
-def test_server_may_change_the_protocol() -> None:
-    """The answer to an offer has no body, and ends the connection for HTTP/1.1."""
-    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    stream = Stream(switched + b"\0\0\x12\4", ANSWER)
-    transport = FramedTransport(None, Backend(stream))
-    answer = send(transport, OFFER)
-    assert (101, b"", True) == (answer.status_code, answer.content, stream.closed)
-    assert b"Upgrade: h2c\r\n" in stream.written[0]
-
-
-def test_server_may_ignore_an_offer() -> None:
-    """An answer without a change of the protocol is an ordinary one."""
-    stream = Stream(b"HTTP/1.1 103 Early Hints\r\n\r\n", ANSWER, ANSWER)
-    transport = FramedTransport(None, Backend(stream))
-    for number in (1, 2):
-        assert b"{}" == send(transport, OFFER).content
-        assert (number, False) == (len(stream.written), stream.closed)
-
-
 def test_connection_is_used_again() -> None:
     """The next request uses the connection that was kept, unless the server has closed it."""
     first, second = Stream(ANSWER, ANSWER), Stream(ANSWER)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _FRACTION = re.compile(r"\.(\d+)")
@@ -93,14 +95,17 @@ def answer_text(completion: dict[str, Any]) -> str:
 
 
 def moment(text: object) -> datetime | None:
-    """Parse a timestamp; return None if it is not ISO 8601 (docs/evidence.md, O-7)."""
+    """Parse a timestamp; return None if it is neither ISO 8601 nor as in headers of HTTP.
+
+    No document gives times a format (O-7).
+    """
     if not isinstance(text, str):
         return None
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError):
+            found = read(text)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
 
 
 def same_time(first: object, second: object) -> bool:
