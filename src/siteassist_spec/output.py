@@ -119,8 +119,14 @@ class SafeStream(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str | bytes, /) -> int:
-        """Write ``text`` as text; click writes its scripts for shells as bytes."""
+        """Write ``text`` as text; click writes its scripts for shells as bytes.
+
+        Raises `TypeError` for no bytes, by which click would recognise a binary stream: it would
+        encode all texts itself, without the substitutes of `_encodable`.
+        """
         if isinstance(text, bytes):
+            if not text:
+                raise TypeError("a stream of text")
             text = text.decode()
         shown = self._encodable(printable(text))
         self._attempt(lambda: self._stream.write(shown))

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("without_shapes")
 SEARCH = ("--only", "search", "--only", "no-token-needed")
 LISTS = ("--only", "search", "--only", "getConversations")
 STREAMS = ("--layer", "streams")
+BRIEF = ("--examples", "1")
 """The options of runs of a few requests, for tests of what a run does besides its requests."""
 # Coverage doubles the time of a run, and the other runs take the same branches.
 unmeasured = pytest.mark.no_cover
@@ -344,7 +345,7 @@ def test_correct_server_passes(
     credentials: tuple[str, ...], url: str, command: Command, tmp_path: Path
 ) -> None:
     """A run without violations exits with 0, writes three reports and names its gaps."""
-    result = command(url, *credentials, "--seed", "7", "--reports", "out")
+    result = command(url, *credentials, "--seed", "7", *BRIEF, "--reports", "out")
     assert (0, "") == (result.exit_code, result.stderr), result.output
     assert re.match(r"The server keeps the contract \(\d+ requests\)\. Not tested: ", last(result))
     without_key = "--api-key" not in credentials
@@ -354,7 +355,7 @@ def test_correct_server_passes(
     assert without_key == ("needs a publishable key: --api-key" in result.stdout)
     variable = "SITEASSIST_TOKEN" if without_key else "SITEASSIST_API_KEY"
     lead = rf"Repeat with \(set {variable}.* first\):\n  siteassist-contract"
-    assert re.search(rf"{lead} {url} --profile default --seed 7\n", result.stdout)
+    assert re.search(rf"{lead} {url} --profile default --seed 7 --examples 1\n", result.stdout)
     written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
     assert {"out/html/index.html", "out/junit.xml", "out/summary.json"} == written
     summary = json.loads(Path("out/summary.json").read_text())
@@ -439,10 +440,11 @@ def test_repeat_command_has_each_option_that_requests_depend_on(
 ) -> None:
     """The printed command repeats the options that change requests, and no credential."""
     name = hand_over()
-    options = ("--examples", "3", "--human-conversation", name, "--seed", "1")
+    options = (*STREAMS, "--examples", "3", "--human-conversation", name, "--seed", "1")
     result = command(url, "--token", PRIVATE_KEY, *options)
     (repeat,) = re.findall(r"^Repeat with .*\n  (.*)$", result.stdout, re.MULTILINE)
-    assert repeat.endswith(f"--profile default --seed 1 --examples 3 --human-conversation {name}")
+    changing = f"--examples 3 --human-conversation {name}"
+    assert repeat.endswith(f"--profile default --seed 1 --layer streams {changing}")
 
 
 # A human agent
@@ -552,7 +554,7 @@ def test_secrets_stay_out_of_all_output(
         return httpx.Response(answer.status_code, json={"error": {"message": message}})
 
     shared.fault = repeats
-    result = command(url, "--token", PRIVATE_KEY, "--api-key", KEY)
+    result = command(url, "--token", PRIVATE_KEY, "--api-key", KEY, *BRIEF)
     assert 1 == result.exit_code
     assert "a credential" in result.stdout
     written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
@@ -586,7 +588,7 @@ def test_repeated_credential_is_filtered(
 def test_updated_baseline_is_accepted(url: str, shared: InProcess, command: Command) -> None:
     """Violations in the baseline are accepted by later runs, and still reported."""
     shared.fault = breaks_both
-    options = (url, "--api-key", KEY, *LISTS, "--baseline", "base.json")
+    options = (url, "--api-key", KEY, *LISTS, *BRIEF, "--baseline", "base.json")
     written = command(*options, "--update-baseline")
     assert 0 == written.exit_code, written.output
     keys = json.loads(Path("base.json").read_text())["violations"]
@@ -613,7 +615,7 @@ def test_new_violation_fails_despite_the_baseline(
 ) -> None:
     """Only a violation outside the baseline fails the run."""
     shared.fault = breaks_the_page
-    options = (url, "--api-key", KEY, *LISTS, "--baseline", "base.json")
+    options = (url, "--api-key", KEY, *LISTS, *BRIEF, "--baseline", "base.json")
     assert 0 == command(*options, "--update-baseline").exit_code
     shared.fault = breaks_both
     result = command(*options)

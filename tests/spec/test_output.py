@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from siteassist_spec import output
@@ -64,6 +65,37 @@ def stream(encoding: str = "utf-8") -> tuple[SafeStream, io.BytesIO]:
     """Return a safe stream, and what it writes to."""
     written = io.BytesIO()
     return SafeStream(io.TextIOWrapper(written, encoding=encoding, newline="")), written
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", "x é … 日 ✗"),
+        ("cp1252", "x é ... \\u65e5 x"),
+        ("ascii", "x \\xe9 ... \\u65e5 x"),
+        ("utf-16", "x é … 日 ✗"),
+    ],
+)
+def test_click_prints_in_any_encoding(
+    encoding: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts that click prints have the substitutes, too, and never end a command."""
+    safe, written = stream(encoding)
+    monkeypatch.setattr(sys, "stdout", safe)
+    click.echo("x é … 日 ✗")
+    safe.flush()
+    assert f"{expected}\n" == written.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_scripts_of_click_are_text(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Click prints completions as bytes."""
+    safe, written = stream(encoding)
+    monkeypatch.setattr(sys, "stdout", safe)
+    click.echo("plain,✗".encode())
+    safe.flush()
+    expected = "plain,✗\n" if encoding == "utf-8" else "plain,x\n"
+    assert expected == written.getvalue().decode(encoding)
 
 
 @pytest.mark.parametrize(("text", "expected"), ATTACKS.items())

@@ -117,8 +117,7 @@ def test_isolation_is_not_tested_with_one_visitor(
 ) -> None:
     """With a single token, no layer counts isolation as tested, and the reason is named."""
     shared.fault = None
-    result = run(command, served, options["token"], "--profile", "quick")
-    assert 0 == result.exit_code, result.output
+    result = run(command, served, options["token"], *ISOLATION)
     rows = {(row["count"], row["reason"]) for row in rows_of_isolation().values()}
     assert {(0, GAPS[TWO_VISITORS])} == rows
     assert "There is only one visitor" in result.output

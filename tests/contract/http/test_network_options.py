@@ -31,6 +31,7 @@ _LAYERS = ("behaviour", "errors", "streams", "shapes")
 FEW = (
     *("--only", "createChatCompletion", "--only", "search"),
     *(word for layer in _LAYERS for word in ("--layer", layer)),
+    *("--examples", "1"),
 )
 few_steps = pytest.mark.usefixtures("without_kinds")
 # Coverage doubles the time of a run, and the other tests have that of the same lines.
@@ -135,7 +136,7 @@ def test_all_layers_pass_a_gateway(
     # The tests try the Basic scheme, but with credentials of their own.
     assert "Basic bWU6c2VjcmV0" not in sent
     repeat = output.partition("Repeat with")[2].splitlines()[1]
-    assert repeat.endswith(repeated.replace(CA, str(ca_file)))
+    assert repeat.endswith(f"{repeated.replace(CA, str(ca_file))} --examples 1")
     assert not repeated or repeat.count(" --ca ") + repeat.count(" --insecure") == 1
 
 
