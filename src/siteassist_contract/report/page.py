@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,8 @@ from siteassist_contract.report.tested_rules import counted, gaps
 from siteassist_contract.rules import RULES
 from siteassist_spec.output import printable
 
+_CLAUSE = re.compile(r".*?[.;](?= )")
+
 
 def write(report: Report, path: Path) -> None:
     """Write the page to ``path``."""
@@ -28,6 +31,7 @@ def render(report: Report) -> str:
     """Return the page."""
     return _template().render(
         report=report,
+        verdict=_divided(report.verdict.line),
         main=[each for each in report.findings if each.related is None],
         others=[each for each in report.findings if each.related is not None],
         impact=IMPACT,
@@ -39,6 +43,12 @@ def render(report: Report) -> str:
         counted=counted(report.rows),
         unlisted=unlisted(report),
     )
+
+
+def _divided(line: str) -> tuple[str, str]:
+    """Divide a verdict into its first clause and the rest, which begins with a space."""
+    match = _CLAUSE.match(line)
+    return (match[0], line[match.end() :]) if match else (line, "")
 
 
 @cache
