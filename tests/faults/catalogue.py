@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.faults.mutant import Mutant
 
-__all__ = ["MODULES", "MUTANTS", "chosen"]
+__all__ = ["MODULES", "MUTANTS", "UNASKED", "chosen"]
 
 MODULES = (
     shape,
@@ -62,6 +62,19 @@ MUTANTS: Mapping[str, Mutant] = {
     mutant.id: mutant for module in MODULES for mutant in module.FAULTS.mutants
 }
 """Every mutant by its id, class by class."""
+UNASKED: Mapping[str, str] = {
+    "hundred-messages-without-limit": "It needs 51 answers of the assistant in one conversation,"
+    " and the default profile asks for 26.",
+    "invalid-utf-8-taken": "Most servers in JavaScript read such bodies, and no document says that"
+    " they must be refused.",
+    "messages-out-of-order": "It shows only if three requests are carried out in one order of"
+    " several, which a run does not always see.",
+    "no-body-of-type-json-400": "No document says whether a media type without a body is valid,"
+    " and some frameworks refuse it.",
+    "upgrade-to-http-2-refused": "RFC 9110 permits it, and some servers with sockets refuse every"
+    " offer: O-30.",
+}
+"""The reasons why the contract tests do not find these mutants, or do not always."""
 
 
 def chosen(patterns: Iterable[str], kinds: Iterable[str]) -> list[Mutant]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.faults.catalogue import UNASKED
 from tests.faults.mutant import CLASSES, Mutant
 from tests.faults.trial import BROKEN, KEPT, Trial
 
@@ -106,8 +107,15 @@ def written_table(page: str, results: Sequence[Result], *, seed: int, date: str)
         lines.append(f"| {name} | {sum(each.killed for each in of_class)} | {len(of_class)} |")
     survivors = [result for result in results if not result.killed]
     lines += ["", "Survivors:" if survivors else "No mutant survived.", ""]
-    lines += [f"- `{each.mutant.id}`: {each.mutant.description}" for each in survivors]
+    lines += [_survivor(each.mutant) for each in survivors]
     return head + begin + "\n".join(lines).rstrip("\n") + "\n" + end + tail
+
+
+def _survivor(mutant: Mutant) -> str:
+    """Return the line of a mutant that was not found, with the reason if it is known."""
+    reason = UNASKED.get(mutant.id)
+    line = f"- `{mutant.id}`: {mutant.description}"
+    return line if reason is None else f"{line} Not found: {reason}"
 
 
 def summary(results: Sequence[Result], *, seed: int) -> dict[str, Any]:

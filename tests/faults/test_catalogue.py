@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.catalogue import MODULES, MUTANTS, chosen
+from tests.faults.catalogue import MODULES, MUTANTS, UNASKED, chosen
 from tests.faults.faulty import Server, operations, spec
 from tests.faults.mutant import CLASSES, Mutant, Probe
 from tests.faults.probing import calling
@@ -64,6 +64,14 @@ def test_ids_are_unique_and_plain() -> None:
     assert {} == {name: number for name, number in Counter(names).items() if number > 1}
     every = [*names, *VARIANTS]
     assert [] == [name for name in every if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)]
+
+
+def test_reasons_are_those_of_mutants() -> None:
+    """Each reason for which a mutant is not found names a mutant, and is a sentence."""
+    assert {*UNASKED} <= {*MUTANTS}
+    assert [] == [text for text in UNASKED.values() if not re.fullmatch(r"[A-Z].*\.", text)]
+    entries = [name for text in UNASKED.values() for name in ENTRY.findall(text)]
+    assert [] == [name for name in entries if not is_entry(name)]
 
 
 def test_descriptions_are_distinct_sentences() -> None:

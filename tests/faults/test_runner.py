@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 from siteassist_mock.testing import serving
 from tests.faults import server, trial
 from tests.faults.__main__ import main
-from tests.faults.catalogue import MUTANTS
+from tests.faults.catalogue import MUTANTS, UNASKED
 from tests.faults.results import Result as Judged
 from tests.faults.results import enough, summary, table, written_table
 from tests.faults.trial import BROKEN, KEPT, Trial, Violation, running
@@ -332,5 +332,8 @@ def test_page_gets_the_measured_table(tmp_path: Path) -> None:
         seed=7,
         date="2026-01-02",
     )
+    name, reason = next(iter(UNASKED.items()))
+    text = written_table(text, [Judged(MUTANTS[name], Trial(KEPT, 9.0))], seed=7, date="2026-01-02")
+    assert f"- `{name}`: {MUTANTS[name].description} Not found: {reason}\n" in text
     with pytest.raises(ValueError, match="lacks <!-- measured -->"):
         written_table("# Title", [], seed=7, date="2026-01-02")

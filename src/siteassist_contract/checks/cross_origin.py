@@ -7,6 +7,7 @@ headers of CORS allow it (https://fetch.spec.whatwg.org/#http-cors-protocol).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from siteassist_contract.checks.bounds import probes
 from siteassist_contract.checks.context import Check, CheckContext
@@ -152,6 +153,13 @@ class _Checks:
             if exchange.status in SUCCESS and not valid:
                 # The invalid request may have ended its object, which others need.
                 self._ids = {}
+        if self._whole and self._own == self._other and operation.method == "GET":
+            # The key is for every website, so an answer to one must not be kept for another.
+            self._send(request, origin=self._other)
+            self._history[-1] = replace(self._history[-1], compared=True)
+            another = f"{self._other}:8443"
+            self._readable(self._send(request, origin=another), another, valid=True)
+            self._history[:] = start
 
     def _preflight(self, request: RequestParts, origin: str) -> None:
         """Send the preflight of a request, and judge the permissions in the answer."""

@@ -96,6 +96,23 @@ def same_site_only(request: httpx.Request, forward: Forward) -> httpx.Response:
     return forward(request)
 
 
+class FirstPage:
+    """A server that keeps the website of its first answer to each address."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
+        """Answer a request."""
+        answer = forward(request)
+        origin = request.headers.get("origin")
+        if request.method == "GET" and answer.is_success and origin is not None:
+            del answer.headers[f"{ALLOW}origin"]
+            answer.headers[f"{ALLOW}origin"] = self._kept.setdefault(str(request.url), origin)
+            answer.headers["vary"] = "Origin"
+        return answer
+
+
 def forgetful(request: httpx.Request, forward: Forward) -> httpx.Response:
     """Answer no preflight for feedback."""
     if is_preflight(request) and request.url.path.endswith("/feedback"):
@@ -150,6 +167,7 @@ STREAMS = {name for name, each in operations().items() if each.stream is not Non
             edited(preflights=False, access_control_allow_origin="{origin}", vary=""),
             {"cross-origin": READS},
         ),
+        (FirstPage(), {"cross-origin": READS}),
         # Only `init` refuses the website, as if the key listed others.
         (same_site_only, {"website-checked": set(KEYED) - {"init"}}),
     ],
