@@ -104,7 +104,7 @@ class HostileServer:
         while True:
             received = bytearray()
             try:
-                request = await self._next_request(connection, reader, received)
+                request = await self._next_request(connection, reader, writer, received)
             except h11.RemoteProtocolError:
                 # The mock decides what to say to a malformed request.
                 await pipe(bytes(received), (reader, writer), self._upstream)
@@ -130,7 +130,11 @@ class HostileServer:
             connection.start_next_cycle()
 
     async def _next_request(
-        self, connection: h11.Connection, reader: asyncio.StreamReader, received: bytearray
+        self,
+        connection: h11.Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        received: bytearray,
     ) -> Request | None:
         """Read a request; None if the client closes the connection instead."""
         head: h11.Request | None = None
@@ -138,6 +142,9 @@ class HostileServer:
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
+                if connection.they_are_waiting_for_100_continue:
+                    interim = h11.InformationalResponse(status_code=100, headers=[])
+                    writer.write(connection.send(interim))
                 data = await reader.read(READ_BYTES)
                 received += data
                 connection.receive_data(data)

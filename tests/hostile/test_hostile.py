@@ -483,6 +483,21 @@ def test_slow_assistant() -> None:
         assert 200 == streamed(client).status_code
 
 
+def test_body_is_asked_for() -> None:
+    """A client that expects 100 Continue gets it before it sends the body."""
+    with hostile_server(MODES["answers-150ms"], PLACES["first"], pace=0) as server:
+        parts = urlsplit(server.url)
+        with socket.create_connection((parts.hostname or "", parts.port or 0), 30) as connection:
+            head = f"POST {parts.path}/identity/init HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            body = json.dumps({"apiKey": API_KEY, "saVid": "x"}).encode()
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            interim = b"HTTP/1.1 100 \r\n\r\n"
+            assert interim == received(connection, len(interim))
+            connection.sendall(body)
+            assert received(connection, 12).startswith(b"HTTP/1.1 201")
+
+
 @pytest.mark.parametrize(("name", "allowed"), [("limit-60", 60), ("limit-120", 120)])
 def test_limits(name: str, allowed: int) -> None:
     """The request after the allowed ones is refused, with the time to wait."""

@@ -49,6 +49,8 @@ from siteassist_contract.http.spending import WITHHELD, Spending
 
 ENDLESS = "the answer does not end"
 _PIECE = 64 * 1024
+_INTERIM = range(102, 200)
+"""The statuses of interim answers; 101 ends HTTP, and http.client itself skips 100."""
 _LOOK = 0.25
 """Time, in seconds, between two looks at the deadlines of connections."""
 _patience = Patience()
@@ -301,7 +303,20 @@ class _Watcher:
 _watcher = _Watcher()
 
 
+class _FinalAnswer(http.client.HTTPResponse):
+    """An answer without the interim ones before it, of which http.client only skips 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # has no type
+            if line[1] not in _INTERIM:
+                return line
+            http.client.parse_headers(self.fp)
+
+
 class _WatchedConnection(HTTPConnection):
+    response_class = _FinalAnswer
+
     def putrequest(self, *args: Any, **options: Any) -> None:
         """Begin a request, and its time."""
         _watcher.begin(self)
@@ -309,6 +324,8 @@ class _WatchedConnection(HTTPConnection):
 
 
 class _WatchedTlsConnection(HTTPSConnection):
+    response_class = _FinalAnswer
+
     def putrequest(self, *args: Any, **options: Any) -> None:
         """Begin a request, and its time."""
         _watcher.begin(self)

@@ -276,6 +276,22 @@ def test_invalid_answer_is_not_sent_again(answer: bytes, loopback: Serve) -> Non
     assert 1 == len(seen)
 
 
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" * 3,
+    ],
+)
+def test_interim_answers_are_skipped(interim: bytes, loopback: Serve) -> None:
+    """The answer is the final one, as in the other layers."""
+    final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    server = loopback(lambda _: interim + final)
+    install(server.url)
+    answer = requests.get(server.url, timeout=9)
+    assert (200, "{}") == (answer.status_code, answer.text)
+
+
 def test_silent_server_is_not_asked_again(loopback: Serve) -> None:
     """A request without an answer is not sent again, since it takes too long."""
     seen: list[httpx.Request] = []
