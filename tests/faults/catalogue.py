@@ -16,6 +16,7 @@ from tests.faults import (
     lists,
     negotiation,
     overlap,
+    reported,
     second_places,
     shape,
     sizes,
@@ -56,6 +57,7 @@ MODULES = (
     negotiation,
     error_bodies,
     sockets,
+    reported,
 )
 
 MUTANTS: Mapping[str, Mutant] = {

@@ -35,6 +35,7 @@ CLASSES = (
     "negotiation",
     "error-bodies",
     "socket",
+    "reported",
 )
 """The classes of faults, in the order of reports."""
 

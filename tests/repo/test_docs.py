@@ -43,6 +43,8 @@ PAGES = [
 ]
 MAP = ROOT / "docs" / "README.md"
 CI = ROOT / "docs" / "how-to" / "ci"
+INSTALLATION = re.compile(r'python -m pip install "\$\((ls -v \S+\.whl \| tail -n 1)\)\[[a-z,]+\]"')
+"""The first command of each job."""
 CI_FILES = sorted(CI.iterdir())
 TESTS = ("Test", "Run the end-to-end tests")
 """The steps whose failure others must survive."""
@@ -289,7 +291,7 @@ class Job:
     def run(self, folder: Path) -> subprocess.CompletedProcess[str]:
         """Run the job in a folder, without its installation, on free ports."""
         install, *rest = self.script
-        assert re.fullmatch(r'python -m pip install "\$\(ls \S+\.whl\)\[[a-z,]+\]"', install)
+        assert INSTALLATION.fullmatch(install)
         script = "\n".join(["set -e", "trap 'kill $(jobs -p)' EXIT", *rest])
         narrow = shlex.join((*QUICK, "--layer", "errors"))
         script = script.replace("--profile quick", f"--profile quick {narrow}")
@@ -309,6 +311,17 @@ class Job:
                 "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
             },
         )
+
+
+def test_ci_files_install_the_newest_wheel(tmp_path: Path) -> None:
+    """A folder may have the wheels of several versions."""
+    found = {INSTALLATION.fullmatch(Job.read(path).script[0]) for path in CI_FILES}
+    (command,) = {match[1] for match in found if match is not None}
+    (tmp_path / "tools").mkdir()
+    for version in ("0.9.0", "0.10.0", "0.2.0"):
+        (tmp_path / "tools" / f"siteassist-{version}-py3-none-any.whl").touch()
+    done = run(["bash", "-c", command], cwd=tmp_path)
+    assert "tools/siteassist-0.10.0-py3-none-any.whl\n" == done.stdout
 
 
 @pytest.mark.parametrize("path", CI_FILES, ids=lambda path: path.name)

@@ -53,6 +53,7 @@ NOT_SHOWN = {
     "negotiation": "unusual headers",
     "error-bodies": "malformed requests",
     "socket": "the proxy passes no sockets on",
+    "reported": "of all kinds, those above included",
 }
 """The classes of faults that a widget's requests do not show: what they need instead."""
 CHOSEN = [
