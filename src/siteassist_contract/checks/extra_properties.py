@@ -85,7 +85,8 @@ class _Checks:
     def __init__(self, owner: Owner, stranger: Session | None) -> None:
         self._owner = owner
         self._stranger = stranger
-        self._before = _choices(self._views(owner.ids))
+        self._before: dict[str, set[Any]] = {}
+        """The values of properties that the objects have shown."""
         self._foreign = {} if stranger is None else self._foreign_ids()
         self._foreign_view = self._read_foreign()
         owner.origin[:] = owner.history
@@ -128,6 +129,8 @@ class _Checks:
 
     def check(self, operation: Operation) -> None:
         """Send all properties at once, and one at a time if they are refused together."""
+        # Operations before this one may have changed the objects.
+        self._before = _choices(self._views(self._owner.ids))
         extra = self._extra(operation)
         refused = self._try(operation, extra)
         if refused and self._owner.whole and operation.stream is None:

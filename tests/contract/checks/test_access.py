@@ -20,7 +20,9 @@ from siteassist_contract.checks.context import CheckContext
 from siteassist_contract.findings import StopRun, Violation
 from siteassist_contract.profiles import FIRST, PROFILES
 from siteassist_contract.rules import RULES
+from tests import in_process
 from tests.contract.conftest import require_kept
+from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, PRIVATE_KEY
 
 if TYPE_CHECKING:
@@ -627,6 +629,16 @@ def test_legal_server_has_no_violation(
     require_kept(context, access.CHECKS)
     due = {("undescribed-ignored", each) for each in RULES["undescribed-ignored"].operations}
     assert due <= set(context.findings.tested)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("name", ["greeting", "tokens-of-two-kilobytes"])
+def test_variant_is_no_door(name: str, whole: bool, make_context: MakeContext) -> None:
+    """Messages that a server adds, and tokens that end alike, give no access."""
+    with in_process.InProcess(VARIANTS[name].app()) as mock:
+        context = make_context(mock, profile=PROFILES["default"])
+        context.size = context.profile.size if whole else FIRST
+        require_kept(context, access.CHECKS)
 
 
 def test_one_token_skips_what_it_cannot_test(shared: InProcess, make_context: MakeContext) -> None:

@@ -103,7 +103,7 @@ def moment(text: object) -> datetime | None:
         return None
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError):
-            found = read(text)
+            found = read(text.upper())
             return found if found.tzinfo else found.replace(tzinfo=UTC)
     return None
 
