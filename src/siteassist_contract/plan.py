@@ -67,7 +67,7 @@ LONG = (inputs.check_content, side_effects.check_refusals)
 RANDOM = "random steps of two visitors"
 IN_FULL = ", in full"
 """The end of the words of a step that has run before, at its smallest size."""
-FIRST_PASS = 734
+FIRST_PASS = 752
 """The number of requests that test every rule once, with a key. A test compares it with a run."""
 FIRST_ANSWERS = 41
 """The number of answers of the assistant in them."""
@@ -171,8 +171,8 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=3268 + 2 * size.messages + 8 * size.conversations,
-        answers=123 + size.messages + size.conversations + sizes.number_of_messages(size),
+        plain=3640 + 2 * size.messages + 8 * size.conversations,
+        answers=130 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 
 

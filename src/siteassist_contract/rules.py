@@ -471,7 +471,7 @@ RULES: dict[str, Rule] = {
         "A request moves the times of the objects that it changes and no others; reading moves"
         " none.",
         "P1, P4, F-list, F-feedback, O-24",
-        _Named("getConversation", "getMessages"),
+        _Named("getConversation", "getMessages", "getQna", "getQnas"),
     ),
     # Browsers
     "preflight": Rule(

@@ -73,6 +73,8 @@ UNASKED: Mapping[str, str] = {
     " several, which a run does not always see.",
     "no-body-of-type-json-400": "No document says whether a media type without a body is valid,"
     " and some frameworks refuse it.",
+    "total-tokens-accumulate": "Some language models count further tokens in their total, such as"
+    " those of reasoning.",
     "upgrade-to-http-2-refused": "RFC 9110 permits it, and some servers with sockets refuse every"
     " offer: O-30.",
 }

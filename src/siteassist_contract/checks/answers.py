@@ -16,6 +16,12 @@ MOST_HELD_BACK = 3
 """The number of streams held back in a row that makes a violation."""
 
 
+def announced(exchange: Exchange) -> str:
+    """Return the id of the message that a streamed answer becomes, or an empty text."""
+    is_stream = exchange.media_type == EVENT_STREAM
+    return stream_grammar.read(exchange.operation, exchange.content).message if is_stream else ""
+
+
 class Answers:
     """The judgement of answers, which remembers how streams have arrived."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from siteassist_contract import description
-from siteassist_contract.checks.hard_values import filled, packs_for
+from siteassist_contract.checks.hard_values import WHOLE_URI, filled, packs_for
 from siteassist_contract.checks.text_fields import is_free_text
 from siteassist_contract.description import API_KEY, credential_of, resolve
 from siteassist_contract.http.valid_requests import RequestParts
@@ -163,6 +163,7 @@ def _values(
     if form.get("format") == "uri":
         no_uri = _with(request, steps, "no URI at all")
         yield Probe(no_uri, place, "not a URI", valid=False)
+        yield Probe(_with(request, steps, WHOLE_URI), place, "a URI with each part", valid=True)
 
 
 def _inside(

@@ -299,6 +299,8 @@ class Packed:
                 yield text, shown[after : following if following >= 0 else None]
 
 
+WHOLE_URI = "https://shop.example:8443/help/a%20b;c=d?topic=x&empty=&y=%C3%BC#costs"
+"""A URI with a port, escapes, a query and a fragment."""
 LONGEST_QUERY = 3000
 """Maximum length of a text in a query, percent-encoded: some servers take no long URLs."""
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
+from siteassist_contract.checks.answers import announced
 from siteassist_contract.checks.behaviour.model import (
     KnownMessage,
     answer_text,
@@ -545,7 +546,7 @@ class _Rounds:
             return
         texts = dict(answers)
         for each in accepted:
-            answer, stored = _answer(each.exchange), texts.get(_announced(each.exchange))
+            answer, stored = _answer(each.exchange), texts.get(announced(each.exchange))
             if None not in (answer, stored) and answer != stored:
                 yield "an answer stored as another message than its stream announced"
 
@@ -852,12 +853,6 @@ def _answer(exchange: Exchange) -> str | None:
         return answer_text(exchange.document)
     parsed = read_stream(exchange.operation, exchange.content)
     return None if parsed.broken_off or parsed.faults else parsed.text
-
-
-def _announced(exchange: Exchange) -> str:
-    """Return the id of the message that a streamed answer becomes, or an empty text."""
-    is_stream = exchange.media_type == EVENT_STREAM
-    return read_stream(exchange.operation, exchange.content).message if is_stream else ""
 
 
 def _known(messages: Sequence[Mapping[str, Any]]) -> list[KnownMessage]:

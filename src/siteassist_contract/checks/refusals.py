@@ -8,6 +8,7 @@ of a refusal is judged like that of every answer (`siteassist_contract.findings`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.findings import refused_reason
 from siteassist_contract.http.json_reader import LAST_INTERACTION
-from siteassist_contract.http.recorder import Exchange
+from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_requests, value_of, with_key
 from siteassist_contract.report.reproduction import KEY_PLACE
 from siteassist_contract.rules import OBJECT, RULES
@@ -163,6 +164,7 @@ class Refusals:
                 str(exchange.status),
                 words,
             )
+            self._still_accepted(request, exchange, words)
 
     def _keys(self, request: RequestParts) -> None:
         if not takes_key(request.described):
@@ -184,6 +186,21 @@ class Refusals:
                 str(exchange.status),
                 words,
             )
+            self._still_accepted(request, exchange, f"a key that is {words}")
+
+    def _still_accepted(self, request: RequestParts, refused: Exchange, words: str) -> None:
+        """Judge that a valid request is accepted after a refused one; only reading is free."""
+        if request.method != "GET" or not self._whole:
+            return
+        exchange = self._send(request)
+        self._context.recorder.history[-1:] = [replace(refused, compared=True), exchange]
+        self._judge(
+            exchange.status in SUCCESS,
+            "accepted",
+            request.operation,
+            f"a valid request is accepted after one with {words}",
+            str(exchange.status),
+        )
 
     def _malformed(self, request: RequestParts) -> None:
         rule = "malformed-refused"

@@ -26,7 +26,7 @@ from siteassist_contract.findings import compared_with
 from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import SUCCESS, Exchange
 from siteassist_contract.http.valid_requests import RequestParts, valid_request
-from siteassist_contract.rules import CLOCK, EVERY_ANSWER, GENTLE, RULES
+from siteassist_contract.rules import CLOCK, EVERY_ANSWER, GENTLE, OBJECT, RULES
 
 OWN, CLOCK_RULE = "own-times", "server-clock"
 _TICK = 0.004
@@ -53,6 +53,7 @@ class _Times:
     """Two conversations of a visitor, and the times that answers show of them."""
 
     def __init__(self, context: CheckContext) -> None:
+        self._context = context
         self._findings = context.findings
         self._recorder = context.recorder
         self._history = context.recorder.history
@@ -62,6 +63,7 @@ class _Times:
 
     def follow(self) -> None:
         """Use one conversation in every way, and read both."""
+        self._read_by_all()
         used, other = self._start(), self._start()
         if used is None or other is None:
             return
@@ -78,6 +80,30 @@ class _Times:
                 self._look(each)
             for request in self._reads(used):
                 self._send(request)
+
+    def _read_by_all(self) -> None:
+        """Read objects that no visitor owns, and check that not each reading moves a time."""
+        ids: dict[str, str] = {}
+        for name in RULES[OWN].operations:
+            operation = operations()[name]
+            if operation.owned:
+                continue
+            ids = self._maker.make(operation, ids)
+            request = valid_request(operation, ids, None)
+            if request is None and not self._context.has_key:
+                self._context.without_key((OWN, name))
+                continue
+            seen = [self._shown(request) for _ in range(_READS + 1)] if request is not None else []
+            first = seen[0] if seen else {}
+            if not first:
+                self._findings.prevent(OWN, name, OBJECT)
+            for key in first:
+                self._unmoved([each.get(key) for each in seen])
+
+    def _shown(self, request: RequestParts) -> dict[shown_objects.Key, Shown]:
+        """Read once, and return the objects in the answer."""
+        self._recorder.rest(_TICK)
+        return {shown.key: shown for shown in shown_objects.objects(self._send(request))}
 
     # Steps
 

@@ -123,9 +123,10 @@ def conversation(context: CheckContext) -> None:
         _short_conversation(visitor, known)
         return
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
-    visitor.send(known, EMOJI, stream=True, extra={"pageContext": {"url": None, "title": "T"}})
+    for number, name in enumerate(PAGE):
+        page = {**PAGE, name: None}
+        visitor.send(known, EMOJI, stream=number % 2 == 0, extra={"pageContext": page})
     visitor.send(known, "x", stream=True)
-    visitor.send(known, "Grüße, Übergröße?", stream=False)
     visitor.send(known, "Grüße, Übergröße?", stream=True)
     visitor.send(known, "  spaces around  ", extra={"pageContext": {}})
     visitor.send(known, LONG, stream=False)
@@ -203,6 +204,7 @@ def lists(context: CheckContext) -> None:
     _fill(context, visitor)
     if visitor.exclusive and context.size.whole:
         _pages(visitor)
+        _pages_after_changes(visitor)
     elif visitor.exclusive:
         _few_pages(visitor)
     else:
@@ -229,6 +231,30 @@ def _fill(context: CheckContext, visitor: Visitor) -> None:
     first = next(k for k in visitor.known.values() if not k.older)
     if not context.profile.gentle:
         visitor.send(first, f"{WORDS[0]} again", stream=False)
+
+
+def _pages_after_changes(visitor: Visitor) -> None:
+    """Ask for the same pages again after each kind of change: a server may not keep them."""
+    known = visitor.start()
+    if known is None:
+        return
+    _ask_again(visitor, known)
+    visitor.send(known, "Is this new?", stream=False)
+    _ask_again(visitor, known)
+    for message in known.messages[-1:]:
+        visitor.rate(known, message, "like")
+        _ask_again(visitor, known)
+    visitor.close(known)
+    _ask_again(visitor, known)
+    visitor.complete("Is this kept?", stream=False)
+    _ask_again(visitor, known)
+
+
+def _ask_again(visitor: Visitor, known: KnownConversation) -> None:
+    for status in ("open", "closed"):
+        visitor.page(status=status)
+    visitor.history(known, limit=2)
+    visitor.history(known, role="assistant")
 
 
 def _few_pages(visitor: Visitor) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from siteassist_contract.checks.behaviour.model import same_time
 from siteassist_contract.checks.behaviour.visitor import is_uuid
@@ -245,11 +246,26 @@ def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
             reader.session.call("search", query={"q": words, "size": size, **key_argument(key)})
         ).get("results")
     )
+    wrong = [each for each in results if not _is_path_of(each.get("path"), each.get("url"))]
+    reader.judge(
+        not wrong,
+        "described",
+        "search",
+        "in `path` the path of `url`",
+        ", ".join(f"{shown_value(each['path'])} for {each['url']}" for each in wrong[:3]),
+    )
     most = size or PAGE
     reader.judge(
         len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))
     )
     return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
+
+
+def _is_path_of(path: object, url: object) -> bool:
+    """Whether a path occurs in an address, in whichever spelling; True without either."""
+    if not isinstance(path, str) or not isinstance(url, str):
+        return True
+    return unquote(path).strip("/").lower() in unquote(url).lower()
 
 
 def _objects(value: object) -> list[Json]:

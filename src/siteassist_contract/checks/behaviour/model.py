@@ -155,7 +155,20 @@ def advanced(before: str, after: str) -> bool:
 
 def sent_page(body: Any) -> dict[str, Any]:
     """Return the page context in a request to send a message, by its names in a stored message."""
+    return {name: value for name, value in _page(body).items() if value is not None}
+
+
+def sent_nulls(body: Any) -> set[str]:
+    """Return the properties of a stored message that a page context leaves null.
+
+    That of the address is left out: it may be the page that the conversation was started from
+    (O-25), which no other property can be.
+    """
+    return {name for name, value in _page(body).items() if value is None} - {"pageUrl"}
+
+
+def _page(body: Any) -> dict[str, Any]:
     page = body.get("pageContext") if isinstance(body, Mapping) else None
     names = {"url": "pageUrl", "title": "pageTitle", "textSelection": "textSelection"}
     sent = page.items() if isinstance(page, Mapping) else ()
-    return {names[name]: value for name, value in sent if name in names and value is not None}
+    return {names[name]: value for name, value in sent if name in names}

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from siteassist_contract import tolerance
-from siteassist_contract.checks.answers import Answers
+from siteassist_contract.checks.answers import Answers, announced
 from siteassist_contract.checks.behaviour.model import (
     KnownConversation,
     KnownMessage,
@@ -26,6 +26,7 @@ from siteassist_contract.checks.behaviour.model import (
     are_same,
     moment,
     same_time,
+    sent_nulls,
     sent_page,
     went_back,
 )
@@ -215,7 +216,7 @@ class Visitor:
         if known.stale or not current:
             known.stale = True
         else:
-            self._stored(known, body, answer if described else None)
+            self._stored(known, body, answer if described else None, announced(exchange))
         return answer
 
     def complete(
@@ -268,8 +269,11 @@ class Visitor:
         """Whether streams of an operation were held back, but too few of them to judge."""
         return self._answers.needs_stream(operation)
 
-    def _stored(self, known: KnownConversation, body: Json, answer: str | None) -> None:
-        """Judge the messages that an exchange has stored in the conversation."""
+    def _stored(self, known: KnownConversation, body: Json, answer: str | None, named: str) -> None:
+        """Judge the messages that an exchange has stored in the conversation.
+
+        ``named`` is the id of the message that a stream becomes, or empty.
+        """
         interaction = known.last_interaction_at
         before = len(known.messages)
         shown = self._messages(known)
@@ -297,6 +301,14 @@ class Visitor:
                 f"the page that the message was sent from: {shown_value(sent)}",
                 shown_value(stored),
             )
+            nulls = {name: raw[asked[0].id].get(name) for name in sorted(sent_nulls(body))}
+            self._judge(
+                not any(value is not None for value in nulls.values()),
+                "stored-message",
+                "sendMessage",
+                "null for what the page context leaves null",
+                shown_value(nulls),
+            )
         answers = [m for m in new if m.role != "user"]
         if answer is not None:
             text = "".join(m.text for m in answers)
@@ -306,6 +318,14 @@ class Visitor:
                 "sendMessage",
                 f"one answer of the assistant, as it was sent: {_clip(answer)}",
                 _few(answers),
+            )
+            others = [m.role for m in known.messages if m.id == named and m not in answers]
+            self._judge(
+                not others,
+                "stored-answer",
+                "sendMessage",
+                "the id of the stored answer in `start`, if it has the id of a message",
+                f"that of another message, whose role is {', '.join(others)}",
             )
             self._judge(
                 all(raw[m.id].get("status") in ("complete", None) for m in answers),
