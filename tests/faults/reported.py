@@ -658,7 +658,7 @@ def _streamed_before(server: Server) -> None:
             question = records.messages(conversation)[-2]
             latest = records._connection.scalar(select(func.max(messages.c.seq)))
             records._connection.execute(
-                update(messages).where(messages.c.id == question.id).values(seq=latest + 1)
+                update(messages).where(messages.c.id == question.id).values(seq=(latest or 0) + 1)
             )
         return message
 
