@@ -161,10 +161,11 @@ def sent_page(body: Any) -> dict[str, Any]:
 def sent_nulls(body: Any) -> set[str]:
     """Return the properties of a stored message that a page context leaves null.
 
-    That of the address is left out: it may be the page that the conversation was started from
-    (O-25), which no other property can be.
+    The address and the title are left out: the page may be the one that the conversation was
+    started from (O-25), and a server may know its title.
     """
-    return {name for name, value in _page(body).items() if value is None} - {"pageUrl"}
+    nulls = {name for name, value in _page(body).items() if value is None}
+    return nulls - {"pageUrl", "pageTitle"}
 
 
 def _page(body: Any) -> dict[str, Any]:
