@@ -204,7 +204,8 @@ def lists(context: CheckContext) -> None:
     _fill(context, visitor)
     if visitor.exclusive and context.size.whole:
         _pages(visitor)
-        _pages_after_changes(visitor)
+        if not context.profile.gentle:
+            _pages_after_changes(visitor)
     elif visitor.exclusive:
         _few_pages(visitor)
     else:
