@@ -16,17 +16,37 @@ from typing import TypeVar
 
 import click
 
+from siteassist_contract.profiles import PROFILES
 from tests.faults.catalogue import chosen
 from tests.faults.mutant import CLASSES, Mutant
-from tests.faults.results import Result, alarms, enough, line, summary, table, written_table
-from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run, stop
+from tests.faults.results import Result, enough, line, summary, table, written_table
+from tests.faults.sweep import Sweep, VariantRun
+from tests.faults.trial import CONTRACT, LIMIT_SECONDS, run, stop
 from tests.faults.variants import VARIANTS
 from tests.values import ROOT
 
 __all__ = ["main"]
 
+RUNS = ("quick:3", "default:1")
+"""The runs on all variants: profiles, each with a number of seeds."""
+CLOSE_PROFILE, CLOSE_SEEDS = "default", 5
+"""The runs on chosen variants."""
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+def _runs(
+    _context: click.Context, _option: click.Parameter, given: Sequence[str]
+) -> dict[str, int]:
+    """Return the number of seeds by profile."""
+    runs = {}
+    for text in given:
+        profile, _, seeds = text.partition(":")
+        if profile not in PROFILES or not seeds.isdecimal() or not int(seeds):
+            raise click.BadParameter(f"{text!r} is not a profile with a number, such as quick:3")
+        runs[profile] = int(seeds)
+    return runs
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -52,10 +72,27 @@ _R = TypeVar("_R")
 @click.option("--variants", is_flag=True, help="Run on the tolerated variants instead.")
 @click.option(
     "--runs",
-    type=click.IntRange(1),
-    default=1,
+    multiple=True,
+    metavar="PROFILE:SEEDS",
+    default=RUNS,
     show_default=True,
-    help="Number of seeds to run each variant with.",
+    callback=_runs,
+    help="Profile of the runs on variants, and the number of seeds; can be repeated.",
+)
+@click.option(
+    "--closely",
+    multiple=True,
+    metavar="ID",
+    help="Variants to run with five seeds of the default profile, such as those that a new rule"
+    " can touch; can be repeated.",
+)
+@click.option(
+    "--together",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Maximum number of variants on one server. Those that hide each other are kept apart,"
+    " and each is run alone if a run of several raises an alarm.",
 )
 @click.option(
     "--total",
@@ -96,13 +133,6 @@ _R = TypeVar("_R")
     help="Markdown page in which to replace the measured table, such as"
     " docs/explanation/mutants.md.",
 )
-@click.option(
-    "--profile",
-    type=click.Choice(["quick", "default"]),
-    default="default",
-    show_default=True,
-    help="Profile of the runs on variants.",
-)
 def main(
     *,
     patterns: tuple[str, ...],
@@ -111,14 +141,15 @@ def main(
     seed: int,
     workers: int,
     variants: bool,
-    runs: int,
+    runs: dict[str, int],
+    closely: tuple[str, ...],
+    together: int,
     total: float,
     each: float,
     limit: float,
     contract: str | None,
     report: Path,
     page: Path | None,
-    profile: str,
 ) -> None:
     """Run the contract tests on each mutant of the mock.
 
@@ -127,7 +158,13 @@ def main(
     """
     command = tuple(shlex.split(contract)) if contract else CONTRACT
     if variants:
-        sys.exit(_run_variants(patterns, command, seed, runs, workers, limit, profile))
+        sweep, names = Sweep(command, limit, together), _variants(patterns)
+        further = range(seed + runs.get(CLOSE_PROFILE, 0), seed + CLOSE_SEEDS)
+        plans = [(names, profile, range(seed, seed + seeds)) for profile, seeds in runs.items()]
+        if closely:
+            plans.append((_variants(closely), CLOSE_PROFILE, further))
+        planned = [each for plan in plans for each in sweep.plan(*plan)]
+        sys.exit(1 if _alarms(sweep, planned, workers) else 0)
     try:
         mutants = chosen(patterns, kinds)
     except LookupError as error:
@@ -139,7 +176,7 @@ def main(
 
     def judge(mutant: Mutant) -> Result:
         with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-            trial = run(mutant.id, Path(folder), seed=seed, contract=command, limit=limit)
+            trial = run(mutant.id, reports=Path(folder), seed=seed, contract=command, limit=limit)
         return Result(mutant, trial)
 
     results: list[Result] = []
@@ -158,48 +195,31 @@ def main(
     sys.exit(0 if enough(results, total=total / 100, each=each / 100) else 1)
 
 
-def _run_variants(
-    patterns: Sequence[str],
-    contract: Sequence[str],
-    seed: int,
-    runs: int,
-    workers: int,
-    limit: float,
-    profile: str,
-) -> int:
-    """Run the variants and return the exit status, 0 if there was no alarm."""
+def _variants(patterns: Sequence[str]) -> list[str]:
+    """Return the names of the variants that a pattern fits, or of all without a pattern."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in VARIANTS):
             raise click.UsageError(f"unknown variant: {pattern}")
-    planned = [
-        (name, seed + number)
+    return [
+        name
         for name in VARIANTS
         if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-        for number in range(runs)
     ]
 
-    def judge(item: tuple[str, int]) -> tuple[str, int, Trial]:
-        name, run_seed = item
-        with tempfile.TemporaryDirectory(prefix="variant-") as folder:
-            trial = run(
-                name,
-                Path(folder),
-                seed=run_seed,
-                variant=True,
-                contract=contract,
-                limit=limit,
-                profile=profile,
-            )
-        return name, run_seed, trial
 
+def _alarms(sweep: Sweep, planned: Sequence[VariantRun], workers: int) -> int:
+    """Run the contract tests on variants, and return the number of alarms."""
+    seconds = sum(PROFILES[each.profile].limit for each in planned) / workers
+    click.echo(f"{len(planned)} runs, about {seconds / 60:.0f} minutes")
     alarmed = 0
-    for name, run_seed, trial in _each(judge, planned, workers):
-        found = alarms(trial)
-        alarmed += bool(found)
-        verdict = f"ALARM: {'; '.join(found)}" if found else "no alarm"
-        click.echo(f"{trial.seconds:6.1f} s  {name}, seed {run_seed}: {verdict}")
+    for done, judged in enumerate(_each(sweep.judge, planned, workers), 1):
+        alarmed += bool(judged[0].found)
+        for each in judged:
+            click.echo(f"{done:3}/{len(planned)}  {each}")
+        if judged[0].found and len(judged) > 1 and not any(each.found for each in judged[1:]):
+            click.echo("None of them raises an alarm alone.")
     click.echo(f"{alarmed} of {len(planned)} runs on tolerated variants raised an alarm")
-    return 1 if alarmed else 0
+    return alarmed
 
 
 def _each(work: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:

@@ -9,6 +9,7 @@ import click
 
 from siteassist_mock.http.server import base_url, listen, make_server
 from tests.faults.catalogue import MUTANTS
+from tests.faults.combinations import combined
 from tests.faults.mutant import CLASSES
 from tests.faults.variants import VARIANTS
 
@@ -19,7 +20,7 @@ __all__ = ["main"]
 
 
 @click.command(context_settings={"max_content_width": 100})
-@click.argument("name", metavar="ID", required=False)
+@click.argument("names", metavar="[ID]...", nargs=-1)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -27,18 +28,23 @@ __all__ = ["main"]
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option("--variant", is_flag=True, help="Treat ID as a tolerated variant.")
+@click.option("--variant", is_flag=True, help="Treat each ID as a tolerated variant.")
 @click.option("--list", "table", is_flag=True, help="List all mutants, or variants, and exit.")
-def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
-    """Serve the mock with the fault ID on 127.0.0.1. Ctrl-C stops it."""
+def main(*, names: tuple[str, ...], port: int, variant: bool, table: bool) -> None:
+    """Serve the mock with the fault ID, or with variants, on 127.0.0.1. Ctrl-C stops it."""
     kind = "variant" if variant else "mutant"
     if table:
         click.echo(_variants() if variant else _mutants())
         return
-    known = VARIANTS if variant else MUTANTS
-    if name is None or name not in known:
-        raise click.UsageError(f"unknown {kind} {name!r}; --list shows all of them")
-    app = known[name].app()
+    if not names:
+        raise click.UsageError(f"give the ID of a {kind}; --list shows all of them")
+    for name in names:
+        if name not in (VARIANTS if variant else MUTANTS):
+            raise click.UsageError(f"unknown {kind} {name!r}; --list shows all of them")
+    first, *others = names
+    if others and not variant:
+        raise click.UsageError("a server has one mutant; only variants can be combined")
+    app = combined(names) if variant else MUTANTS[first].app()
     listening = listen("127.0.0.1", port)
     server = make_server(app)
 
@@ -48,7 +54,7 @@ def main(*, name: str | None, port: int, variant: bool, table: bool) -> None:
     # Handle signals before and after the server runs as well, like the command of the mock.
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    click.echo(f"SiteAssist mock on {base_url(app, listening)} ({kind} {name})")
+    click.echo(f"SiteAssist mock on {base_url(app, listening)} ({kind} {' '.join(names)})")
     try:
         server.run(sockets=[listening])
     finally:

@@ -25,10 +25,10 @@ from siteassist_mock.testing import serving
 from tests.faults import server, trial
 from tests.faults.__main__ import main
 from tests.faults.catalogue import MUTANTS, UNASKED
+from tests.faults.combinations import combinations, combined, is_visible
 from tests.faults.results import Result as Judged
 from tests.faults.results import enough, summary, table, written_table
 from tests.faults.trial import BROKEN, KEPT, Trial, Violation, running
-from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, ROOT
 
 # Finds one fault: getMe without a token.
@@ -59,8 +59,8 @@ def _served_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     @contextmanager
-    def serve(name: str, *, variant: bool = False) -> Iterator[str]:
-        with serving((VARIANTS if variant else MUTANTS)[name].app()) as url:
+    def serve(*names: str, variant: bool = False) -> Iterator[str]:
+        with serving(combined(names) if variant else MUTANTS[names[0]].app()) as url:
             yield url
 
     monkeypatch.setattr(trial, "running", serve)
@@ -188,25 +188,88 @@ def test_incomplete_summary_is_ignored(tmp_path: Path) -> None:
     assert "no-token-me: killed without a summary" in done.output
 
 
+def calls(folder: Path) -> list[tuple[str, str]]:
+    """Return the profile and the seed of each run, in order."""
+    lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    assert not any("--stop-at-first" in line for line in lines)
+    return sorted(
+        tuple(line[line.index(f"--{name}") + 1] for name in ("profile", "seed")) for line in lines
+    )
+
+
 @served_here
 def test_variants_are_run_with_several_seeds(tmp_path: Path) -> None:
-    """Variants are run in full with each seed; without an alarm the exit status is 0."""
-    done = invoke(tmp_path, "--variants", "charset", "refuse-422", "--runs", "2", "--seed", "4")
+    """All variants are run with each seed of each profile; without an alarm the status is 0."""
+    done = invoke(
+        tmp_path,
+        *("--variants", "charset", "refuse-422", "foreign-403", "cookies", "--seed", "4"),
+        *("--runs", "quick:2", "--runs", "default:1", "--closely", "cookies", "--together", "2"),
+    )
     assert 0 == done.exit_code, done.output
-    assert "0 of 4 runs on tolerated variants raised an alarm" in done.output
-    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert ["4", "4", "5", "5"] == sorted(call[call.index("--seed") + 1] for call in calls)
-    assert not any("--stop-at-first" in call for call in calls)
+    assert "10 runs, about " in done.output
+    assert "0 of 10 runs on tolerated variants raised an alarm" in done.output
+    runs = [*[("quick", "4"), ("quick", "5"), ("default", "4")] * 2]
+    assert sorted([*runs, *[("default", str(seed)) for seed in range(5, 9)]]) == calls(tmp_path)
+    for profile, seed in {*runs}:
+        of_all = re.findall(
+            rf" s  (.+) \({profile}, seed {seed}\): no alarm$", done.output, re.MULTILINE
+        )
+        assert 2 == len(of_all)
+        assert 4 == len({name for names in of_all for name in names.split(", ")})
 
 
 @served_here
 def test_violation_on_variant_is_an_alarm(tmp_path: Path) -> None:
     """A violation, and a failed run, are alarms; an unknown variant is a usage error."""
+    options = ("--runs", "default:1")
     for status, words in ((1, "ALARM: broken, without a summary"), (3, "ALARM: not run")):
-        done = invoke(tmp_path, "--variants", "charset", text=f"raise SystemExit({status})")
+        text = f"raise SystemExit({status})"
+        done = invoke(tmp_path, "--variants", "charset", *options, text=text)
         assert 1 == done.exit_code
         assert words in done.output
     assert 2 == invoke(tmp_path, "--variants", "nothing").exit_code
+    assert 2 == invoke(tmp_path, "--variants", "--closely", "nothing").exit_code
+    for runs in ("quick", "quick:0", "fast:1", "quick:x"):
+        done = invoke(tmp_path, "--variants", "--runs", runs)
+        assert f"'{runs}' is not a profile with a number" in done.output
+
+
+@served_here
+def test_alarm_of_several_variants_is_looked_for_in_each(tmp_path: Path) -> None:
+    """The variant that raises the alarm is named, or the output says that none does alone."""
+    names = ("--variants", "charset", "errors-terse", "--runs", "quick:1")
+    # Finds what is not an object in the bodies of errors: the first run, and that of one variant.
+    text = (
+        "import sys, urllib.error, urllib.request\n"
+        "try:\n    urllib.request.urlopen(sys.argv[1] + '/identity/me')\n"
+        "except urllib.error.HTTPError as error:\n    sys.exit(b'Nope' in error.read())\n"
+    )
+    done = invoke(tmp_path, *names, text=text)
+    assert 1 == done.exit_code
+    lines = [line for line in done.output.splitlines() if " (quick, seed 1)" in line]
+    assert 3 == len(lines)
+    assert "ALARM" in lines[0]
+    assert ["ALARM" in line for line in lines[1:]] == ["errors-terse" in line for line in lines[1:]]
+    once = (
+        f"import pathlib, sys; log = pathlib.Path({str(tmp_path / 'once')!r})\n"
+        "seen = log.exists(); log.touch(); sys.exit(not seen)"
+    )
+    done = invoke(tmp_path, *names, text=once)
+    assert 1 == done.exit_code
+    assert "None of them raises an alarm alone." in done.output
+    assert "1 of 1 runs on tolerated variants raised an alarm" in done.output
+
+
+def test_combinations_show_each_difference() -> None:
+    """Each variant is in one combination, in which no other hides its difference."""
+    names = ["refuse-422", "refuse-400", "charset", "foreign-403", "foreign-404"]
+    found = combinations(names, 3, seed=1)
+    assert sorted(names) == sorted(name for company in found for name in company)
+    assert all(len(company) <= 3 for company in found)
+    assert all(is_visible(company) for company in found)
+    assert not is_visible(["refuse-422", "refuse-400"])
+    assert not any({"refuse-422", "refuse-400"} <= {*company} for company in found)
+    assert [(name,) for name in sorted(names)] == sorted(combinations(names, 1, seed=1))
 
 
 @served_here
@@ -263,15 +326,32 @@ def test_times_are_omitted_without_kills() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "variant", "expected"),
-    [("no-token-me", False, 200), ("errors-terse", True, 401)],
+    ("names", "variant", "expected"),
+    [(["no-token-me"], False, 200), (["errors-terse", "charset"], True, 401)],
 )
-def test_server_serves_mutant_or_variant(name: str, variant: bool, expected: int) -> None:
-    """A separate process serves the mutant, or the variant, over HTTP."""
-    with running(name, variant=variant) as url:
+def test_server_serves_mutant_or_variants(names: list[str], variant: bool, expected: int) -> None:
+    """A separate process serves the mutant, or the variants, over HTTP."""
+    with running(*names, variant=variant) as url:
         response = httpx.get(f"{url}/identity/me", trust_env=False)
     assert expected == response.status_code
     assert variant == (response.json() == {"error": {"message": "Nope"}})
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((), "give the ID of a mutant; --list shows all of them"),
+        (("--variant",), "give the ID of a variant"),
+        (("charset",), "unknown mutant 'charset'"),
+        (("done-twice", "no-done"), "a server has one mutant; only variants can be combined"),
+        (("--variant", "charset", "no-done"), "unknown variant 'no-done'"),
+    ],
+)
+def test_server_needs_one_mutant_or_variants(words: tuple[str, ...], problem: str) -> None:
+    """Anything else is a usage error in one sentence."""
+    done = CliRunner().invoke(server.main, words)
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert problem in done.stderr
 
 
 def test_server_stops_cleanly() -> None:

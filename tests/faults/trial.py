@@ -75,6 +75,11 @@ class Trial:
     """The last line of the output, cut to a few hundred characters."""
 
     @property
+    def stopped(self) -> bool:
+        """Whether `stop` ended the run."""
+        return self.status == -signal.SIGKILL
+
+    @property
     def reason(self) -> str:
         """The reason why there is no result; empty if there is one."""
         if self.status is None:
@@ -85,40 +90,40 @@ class Trial:
 
 
 @contextmanager
-def running(name: str, *, variant: bool = False) -> Iterator[str]:
-    """Run the server ``name`` in its own process, and yield its base URL.
+def running(*names: str, variant: bool = False) -> Iterator[str]:
+    """Run a server with the mutant or the variants ``names`` in a process; yield its base URL.
 
     Raises `RuntimeError` if it does not start.
     """
-    command = [sys.executable, "-m", "tests.faults.server", name]
+    command = [sys.executable, "-m", "tests.faults.server", *names]
     command += ["--variant"] if variant else []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             line = server.stdout.readline()
             if not line.startswith(_START):
-                raise RuntimeError(f"the server {name} did not start")
+                raise RuntimeError(f"the server {' '.join(names)} did not start")
             yield line.removeprefix(_START).split()[0]
         finally:
             server.terminate()
 
 
 def run(
-    name: str,
+    *names: str,
     reports: Path,
-    *,
     seed: int,
     variant: bool = False,
     contract: Sequence[str] = CONTRACT,
     limit: float = LIMIT_SECONDS,
     profile: str = "default",
 ) -> Trial:
-    """Run the contract tests on the server ``name``, with their reports in ``reports``.
+    """Run the contract tests on a server, with their reports in ``reports``.
 
-    The run ends at the first violation, unless the server is a tolerated ``variant``.
-    It is stopped after ``limit`` seconds.
+    The server has the mutant ``names``, or all these tolerated variants if it is a
+    ``variant``. The run ends at the first violation of a mutant. It is stopped after
+    ``limit`` seconds.
     """
-    with running(name, variant=variant) as url:
+    with running(*names, variant=variant) as url:
         command = [*contract, url, "--api-key", API_KEY, "--profile", profile]
         command += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
         command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
