@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks.behaviour.knowledge import read_knowledge
-from siteassist_contract.checks.behaviour.model import KnownConversation
+from siteassist_contract.checks.behaviour.model import KnownConversation, KnownMessage
 from siteassist_contract.checks.behaviour.visitor import MOST, ORDERS, Visitor, is_uuid
 from siteassist_contract.checks.context import FIRST, SECOND, CheckContext
 from siteassist_contract.description import (
@@ -155,16 +155,23 @@ def conversation(context: CheckContext) -> None:
 
 def _short_conversation(visitor: Visitor, known: KnownConversation) -> None:
     """Do every step of a conversation once."""
+    # The rating stands while the conversation goes on.
+    for message in _first_answer(known):
+        visitor.rate(known, message, "like")
     visitor.send(known, EMOJI, stream=True)
     visitor.history(known, role="user")
     visitor.history(known, status="complete")
     visitor.history(known, limit=1, offset=1)
-    answers = [message for message in known.messages if message.role == "assistant"]
-    for feedback in ("like", None) if answers else ():
-        visitor.rate(known, answers[0], feedback)
+    for message in _first_answer(known):
+        visitor.rate(known, message, None)
     visitor.close(known, {"closeReason": "Issue resolved"})
     visitor.close(known)
     visitor.read(known)
+
+
+def _first_answer(known: KnownConversation) -> list[KnownMessage]:
+    """Return the first answer of the assistant, if there is one."""
+    return [message for message in known.messages if message.role == "assistant"][:1]
 
 
 def _histories(visitor: Visitor, known: KnownConversation) -> None:
