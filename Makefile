@@ -12,7 +12,7 @@ NODE_BIN := $(NODE)/node_modules/.bin
 # Values from the user must not be evaluated: make would expand $(shell ...) in them, and
 # a shell $(...). So make uses them unexpanded, and recipes read them from the environment,
 # in quotes. This also hides them from other users of the machine.
-GIVEN := PYTHON ARGS BASE BASE_URL API_KEY TOKEN USERS TIME
+GIVEN := PYTHON ARGS BASE BASE_URL API_KEY TOKEN USERS TIME MOCK_ARGS
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 export SITEASSIST_API_KEY := $(if $(API_KEY),$(API_KEY),$(value SITEASSIST_API_KEY))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -21,6 +22,9 @@ MOCK_TOKEN = "sk_test_1234567890abcdef"
 START = "SiteAssist mock on "
 REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
 """The variable that tells the suite how this command is repeated: its tool is not on the path."""
+START_WITH = "SITEASSIST_START_WITH"
+"""The variable that tells the suite how the mock is started again, for reproductions."""
+_MAY_BE_SECRET = re.compile(r"://\S*@|password|-key", re.IGNORECASE)
 
 
 @contextmanager
@@ -30,7 +34,11 @@ def running_mock() -> Iterator[str]:
     The environment variable ``MOCK_ARGS`` holds additional options, such as ``--database``.
     """
     # `--quiet`, because the access log would be mixed with the lines of the report.
-    more = shlex.split(os.environ.get("MOCK_ARGS", ""))
+    try:
+        more = shlex.split(os.environ.get("MOCK_ARGS", ""))
+    except ValueError as error:
+        print(f"invalid MOCK_ARGS: {str(error).lower()}", file=sys.stderr)
+        sys.exit(2)
     command = [str(TOOLS / "siteassist-mock"), "--port", "0", "--quiet", *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         try:
@@ -43,6 +51,22 @@ def running_mock() -> Iterator[str]:
             yield line.removeprefix(START).split()[0]
         finally:
             mock.terminate()
+
+
+def commands(url: str, options: str) -> dict[str, str]:
+    """Return commands that repeat a run on a mock with ``options``, and that start it again.
+
+    The commands are printed, so they refer to ``MOCK_ARGS`` if the options may have a secret.
+    """
+    repeat, start = "make contract", os.path.relpath(TOOLS / "siteassist-mock")
+    if _MAY_BE_SECRET.search(options):
+        repeat += ' MOCK_ARGS="$MOCK_ARGS"'
+        start += " $MOCK_ARGS"
+    elif options.strip():
+        repeat += f" MOCK_ARGS={shlex.quote(options)}"
+        start += f" {shlex.join(shlex.split(options))}"
+    port = url.removesuffix("/v2").rpartition(":")[2]
+    return {REPEAT_WITH: repeat, START_WITH: f"{start} --port {port}"}
 
 
 def human_conversation(url: str) -> str:
@@ -70,7 +94,7 @@ def main() -> int:
     with running_mock() as url:
         keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
-        environment[REPEAT_WITH] = "make contract"
+        environment |= commands(url, os.environ.get("MOCK_ARGS", ""))
         given = ["--human-conversation", human_conversation(url)]
         given += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
         command = [*suite, *given, *sys.argv[1:]]

@@ -67,7 +67,7 @@ def first_finding(output: str) -> str:
     if finding is None:
         raise SystemExit(f"no finding in: {output}")
     head, label, rest = finding[0].strip().partition("  answer:\n")
-    answer, mark, reproduce = rest.partition("  reproduce:\n")
+    answer, mark, reproduce = rest.partition("  reproduce:")
     lines = answer.rstrip().splitlines()
     kept = "\n".join([*lines[:2], "    ...", lines[-1], ""])
     *_, last = output.strip().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,9 @@ REPORTS = ("html/index.html", "junit.xml", SUMMARY)
 REPEAT_WITH = "SITEASSIST_REPEAT_WITH"
 """The environment variable by which another command, such as ``make contract``, tells how it
 is repeated. It takes the options in its variable ``ARGS``."""
+START_WITH = "SITEASSIST_START_WITH"
+"""The environment variable by which such a command tells how to start its server again."""
+_VARIABLE = re.compile(r'"\$([A-Z_]+)"')
 _LIBRARIES = ("schemathesis", "hypothesis")
 """The libraries whose versions decide on the requests of a run."""
 
@@ -109,6 +113,7 @@ class Ending:
             repeat=_repeat(self.target, options, self._selected),
             repeat_words=self._repeat_words,
             variables=list(_variables(self.target)),
+            start=os.environ.get(START_WITH, ""),
             started=self.started,
             versions=self.versions,
             time_limit=options.limit,
@@ -123,6 +128,9 @@ class Ending:
         files.tell(places)
         needs = f" (set {' and '.join(report.variables)} first)" if report.variables else ""
         click.echo(f"{report.repeat_words}{needs}:\n  {report.repeat}")
+        if report.start and report.findings:
+            click.echo("The server has stopped. To reproduce a finding, start it again:")
+            click.echo(f"  {report.start}")
         if failed is not None and outcome.error is None:
             outcome.error = failed
         self._print_details()
@@ -244,7 +252,9 @@ def _variables(target: Target) -> Iterator[str]:
     """Yield the names of the environment variables that a repeated run needs."""
     command = os.environ.get(REPEAT_WITH)
     if command and target.base_url not in command:
-        return  # The command starts a server of its own, whose credentials it knows.
+        # The command starts a server of its own, whose credentials it knows.
+        yield from _VARIABLE.findall(command)
+        return
     for name, value in (
         (redaction.API_KEY, target.api_key),
         (redaction.TOKEN, target.token),

@@ -242,7 +242,7 @@ def test_run_that_cannot_start_keeps_earlier_reports_except_in_ci(
     result = command(*arguments)
     assert (0 if problem == "allowed" else 2) == result.exit_code
     assert "The tests cannot run: " in result.stderr.splitlines()[-1]
-    told = "The folder reports still has the reports of an earlier run.\n" in result.stderr
+    told = "The reports of an earlier run are still in reports.\n" in result.stderr
     assert told == (not ci)
     left = sorted(p.name for p in Path("reports").rglob("*") if p.is_file())
     assert (["other.txt"] if ci else sorted([*names, "other.txt"])) == left
@@ -261,7 +261,7 @@ def test_run_that_is_interrupted_before_it_begins_tells_of_earlier_reports(
 
     monkeypatch.setattr("siteassist_contract.http.preflight.check", interrupt)
     result = command(url, "--api-key", KEY)
-    assert "The folder reports still has the reports of an earlier run.\n" in result.stderr
+    assert "The reports of an earlier run are still in reports.\n" in result.stderr
     assert 130 == result.exit_code
 
 

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from siteassist_contract import selection
-from siteassist_contract.ending import REPEAT_WITH, REPORTS, Ending, report_early_error
+from siteassist_contract.ending import (
+    REPEAT_WITH,
+    REPORTS,
+    START_WITH,
+    Ending,
+    report_early_error,
+)
 from siteassist_contract.findings import Findings
 from siteassist_contract.http.network import Network
 from siteassist_contract.http.preflight import Target
@@ -207,6 +213,15 @@ def test_reason_for_missing_tests(facts: dict[str, Any], reason: str) -> None:
             ),
             [],
         ),
+        (
+            'make contract MOCK_ARGS="$MOCK_ARGS"',
+            (
+                'make contract MOCK_ARGS="$MOCK_ARGS" \'ARGS=--profile quick --seed 7 --origin'
+                " https://shop.example --ca '\"'\"'my ca.pem'\"'\"' --time 90s --examples 5"
+                " --workers 2 --max-messages 9 --stop-at-first'"
+            ),
+            ["MOCK_ARGS"],
+        ),
     ],
 )
 def test_run_can_be_repeated(
@@ -235,6 +250,29 @@ def test_run_can_be_repeated(
     assert (repeat, variables) == (found["repeat"], found["variables"])
     needs = f" (set {' and '.join(variables)} first)" if variables else ""
     assert f"Repeat with{needs}:\n  {repeat}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_command_that_starts_the_server_again_is_printed(
+    fails: bool,
+    end: Ending,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Findings on a server that stops with the run say how to start it; other runs do not."""
+    command = "siteassist-mock --port 4321"
+    monkeypatch.setenv(START_WITH, command)
+    if not fails:
+        end.outcome.findings.violations.clear()
+    end.report()
+    printed = capsys.readouterr().out
+    page = (tmp_path / "html" / "index.html").read_text()
+    assert command == json.loads((tmp_path / "summary.json").read_text())["start"]
+    told = f"The server has stopped. To reproduce a finding, start it again:\n  {command}\n"
+    assert fails == (told in printed)
+    assert fails == ("  reproduce: start the server again, see below" in printed)
+    assert fails == (f"Start it again:</p><pre>{command}</pre>" in page)
 
 
 @pytest.mark.parametrize("fails", [True, False])

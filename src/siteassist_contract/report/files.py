@@ -52,7 +52,7 @@ def tell_earlier(folder: Path, names: Sequence[str]) -> None:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
     if any((folder / name).is_file() for name in names):
-        click.echo(f"The folder {folder} still has the reports of an earlier run.", err=True)
+        click.echo(f"The reports of an earlier run are still in {folder}.", err=True)
 
 
 def _set_up(folder: Path, names: Sequence[str], *, remove: bool) -> None:

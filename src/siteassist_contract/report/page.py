@@ -13,6 +13,7 @@ from siteassist_contract.description import all_operations
 from siteassist_contract.findings import LAYERS
 from siteassist_contract.report import files, references
 from siteassist_contract.report.impact import IMPACT
+from siteassist_contract.report.reproduction import needed_variables
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.terminal import unlisted
 from siteassist_contract.report.tested_rules import counted, gaps
@@ -42,13 +43,16 @@ def render(report: Report) -> str:
         gaps=gaps(report.rows).most_common(),
         counted=counted(report.rows),
         unlisted=unlisted(report),
+        needed=needed_variables,
     )
 
 
 def _divided(line: str) -> tuple[str, str]:
     """Divide a verdict into its first clause and the rest, which begins with a space."""
     match = _CLAUSE.match(line)
-    return (match[0], line[match.end() :]) if match else (line, "")
+    if match is None:
+        return line, ""
+    return match[0].rstrip(";"), line[match.end() :]
 
 
 @cache

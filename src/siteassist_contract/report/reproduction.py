@@ -101,6 +101,11 @@ def filled(credential: str, values: Mapping[str, str]) -> str:
     return _PLACE.sub(value, credential)
 
 
+def needed_variables(commands: str) -> list[str]:
+    """Return the variables of the environment that the shell commands of a reproduction need."""
+    return re.findall(r'^: "\$\{(\w+):\?', commands, re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Renderer:
     """A writer of reproductions, in which variables replace the credentials of a run."""

@@ -49,6 +49,8 @@ class Report:
     selection: str = ""
     """The options that narrowed the run; empty for a whole run."""
     repeat_words: str = "Repeat with"
+    start: str = ""
+    """The command that starts the server again, if it stops after the run."""
 
     @cached_property
     def redacted(self) -> Report:
@@ -73,6 +75,7 @@ class Report:
             self,
             base_url=secrets.values(self.base_url),
             repeat=secrets.values(self.repeat),
+            start=secrets.values(self.start),
             outcome=replace(
                 outcome,
                 findings=findings,
@@ -189,6 +192,7 @@ def document(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "repeat": report.repeat,
         "variables": list(report.variables),
+        "start": report.start or None,
         "date": report.started.isoformat(timespec="seconds"),
         "versions": report.versions,
         "time_limit": report.time_limit,

@@ -18,6 +18,7 @@ from siteassist_contract.http.preflight import Target
 from siteassist_contract.report import references, tested_rules
 from siteassist_contract.report.impact import IMPACT
 from siteassist_contract.report.ordering import Finding
+from siteassist_contract.report.reproduction import needed_variables
 from siteassist_contract.report.summary import Report
 from siteassist_contract.report.wrapping import WIDTH, wrapped
 from siteassist_contract.run import NOT_BEGUN, Options, Outcome
@@ -167,7 +168,8 @@ class Terminal:
         self.close()
         report = report.redacted
         for finding in report.findings:
-            _print_finding(finding, in_full=finding.number <= _IN_FULL)
+            in_full = finding.number <= _IN_FULL
+            _print_finding(finding, in_full=in_full, starts=bool(report.start))
         if len(report.findings) > _IN_FULL:
             click.echo("  The HTML report has all of them in full.")
         _print_requests(report)
@@ -238,10 +240,10 @@ def _unfinished(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield f"{len(left)} other steps", NOT_BEGUN
 
 
-def _print_finding(finding: Finding, *, in_full: bool) -> None:
+def _print_finding(finding: Finding, *, in_full: bool, starts: bool) -> None:
     known = " (known)" if finding.first.known else ""
     show(Styled(f"\nFinding {finding.number}: {label(finding.first.operation)}{known}", Style.BOLD))
-    click.echo(full(finding) if in_full else "\n".join(_name(finding)))
+    click.echo(full(finding, starts=starts) if in_full else "\n".join(_name(finding)))
 
 
 def _name(finding: Finding) -> list[str]:
@@ -249,8 +251,11 @@ def _name(finding: Finding) -> list[str]:
     return [_row("rule", finding.first.words), _row("key", one_line(finding.first.key))]
 
 
-def full(finding: Finding) -> str:
-    """Return a finding as text, without its heading and with its first violation in full."""
+def full(finding: Finding, *, starts: bool = False) -> str:
+    """Return a finding as text, without its heading and with its first violation in full.
+
+    Its server has to be started again if a command ``starts`` it.
+    """
     found = finding.first
     lines = [*_name(finding), _row("impact", IMPACT.get(found.rule, ""))]
     if finding.related is not None:
@@ -268,7 +273,13 @@ def full(finding: Finding) -> str:
     if found.answer:
         lines += ["  answer:", textwrap.indent(printable(found.answer), "    ")]
     if found.commands:
-        lines += ["  reproduce:", textwrap.indent(_clipped(printable(found.commands)), "    ")]
+        needs = ["start the server again, see below"] if starts else []
+        if variables := needed_variables(found.commands):
+            needs.append(f"set {' and '.join(variables)}")
+        lines += [
+            f"  reproduce: {', and '.join(needs)}".rstrip(),
+            textwrap.indent(_clipped(printable(found.commands)), "    "),
+        ]
     return "\n".join(line for line in lines if line)
 
 

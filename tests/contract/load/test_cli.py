@@ -219,7 +219,7 @@ def test_load_that_cannot_start_keeps_earlier_reports_except_in_ci(
     assert 2 == answer.exit_code
     left = sorted(path.name for path in tmp_path.iterdir())
     assert (["summary.json"] if ci else ["load.json", "summary.json"]) == left
-    assert (not ci) == ("still has the reports of an earlier run.\n" in answer.stderr)
+    assert (not ci) == ("The reports of an earlier run are still in " in answer.stderr)
 
 
 def test_load_that_cannot_start_may_be_allowed(tmp_path: Path) -> None:

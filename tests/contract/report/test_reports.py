@@ -55,6 +55,7 @@ def test_document_is_complete() -> None:
         "seed": 7,
         "repeat": "siteassist-contract --seed 7",
         "variables": ["SITEASSIST_API_KEY"],
+        "start": None,
         "date": "2030-01-31T12:30:15+00:00",
         "versions": {"siteassist": "1.2.3", "Python": "3.14.0"},
         "time_limit": 24.0,
