@@ -39,7 +39,7 @@ from siteassist_contract.verdict import CannotRunError
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 _NOT_THERE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.NOT_IMPLEMENTED)
 """Statuses of a server that does not have an operation."""
-_EXPECTED = "expected something like https://host/v2"
+EXPECTED = "expected something like https://host/v2"
 _LONGEST_EXCERPT = 120
 _ADMITTED = {
     "the API key": "--api-key takes a publishable key (pk_...) of this server",
@@ -101,7 +101,7 @@ def base_url(url: str) -> str:
     except ValueError as error:
         raise CannotRunError(f"invalid base URL {url!r}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise CannotRunError(f"invalid base URL {url!r}: {_EXPECTED}")
+        raise CannotRunError(f"invalid base URL {url!r}: {EXPECTED}")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise CannotRunError("a base URL must not have a query, a fragment, a user or a password")
     return url.rstrip("/")
@@ -226,7 +226,7 @@ class _Preflight:
                 f"{name} was refused: {answered} {self._excerpt(response)}; {_ADMITTED[name]}"
             )
         if status in _NOT_THERE:
-            raise CannotRunError(f"no SiteAssist API at this URL: {answered}; {_EXPECTED}")
+            raise CannotRunError(f"no SiteAssist API at this URL: {answered}; {EXPECTED}")
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
             raise CannotRunError(
                 f"the server is not ready: {answered} {self._excerpt(response)}{self._through()}"
@@ -248,13 +248,13 @@ class _Preflight:
         if other.is_success:
             raise CannotRunError(
                 f"no SiteAssist API at this URL: it answers {other.status_code} to every request,"
-                f" such as GET {unknown}; {_EXPECTED}"
+                f" such as GET {unknown}; {EXPECTED}"
             )
 
     def _refuse_page(self, response: httpx.Response) -> None:
         raise CannotRunError(
             f"no SiteAssist API at this URL: {self._answered(response)} with a web page"
-            f" {self._excerpt(response)}; {_EXPECTED}"
+            f" {self._excerpt(response)}; {EXPECTED}"
         )
 
     def _refuse_redirect(self, response: httpx.Response, path: str) -> None:
@@ -262,7 +262,7 @@ class _Preflight:
         location = response.headers.get("Location", "")
         if not location:
             raise CannotRunError(
-                f"the server redirects without an address: {self._answered(response)}; {_EXPECTED}"
+                f"the server redirects without an address: {self._answered(response)}; {EXPECTED}"
             )
         to = urljoin(str(response.request.url), location)
         base, found, rest = to.partition("?")[0].partition("#")[0].rpartition(path)

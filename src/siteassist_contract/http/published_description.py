@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,9 +32,10 @@ def fetch(target: Target) -> Document:
     """
     response = preflight.fetch(target, PATH)
     if response.status_code != httpx.codes.OK:
-        raise CannotRunError(
-            f"the server publishes no description: GET {PATH} answered {response.status_code}"
-        )
+        problem = f"the server publishes no description: GET {PATH} answered {response.status_code}"
+        if not urlsplit(target.base_url).path.strip("/"):
+            problem += f"; the base URL has no version: {preflight.EXPECTED}"
+        raise CannotRunError(problem)
     try:
         found = _read(response)
     except SpecError as error:

@@ -550,6 +550,15 @@ def test_server_without_a_description_is_one_sentence(
     assert problem in published_description.line(preflight.Target("http://host/v2"))
 
 
+@pytest.mark.parametrize("base_url", ["http://host", "http://host/v2"])
+def test_missing_version_is_named(base_url: str, publish: Callable[..., Result]) -> None:
+    """Without a description, the sentence names the version that the base URL lacks."""
+    publish(httpx.Response(404))
+    line = published_description.line(preflight.Target(base_url))
+    named = "; the base URL has no version: expected something like https://host/v2"
+    assert base_url.endswith("/v2") == (named not in line)
+
+
 @pytest.mark.parametrize(
     "odd",
     [
