@@ -61,7 +61,7 @@ check-generated: $(READY) ## fail if generated/ or a generated page is out of da
 publish: $(READY) ## build dist/: all forms of openapi.yaml, the reference, the packages
 	@$(RUN) python -m scripts.publish
 
-diff: $(READY) ## list breaking changes of openapi.yaml since BASE, a revision or a file (needs Go)
+diff: $(READY) ## list breaking changes to openapi.yaml since BASE, a revision or a file (needs Go)
 	@if [ -n "$$BASE" ]; then set -- --base="$$BASE"; else set -- --since-release; fi; \
 	$(RUN) python -m scripts.diff "$$@"
 
@@ -107,13 +107,13 @@ bench-mock: $(READY) ## compare the mock server with Prism and a minimal app, in
 mutants: $(READY) ## run the contract tests on all mutants of the mock, and show which are detected
 	@$(RUN) python -m tests.faults
 
-hostile: $(READY) ## run the contract tests on servers that misbehave, and check how they end
+hostile: $(READY) ## run the contract tests on servers that misbehave, and check how each run ends
 	@$(RUN) python -m tests.hostile
 
 internal-errors: $(READY) ## inject errors into the contract tests, and check that each is reported as one
 	@$(RUN) python -m tests.internal_errors
 
-endurance: $(READY) ## run the contract tests on the mock for 100,000 requests with each database, and kill it
+endurance: $(READY) ## run the contract tests on the mock for 100,000 requests with each database, then kill servers and check the result
 	@$(RUN) python -m tests.endurance
 
 exercises: $(READY) ## change the API in a copy of the repository, and check that everything derived follows

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import re
 import sys
 import tomllib
@@ -21,7 +22,8 @@ import click
 from siteassist_contract.checks.behaviour.journeys import JOURNEYS
 from siteassist_contract.checks.derived import DERIVED
 from siteassist_contract.description import operations
-from siteassist_contract.plan import KINDS
+from siteassist_contract.findings import SOCKET
+from siteassist_contract.plan import KINDS, SOCKETS
 from siteassist_contract.rules import EVERY_ANSWER, GAPS, GENERATED, REFUSALS, RULES, STREAMS, Rule
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +79,8 @@ def context(command: click.Command, name: str) -> click.Context:
 def described(command: click.Command, context: click.Context, level: int = 2) -> Iterator[str]:
     """Yield the lines about a command, and about the commands below it."""
     usage = " ".join(command.collect_usage_pieces(context))
-    summary, _, rest = (command.help or "").replace("\b\n", "").strip().partition("\n\n")
+    text = inspect.cleandoc(command.help or "").replace("\b\n", "").strip()
+    summary, _, rest = text.partition("\n\n")
     yield from (f"{'#' * level} `{context.command_path}`", "", " ".join(summary.split()), "")
     yield from ("```text", f"{context.command_path} {usage}", "```", "")
     yield from ("| option | meaning |", "|---|---|")
@@ -103,7 +106,8 @@ def option(parameter: click.Parameter, context: click.Context) -> Iterator[str]:
     if record is None or not isinstance(parameter, click.Option):
         return
     extra = parameter.get_help_extra(context)
-    meaning = (parameter.help or "").split("  [")[0]
+    meaning, *facts = (parameter.help or "").split("  [")
+    meaning += "".join(f" {fact(each.rstrip(']'))}" for each in facts)
     if "envvars" in extra:
         meaning += f" Environment: `{', '.join(extra['envvars'])}`."
     if "default" in extra:
@@ -111,6 +115,16 @@ def option(parameter: click.Parameter, context: click.Context) -> Iterator[str]:
     if "range" in extra:
         meaning += f" Range: `{extra['range']}`."
     yield f"| `{cell(record[0])}` | {cell(meaning)} |"
+
+
+def fact(text: str) -> str:
+    """Return a fact that a help text has in brackets, such as ``env: NAME``, for the page."""
+    kind, _, value = text.partition(": ")
+    if kind == "env":
+        return f"Environment: `{value}`."
+    if kind == "default":
+        return f"Default: {f'`{value}`' if value[0].isdigit() else value}."
+    raise SystemExit(f"a help text has [{text}], which the page of commands cannot show")
 
 
 def cell(text: str) -> str:
@@ -138,7 +152,10 @@ def rules() -> str:
         lines.append(f"- Operations: {concerned(rule)}")
         lines.append(f"- Tested by: {'; '.join(tested_by(name))}")
         if rule.needs:
-            lines.append(f"- Requires {rule.needs}. Otherwise it is not tested: {GAPS[rule.needs]}")
+            lines.append(
+                f"- Requires {rule.needs}. Otherwise, the rule is not tested, with the reason"
+                f' "{GAPS[rule.needs]}".'
+            )
         lines.append("")
     lines += ["## Sources", "", "The pages and entries of the [evidence](../evidence.md):", ""]
     lines += ["| id | |", "|---|---|"]
@@ -172,7 +189,7 @@ def concerned(rule: Rule) -> str:
     """Return the operations of a rule in words."""
     names = rule.operations
     if not names:
-        return "those of the generated request"
+        return "that of each generated request"
     if len(names) == len(operations()):
         return "all"
     return ", ".join(f"`{name}`" for name in names)
@@ -185,11 +202,13 @@ def tested_by(name: str) -> Iterable[str]:
     journeys = [(each.words, each.rules) for each in JOURNEYS]
     checks = [(words, among) for words, _, among in (*DERIVED, *KINDS)]
     specific = sorted((*checks, *journeys), key=lambda check: len(check[1]))
+    socket = [words for words, _, among in SOCKETS if name in among]
     found = [
         *(["invalid requests"] if name in REFUSALS else []),
         *(["streams"] if name in STREAMS else []),
         *[words for words, among in specific if name in among][:MOST_TESTS],
         *(["generated requests"] if name in GENERATED else []),
+        *([f"the {SOCKET} layer ({', '.join(socket)})"] if socket else []),
     ]
     return dict.fromkeys(found)
 

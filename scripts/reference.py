@@ -118,7 +118,7 @@ def short(signature: inspect.Signature) -> str:
 def page() -> str:
     """Return the reference page in Markdown."""
     lines = [
-        "# Reference of the client",
+        "# Client reference",
         "",
         "`make generate` writes this page from `openapi.yaml`.",
         "[Use the Python client](../how-to/client.md) explains how to use the client. `SiteAssist`",
@@ -137,7 +137,7 @@ def page() -> str:
         cls = getattr(siteassist.errors, name)
         if isinstance(cls, type):
             text = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
-            base = f" (a `{cls.__bases__[0].__name__}`)"
+            base = f" (subclass of `{cls.__bases__[0].__name__}`)"
             lines.append(f"- `{name}`{base}: {text}")
     lines += ["", "## Models", ""]
     for name in siteassist.models.__all__:

@@ -1323,8 +1323,8 @@ class SiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        The request is sent when the `with` block is entered. If a human agent handles
-        the conversation, the stream is empty and its `queued` is set.
+        The request is sent when the `with` block is entered.
+        If a human agent handles the conversation, the stream is empty and its `queued` is set.
 
         Args:
             conversation_id: The conversation.
@@ -1560,8 +1560,7 @@ class SiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        The request is sent when the `with` block is entered. If a human agent handles
-        the conversation, the stream is empty and its `queued` is set.
+        The request is sent when the `with` block is entered.
 
         Args:
             messages: The messages so far, oldest first.
@@ -1894,8 +1893,8 @@ class SiteAssist:
     ) -> Listener[SocketEvent]:
         """Listen to a conversation.
 
-        Opens a WebSocket, on which the service tells that a human agent has
-        taken over the conversation, and what that agent writes.
+        Opens a WebSocket, on which the service reports that a human agent has
+        taken over the conversation, and sends what that agent writes.
 
         Iterate over the listener with `for`. It connects when the first event is asked for,
         keeps the connection alive, and connects again when it breaks. Messages that were sent
@@ -1905,8 +1904,8 @@ class SiteAssist:
         Args:
             conversation_id: The conversation.
             api_key: The project's publishable key. Defaults to the client's setting.
-            after: The id of the last message of this kind that is known already: those after it
-                are delivered first. Defaults to the last one in the conversation.
+            after: The id of the last message from a human agent that you already have: later ones
+                are delivered first. Defaults to the last such message in the conversation.
             timeout: Time limit in seconds for listening; None for no limit.
             idle_timeout: Maximum time in seconds between two events; None for no limit.
             extra_headers: Additional headers for every call.
@@ -1958,7 +1957,7 @@ class SiteAssist:
         extra_query: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
     ) -> Completion | Message:
-        """Send a message and wait for its answer, also if a human agent gives it.
+        """Send a message and wait for its answer, even if a human agent writes it.
 
         It calls `send_message`. If a human agent handles the conversation, it waits for the
         agent's next message: with `siteassist[live]` it listens to the conversation. Without it,
@@ -2839,8 +2838,8 @@ class AsyncSiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        The request is sent when the `async with` block is entered. If a human agent handles
-        the conversation, the stream is empty and its `queued` is set.
+        The request is sent when the `async with` block is entered.
+        If a human agent handles the conversation, the stream is empty and its `queued` is set.
 
         Args:
             conversation_id: The conversation.
@@ -3076,8 +3075,7 @@ class AsyncSiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        The request is sent when the `async with` block is entered. If a human agent handles
-        the conversation, the stream is empty and its `queued` is set.
+        The request is sent when the `async with` block is entered.
 
         Args:
             messages: The messages so far, oldest first.
@@ -3410,8 +3408,8 @@ class AsyncSiteAssist:
     ) -> AsyncListener[SocketEvent]:
         """Listen to a conversation.
 
-        Opens a WebSocket, on which the service tells that a human agent has
-        taken over the conversation, and what that agent writes.
+        Opens a WebSocket, on which the service reports that a human agent has
+        taken over the conversation, and sends what that agent writes.
 
         Iterate over the listener with `async for`. It connects when the first event is asked for,
         keeps the connection alive, and connects again when it breaks. Messages that were sent
@@ -3421,8 +3419,8 @@ class AsyncSiteAssist:
         Args:
             conversation_id: The conversation.
             api_key: The project's publishable key. Defaults to the client's setting.
-            after: The id of the last message of this kind that is known already: those after it
-                are delivered first. Defaults to the last one in the conversation.
+            after: The id of the last message from a human agent that you already have: later ones
+                are delivered first. Defaults to the last such message in the conversation.
             timeout: Time limit in seconds for listening; None for no limit.
             idle_timeout: Maximum time in seconds between two events; None for no limit.
             extra_headers: Additional headers for every call.
@@ -3474,7 +3472,7 @@ class AsyncSiteAssist:
         extra_query: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
     ) -> Completion | Message:
-        """Send a message and wait for its answer, also if a human agent gives it.
+        """Send a message and wait for its answer, even if a human agent writes it.
 
         It calls `send_message`. If a human agent handles the conversation, it waits for the
         agent's next message: with `siteassist[live]` it listens to the conversation. Without it,

@@ -89,13 +89,13 @@ FORMATS = Flaw(
     "refuses",
     r" format\b",
     '{"type": "string", "format": "uri"}',
-    "It takes any text in place of this format: check the format yourself.",
+    "The tool accepts any text where this format is required: check the format yourself.",
 )
 NEGATION = Flaw(
     "refuses",
     r"(parts|content)/0/text (missing|null|type)",
     '{"anyOf": [{"$ref": "#/…/TextPart"}, {"not": {"properties": {"type": {"const": "text"}}}}]}',
-    "It ignores `not`, so that a text part without a text counts as a part of an unknown type:"
+    "The tool ignores `not`, so a text part without a text counts as a part of an unknown type:"
     " check the text yourself.",
 )
 NULLABLE = Flaw(
@@ -108,22 +108,24 @@ ANYTHING = Flaw(
     "refuses",
     r"/metadata missing",
     '{"required": ["a"], "properties": {"a": {}}}',
-    "A required property that may have any value may also be missing: look for it yourself.",
+    "The tool accepts an object without a required property if that property may have any value:"
+    " check for the property yourself.",
 )
 PRISM_NULLABLE = Flaw(
     "refuses",
     r"^\w+ 20\d: ",
     '{"required": ["a"], "properties": {"b": {"nullable": true}}}',
-    "Its ajv compiles no `nullable` without a type, and its proxy then checks nothing of the"
-    " answer, so that answers without `a` pass: give the proxy OpenAPI 3.1.",
+    "The tool's ajv does not compile a `nullable` without a type; its proxy then does not check the"
+    " answer at all, so answers without `a` pass: give the proxy OpenAPI 3.1.",
 )
 
 SPECTRAL_NULLABLE = Flaw(
     "reads",
     '"nullable" cannot be used without "type"',
     '{"default": [], "items": {"properties": {"a": {"nullable": true}}}}',
-    "Its ajv compiles no `nullable` without a type, and takes `null` for none of the values of a"
-    " nullable enum: turn off `oas3-valid-media-example` and `oas3-valid-schema-example`.",
+    "The tool's ajv does not compile a `nullable` without a type, and does not accept `null` as a"
+    " value of a nullable enum: turn off `oas3-valid-media-example` and"
+    " `oas3-valid-schema-example`.",
 )
 
 QUICK_LANGUAGES = ("python-pydantic",)
@@ -488,8 +490,8 @@ CONSUMERS = (
                 "generates",
                 '"complex anyOf" is not implemented',
                 '{"anyOf": [{"type": "object", …}, {"type": "object", …}]}',
-                "Put `generator: {ignore_not_implemented: [all]}` into its configuration, which"
-                " leaves out the operations with parts of messages, or take oapi-codegen.",
+                "Put `generator: {ignore_not_implemented: [all]}` into its configuration (this"
+                " leaves out the operations with parts of messages), or use oapi-codegen.",
             ),
         ),
     ),

@@ -42,8 +42,8 @@ _PRIVATE = re.compile(r"(?:[a-z]+_)?sk_")
 HELP = """Talk to the assistant in a terminal.
 
 Each line that you type is a message, and the answer is printed while it
-arrives. Ctrl-D or Ctrl-C ends the conversation, which stays open: its last line
-shows how to continue it.
+arrives. Ctrl-D or Ctrl-C ends the command. The conversation stays open, and the
+last line of the output shows how to continue it.
 
 \b
 Exit status:
@@ -59,7 +59,7 @@ With --json, each answer is one line with one object:
   conversation, device  what --conversation and --device-id take
   message               the id of the answer, or null
   text                  the text of the answer
-  complete              whether the answer came to its end
+  complete              whether the answer is complete
   queued                whether the message waits for a human agent
   finishReason, usage   as reported by the service, or null
   error                 why the answer failed, or null
@@ -105,8 +105,8 @@ def main() -> None:
 @click.option(
     "--api-key",
     metavar="KEY",
-    help="A publishable key (pk_...). Other users of the machine can see options; the variable is"
-    " private.  [env: SITEASSIST_API_KEY]",
+    help="A publishable key (pk_...). Other users of the machine can see options, but not"
+    " the environment variable.  [env: SITEASSIST_API_KEY]",
 )
 @click.option(
     "--token",
@@ -118,7 +118,7 @@ def main() -> None:
 @click.option(
     "--device-id",
     metavar="ID",
-    help="The device of the visitor, who can continue only their own conversations."
+    help="The device of the visitor. A visitor can continue only their own conversations."
     "  [default: a new one]",
 )
 def chat(

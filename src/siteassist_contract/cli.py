@@ -40,7 +40,7 @@ URL is the base URL of the API, with its version: https://host/v2
 
 \b
 Exit status:
-  0  kept: every planned test came to its end, and the server passed all
+  0  kept: every planned test finished, and the server passed them all
   1  broken: each finding is printed with its rule, the expected and the
      actual behaviour, and commands that reproduce it
   2  incomplete: the tests could not start (no server, a refused credential),
@@ -73,7 +73,7 @@ Examples:
 Other commands, each with a --help of its own:
   siteassist-contract check FILE.HAR        judge recorded traffic
   siteassist-contract compare BEFORE AFTER  compare the reports of two runs
-  siteassist-contract drift URL             compare a server's own description
+  siteassist-contract drift URL             list differences from openapi.yaml
 
 \b
 Completion of options, here in bash (also zsh_source, fish_source):
@@ -173,7 +173,8 @@ class Origin(click.ParamType[str]):
     type=click.Choice(["auto", "required"]),
     default="auto",
     show_default=True,
-    help="Whether a server without the socket of conversations violates the contract.",
+    help="With `required`, a server without the WebSocket of conversations violates the contract;"
+    " with `auto`, the tests of the WebSocket are left out on such a server.",
 )
 @click.option(
     "--profile",
@@ -191,8 +192,8 @@ class Origin(click.ParamType[str]):
 @click.option(
     "--seed",
     type=Count(0),
-    help="Repeat an earlier run by the seed it printed. Its requests are the same if the server's"
-    " answers are.",
+    help="Repeat an earlier run with the seed that it printed. The requests are the same if the"
+    " server's answers are the same.",
 )
 @reports_option
 @baseline_option
@@ -204,8 +205,8 @@ class Origin(click.ParamType[str]):
     type=Count(1, 64),
     default=1,
     show_default=True,
-    help="Number of tests that run side by side, to test a slow server as widely in less time. With"
-    " more than one, runs are not reproducible.",
+    help="Number of tests that run at the same time, to test a slow server just as thoroughly in"
+    " less time. With more than one, runs are not reproducible.",
 )
 @click.option("--stop-at-first", is_flag=True, help="Stop at the first violation.")
 @click.option(
@@ -228,8 +229,8 @@ class Origin(click.ParamType[str]):
     "--last-failed",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="SUMMARY.JSON",
-    help="Test only the failures of an earlier run, by its report summary.json: run the steps that"
-    " found them, with its seed.",
+    help="Test only what failed in an earlier run, as recorded in its summary.json: run the steps"
+    " that found the failures, with the seed of that run.",
 )
 @click.option(
     "--allow-incomplete",
@@ -247,8 +248,8 @@ class Origin(click.ParamType[str]):
     "--max-messages",
     type=Count(0),
     help="Maximum number of messages and completions that the assistant answers, each of which may"
-    " cost money. Tests that need more of them are left out. With --profile live, where it is 20"
-    " by default: ask for confirmation if the run needs more.",
+    " cost money. Tests that need more are left out. With --profile live, the default is 20, and"
+    " the command asks for confirmation if the run needs more.",
 )
 @click.option("--yes", is_flag=True, help="With --profile live: do not ask for confirmation.")
 def main(

@@ -62,6 +62,12 @@ KINDS = (
     *cross_origin.CHECKS,
 )
 """The checks of each kind of question, small at first and then in full."""
+SOCKETS = (
+    ("handshakes", sockets.SocketChecks.check_handshakes, HANDSHAKES),
+    ("pings and other texts", sockets.SocketChecks.check_texts, LISTENING),
+    ("messages", sockets.SocketChecks.check_messages, PUSHES),
+)
+"""The checks of each operation that opens a WebSocket."""
 LONG = (inputs.check_content, side_effects.check_refusals)
 """The checks that take long on a slow assistant."""
 RANDOM = "random steps of two visitors"
@@ -303,12 +309,8 @@ def _streams(context: CheckContext) -> Iterator[Step]:
 def _sockets(context: CheckContext) -> Iterator[Step]:
     for name, operation in handshakes().items():
         checks = sockets.SocketChecks(context, operation)
-        for words, check, rules in (
-            ("handshakes", checks.check_handshakes, HANDSHAKES),
-            ("pings and other texts", checks.check_texts, LISTENING),
-            ("messages", checks.check_messages, PUSHES),
-        ):
-            yield Step(SOCKET, f"{name}, {words}", check, rules, operation=name)
+        for words, check, rules in SOCKETS:
+            yield Step(SOCKET, f"{name}, {words}", partial(check, checks), rules, operation=name)
 
 
 def _journeys(context: CheckContext, *, repeated: bool = False) -> Iterator[Step]:

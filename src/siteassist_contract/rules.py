@@ -174,7 +174,7 @@ GAPS = {
     SLOW_STREAM: "the streams were too fast or too short to measure",
     WEBSITE: "needs a website from which the credentials may be used: --origin",
     LISTED_WEBSITES: "needs a publishable key that lists websites",
-    DIRECT: "a proxy writes the requests in its own way",
+    DIRECT: "a proxy rewrites the requests",
     CONNECTION: "an application in the process has no connection",
     OBJECT: "no answer contained an object to request",
     LIMIT: "the limit of --max-messages was reached",
@@ -215,7 +215,12 @@ RULES: dict[str, Rule] = {
         "P3, P5, F-messages, F-feedback, F-qnas, F-search",
         fitting_answers.is_judged,
     ),
-    "made-up-requests": Rule("schemathesis finds no other failure.", "openapi.yaml", _none),
+    "made-up-requests": Rule(
+        "Requests that schemathesis generates reveal no failure beyond those that other rules"
+        " cover.",
+        "openapi.yaml",
+        _none,
+    ),
     # Credentials
     "token-required": Rule(
         "A protected operation answers 401 to a request without a token.",
@@ -223,7 +228,8 @@ RULES: dict[str, Rule] = {
         _needs_token,
     ),
     "token-checked": Rule(
-        "A malformed, unknown or altered token gets 401, and so does another scheme.",
+        "A malformed, unknown or altered token gets 401, and so does another authentication"
+        " scheme.",
         "F-auth, F-status",
         _needs_token,
     ),
@@ -238,8 +244,8 @@ RULES: dict[str, Rule] = {
     ),
     # Refusals
     "bounds": Rule(
-        "A value that is out of bounds, of another type or missing though required is refused"
-        " with 400 or 422; a value at its bounds is accepted.",
+        "A value that is out of bounds or of the wrong type is refused with 400 or 422, and so is a"
+        " request without a required value; a value at its bounds is accepted.",
         "openapi.yaml, O-2",
         has_bounds,
     ),
@@ -277,12 +283,12 @@ RULES: dict[str, Rule] = {
     "me": Rule("The token of a session identifies its visitor.", "F-init, F-me", _Named("getMe")),
     # Conversations
     "created": Rule(
-        "A request that creates an object gets 201, other requests get 200.",
+        "A request that creates an object gets 201; other requests get 200.",
         "F-status, R-2",
         _Named("startConversation"),
     ),
     "started-open": Rule(
-        "A new conversation is open and has no time of closing.",
+        "A new conversation is open, and its `closedAt` is null.",
         "P1",
         _Named("startConversation"),
     ),
@@ -418,7 +424,7 @@ RULES: dict[str, Rule] = {
     ),
     # Streams
     "stream-frames": Rule(
-        "A stream is UTF-8; an event is a `data:` line, with typed JSON, and an empty line.",
+        "A stream is UTF-8; an event is a `data:` line with typed JSON, followed by an empty line.",
         "P2, F-chat, F-stream",
         _streams,
     ),
@@ -456,8 +462,8 @@ RULES: dict[str, Rule] = {
         _writes,
     ),
     "overlap": Rule(
-        "Requests at the same time are answered like one after the other: nothing is lost,"
-        " doubled or mixed up, and closed stays closed.",
+        "Simultaneous requests are answered as if they were sent one after the other: nothing is"
+        " lost, doubled or mixed up, and closed stays closed.",
         "P1, P4, F-init, F-messages, F-feedback, O-23",
         _concerns_objects,
     ),
@@ -494,8 +500,8 @@ RULES: dict[str, Rule] = {
     ),
     # Negotiation and framing
     "negotiation": Rule(
-        "An answer depends neither on what else a client accepts or knows nor on how it uses"
-        " its connections.",
+        "An answer does not depend on what else a client accepts or supports, or on how the client"
+        " uses its connections.",
         "openapi.yaml, O-30",
         _every,
     ),
@@ -519,13 +525,13 @@ RULES: dict[str, Rule] = {
         handshakes=True,
     ),
     "socket-texts": Rule(
-        "A text that is not described is ignored, and the socket stays open.",
+        "A text message that is not described is ignored, and the socket stays open.",
         "F-widget, O-33",
         opens_socket,
         handshakes=True,
     ),
     "socket-messages": Rule(
-        "A socket sends texts only: pongs, and described messages of its own conversation.",
+        "A socket sends only text messages: pongs, and described messages of its own conversation.",
         "F-widget, R-10, R-30",
         opens_socket,
         handshakes=True,
@@ -545,7 +551,8 @@ RULES: dict[str, Rule] = {
         handshakes=True,
     ),
     "socket-stored": Rule(
-        "A message on a socket is the stored one, and that of a human agent has this role.",
+        "A message on a socket is the stored one, and a message of a human agent has the role"
+        " `human_agent`.",
         "F-widget, F-messages, O-22",
         opens_socket,
         OPERATOR,

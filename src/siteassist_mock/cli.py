@@ -55,7 +55,7 @@ Completion of options, here in bash (also zsh_source, fish_source):
 @click.option(
     "--database",
     metavar="FILE|URL",
-    help="Database of the state: an SQLite file, which is created if missing, or a URL such as"
+    help="Where to keep the state: an SQLite file, which is created if missing, or a URL such as"
     " postgresql://host/name, which several servers can share."
     "  [default: in memory]",
 )
@@ -109,7 +109,7 @@ Completion of options, here in bash (also zsh_source, fish_source):
     metavar="SECONDS",
     default=10,
     show_default=True,
-    help="Time for running requests and streams when the server stops.",
+    help="How long open requests and streams may take to finish when the server stops.",
 )
 @click.option("--quiet", is_flag=True, help="Do not log requests.")
 @click.option(
@@ -146,8 +146,8 @@ def main(
     """Run a stateful mock server of the SiteAssist v2 API.
 
     It checks every request against openapi.yaml, serves all operations and stores
-    the data of clients. Ctrl-C stops it when running requests have ended, a second
-    Ctrl-C stops it at once.
+    the data of clients. After Ctrl-C, it stops as soon as running requests have
+    ended; a second Ctrl-C stops it at once.
     """
     # Imported here because they take most of the start, and `--help` does not need them.
     if proxy is not None:

@@ -449,7 +449,8 @@ _add(
 
 @_fault(
     "no-body-of-type-json-400",
-    "closeConversation and startConversation refuse a request of type JSON without a body.",
+    "closeConversation and startConversation refuse a request that has the media type of JSON but"
+    " no body.",
     "C-06; C-07",
     lambda api: _typed_without_body(api),
 )

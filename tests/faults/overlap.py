@@ -382,7 +382,8 @@ def _question(visitor: Visitor, conversation: str) -> str:
 
 @_fault(
     "messages-out-of-order",
-    "Messages that are sent at once have the times at which they arrived, in another order.",
+    "Messages that are sent at the same time are stored with the times at which they arrived, but"
+    " listed in another order.",
     "openapi.yaml getMessages.description (F-messages): oldest first",
     lambda api: _rounds(_oldest_first)(api),
 )

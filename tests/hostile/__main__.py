@@ -52,7 +52,7 @@ def main(
     contract: str,
     report: Path,
 ) -> None:
-    """Run the contract tests on servers that misbehave, and check how they end.
+    """Run the contract tests on servers that misbehave, and check how each run ends.
 
     CELL is a mode, such as hang, or a cell, such as hang/first/quick; both may have the
     wildcards of a shell. Exit status 1 means that a cell has a problem: a hostile server kept

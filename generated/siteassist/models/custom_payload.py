@@ -26,7 +26,7 @@ T = TypeVar("T", bound="CustomPayload")
 
 @_attrs_define
 class CustomPayload:
-    """Content of the provider of the AI model that has no type of its own.
+    """Content from the AI model's provider for which there is no other type.
 
     Reference: schema `CustomPayload` of the SiteAssist API 2.0.0.
 

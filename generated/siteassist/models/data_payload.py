@@ -32,7 +32,7 @@ class DataPayload:
     id: str | Unset = UNSET
     """ Identifies the data; later data of this type and id replace it. """
     transient: bool | Unset = UNSET
-    """ Whether the data are not stored with the message. """
+    """ True if the data are not stored with the message. """
     additional_properties: dict[str, Any] = _attrs_field(factory=dict, kw_only=True)
     """The fields that are not described here, and optional fields that are null."""
 

@@ -18,8 +18,8 @@ T = TypeVar("T", bound="PageContext")
 
 @_attrs_define
 class PageContext:
-    """The page that the visitor is looking at. The assistant answers more to
-    the point if it knows.
+    """The page that the visitor is looking at. The assistant's answers are
+    more to the point if it knows the page.
 
         Reference: schema `PageContext` of the SiteAssist API 2.0.0.
 

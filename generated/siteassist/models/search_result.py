@@ -41,7 +41,7 @@ class SearchResult:
     currency: str | Unset = UNSET
     """ The currency of the price. """
     availability: str | Unset = UNSET
-    """ Whether the product can be had. """
+    """ Whether the product is available. """
     vendor: str | Unset = UNSET
     """ Who makes or sells the product. """
     product_type: str | Unset = UNSET

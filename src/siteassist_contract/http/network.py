@@ -28,7 +28,7 @@ from siteassist_contract.verdict import CannotRunError
 LARGEST_ANSWER = 16 * 2**20
 """Maximum size of an answer, in bytes."""
 HEADERS = "SITEASSIST_HEADERS"
-"""The environment variable that contains additional headers, one a line."""
+"""The environment variable that contains additional headers, one per line."""
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """The environment variables that name trusted certificates, in the order in which they count."""
 _OF_THE_SUITE = frozenset(

@@ -13,7 +13,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
-    """A header ``NAME:VALUE``; in the environment, one a line."""
+    """A header ``NAME:VALUE``; in the environment variable, one header per line."""
 
     name = "header"
 
@@ -40,14 +40,14 @@ _OPTIONS = (
         envvar=HEADERS,
         show_envvar=True,
         metavar="NAME:VALUE",
-        help="A header of every request, such as a gateway's; its value is kept secret. In the"
-        " environment, one a line.",
+        help="A header to send with every request, such as one that a gateway requires; its value"
+        " is kept secret. In the environment variable, one header per line.",
     ),
     click.option(
         "--ca",
         type=click.Path(exists=True),
         metavar="FILE",
-        help="The certificates to trust, as PEM. Counts before SSL_CERT_FILE and"
+        help="The certificates to trust, as PEM. Takes precedence over SSL_CERT_FILE and"
         " REQUESTS_CA_BUNDLE.",
     ),
     click.option("--insecure", is_flag=True, help="Trust any certificate."),

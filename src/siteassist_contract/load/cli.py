@@ -34,8 +34,8 @@ data.
 
 \b
 Exit status:
-  0  the server keeps the contract under load: each kind of step came to its
-     end, each visitor completed a visit, and each rule was tested
+  0  the server keeps the contract under load: each kind of step
+     finished, each visitor completed a visit, and each rule was tested
   1  the server violates the contract; each finding is printed once, with the
      number of visits that saw it
   2  the load is incomplete: it could not start, or not all that was planned
@@ -44,7 +44,7 @@ Exit status:
   130  the load was interrupted before a violation was found
 
 An answer of 429 is not a violation: the visitor waits as requested. A 502 or
-503 is one if the server completes visits at all.
+503 is a violation, unless the server completes no visit at all.
 
 \b
 More than one process, on this machine:

@@ -43,7 +43,7 @@ be in later answers, messages in order, visitors isolated, and a refusal must
 store nothing. Rules that the recording does not exercise are not tested.
 
 Browsers, mitmproxy, schemathesis and siteassist-mock --proxy --record write HAR
-files. Export them with their contents.
+files. Export the files with the bodies of requests and answers.
 
 \b
 Exit status:
@@ -68,8 +68,8 @@ _PROFILE = Profile("recording", "recorded traffic", 0, 0, 0, 0)
 @click.option(
     "--base-url",
     metavar="URL",
-    help="The base URL of the API, if the recording has several servers, or another path than"
-    " that of openapi.yaml.",
+    help="The base URL of the API, if the recording has several servers, or a path other than"
+    " that in openapi.yaml.",
 )
 @reports_option
 @baseline_option

@@ -12,7 +12,7 @@ from siteassist_contract.report import comparison
 from siteassist_contract.verdict import ALLOWED, CannotRunError, ExitStatus
 from siteassist_spec import output
 
-HELP = """Compare the reports summary.json of two runs, BEFORE and AFTER.
+HELP = """Compare the summary.json reports of two runs, BEFORE and AFTER.
 
 A violation is gone only if the later run tested its rule again. What the earlier
 run tested and the later one did not is listed, with the reason.
@@ -22,8 +22,8 @@ Exit status:
   0  nothing became worse: no new violation, and everything is still tested
   1  the later run found a violation that the earlier one did not; one that
      the baseline of the later run accepts does not count
-  2  a rule is not tested any more; the later run has no verdict, or is
-     incomplete unlike the earlier one; or a file is no report
+  2  a rule is no longer tested; the later run has no verdict, or is
+     incomplete although the earlier one was not; or a file is not a report
 
 \b
 Example:

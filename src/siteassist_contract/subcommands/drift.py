@@ -26,8 +26,8 @@ is no violation of the contract; the tests show what the server does.
 Exit status:
   0  the descriptions do not differ
   1  they differ
-  2  the server publishes no description, or none of OpenAPI 3.0, 3.1 or
-     3.2 that can be read
+  2  the server publishes no description, or none that is readable as
+     OpenAPI 3.0, 3.1 or 3.2
 
 \b
 Example:
