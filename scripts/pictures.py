@@ -137,7 +137,9 @@ def packages() -> str:
     }
     lines = [f"{name:<24}{count:>4}" for name, count in counts.items()]
     versions = f"{datetime.now(UTC):%Y-%m-%d}, Python {PYTHON}"
-    return "\n".join([*lines, "", f"Newest versions of {versions}; prism-cli with npm."])
+    return "\n".join(
+        [*lines, "", f"Latest versions as of {versions}; prism-cli installed with npm."]
+    )
 
 
 def installed(*words: str, peer: str = "") -> int:

@@ -211,7 +211,7 @@ def verdict_of(
     problem = outcome.problem
     # Random steps and further rounds of generated requests may be cut.
     if not problem and outcome.time_is_up and outcome.unfinished:
-        problem = "the time was up"
+        problem = "the time ran out"
     secrets = outcome.findings.secrets
     return decide(
         Evidence(

@@ -156,7 +156,7 @@ class Outcome:
         if self.stopped:
             return "the run stopped at its first violation"
         if self.time_is_up:
-            return "the time was up"
+            return "the time ran out"
         return GAPS[LIMIT] if self.spending.withheld else ""
 
 
@@ -540,7 +540,7 @@ class Run:
         if shapes.out_of_time and label in self._outcome.unfinished:
             raise TimeUpError
         if shapes.out_of_time and not options.profile.rounds:
-            self._outcome.notes.append(f"{SHAPES}: stopped because the time was up")
+            self._outcome.notes.append(f"{SHAPES}: stopped because the time ran out")
 
     def _judge_unanswered(
         self, error: UnansweredError, context: CheckContext | None = None
@@ -613,7 +613,7 @@ class Run:
         needed = (time.monotonic() - self._begun) / done * plan.FIRST_PASS / _FURTHER_SHARE
         minutes = math.ceil(max(needed, 1.5 * self._options.limit) / 60)
         noun = "minute is" if minutes == 1 else "minutes are"
-        return f"{_shown_pace(self._pace())}About {minutes} {noun} needed: give --time {minutes}m."
+        return f"{_shown_pace(self._pace())}About {minutes} {noun} needed: pass --time {minutes}m."
 
 
 _SHAPES_STEP = Step(SHAPES, "made-up requests", lambda: None, GENERATED)

@@ -180,7 +180,7 @@ def _outcome(**facts: Any) -> Outcome:
     ("facts", "reason"),
     [
         ({}, ""),
-        ({"time_is_up": True}, "the time was up"),
+        ({"time_is_up": True}, "the time ran out"),
         ({"stopped": True, "time_is_up": True}, "the run stopped at its first violation"),
         ({"problem": "gone", "stopped": True}, "the run did not finish"),
         ({"interrupted": True, "problem": "gone"}, "the run was interrupted"),
@@ -307,5 +307,5 @@ def test_time_that_is_up_is_the_problem(end: Ending) -> None:
     """A run whose time was up has that reason in its verdict."""
     end.outcome = _outcome(time_is_up=True, planned=["a"], unfinished={"a": "x"}, advice="Wait.")
     verdict = end.report()
-    assert verdict.line.startswith("Incomplete: the time was up; not finished: a (0 requests)")
+    assert verdict.line.startswith("Incomplete: the time ran out; not finished: a (0 requests)")
     assert verdict.line.endswith(" Wait.")

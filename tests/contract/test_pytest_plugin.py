@@ -128,7 +128,7 @@ def test_rule_that_was_not_tested_is_red(repository: pytest.Pytester) -> None:
     options = ("--siteassist-seconds", "0.0001")
     result = repository.runpytest_inprocess("-k", "key-checked-search or verdict", *options)
     result.assert_outcomes(failed=2, deselected=len(list(testing.pairs())) - 1)
-    result.stdout.fnmatch_lines(["*AssertionError: not tested: the time was up*"])
+    result.stdout.fnmatch_lines(["*AssertionError: not tested: the time ran out*"])
 
 
 def test_accepted_violation_is_skipped(repository: pytest.Pytester) -> None:

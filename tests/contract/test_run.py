@@ -333,14 +333,14 @@ def test_slow_server_ends_the_run_in_time(
 
     server = loopback(slow)
     given = (server.url, "--api-key", KEY)
-    summary = ended(command(*given, "--time", "60"), 2, "Incomplete: the time was up; ")
+    summary = ended(command(*given, "--time", "60"), 2, "Incomplete: the time ran out; ")
     assert 25 < summary["requests"] < 40
     assert "not begun" in summary["unfinished"].values()
-    assert "the time was up" in {row["reason"] for row in summary["coverage"]}
+    assert "the time ran out" in {row["reason"] for row in summary["coverage"]}
     assert summary["not_tested"]
     advice = re.search(
         r"\. The server takes 2\.0 s for a request.*\. About (\d+) minutes are needed:"
-        r" give --time (\d+)m\.$",
+        r" pass --time (\d+)m\.$",
         summary["line"],
     )
     assert advice is not None, summary["line"]

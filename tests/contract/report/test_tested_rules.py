@@ -133,8 +133,8 @@ def test_recorded_reason_takes_precedence(recorded: str, reason: str) -> None:
 
 def test_run_that_ended_early_gives_the_reason() -> None:
     """The run's reason applies to rules without a more specific one."""
-    assert "the time was up" == row("getMe", "me", left_out="the time was up").reason
-    queued = row("sendMessage", "queued", left_out="the time was up")
+    assert "the time ran out" == row("getMe", "me", left_out="the time ran out").reason
+    queued = row("sendMessage", "queued", left_out="the time ran out")
     assert GAPS[HUMAN] == queued.reason
 
 

@@ -131,7 +131,7 @@ def test_run_without_a_verdict_is_not_green(status: ExitStatus, files: Callable[
 
 CUT: dict[str, Any] = {
     "planned": ["errors: getMe"],
-    "unfinished": {"errors: getMe": "the time was up"},
+    "unfinished": {"errors: getMe": "the time ran out"},
 }
 DONE: dict[str, Any] = {"planned": ["errors: getMe"], "unfinished": {}}
 SHORT = "The later run is incomplete, and the earlier one was not."
