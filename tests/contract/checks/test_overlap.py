@@ -493,13 +493,37 @@ def limiting() -> Race:
     return race
 
 
+def unrated_questions(status: int) -> Race:
+    """Hand each conversation to a human agent, and refuse to rate the visitor's own messages."""
+
+    def race(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if is_(request, "POST", "/feedback"):
+            error = {"code": "REFUSED", "message": "Only answers can be rated"}
+            return httpx.Response(status, json={"error": error})
+        answer = forward(request)
+        if is_(request, "POST", "/conversations"):
+            path = f"/_mock/conversations/{answer.json()['id']}/handover"
+            taken = forward(httpx.Request("POST", f"http://localhost{path}", json={}))
+            assert taken.is_success, taken.text
+        return answer
+
+    return race
+
+
+CORRECT: dict[str, Callable[[], Race]] = {
+    "mock": lambda: direct,
+    "409": refusing_overlap,
+    "one": waiting,
+    "count": counted_before,
+    "429": limiting,
+    "own-403": lambda: unrated_questions(403),
+    "own-409": lambda: unrated_questions(409),
+}
+
+
 @pytest.mark.sweep(4)
 @pytest.mark.parametrize("first", [False, True], ids=["whole", "first"])
-@pytest.mark.parametrize(
-    "race",
-    [lambda: direct, refusing_overlap, waiting, counted_before, limiting],
-    ids=["mock", "409", "one", "count", "429"],
-)
+@pytest.mark.parametrize("race", CORRECT.values(), ids=CORRECT)
 def test_correct_server_keeps_the_rule(
     race: Callable[[], Race], first: bool, shared: InProcess
 ) -> None:
