@@ -14,6 +14,10 @@ from tests.faults.trial import CONTRACT, LIMIT_SECONDS, Trial, run
 __all__ = ["Judgement", "Sweep", "VariantRun"]
 
 
+_MORE_TIME = ("--time", "3m")
+"""The time of a second run on a server that is too slow for the time of the profile."""
+
+
 @dataclass(frozen=True, slots=True)
 class VariantRun:
     """A run on a server with several variants."""
@@ -37,6 +41,8 @@ class Judgement:
 
     run: VariantRun
     trial: Trial
+    more: Sequence[str] = ()
+    """Further options of the contract tests, with which the run was repeated."""
 
     @property
     def found(self) -> Sequence[str]:
@@ -46,7 +52,8 @@ class Judgement:
     def __str__(self) -> str:
         """Return the line that is printed at the end of the run."""
         verdict = f"ALARM: {'; '.join(self.found)}" if self.found else "no alarm"
-        return f"{self.trial.seconds:6.1f} s  {self.run}: {verdict}"
+        repeated = f", with {' '.join(self.more)}" if self.more else ""
+        return f"{self.trial.seconds:6.1f} s  {self.run}: {verdict}{repeated}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,11 @@ class Sweep:
         return judged
 
     def _judge(self, planned: VariantRun) -> Judgement:
+        """Run the contract tests, and once more with more time if a slow server needs it."""
+        judged = self._run(planned)
+        return self._run(planned, _MORE_TIME) if judged.trial.lacked_time else judged
+
+    def _run(self, planned: VariantRun, more: Sequence[str] = ()) -> Judgement:
         with tempfile.TemporaryDirectory(prefix="variant-") as folder:
             trial = run(
                 *planned.names,
@@ -83,5 +95,6 @@ class Sweep:
                 contract=self.contract,
                 limit=self.limit,
                 profile=planned.profile,
+                more=more,
             )
-        return Judgement(planned, trial)
+        return Judgement(planned, trial, more)

@@ -235,6 +235,20 @@ def test_violation_on_variant_is_an_alarm(tmp_path: Path) -> None:
 
 
 @served_here
+def test_slow_variant_gets_more_time(tmp_path: Path) -> None:
+    """A run whose time ran out is repeated with more time; one that lacks more is an alarm."""
+    ended = "print('Incomplete: the time ran out; not finished: errors: getMe.'); sys.exit(2)"
+    text = f"import sys\nif '--time' not in sys.argv: {ended}"
+    options = ("--variants", "charset", "--runs", "quick:1")
+    done = invoke(tmp_path, *options, text=text)
+    assert 0 == done.exit_code, done.output
+    assert "charset (quick, seed 1): no alarm, with --time 3m\n" in done.output
+    done = invoke(tmp_path, *options, text=f"import sys; {ended}")
+    assert 1 == done.exit_code
+    assert "ALARM: not run: exit status 2, Incomplete: the time ran out" in done.output
+
+
+@served_here
 def test_alarm_of_several_variants_is_looked_for_in_each(tmp_path: Path) -> None:
     """The variant that raises the alarm is named, or the output says that none does alone."""
     names = ("--variants", "charset", "errors-terse", "--runs", "quick:1")

@@ -34,8 +34,8 @@ CONTRACT = (sys.executable, "-m", "siteassist_contract")
 LIMIT_SECONDS = 240.0
 """Time limit of a run; the contract tests count as hanging after it."""
 
-KEPT, BROKEN = 0, 1
-"""Exit statuses; any other status means that the tests could not run."""
+KEPT, BROKEN, INCOMPLETE = 0, 1, 2
+"""Exit statuses; any but the first two means that the tests could not run, or not all of them."""
 
 _START = "SiteAssist mock on "
 _OTHERS = {"SITEASSIST_API_KEY", "SITEASSIST_BASE_URL", "SITEASSIST_TOKEN"}
@@ -80,6 +80,11 @@ class Trial:
         return self.status == -signal.SIGKILL
 
     @property
+    def lacked_time(self) -> bool:
+        """Whether the run ended before its last test, since its time ran out."""
+        return self.status == INCOMPLETE and "the time ran out" in self.note
+
+    @property
     def reason(self) -> str:
         """The reason why there is no result; empty if there is one."""
         if self.status is None:
@@ -116,17 +121,18 @@ def run(
     contract: Sequence[str] = CONTRACT,
     limit: float = LIMIT_SECONDS,
     profile: str = "default",
+    more: Sequence[str] = (),
 ) -> Trial:
     """Run the contract tests on a server, with their reports in ``reports``.
 
     The server has the mutant ``names``, or all these tolerated variants if it is a
     ``variant``. The run ends at the first violation of a mutant. It is stopped after
-    ``limit`` seconds.
+    ``limit`` seconds. ``more`` are further options of the contract tests.
     """
     with running(*names, variant=variant) as url:
         command = [*contract, url, "--api-key", API_KEY, "--profile", profile]
         command += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
-        command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"])]
+        command += ["--seed", str(seed), *([] if variant else ["--stop-at-first"]), *more]
         begun = time.monotonic()
         output = reports / "output.txt"
         status = _status([*command, "--reports", str(reports)], output, limit)
