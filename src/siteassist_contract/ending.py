@@ -129,8 +129,8 @@ class Ending:
         needs = f" (set {' and '.join(report.variables)} first)" if report.variables else ""
         click.echo(f"{report.repeat_words}{needs}:\n  {report.repeat}")
         if report.start and report.findings:
-            click.echo("The server has stopped. To reproduce a finding, start it again:")
-            click.echo(f"  {report.start}")
+            click.echo("The server has stopped. To reproduce a finding, start it again (it prints")
+            click.echo(f"its keys):\n  {report.start}")
         if failed is not None and outcome.error is None:
             outcome.error = failed
         self._print_details()

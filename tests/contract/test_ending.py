@@ -269,7 +269,7 @@ def test_command_that_starts_the_server_again_is_printed(
     printed = capsys.readouterr().out
     page = (tmp_path / "html" / "index.html").read_text()
     assert command == json.loads((tmp_path / "summary.json").read_text())["start"]
-    told = f"The server has stopped. To reproduce a finding, start it again:\n  {command}\n"
+    told = f"To reproduce a finding, start it again (it prints\nits keys):\n  {command}\n"
     assert fails == (told in printed)
     assert fails == ("  reproduce: start the server again, see below" in printed)
     assert fails == (f"Start it again:</p><pre>{command}</pre>" in page)

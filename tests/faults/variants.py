@@ -781,14 +781,28 @@ def _closed_unchanged(api: Api) -> None:
     "human",
     "A human agent takes over each third conversation, so that messages get 202.",
     "openapi.yaml sendMessage 202 (P2)",
-    lambda api: _taken_over(api),
+    lambda api: _taken_over(api, [200, 200, 202]),
 )
 def _human(server: Server) -> None:
+    _hand_over(server, each=3)
+
+
+@_variant(
+    "human-always",
+    "A human agent takes over every conversation, so that no message is answered.",
+    "openapi.yaml sendMessage 202 (P2)",
+    lambda api: _taken_over(api, [202, 202, 202]),
+)
+def _human_always(server: Server) -> None:
+    _hand_over(server, each=1)
+
+
+def _hand_over(server: Server, *, each: int) -> None:
     numbers = count(1)
 
     def answer(call: Call, handler: Handler) -> ASGIApp:
         response = handler(call)
-        if next(numbers) % 3:
+        if next(numbers) % each:
             return response
         assert isinstance(response, JSONResponse)
         conversation_id = json.loads(bytes(response.body))["id"]
@@ -801,12 +815,12 @@ def _human(server: Server) -> None:
     server.handler("startConversation", answer)
 
 
-def _taken_over(api: Api) -> None:
+def _taken_over(api: Api, expected: list[int]) -> None:
     visitor = api.visitor()
     ids = [visitor.start() for _ in range(3)]
     body = {"content": "Hi"}
     statuses = [visitor.send("sendMessage", it, body=body).status_code for it in ids]
-    assert [200, 200, 202] == sorted(statuses)
+    assert expected == sorted(statuses)
 
 
 # Paging.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import httpx
+
 from siteassist_contract.checks import stream_grammar
 from siteassist_contract.checks.behaviour.model import answer_text
 from siteassist_contract.findings import Findings, faults_of, few
@@ -38,11 +40,13 @@ class Answers:
         *,
         is_left_out: bool = False,
     ) -> str | None:
-        """Judge an answer; return its text, or None if it broke off or is invalid.
+        """Judge an answer; return its text, or None if it broke off, is invalid or is not due.
 
         ``stream`` is the choice of the request, or None; ``is_left_out`` is whether it chose JSON
         by leaving `stream` out. ``history`` ends with the exchange.
         """
+        if exchange.status == httpx.codes.ACCEPTED:
+            return None  # The message waits for a human agent, so it has no answer.
         operation = exchange.operation
         judge = partial(self._findings.judge, exchanges=history)
         is_stream = exchange.media_type == EVENT_STREAM

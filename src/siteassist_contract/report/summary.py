@@ -117,8 +117,8 @@ class Report:
         if self.seed is None or self.time_limit is None:
             return known | duration | {"Requests": f"{outcome.requests} in the recording"}
         limit = outcome.spending.limit
-        plan = f"{len(outcome.done)} of {len(outcome.planned)} steps came to their end"
-        plan += f", at most {self.time_limit:g} s"
+        plan = f"{len(outcome.done)} of {len(outcome.planned)} steps finished"
+        plan += f", time limit {self.time_limit:g} s"
         plan += "" if limit is None else f", at most {limit} answers of the assistant"
         chosen = {
             "Seed": str(self.seed),

@@ -199,7 +199,7 @@ def _print_requests(report: Report) -> None:
         shown = (f"{n} ({b}✗)" if b else str(n) for n, b in cells)
         click.echo(f"  {name:<24}" + "".join(f"{cell:>10}" for cell in shown))
     if report.unlisted:
-        _wrapped(f"Besides: {unlisted(report)}", first="  ", later="  ")
+        _wrapped(f"In addition: {unlisted(report)}", first="  ", later="  ")
     reasons = tested_rules.gaps(report.rows)
     click.echo()
     _wrapped(f"Tested: {tested_rules.counted(report.rows)}{' Not tested:' if reasons else ''}")
@@ -215,7 +215,7 @@ def _print_requests(report: Report) -> None:
 def unlisted(report: Report) -> str:
     """Return how many requests the table of a report does not have, with the reason."""
     noun = "request" if report.unlisted == 1 else "requests"
-    return f"{report.unlisted} {noun} that prepared tests, or were lost, refused or repeated."
+    return f"{report.unlisted} {noun} that set up tests, or were lost, refused or repeated."
 
 
 def _print_remarks(report: Report) -> None:

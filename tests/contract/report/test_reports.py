@@ -502,7 +502,7 @@ def test_each_report_has_the_facts_of_the_run(
         "Profile": "quick (under 30 seconds: after every change)",
         "Seed": "7",
         "Selection": "all tests",
-        "Plan": "1 of 2 steps came to their end, at most 24 s",
+        "Plan": "1 of 2 steps finished, time limit 24 s",
         "Duration": "12 s",
         "Cost": "9 requests, 0 answers of the assistant",
     } == whole.facts

@@ -197,8 +197,8 @@ def test_each_request_is_in_the_table_or_below_it(capsys: pytest.CaptureFixture[
     assert ["search", "getMe"] == [name for name, _ in whole.matrix()]
     Terminal().end(whole)
     shown = capsys.readouterr().out
-    words = "3 requests that prepared tests, or were lost, refused or repeated."
-    assert f"  Besides: {words}\n" in shown
+    words = "3 requests that set up tests, or were lost, refused or repeated."
+    assert f"  In addition: {words}\n" in shown
     assert words in page.render(whole)
 
 
