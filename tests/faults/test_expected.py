@@ -119,6 +119,7 @@ def test_mock_has_no_violation(credentials: str) -> None:
     [
         ("refuse-422", "foreign-403", "extra-fields", "times-in-words"),
         ("misspelled", "own-feedback-refused", "closed-accepts", "close-again-replaces", "times"),
+        ("human-always",),
     ],
     ids=" ".join,
 )

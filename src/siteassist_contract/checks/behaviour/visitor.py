@@ -49,6 +49,8 @@ PAGE = 10
 MOST = 100
 """Maximum length of a page."""
 OK, CREATED, QUEUED = 200, 201, 202
+_INACTIVE = 0.5
+"""Seconds without a request after which a session is used, so that it does not expire."""
 ORDERS = (
     "id",
     "createdAt",
@@ -90,6 +92,8 @@ class Visitor:
         self._history = history
         self._seen_ids: set[str] = set()
         self._answers = Answers(findings)
+        self._used = time.monotonic()
+        """The time of the last request."""
         self._described = True
         """Whether the answer that was seen last matches the description."""
 
@@ -877,7 +881,16 @@ class Visitor:
         """
         return self._accepted(exchange) and self._described
 
+    def stay(self) -> None:
+        """Send a request that costs nothing if the session has not been used for a while.
+
+        Sessions expire after inactivity (F-auth), and no document says after how long.
+        """
+        if time.monotonic() - self._used > _INACTIVE:
+            self._see(self.session.call("getMe"))
+
     def _see(self, exchange: Exchange) -> Exchange:
+        self._used = time.monotonic()
         self._described = self._findings.see(exchange, self._history)
         return exchange
 
