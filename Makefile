@@ -113,7 +113,7 @@ hostile: $(READY) ## run the contract tests on servers that misbehave, and check
 internal-errors: $(READY) ## inject errors into the contract tests, and check that each is reported as one
 	@$(RUN) python -m tests.internal_errors
 
-endurance: $(READY) ## run the contract tests on the mock for 100,000 requests with each database, then kill servers and check the result
+endurance: $(READY) ## send 100,000 requests to the mock with each database, kill it, and check its data
 	@$(RUN) python -m tests.endurance
 
 exercises: $(READY) ## change the API in a copy of the repository, and check that everything derived follows

@@ -14,7 +14,7 @@ from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import BASE, CHECKS, findings
 from tests.faults.expected import EXPECTED, Expectation
 from tests.faults.faulty import Server
-from tests.faults.variants import VARIANTS
+from tests.faults.variants import VARIANTS, hand_over
 from tests.values import API_KEY, PRIVATE_KEY
 
 ELSEWHERE = {
@@ -119,7 +119,6 @@ def test_mock_has_no_violation(credentials: str) -> None:
     [
         ("refuse-422", "foreign-403", "extra-fields", "times-in-words"),
         ("misspelled", "own-feedback-refused", "closed-accepts", "close-again-replaces", "times"),
-        ("human-always",),
     ],
     ids=" ".join,
 )
@@ -130,3 +129,17 @@ def test_tolerated_variants_have_no_violation(names: tuple[str, ...]) -> None:
         VARIANTS[name].build(server)
     found = findings(server.app(), *CHECKS.values()).violations
     assert {} == {key: each.actual for key, each in found.items()}
+
+
+@pytest.mark.sweep(1)
+@pytest.mark.parametrize("names", [(), ("own-feedback-refused",)], ids=["rated", "unrated"])
+def test_server_without_an_assistant_has_no_violation(names: tuple[str, ...]) -> None:
+    """Where a human agent takes over every conversation, no answer is expected or rated."""
+    server = Server()
+    hand_over(server, each=1)
+    for name in names:
+        VARIANTS[name].build(server)
+    found = findings(server.app(), *CHECKS.values())
+    assert {} == {key: each.actual for key, each in found.violations.items()}
+    assert found.answered["sendMessage", 202] > 0
+    assert 0 == found.answered["sendMessage", 200]

@@ -158,7 +158,8 @@ def _at(answer: Any, pointer: str) -> Any:
     for step in pointer.split("/")[1:]:
         try:
             if isinstance(node, list):
-                node = [item for item in node if not tolerance.is_own_message(item)] or node
+                # O-18: only an answer can surely be rated.
+                node = [item for item in node if not tolerance.is_own_message(item)]
                 # The index may be out of range, since own messages are left out.
                 node = node[min(int(step), len(node) - 1)]
             else:

@@ -173,14 +173,6 @@ class _Sent:
         return self.exchange.status in SUCCESS
 
 
-def _is_refused_own(known: _Object, sent: _Sent) -> bool:
-    """Whether a server refused to rate a message of the visitor, which has no answer: O-18."""
-    refusals = (*tolerance.REFUSALS, *tolerance.HIDDEN, CONFLICT)
-    rates = takes_feedback(sent.request.described)
-    rated = known.shown(sent.request.path)
-    return rates and sent.exchange.status in refusals and tolerance.is_own_message(rated)
-
-
 class _Rounds:
     """Rounds of requests at the same time, and the judgement of the objects afterwards."""
 
@@ -362,7 +354,7 @@ class _Rounds:
         if sent is None:
             self._object = None
             return
-        kept = [_is_refused_own(known, each) or self._is_fitting(each, sent) for each in sent]
+        kept = [self._is_fitting(each, sent) for each in sent]
         self._counts &= all(each.request.method != "DELETE" for each in sent)
         self._judge(
             all(kept),
@@ -409,6 +401,7 @@ class _Rounds:
         if operation.stream is not None and any(map(ends_object, others)):
             return status in tolerance.CLOSED
         if operation.method != "GET" and any(other.method != "GET" for other in others):
+            # O-18 does not apply: the message is an answer.
             closed = takes_feedback(operation) and any(map(ends_object, others))
             return sent.accepted or status == CONFLICT or (closed and status in tolerance.CLOSED)
         return sent.accepted
