@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -58,15 +59,16 @@ def commands(url: str, options: str) -> dict[str, str]:
 
     The commands are printed, so they refer to ``MOCK_ARGS`` if the options may have a secret.
     """
-    repeat, start = "make contract", os.path.relpath(TOOLS / "siteassist-mock")
+    repeat, mock = "make contract", os.path.relpath(TOOLS / "siteassist-mock")
+    port = url.removesuffix("/v2").rpartition(":")[2]
+    start = f"{mock} {shlex.join(shlex.split(options))}".rstrip() + f" --port {port}"
     if _MAY_BE_SECRET.search(options):
         repeat += ' MOCK_ARGS="$MOCK_ARGS"'
-        start += " $MOCK_ARGS"
+        # The shell must read the quotes in the variable.
+        start = f'eval "{mock} $MOCK_ARGS --port {port}"'
     elif options.strip():
         repeat += f" MOCK_ARGS={shlex.quote(options)}"
-        start += f" {shlex.join(shlex.split(options))}"
-    port = url.removesuffix("/v2").rpartition(":")[2]
-    return {REPEAT_WITH: repeat, START_WITH: f"{start} --port {port}"}
+    return {REPEAT_WITH: repeat, START_WITH: start}
 
 
 def human_conversation(url: str) -> str:
@@ -82,6 +84,24 @@ def human_conversation(url: str) -> str:
         return conversation
 
 
+def human_options(url: str) -> list[str]:
+    """Return the options that test human agents; none if the mock's own options prevent it."""
+    try:
+        conversation = human_conversation(url)
+    except (OSError, HTTPException, ValueError, LookupError) as error:
+        print(
+            f"Without a human agent: the mock could not start a conversation ({error}).",
+            file=sys.stderr,
+        )
+        return []
+    return [
+        "--human-conversation",
+        conversation,
+        "--operator",
+        f"{url.removesuffix('/v2')}/_mock",
+    ]
+
+
 def main() -> int:
     """Run the suite and return its exit status."""
     suite = [str(TOOLS / "siteassist-contract")]
@@ -95,9 +115,7 @@ def main() -> int:
         keys = {"SITEASSIST_API_KEY": MOCK_KEY, "SITEASSIST_TOKEN": MOCK_TOKEN}
         environment = {**os.environ, **keys, "SITEASSIST_BASE_URL": url}
         environment |= commands(url, os.environ.get("MOCK_ARGS", ""))
-        given = ["--human-conversation", human_conversation(url)]
-        given += ["--operator", f"{url.removesuffix('/v2')}/_mock"]
-        command = [*suite, *given, *sys.argv[1:]]
+        command = [*suite, *human_options(url), *sys.argv[1:]]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from siteassist_mock.http.secret_names import is_secret_name
 from siteassist_mock.storage.events import EventBus, LocalEvents
 from siteassist_mock.storage.worker import Worker
 
@@ -251,7 +252,7 @@ def is_url(database: Path | str) -> bool:
 
 
 def shown(database: URL | Path | str) -> str:
-    """Return ``database`` for messages: a URL without its password."""
+    """Return ``database`` for messages: a URL without its passwords."""
     if isinstance(database, str) and is_url(database):
         try:
             database = make_url(database)
@@ -259,7 +260,8 @@ def shown(database: URL | Path | str) -> str:
             # The place of the password in it is unknown.
             return "a malformed URL"
     if isinstance(database, URL):
-        return database.render_as_string(hide_password=True)
+        query = {n: "masked" if is_secret_name(n) else v for n, v in database.query.items()}
+        return database.set(query=query).render_as_string(hide_password=True)
     return str(database)
 
 

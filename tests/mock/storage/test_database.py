@@ -83,6 +83,10 @@ def test_any_other_url_is_refused(time: FakeTime, url: str, problem: str) -> Non
         ("a.db", "a.db"),
         (Path("a.db"), "a.db"),
         ("postgresql://me:secret@host/name", "postgresql://me:***@host/name"),
+        (
+            "postgresql://host/name?user=me&password=secret&sslpassword=secret&sslmode=require",
+            "postgresql://host/name?password=masked&sslmode=require&sslpassword=masked&user=me",
+        ),
         ("postgresql://me:secret@host:port/name", "a malformed URL"),
     ],
 )
