@@ -24,6 +24,8 @@ WIDGET = """async ([base, apiKey]) => {
     const headers = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${token}`;
     const content = body === undefined ? undefined : JSON.stringify(body);
+    // The recording has whole milliseconds: requests within one of them could have overlapped.
+    await new Promise((resolve) => setTimeout(resolve, 5));
     const answer = await fetch(base + path, { method, headers, body: content });
     return answer.text();
   };
