@@ -47,7 +47,8 @@ last line of the output shows how to continue it.
 
 \b
 Exit status:
-  0  every message was answered, or queued for a human agent
+  0  every message was answered, or queued for a human agent; also when
+     Ctrl-D ends an interactive conversation
   1  the service refused a message or ended an answer early, or an answer
      failed
   2  the conversation could not start: a wrong option, no credential or a

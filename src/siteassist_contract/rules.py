@@ -283,7 +283,7 @@ RULES: dict[str, Rule] = {
     "me": Rule("The token of a session identifies its visitor.", "F-init, F-me", _Named("getMe")),
     # Conversations
     "created": Rule(
-        "A request that creates an object gets 201; other requests get 200.",
+        "A request that starts a conversation gets 201.",
         "F-status, R-2",
         _Named("startConversation"),
     ),
@@ -343,7 +343,7 @@ RULES: dict[str, Rule] = {
         fitting_answers.has_filter,
     ),
     "list-order": Rule(
-        "A list is sorted as requested, by default by the latest interaction first.",
+        "A list is sorted as requested, by default with the latest interaction first.",
         "F-list, P3",
         _Named("getConversations"),
     ),
@@ -361,7 +361,7 @@ RULES: dict[str, Rule] = {
         "P2, F-messages, F-send",
         _Named("sendMessage"),
     ),
-    "answer": Rule("An answer contains a text.", "P2, F-send", _streams),
+    "answer": Rule("An answer contains text.", "P2, F-send", _streams),
     "answer-form": Rule(
         "`stream` chooses between JSON and an event stream.", "P2, F-chat, R-15, O-10", _streams
     ),
@@ -376,8 +376,8 @@ RULES: dict[str, Rule] = {
         _Named("getConversation"),
     ),
     "queued": Rule(
-        "While a human agent handles a conversation, a message is queued: it gets 202 with a text,"
-        " and is stored.",
+        "While a human agent handles a conversation, a message is queued: it gets 202 with a text"
+        " notice, and is stored.",
         "P2, F-send, F-status",
         _Named("sendMessage"),
         HUMAN,
@@ -390,7 +390,8 @@ RULES: dict[str, Rule] = {
     "feedback-alone": Rule("Feedback changes no other message.", "F-feedback", takes_feedback),
     # Texts
     "texts-accepted": Rule(
-        "A text of any characters is accepted, in each field that takes a text.",
+        "Text is accepted whatever characters it contains, except those that O-20 lets a server"
+        " refuse.",
         "openapi.yaml, O-20, O-21",
         takes_text,
     ),
@@ -474,8 +475,8 @@ RULES: dict[str, Rule] = {
         server_clock.has_times,
     ),
     "own-times": Rule(
-        "A request moves the times of the objects that it changes and no others; reading moves"
-        " none.",
+        "A request updates the times of the objects that it changes and no others; reading"
+        " updates none.",
         "P1, P4, F-list, F-feedback, O-24",
         _Named("getConversation", "getMessages", "getQna", "getQnas"),
     ),

@@ -22,8 +22,10 @@ Exit status:
   0  nothing became worse: no new violation, and everything is still tested
   1  the later run found a violation that the earlier one did not; one that
      the baseline of the later run accepts does not count
-  2  a rule is no longer tested; the later run has no verdict, or is
-     incomplete although the earlier one was not; or a file is not a report
+  2  a rule is no longer tested; the later run was interrupted, ended with
+     an internal error, is incomplete although the earlier one was not, or
+     did not finish a step that the earlier one finished; or a file is not
+     a report
 
 \b
 Example:

@@ -1,8 +1,9 @@
 """Converters of the description to other forms, one for each form.
 
 `make publish` writes the forms to ``dist/``, and `make languages` passes them to generators.
-All forms accept and reject the same payloads. A converter supports every construct that the
-description uses, and raises an error with the place for any other construct.
+All forms accept and reject the same payloads, but for two exceptions of OpenAPI 3.0: integers
+written as ``1.0``, and the content of an event's ``data``. A converter supports every construct
+that the description uses, and raises an error with the place for any other construct.
 """
 
 from __future__ import annotations
