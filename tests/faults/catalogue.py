@@ -69,8 +69,8 @@ UNASKED: Mapping[str, str] = {
     " and the default profile asks for 26.",
     "invalid-utf-8-taken": "Most servers in JavaScript read such bodies, and no document says that"
     " they must be refused.",
-    "messages-out-of-order": "It shows only if three requests are carried out in one order of"
-    " several, which a run does not always see.",
+    "messages-out-of-order": "It shows only if three requests are carried out in one particular"
+    " order, which a run does not always see.",
     "no-body-of-type-json-400": "No document says whether a media type without a body is valid,"
     " and some frameworks refuse it.",
     "total-tokens-accumulate": "Some language models count further tokens in their total, such as"
