@@ -102,7 +102,7 @@ NULLABLE = Flaw(
     "accepts",
     "None for not nullable|None is not",
     '{"nullable": true, "allOf": [{"type": "string"}]}',
-    "By the letter of OpenAPI 3.0, null is not allowed here: give it OpenAPI 3.1.",
+    "By the letter of OpenAPI 3.0, null is not allowed here: give the tool OpenAPI 3.1.",
 )
 ANYTHING = Flaw(
     "refuses",
