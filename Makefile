@@ -40,7 +40,7 @@ contract: $(READY) ## test the embedded mock, or the server at BASE_URL, against
 load: $(READY) $(LOAD)/.ready ## run the contract checks under the load of USERS visitors for TIME (defaults: 10, 60s)
 	@$(RUN) python scripts/load.py $${USERS:+--users "$$USERS"} $${TIME:+--time "$$TIME"}
 
-test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run all tests, with coverage
+test: $(READY) $(LOAD)/.ready $(BENCH)/.ready ## run the tests, with coverage; ARGS=--exhaustive: whole sweeps
 	@$(RUN) pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
 
 mock: $(READY) ## run the mock server on http://127.0.0.1:8787/v2

@@ -1238,7 +1238,8 @@ class SiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        `send_message_stream` streams the answer instead.
+        This method returns the whole answer. `send_message_stream` returns
+        it as events while it is being written.
 
         Args:
             conversation_id: The conversation.
@@ -1480,7 +1481,8 @@ class SiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        `create_chat_completion_stream` streams the answer instead.
+        This method returns the whole answer. `create_chat_completion_stream` returns
+        it as events while it is being written.
 
         Args:
             messages: The messages so far, oldest first.
@@ -1898,14 +1900,15 @@ class SiteAssist:
 
         Iterate over the listener with `for`. It connects when the first event is asked for,
         keeps the connection alive, and connects again when it breaks. Messages that were sent
-        meanwhile are read with `get_messages` and delivered in their place, with `caught_up` set.
+        meanwhile are read with `get_messages` and delivered in order, with `caught_up` set.
         It needs `pip install 'siteassist[live]'`.
 
         Args:
             conversation_id: The conversation.
             api_key: The project's publishable key. Defaults to the client's setting.
-            after: The id of the last message from a human agent that you already have: later ones
-                are delivered first. Defaults to the last such message in the conversation.
+            after: The id of the last message from a human agent that you already have: those
+                after it are delivered before any new ones. Defaults to the last such message
+                in the conversation.
             timeout: Time limit in seconds for listening; None for no limit.
             idle_timeout: Maximum time in seconds between two events; None for no limit.
             extra_headers: Additional headers for every call.
@@ -2753,7 +2756,8 @@ class AsyncSiteAssist:
         no answer to wait for: the message is queued and acknowledged with 202.
         Rate limits and usage quotas are counted per project.
 
-        `send_message_stream` streams the answer instead.
+        This method returns the whole answer. `send_message_stream` returns
+        it as events while it is being written.
 
         Args:
             conversation_id: The conversation.
@@ -2995,7 +2999,8 @@ class AsyncSiteAssist:
         or, with `stream` set to true, server-sent events. The bearer is a
         private key or a session token.
 
-        `create_chat_completion_stream` streams the answer instead.
+        This method returns the whole answer. `create_chat_completion_stream` returns
+        it as events while it is being written.
 
         Args:
             messages: The messages so far, oldest first.
@@ -3413,14 +3418,15 @@ class AsyncSiteAssist:
 
         Iterate over the listener with `async for`. It connects when the first event is asked for,
         keeps the connection alive, and connects again when it breaks. Messages that were sent
-        meanwhile are read with `get_messages` and delivered in their place, with `caught_up` set.
+        meanwhile are read with `get_messages` and delivered in order, with `caught_up` set.
         It needs `pip install 'siteassist[live]'`.
 
         Args:
             conversation_id: The conversation.
             api_key: The project's publishable key. Defaults to the client's setting.
-            after: The id of the last message from a human agent that you already have: later ones
-                are delivered first. Defaults to the last such message in the conversation.
+            after: The id of the last message from a human agent that you already have: those
+                after it are delivered before any new ones. Defaults to the last such message
+                in the conversation.
             timeout: Time limit in seconds for listening; None for no limit.
             idle_timeout: Maximum time in seconds between two events; None for no limit.
             extra_headers: Additional headers for every call.

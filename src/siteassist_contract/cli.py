@@ -158,7 +158,7 @@ class Origin(click.ParamType[str]):
     "--human-conversation",
     type=click.UUID,
     metavar="ID",
-    help="The id of a conversation of the token's visitor that a human agent handles.",
+    help="The id of a conversation of the token's visitor, handled by a human agent.",
 )
 @click.option(
     "--operator",

@@ -262,8 +262,8 @@ RULES: dict[str, Rule] = {
         handshakes=True,
     ),
     "no-such-path": Rule(
-        "A path that is not described is not found, and a method that is not described does not"
-        " do what another one does.",
+        "An undescribed path is not found, and an undescribed method does not have the effect of"
+        " a described one.",
         "F-status (404), O-8, O-28",
         _is_first_of_its_path,
     ),
@@ -430,8 +430,8 @@ RULES: dict[str, Rule] = {
         _streams,
     ),
     "stream-order": Rule(
-        "A stream begins with `start` and ends with `finish`; steps and texts are started before"
-        " they are used, and ended.",
+        "A stream begins with `start` and ends with `finish`. Each step and each text is started"
+        " before it is used, and is ended.",
         "P2, F-stream",
         _streams,
     ),

@@ -51,7 +51,7 @@ class Server:
     origin: str | None = None
     """The origin of a website that the key lists."""
     human_conversation: str | None = None
-    """The id of a conversation of the token's visitor that a human agent handles."""
+    """The id of a conversation of the token's visitor, handled by a human agent."""
     path: str | None = None
     """The path of the API in an application; by default the described one."""
 

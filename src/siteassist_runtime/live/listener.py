@@ -158,7 +158,7 @@ class Listener(_BaseListener[EventT], Iterator[EventT]):
 
     It connects when the first event is asked for, keeps the connection alive, and connects
     again when it breaks. Messages that were sent meanwhile are read from the conversation
-    and delivered in their place, with `caught_up` set. Iterating raises `APITimeoutError`
+    and delivered in order, with `caught_up` set. Iterating raises `APITimeoutError`
     when a limit is exceeded, and the error of the service that would come again.
     Iterating on raises the error again. `close` ends it, from any thread.
     """
