@@ -361,6 +361,13 @@ _add(
     lambda api: _contains(_created(api), "GMT"),
 )
 _add(
+    "times-of-whole-seconds",
+    "Times are whole seconds, written with milliseconds that are zero.",
+    "O-7",
+    times(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}.000Z"),
+    lambda api: _contains(_created(api), ".000Z"),
+)
+_add(
     "metadata",
     "The metadata of messages have several types.",
     "C-19",

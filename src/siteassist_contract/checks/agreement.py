@@ -15,7 +15,7 @@ from typing import Any
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import shown_objects
-from siteassist_contract.checks.behaviour.model import KnownConversation
+from siteassist_contract.checks.behaviour.model import KnownConversation, has_fraction
 from siteassist_contract.checks.behaviour.visitor import MOST, Visitor
 from siteassist_contract.checks.bounds import probes
 from siteassist_contract.checks.context import Check, CheckContext
@@ -237,7 +237,7 @@ class _Sticking:
                 continue
             # The order of entries of the same time is not known. Where times have fractions of
             # a second, that of the next request is another one.
-            if not any("." in str(each.document.get("createdAt")) for each in self._history):
+            if not any(has_fraction(str(each.document.get("createdAt"))) for each in self._history):
                 self._context.recorder.rest(_SECOND)
             self._send(request)
         return ids

@@ -122,11 +122,16 @@ def same_moment(first: str, second: str) -> bool:
     return bool(abs((late - early).total_seconds()) < 10.0**-digits)
 
 
+def has_fraction(time: str) -> bool:
+    """Whether a time has a fraction of a second: zeros may only be how a server writes times."""
+    return _digits(time) > 0
+
+
 def _digits(time: str) -> int:
-    """Return the number of digits of the fraction of a second."""
+    """Return the number of digits of the fraction of a second, without zeros at its end."""
     match = _FRACTION.search(time)
     # Equal up to the last microsecond, which is the finest that Python knows.
-    return min(len(match[1]), 6) if match else 0
+    return min(len(match[1].rstrip("0")), 6) if match else 0
 
 
 def went_back(before: object, after: object) -> bool:
@@ -143,14 +148,14 @@ def went_back(before: object, after: object) -> bool:
 def advanced(before: str, after: str) -> bool:
     """Whether a timestamp has advanced.
 
-    Equal times pass if one of them has whole seconds only. All times pass if one of them
-    cannot be parsed.
+    Times that are equal up to their precision pass if one of them has whole seconds only. All
+    times pass if one of them cannot be parsed.
     """
     early, late = moment(before), moment(after)
     if early is None or late is None:
         return True  # O-7
-    fine = "." in before and "." in after
-    return early < late if fine else early <= late
+    fine = has_fraction(before) and has_fraction(after)
+    return early < late or (not fine and same_moment(before, after))
 
 
 def sent_page(body: Any) -> dict[str, Any]:
