@@ -14,14 +14,16 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import extra_properties
-from siteassist_contract.checks.context import Check, CheckContext
+from siteassist_contract.checks.context import FIRST, SECOND, Check, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.owner import Owner, Pairs
+from siteassist_contract.checks.text_fields import adds_entry
 from siteassist_contract.description import (
     API_KEY,
     CLOSING,
@@ -30,6 +32,7 @@ from siteassist_contract.description import (
     credential_name,
     operations,
     properties,
+    session_token,
     takes_key,
 )
 from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
@@ -77,8 +80,10 @@ def check_devices(context: CheckContext) -> None:
         return
     if context.profile.gentle:
         return  # each device is a visitor who stays
-    context.recorder.history.clear()
+    history = context.recorder.history
+    history.clear()
     groups: dict[str, str] = {}
+    entry: _Entry | None = None
     for words, device in _devices(context):
         exchange = context.session_of(device)
         if exchange.status in tolerance.CIRCUMSTANCES:
@@ -95,10 +100,61 @@ def check_devices(context: CheckContext) -> None:
             "init",
             f"another visitor for a device {words}",
             f"the visitor of the device {same}",
-            context.recorder.history,
+            history,
             words,
         )
         groups.setdefault(found.lower(), words)
+        token = session_token(exchange.document)
+        if token is None or same is not None:
+            continue
+        if entry is None:
+            context.devices[FIRST] = device
+            entry = _Entry.add(context, token)
+        else:
+            context.devices[SECOND] = device
+            entry.hidden_from(token, exchange, words)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A conversation of a visitor, which no list of another visitor shows."""
+
+    context: CheckContext
+    id: str
+    origin: Sequence[Exchange]
+    """The requests that added it."""
+
+    @classmethod
+    def add(cls, context: CheckContext, token: str) -> _Entry | None:
+        """Start a conversation with a token; return None if it was refused."""
+        session = Session(context.target.base_url, context.recorder, FIRST, token)
+        for operation in operations().values():
+            if adds_entry(operation) and operation.needs_token and not operation.places("path"):
+                exchange = session.send(RequestParts(operation.operation_id))
+                context.findings.see(exchange, context.recorder.history)
+                if exchange.status in SUCCESS:
+                    id_ = str(exchange.document.get("id")).lower()
+                    return cls(context, id_, tuple(context.recorder.history))
+        return None
+
+    def hidden_from(self, token: str, session: Exchange, words: str) -> None:
+        """Judge the lists of another visitor, whose ``session`` began with the token."""
+        recorder = self.context.recorder
+        other = Session(self.context.target.base_url, recorder, SECOND, token)
+        for name in RULES["own-list"].operations:
+            exchange = other.send(RequestParts(name))
+            history = [*self.origin, session, exchange]
+            self.context.findings.see(exchange, history)
+            if exchange.status in SUCCESS:
+                self.context.findings.judge(
+                    self.id not in exchange.content.decode("utf-8", "replace").lower(),
+                    "own-list",
+                    name,
+                    f"no entry of another visitor for a device {words}",
+                    self.id,
+                    history,
+                    "devices",
+                )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -109,7 +165,11 @@ CHECKS: tuple[Check, ...] = (
         | {"isolation", "key-checked", "malformed-refused", "me", "own-list", "same-object"}
         | {"token-checked", "token-required", extra_properties.RULE},
     ),
-    ("devices that are nearly the same", check_devices, EVERY_ANSWER | {"device-visitor"}),
+    (
+        "devices that are nearly the same",
+        check_devices,
+        EVERY_ANSWER | {"device-visitor", "own-list"},
+    ),
 )
 
 

@@ -123,6 +123,19 @@ class CheckContext:
         self.findings.see(exchange, self.recorder.history)
         return exchange
 
+    def renew(self, visitor: Visitor) -> None:
+        """Continue in another session of the first visitor's device, with a token of its own.
+
+        Without a key, or if the session is refused, the visitor keeps its session.
+        """
+        device = self.devices.get(FIRST)
+        if device is None or not self.has_key:
+            return
+        token = session_token(self.session_of(device).document)
+        if token is not None:
+            self.devices[SECOND], self._token = device, token
+            visitor.session = Session(self.target.base_url, self.recorder, SECOND, token)
+
     def token_visitor(self, name: str = FIRST) -> Visitor:
         """Return the visitor of the given token, or of the second one, in the role ``name``."""
         self.devices.pop(name, None)

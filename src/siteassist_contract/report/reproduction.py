@@ -473,6 +473,8 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
     needed = _ids(last)
     groups = {last.together} - {0}
     lists = last.operation == "getConversations"
+    # A list may show what another visitor has made.
+    listed = made_by(last) if lists else set()
     earlier = list(zip(exchanges, _first_made(exchanges), strict=True))[:-1]
     for exchange, made in reversed(earlier):
         changes = exchange.method == "POST" and exchange.operation != "init"
@@ -480,7 +482,7 @@ def shortest(exchanges: Sequence[Exchange]) -> list[Exchange]:
         ids = _ids(exchange)
         concerns = bool(ids & needed) or (lists and exchange.credential == last.credential)
         wanted = exchange.compared or exchange.together in groups
-        if wanted or (changes and concerns) or made & needed:
+        if wanted or (changes and (concerns or made & listed)) or made & needed:
             kept.append(exchange)
             needed |= ids
             groups |= {exchange.together} - {0}

@@ -218,6 +218,33 @@ class Devices(Known):
         return rewritten(request, body={**body, "saVid": self._form(body["saVid"])[:100]})
 
 
+class Beginnings(Known):
+    """A list has the conversations of all devices whose names begin with that of the visitor."""
+
+    def __init__(self) -> None:
+        """Begin without devices."""
+        super().__init__()
+        self._devices: dict[str, str] = {}
+
+    def answer(
+        self, request: httpx.Request, answer: httpx.Response, forward: Forward
+    ) -> httpx.Response:
+        """Remember the device of each token, and add the entries of others to a list."""
+        if request.url.path.endswith("/init") and answer.is_success:
+            token = f"Bearer {answer.json()['sessionToken']}"
+            self._devices[token] = json.loads(request.content)["saVid"]
+        own = self._devices.get(request.headers.get("Authorization", ""))
+        if request.method != "GET" or not request.url.path.endswith("/conversations") or not own:
+            return answer
+        if not answer.is_success:
+            return answer
+        data = answer.json()["data"]
+        for token, device in self._devices.items():
+            if device != own and device.startswith(own):
+                data += forward(rewritten(request, authorization=token)).json()["data"]
+        return httpx.Response(200, json={**answer.json(), "data": data})
+
+
 def without_accents(text: str) -> str:
     """Return a text without its accents."""
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
@@ -428,6 +455,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str]] = {
         lambda: Devices(lambda text: re.sub(r"^0*(\d+)(\.0|e0)?$", r"\1", text)),
         "device-visitor",
     ),
+    "lists of devices with the same beginning": (Beginnings, "own-list"),
     "devices of 99 characters": (lambda: Devices(lambda text: text[:99]), "device-visitor"),
     "conversations started closed": (
         lambda: Stores("/conversations", "status"),

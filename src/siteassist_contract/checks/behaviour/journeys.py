@@ -120,8 +120,10 @@ def conversation(context: CheckContext) -> None:
         context.findings.prevent("closes-again", CLOSING, GENTLE)
         return
     if not context.size.whole:
-        _short_conversation(visitor, known)
+        _short_conversation(context, visitor, known)
         return
+    # A later session of the visitor is worth as much as the first one.
+    context.renew(visitor)
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
     for number, name in enumerate(PAGE):
         page = {**PAGE, name: None}
@@ -141,7 +143,8 @@ def conversation(context: CheckContext) -> None:
     visitor.close(bare, {"closeReason": "Reason " * 36 + "1234"})
     visitor.close(known, {"closeReason": "Issue resolved"})
     visitor.read(known)
-    visitor.history(known)
+    # A closed conversation can be read as an open one.
+    _histories(visitor, known)
     visitor.close(known)
     visitor.close(known, {"closeReason": "Again"})
     visitor.send(known, "Is anybody there?", stream=False)
@@ -153,11 +156,13 @@ def conversation(context: CheckContext) -> None:
     visitor.page()
 
 
-def _short_conversation(visitor: Visitor, known: KnownConversation) -> None:
+def _short_conversation(context: CheckContext, visitor: Visitor, known: KnownConversation) -> None:
     """Do every step of a conversation once."""
     # The rating stands while the conversation goes on.
     for message in _first_answer(known):
         visitor.rate(known, message, "like")
+    # A later session of the visitor is worth as much as the first one.
+    context.renew(visitor)
     visitor.send(known, EMOJI, stream=True)
     visitor.history(known, role="user")
     visitor.history(known, status="complete")
@@ -167,6 +172,8 @@ def _short_conversation(visitor: Visitor, known: KnownConversation) -> None:
     visitor.close(known, {"closeReason": "Issue resolved"})
     visitor.close(known)
     visitor.read(known)
+    visitor.history(known, role="user")
+    visitor.history(known, status="complete", limit=1)
 
 
 def _first_answer(known: KnownConversation) -> list[KnownMessage]:
