@@ -11,6 +11,7 @@ that the server shows next, without a comparison.
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,8 @@ PAGE = 10
 MOST = 100
 """Maximum length of a page."""
 OK, CREATED, QUEUED = 200, 201, 202
+_TRIES = 3
+"""Number of times that a list is read if its entries change meanwhile."""
 _INACTIVE = 0.5
 """Seconds without a request after which a session is used, so that it does not expire."""
 ORDERS = (
@@ -632,7 +635,8 @@ class Visitor:
             page_words(expected),
             page_words(actual),
         )
-        self._sorted(shown, order_by or "lastInteractionAt", order_dir or "desc")
+        field, direction = order_by or "lastInteractionAt", order_dir or "desc"
+        self._judge_order(_misplaced(shown, field, direction), field, direction)
         for item in shown:
             known = self.known.get(str(item.get("id")).lower())
             if known is not None:
@@ -650,10 +654,46 @@ class Visitor:
     ) -> list[dict[str, Any]] | None:
         """List all pages, and compare their entries with the model.
 
-        Returns None if an answer does not show its page.
+        Titles may come late (O-19), and move entries from page to page meanwhile: if the entries
+        have changed, they are listed again. Returns None if an answer does not show its page.
         """
+        field, direction = order_by or "lastInteractionAt", order_dir or "desc"
+        wanted = {k.id for k in self.known.values() if status is None or k.status == status}
+        before: set[str] | None = None
+        for _ in range(_TRIES):
+            whole = self._pages(
+                limit, status=status, order_by=order_by, order_dir=order_dir, count=len(wanted)
+            )
+            if whole is None or not self.exclusive:
+                return whole
+            ids = [str(item.get("id")).lower() for item in whole]
+            twice, missing = len(ids) - len(set(ids)), wanted - set(ids)
+            wrong = _misplaced(whole, field, direction)
+            now = {f"{item.get('id')} {item.get(field)}" for item in whole}
+            if not (twice or missing or wrong) or now == before:
+                break
+            before = now
+        self._judge(
+            not twice and not missing,
+            "list-own",
+            "getConversations",
+            f"{len(wanted)} conversations, each on one page of {limit}{_suffix(status=status)}",
+            f"{twice} duplicated, {len(missing)} missing",
+        )
+        self._judge_order(wrong, field, direction)
+        return whole
+
+    def _pages(
+        self,
+        limit: int,
+        *,
+        status: str | None,
+        order_by: str | None,
+        order_dir: str | None,
+        count: int,
+    ) -> list[dict[str, Any]] | None:
+        """List the pages of ``count`` entries; return None if there is a page without entries."""
         whole: list[dict[str, Any]] = []
-        count = sum(status is None or k.status == status for k in self.known.values())
         for offset in range(0, max(count, 1), limit):
             page = self._page(
                 limit=limit,
@@ -662,31 +702,23 @@ class Visitor:
                 order_by=order_by,
                 order_dir=order_dir,
             )
-            if page is None:
+            if page is None or (not page and offset < count):
                 return None
-            if not page and offset < count:
-                return whole
             whole += page
-        ids = [str(item.get("id")).lower() for item in whole]
-        wanted = {k.id for k in self.known.values() if status is None or k.status == status}
-        twice, missing = len(ids) - len(set(ids)), wanted - set(ids)
-        if self.exclusive:
-            self._judge(
-                not twice and not missing,
-                "list-own",
-                "getConversations",
-                f"{len(wanted)} conversations, each on one page of {limit}{_suffix(status=status)}",
-                f"{twice} duplicated, {len(missing)} missing",
-            )
-            self._sorted(whole, order_by or "lastInteractionAt", order_dir or "desc")
         return whole
 
     def orders(self, field: str, limit: int = MOST) -> None:
         """List conversations sorted by a field in both directions, and compare the two orders."""
-        down = self.pages(limit, order_by=field, order_dir="desc")
-        up = self.pages(limit, order_by=field, order_dir="asc")
-        if down is None or up is None or len(down) != len(up):
-            return  # the rule `list-own` reports it
+        for _ in range(_TRIES):
+            down = self.pages(limit, order_by=field, order_dir="desc")
+            up = self.pages(limit, order_by=field, order_dir="asc")
+            if down is None or up is None or len(down) != len(up):
+                return  # the rule `list-own` reports it
+            values = (
+                {str(item.get("id")): item.get(field) for item in each} for each in (down, up)
+            )
+            if operator.eq(*values):
+                break  # Otherwise, an entry has changed between the two lists: O-19.
         runs_down, runs_up = (_runs(items, field) for items in (down, up))
         apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
         # The documents do not state whether null comes first or last.
@@ -829,25 +861,8 @@ class Visitor:
         self.read(known)
         return now
 
-    def _sorted(self, shown: Sequence[Json], field: str, direction: str) -> None:
-        """Judge the order of a list, if the order of the field is unambiguous."""
-        values: list[Any] = [item.get(field) for item in shown]
-        if field in TIMES:
-            # The documents do not state the position of null.
-            values = [moment(value) for value in values if value is not None]
-            if None in values:
-                return  # O-7
-        elif field == "title":
-            values = _letters(values)
-        elif field != "id":
-            return
-        else:
-            values = [str(value).lower() for value in values]
-        wrong = [
-            (early, late)
-            for early, late in pairwise(values)
-            if (late < early if direction == "asc" else early < late)
-        ]
+    def _judge_order(self, wrong: Sequence[tuple[Any, Any]], field: str, direction: str) -> None:
+        """Judge the order of a list by the neighbours that are misplaced."""
         shown_pair = f"{wrong[0][0]} before {wrong[0][1]}" if wrong else ""
         self._judge(
             not wrong,
@@ -896,6 +911,27 @@ class Visitor:
 
     def _judge(self, kept: object, rule: str, operation: str, expected: str, actual: str) -> bool:
         return self._findings.judge(kept, rule, operation, expected, actual, self._history)
+
+
+def _misplaced(shown: Sequence[Json], field: str, direction: str) -> list[tuple[Any, Any]]:
+    """Return the values of neighbours in the wrong order, if that of the field is unambiguous."""
+    values: list[Any] = [item.get(field) for item in shown]
+    if field in TIMES:
+        # The documents do not state the position of null.
+        values = [moment(value) for value in values if value is not None]
+        if None in values:
+            return []  # O-7
+    elif field == "title":
+        values = _letters(values)
+    elif field != "id":
+        return []
+    else:
+        values = [str(value).lower() for value in values]
+    return [
+        (early, late)
+        for early, late in pairwise(values)
+        if (late < early if direction == "asc" else early < late)
+    ]
 
 
 def _path(known: KnownConversation) -> dict[str, str]:
