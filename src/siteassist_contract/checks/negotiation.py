@@ -192,10 +192,12 @@ class Checks:
             objects.setdefault(frozenset(each.request.path.items()), []).append(each)
         for known in objects.values():
             start = list(self._history)
-            self._older_states_of(known)
-            self._history[:] = start
+            for write in self._writes(known[0].request):
+                self._older_state(known, write)
+                self._history[:] = start
 
-    def _older_states_of(self, known: list[_Ordinary]) -> None:
+    def _older_state(self, known: list[_Ordinary], write: RequestParts) -> None:
+        """Read resources before and after a request that changes them."""
         start = list(self._history)
         for each in known:
             first, again = (dict(_leaves(self._send(each.request).json)) for _ in range(2))
@@ -204,7 +206,7 @@ class Checks:
         if any(_tag(each.exchange).startswith("W/") for each in known):
             self._context.recorder.rest(_SECOND)
         self._history[:] = start
-        self._write(known[0].request)
+        self._send(self._fresh(write))
         writes = self._history[len(start) :]
         for each in known:
             after = self._send(each.request)
@@ -219,15 +221,17 @@ class Checks:
                 self._history[:] = [*start, *writes, after]
                 self._conditional(later, after, "the `ETag` of the current state", _UNCHANGED)
 
-    def _write(self, read: RequestParts) -> None:
-        """Send the requests that change what a request reads, and end nothing."""
+    def _writes(self, read: RequestParts) -> Iterator[RequestParts]:
+        """Yield the requests that change what a request reads, or a part of it, and end nothing."""
         for operation in operations().values():
-            names = {parameter.name for parameter in operation.places("path")}
-            if operation.method == "GET" or names != set(read.path) or not operation.needs_token:
+            is_write = operation.method != "GET" and operation.needs_token
+            has_path = bool(list(operation.places("path")))
+            if not is_write or ends_object(operation) or has_path != bool(read.path):
                 continue
-            write = valid_request(operation, read.path, self._key)
-            if write is not None and not ends_object(operation) and (names or not write.costs):
-                self._send(self._fresh(write))
+            ids = {**read.path, **self._maker.make(operation, read.path)}
+            write = valid_request(operation, ids, self._key)
+            if write is not None and (has_path or not write.costs):
+                yield write
 
     def _conditional(self, later: _Ordinary, known: Exchange, words: str, *statuses: int) -> None:
         """Judge the answer to a client that has the answer ``known``, which changed ``later``.

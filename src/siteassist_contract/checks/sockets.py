@@ -378,26 +378,24 @@ class SocketChecks:
         with self._step() as request:
             if request is None or self._visitor is None:
                 return
-            other = self._other_conversation(request)
-            listeners = [self._listener(request) for _ in range(2)]
-            stranger = None if other is None else self._listener(other)
-            ready = [each for each in (*listeners, stranger) if each is not None]
-            if len(ready) < 3 or other is None or stranger is None:
+            others = self._other_conversations(request)
+            requests = [request, request, *others]
+            ready = [each for each in map(self._listener, requests) if each is not None]
+            if len(ready) < len(requests) or not others:
                 self._prevent_agents("a second conversation could not be opened")
                 return
             if not all(each.ping(self._patience) for each in ready):
                 self._prevent_agents(_NO_PONGS)
                 return
-            pair = ready[:2]
             if self._context.operator is None:
                 self._without_operator(request)
             current: Sequence[Listener] = ready
             if not self._context.profile.gentle:
-                seconds = self._ordinary_message(request, pair, stranger)
+                seconds = self._ordinary_message(request, ready[:2], ready[2:])
                 if seconds > self._described.ping_interval:
-                    current = self._reopened(ready, (request, request, other))
+                    current = self._reopened(ready, requests)
             if self._context.operator is not None and len(current) == len(ready):
-                self._with_operator(request, other, current[:2], current[2])
+                self._with_operator(request, others[0], current[:2], current[2:])
             for each in dict.fromkeys([*ready, *current]):
                 self._valid(each)
 
@@ -415,7 +413,7 @@ class SocketChecks:
         return opened
 
     def _ordinary_message(
-        self, request: RequestParts, pair: Sequence[Listener], stranger: Listener
+        self, request: RequestParts, pair: Sequence[Listener], strangers: Sequence[Listener]
     ) -> float:
         """Send a message of the visitor; return the seconds until it is answered.
 
@@ -428,12 +426,12 @@ class SocketChecks:
         exchange = self._visitor.session.call("sendMessage", path=_ids(request), body=body)
         seconds = time.monotonic() - begun
         self._findings.see(exchange, self._history)
-        for listener in (*pair, stranger):
+        for listener in (*pair, *strangers):
             listener.ping(self._patience)
-        settle(*pair, stranger)
-        if any(_messages(listener) for listener in (*pair, stranger)):
+        settle(*pair, *strangers)
+        if any(_messages(listener) for listener in (*pair, *strangers)):
             self._judge_stored(pair, self._stored_messages(self._visitor, request))
-            self._isolated([stranger])
+            self._isolated(strangers)
         return seconds
 
     def _with_operator(
@@ -441,7 +439,7 @@ class SocketChecks:
         request: RequestParts,
         other: RequestParts,
         pair: Sequence[Listener],
-        stranger: Listener,
+        strangers: Sequence[Listener],
     ) -> None:
         url, target = str(self._context.operator), self._context.target
         try:
@@ -449,8 +447,8 @@ class SocketChecks:
                 url, target.network, self._context.recorder, target=target.base_url
             ) as operator:
                 self._hand_over(operator, request, pair)
-                self._hand_over(operator, other, [stranger])
-                self._isolated([*pair, stranger])
+                self._hand_over(operator, other, strangers[:1])
+                self._isolated([*pair, *strangers])
                 self._after_close(operator, request, pair)
         except OperatorError as error:
             self._prevent_agents(str(error))
@@ -654,13 +652,24 @@ class SocketChecks:
 
         return ObjectMaker(send, self._context.target.api_key).request(self._operation)
 
-    def _other_conversation(self, request: RequestParts) -> RequestParts | None:
-        """Return a valid handshake for a conversation of another visitor."""
+    def _other_conversations(self, request: RequestParts) -> list[RequestParts]:
+        """Return valid handshakes for a conversation of another visitor, and of the same one.
+
+        Without the former, there is none.
+        """
+        assert self._visitor is not None  # noqa: S101  # checked by the caller
         self._history[:] = self._origin
         self._second = second = self._context.visitor(SECOND)
         other = self._made(second)
+        sibling = None if other is None else self._made(self._visitor)
         self._origin = list(self._history)
-        return None if other is None or other.path == request.path else other
+        paths = [request.path]
+        found: list[RequestParts] = []
+        for each in (other, sibling):
+            if each is not None and each.path not in paths:
+                found.append(each)
+                paths.append(each.path)
+        return found if other in found else []
 
     def _opens(self, request: RequestParts) -> bool:
         """Open a socket; return whether the server has one."""

@@ -345,8 +345,8 @@ def test_sockets_that_end_during_a_long_answer_are_opened_anew(
     """A server may end a socket without pings; after a short time it must not."""
     made = make(mock.url, operator=f"{mock.url.removesuffix('/v2')}/_mock")
 
-    def answer(_checks: SocketChecks, _: Any, pair: Any, stranger: Any) -> float:
-        for each in (*pair, stranger):
+    def answer(_checks: SocketChecks, _: Any, pair: Any, strangers: Any) -> float:
+        for each in (*pair, *strangers):
             each.socket.close()
         return seconds
 

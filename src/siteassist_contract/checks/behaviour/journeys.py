@@ -124,6 +124,8 @@ def conversation(context: CheckContext) -> None:
         return
     # A later session of the visitor is worth as much as the first one.
     context.renew(visitor)
+    # The same text in another conversation is another message.
+    visitor.send(bare, "How long does shipping take?", stream=False)
     visitor.send(known, EMOJI, stream=False, extra={"pageContext": None})
     for number, name in enumerate(PAGE):
         page = {**PAGE, name: None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +25,10 @@ _STEP = 100
 _QUERIES = 80
 """Maximum number of searches for single words."""
 _FEW_QUERIES = 8
+_ALONE = 20
+"""Maximum number of further entries that are read alone."""
+_SIGN = re.compile(r"[^\w\s]|[^\x00-\x7f]")
+"""The characters that mark up a text, or that a server may convert."""
 WORD = re.compile(r"[^\W\d_]{4,40}")
 """Words that are long enough to search for."""
 
@@ -42,14 +46,14 @@ def read_knowledge(context: CheckContext) -> None:
     context.recorder.history.clear()
     key, reader = context.target.api_key, _Reader(context, context.anonymous)
     project_id = vocabulary = ""
+    few = context.profile.gentle or not context.size.whole
     with contextlib.suppress(_UnusableError):
         project_id = _project(context, reader, key)
     if is_uuid(project_id):
         with contextlib.suppress(_UnusableError):
-            vocabulary = _qnas(reader, project_id)
+            vocabulary = _qnas(reader, project_id, 0 if few else _ALONE)
     context.recorder.history.clear()
     with contextlib.suppress(_UnusableError):
-        few = context.profile.gentle or not context.size.whole
         _search(reader, key, _FEW_QUERIES if few else _QUERIES, vocabulary)
 
 
@@ -96,8 +100,11 @@ class _Reader:
         self._findings.judge(kept, rule, operation, expected, actual, self._history)
 
 
-def _qnas(reader: _Reader, project: str) -> str:
-    """Check the lists of Q&As, and return the texts of all entries."""
+def _qnas(reader: _Reader, project: str, alone: int) -> str:
+    """Check the lists of Q&As, and return the texts of all entries.
+
+    In addition to the first and the last entry, as many as ``alone`` are read alone.
+    """
     session = reader.session
     whole: list[Json] = []
     page: Json = {}
@@ -139,6 +146,9 @@ def _qnas(reader: _Reader, project: str) -> str:
         with contextlib.suppress(_UnusableError):
             _one(reader, project, entry)
         _by_words(reader, project, entry)
+    for entry in sorted(whole[1:-1], key=_signs, reverse=True)[:alone]:
+        with contextlib.suppress(_UnusableError):
+            _one(reader, project, entry)
     nothing = reader.read(_list(session, project, query="zyxwvq qwvxyz"))
     reader.judge(
         not _objects(nothing.get("data")) and _count(nothing.get("total")) == 0,
@@ -149,6 +159,11 @@ def _qnas(reader: _Reader, project: str) -> str:
         f" `total` {shown_value(nothing.get('total'))}",
     )
     return " ".join(f"{entry.get('question')} {entry.get('answer')}" for entry in whole)
+
+
+def _signs(entry: Json) -> int:
+    """Return how many characters of an entry may be converted."""
+    return len(_SIGN.findall(f"{entry.get('question')} {entry.get('answer')}"))
 
 
 def _page(
@@ -228,19 +243,32 @@ def _by_words(reader: _Reader, project: str, entry: Json) -> None:
 def _search(reader: _Reader, key: str, most: int, vocabulary: str) -> None:
     for words in ("shipping", "How long does shipping take?", "zyxwvq qwvxyz"):
         for size in (None, 1, 2, 50):
-            vocabulary += _find(reader, key, words, size)
+            vocabulary += _text(_find(reader, key, words, size))
     # Words in the results lead to further results, such as products among pages.
-    seen: set[str] = set()
+    found: dict[str, list[Json]] = {}
     for _ in range(most):
-        new = [word for word in WORD.findall(vocabulary.lower()) if word not in seen]
+        new = [word for word in WORD.findall(vocabulary.lower()) if word not in found]
         if not new:
-            return
-        seen.add(new[0])
-        vocabulary += _find(reader, key, new[0], 50)
+            break
+        found[new[0]] = _find(reader, key, new[0], 50)
+        vocabulary += _text(found[new[0]])
+    # A server may search each kind of result by itself, and add them up.
+    for words in sorted(found, key=lambda words: _kinds(found[words]))[-1:]:
+        for size in (1, 2):
+            _find(reader, key, words, size)
 
 
-def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
-    """Search once, and return the text of the results."""
+def _text(results: Sequence[Json]) -> str:
+    return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
+
+
+def _kinds(results: Sequence[Json]) -> tuple[int, int]:
+    """Return the number of different sets of properties among results, and that of the results."""
+    return len({frozenset(result) for result in results}), len(results)
+
+
+def _find(reader: _Reader, key: str, words: str, size: int | None) -> list[Json]:
+    """Search once, and return the results."""
     results = _objects(
         reader.read(
             reader.session.call("search", query={"q": words, "size": size, **key_argument(key)})
@@ -258,7 +286,7 @@ def _find(reader: _Reader, key: str, words: str, size: int | None) -> str:
     reader.judge(
         len(results) <= most, "list-page", "search", f"at most {most} results", str(len(results))
     )
-    return "".join(f" {result.get('title')} {result.get('content')}" for result in results)
+    return results
 
 
 def _is_path_of(path: object, url: object) -> bool:

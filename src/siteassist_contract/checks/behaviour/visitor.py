@@ -709,17 +709,17 @@ class Visitor:
 
     def orders(self, field: str, limit: int = MOST) -> None:
         """List conversations sorted by a field in both directions, and compare the two orders."""
+        both: list[list[dict[str, Any]]] = []
         for _ in range(_TRIES):
-            down = self.pages(limit, order_by=field, order_dir="desc")
-            up = self.pages(limit, order_by=field, order_dir="asc")
-            if down is None or up is None or len(down) != len(up):
+            lists = (self.pages(limit, order_by=field, order_dir=way) for way in ("desc", "asc"))
+            both = [shown for shown in lists if shown is not None]
+            if len(both) < 2 or len(both[0]) != len(both[1]):
                 return  # the rule `list-own` reports it
-            values = (
-                {str(item.get("id")): item.get(field) for item in each} for each in (down, up)
-            )
-            if operator.eq(*values):
+            if operator.eq(
+                *({str(one.get("id")): one.get(field) for one in each} for each in both)
+            ):
                 break  # Otherwise, an entry has changed between the two lists: O-19.
-        runs_down, runs_up = (_runs(items, field) for items in (down, up))
+        runs_down, runs_up = (_runs(items, field) for items in both)
         apart = [len(set(map(repr, runs))) < len(runs) for runs in (runs_down, runs_up)]
         # The documents do not state whether null comes first or last.
         values_down, values_up = ([v for v in r if v is not None] for r in (runs_down, runs_up))
