@@ -30,9 +30,11 @@ from siteassist_contract.rules import EVERY_ANSWER, GENTLE, LISTS, RULES
 from siteassist_spec import Operation
 
 AGREEMENT, STICKS = "agreement", "nothing-sticks"
-_PAUSE = 0.3
-"""Time, in seconds, after which an answer is compared again before it makes a violation."""
-_TRIES = 3
+_PAUSES = (0.3, 1.5)
+"""Times, in seconds, after which an answer is compared again before it makes a violation.
+
+The index of a list may lag behind by a second.
+"""
 _SECOND = 1.0
 """Time, in seconds, after which times in whole seconds differ."""
 _MARK = re.compile(r"mark-[0-9a-f]{12}")
@@ -151,9 +153,9 @@ class _Places:
         They differ only if the second one still differs from the first one before and after it
         when they are requested again.
         """
-        for attempt in range(_TRIES):
-            if attempt:
-                self._context.recorder.rest(_PAUSE)
+        for pause in (0.0, *_PAUSES):
+            if pause:
+                self._context.recorder.rest(pause)
             before, between, after = (self.send(each) for each in (first, other, first))
             values, shown, again = (_shown(each, id_) for each in (before, between, after))
             names = sorted(values.keys() & shown.keys() & again.keys())
@@ -163,7 +165,7 @@ class _Places:
                 if shown_objects.same(name, values[name], again[name])
                 and not shown_objects.same(name, values[name], shown[name])
             ]
-            if wrong and attempt < _TRIES - 1:
+            if wrong and pause != _PAUSES[-1]:
                 continue
             history = self._history[: self._history.index(between) + 1]
             for name in wrong or names[:1]:

@@ -231,7 +231,8 @@ class Checks:
             ids = {**read.path, **self._maker.make(operation, read.path)}
             write = valid_request(operation, ids, self._key)
             if write is not None and (has_path or not write.costs):
-                yield write
+                # What was sent before changes nothing, so a second value of an enum follows.
+                yield from (write, *_others(write)[:1])
 
     def _conditional(self, later: _Ordinary, known: Exchange, words: str, *statuses: int) -> None:
         """Judge the answer to a client that has the answer ``known``, which changed ``later``.
@@ -650,6 +651,17 @@ def _held_back(exchange: Exchange) -> bool | None:
 def _coding(exchange: Exchange) -> str:
     """Return the coding of an answer as its header has it, in lower case; empty without one."""
     return exchange.headers.get("content-encoding", "").strip().lower()
+
+
+def _others(request: RequestParts) -> list[RequestParts]:
+    """Return the requests with another value of an enum in the body."""
+    return [
+        request.changed(body={**(request.body or {}), name: value})
+        for name, schema in properties(request.described).items()
+        for form in forms(schema)
+        for value in form.get("enum", ())
+        if value != (request.body or {}).get(name)
+    ]
 
 
 def _tag(exchange: Exchange) -> str:

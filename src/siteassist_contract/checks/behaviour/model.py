@@ -64,6 +64,8 @@ class KnownConversation:
     reason_given: bool = False
     """Whether the run closed the conversation exactly once, with a reason that must be kept."""
     updated_at: str = ""
+    updated_in: dict[str, str] = field(default_factory=dict)
+    """The last `updatedAt` by operation: that of another one may be older for a moment (O-22)."""
     last_interaction_at: str = ""
     title: str | None = None
     human: bool = False

@@ -659,8 +659,8 @@ class Visitor:
         """
         field, direction = order_by or "lastInteractionAt", order_dir or "desc"
         wanted = {k.id for k in self.known.values() if status is None or k.status == status}
-        before: set[str] | None = None
-        for _ in range(_TRIES):
+        seen: list[set[str]] = []
+        while True:
             whole = self._pages(
                 limit, status=status, order_by=order_by, order_dir=order_dir, count=len(wanted)
             )
@@ -670,9 +670,9 @@ class Visitor:
             twice, missing = len(ids) - len(set(ids)), wanted - set(ids)
             wrong = _misplaced(whole, field, direction)
             now = {f"{item.get('id')} {item.get(field)}" for item in whole}
-            if not (twice or missing or wrong) or now == before:
+            if not (twice or missing or wrong) or now in seen[-1:] or len(seen) == _TRIES:
                 break
-            before = now
+            seen.append(now)
         self._judge(
             not twice and not missing,
             "list-own",
@@ -756,12 +756,13 @@ class Visitor:
         back = [
             f"{name} from {before} to {after}"
             for name, before, after in (
-                ("updatedAt", known.updated_at, now.updated_at),
+                ("updatedAt", known.updated_in.get(operation), now.updated_at),
                 ("lastInteractionAt", known.last_interaction_at, now.last_interaction_at),
             )
             if went_back(before, after)
         ]
         self._judge(not back, "times", operation, "times that do not go back", "; ".join(back))
+        known.updated_in[operation] = now.updated_at
         _update(known, now)
 
     def _adopt_all(self, known: KnownConversation) -> bool:

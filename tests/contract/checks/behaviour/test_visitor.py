@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from siteassist_contract.checks.behaviour import visitor as module
-from siteassist_mock.storage.store import conversations
+from siteassist_mock.storage.tables import conversations
 
 if TYPE_CHECKING:
     from siteassist_contract.checks.behaviour.model import KnownConversation
@@ -47,14 +47,15 @@ def test_entry_that_moves_between_two_pages_is_listed_again(
         if request.url.params.get("offset") != "0" or "orderBy" not in request.url.params:
             return answer
         if moves and not moved:
-            moved.append(move(mock.app.state.store, visitor))
+            moved.append(True)
+            move(mock.app.state.store, visitor)
         elif not moves and request.url.params["orderDir"] == "desc":
             # Each page begins with the last entry of the list.
             last = request.url.copy_merge_params({"offset": "2"})
             return forward(httpx.Request("GET", last, headers=request.headers))
         return answer
 
-    moved: list[None] = []
+    moved: list[bool] = []
     mock = make_mock(None)
     context = make_context(mock)
     visitor = context.visitor()
