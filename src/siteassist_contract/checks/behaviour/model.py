@@ -130,10 +130,10 @@ def has_fraction(time: str) -> bool:
 
 
 def _digits(time: str) -> int:
-    """Return the number of digits of the fraction of a second, without zeros at its end."""
+    """Return the number of digits of the fraction of a second; 0 if all of them are zeros."""
     match = _FRACTION.search(time)
     # Equal up to the last microsecond, which is the finest that Python knows.
-    return min(len(match[1].rstrip("0")), 6) if match else 0
+    return min(len(match[1]), 6) if match and match[1].strip("0") else 0
 
 
 def went_back(before: object, after: object) -> bool:
