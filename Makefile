@@ -110,7 +110,7 @@ mutants: $(READY) ## run the contract tests on all mutants of the mock, and show
 hostile: $(READY) ## run the contract tests on servers that misbehave, and check how each run ends
 	@$(RUN) python -m tests.hostile
 
-internal-errors: $(READY) ## inject errors into the contract tests, and check that each is reported as one
+internal-errors: $(READY) ## inject errors into the contract tests, and check how each is reported
 	@$(RUN) python -m tests.internal_errors
 
 endurance: $(READY) ## send 100,000 requests to the mock with each database, kill it, and check its data

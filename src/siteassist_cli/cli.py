@@ -120,7 +120,7 @@ def main() -> None:
     "--device-id",
     metavar="ID",
     help="The device of the visitor. A visitor can continue only their own conversations."
-    "  [default: a new one]",
+    "  [default: a new device]",
 )
 def chat(
     *,

@@ -146,8 +146,8 @@ def main(
     """Run a stateful mock server of the SiteAssist v2 API.
 
     It checks every request against openapi.yaml, serves all operations and stores
-    the data of clients. After Ctrl-C, it stops as soon as running requests have
-    ended; a second Ctrl-C stops it at once.
+    the data of clients. After Ctrl-C, running requests may end within --grace
+    seconds; a second Ctrl-C stops it at once.
     """
     # Imported here because they take most of the start, and `--help` does not need them.
     if proxy is not None:

@@ -28,6 +28,8 @@ Exit status:
   1  they differ
   2  the server publishes no description, or none that is readable as
      OpenAPI 3.0, 3.1 or 3.2
+  3  internal error
+  130  interrupted
 
 \b
 Example:
