@@ -177,7 +177,7 @@ def announced(profile: Profile, target: Target) -> Announcement:
 def work(size: Size) -> Work:
     """Return the number of requests of the whole steps of a size. A test compares it with a run."""
     return Work(
-        plain=3640 + 2 * size.messages + 8 * size.conversations,
+        plain=3735 + 2 * size.messages + 8 * size.conversations,
         answers=130 + size.messages + size.conversations + sizes.number_of_messages(size),
     )
 

@@ -117,7 +117,6 @@ def traces() -> Iterator[dict[str, Traced]]:
     found.mock.shut()
 
 
-@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", SIZES)
 def test_run_comes_to_its_end(kind: str, traces: dict[str, Traced]) -> None:
     """On a correct server, each planned step is done, without a violation."""
@@ -128,14 +127,12 @@ def test_run_comes_to_its_end(kind: str, traces: dict[str, Traced]) -> None:
     assert ({}, "", None) == (outcome.findings.violations, outcome.problem, outcome.error)
 
 
-@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", SIZES)
 def test_steps_test_only_rules_that_they_declare(kind: str, traces: dict[str, Traced]) -> None:
     """A narrowed run leaves out a step by its rules, so each step must declare all of them."""
     assert {} == traces[kind].extra
 
 
-@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", SIZES)
 def test_first_pass_tests_every_rule(kind: str, traces: dict[str, Traced]) -> None:
     """The first pass tests each rule on each operation unless there is an excuse."""

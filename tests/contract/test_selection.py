@@ -326,7 +326,7 @@ def test_steps_in_full_are_those_of_the_selection(
     planned = summary()["planned"]
     assert {"behaviour: one conversation", "errors: getQna, in full"} <= set(planned)
     assert "behaviour: one conversation, in full" not in planned
-    assert summary()["requests"] < 0.4 * plan.work(PROFILES["default"].size).requests
+    assert summary()["requests"] < 0.3 * plan.work(PROFILES["default"].size).requests
 
 
 @pytest.mark.usefixtures("direct")

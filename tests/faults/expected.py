@@ -61,7 +61,6 @@ EXPECTED: Sequence[Expectation] = tuple(
                 "startConversation new-id",
                 f"{_ID}",
                 "getConversation read-back",
-                "sendMessage stored-*",
             ),
             ("read-shows-another", "getConversation same-object", f"{_ID}"),
             (

@@ -39,7 +39,6 @@ def passes() -> Iterator[Callable[[Mutant], None]]:
         yield probed
 
 
-@pytest.mark.sweep(160)
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
 def test_probe_distinguishes_mutant_from_mock(
     mutant: Mutant, passes: Callable[[Mutant], None]

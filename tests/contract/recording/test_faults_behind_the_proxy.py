@@ -145,7 +145,7 @@ def test_most_faults_are_found(tmp_path: Path) -> None:
     assert found >= LEAST_FOUND, table
     page = PAGE.read_text("utf-8")
     assert f"servers behind the proxy have {len(CHOSEN)} [faults]" in page
-    assert f"`check` finds {found} of " in page, table
+    assert f"`check` finds {found} of them," in page, table
 
 
 @pytest.mark.sweep(12)

@@ -71,7 +71,7 @@ MISSPELLED: list[tuple[Place, ...]] = [
 
 
 @unmeasured
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     "places",
     [
@@ -124,7 +124,7 @@ def documented(status: int, operation: Operation) -> httpx.Response | None:
 
 
 @unmeasured
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("kind", "effect", "every"),
     [
@@ -176,7 +176,7 @@ REFUSED = [
 
 
 @unmeasured
-@pytest.mark.sweep(1)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "statuses",
     [pytest.param(each, id=" ".join(each)) for each in REFUSED],
