@@ -34,6 +34,7 @@ from siteassist_contract.rules import (
     RULES,
     SOCKET,
 )
+from siteassist_mock.storage.events import ConversationEvent
 from siteassist_mock.testing import MockServer, mock_server, serving
 from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import socket_findings
@@ -43,6 +44,9 @@ from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, BEARER, PRIVATE_KEY
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from siteassist_mock.http.call import Call, Handler
     from tests.faults.variant import Variant
 
 pytestmark = pytest.mark.one_interpreter
@@ -95,6 +99,31 @@ def test_faulty_socket_is_found(mutant: str, violation: str, actual: str) -> Non
     assert API_KEY not in repr(shown)
     assert "--http1.1 --no-buffer --max-time 5" in shown.commands
     assert shown.rule.startswith("socket-") <= ("101" in shown.answer)
+
+
+def answers_everywhere(call: Call, handler: Handler) -> ASGIApp:
+    """Show an answer on the sockets of all conversations of the visitor."""
+    response = handler(call)
+    with call.services.store.read() as records:
+        (newest, *_), _ = records.latest_messages(call.path["conversationId"], limit=1)
+        _, others = records.conversations(
+            call.visitor.id,
+            status=None,
+            order_by="createdAt",
+            descending=True,
+            limit=100,
+            offset=0,
+        )
+    for other in others:
+        call.services.store.events.publish(other.id, ConversationEvent("new_message", newest.id))
+    return response
+
+
+def test_socket_of_another_conversation_of_the_visitor_is_silent() -> None:
+    """An answer on the sockets of all conversations of its visitor is a violation."""
+    server = Server()
+    server.handler("sendMessage", answers_everywhere)
+    assert f"{NAME} socket-isolation" in socket_findings(server.app()).violations
 
 
 def test_each_rule_has_a_faulty_server() -> None:
