@@ -126,7 +126,9 @@ class Terminal:
         if progress is None:
             if words.endswith(plan.IN_FULL) and not self._is_in_full:
                 self._is_in_full = True
-                click.echo("Every rule was tested. The steps in full, with more values:")
+                click.echo(
+                    "Each rule of the plan was tested once. The steps in full, with more values:"
+                )
             shown = words if len(words) <= _WORDS else f"{words[: _WORDS - 1]}…"
             click.echo(f"  {layer:<9} {shown:<{_WORDS}} {requests:5} requests {seconds:5.1f} s")
             return
@@ -277,7 +279,7 @@ def full(finding: Finding, *, starts: bool = False) -> str:
         if variables := needed_variables(found.commands):
             needs.append(f"set {' and '.join(variables)}")
         lines += [
-            f"  reproduce: {', and '.join(needs)}".rstrip(),
+            f"  reproduce: {', '.join([*needs, 'then run']) if needs else ''}".rstrip(),
             textwrap.indent(_clipped(printable(found.commands)), "    "),
         ]
     return "\n".join(line for line in lines if line)

@@ -198,7 +198,7 @@ def test_commands_are_short() -> None:
         (
             'curl -sS "$BASE"/conversations/"$id1"/messages '
             '--header "Authorization: Bearer $first" '
-            "--header 'Content-Type: application/json' --data '{\"content\": \"Hi\"}'"
+            "--header 'Content-Type: application/json' --data '{\"content\": \"Hi\"}'; echo"
         ),
         'curl -sSi "$BASE"/conversations/"$id1"/m --header "Authorization: Bearer $first"',
         ")",

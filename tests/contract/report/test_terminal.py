@@ -98,7 +98,11 @@ def test_steps_in_full_have_a_heading_elsewhere(capsys: pytest.CaptureFixture[st
     for words in ("init", f"init{plan.IN_FULL}", f"getMe{plan.IN_FULL}"):
         terminal.step("errors", words, 1, 0.1)
     lines = capsys.readouterr().out.splitlines()
-    assert [1] == [number for number, line in enumerate(lines) if "Every rule was tested" in line]
+    assert [1] == [
+        number
+        for number, line in enumerate(lines)
+        if "Each rule of the plan was tested once" in line
+    ]
     assert 4 == len(lines)
 
 
