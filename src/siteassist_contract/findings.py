@@ -508,7 +508,7 @@ def _is_stream(exchange: Exchange) -> bool:
 
 
 def _end_left_out(text: str, limit: int) -> str:
-    return f"{text[:limit]}… ({len(text)} characters)"
+    return f"{text[:limit]}… ({len(text)} characters in all)"
 
 
 def _middle_left_out(text: str, limit: int) -> str:
@@ -517,4 +517,4 @@ def _middle_left_out(text: str, limit: int) -> str:
     # A line that does not fit is cut.
     begin = begin[: begin.rfind("\n") + 1] or begin
     end = end[end.find("\n") + 1 :] or end
-    return f"{begin.rstrip()}\n\n… ({len(text)} characters)\n\n{end.lstrip()}"
+    return f"{begin.rstrip()}\n\n… ({len(text)} characters in all)\n\n{end.lstrip()}"

@@ -328,7 +328,7 @@ def test_violations_are_grouped() -> None:
         (exchange(204, b"", ""), "204 no Content-Type"),
         (exchange(200, b"\xff", "a/b"), "200 a/b\n\ufffd"),
         (exchange(200, 600 * b"x", "a/b"), "200 a/b\n" + 600 * "x"),
-        (exchange(200, 601 * b"x", "a/b"), "200 a/b\n" + 600 * "x" + "… (601 characters)"),
+        (exchange(200, 601 * b"x", "a/b"), "200 a/b\n" + 600 * "x" + "… (601 characters in all)"),
     ],
 )
 def test_response_is_shown_shortened(answer: Exchange, expected: str) -> None:
@@ -342,7 +342,7 @@ def test_long_stream_is_shown_with_its_end() -> None:
     content = "\n\n".join([*lines, "data: [DONE]", ""]) + "\n"
     _, *text = shown(exchange(200, content.encode(), "text/event-stream")).splitlines()
     kept = [line for line in text if line]
-    cut = kept.index(f"… ({len(content)} characters)")
+    cut = kept.index(f"… ({len(content)} characters in all)")
     assert lines[:cut] == kept[:cut]
     assert [*lines, "data: [DONE]"][-len(kept[cut + 1 :]) :] == kept[cut + 1 :]
     assert 3 < cut < len(kept) - 3

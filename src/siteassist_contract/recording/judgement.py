@@ -915,4 +915,4 @@ def _few(messages: Sequence[KnownMessage]) -> str:
 
 
 def _clip(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters in all)"

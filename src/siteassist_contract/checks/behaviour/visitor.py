@@ -1024,4 +1024,4 @@ def _instead(name: str, shown: object, expected: object) -> str:
 
 
 def _clip(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters in all)"
