@@ -33,6 +33,8 @@ REFUSING_CODES = (1008, *range(4000, 5000))
 """Close codes of a socket that is opened only to be refused: O-31."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
+OF_AGENTS = ("humanAgent", "isHumanHandled")
+"""Properties that change when a human agent takes over a conversation, which may be at any time."""
 MESSAGE = "message"
 """The kind of objects that are never edited, apart from `OF_OTHERS`."""
 OF_OTHERS = ("humanAgent", "metadata")

@@ -807,8 +807,9 @@ def hand_over(server: Server, *, each: int) -> None:
         call.services.store.assign_human(conversation_id, "Ada", None)
         with call.services.store.read() as records:
             found = records.conversation(conversation_id, call.visitor.id)
+            stored = records.messages(conversation_id)
         assert found is not None
-        return JSONResponse(views.conversation(found), status_code=201)
+        return JSONResponse(views.conversation(found, stored), status_code=201)
 
     server.handler("startConversation", answer)
 

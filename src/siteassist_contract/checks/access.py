@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from siteassist_contract import tolerance
 from siteassist_contract.checks import extra_properties
+from siteassist_contract.checks.behaviour.visitor import is_uuid
 from siteassist_contract.checks.context import FIRST, SECOND, Check, CheckContext
 from siteassist_contract.checks.generated import fitting_answers
 from siteassist_contract.checks.owner import Owner, Pairs
@@ -132,13 +133,14 @@ class _Entry:
             if adds_entry(operation) and operation.needs_token and not operation.places("path"):
                 exchange = session.send(RequestParts(operation.operation_id))
                 context.findings.see(exchange, context.recorder.history)
-                if exchange.status in SUCCESS:
-                    id_ = str(exchange.document.get("id")).lower()
+                id_ = str(exchange.document.get("id")).lower()
+                # The rule `described` reports an invalid id, which may be a part of other texts.
+                if exchange.status in SUCCESS and is_uuid(id_):
                     return cls(context, id_, tuple(context.recorder.history))
         return None
 
     def hidden_from(self, token: str, session: Exchange, words: str) -> None:
-        """Judge the lists of another visitor, whose ``session`` began with the token."""
+        """Judge the lists of another visitor; ``session`` is the exchange with its token."""
         recorder = self.context.recorder
         other = Session(self.context.target.base_url, recorder, SECOND, token)
         for name in RULES["own-list"].operations:

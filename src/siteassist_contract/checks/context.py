@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -123,16 +123,20 @@ class CheckContext:
         self.findings.see(exchange, self.recorder.history)
         return exchange
 
-    def renew(self, visitor: Visitor) -> None:
-        """Continue in another session of the first visitor's device, with a token of its own.
+    def change_session(self, visitor: Visitor) -> None:
+        """Continue as the first visitor in a second session of its device.
 
-        Without a key, or if the session is refused, the visitor keeps its session.
+        The new token is filed as that of the second visitor, so that programs which repeat
+        requests have both tokens. The visitor keeps its session without a key, or if the answer
+        shows no other session of the same visitor.
         """
         device = self.devices.get(FIRST)
         if device is None or not self.has_key:
             return
-        token = session_token(self.session_of(device).document)
-        if token is not None:
+        document = self.session_of(device).document
+        token, shown = session_token(document), document.get("visitor")
+        id_ = str(shown.get("id")) if isinstance(shown, Mapping) else ""
+        if token is not None and id_.lower() == visitor.visitor_id.lower():
             self.devices[SECOND], self._token = device, token
             visitor.session = Session(self.target.base_url, self.recorder, SECOND, token)
 

@@ -380,7 +380,12 @@ class SocketChecks:
                 return
             others = self._other_conversations(request)
             requests = [request, request, *others]
-            ready = [each for each in map(self._listener, requests) if each is not None]
+            opened = list(map(self._listener, requests))
+            if len(others) > 1 and opened[-1] is None:
+                # A server may limit the sockets of a visitor: those of two visitors are enough.
+                opened.pop()
+                requests.pop()
+            ready = [each for each in opened if each is not None]
             if len(ready) < len(requests) or not others:
                 self._prevent_agents("a second conversation could not be opened")
                 return
@@ -448,6 +453,10 @@ class SocketChecks:
             ) as operator:
                 self._hand_over(operator, request, pair)
                 self._hand_over(operator, other, strangers[:1])
+                # Each socket shows whatever it was sent until now before its answer to a ping.
+                for listener in (*pair, *strangers):
+                    listener.ping(self._patience)
+                settle(*pair, *strangers)
                 self._isolated([*pair, *strangers])
                 self._after_close(operator, request, pair)
         except OperatorError as error:
@@ -655,7 +664,7 @@ class SocketChecks:
     def _other_conversations(self, request: RequestParts) -> list[RequestParts]:
         """Return valid handshakes for a conversation of another visitor, and of the same one.
 
-        Without the former, there is none.
+        Empty if the conversation of the other visitor could not be made.
         """
         assert self._visitor is not None  # noqa: S101  # checked by the caller
         self._history[:] = self._origin

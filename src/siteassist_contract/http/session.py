@@ -52,6 +52,10 @@ class Session:
         """Return a session with the same credential that sends over another recorder."""
         return Session(self._base_url, recorder, self._credential, self.token)
 
+    def rest(self, seconds: float) -> None:
+        """Send nothing for some seconds."""
+        self._recorder.rest(seconds)
+
     def call(
         self,
         operation_id: str,

@@ -173,7 +173,7 @@ class Renderer:
             command = self._curl(step, names, option="-sSi" if shown else "-sS")
             if not reads:
                 # The answer needs an end of line before the output of the next command.
-                yield command if shown else f"{command}; echo"
+                yield command if last else f"{command}; echo"
             elif len(reads) == 1 and not step.compared:
                 (name, path) = reads[0]
                 yield f"{name}=$({command} | jq -r {_jq(path)})"

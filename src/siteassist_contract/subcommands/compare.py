@@ -25,7 +25,7 @@ Exit status:
   2  a rule is no longer tested; the later run was interrupted, ended with
      an internal error, is incomplete although the earlier one was not, or
      did not finish a step that the earlier one finished; or a file is not
-     a report; a later run with --allow-incomplete may be incomplete
+     a report. If the later run had --allow-incomplete, it may be incomplete
   3  internal error
   130  interrupted
 

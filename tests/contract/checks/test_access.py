@@ -22,6 +22,9 @@ from siteassist_contract.profiles import FIRST, PROFILES
 from siteassist_contract.rules import RULES
 from tests import in_process
 from tests.contract.conftest import require_kept
+from tests.faults import checking
+from tests.faults.edits import change, edit
+from tests.faults.faulty import Server
 from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, PRIVATE_KEY
 
@@ -702,3 +705,11 @@ def test_late_conversation_is_not_that_of_another_visitor(
     shared.fault = LateReplica()
     violations = shown(findings(shared, make_context))
     assert not any("undescribed-ignored" in key for key in violations), violations
+
+
+def test_invalid_id_is_not_looked_for() -> None:
+    """An id such as ``1`` is a part of most answers, and shows no entry of another visitor."""
+    server = Server()
+    edit("startConversation", "id", change(lambda _: "1"))(server)
+    violations = checking.findings(server.app(), access.check_devices).violations
+    assert ["described"] == sorted({found.rule for found in violations.values()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 import time
 import uuid
@@ -220,6 +221,24 @@ def signed_again(request: httpx.Request, forward: Forward) -> httpx.Response:
     if request.headers.get("if-none-match") == 'W/"1"':
         return httpx.Response(304)
     return httpx.Response(200, json={**answer.json(), **signed}, headers={"ETag": 'W/"1"'})
+
+
+class TakenOver:
+    """A human agent takes over the last of each ``number`` conversations as it starts."""
+
+    def __init__(self, number: int) -> None:
+        """Count from the first conversation on."""
+        self._starts = itertools.count(1)
+        self._number = number
+
+    def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
+        """Forward a request."""
+        answer = forward(request)
+        starts = request.method == "POST" and request.url.path.endswith("/conversations")
+        if not starts or answer.status_code != 201 or next(self._starts) % self._number:
+            return answer
+        agent = {"isHumanHandled": True, "humanAgent": {"name": "Ada", "image": None}}
+        return httpx.Response(201, json=answer.json() | agent)
 
 
 def brotli(request: httpx.Request, forward: Forward) -> Any:
@@ -481,6 +500,12 @@ def test_silence_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None
 def test_unsupported_way_is_tolerated(fault: Fault, found: Found) -> None:
     """A server may say that it does not support a way, and may compress."""
     assert {} == found(fault, GET, "init", "getConversation", "getConversations")
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_agent_who_takes_over_is_no_difference(number: int, found: Found) -> None:
+    """Some of the conversations that equal requests start may be those of a human agent."""
+    assert {} == found(TakenOver(number), "startConversation")
 
 
 def paced(head: bytes, packer: Any, *, flushed: bool) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ from siteassist_mock.storage.events import ConversationEvent
 from siteassist_mock.testing import MockServer, mock_server, serving
 from tests.faults.catalogue import MUTANTS
 from tests.faults.checking import socket_findings
-from tests.faults.faulty import Server
+from tests.faults.faulty import Build, Server
 from tests.faults.socket_variants import SOCKET_VARIANTS, refused_by_close
 from tests.faults.variants import VARIANTS
 from tests.values import API_KEY, BEARER, PRIVATE_KEY
@@ -46,7 +46,10 @@ from tests.values import API_KEY, BEARER, PRIVATE_KEY
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from siteassist_mock.http.call import Call, Handler
+    from siteassist_contract.checks.sockets import Listener
+    from siteassist_contract.http.valid_requests import RequestParts
+    from siteassist_mock.http.call import Call, Handler, Services
+    from siteassist_mock.storage.store import Records
     from tests.faults.variant import Variant
 
 pytestmark = pytest.mark.one_interpreter
@@ -101,29 +104,76 @@ def test_faulty_socket_is_found(mutant: str, violation: str, actual: str) -> Non
     assert shown.rule.startswith("socket-") <= ("101" in shown.answer)
 
 
-def answers_everywhere(call: Call, handler: Handler) -> ASGIApp:
+def conversations_of(records: Records, visitor: str) -> list[str]:
+    """Return the ids of all conversations of a visitor."""
+    _, found = records.conversations(
+        visitor, status=None, order_by="createdAt", descending=True, limit=100, offset=0
+    )
+    return [row.id for row in found]
+
+
+def answers_everywhere(server: Server) -> None:
     """Show an answer on the sockets of all conversations of the visitor."""
-    response = handler(call)
-    with call.services.store.read() as records:
-        (newest, *_), _ = records.latest_messages(call.path["conversationId"], limit=1)
-        _, others = records.conversations(
-            call.visitor.id,
-            status=None,
-            order_by="createdAt",
-            descending=True,
-            limit=100,
-            offset=0,
-        )
-    for other in others:
-        call.services.store.events.publish(other.id, ConversationEvent("new_message", newest.id))
-    return response
+
+    def answer(call: Call, handler: Handler) -> ASGIApp:
+        response = handler(call)
+        with call.services.store.read() as records:
+            (newest, *_), _ = records.latest_messages(call.path["conversationId"], limit=1)
+            places = conversations_of(records, call.visitor.id)
+        for place in places:
+            call.services.store.events.publish(place, ConversationEvent("new_message", newest.id))
+        return response
+
+    server.handler("sendMessage", answer)
 
 
-def test_socket_of_another_conversation_of_the_visitor_is_silent() -> None:
-    """An answer on the sockets of all conversations of its visitor is a violation."""
+def agents_everywhere(server: Server) -> None:
+    """Show what an agent does on the sockets of all conversations of the visitor."""
+
+    def patch(services: Services) -> None:
+        def publish(place: str | None, event: ConversationEvent) -> None:
+            places = [place]
+            with services.store.read() as records:
+                row = None if place is None else records.any_conversation(place)
+                if row is not None:
+                    places = [*conversations_of(records, row.visitor_id)]
+            for each in places:
+                original(each, event)
+
+        original = services.events.publish
+        services.events.publish = publish  # type: ignore[method-assign, assignment]
+
+    server.services(patch)
+
+
+@pytest.mark.parametrize("build", [answers_everywhere, agents_everywhere])
+def test_socket_of_another_conversation_of_the_visitor_is_silent(build: Build) -> None:
+    """A message on the sockets of all conversations of its visitor is a violation."""
     server = Server()
-    server.handler("sendMessage", answers_everywhere)
+    build(server)
     assert f"{NAME} socket-isolation" in socket_findings(server.app()).violations
+
+
+def test_refused_socket_of_a_sibling_costs_no_other_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may limit the sockets of a visitor; what a human agent does is tested without it."""
+    siblings: list[RequestParts] = []
+    listener, other_conversations = SocketChecks._listener, SocketChecks._other_conversations
+
+    def others(checks: SocketChecks, request: RequestParts) -> list[RequestParts]:
+        found = other_conversations(checks, request)
+        siblings.append(found[1])
+        return found
+
+    def opened(checks: SocketChecks, request: RequestParts) -> Listener | None:
+        return None if request in siblings else listener(checks, request)
+
+    monkeypatch.setattr(SocketChecks, "_other_conversations", others)
+    monkeypatch.setattr(SocketChecks, "_listener", opened)
+    found = socket_findings(Server().app())
+    assert {} == found.violations
+    assert len(siblings) == 1
+    agents = {"socket-assigned", "socket-delivery", "socket-isolation", "socket-stored"}
+    assert agents <= {rule for (rule, _), number in found.tested.items() if number}
 
 
 def test_each_rule_has_a_faulty_server() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -601,6 +601,15 @@ def test_several_ids_are_read_from_one_response() -> None:
         'curl -sSi "$BASE"/"$id1"/"$id2" --header "Authorization: Bearer $first"',
     ] == shell.splitlines()[4:-1]
     assert "id2 = answer.json()['messages'][0]['id']" in program.splitlines()
+
+
+def test_output_of_each_command_ends_its_line() -> None:
+    """The answer to the last command ends the output; the others have a line of their own."""
+    render = Renderer("http://127.0.0.1/v2", KEY, {"first": DEVICE})
+    compared = replace(exchange("getMe", target="/identity/me"), compared=True)
+    shell, _ = render([compared, exchange("getMe")])
+    commands = [line for line in shell.splitlines() if line.startswith("curl")]
+    assert [True, False] == [line.endswith("; echo") for line in commands]
 
 
 @pytest.fixture(params=["file", "folder", "insecure"])

@@ -123,7 +123,7 @@ def conversation(context: CheckContext) -> None:
         _short_conversation(context, visitor, known)
         return
     # A later session of the visitor is worth as much as the first one.
-    context.renew(visitor)
+    context.change_session(visitor)
     # The same text in another conversation is another message.
     if bare.id != known.id:
         visitor.send(bare, "How long does shipping take?", stream=False)
@@ -146,7 +146,7 @@ def conversation(context: CheckContext) -> None:
     visitor.close(bare, {"closeReason": "Reason " * 36 + "1234"})
     visitor.close(known, {"closeReason": "Issue resolved"})
     visitor.read(known)
-    # A closed conversation can be read as an open one.
+    # A closed conversation can be read like an open one.
     _histories(visitor, known)
     visitor.close(known)
     visitor.close(known, {"closeReason": "Again"})
@@ -165,7 +165,7 @@ def _short_conversation(context: CheckContext, visitor: Visitor, known: KnownCon
     for message in _first_answer(known):
         visitor.rate(known, message, "like")
     # A later session of the visitor is worth as much as the first one.
-    context.renew(visitor)
+    context.change_session(visitor)
     visitor.send(known, EMOJI, stream=True)
     visitor.history(known, role="user")
     visitor.history(known, status="complete")
@@ -380,7 +380,7 @@ def intrude(
         )
 
 
-def renew(context: CheckContext, visitor: Visitor) -> None:
+def check_renewal(context: CheckContext, visitor: Visitor) -> None:
     """Start another session of a visitor's device, and check that the visitor is the same."""
     exchange = context.session_of(context.devices[FIRST])
     if exchange.status in tolerance.CIRCUMSTANCES:

@@ -29,8 +29,8 @@ from siteassist_contract.checks.behaviour.journeys import (
     EMOJI,
     LONG,
     PAGE,
+    check_renewal,
     intrude,
-    renew,
     request_unknown_object,
 )
 from siteassist_contract.checks.behaviour.model import KnownConversation
@@ -267,7 +267,7 @@ class RandomSteps(RuleBasedStateMachine):
         visitor.history(known)
         request_unknown_object(self.context, visitor, str(uuid.uuid4()), pick)
         if self.context.has_key:
-            renew(self.context, self.visitors[0])
+            check_renewal(self.context, self.visitors[0])
 
     @_guarded
     def teardown(self) -> None:
