@@ -540,7 +540,7 @@ def test_readme_has_the_measured_share_of_mutants() -> None:
     measured = re.search(r"^\| all \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
     assert measured is not None
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"found {measured[1]} of {measured[2]} faulty servers" in readme
+    assert f"detect {measured[1]} of {measured[2]} faults" in readme
 
 
 def test_dependencies_are_listed_once() -> None:
