@@ -33,7 +33,9 @@ REFUSING_CODES = (1008, *range(4000, 5000))
 """Close codes of a socket that is opened only to be refused: O-31."""
 CHANGING = ("title", "updatedAt")
 """Properties that may change without a request: when titles are set is not documented."""
-OF_AGENTS = ("humanAgent", "isHumanHandled")
+HANDLED = "isHumanHandled"
+"""The property of a conversation that tells whether a human agent handles it."""
+OF_AGENTS = ("humanAgent", HANDLED)
 """Properties that change when a human agent takes over a conversation, which may be at any time."""
 MESSAGE = "message"
 """The kind of objects that are never edited, apart from `OF_OTHERS`."""
@@ -188,7 +190,7 @@ def changes_alone(shown: Mapping[str, Any]) -> bool:
 
     An assistant writes an answer that is being streamed, a human agent a conversation.
     """
-    return shown.get("status") == "streaming" or shown.get("isHumanHandled") is True
+    return shown.get("status") == "streaming" or shown.get(HANDLED) is True
 
 
 def is_picture(name: str) -> bool:

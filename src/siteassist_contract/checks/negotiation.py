@@ -555,12 +555,11 @@ def _contains(value: Any, texts: list[str]) -> bool:
 def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Path, Any]]:
     """Yield the values of an answer's JSON by their paths, and the length of each array.
 
-    Times are left out: two requests of one second may get the same, and a third one another. So
-    is what an agent who takes over changes: an equal request a moment later may show it.
+    Times are left out: two requests of one second may get the same, and a third one another.
     """
     if isinstance(value, dict):
         for name, item in value.items():
-            if name not in (*tolerance.CHANGING, *tolerance.OF_AGENTS):
+            if name not in tolerance.CHANGING:
                 yield from _leaves(item, (*path, name))
     elif isinstance(value, list):
         yield (*path, "length"), len(value)
@@ -571,10 +570,20 @@ def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Path
 
 
 def _differing(one: Mapping[Path, Any], other: Mapping[Path, Any]) -> set[Path]:
-    """Return the places in which two answers differ."""
+    """Return the places in which two answers differ, but for an agent who took over meanwhile."""
     absent = object()
     places = one.keys() | other.keys()
-    return {path for path in places if one.get(path, absent) != other.get(path, absent)}
+    differing = {path for path in places if one.get(path, absent) != other.get(path, absent)}
+    return {path for path in differing if not _is_taken_over(one, other, path)}
+
+
+def _is_taken_over(one: Mapping[Path, Any], other: Mapping[Path, Any], path: Path) -> bool:
+    """Whether a place belongs to a conversation that an agent handles in one of two answers."""
+    for number, name in enumerate(path):
+        if name in tolerance.OF_AGENTS:
+            handled = (*path[:number], tolerance.HANDLED)
+            return {one.get(handled), other.get(handled)} == {True, False}
+    return False
 
 
 def _alike(exchange: Exchange, operation: Operation) -> frozenset[int]:

@@ -50,7 +50,7 @@ MOST = 100
 """Maximum length of a page."""
 OK, CREATED, QUEUED = 200, 201, 202
 _PAUSES = (0.3, 1.5)
-"""Seconds before a list is read again: its entries may change late (O-19, O-22)."""
+"""Seconds before a list is read again that is sorted by what may change late (O-19, O-22)."""
 _INACTIVE = 0.5
 """Seconds without a request after which a session is used, so that it does not expire."""
 ORDERS = (
@@ -653,12 +653,12 @@ class Visitor:
     ) -> list[dict[str, Any]] | None:
         """List all pages, and compare their entries with the model.
 
-        Titles may come late (O-19), and move entries from page to page meanwhile: wrong pages are
-        listed again. Returns None if an answer does not show its page.
+        Titles may come late (O-19), and move entries from page to page meanwhile: wrong pages in
+        such an order are listed again. Returns None if an answer does not show its page.
         """
         field, direction = order_by or "lastInteractionAt", order_dir or "desc"
         wanted = {k.id for k in self.known.values() if status is None or k.status == status}
-        pauses = self._pauses("list-own", "list-order")
+        pauses = self._pauses(field, "list-own", "list-order")
         while True:
             whole = self._pages(
                 limit, status=status, order_by=order_by, order_dir=order_dir, count=len(wanted)
@@ -706,7 +706,7 @@ class Visitor:
 
     def orders(self, field: str, limit: int = MOST) -> None:
         """List conversations sorted by a field in both directions, and compare the two orders."""
-        pauses = self._pauses("list-order")
+        pauses = self._pauses(field, "list-order")
         while True:
             shown = [self.pages(limit, order_by=field, order_dir=way) for way in ("desc", "asc")]
             down, up = (each or [] for each in shown)
@@ -858,10 +858,13 @@ class Visitor:
         self.read(known)
         return now
 
-    def _pauses(self, *rules: str) -> Iterator[float]:
-        """Return the seconds between the readings of a list; none if it is known as faulty."""
+    def _pauses(self, field: str, *rules: str) -> Iterator[float]:
+        """Return the seconds between the readings of a list that is sorted by a field.
+
+        There are none if the field does not change alone, or if the list is known as faulty.
+        """
         known = any(f"getConversations {rule}" in self._findings.violations for rule in rules)
-        return iter(() if known else _PAUSES)
+        return iter(_PAUSES if field in tolerance.CHANGING and not known else ())
 
     def _rested(self, pauses: Iterator[float]) -> bool:
         """Wait for the next pause; return whether there was one."""
