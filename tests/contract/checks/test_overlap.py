@@ -319,9 +319,9 @@ def mixed_up(matches: Callable[[httpx.Request], bool]) -> Race:
     def race(request: httpx.Request, forward: Forward) -> httpx.Response:
         answer = forward(request)
         if matches(request):
-            latest.setdefault("answer", answer)
+            first = latest.setdefault("answer", answer)
             if meeting.others("answer"):
-                return latest["answer"]
+                return first
             latest.pop("answer", None)
         return answer
 
