@@ -19,9 +19,9 @@ from pathlib import Path
 from scripts.publish.notes import UNRELEASED, section
 
 ROOT = Path(__file__).resolve().parents[1]
-# The quickest checks come first. `lint-spec` also installs the tool that builds the types for npm.
 ARGUMENTS = {"test": ("ARGS=--exhaustive",)}
 """The arguments of checks that are more thorough for a release than every day."""
+# The quickest come first. `lint-spec` also installs the tool that builds the types for npm.
 CHECKS = ("diff", "lint", "lint-spec", "check-generated", "test", "contract")
 BRANCH = "main"
 """The branch that releases are made from."""

@@ -1,8 +1,9 @@
 """Forms of the description for generators that cannot process `openapi.yaml` itself.
 
-A form may drop constraints of the original but never adds any, so that a client made from it
-accepts every response that the original allows. `docs/how-to/languages.md` lists the
-generators that need a form, with the reasons.
+`with_plain_unions` and `without_negations` only drop constraints: a client that is made from
+these accepts every response that the original allows. `with_types_for_typify` and
+`with_one_answer` change what their generators cannot process. `docs/how-to/languages.md` lists
+the generators that need a form, with the reasons.
 """
 
 from __future__ import annotations

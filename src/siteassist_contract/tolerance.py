@@ -23,8 +23,9 @@ HIDDEN = (403, 404)
 """Statuses for another visitor's object, or an object that never existed: O-1."""
 CIRCUMSTANCES = (402, 429, 502, 503)
 """Statuses for any request, for reasons outside the request."""
-CLOSED = (200, 202, 400, 403, 404, 409, 422)
-"""Statuses for a message to a closed conversation: O-3."""
+CLOSED_REFUSALS = (400, 403, 404, 409, 422)
+CLOSED = (200, 202, *CLOSED_REFUSALS)
+"""Statuses for a message to a closed conversation, the refusals among them: O-3."""
 UNSUPPORTED = (405, 406, 411, 415, 417, 501)
 """Statuses for a way of sending requests that a server does not support: O-30."""
 NO_SOCKET = (*range(300, 400), 404, 405, 426, 501)
@@ -59,6 +60,8 @@ _TRIMMED_TOO = "\ufeff"
 """A character that JavaScript removes around a text, though it is not white space in Unicode."""
 CREATED = 201
 ACCEPTED = range(200, 300)
+_MOST_DIGITS = 20
+"""Number of digits up to which a number in a query is read."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,12 @@ def respelled(body: bytes) -> bytes:
 def sent_query(url: str) -> dict[str, list[str]]:
     """Return the query of ``url``: all values by name."""
     return parse_qs(urlsplit(url).query, keep_blank_values=True)
+
+
+def whole_number(texts: list[str]) -> int | None:
+    """Return the number in a query, if it is unambiguous: one value, with few ASCII digits only."""
+    plain = len(texts) == 1 and texts[0].isascii() and texts[0].isdigit()
+    return int(texts[0]) if plain and len(texts[0]) <= _MOST_DIGITS else None
 
 
 def _free_parameters(exchange: GeneratedCall) -> Iterator[str]:

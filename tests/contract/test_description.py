@@ -137,6 +137,7 @@ def test_every_example_is_valid(name: str, status: int, media_type: str, value: 
         (200, JSON, b"{", "the body is not JSON: "),
         (200, JSON, b'{"a": NaN}', "the body is not JSON: NaN is not a JSON number"),
         (200, JSON, b"-Infinity", "the body is not JSON: -Infinity is not a JSON number"),
+        (200, JSON, b'{"a": -1e999}', "the body is not JSON: a number is too large"),
         (200, JSON, b"\xef\xbb\xbf{}", "the body is not JSON: "),
         (200, JSON, b"[]", '[] is not of type "object"'),
         (200, JSON, b"null", 'null is not of type "object"'),

@@ -38,7 +38,7 @@ from siteassist_contract.description import (
 )
 from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.http.session import Session
-from siteassist_contract.http.valid_requests import RequestParts
+from siteassist_contract.http.valid_requests import RequestParts, with_key
 from siteassist_contract.report.reproduction import VISITORS, filled
 from siteassist_contract.rules import EVERY_ANSWER, RULES
 
@@ -324,7 +324,8 @@ class _Ids:
             for name, text in _filters(request, whole=self._owner.whole):
                 self._owner.reset()
                 exchange = self._owner.send(request, session=stranger, query=[(name, text)])
-                shown = {text.lower() for text in _UUID.findall(exchange.content.decode())}
+                answer = exchange.content.decode("utf-8", "replace").lower()
+                shown = set(_UUID.findall(answer))
                 self._owner.judge(
                     not own & shown,
                     "own-list",
@@ -450,7 +451,10 @@ class _Credentials:
         self._second = None if stranger is None else stranger.token
 
     def tokens(self) -> None:
-        """Judge that each shape gets 401, on the first operation and on some others."""
+        """Judge that each invalid token gets 401.
+
+        Each is sent to one operation, in a whole run to two; the operations take turns.
+        """
         shapes = list(self._shapes())
         for number, (words, credential) in enumerate(shapes if self._owner.whole else shapes[:4]):
             for shift in range(2 if self._owner.whole else 1):
@@ -575,7 +579,7 @@ class _Credentials:
         taking = [request for request in self._valid if takes_key(request.described)]
         for request in taking if whole else taking[:1]:
             for words, value in shapes if whole else shapes[:1]:
-                self._refused_key(_with_key(request, value), words)
+                self._refused_key(with_key(request, value), words)
             if whole:
                 self._nested_keys(request, key)
 
@@ -633,13 +637,6 @@ def _filters(request: RequestParts, *, whole: bool) -> list[tuple[str, str]]:
 def _full_width(text: str) -> str:
     """Return a text whose normal form KC is the given one."""
     return "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in text)
-
-
-def _with_key(request: RequestParts, key: str) -> RequestParts:
-    name = credential_name(API_KEY)
-    if name in properties(request.described):
-        return request.changed(body={**(request.body or {}), name: key})
-    return request.changed(query={name: key})
 
 
 def _devices(context: CheckContext) -> Iterator[tuple[str, str]]:

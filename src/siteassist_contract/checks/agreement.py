@@ -405,7 +405,7 @@ def _kinds(request: RequestParts) -> frozenset[str]:
 
 
 def _whole_page(request: RequestParts) -> RequestParts:
-    """Return a request for the longest page, if it is one of a list with a maximum."""
+    """Return the request for the longest page of a list that has a total, or the request itself."""
     paging = request.described.paging
     if paging is None or paging.total is None:
         return request

@@ -199,10 +199,7 @@ class Checks:
     def _older_state(self, known: list[_Ordinary], write: RequestParts) -> None:
         """Read resources before and after a request that changes them."""
         start = list(self._history)
-        for each in known:
-            first, again = (dict(_leaves(self._send(each.request).json)) for _ in range(2))
-            each.unstable |= _differing(first, again)
-            each.exchange = self._history[-1]
+        known = [each for each in known if self._read_twice(each)]
         if any(_tag(each.exchange).startswith("W/") for each in known):
             self._context.recorder.rest(_SECOND)
         self._history[:] = start
@@ -220,6 +217,15 @@ class Checks:
             if _tag(after):
                 self._history[:] = [*start, *writes, after]
                 self._conditional(later, after, "the `ETag` of the current state", _UNCHANGED)
+
+    def _read_twice(self, known: _Ordinary) -> bool:
+        """Read a resource twice, and note what differs; return whether both were answered."""
+        first, again = (self._send(known.request) for _ in range(2))
+        if not {first.status, again.status} <= set(SUCCESS):
+            return False
+        known.unstable |= _differing(dict(_leaves(first.json)), dict(_leaves(again.json)))
+        known.exchange = again
+        return True
 
     def _writes(self, read: RequestParts) -> Iterator[RequestParts]:
         """Yield the requests that change what a request reads, or a part of it, and end nothing."""
@@ -249,6 +255,7 @@ class Checks:
             answer = self._answer(later.request, variation)
             if isinstance(answer, UnansweredError):
                 fault = f"{answer}, twice"
+                self._history[:] = [*start, answer.exchange or later.exchange]
             elif answer.status in statuses:
                 fault = ""
             else:
@@ -507,6 +514,8 @@ class Checks:
             kept = list(self._history)
             again = self._send(self._fresh(ordinary.request))
             self._history[:] = kept
+            if again.status != ordinary.exchange.status:
+                return ""  # Without a second ordinary answer, no property is known to be stable.
             ordinary.unstable |= _differing(first, dict(_leaves(again.json)))
             for path in sorted(differing - ordinary.unstable, key=str):
                 got, due = (

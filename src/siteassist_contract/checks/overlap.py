@@ -250,8 +250,9 @@ class _Rounds:
                     exchange = session.call(reader)
                     self._findings.see(exchange, self._history)
                     if not exchange.refused:
+                        shown = _in_lower_case(exchange.document.get("id"))
                         self._judge(
-                            exchange.document.get("id") == _visitor_id(each.exchange),
+                            shown == _visitor_id(each.exchange),
                             reader,
                             "each token identifies the visitor of its answer",
                             f"{exchange.status}, {exchange.document.get('id')}",
@@ -291,9 +292,9 @@ class _Rounds:
             sent = self._together((self._context.anonymous, asked), (visitor.session, reading))
             if sent is not None:
                 session, read = (each.exchange for each in sent)
-                shown = [_visitor_id(session), read.document.get("id")]
+                shown = [_visitor_id(session), _in_lower_case(read.document.get("id"))]
                 self._judge(
-                    len({str(each).lower() for each in (*shown, visitor.visitor_id)}) == 1,
+                    {*shown} == {_in_lower_case(visitor.visitor_id)},
                     reader,
                     f"200 for both, with the visitor {visitor.visitor_id}",
                     f"{session.status} and {read.status}, visitors {shown}",
@@ -631,8 +632,9 @@ class _Rounds:
         stranger = self._context.visitor(SECOND).session
         maker = ObjectMaker(lambda request: self._send(request, stranger), self._key)
         reading = self._reading_of(first)
-        whole = self._context.size.whole and reading is not None
-        second = maker.make(reading.described) if whole and reading is not None else {}
+        second = {}
+        if self._context.size.whole and reading is not None:
+            second = maker.make(reading.described)
         origin = list(self._history)
         for name in RULES[RULE].operations:
             operation = operations()[name]
@@ -687,7 +689,6 @@ class _Rounds:
     ) -> None:
         """Check that objects that two visitors create at the same time belong to their own."""
         sent = self._together(*calls) or []
-        self._count += 1
         for (session, _), each in zip(calls, sent, strict=False):
             made = each.exchange.document.get("id")
             if not each.accepted or not is_uuid(str(made)):
@@ -839,7 +840,12 @@ def _creates(operation: Operation) -> bool:
 
 def _visitor_id(exchange: Exchange) -> str | None:
     visitor = exchange.document.get("visitor")
-    return str(visitor.get("id")) if isinstance(visitor, Mapping) else None
+    return _in_lower_case(visitor.get("id")) if isinstance(visitor, Mapping) else None
+
+
+def _in_lower_case(id_: object) -> str:
+    """Return an id in a form that can be compared: its case has no meaning."""
+    return str(id_).lower()
 
 
 def _content(request: RequestParts) -> str:

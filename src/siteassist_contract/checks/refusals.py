@@ -1,4 +1,4 @@
-"""Layer 4: refusals.
+"""The layer `errors`: refusals.
 
 The checks provoke every documented error that can be provoked from outside: wrong
 credentials, ids that never existed, malformed bodies, values out of bounds. The body

@@ -30,7 +30,7 @@ def faults(exchange: Exchange) -> list[str] | None:
     return [
         f"`{name}` {time} at {exchange.headers['date']}"
         for name, time, read in known
-        if read > date + TOLERANCE
+        if read - date > TOLERANCE
     ]
 
 
@@ -39,14 +39,15 @@ def is_now(time: object, exchange: Exchange) -> bool | None:
     date, read = date_of(exchange), moment_of(time)
     if date is None or read is None:
         return None
-    return date - TOLERANCE - timedelta(seconds=exchange.seconds) <= read <= date + TOLERANCE
+    earliest = -TOLERANCE - timedelta(seconds=exchange.seconds)
+    return earliest <= read - date <= TOLERANCE
 
 
 def date_of(exchange: Exchange) -> datetime | None:
     """Return the time of an answer by the server's clock, or None."""
     try:
         date = parsedate_to_datetime(exchange.headers.get("date", ""))
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     return date if date.tzinfo else None
 

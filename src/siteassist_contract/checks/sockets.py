@@ -24,7 +24,7 @@ from siteassist_contract.checks.objects import ObjectMaker
 from siteassist_contract.checks.refusals import malformed_values
 from siteassist_contract.checks.shown_objects import places, same
 from siteassist_contract.description import operations, takes_key, validator
-from siteassist_contract.findings import few, refused_reason
+from siteassist_contract.findings import few, key_of, refused_reason
 from siteassist_contract.http.json_reader import read_json
 from siteassist_contract.http.network import proxy_for
 from siteassist_contract.http.operator import Operator, OperatorError
@@ -128,7 +128,7 @@ class Listener:
     def ping(self, seconds: float) -> bool:
         """Send a ping; return whether each ping so far is answered within ``seconds``.
 
-        Texts that the server has sent before are read, too.
+        Texts that the server has sent before are read, too. An invalid one ends the wait.
         """
         self.socket.send(self.described.ping)
         self.pings += 1
@@ -216,7 +216,7 @@ class SocketChecks:
             }
         for words, requests in wrong.items():
             for each in requests:
-                expected = f"a refusal (400, 401, 403 or 404) of a key that is {words}"
+                expected = f"a refusal (4xx) of a key that is {words}"
                 self._refused(each, "key-checked", CLIENT_ERRORS, expected, words)
 
     def _conversations(self, request: RequestParts) -> None:
@@ -236,7 +236,7 @@ class SocketChecks:
         """Send handshakes as pages of websites, and compare the answers with other operations'."""
         rule, own = "website-checked", self._context.target.origin
         other = f"https://siteassist-contract-{self._context.target.run}.example"
-        expected = f"a refusal (401 or 403) of the website {other}, which the key does not list"
+        expected = f"a refusal (4xx) of the website {other}, which the key does not list"
         if own is not None:
             exchange, socket = self._connect(request, origin=own)
             self._findings.see(exchange, self._history)
@@ -290,7 +290,7 @@ class SocketChecks:
         kept = text is None and code in tolerance.REFUSING_CODES  # O-31
         actual = f"{SWITCHING}, and the socket stays open"
         if socket.end is not None:
-            actual = f"{SWITCHING}, and then {socket.end.words}"
+            actual = socket.fault or f"{SWITCHING}, and then {socket.end.words}"
         self._judge(kept, rule, expected, actual, socket.exchange, place)
         for of_errors in ("error-body", "nothing-leaks") if kept else ():
             self._findings.prevent(of_errors, self._name, REFUSED_BY_CLOSING)
@@ -354,9 +354,8 @@ class SocketChecks:
         due = begun + (self._described.ping_interval if thorough else self._silence)
         while not listener.end and (left := due - time.monotonic()) > 0:
             listener.next(left)
-        seconds = time.monotonic() - begun
         answered = not listener.end and listener.ping(self._patience)
-        expected = f"an open socket after {seconds:.0f} s of silence"
+        expected = f"an open socket after {due - begun:g} s of silence"
         actual = listener.end or "no answer to the next ping"
         self._judge(answered, SILENCE, expected, actual, listener.socket.exchange)
 
@@ -382,7 +381,8 @@ class SocketChecks:
             requests = [request, request, *others]
             opened = list(map(self._listener, requests))
             if len(others) > 1 and opened[-1] is None:
-                # A server may limit the sockets of a visitor: those of two visitors are enough.
+                # A server may limit the sockets of a visitor with 429. Those of two visitors are
+                # enough.
                 opened.pop()
                 requests.pop()
             ready = [each for each in opened if each is not None]
@@ -595,8 +595,8 @@ class SocketChecks:
         for listener in listeners:
             listener.ping(self._patience)
         stored = self._stored_messages(self._context.token_visitor(), human)
-        texts = [_text(m) for m in stored if _id_of(m) in set(_messages(listeners[0])) - before]
-        if texts and len(listeners) == len(pair):
+        written = set(_messages(listeners[0])) - before
+        if any(_id_of(each) in written for each in stored) and len(listeners) == len(pair):
             self._judge_stored(listeners, stored)
             shown = [[m for m in _messages(each) if m not in before] for each in listeners]
             for listener, found in zip(listeners, shown, strict=True):
@@ -705,7 +705,7 @@ class SocketChecks:
     def _has_opened(self) -> bool:
         """Whether the server has opened each socket of this run so far, and at least one."""
         tested = self._findings.tested.get(("accepted", self._name), 0)
-        return tested > 0 and f"{self._name} accepted" not in self._findings.violations
+        return tested > 0 and key_of(self._name, "accepted") not in self._findings.violations
 
     def _is_absent(self, request: RequestParts, exchange: Exchange) -> bool:
         """Whether an answer to a valid handshake is that of a server without a socket."""
@@ -737,9 +737,9 @@ class SocketChecks:
         exchange, socket = self._connect(request)
         self._findings.see(exchange, self._history)
         expected = f"{SWITCHING} for a valid handshake, however many sockets are open"
-        kept = socket is not None and not socket.fault
-        self._judge(kept, "accepted", expected, str(exchange.status), exchange)
-        if socket is None or not kept:
+        fault = str(exchange.status) if socket is None else socket.fault
+        self._judge(not fault, "accepted", expected, fault, exchange)
+        if socket is None or fault:
             return None
         return Listener(socket, self._described, _conversation(request))
 

@@ -1,4 +1,4 @@
-"""Layer 3: the grammar of event streams, with a strict parser.
+"""The layer `streams`: the grammar of event streams, with a strict parser.
 
 Unlike a client, the parser tolerates no faults.
 

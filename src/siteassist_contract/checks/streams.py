@@ -1,4 +1,4 @@
-"""Layer 3: requests for streams and for JSON, whose answers the stream grammar checks."""
+"""The layer `streams`: requests for streams and JSON, whose answers the grammar checks."""
 
 from __future__ import annotations
 

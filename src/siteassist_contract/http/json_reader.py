@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 LAST_INTERACTION = "lastInteractionAt"
@@ -13,10 +14,12 @@ MISSPELLED = "lastInterationAt"
 def read_json(content: bytes | str) -> Any:
     """Return the value in the documented spelling.
 
-    Raises `ValueError` if it is not JSON (`NaN` is not) or nested too deeply.
+    Raises `ValueError` if it is not JSON (`NaN` is not), nested too deeply, or has a number that
+    is too large, such as 1e999.
     """
     try:
-        return spelled(json.loads(content, parse_constant=_no_number))
+        read = json.loads(content, parse_constant=_no_number, parse_float=_finite)
+        return spelled(read)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -41,3 +44,10 @@ def shown_value(value: object) -> str:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number

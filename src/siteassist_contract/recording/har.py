@@ -209,7 +209,7 @@ def _content(response: Mapping[str, Any], headers: Mapping[str, str]) -> bytes |
     sizes = [_number(content.get("size", -1)), _number(response.get("bodySize", -1))]
     if body or (body is None and sizes[0] != 0):
         return body
-    return None if max(sizes) > 0 or (length.isdecimal() and int(length) > 0) else b""
+    return None if max(sizes) > 0 or (length.isdecimal() and length.strip("0")) else b""
 
 
 def _is_json(body: bytes) -> bool:

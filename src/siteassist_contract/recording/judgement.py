@@ -47,7 +47,7 @@ from siteassist_contract.http.json_reader import shown_value
 from siteassist_contract.http.recorder import CLIENT_ERRORS, SUCCESS, Exchange
 from siteassist_contract.recording.recorded_exchanges import RecordedExchange
 from siteassist_contract.rules import RULES
-from siteassist_contract.tolerance import GeneratedCall, sent_query
+from siteassist_contract.tolerance import GeneratedCall, sent_query, whole_number
 from siteassist_spec import EVENT_STREAM, Json
 from siteassist_spec.schemas import complaints
 
@@ -892,8 +892,9 @@ def _asked(exchange: RecordedExchange) -> dict[str, int]:
     query = sent_query(exchange.url)
     for key, name in (("limit", operation.paging.limit), ("offset", operation.paging.offset)):
         texts, default = query.get(name, []), operation.parameter(name).default
-        if len(texts) == 1 and texts[0].isascii() and texts[0].isdigit():
-            asked[key] = int(texts[0])
+        number = whole_number(texts)
+        if number is not None:
+            asked[key] = number
         elif not texts and isinstance(default, int):
             asked[key] = default
     return asked

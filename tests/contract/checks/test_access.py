@@ -713,3 +713,19 @@ def test_invalid_id_is_not_looked_for() -> None:
     edit("startConversation", "id", change(lambda _: "1"))(server)
     violations = checking.findings(server.app(), access.check_devices).violations
     assert ["described"] == sorted({found.rule for found in violations.values()})
+
+
+def test_answer_that_is_no_text_ends_no_check(shared: InProcess, make_context: MakeContext) -> None:
+    """A list whose bytes are not UTF-8 is a violation, and is searched for ids all the same."""
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        answer = forward(request)
+        if not answer.is_success or not request.url.path.endswith("/conversations"):
+            return answer
+        answer.headers.pop("content-length", None)
+        content = answer.content + b"\xff"
+        return httpx.Response(answer.status_code, content=content, headers=answer.headers)
+
+    shared.fault = fault
+    violations = shown(findings(shared, make_context))
+    assert "not UTF-8" in violations["getConversations described 200"]

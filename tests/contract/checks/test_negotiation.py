@@ -502,6 +502,26 @@ def test_unsupported_way_is_tolerated(fault: Fault, found: Found) -> None:
     assert {} == found(fault, GET, "init", "getConversation", "getConversations")
 
 
+def test_error_does_not_excuse_later_differences(found: Found) -> None:
+    """An answer that is an error does not show which properties change without a request."""
+    asked: list[str] = []
+
+    def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if not request.url.path.endswith("/identity/me"):
+            return forward(request)
+        asked.append(request.headers.get("accept-encoding", ""))
+        if takes_gzip(request):
+            return httpx.Response(200, json={**forward(request).json(), "type": "identified"})
+        if asked[-2:-1] == [several]:
+            return httpx.Response(401, json={"error": {"message": "No", "code": "NO"}})
+        return forward(request)
+
+    several = "gzip, deflate, br, zstd"
+    shown = found(fault, GET)
+    assert f"{GET} `Accept-Encoding: gzip`" in shown, shown
+    assert asked.index(several) + 1 < len(asked) - 1 - asked[::-1].index("gzip")
+
+
 @pytest.mark.parametrize("number", [2, 3, 5])
 def test_agent_who_takes_over_is_no_difference(number: int, found: Found) -> None:
     """Some of the conversations that equal requests start may be those of a human agent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,22 @@ def test_socket_of_another_conversation_of_the_visitor_is_silent(build: Build) -
     server = Server()
     build(server)
     assert f"{NAME} socket-isolation" in socket_findings(server.app()).violations
+
+
+def test_fault_of_a_later_handshake_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finding shows what is wrong with the socket, and not only its status."""
+    fault, sockets_before = "101, but without Sec-WebSocket-Accept", itertools.count()
+    connect = SocketChecks._connect
+
+    def broken(checks: SocketChecks, *args: Any, **options: Any) -> Any:
+        exchange, socket = connect(checks, *args, **options)
+        if socket is not None and next(sockets_before):
+            socket.fault = fault
+        return exchange, socket
+
+    monkeypatch.setattr(SocketChecks, "_connect", broken)
+    found = socket_findings(Server().app()).violations
+    assert fault == found[f"{NAME} accepted"].actual
 
 
 def test_refused_socket_of_a_sibling_costs_no_other_test(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -346,8 +346,24 @@ def test_time_is_that_of_a_request(
     assert expected is server_clock.is_now(time_, exchange(date, seconds))
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "0", "Mon, 15 Jan 2024 10:30:00"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "0",
+        "Mon, 15 Jan 2024 10:30:00",
+        "Mon, 15 Jan 2024 10:30:00 +99999999999999",
+    ],
+)
 def test_unreadable_date_is_none(date: str) -> None:
     """A date that cannot be read is no clock."""
     assert None is server_clock.date_of(exchange(date))
     assert None is server_clock.is_now("2024-01-15T10:30:00Z", exchange(date))
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"])
+def test_date_at_the_end_of_the_calendar_is_compared(date: str) -> None:
+    """No sum leaves the years that Python knows."""
+    assert server_clock.is_now("2024-01-15T10:30:00Z", exchange(date)) is False
+    assert server_clock.is_now("9999-12-31T23:59:59Z", exchange(date)) is date.startswith("Fri")

@@ -1,1 +1,1 @@
-"""Layer 2: the documented behaviour of conversations, messages, lists and visitors."""
+"""The layer `behaviour`: what is documented of conversations, messages, lists and visitors."""

@@ -104,8 +104,8 @@ def moment(text: object) -> datetime | None:
     if not isinstance(text, str):
         return None
     for read in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError):
-            found = read(text.upper())
+        with suppress(ValueError, OverflowError):
+            found = read(text.upper())  # fromisoformat takes no "t" and "z"
             return found if found.tzinfo else found.replace(tzinfo=UTC)
     return None
 

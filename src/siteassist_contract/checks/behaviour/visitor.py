@@ -38,7 +38,7 @@ from siteassist_contract.description import (
     page_query,
     page_words,
 )
-from siteassist_contract.findings import Findings, few
+from siteassist_contract.findings import Findings, few, key_of
 from siteassist_contract.http.json_reader import LAST_INTERACTION, shown_value
 from siteassist_contract.http.recorder import Exchange
 from siteassist_contract.http.session import Session
@@ -104,7 +104,8 @@ class Visitor:
     def start(self, body: Json | None = None, *, read: bool = True) -> KnownConversation | None:
         """Start a conversation, read it unless ``read`` is false, and return it.
 
-        Returns None if the request was refused, or if the id is not a UUID.
+        Returns None if the request was refused, if the id is not a UUID, or if the answer does
+        not match the description and the conversation cannot be read.
         """
         operation = "startConversation"
         exchange = self._see(self.session.call(operation, body=body))
@@ -199,7 +200,7 @@ class Visitor:
         exchange = self._see(self.session.call("sendMessage", path=_path(known), body=body))
         described = self._described
         self._note_effect(known, exchange)
-        if exchange.refused or (not current and exchange.status in tolerance.CLOSED[3:]):
+        if exchange.refused or (not current and exchange.status in tolerance.CLOSED_REFUSALS):
             return None
         if exchange.status in tolerance.REFUSALS and tolerance.may_be_refused(body):
             return None  # O-20
@@ -863,7 +864,8 @@ class Visitor:
 
         There are none if the field does not change alone, or if the list is known as faulty.
         """
-        known = any(f"getConversations {rule}" in self._findings.violations for rule in rules)
+        keys = {key_of("getConversations", rule) for rule in rules}
+        known = not keys.isdisjoint(self._findings.violations)
         return iter(_PAUSES if field in tolerance.CHANGING and not known else ())
 
     def _rested(self, pauses: Iterator[float]) -> bool:

@@ -1,1 +1,1 @@
-"""Layer 1: generated requests, valid and invalid, and the validation of their answers."""
+"""The layer `shapes`: generated requests, valid and invalid, whose answers are validated."""

@@ -18,7 +18,7 @@ from siteassist_contract.description import (
     resolve,
     takes_feedback,
 )
-from siteassist_contract.tolerance import GeneratedCall, sent_query
+from siteassist_contract.tolerance import GeneratedCall, sent_query, whole_number
 from siteassist_spec import Json, Operation
 
 _MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -119,7 +119,7 @@ def _page(
     exchange: GeneratedCall, answer: Json, name: str, parameter: str, *, default: int | None
 ) -> Iterator[str]:
     sent = sent_query(exchange.url).get(parameter)
-    limit = default if sent is None else _whole(sent)
+    limit = default if sent is None else whole_number(sent)
     count = len(_items(answer, name))
     if limit is not None and count > limit:
         yield f"`{parameter}` allows {limit} entries, got {count}"
@@ -142,12 +142,6 @@ def _filtered(exchange: GeneratedCall, answer: Json, items: str, name: str) -> I
 def _items(answer: Json, name: str) -> list[Json]:
     items = answer.get(name)
     return [i for i in items if isinstance(i, Mapping)] if isinstance(items, list) else []
-
-
-def _whole(texts: list[str]) -> int | None:
-    """Return the number in a query, if it is unambiguous: one value, with ASCII digits only."""
-    plain = len(texts) == 1 and texts[0].isascii() and texts[0].isdigit()
-    return int(texts[0]) if plain else None
 
 
 _RULES: dict[str, Callable[[GeneratedCall, Json], Iterator[str]]] = {

@@ -1,4 +1,4 @@
-"""Layer 1: generated requests, valid and invalid, by schemathesis.
+"""The layer `shapes`: generated requests, valid and invalid, by schemathesis.
 
 schemathesis runs in a process of its own, which reports its results line by line.
 """

@@ -52,7 +52,18 @@ def test_times_in_whole_seconds_may_be_equal(before: str, after: str, later: boo
     assert later == advanced(before, after)
 
 
-@pytest.mark.parametrize("value", ["in the evening", "", "Sat, 99 Nov 2026", None, 5, "\ud83d"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "in the evening",
+        "",
+        "Sat, 99 Nov 2026",
+        None,
+        5,
+        "\ud83d",
+        "Sat, 28 Nov 2026 23:03:04 +99999999999999",
+    ],
+)
 def test_other_values_are_no_time(value: object) -> None:
     """No document gives times a format, so a value that cannot be read is not judged."""
     assert moment(value) is None
