@@ -20,7 +20,7 @@ class Language:
 
     ``name`` is the name of the folder in `examples/`, unless ``example`` names another. ``form``
     is a key of `descriptions.FORMS`, or empty if the generator accepts the description as it is.
-    ``programs`` maps each required program to the option that prints its version.
+    ``programs`` maps each required program to the argument that prints its version.
     ``libraries`` maps each required library to a command that succeeds if it is installed.
     The commands of ``set_up`` fetch the dependencies of the other commands.
     """
@@ -77,7 +77,8 @@ LANGUAGES = (
         programs={"node": "--version", "npm": "--version"},
         set_up=("npm ci",),
         generate=(
-            # Without the option, a property with a default is required, even in requests.
+            # Without `--default-non-nullable=false`, a property with a default is required, even
+            # in requests.
             (
                 "npx openapi-typescript openapi.json --default-non-nullable=false"
                 " --output client/siteassist.d.ts"

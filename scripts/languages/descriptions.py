@@ -37,7 +37,7 @@ def with_plain_unions(document: Document) -> Description:
 
 
 def _plain(document: Document, node: Description, written: Json) -> Description:
-    """Make a node plain whose children are plain already.
+    """Simplify the unions of one node, whose children are already simplified.
 
     ``written`` is the node in the original, whose alternatives are compared.
     """
@@ -94,13 +94,13 @@ def without_negations(document: Document) -> Description:
 
 
 def with_types_for_typify(document: Document) -> Description:
-    """Return the description in the form of which typify, progenitor's library, makes Rust types.
+    """Return the description for typify, the library by which progenitor makes types in Rust.
 
     A union becomes a `oneOf`: typify makes an enum of it, whose alternatives are tried in order,
-    but a structure with all alternatives of an `anyOf`. An enum or null gets the name of the enum
-    as its title: it has no name of its own in OpenAPI 3.0, and typify would call it by its place,
-    such as `MessageFeedback` for the field `feedback` of a message, although a schema has this
-    name.
+    but a structure with all alternatives of an `anyOf`. A nullable enum gets the name of the enum
+    as its title. It has no name of its own in OpenAPI 3.0, and typify would name it after its
+    place, such as `MessageFeedback` for the field `feedback` of a message, although a schema has
+    this name.
     """
 
     def change(kind: str, node: Description, _: Pointer) -> Description:
@@ -117,7 +117,7 @@ def with_types_for_typify(document: Document) -> Description:
 
 
 def with_one_answer(document: Document) -> Description:
-    """Return the description with one type of success for each operation.
+    """Return the description with one type of successful response for each operation.
 
     Event streams are removed, and so are successful responses whose type differs from the first,
     such as the acknowledgement of a message that waits for a human agent. This form is for
@@ -154,13 +154,12 @@ FORMS: dict[str, tuple[Form, ...]] = {
 }
 
 
-def description_for(generator: str, document: Document) -> Description:
-    """Return the description in the form that ``generator`` needs.
+def description_for(form: str, document: Document) -> Description:
+    """Return the description without the handshakes of WebSockets, in a form of `FORMS`.
 
-    It lacks the handshakes of WebSockets. Otherwise it is the description itself, unless
-    ``FORMS`` contains the generator.
+    An empty ``form`` changes nothing else.
     """
     document = Document(rest_only(document))
-    for form in FORMS.get(generator, ()):
-        document = Document(form(document))
+    for transform in FORMS.get(form, ()):
+        document = Document(transform(document))
     return dict(document.raw)

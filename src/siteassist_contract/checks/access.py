@@ -1,9 +1,8 @@
-"""Doors to the data of others: ids, credentials and devices in shapes that are easily confused.
+"""Attempts to reach another visitor's data with altered ids, credentials and devices.
 
-A database may compare texts without regard to case, accents or spaces, a query may read a
-wildcard, a framework may take a list for a text, and a handler may trust a parameter that it
-does not have. Every shape is tried on the operations that the description names; a whole test
-tries all of them, a short one a few.
+A database may ignore case, accents or spaces, a query may interpret a wildcard, a framework may
+take a list for a string, and a handler may read a parameter that the API does not describe. A
+whole test tries every shape on the operations that the description names, a short one a few.
 """
 
 from __future__ import annotations
@@ -210,9 +209,9 @@ def near_ids(value: str) -> Iterator[tuple[str, str]]:
 
 
 _FORMAT = "with the name of a format after it"
-"""A shape that is another path for some servers, which answer as to any path: O-27, O-28."""
+"""A shape that some servers take for another path, and answer as an unknown one: O-27, O-28."""
 _UNREADABLE = ("NUL", "line feed", "condition", "wildcard", _FORMAT)
-"""Words of the shapes that a gateway may refuse before the API, with a body of its own."""
+"""Words in the names of the shapes that a gateway may refuse with a body of its own."""
 
 
 def _refusals(words: str) -> Sequence[int]:
@@ -231,7 +230,7 @@ class _Ids:
         """Texts that only the owner may read."""
 
     def as_owner(self) -> None:
-        """Judge that another spelling shows the same object or none, and that no other text is one.
+        """Judge that each spelling of an id shows its object or none, and a similar text none.
 
         The requests only read, or are refused.
         """
@@ -336,7 +335,7 @@ class _Ids:
                 )
 
     def closed(self) -> None:
-        """Judge that a closed conversation is as closed to others as an open one."""
+        """Judge that other visitors cannot reach a closed conversation either."""
         closing = self._owner.request(operations()[CLOSING])
         if closing is None or self._stranger is None or self._owner.context.profile.gentle:
             return
@@ -621,7 +620,7 @@ def _identity(owner: Owner) -> Pairs:
 
 
 def _filters(request: RequestParts, *, whole: bool) -> list[tuple[str, str]]:
-    """Return values of the query parameters that have a few values only.
+    """Return values of the query parameters that are enums.
 
     In a whole test these are all values of a filter, and one of another parameter.
     """
@@ -635,7 +634,7 @@ def _filters(request: RequestParts, *, whole: bool) -> list[tuple[str, str]]:
 
 
 def _full_width(text: str) -> str:
-    """Return a text whose normal form KC is the given one."""
+    """Return a text in full-width characters, whose normal form KC is the text."""
     return "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in text)
 
 
@@ -673,7 +672,7 @@ def _devices(context: CheckContext) -> Iterator[tuple[str, str]]:
 
 
 def _paths(target: str) -> Iterator[tuple[str, str]]:
-    """Yield spellings of a path that a router may take for it, but a check of tokens not."""
+    """Yield spellings of a path that a router may accept, and a check of tokens may overlook."""
     first = target.split("/")[1]
     yield "with a slash after it", f"{target}/"
     yield "in another case", target.replace(first, first.upper(), 1)

@@ -150,8 +150,9 @@ class _Places:
     def _compare(self, first: RequestParts, other: RequestParts, id_: str) -> None:
         """Compare two places in all properties, even those that may change by themselves.
 
-        They differ only if the second one still differs from the first one before and after it
-        when they are requested again.
+        The first place is requested again after the other one. A property differs if the first
+        place shows one value both times, the other place another one, and this remains after
+        all pauses.
         """
         for pause in (0.0, *_PAUSES):
             if pause:
@@ -226,7 +227,7 @@ class _Sticking:
                     before = after
 
     def _entries_of_lists(self) -> dict[str, str]:
-        """Create objects: lists without an entry show no filter, those of one no order."""
+        """Create objects: a filter shows only in a list with an entry, an order in one with two."""
         ids: dict[str, str] = {}
         if self._context.profile.gentle:
             return ids
@@ -237,8 +238,8 @@ class _Sticking:
             request = valid_request(operation, ids, self._key)
             if request is None or not adds_entry(operation) or operation.places("path"):
                 continue
-            # The order of entries of the same time is not known. Where times have fractions of
-            # a second, that of the next request is another one.
+            # The order of entries with the same time is not defined. With fractions of a second,
+            # the next request has another time anyway.
             if not any(has_fraction(str(each.document.get("createdAt"))) for each in self._history):
                 self._context.recorder.rest(_SECOND)
             self._send(request)
@@ -305,7 +306,7 @@ class _Sticking:
                 self._judge_marks(exchange, bare.id)
 
     def _judge_marks(self, exchange: Exchange, conversation: str) -> None:
-        """Judge the properties of a conversation and of its messages in an answer."""
+        """Judge that a conversation and its messages have no mark that another request sent."""
         sent = [e for e in self._history if conversation in e.target.lower()]
         accepted = [e for e in sent if e.method != "GET" and e.status in SUCCESS]
         contents = [e for e in accepted if e.body]
@@ -449,13 +450,14 @@ def _entries(exchange: Exchange) -> Any:
     """
     shown = exchange.document
     return {
-        name: _without_order(shown[name]) if isinstance(shown[name], list) else shown[name]
+        name: _ids_or_number(shown[name]) if isinstance(shown[name], list) else shown[name]
         for name in answer_properties(operations()[exchange.operation])
         if name in shown
     }
 
 
-def _without_order(items: Sequence[Any]) -> Any:
+def _ids_or_number(items: Sequence[Any]) -> Any:
+    """Return the ids of items in their order, or the number of items if one has no id."""
     ids = [item["id"] for item in items if isinstance(item, Mapping) and "id" in item]
     return ids if len(ids) == len(items) else len(items)
 

@@ -58,7 +58,7 @@ _FEW = 2
 """Number of variations of a request that the assistant answers, for each rule."""
 _UNCHANGED = 304
 _SECOND = 1.1
-"""A weak `ETag` may be that of the second of the last change."""
+"""Time, in seconds, after which a weak `ETag` of whole seconds has changed."""
 Path = tuple[str | int, ...]
 
 
@@ -182,10 +182,10 @@ class Checks:
             self._tagged.append(ordinary)
 
     def older_states(self) -> None:
-        """Judge that a client which knows a state of a resource gets a later one.
+        """Judge that a client which sends the `ETag` of an older state gets the current one.
 
-        Only servers whose answers have an `ETag` are asked, in one go for each object, since a
-        change may need an answer of the assistant.
+        Only servers whose answers have an `ETag` are asked. All resources of one object are
+        tested with the same change, since a change may need an answer of the assistant.
         """
         objects: dict[frozenset[tuple[str, str]], list[_Ordinary]] = {}
         for each in self._tagged:
@@ -228,7 +228,7 @@ class Checks:
         return True
 
     def _writes(self, read: RequestParts) -> Iterator[RequestParts]:
-        """Yield the requests that change what a request reads, or a part of it, and end nothing."""
+        """Yield requests that change the object that ``read`` shows, without ending it."""
         for operation in operations().values():
             is_write = operation.method != "GET" and operation.needs_token
             has_path = bool(list(operation.places("path")))
@@ -236,13 +236,13 @@ class Checks:
                 continue
             write = valid_request(operation, self._maker.make(operation, read.path), self._key)
             if write is not None and (has_path or not write.costs):
-                # What was sent before changes nothing, so a second value of an enum follows.
+                # A value that was sent before may change nothing, so a second one follows.
                 yield from (write, *_others(write)[:1])
 
     def _conditional(self, later: _Ordinary, known: Exchange, words: str, *statuses: int) -> None:
-        """Judge the answer to a client that has the answer ``known``, which changed ``later``.
+        """Judge the answer to `If-None-Match` with the `ETag` of the answer ``known``.
 
-        It may have one of ``statuses`` instead of the ordinary one.
+        ``later`` is the current answer; one of ``statuses`` is accepted as well.
         """
         words = f"`If-None-Match` with {words}"
         framing = Framing((("If-None-Match", _tag(known)),))
@@ -434,7 +434,7 @@ class Checks:
         return failure
 
     def _leave_out(self, variation: Variation) -> None:
-        """Do not send a variation again, nor others that wait for the same."""
+        """Do not send a variation again, nor any other that waits for `100 Continue` if it does."""
         alike = variation.framing.expect
         self._unsent |= {each.words for each in VARIATIONS if alike and each.framing.expect}
         self._unsent.add(variation.words)
@@ -475,7 +475,7 @@ class Checks:
         return exchange, self._difference(ordinary, request, exchange, variation)
 
     def _pace_fault(self, ordinary: _Ordinary, exchange: Exchange, variation: Variation) -> str:
-        """Return whether a stream is held back to compress it, as words."""
+        """Return in words that a stream is held back to compress it, or an empty string."""
         coding = _coding(exchange)
         key = exchange.operation, coding
         if not coding or key in self._held_back or _held_back(ordinary.exchange) is not False:
@@ -527,7 +527,7 @@ class Checks:
         return self._missing(ordinary, request, variation)
 
     def _missing(self, ordinary: _Ordinary, request: RequestParts, variation: Variation) -> str:
-        """Return whether texts of a body have been lost, as words."""
+        """Return in words that texts of a body have been lost, or an empty string."""
         if not ordinary.shows or variation.rule != FRAMING:
             return ""
         view = next(each for each in self._views(request) if each.operation == ordinary.shows)
@@ -579,7 +579,7 @@ def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Path
 
 
 def _differing(one: Mapping[Path, Any], other: Mapping[Path, Any]) -> set[Path]:
-    """Return the places in which two answers differ, but for an agent who took over meanwhile."""
+    """Return the places in which two answers differ, except by an agent who took over."""
     absent = object()
     places = one.keys() | other.keys()
     differing = {path for path in places if one.get(path, absent) != other.get(path, absent)}

@@ -56,12 +56,12 @@ CONFLICT = 409
 """The status of one of two requests that a server does not carry out at the same time: O-23."""
 _CREATED, _QUEUED = 201, 202
 _ROUNDS, _WIDTH = 2, 4
-"""The number of rounds of each pair, and of equal requests at once where they cost nothing.
+"""The number of rounds for each pair, and of equal requests at once where they cost nothing.
 
 Pairs of which a value can be removed have one more round, in which one of them removes it.
 """
 _REMOVING = 2 * _ROUNDS
-"""The number of the request that removes a value: the first one of the additional round."""
+"""The index of the request that removes a value: the first one of the additional round."""
 _QUESTIONS = ("How long does shipping take?", "Hello!", "Can I return a lamp?")
 """Texts with different answers, so that answers that are mixed up show."""
 Pair = tuple[str, str]
@@ -438,7 +438,7 @@ class _Rounds:
             return
         new = sum(_creates(each.request.described) for each in sent)
         total = document.get(paging.total or "", self._count)
-        # They may be read one after the other: O-23.
+        # The entries and the total may be read at different times: O-23.
         for number in (len(document.get(paging.items, ())), total):
             if not min(self._count, MOST) <= number <= self._count + new:
                 yield f"{number} entries of {self._count} to {self._count + new}"
@@ -806,7 +806,8 @@ def _values(
     for name, schema in properties(operation).items():
         for form in forms(schema):
             if "enum" in form:
-                # Beyond the first round, a value that is lost shows the one before.
+                # After the first round, another value is sent than is stored, so that a lost
+                # update shows.
                 stored = shown.get(name) if number > 1 else None
                 values = [value for value in form["enum"] if value != stored]
                 removes = number == _REMOVING and name in _removable(operation)

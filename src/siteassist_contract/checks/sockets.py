@@ -62,7 +62,7 @@ OTHER_TEXTS = {
     "JSON": '{"type": "siteassist-contract"}',
     "a word": "hello",
     "other characters": "Grüße 👋🏽\n東京",
-    "nothing": "",
+    "an empty text": "",
 }
 """Texts that no client of the documents sends."""
 

@@ -1,4 +1,4 @@
-"""A limit of time for a call that may wait for anything."""
+"""A time limit for a blocking call."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from concurrent.futures import Future
 
 
 def within(seconds: float, call: Callable[[], object]) -> None:
-    """Make a call in a thread of its own, and wait for its end.
+    """Run a call in a thread of its own, and wait for it for at most ``seconds``.
 
-    Its exception is raised. Raises `TimeoutError` after ``seconds``; the call is then left
-    alone, since a server that sends one byte after another can prolong any timeout of a read.
+    Raises the exception of the call, or `TimeoutError`; the call then continues in the
+    background. A timeout of reads is not enough: a server can prolong it by sending single bytes.
     """
     ended: Future[None] = Future()
 
@@ -23,6 +23,6 @@ def within(seconds: float, call: Callable[[], object]) -> None:
         else:
             ended.set_result(None)
 
-    # A thread of Locust's process is a greenlet.
+    # Locust replaces threads by greenlets.
     threading.Thread(target=run, daemon=True).start()
     ended.result(seconds)

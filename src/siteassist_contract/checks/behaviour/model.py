@@ -42,7 +42,7 @@ class KnownMessage:
         )
 
     def is_same(self, other: KnownMessage) -> bool:
-        """Whether nothing differs that never changes in a message."""
+        """Whether id, role, text and creation time are the same, which never change."""
         facts = [(each.id, each.role, each.text) for each in (self, other)]
         return facts[0] == facts[1] and same_time(self.created_at, other.created_at)
 
@@ -65,7 +65,7 @@ class KnownConversation:
     """Whether the run closed the conversation exactly once, with a reason that must be kept."""
     updated_at: str = ""
     updated_in: dict[str, str] = field(default_factory=dict)
-    """The last `updatedAt` by operation: that of another one may be older for a moment (O-22)."""
+    """The last `updatedAt` by operation. Another operation may show an older one briefly (O-22)."""
     last_interaction_at: str = ""
     title: str | None = None
     human: bool = False
@@ -111,12 +111,15 @@ def moment(text: object) -> datetime | None:
 
 
 def same_time(first: object, second: object) -> bool:
-    """Whether two timestamps are the same, in whichever spelling."""
+    """Whether two timestamps are equal, as texts or as times."""
     return first == second or same_moment(str(first), str(second))
 
 
 def same_moment(first: str, second: str) -> bool:
-    """Whether two times are the same, up to the precision of the coarser one."""
+    """Whether two times are the same, up to the precision of the coarser one.
+
+    It is false if either cannot be parsed.
+    """
     early, late = moment(first), moment(second)
     if early is None or late is None:
         return False
@@ -125,14 +128,14 @@ def same_moment(first: str, second: str) -> bool:
 
 
 def has_fraction(time: str) -> bool:
-    """Whether a time has a fraction of a second: zeros may only be how a server writes times."""
+    """Whether a time has a fraction of a second; zeros may be a server's format of seconds."""
     return _digits(time) > 0
 
 
 def _digits(time: str) -> int:
     """Return the number of digits of the fraction of a second; 0 if all of them are zeros."""
     match = _FRACTION.search(time)
-    # Equal up to the last microsecond, which is the finest that Python knows.
+    # Times in Python have microseconds, so further digits are ignored.
     return min(len(match[1]), 6) if match and match[1].strip("0") else 0
 
 

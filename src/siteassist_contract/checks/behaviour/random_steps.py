@@ -62,7 +62,8 @@ TESTED = LISTS | {"isolation", "unknown-not-found", "device-status", "device-vis
 (HARD,) = (pack.value for pack in packs_for(None, in_query=False))
 """All hard texts in one, so that a single draw has each of them."""
 HARD_REASON = packs_for(256, in_query=False)[1].value
-# `codec="utf-8"` means the same characters, and takes three seconds at its first use.
+"""The second group of those that fit into the reason of a closing."""
+# `codec="utf-8"` allows the same characters, but takes three seconds at its first use.
 _CHARACTERS = st.characters(
     exclude_categories=("Cs",),  # type: ignore[arg-type]  # read as a str, not as a literal
     exclude_characters="\x00",
@@ -355,5 +356,5 @@ def _unexpected(error: BaseException) -> BaseException | None:
         return next(filter(None, map(_unexpected, error.exceptions)), None)
     if isinstance(error, ViolationError | ContractBrokenError | Flaky):
         return None
-    # In a group, hypothesis replaces the end of a test case that it cut short by an `Exception`.
+    # In a group, hypothesis wraps the `StopTest` of a test case that it ended early.
     return None if isinstance(error.__cause__, StopTest) else error

@@ -50,7 +50,7 @@ MOST = 100
 """Maximum length of a page."""
 OK, CREATED, QUEUED = 200, 201, 202
 _PAUSES = (0.3, 1.5)
-"""Seconds before a list is read again that is sorted by what may change late (O-19, O-22)."""
+"""Pauses, in seconds, before a list is read again whose order may change late (O-19, O-22)."""
 _INACTIVE = 0.5
 """Seconds without a request after which a session is used, so that it does not expire."""
 ORDERS = (
@@ -654,8 +654,8 @@ class Visitor:
     ) -> list[dict[str, Any]] | None:
         """List all pages, and compare their entries with the model.
 
-        Titles may come late (O-19), and move entries from page to page meanwhile: wrong pages in
-        such an order are listed again. Returns None if an answer does not show its page.
+        A title may be set late (O-19) and move its entry to another page: a list in such an order
+        that is wrong is read again. Returns None if an answer does not show its page.
         """
         field, direction = order_by or "lastInteractionAt", order_dir or "desc"
         wanted = {k.id for k in self.known.values() if status is None or k.status == status}
@@ -782,7 +782,7 @@ class Visitor:
         return True
 
     def _is_current(self, known: KnownConversation) -> bool:
-        """Return whether the model of a conversation is current, after a new look if need be."""
+        """Return whether the model of a conversation is current, after reading it if necessary."""
         return not known.stale or self._adopt_all(known)
 
     def _note_effect(self, known: KnownConversation, exchange: Exchange) -> None:
@@ -860,9 +860,9 @@ class Visitor:
         return now
 
     def _pauses(self, field: str, *rules: str) -> Iterator[float]:
-        """Return the seconds between the readings of a list that is sorted by a field.
+        """Return the pauses, in seconds, before a list that is sorted by a field is read again.
 
-        There are none if the field does not change alone, or if the list is known as faulty.
+        There are none if only requests change the field, or if the list broke these rules before.
         """
         keys = {key_of("getConversations", rule) for rule in rules}
         known = not keys.isdisjoint(self._findings.violations)
@@ -911,7 +911,7 @@ class Visitor:
         return self._accepted(exchange) and self._described
 
     def stay(self) -> None:
-        """Send a request that costs nothing if the session has not been used for a while.
+        """Send a request without an answer of the assistant if the session was unused for a while.
 
         Sessions expire after inactivity (F-auth), and no document says after how long.
         """
@@ -933,7 +933,7 @@ def _values(shown: Sequence[Json], field: str) -> dict[str, Any]:
 
 
 def _misplaced(shown: Sequence[Json], field: str, direction: str) -> list[tuple[Any, Any]]:
-    """Return the values of neighbours in the wrong order, if that of the field is unambiguous."""
+    """Return the neighbouring values in the wrong order; none if the field has no defined order."""
     values: list[Any] = [item.get(field) for item in shown]
     if field in TIMES:
         # The documents do not state the position of null.
