@@ -28,7 +28,7 @@ from tests.faults.owners import sender_of
 from tests.faults.probing import Api
 from tests.values import API_KEY
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "devices", "equal_devices"]
 
 FAULTS = Faults("access")
 _add = FAULTS.add
@@ -342,7 +342,7 @@ _add(
 # Devices.
 
 
-def _equal_devices(fold: Callable[[str], str]) -> Build:
+def equal_devices(fold: Callable[[str], str]) -> Build:
     """Return a fault that devices are the same if ``fold`` makes them equal."""
 
     def find(_records: Records, original: Any, project: str, device: str) -> Any:
@@ -357,7 +357,7 @@ def _as_number(device: str) -> str:
     return repr(float(device)) if number else device
 
 
-def _devices(first: str, second: str) -> Probe:
+def devices(first: str, second: str) -> Probe:
     """Return a probe that two devices have two visitors."""
 
     def probe(api: Api) -> None:
@@ -405,8 +405,8 @@ for _name, _description, _fold, _first_device, _second_device in (
         _name,
         _description,
         "InitRequest.properties.saVid (F-init, R-26)",
-        _equal_devices(_fold),
-        _devices(_first_device, _second_device),
+        equal_devices(_fold),
+        devices(_first_device, _second_device),
         rare=True,
     )
 
@@ -415,7 +415,7 @@ for _name, _description, _fold, _first_device, _second_device in (
     "devices-found-by-pattern",
     "A device's identifier is taken for a pattern of SQL, and gets the visitor of another device.",
     "InitRequest.properties.saVid (F-init, R-26)",
-    _devices("a-device", "a-devic_"),
+    devices("a-device", "a-devic_"),
     rare=True,
 )
 def _by_pattern(server: Server) -> None:

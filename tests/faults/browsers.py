@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from siteassist_spec import Operation
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "read_from"]
 
 FAULTS = Faults("browsers")
 _add = FAULTS.add
@@ -83,7 +83,7 @@ def _all_allowed(api: Api) -> None:
                 _allowed(api, name, origin)
 
 
-def _read_from(*origins: str) -> Probe:
+def read_from(*origins: str) -> Probe:
     """Return a probe that pages of ``origins`` can read a success of several operations."""
 
     def probe(api: Api) -> None:
@@ -260,7 +260,7 @@ for _name, _description, _build, _probe in (
         "sessions-without-cors",
         "Pages of other websites cannot read the response of init, only its preflight.",
         lambda server: server.after("init", _unreadable),
-        _read_from(_ORIGINS[0]),
+        read_from(_ORIGINS[0]),
     ),
     (
         "streams-without-cors",
@@ -332,14 +332,14 @@ for _name, _description, _change in (
         _set(lambda it: f"https://app.siteassist.io, {it}"),
     ),
 ):
-    _add(_name, _description, _READABLE, _origins(_change), _read_from(_ORIGINS[0]))
+    _add(_name, _description, _READABLE, _origins(_change), read_from(_ORIGINS[0]))
 
 
 @_fault(
     "origin-of-the-first-page",
     "A cache keeps the origin that the project was first read from, and allows no other.",
     _READABLE,
-    _read_from(*_ORIGINS),
+    read_from(*_ORIGINS),
 )
 def _first_origin(server: Server) -> None:
     first: dict[str, str] = {}

@@ -17,6 +17,11 @@ from tests.faults import (
     negotiation,
     overlap,
     reported,
+    reported_answers,
+    reported_connections,
+    reported_lists,
+    reported_messages,
+    reported_sessions,
     second_places,
     shape,
     sizes,
@@ -58,6 +63,11 @@ MODULES = (
     error_bodies,
     sockets,
     reported,
+    reported_sessions,
+    reported_lists,
+    reported_messages,
+    reported_answers,
+    reported_connections,
 )
 
 MUTANTS: Mapping[str, Mutant] = {

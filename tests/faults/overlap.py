@@ -16,14 +16,15 @@ from siteassist_mock.http.errors import ApiError, error_response
 from siteassist_mock.storage.store import Records
 from siteassist_mock.storage.tables import conversations, messages, visitors
 from tests.faults.exchange import Exchange
-from tests.faults.faulty import Forward, Server, operations
+from tests.faults.faulty import Build, Forward, Server, operations
 from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import Api, Visitor, at_once
 from tests.values import API_KEY
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "coalescing", "knows", "one_visitor", "reopen", "rounds", "two_messages"]
 
 FAULTS = Faults("overlap", socket=True)
+_add = FAULTS.add
 _fault = FAULTS.fault
 
 _EVERY = " ".join(operations())
@@ -36,7 +37,7 @@ _INIT = "openapi.yaml init.description (F-init); R-26"
 _SENT = "openapi.yaml sendMessage 200 and links to getMessages; getMessages.description"
 
 
-def _rounds(probe: Probe) -> Probe:
+def rounds(probe: Probe) -> Probe:
     """Return a probe that asks several times, since a race may be missed."""
 
     def several(api: Api) -> None:
@@ -85,7 +86,8 @@ def _two_inits(api: Api) -> tuple[list[int], list[dict[str, Any]]]:
     return sorted(one.status_code for one in found), [one.json() for one in found]
 
 
-def _one_visitor(api: Api) -> None:
+def one_visitor(api: Api) -> None:
+    """Check that two first sessions of a device at once have one visitor."""
     _, (first, second) = _two_inits(api)
     assert first["visitor"] == second["visitor"]
 
@@ -102,7 +104,8 @@ def _both_tokens(api: Api) -> None:
         assert session["visitor"]["id"] == me["id"]
 
 
-def _knows(server: Server, device: str | None) -> bool:
+def knows(server: Server, device: str | None) -> bool:
+    """Return whether a device has a visitor."""
     query = select(visitors.c.id).where(visitors.c.device == device)
     with server.store.read() as records:
         return records._connection.execute(query).first() is not None
@@ -112,14 +115,14 @@ def _knows(server: Server, device: str | None) -> bool:
     "two-visitors-of-one-device",
     "Two first sessions of a device at once create two visitors.",
     _INIT,
-    _rounds(_one_visitor),
+    rounds(one_visitor),
 )
 def _two_visitors(server: Server) -> None:
     async def wrap(exchange: Exchange, forward: Forward) -> None:
         device = _text(exchange, "saVid")
-        new = not _knows(server, device)
+        new = not knows(server, device)
         await asyncio.sleep(_GAP)
-        if new and _knows(server, device):
+        if new and knows(server, device):
             exchange.request_json = {**exchange.request_json, "saVid": uuid.uuid4().hex}
         await forward()
 
@@ -130,11 +133,11 @@ def _two_visitors(server: Server) -> None:
     "two-first-sessions",
     "Two first sessions of a device at once both get 201.",
     _INIT,
-    _rounds(_one_is_first),
+    rounds(_one_is_first),
 )
 def _two_firsts(server: Server) -> None:
     async def wrap(exchange: Exchange, forward: Forward) -> None:
-        exchange.notes["new"] = not _knows(server, _text(exchange, "saVid"))
+        exchange.notes["new"] = not knows(server, _text(exchange, "saVid"))
         await asyncio.sleep(_GAP)
         await forward()
 
@@ -150,7 +153,7 @@ def _two_firsts(server: Server) -> None:
     "session-overwritten",
     "Of two sessions of a device that begin at once, the first does not work.",
     "openapi.yaml init 200 link getMe; F-auth",
-    _rounds(_both_tokens),
+    rounds(_both_tokens),
 )
 def _session_overwritten(server: Server) -> None:
     running: Counter[str] = Counter()
@@ -182,7 +185,7 @@ def _session_overwritten(server: Server) -> None:
     "me-of-a-simultaneous-request",
     "getMe returns the visitor of another request that arrived in the meantime.",
     "openapi.yaml getMe.description (F-me)",
-    lambda api: _rounds(_two_visitors_ask)(api),
+    lambda api: rounds(_two_visitors_ask)(api),
 )
 def _me_of_another(server: Server) -> None:
     latest: list[str] = []
@@ -207,29 +210,51 @@ def _two_visitors_ask(api: Api) -> None:
 # Conversations.
 
 
-@_fault(
+def coalescing(
+    operation: str, key: Callable[[Exchange], object | None], *, gap: float = _GAP
+) -> Build:
+    """Return a fault that requests with the same key at once get the response to the first.
+
+    Only the first one is carried out, after ``gap`` seconds. A request whose ``key`` is
+    None is answered on its own.
+    """
+
+    def build(server: Server) -> None:
+        running: dict[object, asyncio.Future[Exchange]] = {}
+
+        async def wrap(exchange: Exchange, forward: Forward) -> None:
+            found = key(exchange)
+            if found in running:
+                first = await asyncio.shield(running[found])
+                headers = dict(first.headers)
+                exchange.answer = Response(first.body, status_code=first.status, headers=headers)
+                await forward()
+                return
+            if found is None:
+                await forward()
+                return
+            answered = running[found] = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.sleep(gap)
+                await forward()
+                answered.set_result(exchange)
+            finally:
+                del running[found]
+                # The others must not wait for a response that does not come.
+                answered.cancel()
+
+        server.around(operation, wrap)
+
+    return build
+
+
+_add(
     "starts-coalesced",
     "Two conversations that a visitor starts at once are the same one.",
     "openapi.yaml startConversation 201 (P1)",
-    lambda api: _rounds(_two_starts)(api),
+    coalescing("startConversation", lambda exchange: (exchange.bearer, exchange.request_body)),
+    lambda api: rounds(_two_starts)(api),
 )
-def _starts_coalesced(server: Server) -> None:
-    running: dict[tuple[str, bytes], asyncio.Future[Exchange]] = {}
-
-    async def wrap(exchange: Exchange, forward: Forward) -> None:
-        key = (exchange.bearer, exchange.request_body)
-        if key in running:
-            first = await running[key]
-            headers = dict(first.headers)
-            exchange.answer = Response(first.body, status_code=first.status, headers=headers)
-            await forward()
-            return
-        running[key] = asyncio.get_running_loop().create_future()
-        await asyncio.sleep(_GAP)
-        await forward()
-        running.pop(key).set_result(exchange)
-
-    server.around("startConversation", wrap)
 
 
 def _two_starts(api: Api) -> None:
@@ -243,7 +268,7 @@ def _two_starts(api: Api) -> None:
     "reopened-by-a-message-at-once",
     "A message that is sent while a conversation is closed opens it again.",
     "openapi.yaml closeConversation.description (F-close)",
-    lambda api: _rounds(_message_and_close)(api),
+    lambda api: rounds(_message_and_close)(api),
 )
 def _reopened(server: Server) -> None:
     async def wrap(exchange: Exchange, forward: Forward) -> None:
@@ -252,7 +277,7 @@ def _reopened(server: Server) -> None:
         await asyncio.sleep(_GAP)
         if before == "open" and _status(server, conversation) == "closed":
             # The whole row is written back as it was read.
-            _open(server, conversation)
+            reopen(server, conversation)
         await forward()
 
     async def close(_exchange: Exchange, forward: Forward) -> None:
@@ -264,7 +289,8 @@ def _reopened(server: Server) -> None:
     server.around("closeConversation", close)
 
 
-def _open(server: Server, conversation: str) -> None:
+def reopen(server: Server, conversation: str) -> None:
+    """Open a closed conversation again."""
     this = conversations.c.id == conversation
     owner = select(conversations.c.visitor_id).where(this).scalar_subquery()
     with server.store.write() as records:
@@ -299,7 +325,7 @@ def _message_and_close(api: Api) -> None:
     "message-lost-at-once",
     "Of two messages that are sent at once to a conversation, one is lost.",
     _SENT,
-    lambda api: _rounds(_two_messages)(api),
+    lambda api: rounds(two_messages)(api),
 )
 def _message_lost(server: Server) -> None:
     async def wrap(exchange: Exchange, forward: Forward) -> None:
@@ -316,7 +342,8 @@ def _message_lost(server: Server) -> None:
     server.around("sendMessage", wrap)
 
 
-def _two_messages(api: Api) -> None:
+def two_messages(api: Api) -> None:
+    """Check that two messages at once are both answered and stored."""
     visitor = api.visitor()
     conversation = visitor.start()
     said = ["Hi", "Hello"]
@@ -329,7 +356,7 @@ def _two_messages(api: Api) -> None:
     "second-message-at-once-500",
     "Of two messages that are sent at once to a conversation, one gets a 500.",
     "openapi.yaml sendMessage 200 (P2)",
-    lambda api: _rounds(_two_messages)(api),
+    lambda api: rounds(two_messages)(api),
 )
 def _deadlock(server: Server) -> None:
     running: Counter[str] = Counter()
@@ -351,7 +378,7 @@ def _deadlock(server: Server) -> None:
     "content-of-a-simultaneous-message",
     "sendMessage stores the content of another message that arrived in the meantime.",
     _SENT,
-    lambda api: _rounds(_messages_in_two_conversations)(api),
+    lambda api: rounds(_messages_in_two_conversations)(api),
 )
 def _content_of_another(server: Server) -> None:
     latest: list[str] = []
@@ -385,7 +412,7 @@ def _question(visitor: Visitor, conversation: str) -> str:
     "Messages that are sent at the same time are stored with the times at which they arrived, but"
     " listed in another order.",
     "openapi.yaml getMessages.description (F-messages): oldest first",
-    lambda api: _rounds(_oldest_first)(api),
+    lambda api: rounds(_oldest_first)(api),
 )
 def _out_of_order(server: Server) -> None:
     running: Counter[str] = Counter()
@@ -425,7 +452,7 @@ def _oldest_first(api: Api) -> None:
     "streams-stored-crosswise",
     "Two streamed answers at once in a conversation are stored in place of each other.",
     "openapi.yaml sendMessage 200 link getMessages",
-    lambda api: _rounds(_two_streams)(api),
+    lambda api: rounds(_two_streams)(api),
 )
 def _crosswise(server: Server) -> None:
     server.settings["stream_delay"] = 0.01
@@ -457,7 +484,7 @@ def _two_streams(api: Api) -> None:
     "feedback-half-removed",
     "Feedback that is given and removed at once leaves its time without a value.",
     "Message.properties.feedbackAt",
-    lambda api: _rounds(_given_and_removed)(api),
+    lambda api: rounds(_given_and_removed)(api),
 )
 def _half_removed(server: Server) -> None:
     running: Counter[str] = Counter()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from siteassist_mock.http.errors import ApiError
+from siteassist_mock.http.tokens import Tokens
 
 if TYPE_CHECKING:
     from siteassist_mock.http.call import Call, Services
+    from siteassist_mock.storage.store import Store
     from siteassist_mock.storage.tables import VisitorRow
     from tests.faults.exchange import Exchange
 
-__all__ = ["owner_of", "sender_of"]
+__all__ = ["owner_of", "sender_of", "session_of"]
 
 
 def owner_of(call: Call) -> str | None:
@@ -33,3 +35,17 @@ def sender_of(services: Services, exchange: Exchange) -> VisitorRow | None:
         return services.authenticator.visitor(exchange.request_headers.getlist("authorization"))
     except ApiError:
         return None
+
+
+def session_of(store: Store, bearer: str) -> tuple[str, str] | None:
+    """Return the ids of a session and of its visitor; None if the token is not of a session.
+
+    ``bearer`` is the header ``Authorization``. It may have a private key, which has no session.
+    """
+    scheme, _, token = bearer.partition(" ")
+    session = Tokens(store.secret, store.steady).read(token.strip())
+    if scheme.lower() != "bearer" or session is None:
+        return None
+    with store.read() as records:
+        found = records.session(session)
+    return None if found is None else (session, found[0].id)

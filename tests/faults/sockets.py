@@ -35,7 +35,7 @@ from tests.values import API_KEY, UNKNOWN_ID
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "unaffected"]
 
 FAULTS = Faults("socket", socket=True)
 _add = FAULTS.add
@@ -232,7 +232,7 @@ for _name, _description, _pong, _is_rare in (
     )
 
 
-def _unaffected(*texts: str) -> Probe:
+def unaffected(*texts: str) -> Probe:
     """Return a probe that texts have no effect."""
 
     def probe(api: Api) -> None:
@@ -272,7 +272,7 @@ for _name, _description, _answer in (
         ),
     ),
 ):
-    _add(_name, _description, _PING, heard(_answer), _unaffected("hello", '{"type": "x"}'))
+    _add(_name, _description, _PING, heard(_answer), unaffected("hello", '{"type": "x"}'))
 
 
 def _silent(api: Api) -> None:

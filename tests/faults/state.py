@@ -24,7 +24,7 @@ from tests.faults.mutant import Faults, Probe
 from tests.faults.probing import EMOJI, Api
 from tests.values import UNKNOWN_ID
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "rate_again"]
 
 FAULTS = Faults("state")
 _add = FAULTS.add
@@ -300,7 +300,7 @@ def _mixed_up(_records: Records, original: Original, *words: Any, **more: Any) -
 # Feedback.
 
 
-def _rate_again(*values: str | None) -> Probe:
+def rate_again(*values: str | None) -> Probe:
     """Return a probe that the last of several ratings is stored."""
 
     def probe(api: Api) -> None:
@@ -374,7 +374,7 @@ for _name, _description, _store, _probe, _rare in (
         "feedback-not-stored",
         "Feedback is confirmed, but not stored.",
         lambda records, original, message, who, _value: _known(records, original, message, who),
-        _rate_again("like"),
+        rate_again("like"),
         False,
     ),
     (
@@ -385,42 +385,42 @@ for _name, _description, _store, _probe, _rare in (
             if value is None
             else original(message, who, value)
         ),
-        _rate_again("like", None),
+        rate_again("like", None),
         False,
     ),
     (
         "feedback-not-replaced",
         "Feedback cannot be replaced without removing it first.",
         _only_first,
-        _rate_again("like", "dislike"),
+        rate_again("like", "dislike"),
         True,
     ),
     (
         "dislike-stored-as-like",
         "A dislike is stored as a like.",
         lambda _records, original, message, who, value: original(message, who, value and "like"),
-        _rate_again("dislike"),
+        rate_again("dislike"),
         False,
     ),
     (
         "feedback-without-time",
         "feedbackAt stays null when a message is rated.",
         _without_time,
-        _rate_again("like"),
+        rate_again("like"),
         False,
     ),
     (
         "time-of-removed-feedback",
         "feedbackAt is kept when feedback is removed.",
         _keeping_time,
-        _rate_again("like", None),
+        rate_again("like", None),
         True,
     ),
     (
         "feedback-on-previous-message",
         "Feedback is stored with the previous message.",
         _on_previous,
-        _rate_again("like"),
+        rate_again("like"),
         False,
     ),
 ):
