@@ -514,9 +514,10 @@ class Checks:
             kept = list(self._history)
             again = self._send(self._fresh(ordinary.request))
             self._history[:] = kept
-            if again.status != ordinary.exchange.status:
-                return ""  # Without a second ordinary answer, no property is known to be stable.
-            ordinary.unstable |= _differing(first, dict(_leaves(again.json)))
+            if again.status not in _alike(ordinary.exchange, request.described):
+                differing.clear()  # Without another answer, no property is known to be stable.
+            else:
+                ordinary.unstable |= _differing(first, dict(_leaves(again.json)))
             for path in sorted(differing - ordinary.unstable, key=str):
                 got, due = (
                     shown_value(each[path]) if path in each else "nothing"
