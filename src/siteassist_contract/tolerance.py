@@ -23,9 +23,10 @@ HIDDEN = (403, 404)
 """Statuses for another visitor's object, or an object that never existed: O-1."""
 CIRCUMSTANCES = (402, 429, 502, 503)
 """Statuses for any request, for reasons outside the request."""
-CLOSED_REFUSALS = (400, 403, 404, 409, 422)
-CLOSED = (200, 202, *CLOSED_REFUSALS)
-"""Statuses for a message to a closed conversation, the refusals among them: O-3."""
+NO_LONGER_OPEN = (403, 404, 409, 422)
+"""Statuses that may say that a conversation is closed; 400 says that a message is invalid, too."""
+CLOSED = (200, 202, 400, *NO_LONGER_OPEN)
+"""Statuses for a message to a closed conversation: O-3."""
 UNSUPPORTED = (405, 406, 411, 415, 417, 501)
 """Statuses for a way of sending requests that a server does not support: O-30."""
 NO_SOCKET = (*range(300, 400), 404, 405, 426, 501)

@@ -200,7 +200,7 @@ class Visitor:
         exchange = self._see(self.session.call("sendMessage", path=_path(known), body=body))
         described = self._described
         self._note_effect(known, exchange)
-        if exchange.refused or (not current and exchange.status in tolerance.CLOSED_REFUSALS):
+        if exchange.refused or (not current and exchange.status in tolerance.NO_LONGER_OPEN):
             return None
         if exchange.status in tolerance.REFUSALS and tolerance.may_be_refused(body):
             return None  # O-20
